@@ -1,0 +1,1 @@
+"""Measuring: accuracy, speed and memory of every row, and the report of it."""

@@ -1,0 +1,62 @@
+"""Where numbers may come from.
+
+A device is either this machine or not reachable: access by ssh and by adb each become a module
+beside `local`, and an entry in `find_device`. Nothing else has to know about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgekd.bench.devices.local import device_tree_model, local_facts
+from edgekd.errors import InputError
+
+__all__ = ["DEVICES", "DeviceAccess", "check_device", "find_device"]
+
+DEVICES = ("cpu", "rpi", "android", "jetson")
+"""The names that `--device` takes."""
+
+_MODELS = {"rpi": ("raspberry pi",), "jetson": ("jetson", "nvidia orin", "nvidia tegra")}
+
+
+@dataclass(frozen=True)
+class DeviceAccess:
+    """A device on which something can be measured.
+
+    Attributes:
+        name: As the user calls it.
+        kind: How it is reached; `local` is this machine.
+        facts: What is known of it; reads it anew at each call (temperatures move).
+    """
+
+    name: str
+    kind: str
+    facts: Callable[[], dict[str, Any]]
+
+
+def find_device(name: str) -> DeviceAccess | None:
+    """The device of that name, or None where it is not configured.
+
+    `cpu` is this machine. `rpi` and `jetson` are this machine where its device tree says so.
+    """
+    if name == "cpu" or _is_this_machine(name):
+        return DeviceAccess(name, "local", local_facts)
+    return None  # ssh (rpi, jetson) and adb (android) are looked up here
+
+
+def check_device(name: str) -> str:
+    """The name, if it is one of `DEVICES`.
+
+    Raises:
+        InputError: It is not.
+    """
+    if name not in DEVICES:
+        raise InputError(f"there is no device {name!r}", f"choose one of {', '.join(DEVICES)}")
+    return name
+
+
+def _is_this_machine(name: str) -> bool:
+    model = (device_tree_model() or "").lower()
+    return any(mark in model for mark in _MODELS.get(name, ()))

@@ -1,0 +1,138 @@
+"""What this machine is. Everything is read, nothing is changed; what cannot be read is left out."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from edgekd import __version__
+
+__all__ = [
+    "default_threads",
+    "device_tree_model",
+    "local_facts",
+    "runtime_versions",
+    "temperatures",
+]
+
+_CPUS = Path("/sys/devices/system/cpu")
+_THERMAL = Path("/sys/class/thermal")
+_DEVICE_TREE = Path("/proc/device-tree/model")
+_MAX_DEFAULT_THREADS = 4
+
+_RUNTIMES = (
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "openvino",
+    "onnxruntime",
+    "tensorrt",
+    "torch",
+    "timm",
+)
+
+
+def local_facts() -> dict[str, Any]:
+    """Facts of this machine, for the environment block of a result."""
+    facts = {
+        "model": device_tree_model(),
+        "cpu": _cpu_model(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "cores_usable": _usable_cores(),
+        "ram_bytes": _meminfo("MemTotal"),
+        "governor": _text(_CPUS / "cpu0/cpufreq/scaling_governor"),
+        "max_khz": _number(_CPUS / "cpu0/cpufreq/cpuinfo_max_freq"),
+        "virtual_machine": "hypervisor" in _cpuinfo("flags").split() or None,
+        "system": _system(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "edgekd": __version__,
+        "packages": runtime_versions(),
+        "temperatures_c": temperatures() or None,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def runtime_versions() -> dict[str, str]:
+    """Versions of the engines that are installed, without importing them."""
+    found = {}
+    for name in _RUNTIMES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def temperatures() -> dict[str, float]:
+    """Degrees Celsius by thermal zone; empty where none can be read."""
+    found = {}
+    for zone in sorted(_THERMAL.glob("thermal_zone*")):
+        degrees = _number(zone / "temp")
+        if degrees is not None:
+            found[_text(zone / "type") or zone.name] = degrees / 1000
+    return found
+
+
+def device_tree_model() -> str | None:
+    """The board's name where the system has a device tree (ARM boards), else None."""
+    return _text(_DEVICE_TREE)
+
+
+def default_threads() -> int:
+    """Number of big cores that this process may use, at most 4."""
+    capacities = [_number(path) for path in _CPUS.glob("cpu[0-9]*/cpu_capacity")]
+    known = [capacity for capacity in capacities if capacity is not None]
+    big = known.count(max(known)) if known else _usable_cores()
+    return max(1, min(big, _usable_cores(), _MAX_DEFAULT_THREADS))
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_model() -> str | None:
+    return _cpuinfo("model name") or platform.processor() or None
+
+
+def _cpuinfo(field: str) -> str:
+    return _field(Path("/proc/cpuinfo"), field)
+
+
+def _meminfo(field: str) -> int | None:
+    words = _field(Path("/proc/meminfo"), field).split()
+    return int(words[0]) * 1024 if words and words[0].isdigit() else None
+
+
+def _system() -> str | None:
+    named = _field(Path("/etc/os-release"), "PRETTY_NAME", separator="=").strip('"')
+    return named or platform.system() or None
+
+
+def _field(path: Path, field: str, separator: str = ":") -> str:
+    """Value of the first line `field: value`, or nothing."""
+    for line in (_text(path) or "").splitlines():
+        key, _, value = line.partition(separator)
+        if key.strip() == field:
+            return value.strip()
+    return ""
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text is not None and text.lstrip("-").isdigit() else None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None

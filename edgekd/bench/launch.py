@@ -1,0 +1,71 @@
+"""Starting the measuring process and reading what it found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from edgekd import errors
+from edgekd.bench.job import Answer, Failure, Job
+from edgekd.bench.latency import find_preset
+
+__all__ = ["WorkerError", "run_job"]
+
+_LOADING_SECONDS = 300.0
+
+
+class WorkerError(Exception):
+    """The measuring process crashed or did not end: a fault of an engine, not of the user."""
+
+
+def run_job(job: Job) -> Answer:
+    """Do a job in a fresh process; the job's `output` is chosen here.
+
+    Raises:
+        EdgekdError: What the process raised on purpose, as the same class.
+        WorkerError: It crashed, or did not end in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekd-bench-") as folder:
+        file, output = Path(folder, "job.json"), Path(folder, "answer.json")
+        file.write_bytes(msgspec.json.encode(msgspec.structs.replace(job, output=str(output))))
+        process = _start(file, job)
+        if process.returncode != 0 or not output.is_file():
+            raise WorkerError(_last_words(process))
+        answer = msgspec.json.decode(output.read_bytes(), type=Answer)
+    if answer.failure is not None:
+        raise _error(answer.failure)
+    return answer
+
+
+def _start(file: Path, job: Job) -> subprocess.CompletedProcess[str]:
+    preset = find_preset(job.preset)
+    limit = _LOADING_SECONDS + 2 * (preset.settle_seconds + preset.max_seconds)
+    command = [sys.executable, "-m", "edgekd.bench.worker", str(file)]
+    # Thread pools that no option reaches (OpenMP in PyTorch, OpenCV's) take it from here.
+    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), "ORT_DISABLE_TELEMETRY": "1"}
+    try:
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WorkerError(f"the measuring process did not end within {limit:.0f} s") from error
+
+
+def _last_words(process: subprocess.CompletedProcess[str]) -> str:
+    lines = process.stderr.strip().splitlines()
+    code = process.returncode
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"the measuring process ended with {how}" + (f": {lines[-1]}" if lines else "")
+
+
+def _error(failure: Failure) -> errors.EdgekdError:
+    """The error of the other process, raised anew as what it was."""
+    kind = getattr(errors, failure.kind, errors.ArtefactError)
+    error: errors.EdgekdError = kind.__new__(kind)
+    errors.EdgekdError.__init__(error, failure.message, failure.hint)
+    return error

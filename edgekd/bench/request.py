@@ -1,0 +1,139 @@
+"""What the user asks the harness for, and the images it is measured on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgekd.bench.devices import check_device
+from edgekd.bench.latency import find_preset
+from edgekd.bench.result import DataFacts
+from edgekd.errors import ImageError, InputError
+
+__all__ = ["BenchData", "BenchRequest", "check_classes", "data_facts"]
+
+
+@dataclass(frozen=True)
+class BenchData:
+    """Labelled images.
+
+    Attributes:
+        name: Name of the data set.
+        split: Name of the part, `test` as a rule.
+        classes: Class names; labels are indices into them.
+        images: Path and label of each image.
+    """
+
+    name: str
+    split: str
+    classes: tuple[str, ...]
+    images: Sequence[tuple[Path, int]]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The paths, in order."""
+        return [path for path, _ in self.images]
+
+    @property
+    def labels(self) -> list[int]:
+        """The labels, in order."""
+        return [label for _, label in self.images]
+
+    def limited(self, limit: int | None) -> BenchData:
+        """At most `limit` images, evenly taken over the classes; always the same ones."""
+        count = len(self.images)
+        if limit is None or limit >= count:
+            return self
+        by_class = sorted(range(count), key=lambda index: (self.images[index][1], index))
+        chosen = sorted(by_class[rank * count // limit] for rank in range(limit))
+        return replace(self, images=[self.images[index] for index in chosen])
+
+
+@dataclass(frozen=True)
+class BenchRequest:
+    """One run of the harness.
+
+    Attributes:
+        device: Name of the device that the numbers are to be about.
+        data: Labelled images.
+        bundles: Bundles to measure.
+        teacher: The teacher's checkpoint folder, or None.
+        student: The float student's checkpoint folder, or None.
+        preset: How long to measure.
+        threads: Threads of the engines; None takes the number of big cores, at most 4.
+        limit: At most so many images, or None.
+        command: The command line, for the report; None takes this process's.
+    """
+
+    device: str
+    data: BenchData
+    bundles: Sequence[Path] = ()
+    teacher: Path | None = None
+    student: Path | None = None
+    preset: str = "quick"
+    threads: int | None = None
+    limit: int | None = None
+    command: str | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be measured before anything is loaded.
+
+        Raises:
+            InputError: An unknown device or preset, no images, nothing to measure, bad numbers.
+        """
+        check_device(self.device)
+        find_preset(self.preset)
+        if not (self.bundles or self.teacher or self.student):
+            message = "there is nothing to measure"
+            raise InputError(message, "give --bundle, or --run with a trained teacher or student")
+        if not self.data.images:
+            raise InputError(
+                "there are no images to measure on", "give a part of the data with images"
+            )
+        for option, number in (("--threads", self.threads), ("--limit", self.limit)):
+            if number is not None and number < 1:
+                raise InputError(f"{option} {number} is not positive", "give 1 or more")
+
+
+def check_classes(name: str, classes: Sequence[str], data: BenchData) -> None:
+    """Refuse a model whose class list is not the data's, in the same order.
+
+    Raises:
+        InputError: It is not.
+    """
+    if tuple(classes) == tuple(data.classes):
+        return
+    message = f"{name} knows the classes {_words(classes)}, the data {_words(data.classes)}"
+    raise InputError(message, "measure with the data set that it was trained for")
+
+
+def _words(classes: Sequence[str]) -> str:
+    return ", ".join(classes) or "(none)"
+
+
+def data_facts(data: BenchData) -> DataFacts:
+    """Which images were used; the hash is over the content and the class of each, in order.
+
+    Raises:
+        ImageError: An image cannot be read.
+        InputError: A label is no class.
+    """
+    digest = hashlib.sha256()
+    for path, label in data.images:
+        if not 0 <= label < len(data.classes):
+            raise InputError(f"{path} has label {label}, which is no class", "check the data")
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            message = f"the image {path} cannot be read: {error.strerror}"
+            raise ImageError(message, "check the data set's folder") from error
+        digest.update(f"{content} {data.classes[label]}\n".encode())
+    return DataFacts(
+        name=data.name,
+        split=data.split,
+        n=len(data.images),
+        sha256=digest.hexdigest(),
+        classes=list(data.classes),
+    )

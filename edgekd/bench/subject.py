@@ -1,0 +1,120 @@
+"""What is measured, in one shape: a bundle by its engine, or a checkpoint by PyTorch.
+
+The model call spans the same work for both: uint8 pixels [S, S, 3] in, float32 logits [K] out,
+with cast and normalisation inside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from edgekd.models import Checkpoint
+
+__all__ = ["Subject", "TorchSubject", "open_bundle", "open_checkpoint"]
+
+
+class Subject(Protocol):
+    """What can be timed. `edgekd.runtime.Classifier` is one already."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the engine is and what was obtained from it."""
+
+    def preprocess(self, image: bytes, /) -> NDArray[np.uint8]:
+        """uint8 [S, S, 3] of an encoded image."""
+
+    def logits(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """float32 [K] of a preprocessed image."""
+
+    def predict(self, image: bytes, /) -> object:
+        """The decision for an encoded image."""
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
+
+
+def open_bundle(path: str, *, backend: str | None, threads: int) -> Subject:
+    """A bundle by its engine; see `Classifier.open` for the errors."""
+    from edgekd.runtime import Classifier
+
+    return Classifier.open(path, threads=threads, backend=backend)
+
+
+def open_checkpoint(folder: str, *, threads: int) -> TorchSubject:
+    """A checkpoint by PyTorch; see `load_checkpoint` for the errors.
+
+    Raises:
+        MissingDependencyError: PyTorch is not installed.
+    """
+    models = torch_models()
+    import torch
+
+    torch.set_num_threads(threads)
+    return TorchSubject(models.load_checkpoint(Path(folder)))
+
+
+def torch_models() -> Any:
+    """The module `edgekd.models`, imported when it is needed: it brings PyTorch.
+
+    Raises:
+        MissingDependencyError: PyTorch, timm or safetensors is not installed.
+    """
+    try:
+        import edgekd.models as models
+    except ModuleNotFoundError as error:
+        package = (error.name or "torch").split(".")[0]
+        purpose = "measure the teacher and the float student"
+        raise MissingDependencyError(package, "distill", purpose) from error
+    return models
+
+
+class TorchSubject:
+    """A checkpoint run by PyTorch on the CPU, float32."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._size = checkpoint.card.image_size
+        self._classes = checkpoint.card.classes
+        self._network = checkpoint.normalised()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Version, threads and precision of PyTorch."""
+        import torch
+
+        return {
+            "engine": f"pytorch {torch.__version__}",
+            "threads": torch.get_num_threads(),
+            "precision": "float32",
+        }
+
+    def preprocess(self, image: bytes, /) -> NDArray[np.uint8]:
+        """See `Subject`."""
+        from edgekd.runtime.preprocess import load_image
+
+        return load_image(image, self._size)
+
+    def logits(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """See `Subject`."""
+        import torch
+
+        from edgekd.models import pixels_of
+
+        with torch.inference_mode():
+            pixels = pixels_of(torch.from_numpy(image[None]))
+            return np.asarray(self._network(pixels)[0].numpy(), np.float32)
+
+    def predict(self, image: bytes, /) -> str:
+        """The top class: a checkpoint has no temperature and no refer band."""
+        from edgekd.metrics import softmax
+
+        return self._classes[int(softmax(self.logits(self.preprocess(image))).argmax())]
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,111 @@
+"""The measuring process: `python -m edgekd.bench.worker JOB.json`.
+
+Each measurement has a process of its own, since allocator, thread pools and caches of the run
+before leak into the next one's memory and time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgekd.bench.devices.local import temperatures
+from edgekd.bench.job import Answer, Failure, Job, Series
+from edgekd.bench.latency import Call, Preset, find_preset, measure, warm_up
+from edgekd.bench.load import OtherLoad
+from edgekd.bench.memory import PeakMemory
+from edgekd.bench.subject import Subject, open_bundle, open_checkpoint
+from edgekd.errors import EdgekdError, InputError
+from edgekd.files import write_whole
+
+__all__ = ["do", "main"]
+
+_MEMORY_RUNS = 20
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do the job in the file that is named; the answer goes to the job's output file."""
+    from edgekd.runtime._telemetry import silence
+
+    silence()
+    job = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Job)
+    try:
+        answer = do(job)
+    except EdgekdError as error:
+        failure = Failure(kind=type(error).__name__, message=error.message, hint=error.hint)
+        answer = Answer(failure=failure)
+    write_whole(Path(job.output), msgspec.json.encode(answer))
+    return 0
+
+
+def do(job: Job) -> Answer:
+    """Do a job in this process.
+
+    Raises:
+        EdgekdError: What the runtime or PyTorch refuses.
+    """
+    images = [Path(image).read_bytes() for image in job.images]
+    if not images:
+        raise InputError("a measurement needs images", "give at least one")
+    return _memory(job, images) if job.kind == "memory" else _latency(job, images)
+
+
+def _open(job: Job) -> Subject:
+    if job.bundle is not None:
+        return open_bundle(job.bundle, backend=job.backend, threads=job.threads)
+    if job.checkpoint is not None:
+        return open_checkpoint(job.checkpoint, threads=job.threads)
+    raise InputError("the job names neither a bundle nor a checkpoint", "name one")
+
+
+def _latency(job: Job, images: Sequence[bytes]) -> Answer:
+    """Load, first inference, warm-up and the two series, each timed apart."""
+    preset = find_preset(job.preset)
+    before = temperatures()
+    begin = time.perf_counter_ns()
+    subject = _open(job)
+    loaded = time.perf_counter_ns()
+    pixels = [subject.preprocess(image) for image in images]
+    start = time.perf_counter_ns()
+    subject.logits(pixels[0])
+    first = time.perf_counter_ns()
+    answer = Answer(
+        facts=dict(subject.facts),
+        load_ms=(loaded - begin) / 1e6,
+        first_ms=(first - start) / 1e6,
+        model=_series(lambda n: subject.logits(pixels[n % len(pixels)]), preset),
+        end_to_end=_series(lambda n: subject.predict(images[n % len(images)]), preset),
+        temperatures_before_c=before,
+        temperatures_after_c=temperatures(),
+    )
+    subject.close()
+    return answer
+
+
+def _series(call: Call, preset: Preset) -> Series:
+    warmup_runs = warm_up(call, preset)
+    with OtherLoad() as load:
+        samples = measure(call, preset)
+    return Series(samples_ms=samples, warmup_runs=warmup_runs, other_load=load.share)
+
+
+def _memory(job: Job, images: Sequence[bytes]) -> Answer:
+    """Peak memory of loading and deciding; what every device needs anyway is loaded before."""
+    import edgekd.runtime  # noqa: F401  numpy, OpenCV and the bundle reader are no model's cost
+
+    peak = PeakMemory()
+    subject = _open(job)
+    for image in itertools.islice(itertools.cycle(images), _MEMORY_RUNS):
+        subject.predict(image)
+    answer = Answer(facts=dict(subject.facts), memory=peak.answer())
+    subject.close()
+    return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

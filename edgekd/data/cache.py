@@ -1,0 +1,74 @@
+"""Decoded images on disk, so that an epoch costs no JPEG decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data.dataset import Dataset
+from edgekd.errors import ImageError
+from edgekd.files import whole_file
+from edgekd.recipe import fingerprint
+from edgekd.runtime.preprocess import RULE, load_image
+
+__all__ = ["cache_folder", "decode_images", "decoded"]
+
+Progress = Callable[[int, int], None]
+
+
+def cache_folder() -> Path:
+    """The user's cache: `EDGEKD_CACHE`, else `edgekd` below `XDG_CACHE_HOME` or `~/.cache`."""
+    if own := os.environ.get("EDGEKD_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekd"
+
+
+def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:
+    """Every image of a data set as the network gets it.
+
+    The file in the cache is keyed by the images' names, sizes and dates, `size` and the rule.
+
+    Returns:
+        RGB uint8 [N, size, size, 3], mapped from the cache, read only.
+
+    Raises:
+        ImageError: An image is missing or damaged.
+    """
+    file = cache_folder() / "decoded" / f"{_key(dataset, size)}.npy"
+    if not file.is_file():
+        with whole_file(file) as beside, beside.open("wb") as stream:
+            np.save(stream, decode_images(dataset.paths(), size, progress))
+    mapped: NDArray[np.uint8] = np.load(file, mmap_mode="r")
+    return mapped
+
+
+def decode_images(
+    paths: Sequence[Path], size: int, progress: Progress | None = None
+) -> NDArray[np.uint8]:
+    """The images of `paths` as the network gets them, uint8 [N, size, size, 3]."""
+    images = np.empty((len(paths), size, size, 3), np.uint8)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for index, image in enumerate(pool.map(lambda path: load_image(path, size), paths)):
+            images[index] = image
+            if progress:
+                progress(index + 1, len(paths))
+    return images
+
+
+def _key(dataset: Dataset, size: int) -> str:
+    stamps = [_stamp(path) for path in dataset.paths()]
+    return fingerprint(RULE, size, str(dataset.root.resolve()), stamps)[:24]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        message = f"the image {path} cannot be read: {error.strerror}"
+        raise ImageError(message, "check the data set's folder") from error
+    return path.name, status.st_size, status.st_mtime_ns

@@ -1,0 +1,41 @@
+"""Where data sets come from: one file per source.
+
+A source module has a `Config` (the recipe's keys besides `source`) and `load(config) -> Dataset`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from edgekd.data.dataset import Dataset
+from edgekd.errors import InputError
+from edgekd.recipe import convert
+
+__all__ = ["SOURCES", "load_dataset"]
+
+SOURCES = {
+    "csv": "edgekd.data.sources.csv_table",
+    "folder": "edgekd.data.sources.folder",
+    "ham10000": "edgekd.data.sources.ham10000",
+    "synthetic": "edgekd.data.sources.synthetic",
+}
+
+
+def load_dataset(section: dict[str, Any]) -> Dataset:
+    """The data set of a recipe's `data` section.
+
+    Raises:
+        InputError: The source is unknown, one of its keys is wrong, or its files are not there.
+    """
+    options = dict(section)
+    name = str(options.pop("source", ""))
+    if name not in SOURCES:
+        near = difflib.get_close_matches(name, SOURCES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        message = f"there is no data source {name!r}"
+        raise InputError(message, f"{hint}`data.source` is one of: {', '.join(SOURCES)}")
+    module = importlib.import_module(SOURCES[name])
+    dataset: Dataset = module.load(convert(options, module.Config, f"data source {name}"))
+    return dataset

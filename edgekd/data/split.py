@@ -1,0 +1,124 @@
+"""Parting a data set: by group, stratified by class, under a seed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekd.data.dataset import Dataset, Sample, dataset_of
+from edgekd.data.table import read_table, require_columns
+from edgekd.errors import InputError
+from edgekd.recipe import SplitSection, fingerprint
+
+__all__ = ["PARTS", "Split", "read_split", "split_dataset", "write_split"]
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A data set and the part of each of its samples."""
+
+    dataset: Dataset
+    parts: tuple[str, ...]
+
+    def indices(self, part: str) -> list[int]:
+        """Indices of the samples of one part, in the data set's order."""
+        return [index for index, name in enumerate(self.parts) if name == part]
+
+    def counts(self) -> dict[str, int]:
+        """Number of images by part."""
+        found = Counter(self.parts)
+        return {part: found[part] for part in PARTS}
+
+    def sha256(self) -> str:
+        """Hash of the list of images, labels and parts."""
+        rows = [
+            (sample.image, sample.label, part)
+            for sample, part in zip(self.dataset.samples, self.parts, strict=True)
+        ]
+        return fingerprint(self.dataset.classes, rows)
+
+
+def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
+    """Part a data set by group: within each class, shuffled groups fill test, then validation.
+
+    A group whose images carry several labels counts for its most frequent one. A class with three
+    groups or more gets at least one group into every part that is asked for.
+
+    Raises:
+        InputError: Validation and test leave nothing to train on.
+    """
+    if section.validation + section.test >= 0.95:
+        message = "split.validation and split.test leave too little to train on"
+        raise InputError(message, "let their sum be below 0.95")
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, sample in enumerate(dataset.samples):
+        members[sample.group].append(index)
+    parts = ["train"] * len(dataset.samples)
+    rng = np.random.default_rng(section.seed)
+    for groups in _groups_by_class(dataset, members).values():
+        order = [groups[position] for position in rng.permutation(len(groups))]
+        shares = {"test": section.test, "validation": section.validation}
+        _deal(order, members, shares, parts)
+    return Split(dataset, tuple(parts))
+
+
+def _groups_by_class(dataset: Dataset, members: Mapping[str, list[int]]) -> dict[str, list[str]]:
+    by_class: dict[str, list[str]] = {name: [] for name in dataset.classes}
+    for group, indices in members.items():
+        votes = Counter(dataset.samples[index].label for index in indices)
+        by_class[max(sorted(votes), key=votes.__getitem__)].append(group)
+    return by_class
+
+
+def _deal(
+    groups: Sequence[str],
+    members: Mapping[str, list[int]],
+    shares: Mapping[str, float],
+    parts: list[str],
+) -> None:
+    """Give one class's groups to the parts, by number of images; the rest stays in training."""
+    total = sum(len(members[group]) for group in groups)
+    remaining = list(groups)
+    for part, share in shares.items():
+        filled = 0
+        while remaining and len(groups) > 2 and share > 0.0:
+            if filled and filled + len(members[remaining[-1]]) / 2 > share * total:
+                break
+            group = remaining.pop()
+            filled += len(members[group])
+            for index in members[group]:
+                parts[index] = part
+
+
+def write_split(split: Split) -> str:
+    """The split as CSV text: image, label, group, part."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("image", "label", "group", "part"))
+    for sample, part in zip(split.dataset.samples, split.parts, strict=True):
+        writer.writerow((sample.image, sample.label, sample.group, part))
+    return buffer.getvalue()
+
+
+def read_split(file: Path, root: Path, *, name: str, classes: Sequence[str]) -> Split:
+    """A split that `write_split` wrote, over the images below `root`.
+
+    Raises:
+        InputError: The file or the folder of the images is missing.
+    """
+    rows = read_table(file)
+    require_columns(file, rows, ("image", "label", "group", "part"))
+    if not (root / rows[0]["image"]).is_file():
+        message = f"the images of {name} are not at {root} any more"
+        raise InputError(message, "give their folder with --data-root")
+    samples = [Sample(row["image"], row["label"], row["group"]) for row in rows]
+    dataset = dataset_of(name, root, samples, classes=classes)
+    return Split(dataset, tuple(row["part"] for row in rows))

@@ -1,0 +1,26 @@
+"""Procedural dermoscopy: seven diagnoses painted from a seed, for demos and tests.
+
+The images show what the criteria of pattern analysis name, so that a network must learn texture
+and structure. They are no substitute for patients: nothing measured on them speaks of care.
+"""
+
+from __future__ import annotations
+
+from edgekd.data.synthetic.catalogue import CLASSES
+from edgekd.data.synthetic.dataset import (
+    GENERATOR_VERSION,
+    PREVALENCE,
+    class_counts,
+    write_dataset,
+)
+from edgekd.data.synthetic.painter import MINIMUM_SIZE, paint
+
+__all__ = [
+    "CLASSES",
+    "GENERATOR_VERSION",
+    "MINIMUM_SIZE",
+    "PREVALENCE",
+    "class_counts",
+    "paint",
+    "write_dataset",
+]

@@ -1,0 +1,194 @@
+"""Running one stage: Lightning's trainer, the best epoch, resuming, progress."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgekd.distill.module import StageModule
+from edgekd.errors import InputError
+from edgekd.files import write_whole
+from edgekd.recipe import TrainerSection
+
+__all__ = ["StageOutcome", "fit_stage"]
+
+_KEY = "key"
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What a stage came to.
+
+    Attributes:
+        history: One row an epoch: means of the loss terms, and the validation score.
+        best_epoch: The epoch with the best score; its weights are in the modules now.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+
+
+def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str) -> StageOutcome:
+    """Train a stage and leave the weights of its best epoch in its modules.
+
+    Args:
+        module: The stage.
+        section: What Lightning is told of the machine.
+        work: Folder for training checkpoints; a run that was interrupted is taken up from it.
+        key: Hash of what the stage depends on; what another key left in `work` is thrown away.
+    """
+    _prepare_folder(work, key)
+    last = work / "last.ckpt"
+    best = ModelCheckpoint(dirpath=work, filename="best", monitor="score", mode="max")
+    newest = ModelCheckpoint(dirpath=work, filename="last", save_on_train_epoch_end=True)
+    newest.CHECKPOINT_NAME_LAST = "last"
+    say = Narrator(module)
+    with _quiet():
+        trainer = _trainer(section, module, [best, newest, say])
+        resumed = str(last) if last.is_file() else None
+        if resumed:
+            say.line(f"taking up {module.stage.name} where it was interrupted")
+        trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    _take_best(module, Path(best.best_model_path))
+    scores = [row["score"] for row in module.history]
+    return StageOutcome(module.history, int(module.history[scores.index(max(scores))]["epoch"]))
+
+
+def _take_best(module: StageModule, file: Path) -> None:
+    state = torch.load(file, map_location="cpu", weights_only=False)["state_dict"]
+    module.load_state_dict(state, strict=False)
+
+
+def _prepare_folder(work: Path, key: str) -> None:
+    """An empty folder for this key, or the one that an interrupted run of the same key left."""
+    note = work / _KEY
+    if note.is_file() and note.read_text() == key:
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    write_whole(note, key)
+
+
+def _trainer(section: TrainerSection, module: StageModule, callbacks: list[Callback]) -> Trainer:
+    if section.threads:
+        torch.set_num_threads(section.threads)
+    try:
+        return Trainer(
+            accelerator=section.accelerator,
+            devices=section.devices,
+            num_nodes=section.nodes,
+            precision=_precision(section),
+            max_epochs=module.fit.epochs,
+            callbacks=callbacks,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+    except Exception as error:  # Lightning raises its own kinds for hardware that is not there
+        message = f"the trainer cannot use this machine as asked: {str(error).splitlines()[0]}"
+        raise InputError(message, "correct the recipe's `trainer` section") from error
+
+
+def _precision(section: TrainerSection) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    if section.precision == "auto":
+        return "bf16-mixed" if _native_bf16(section.accelerator) else "32-true"
+    if section.precision == "fp32":
+        return "32-true"
+    return "bf16-mixed" if section.precision == "bf16" else "16-mixed"
+
+
+def _native_bf16(accelerator: str) -> bool:
+    """Whether bf16 is computed rather than emulated, where it would only cost."""
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+class _quiet:  # noqa: N801 - a context manager, named as one
+    """Lightning's advice for its own users stays out of edgekd's output."""
+
+    def __enter__(self) -> None:
+        self._filters = warnings.catch_warnings()
+        self._filters.__enter__()
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", message=r".*lr_scheduler\.step.*")
+        warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+    def __exit__(self, *error: Any) -> None:
+        self._filters.__exit__(None, None, None)
+
+
+class Narrator(Callback):
+    """A bar for the epoch and a line at its end, on stderr."""
+
+    def __init__(self, module: StageModule) -> None:
+        self._module = module
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._start = 0.0
+
+    def line(self, text: str) -> None:
+        """One line."""
+        if int(os.environ.get("RANK", "0")) == 0:
+            self._console.print(text)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin the epoch's bar."""
+        self._start = time.perf_counter()
+        if not self._console.is_terminal or not trainer.is_global_zero:
+            return
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        title = f"{self._module.stage.name} {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._bar.add_task(title, total=trainer.num_training_batches)
+        self._bar.start()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the bar on."""
+        if self._bar:
+            self._bar.advance(self._bar.task_ids[0])
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """The epoch's line: its loss terms and the validation score."""
+        self._stop_bar()
+        if not self._module.history:
+            return
+        row = dict(self._module.history[-1])
+        epoch, score, loss = int(row.pop("epoch")), row.pop("score"), row.pop("loss", None)
+        terms = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
+        total = "" if loss is None else f"  loss {loss:.3f} ({terms})"
+        metric = self._module.task.selection_metric.replace("_", " ")
+        seconds = time.perf_counter() - self._start
+        self.line(
+            f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{total}"
+            f"  validation {metric} {score:.3f}  {seconds:.0f} s"
+        )
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Leave the terminal as it was."""
+        self._stop_bar()
+
+    def _stop_bar(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,47 @@
+"""The hard-label loss, weighted against class imbalance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["Balance", "class_weights", "weighted_cross_entropy"]
+
+Balance = Literal["none", "sqrt", "full"]
+_POWER = {"none": 0.0, "sqrt": 0.5, "full": 1.0}
+
+
+def class_weights(counts: Sequence[int], balance: Balance) -> Tensor:
+    """Weight of each class, ∝ 1, 1/√n or 1/n, with mean 1 over the training images.
+
+    Args:
+        counts: Training images of each class; a class without images gets weight 0.
+        balance: How strongly rare classes are raised.
+
+    Returns:
+        float32 [K].
+    """
+    n = torch.tensor(counts, dtype=torch.float64)
+    raw = torch.where(n > 0, n.clamp(min=1) ** -_POWER[balance], torch.zeros_like(n))
+    return (raw * n.sum() / (raw * n).sum()).float()
+
+
+def weighted_cross_entropy(
+    logits: Tensor, targets: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Σ w_y ℓ / Σ w_y over the batch: cross-entropy normalised by the weights that occur.
+
+    Args:
+        logits: [B, K].
+        targets: Class indices [B].
+        weights: Class weights [K].
+        label_smoothing: Share of the target spread over all classes.
+
+    Source: the normalisation of `torch.nn.CrossEntropyLoss`; as `L_ce` in SSD-KD (Wang et al.
+    2023, Medical Image Analysis 84:102693).
+    """
+    return F.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)

@@ -1,0 +1,323 @@
+"""From a recipe to checkpoints: the teacher, then the student."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import torch
+
+from edgekd.data import write_split
+from edgekd.distill.fit import StageOutcome, fit_stage
+from edgekd.distill.losses import class_weights
+from edgekd.distill.methods import MethodContext, resolve_method
+from edgekd.distill.module import StageModule
+from edgekd.distill.samples import RunSamples, load_samples
+from edgekd.distill.tasks import resolve_task
+from edgekd.errors import InputError
+from edgekd.files import write_whole
+from edgekd.models import (
+    BuiltNetwork,
+    Checkpoint,
+    DataCard,
+    ModelCard,
+    NormalisedNetwork,
+    TrainingCard,
+    build_network,
+    count_macs,
+    count_params,
+    load_checkpoint,
+    logits_of,
+    read_card,
+    save_checkpoint,
+)
+from edgekd.models.checkpoint import CARD
+from edgekd.recipe import Recipe, RoleSection, fingerprint
+from edgekd.runtime.preprocess import RULE
+
+__all__ = ["HISTORY", "METRICS", "SPLIT", "RunRequest", "distill", "train"]
+
+SPLIT = "split.csv"
+METRICS = "metrics.json"
+HISTORY = "history.csv"
+_WORK = ".training"
+
+Role = Literal["teacher", "student"]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run: its recipe, where it goes, and how it talks.
+
+    Attributes:
+        recipe: The recipe.
+        out: Folder of the run.
+        say: Takes one line of progress.
+        tick: Takes (done, total) while images are decoded.
+    """
+
+    recipe: Recipe
+    out: Path
+    say: Callable[[str], None] = lambda line: None
+    tick: Callable[[int, int], None] | None = None
+
+
+def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
+    """Train one role of the recipe without any teacher, into `out` itself.
+
+    Raises:
+        InputError: The recipe does not have that role, or its data cannot be read.
+    """
+    samples = load_samples(request.recipe, request.tick)
+    return _train_role(request, samples, role, {"name": "none"}, None, request.out)
+
+
+def distill(request: RunRequest) -> ModelCard:
+    """Train the teacher (or take the one that is there) and distil the student.
+
+    Writes `out/teacher` (unless the recipe names a checkpoint) and `out/student`.
+
+    Raises:
+        InputError: The recipe lacks a role, its data cannot be read, or the teacher knows
+            other classes.
+    """
+    recipe = request.recipe
+    kind, _ = resolve_method(recipe.method)
+    samples = load_samples(recipe, request.tick)
+    teacher = _teacher(request, samples) if kind.needs_teacher else None
+    out = request.out / "student"
+    return _train_role(request, samples, "student", recipe.method, teacher, out)
+
+
+def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
+    section = _role(request.recipe, "teacher")
+    if section.checkpoint:
+        folder = Path(section.checkpoint)
+        request.say(f"teacher: {folder}")
+    else:
+        folder = request.out / "teacher"
+        _train_role(request, samples, "teacher", {"name": "none"}, None, folder)
+    checkpoint = load_checkpoint(folder)
+    if checkpoint.card.classes != samples.classes:
+        message = f"the teacher {folder} knows {checkpoint.card.classes}, the data {samples.classes}"
+        raise InputError(message, "take a teacher that was trained on the same classes")
+    _refuse_leak(checkpoint, samples, folder)
+    return checkpoint
+
+
+def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None:
+    """A teacher that has seen the test part would carry it over to the student."""
+    if teacher.card.data.name == samples.split.dataset.name and (
+        teacher.card.data.sha256 != samples.split.sha256()
+    ):
+        message = f"the teacher {folder} was trained on another split of {teacher.card.data.name}"
+        raise InputError(message, "use the teacher's `data` and `split` sections, or train it again")
+
+
+def _role(recipe: Recipe, role: Role) -> RoleSection:
+    section: RoleSection | None = getattr(recipe, role)
+    if section is None or (section.model is None and section.checkpoint is None):
+        message = f"the recipe {recipe.name} has no {role} to train"
+        raise InputError(message, f"add `{role}: {{model: {{arch: …}}}}`")
+    return section
+
+
+def _train_role(
+    request: RunRequest,
+    samples: RunSamples,
+    role: Role,
+    method: dict[str, Any],
+    teacher: Checkpoint | None,
+    out: Path,
+) -> ModelCard:
+    section = _role(request.recipe, role)
+    key = _stage_key(request.recipe, section, samples, method, teacher)
+    finished = _finished(out, key)
+    if finished is not None:
+        request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
+        return finished
+    _seed(request.recipe.seed)
+    if section.model is None:
+        raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
+    built = build_network(section.model, len(samples.classes))
+    request.say(f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+    options, outcome = _run_stages(request, samples, section, method, built, teacher, out, key)
+    card = _card(request, samples, role, section, built, method | options, outcome, teacher, key)
+    return _save(request, samples, out, built, card, outcome)
+
+
+def _stage_key(
+    recipe: Recipe,
+    section: RoleSection,
+    samples: RunSamples,
+    method: dict[str, Any],
+    teacher: Checkpoint | None,
+) -> str:
+    """Hash of what the trained weights depend on, and of nothing else."""
+    weights = teacher.card.weights_sha256 if teacher else None
+    return fingerprint(
+        recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
+        section, method, weights, samples.split.sha256(), RULE,
+    )  # fmt: skip
+
+
+def _finished(out: Path, key: str) -> ModelCard | None:
+    if not (out / CARD).is_file():
+        return None
+    card = read_card(out)
+    whole = (out / METRICS).is_file() and (out / SPLIT).is_file()
+    return card if whole and card.training.stage_sha256 == key else None
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries that still draw from it
+
+
+def _run_stages(
+    request: RunRequest,
+    samples: RunSamples,
+    section: RoleSection,
+    method: dict[str, Any],
+    built: BuiltNetwork,
+    teacher: Checkpoint | None,
+    out: Path,
+    key: str,
+) -> tuple[dict[str, Any], StageOutcome]:
+    """Run every stage of the method; the student's weights are the best of the last one."""
+    kind, config = resolve_method(method)
+    counts = samples.class_counts()
+    context = MethodContext(
+        class_counts=counts,
+        class_weights=class_weights(counts, section.fit.class_weights),
+        samples=len(samples.labels),
+        image_size=request.recipe.image_size,
+        fit=section.fit,
+    )
+    student = NormalisedNetwork(built.network, built.mean, built.std)
+    network = kind(config, student, teacher.normalised() if teacher else None, context)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    outcome = StageOutcome([], 0)
+    for number, stage in enumerate(network.stages()):
+        module = StageModule(
+            network, stage, samples, resolve_task(request.recipe.task), stage.fit or section.fit,
+            request.recipe.augment, request.recipe.seed + number,
+        )  # fmt: skip
+        work = out / _WORK / stage.name
+        outcome = fit_stage(module, request.recipe.trainer, work, fingerprint(key, stage.name))
+    return msgspec.to_builtins(config), outcome
+
+
+def _card(
+    request: RunRequest,
+    samples: RunSamples,
+    role: Role,
+    section: RoleSection,
+    built: BuiltNetwork,
+    method: dict[str, Any],
+    outcome: StageOutcome,
+    teacher: Checkpoint | None,
+    key: str,
+) -> ModelCard:
+    assert section.model is not None
+    recipe, dataset = request.recipe, samples.split.dataset
+    data = DataCard(
+        name=dataset.name,
+        root=str(dataset.root),
+        sha256=samples.split.sha256(),
+        images=samples.split.counts(),
+        licence=dataset.licence,
+        citation=dataset.citation,
+    )
+    training = TrainingCard(
+        method=method["name"],
+        seed=recipe.seed,
+        recipe_sha256=fingerprint(recipe),
+        stage_sha256=key,
+        epochs=len(outcome.history),
+        best_epoch=outcome.best_epoch,
+        teacher=teacher.card.weights_sha256 if teacher else None,
+        git_revision=_git_revision(),
+        options={name: value for name, value in method.items() if name != "name"},
+    )
+    return ModelCard(
+        role=role,
+        arch=section.model.arch,
+        arch_options=section.model.options,
+        classes=samples.classes,
+        image_size=recipe.image_size,
+        mean=built.mean,
+        std=built.std,
+        resize=RULE,
+        params=count_params(built.network),
+        macs=count_macs(built.network.cpu(), recipe.image_size),
+        pretrained=section.model.pretrained,
+        data=data,
+        training=training,
+    )
+
+
+def _save(
+    request: RunRequest,
+    samples: RunSamples,
+    out: Path,
+    built: BuiltNetwork,
+    card: ModelCard,
+    outcome: StageOutcome,
+) -> ModelCard:
+    """Evaluate the best epoch's weights, write everything, and drop the training checkpoints."""
+    network = NormalisedNetwork(built.network.cpu(), built.mean, built.std)
+    task = resolve_task(request.recipe.task)
+    metrics = {
+        part: task.evaluate(logits_of(network, images), labels, samples.classes)
+        for part in ("validation", "test")
+        for images, labels in [samples.part(part)]
+        if len(labels)
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / SPLIT, write_split(samples.split))
+    write_whole(out / HISTORY, _history_csv(outcome.history))
+    write_whole(out / METRICS, _pretty(metrics))
+    write_whole(out / "recipe.json", _pretty(request.recipe))
+    card = save_checkpoint(out, built.network, card)
+    shutil.rmtree(out / _WORK, ignore_errors=True)
+    for part, found in metrics.items():
+        request.say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
+    return card
+
+
+def _interval(estimate: Any) -> str:
+    if estimate.low is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _pretty(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def _history_csv(history: list[dict[str, float]]) -> str:
+    buffer = io.StringIO()
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return buffer.getvalue()
+
+
+def _git_revision() -> str | None:
+    """Revision of the checkout that runs, or None outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

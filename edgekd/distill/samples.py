@@ -1,0 +1,128 @@
+"""The images of a run, decoded and parted, and the order in which an epoch draws them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
+
+from edgekd.data import Split, decoded, load_dataset, split_dataset
+from edgekd.data.cache import Progress
+from edgekd.distill.losses import class_weights
+from edgekd.distill.losses.cross_entropy import Balance
+from edgekd.errors import InputError
+from edgekd.recipe import Recipe
+
+__all__ = ["EpochSampler", "PartDataset", "RunSamples", "load_samples"]
+
+Item = tuple[Tensor, int, int]
+
+
+@dataclass(frozen=True)
+class RunSamples:
+    """The images of a run.
+
+    Attributes:
+        split: Which sample is in which part.
+        images: uint8 [N, S, S, 3], in the data set's order.
+        labels: int64 [N].
+    """
+
+    split: Split
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return self.split.dataset.classes
+
+    def part(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images and labels of one part."""
+        chosen = np.array(self.split.indices(name), dtype=np.int64)
+        return self.images[chosen], self.labels[chosen]
+
+    def class_counts(self) -> tuple[int, ...]:
+        """Training images of each class."""
+        found = Counter(self.labels[self.split.indices("train")].tolist())
+        return tuple(found[label] for label in range(len(self.classes)))
+
+
+def load_samples(recipe: Recipe, progress: Progress | None = None) -> RunSamples:
+    """Read, part and decode the images of a recipe.
+
+    Raises:
+        InputError: The data set cannot be read, or a part that training needs is empty.
+    """
+    split = split_dataset(load_dataset(recipe.data), recipe.split)
+    for part in ("train", "validation"):
+        if not split.indices(part):
+            message = f"the {part} part of {split.dataset.name} is empty"
+            raise InputError(message, "give more images, or another `split`")
+    images = decoded(split.dataset, recipe.image_size, progress)
+    return RunSamples(split, images, np.array(split.dataset.labels(), dtype=np.int64))
+
+
+class PartDataset(TorchDataset[Item]):
+    """One part, as (image uint8 [S, S, 3], label, position in the data set)."""
+
+    def __init__(self, samples: RunSamples, part: str) -> None:
+        self._samples = samples
+        self._indices = samples.split.indices(part)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._indices)
+
+    def __getitem__(self, position: int) -> Item:
+        """The image at a position of the part."""
+        index = self._indices[position]
+        image = torch.from_numpy(np.array(self._samples.images[index]))
+        return image, int(self._samples.labels[index]), index
+
+
+class EpochSampler(Sampler[int]):
+    """The order of an epoch, a function of seed and epoch alone.
+
+    A run that was interrupted draws the same images as one that was not, without any state.
+
+    Args:
+        labels: Label of each position of the part.
+        counts: Training images of each class.
+        sampling: Each image once, or as many draws with rare classes more often.
+        seed: Of the run.
+        epoch: Gives the current epoch.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        counts: tuple[int, ...],
+        sampling: Balance,
+        seed: int,
+        epoch: Callable[[], int],
+    ) -> None:
+        self._weights = class_weights(counts, sampling).double()[torch.from_numpy(labels)]
+        self._even = sampling == "none"
+        self._seed = seed
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Number of draws."""
+        return len(self._weights)
+
+    def __iter__(self) -> Iterator[int]:
+        """The positions of the current epoch."""
+        generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch())
+        if self._even:
+            order = torch.randperm(len(self), generator=generator)
+        else:
+            order = torch.multinomial(self._weights, len(self), True, generator=generator)
+        return iter(order.tolist())

@@ -1,0 +1,86 @@
+"""The errors that edgekd raises for a user's mistake or a machine's lack.
+
+    EdgekdError                    exit 1  (never raised itself)
+    ├── InputError                 exit 2  usage or bad input
+    │   └── ImageError             exit 2  an image that cannot be read
+    ├── MissingDependencyError     exit 3  a package is missing
+    ├── GateFailedError            exit 4  a lowered file did not pass its gate
+    ├── DeviceUnreachableError     exit 5  a configured device does not answer
+    └── ArtefactError              exit 6  a bundle or model file is damaged or of the wrong kind
+
+Each one is two sentences for the user: what is wrong, and what to do about it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArtefactError",
+    "DeviceUnreachableError",
+    "EdgekdError",
+    "GateFailedError",
+    "ImageError",
+    "InputError",
+    "MissingDependencyError",
+]
+
+
+class EdgekdError(Exception):
+    """Base of all errors that edgekd raises on purpose.
+
+    Args:
+        message: One line that says what is wrong.
+        hint: One line that says what to do; may be empty where nothing can be done.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(EdgekdError):
+    """A file, option or value given by the user cannot be used."""
+
+    exit_code = 2
+
+
+class ImageError(InputError):
+    """An image is missing, damaged, or of a kind that is not read."""
+
+
+class MissingDependencyError(EdgekdError):
+    """A package that this step needs is not installed.
+
+    Args:
+        package: The distribution's name, as pip knows it.
+        extra: The extra of edgekd that brings it.
+        purpose: What it is needed for, as the end of "… is needed to …".
+    """
+
+    exit_code = 3
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        message = f"{package} is not installed; it is needed to {purpose}"
+        super().__init__(message, f"pip install 'edgekd[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class GateFailedError(EdgekdError):
+    """A lowered file lost more than its target allows."""
+
+    exit_code = 4
+
+
+class DeviceUnreachableError(EdgekdError):
+    """A device that is configured does not answer."""
+
+    exit_code = 5
+
+
+class ArtefactError(EdgekdError):
+    """A bundle or model file is damaged, of an unknown version, or of the wrong kind."""
+
+    exit_code = 6

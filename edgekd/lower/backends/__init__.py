@@ -1,0 +1,44 @@
+"""Backends: deploy graph → model file, one module per engine, imported when asked for.
+
+Third parties add one through the entry-point group `edgekd.backends`: its name is the
+backend's, its object a class without arguments that is a `Backend`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from edgekd.errors import InputError
+from edgekd.lower.backends.base import Backend
+
+__all__ = ["Backend", "backend_names", "get_backend"]
+
+_GROUP = "edgekd.backends"
+_BUILT_IN = {
+    "openvino": "OpenVinoBackend",
+    "tensorrt": "TensorRtBackend",
+    "tflite": "TfliteBackend",
+}
+
+
+def backend_names() -> tuple[str, ...]:
+    """Names of all backends, sorted; nothing is imported."""
+    return tuple(sorted(_BUILT_IN.keys() | entry_points(group=_GROUP).names))
+
+
+def get_backend(name: str) -> Backend:
+    """The backend of that name; its tools are imported only when it lowers.
+
+    Raises:
+        InputError: There is no such backend.
+    """
+    if name in _BUILT_IN:
+        module = import_module(f"edgekd.lower.backends.{name}")
+        return cast(Backend, getattr(module, _BUILT_IN[name])())
+    for entry in entry_points(group=_GROUP):
+        if entry.name == name:
+            return cast(Backend, entry.load()())
+    known = ", ".join(backend_names())
+    raise InputError(f"there is no lowering backend {name!r}", f"known backends: {known}")

@@ -1,0 +1,103 @@
+"""What every lowering backend is: a deploy graph in, the files of one engine out."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:  # importing this package must not import torch
+    from edgekd.lower.graph import DeployGraph
+
+__all__ = ["Backend", "Calibration", "check_request", "missing_tool", "versions_of"]
+
+Calibration = NDArray[np.uint8]
+"""uint8 RGB [N, S, S, 3]: prepared images that stand for what the device will see."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Lowers deploy graphs for one engine.
+
+    Attributes:
+        name: As `get_backend` knows it.
+        precisions: What it can lower to, most exact first.
+        model_file: Name of the main file in the bundle.
+        host_session: The session backend that runs this file on the host.
+        completion: `complete`, or `finish-on-device` where the device has to build
+            its own engine from the file.
+    """
+
+    name: str
+    precisions: tuple[str, ...]
+    model_file: str
+    host_session: str
+    completion: Literal["complete", "finish-on-device"]
+
+    def lower(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        precision: str,
+        calibration: Calibration | None,
+        out: Path,
+    ) -> dict[str, str]:
+        """Write the file(s) of `graph` into the folder `out`.
+
+        Args:
+            graph: uint8 [1, S, S, 3] → float32 [1, K], in eval mode; it must not change
+                between two calls, since its float form is kept for the next precision.
+            image_size: S.
+            precision: One of `precisions`.
+            calibration: Needed for `int8`, else not used.
+            out: An existing folder.
+
+        Returns:
+            Versions of the tools that took part, by distribution.
+
+        Raises:
+            InputError: The precision is not one of `precisions`, or needs calibration images
+                that are missing or of the wrong shape.
+            MissingDependencyError: A tool is not installed.
+        """
+
+
+def check_request(
+    backend: Backend, image_size: int, precision: str, calibration: Calibration | None
+) -> None:
+    """Raise InputError where `precision` cannot be lowered to with what was given."""
+    if precision not in backend.precisions:
+        known = ", ".join(backend.precisions)
+        raise InputError(f"{backend.name} does not lower to {precision!r}", f"one of: {known}")
+    if precision != "int8":
+        return
+    if calibration is None or len(calibration) == 0:
+        message = f"{backend.name} needs calibration images to lower to int8"
+        raise InputError(message, "give images that stand for those of the device, 100 or more")
+    wanted = (image_size, image_size, 3)
+    if calibration.shape[1:] != wanted or calibration.dtype != np.uint8:
+        found = f"{calibration.dtype} {list(calibration.shape)}"
+        message = f"calibration images are {found}, not uint8 [N, {image_size}, {image_size}, 3]"
+        raise InputError(message, "prepare them with edgekd.runtime.preprocess")
+
+
+def missing_tool(error: ImportError, purpose: str) -> MissingDependencyError:
+    """The error for a tool of the extra `lower` that could not be imported."""
+    package = (error.name or "edgekd[lower]").split(".")[0].replace("_", "-")
+    return MissingDependencyError(package, "lower", purpose)
+
+
+def versions_of(*distributions: str) -> dict[str, str]:
+    """Versions of the installed ones of the distributions."""
+    found = {}
+    for name in distributions:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

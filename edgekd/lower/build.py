@@ -1,0 +1,320 @@
+"""`edgekd build`: from a student to one bundle for each target, with the evidence inside."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import edgekd
+from edgekd.bundle import (
+    SELFTEST,
+    Decision,
+    Lineage,
+    Lowering,
+    Manifest,
+    ModelInfo,
+    Rung,
+    write_bundle,
+    zip_bundle,
+)
+from edgekd.errors import GateFailedError
+from edgekd.lower.backends import get_backend
+from edgekd.lower.calibration import CalibrationSet, draw_calibration
+from edgekd.lower.candidate import Candidate, lower_backend, selftest_vectors
+from edgekd.lower.card import write_card
+from edgekd.lower.gate import judge
+from edgekd.lower.source import Source, load_source
+from edgekd.metrics import fit_temperature, metrics_of
+from edgekd.runtime.decision import calibrated
+from edgekd.targets import Target
+
+__all__ = ["LADDER", "BuildRequest", "BuiltBundle", "build"]
+
+LADDER = ("int8", "fp32")
+"""Precisions that `auto` tries, in this order; the first that passes its gate is taken."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build.
+
+    Attributes:
+        model: The student's checkpoint, or the folder of its run.
+        targets: For which devices.
+        out: Folder of the bundles.
+        precisions: One bundle for each, or None for `auto`: one bundle for each target.
+        data_root: Where the images of the checkpoint are now, if not where they were.
+        calibration_images: Number of calibration images.
+        zipped: Write `.edgekd` files instead of folders.
+        say: Takes one line of progress.
+    """
+
+    model: Path
+    targets: Sequence[Target]
+    out: Path
+    precisions: tuple[str, ...] | None = None
+    data_root: Path | None = None
+    calibration_images: int = 512
+    zipped: bool = False
+    say: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True)
+class BuiltBundle:
+    """One bundle that was built, or one that its gate refused (`path` is then None)."""
+
+    target: str
+    path: Path | None
+    rungs: tuple[Rung, ...]
+    size_bytes: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a bundle."""
+        return self.path is not None
+
+
+def build(request: BuildRequest) -> list[BuiltBundle]:
+    """Build every bundle that passes its gate.
+
+    Raises:
+        GateFailedError: A file lost more than its target allows; the others are built all the
+            same, and nothing of the refused one is left.
+        InputError: The checkpoint or its images are not there.
+        EdgekdError: A conversion failed.
+    """
+    source = load_source(request.model, request.data_root)
+    tried = request.precisions or LADDER
+    calibration = None
+    if "int8" in tried:
+        size = source.checkpoint.card.image_size
+        calibration = draw_calibration(source.split, size, images=request.calibration_images)
+    built: list[BuiltBundle] = []
+    with tempfile.TemporaryDirectory(prefix="edgekd-build-") as work:
+        candidates = _lower_all(request, source, tried, calibration, Path(work))
+        for target in request.targets:
+            built += _build_target(request, source, target, candidates[target.backend], calibration)
+    _refuse_failed(built)
+    return built
+
+
+def _lower_all(
+    request: BuildRequest,
+    source: Source,
+    tried: tuple[str, ...],
+    calibration: CalibrationSet | None,
+    work: Path,
+) -> dict[str, list[Candidate]]:
+    """Each backend lowers once, however many targets share it."""
+    candidates = {}
+    for backend in dict.fromkeys(target.backend for target in request.targets):
+        possible = get_backend(backend).precisions
+        wanted = tuple(precision for precision in tried if precision in possible)
+        log = request.out / "logs" / backend / "lower.log"
+        candidates[backend] = lower_backend(
+            source, backend, wanted, calibration, work, log, request.say
+        )
+    return candidates
+
+
+def _build_target(
+    request: BuildRequest,
+    source: Source,
+    target: Target,
+    candidates: list[Candidate],
+    calibration: CalibrationSet | None,
+) -> list[BuiltBundle]:
+    ladders = [candidates] if request.precisions is None else [[one] for one in candidates]
+    built = []
+    for ladder in ladders:
+        suffix = "" if request.precisions is None else f"-{ladder[0].precision}"
+        path = request.out / f"{target.name}{suffix}"
+        built.append(_climb(request, source, target, ladder, calibration, path))
+    return built
+
+
+def _climb(
+    request: BuildRequest,
+    source: Source,
+    target: Target,
+    ladder: list[Candidate],
+    calibration: CalibrationSet | None,
+    path: Path,
+) -> BuiltBundle:
+    """Take the first rung that passes, and write its bundle with every rung's numbers."""
+    rungs: list[Rung] = []
+    for candidate in ladder:
+        limits = target.gate[candidate.precision]
+        gate = judge(
+            source.logits, candidate.logits, source.targets, limits,
+            runtime=candidate.facts, findings=candidate.findings,
+        )  # fmt: skip
+        rungs.append(Rung(
+            precision=candidate.precision, taken=gate.passed, size_bytes=candidate.size_bytes,
+            gate=gate,
+        ))  # fmt: skip
+        request.say(_line(path.name, rungs[-1]))
+        if gate.passed:
+            manifest = _manifest(source, target, candidate, tuple(rungs), calibration)
+            written = _write(request, source, candidate, manifest, path)
+            return BuiltBundle(target.name, written, tuple(rungs), candidate.size_bytes)
+    return BuiltBundle(target.name, None, tuple(rungs), 0)
+
+
+def _line(name: str, rung: Rung) -> str:
+    gate = rung.gate
+    verdict = "passed" if gate.passed else f"refused: {'; '.join(gate.reasons)}"
+    return (
+        f"{name}: {rung.precision}, {rung.size_bytes / 1e6:.2f} MB, "
+        f"balanced accuracy {gate.balanced_accuracy:.3f} ({-gate.balanced_accuracy_drop:+.3f}), "
+        f"flips {gate.flips:.1%}, largest logit difference {gate.max_logit_difference:.3g}: "
+        f"{verdict}"
+    )
+
+
+def _refuse_failed(built: list[BuiltBundle]) -> None:
+    failed = [bundle for bundle in built if not bundle.passed]
+    if not failed:
+        return
+    rung = failed[0].rungs[-1]
+    message = (
+        f"the {rung.precision} file for {failed[0].target} did not pass its gate: "
+        f"{'; '.join(rung.gate.reasons)}"
+    )
+    hint = "take a safer --precision, more calibration images, or another student"
+    raise GateFailedError(message, hint)
+
+
+def _write(
+    request: BuildRequest, source: Source, candidate: Candidate, manifest: Manifest, path: Path
+) -> Path:
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
+        vectors = Path(beside) / SELFTEST
+        selftest_vectors(source, candidate).save(vectors)
+        files = candidate.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
+        if not request.zipped:
+            write_bundle(path, manifest, files)
+            return path
+        folder = Path(beside) / "bundle"
+        write_bundle(folder, manifest, files)
+        zipped = path.with_name(f"{path.name}.edgekd")
+        zip_bundle(folder, zipped)
+        return zipped
+
+
+def _manifest(
+    source: Source,
+    target: Target,
+    candidate: Candidate,
+    rungs: tuple[Rung, ...],
+    calibration: CalibrationSet | None,
+) -> Manifest:
+    card = source.checkpoint.card
+    int8 = candidate.precision == "int8" and calibration is not None
+    return Manifest(
+        version=edgekd.__version__,
+        task=card.task,
+        model=ModelInfo(
+            name=card.arch,
+            classes=card.classes,
+            image_size=card.image_size,
+            resize=card.resize,
+            params=card.params,
+            macs=card.macs,
+        ),
+        decision=_decision(source, target, candidate),
+        lowering=Lowering(
+            target=target.name,
+            backend=target.backend,
+            precision=candidate.precision,
+            completion=candidate.backend.completion,
+            completion_command=_completion_command(target, candidate),
+            rungs=rungs,
+            calibration=calibration.record() if int8 and calibration else None,
+            tools=candidate.tools,
+        ),
+        metrics=_metrics(source, candidate),
+        lineage=Lineage(
+            method=card.training.method,
+            recipe_sha256=card.training.recipe_sha256,
+            data_sha256=card.data.sha256,
+            seed=card.training.seed,
+            git_revision=card.training.git_revision,
+            teacher=card.training.teacher,
+        ),
+        model_file=candidate.backend.model_file,
+        files={},
+        network_data_format=_data_format(card.image_size, card.classes),
+        description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
+        intended_use=(
+            "Decision support for trained staff who look at the patient themselves; not a "
+            "diagnosis and not a medical device."
+        ),
+        limits=(
+            f"Judged on {len(source.targets)} validation images of {card.data.name}; other "
+            "cameras, skin types and diseases are outside of what was measured."
+        ),
+        data_source=f"{card.data.name}. {card.data.citation}".strip(),
+        licences={"data": card.data.licence or "unknown", "weights": "as the data"},
+    )
+
+
+def _completion_command(target: Target, candidate: Candidate) -> str | None:
+    if candidate.backend.completion == "complete":
+        return None
+    return f"edgekd build --target {target.name} --on-device BUNDLE"
+
+
+def _decision(source: Source, target: Target, candidate: Candidate) -> Decision:
+    """Temperature and refer threshold of this very file, on the validation images."""
+    temperature = fit_temperature(candidate.logits, source.targets)
+    coverage = target.decision.refer_coverage
+    top = calibrated(candidate.logits, temperature).max(axis=1)
+    return Decision(
+        temperature=temperature,
+        refer_below=float(np.quantile(top, 1.0 - coverage)) if coverage < 1.0 else None,
+        refer_coverage=coverage if coverage < 1.0 else None,
+        fitted_on={
+            "part": "validation",
+            "images": len(source.targets),
+            "split_sha256": source.checkpoint.card.data.sha256,
+        },
+    )
+
+
+def _metrics(source: Source, candidate: Candidate) -> dict[str, Any]:
+    """Of teacher, float student and this very file, all on the validation part."""
+    classes = source.checkpoint.card.classes
+    own = metrics_of(candidate.logits, source.targets, classes)
+    return {
+        "part": "validation",
+        "teacher": source.metrics.get("teacher", {}).get("validation"),
+        "student": source.metrics.get("validation"),
+        "artefact": msgspec.to_builtins(own),
+    }
+
+
+def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Tensors in and out, by the field names of MONAI's bundle specification."""
+    image = {
+        "type": "image",
+        "format": "RGB",
+        "num_channels": 3,
+        "spatial_shape": [size, size],
+        "dtype": "uint8",
+        "value_range": [0, 255],
+    }
+    logits = {
+        "type": "probabilities",
+        "format": "logits",
+        "num_channels": len(classes),
+        "dtype": "float32",
+        "channel_def": {str(index): name for index, name in enumerate(classes)},
+    }
+    return {"inputs": {"image": image}, "outputs": {"logits": logits}}

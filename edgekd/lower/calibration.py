@@ -1,0 +1,75 @@
+"""Calibration images: a class-balanced draw from the training part, and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data import Split, decode_images
+from edgekd.errors import InputError
+from edgekd.recipe import fingerprint
+
+__all__ = ["DEFAULT_IMAGES", "MIN_IMAGES", "CalibrationSet", "draw_calibration"]
+
+DEFAULT_IMAGES = 512
+MIN_IMAGES = 64
+"""Fewer leave activation ranges to chance; such a build is refused."""
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Images that int8 ranges are measured on.
+
+    Attributes:
+        indices: Positions in the data set.
+        images: uint8 [N, S, S, 3].
+        sha256: Hash of the list of images.
+    """
+
+    indices: tuple[int, ...]
+    images: NDArray[np.uint8]
+    sha256: str
+
+    def save(self, path: Path) -> None:
+        """Write the images as .npy, for the worker."""
+        np.save(path, self.images)
+
+    def record(self) -> dict[str, str | int]:
+        """What the manifest says of it."""
+        return {"part": "train", "images": len(self.indices), "sha256": self.sha256}
+
+
+def draw_calibration(
+    split: Split, size: int, *, images: int = DEFAULT_IMAGES, seed: int = 0
+) -> CalibrationSet:
+    """Draw from the training part, every class in turn, until there are enough.
+
+    A class that runs out leaves its place to the others, so the draw is as even as the data.
+
+    Raises:
+        InputError: The training part has fewer than `MIN_IMAGES` images.
+    """
+    train = split.indices("train")
+    if min(images, len(train)) < MIN_IMAGES:
+        message = f"{min(images, len(train))} calibration images are fewer than {MIN_IMAGES}"
+        raise InputError(message, "ask for more, or train on more images")
+    chosen = tuple(_round_robin(split, train, images, seed))
+    names = [split.dataset.samples[index].image for index in chosen]
+    return CalibrationSet(chosen, decode_images(split.dataset.paths(chosen), size), fingerprint(names))
+
+
+def _round_robin(split: Split, train: list[int], images: int, seed: int) -> list[int]:
+    rng = np.random.default_rng(seed)
+    queues = {name: [] for name in split.dataset.classes}  # type: dict[str, list[int]]
+    for position in rng.permutation(len(train)):
+        index = train[position]
+        queues[split.dataset.samples[index].label].append(index)
+    chosen: list[int] = []
+    while len(chosen) < min(images, len(train)):
+        for queue in queues.values():
+            if queue and len(chosen) < images:
+                chosen.append(queue.pop())
+    return chosen

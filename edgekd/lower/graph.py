@@ -1,0 +1,67 @@
+"""The deploy graph: the one network interface that every backend lowers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["DeployGraph", "deploy_graph"]
+
+
+class DeployGraph(nn.Module):
+    """A network with cast, layout change and normalisation inside.
+
+    uint8 RGB [1, S, S, 3] in, float32 logits [1, K] out.
+
+    Args:
+        network: Maps normalised float32 [N, 3, S, S] to logits [N, K].
+        mean: Mean per channel, for pixels in 0..1.
+        std: Standard deviation per channel, for pixels in 0..1.
+
+    Raises:
+        ValueError: `mean` or `std` has not three values, or a `std` is not positive.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"mean and std need three values, std positive: {mean}, {std}")
+        self.network = network
+        # In float64 first, so that the folded constants are the nearest float32.
+        deviation = torch.tensor(std, dtype=torch.float64)
+        centre = torch.tensor(mean, dtype=torch.float64)
+        self.register_buffer("scale", _per_channel(1.0 / (255.0 * deviation)))
+        self.register_buffer("offset", _per_channel(-centre / deviation))
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """What the network sees of an image: float32 [N, 3, S, S] of uint8 [N, S, S, 3].
+
+        (x/255 - mean)/std is folded into one multiply-add. The cast comes before the
+        transpose, because TensorRT takes uint8 only as an input that is cast at once.
+        """
+        channels_first = image.to(torch.float32).permute(0, 3, 1, 2)
+        return channels_first * self.scale + self.offset
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits [N, K] of uint8 RGB images [N, S, S, 3]; N is 1 in every lowered file."""
+        logits: Tensor = self.network(self.normalise(image))
+        return logits
+
+
+def deploy_graph(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> DeployGraph:
+    """The deploy graph of a copy of `network`, in eval mode, on the CPU, without gradients.
+
+    The caller's network stays as it is. Arguments and errors: see `DeployGraph`.
+    """
+    graph = DeployGraph(copy.deepcopy(network), mean, std).cpu().eval()
+    return graph.requires_grad_(False)
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    return values.to(torch.float32).reshape(1, 3, 1, 1)

@@ -1,0 +1,85 @@
+"""All metrics of one classifier on one set of images, typed, as they stand in reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgekd.metrics.classification import checked, confusion_matrix
+from edgekd.metrics.intervals import Interval, bootstrap_intervals, wilson
+
+__all__ = ["ClassMetrics", "Estimate", "Metrics", "metrics_of"]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Estimate(_Section, kw_only=True):
+    """A value with its 95 % interval; null bounds where there are too few images for one."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class ClassMetrics(_Section, kw_only=True):
+    """One class against the rest; `n` images carry its label."""
+
+    sensitivity: Estimate
+    specificity: Estimate
+    n: int
+
+
+class Metrics(_Section, kw_only=True):
+    """What a classifier's decisions on a labelled set are worth."""
+
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
+    macro_auroc: Estimate
+    ece: Estimate
+    per_class: dict[str, ClassMetrics]
+
+
+def metrics_of(logits: ArrayLike, targets: ArrayLike, classes: Sequence[str]) -> Metrics:
+    """Every metric with its interval.
+
+    Args:
+        logits: [N, K], divided by the temperature already (it moves ECE alone).
+        targets: Class indices [N].
+        classes: The K class names.
+
+    Raises:
+        InputError: The shapes do not fit, a target is no class, or a logit is not finite.
+    """
+    scores, labels = checked(logits, targets)
+    confusion = confusion_matrix(scores, labels)
+    bootstrapped = bootstrap_intervals(scores, labels)
+    return Metrics(
+        accuracy=_estimate(wilson(int(np.trace(confusion)), int(confusion.sum()))),
+        balanced_accuracy=_estimate(bootstrapped.balanced_accuracy),
+        macro_f1=_estimate(bootstrapped.macro_f1),
+        macro_auroc=_estimate(bootstrapped.macro_auroc),
+        ece=_estimate(bootstrapped.ece),
+        per_class={name: _class_metrics(confusion, k) for k, name in enumerate(classes)},
+    )
+
+
+def _class_metrics(confusion: NDArray[np.int64], k: int) -> ClassMetrics:
+    positives = int(confusion[k].sum())
+    negatives = int(confusion.sum()) - positives
+    found = int(confusion[k, k])
+    false_alarms = int(confusion[:, k].sum()) - found
+    return ClassMetrics(
+        sensitivity=_estimate(wilson(found, positives)),
+        specificity=_estimate(wilson(negatives - false_alarms, negatives)),
+        n=positives,
+    )
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(value=interval.value, low=interval.low, high=interval.high)

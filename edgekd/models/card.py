@@ -1,0 +1,99 @@
+"""What a checkpoint remembers beside its weights: `model.json`, typed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["CARD_VERSION", "DataCard", "ModelCard", "TrainingCard"]
+
+CARD_VERSION = "1.0"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class DataCard(_Section, kw_only=True):
+    """The images that a checkpoint was trained on; the parts stand in `split.csv` beside it.
+
+    Attributes:
+        name: Name of the data set.
+        root: Folder that the image paths of `split.csv` start from.
+        sha256: Hash of the list of images, labels and parts.
+        images: Number of images by part.
+        licence: Licence of the data, for the bundle's card.
+        citation: Whom to cite.
+    """
+
+    name: str
+    root: str
+    sha256: str
+    images: dict[str, int]
+    licence: str = ""
+    citation: str = ""
+
+
+class TrainingCard(_Section, kw_only=True):
+    """How the weights came to be.
+
+    Attributes:
+        method: Name of the method (`none` for plain supervised training).
+        seed: Seed of everything random.
+        recipe_sha256: Hash of the whole resolved recipe.
+        stage_sha256: Hash of what these weights depend on; equal hashes mean equal training.
+        epochs: Epochs trained.
+        best_epoch: The epoch whose weights these are.
+        teacher: Hash of the teacher's weights, or null.
+        git_revision: Of the checkout, where there is one.
+        options: The method's options as resolved.
+    """
+
+    method: str
+    seed: int
+    recipe_sha256: str
+    stage_sha256: str
+    epochs: int
+    best_epoch: int
+    teacher: str | None = None
+    git_revision: str | None = None
+    options: dict[str, Any] = {}
+
+
+class ModelCard(_Section, kw_only=True):
+    """One trained network.
+
+    Attributes:
+        role: What the recipe used it as.
+        arch: Name of the architecture in timm.
+        arch_options: Further arguments of its constructor.
+        classes: Class names in the order of the logits.
+        image_size: S, the side of the square input in pixels.
+        mean: Per channel, of pixels scaled to 0…1.
+        std: Likewise.
+        resize: Name of the preprocessing rule.
+        params: Number of trained parameters.
+        macs: Multiply-accumulates of one image.
+        pretrained: Where the weights started from.
+        data: What it was trained on.
+        training: How.
+        weights_sha256: Hash of `model.safetensors`.
+    """
+
+    format_version: str = CARD_VERSION
+    task: str = "classification"
+    role: Literal["teacher", "student"]
+    arch: str
+    arch_options: dict[str, Any] = {}
+    classes: tuple[str, ...]
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: str
+    params: int
+    macs: int
+    pretrained: str
+    data: DataCard
+    training: TrainingCard
+    weights_sha256: str = ""

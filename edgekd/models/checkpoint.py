@@ -1,0 +1,106 @@
+"""A checkpoint: `model.safetensors` and `model.json` in one folder. No pickles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from edgekd.errors import ArtefactError, InputError
+from edgekd.files import sha256_of, write_whole
+from edgekd.models.card import CARD_VERSION, ModelCard
+from edgekd.models.network import create_network
+from edgekd.models.normalised import NormalisedNetwork
+
+__all__ = ["CARD", "WEIGHTS", "Checkpoint", "load_checkpoint", "read_card", "save_checkpoint"]
+
+CARD = "model.json"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network and what is known of it.
+
+    Attributes:
+        folder: Where it was read from.
+        network: In evaluation mode, on the CPU; takes normalised float32 [B, 3, S, S].
+        card: What is known of it.
+        size_bytes: Size of the weights file.
+    """
+
+    folder: Path
+    network: nn.Module
+    card: ModelCard
+    size_bytes: int
+
+    def normalised(self) -> NormalisedNetwork:
+        """The network with its normalisation in front: pixels 0…1 in, logits out."""
+        return NormalisedNetwork(self.network, self.card.mean, self.card.std).eval()
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """What is known of the checkpoint in `folder`, without reading its weights.
+
+    Raises:
+        InputError: There is no checkpoint.
+        ArtefactError: Its card is damaged or of another major version.
+    """
+    file = Path(folder) / CARD
+    if not file.is_file():
+        message = f"there is no checkpoint at {folder}: {CARD} is missing"
+        raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
+    try:
+        card = msgspec.json.decode(file.read_bytes(), type=ModelCard)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ArtefactError(f"{file} is damaged: {error}", "train again, or copy it again") from error
+    if card.format_version.split(".")[0] != CARD_VERSION.split(".")[0]:
+        message = f"{file} has format version {card.format_version}; this edgekd reads {CARD_VERSION}"
+        raise ArtefactError(message, "install the edgekd that wrote it")
+    return card
+
+
+def load_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        InputError: There is no checkpoint.
+        ArtefactError: It is damaged, or its weights do not belong to its card.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ArtefactError(f"{weights} is missing", "copy the checkpoint's whole folder")
+    if sha256_of(weights) != card.weights_sha256:
+        message = f"{weights} does not have the hash that {CARD} says"
+        raise ArtefactError(message, "copy the checkpoint again, or train again")
+    network = create_network(card.arch, len(card.classes), card.arch_options)
+    try:
+        network.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        message = f"{weights} does not fit {card.arch}: {str(error).splitlines()[0]}"
+        raise ArtefactError(message, "copy the checkpoint again, or train again") from error
+    return Checkpoint(folder, network.eval(), card, weights.stat().st_size)
+
+
+def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
+    """Write weights and card into `folder` (the card last, so that half a save is none).
+
+    Returns:
+        The card as written, with the hash of the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / WEIGHTS
+    beside = folder / f".{WEIGHTS}"
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    save_file(state, beside)
+    (folder / CARD).unlink(missing_ok=True)
+    beside.replace(weights)
+    card = msgspec.structs.replace(card, weights_sha256=sha256_of(weights))
+    write_whole(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    return card

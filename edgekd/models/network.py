@@ -1,0 +1,128 @@
+"""Networks by timm name, with a pretrained start where one is asked for."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from edgekd.errors import InputError
+from edgekd.models import imagenet
+from edgekd.recipe import ModelSection
+
+__all__ = ["BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"]
+
+_HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
+    """A network and the normalisation that its start expects (of pixels scaled to 0…1)."""
+
+    network: nn.Module
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def create_network(arch: str, classes: int, options: dict[str, Any] | None = None) -> nn.Module:
+    """A network with random weights and `classes` logits.
+
+    Raises:
+        InputError: timm has no such architecture (the nearest names are told), or refuses the
+            options.
+    """
+    if not timm.is_model(arch):
+        near = difflib.get_close_matches(arch, timm.list_models(), n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
+        raise InputError(f"timm has no architecture {arch!r}", hint)
+    try:
+        network: nn.Module = timm.create_model(arch, num_classes=classes, **(options or {}))
+    except (TypeError, ValueError) as error:
+        message = f"{arch} cannot be made with the options {options}: {error}"
+        raise InputError(message, "correct `options` in the recipe") from error
+    return network
+
+
+def build_network(section: ModelSection, classes: int) -> BuiltNetwork:
+    """The network of a recipe's `teacher.model` or `student.model`.
+
+    `pretrained` is one of `none`; `package` (ImageNet weights that an installed package carries);
+    `hub` (timm downloads them); or the path of a safetensors file under timm's names.
+    """
+    network = create_network(section.arch, classes, section.options)
+    mean, std = section.mean or _HALF, section.std or _HALF
+    if section.pretrained == "package":
+        _load_backbone(network, imagenet.package_weights(section.arch, network), section.arch)
+    elif section.pretrained == "hub":
+        mean, std = _from_hub(network, section, classes)
+    elif section.pretrained != "none":
+        _load_backbone(network, _file_weights(Path(section.pretrained)), section.pretrained)
+    return BuiltNetwork(network, mean, std)
+
+
+def count_params(network: nn.Module) -> int:
+    """Number of parameters."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_macs(network: nn.Module, image_size: int) -> int:
+    """Multiply-accumulates of one image in convolutions and matrix products."""
+    training = network.training
+    network.eval()
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(torch.zeros(1, 3, image_size, image_size))
+    network.train(training)
+    return int(counter.get_total_flops()) // 2  # torch counts a multiply-add as two
+
+
+def _file_weights(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        message = f"there are no pretrained weights at {path}"
+        hint = "`pretrained` is none, package, hub, or the path of a .safetensors file"
+        raise InputError(message, hint) from None
+    except SafetensorError as error:
+        message = f"the pretrained weights {path} cannot be read: {error}"
+        raise InputError(message, "copy the file again") from error
+
+
+def _load_backbone(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Load all but the classifier, whose classes are others; anything else must fit."""
+    own = network.state_dict()
+    head = {key for key in own if key.startswith(("classifier.", "fc.", "head."))}
+    wrong = [
+        key
+        for key in own
+        if key not in head and (key not in weights or weights[key].shape != own[key].shape)
+    ]
+    if wrong:
+        message = f"{source} does not fit: {len(wrong)} tensors are missing or of another shape"
+        raise InputError(f"{message} (first: {wrong[0]})", "check `arch` and `options`")
+    network.load_state_dict({key: weights[key] for key in own if key not in head}, strict=False)
+
+
+def _from_hub(
+    network: nn.Module, section: ModelSection, classes: int
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    try:
+        donor = timm.create_model(
+            section.arch, pretrained=True, num_classes=classes, **section.options
+        )
+    except Exception as error:  # whatever the hub's client raises without a network
+        message = f"the hub's weights of {section.arch} could not be fetched: {error}"
+        hint = "use `pretrained: package`, a file, or connect this machine"
+        raise InputError(message.splitlines()[0], hint) from error
+    network.load_state_dict(donor.state_dict())
+    config = donor.pretrained_cfg
+    return tuple(config["mean"]), tuple(config["std"])

@@ -1,0 +1,264 @@
+"""What a run is: a typed recipe, validated, with defaults.
+
+A recipe is YAML. Sections whose keys depend on a choice (`data.source`, `method.name`) keep those
+keys as options, which the chosen source or method validates with `convert` in turn.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta
+
+from edgekd.errors import InputError, MissingDependencyError
+from edgekd.resources import recipe_file, recipe_names
+
+__all__ = [
+    "AugmentSection",
+    "FitSection",
+    "ModelSection",
+    "Recipe",
+    "RoleSection",
+    "Section",
+    "SplitSection",
+    "TrainerSection",
+    "convert",
+    "fingerprint",
+    "load_recipe",
+]
+
+Positive = Annotated[int, Meta(ge=1)]
+Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
+Rate = Annotated[float, Meta(gt=0.0)]
+T = TypeVar("T")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part of a recipe: immutable, by keyword, no unknown keys."""
+
+
+class SplitSection(Section, kw_only=True):
+    """How the images are parted: by lesion (group), stratified by class.
+
+    Attributes:
+        validation: Share for model selection, gates and calibration of confidence.
+        test: Share that only evaluation sees.
+        seed: Own seed, so that runs with other seeds share the split.
+    """
+
+    validation: Fraction = 0.15
+    test: Fraction = 0.2
+    seed: int = 0
+
+
+class ModelSection(Section, kw_only=True):
+    """A network.
+
+    Attributes:
+        arch: Name in timm.
+        pretrained: `none`, `package`, `hub`, or the path of a safetensors file.
+        options: Further arguments of timm's constructor.
+        mean: Normalisation that the pretrained start expects; by default of its source.
+        std: Likewise.
+    """
+
+    arch: str
+    pretrained: str = "none"
+    options: dict[str, Any] = {}
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+
+class FitSection(Section, kw_only=True):
+    """How a network is trained: AdamW with one cycle of the learning rate.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Images of a step.
+        learning_rate: Its peak.
+        weight_decay: Of AdamW, not on biases and norms.
+        warmup: Share of the steps in which the rate rises.
+        class_weights: Weight of a class in the hard-label loss: 1, 1/√n or 1/n.
+        class_sampling: How often a class is drawn: as it is, ∝ √n, or all alike.
+        label_smoothing: Of the hard labels.
+    """
+
+    epochs: Positive = 10
+    batch_size: Positive = 64
+    learning_rate: Rate = 1e-3
+    weight_decay: Annotated[float, Meta(ge=0.0)] = 0.02
+    warmup: Fraction = 0.2
+    class_weights: Literal["none", "sqrt", "full"] = "sqrt"
+    class_sampling: Literal["none", "sqrt", "full"] = "none"
+    label_smoothing: Fraction = 0.0
+
+
+class RoleSection(Section, kw_only=True):
+    """A teacher or a student: a network and its training, or a checkpoint that is there already."""
+
+    model: ModelSection | None = None
+    fit: FitSection = FitSection()
+    checkpoint: str | None = None
+
+
+class AugmentSection(Section, kw_only=True):
+    """Random changes of the training images.
+
+    Attributes:
+        flip: Mirror left-right and top-bottom, each half of the time.
+        quarter_turns: Turn by a random multiple of 90°.
+        zoom: Scale by a factor in 1 ± zoom.
+        colour: Brightness, contrast and saturation by factors in 1 ± colour.
+    """
+
+    flip: bool = True
+    quarter_turns: bool = True
+    zoom: Fraction = 0.0
+    colour: Fraction = 0.1
+
+
+class TrainerSection(Section, kw_only=True):
+    """What Lightning is told of the machine.
+
+    Attributes:
+        accelerator: `auto`, `cpu`, `gpu`.
+        devices: Number of devices on each node.
+        nodes: Number of nodes.
+        precision: `auto` is bf16 where the processor computes it natively, else fp32.
+        threads: Of the CPU; 0 takes all cores.
+    """
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Positive = 1
+    nodes: Positive = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    threads: Annotated[int, Meta(ge=0)] = 0
+
+
+class Recipe(Section, kw_only=True):
+    """A whole run.
+
+    Attributes:
+        name: For folders and reports.
+        task: `classification`.
+        seed: Of weights, order and augmentation.
+        image_size: S, the side of the square input in pixels.
+        data: `source` and that source's own keys.
+        split: How the images are parted.
+        augment: Random changes of the training images.
+        teacher: The teacher.
+        student: The student.
+        method: `name` and that method's own keys.
+        trainer: What Lightning is told of the machine.
+    """
+
+    name: str
+    task: Literal["classification"] = "classification"
+    seed: int = 0
+    image_size: Annotated[int, Meta(ge=16, le=2048)] = 224
+    data: dict[str, Any]
+    split: SplitSection = SplitSection()
+    augment: AugmentSection = AugmentSection()
+    teacher: RoleSection | None = None
+    student: RoleSection | None = None
+    method: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "kd"})
+    trainer: TrainerSection = TrainerSection()
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        name: Path of a YAML file, or the name of a recipe that edgekd ships.
+        overrides: `section.key=value` texts, applied in order; values are YAML.
+
+    Raises:
+        InputError: There is no such recipe, it is not YAML, or a key or value is wrong (the
+            nearest right key is told).
+    """
+    path = Path(name)
+    if not path.is_file():
+        path = recipe_file(name) or path
+    if not path.is_file():
+        message = f"there is no recipe {name!r}"
+        raise InputError(message, f"give a YAML file, or one of: {', '.join(recipe_names())}")
+    raw = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(raw, dict):
+        raise InputError(f"the recipe {path} is not a mapping", "start it with `name: …`")
+    for override in overrides or []:
+        _apply(raw, override)
+    return convert(raw, Recipe, f"the recipe {path}")
+
+
+def convert(raw: Any, kind: type[T], where: str) -> T:
+    """`raw` as the struct `kind`.
+
+    Raises:
+        InputError: An unknown key (with the nearest right one), a missing key or a wrong value.
+    """
+    _refuse_unknown_keys(raw, kind, where, "")
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
+        raise InputError(f"{where}: {text}", "correct the value") from error
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hex SHA-256 of plain values or structs, independent of the order of keys."""
+    encoded = msgspec.json.encode(msgspec.to_builtins(parts), order="deterministic")
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingDependencyError("pyyaml", "distill", "read recipes") from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"{where} is not YAML: {line}", "correct it") from error
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        message = f"the override {override!r} is not of the form section.key=value"
+        raise InputError(message, "write e.g. --set student.fit.epochs=20")
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        inner = raw.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{section!r} in {override!r} is not a section", "check the key")
+        raw = inner
+    raw[last] = _parse_yaml(value, f"the value of {override!r}")
+
+
+def _refuse_unknown_keys(raw: Any, kind: Any, where: str, path: str) -> None:
+    """Walk `raw` beside its struct; msgspec alone names the wrong key but not the right one."""
+    if not isinstance(raw, dict):
+        return
+    struct = _struct_of(kind)
+    if struct is None:
+        return
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in raw.items():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(fields)}"
+            raise InputError(f"{where}: unknown key {f'{path}{key}'!r}", hint)
+        _refuse_unknown_keys(value, fields[key], where, f"{path}{key}.")
+
+
+def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that `kind` is, or that its union with None holds."""
+    candidates = (kind, *get_args(kind))
+    structs = [c for c in candidates if isinstance(c, type) and issubclass(c, msgspec.Struct)]
+    return structs[0] if structs else None

@@ -1,0 +1,28 @@
+"""Where the targets and recipes are: inside an installed wheel, or beside it in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["recipe_file", "recipe_names", "target_folders"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def recipe_file(name: str) -> Path | None:
+    """The shipped recipe of that name, or None."""
+    file = _PACKAGE / "recipes" / f"{name}.yaml"
+    return file if file.is_file() else None
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(file.stem for file in (_PACKAGE / "recipes").glob("*.yaml"))
+
+
+def target_folders() -> list[Path]:
+    """Folders of the shipped targets, each with a `target.toml`."""
+    for home in (_PACKAGE / "_targets", _PACKAGE.parent / "targets"):
+        if home.is_dir():
+            return sorted(file.parent for file in home.glob("*/target.toml"))
+    return []

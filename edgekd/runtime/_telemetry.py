@@ -1,0 +1,42 @@
+"""Switches off what the engines would send home: this is patient data's neighbourhood."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["silence"]
+
+
+def silence() -> None:
+    """Switch off the telemetry of ONNX Runtime and OpenVINO in this process.
+
+    Call it before the engines are imported; to call it again does no harm. A child process
+    has to call it for itself.
+
+    * ONNX Runtime (1.31 and later carries an uploader that is on by default) reads
+      `ORT_DISABLE_TELEMETRY`.
+    * OpenVINO sends through the separate package `openvino_telemetry`: one event at
+      `import openvino` (seen with 2026.4.1), more at `convert_model`, and NNCF its own, unless
+      a file in the user's home says otherwise. No environment variable switches it off, so the
+      import of that package is blocked: each then takes the stub that it carries for machines
+      without it.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    _block_openvino_telemetry()
+
+
+def _block_openvino_telemetry() -> None:
+    """Make `import openvino_telemetry` fail, or the senders of an imported one idle."""
+    loaded = sys.modules.get("openvino_telemetry")
+    if loaded is None:
+        # None in sys.modules is Python's own way to say "not importable".
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        return
+    sender = getattr(sys.modules.get("openvino_telemetry.utils.sender"), "TelemetrySender", None)
+    if sender is not None:
+        sender.send = _send_nothing
+
+
+def _send_nothing(*_args: object, **_kwargs: object) -> None:
+    return None
