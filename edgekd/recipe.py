@@ -203,7 +203,8 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
     """
     _refuse_unknown_keys(raw, kind, where, "")
     try:
-        return msgspec.convert(raw, kind)
+        # Not strict: YAML 1.1 reads 3e-3 as text.
+        return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
         raise InputError(f"{where}: {text}", "correct the value") from error

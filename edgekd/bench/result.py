@@ -33,7 +33,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class Comparison(_Section, kw_only=True):
+class Comparison(_Section, frozen=True, kw_only=True):
     """One row beside the teacher, on the same images and, for speed, the same machine."""
 
     balanced_accuracy_delta: Estimate | None = None
@@ -44,7 +44,7 @@ class Comparison(_Section, kw_only=True):
     params_ratio: float | None = None
 
 
-class LatencySeries(_Section, kw_only=True):
+class LatencySeries(_Section, frozen=True, kw_only=True):
     """Milliseconds of single images, one after the other. No sample is ever dropped."""
 
     p50: float
@@ -61,7 +61,7 @@ class LatencySeries(_Section, kw_only=True):
     samples: list[float] = []
 
 
-class Latency(_Section, kw_only=True):
+class Latency(_Section, frozen=True, kw_only=True):
     """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision."""
 
     model: LatencySeries
@@ -70,14 +70,14 @@ class Latency(_Section, kw_only=True):
     first_ms: float | None = None
 
 
-class Memory(_Section, kw_only=True):
+class Memory(_Section, frozen=True, kw_only=True):
     """Peak memory with the way it was measured."""
 
     rss_peak_delta_bytes: int
     definition: str
 
 
-class Row(_Section, kw_only=True):
+class Row(_Section, frozen=True, kw_only=True):
     """One thing that was measured: the teacher, the float student, or an artefact.
 
     `target`, `backend` and `precision` say what it is; `runtime` says what really ran.
@@ -101,7 +101,7 @@ class Row(_Section, kw_only=True):
     flags: list[str] = []
 
 
-class Device(_Section, kw_only=True):
+class Device(_Section, frozen=True, kw_only=True):
     """The device that the numbers are about."""
 
     name: str
@@ -110,7 +110,7 @@ class Device(_Section, kw_only=True):
     facts: dict[str, Any] = {}
 
 
-class DataFacts(_Section, kw_only=True):
+class DataFacts(_Section, frozen=True, kw_only=True):
     """The images that were used: which, how many, and the hash of their list."""
 
     name: str
@@ -120,7 +120,7 @@ class DataFacts(_Section, kw_only=True):
     classes: list[str] = []
 
 
-class Result(_Section, kw_only=True):
+class Result(_Section, frozen=True, kw_only=True):
     """One run of the harness on one device."""
 
     schema_version: str = SCHEMA_VERSION

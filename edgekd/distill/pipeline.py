@@ -39,7 +39,7 @@ from edgekd.models import (
     read_card,
     save_checkpoint,
 )
-from edgekd.models.checkpoint import CARD
+from edgekd.models.card import CARD
 from edgekd.recipe import Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 

@@ -18,7 +18,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class Estimate(_Section, kw_only=True):
+class Estimate(_Section, frozen=True, kw_only=True):
     """A value with its 95 % interval; null bounds where there are too few images for one."""
 
     value: float | None
@@ -26,7 +26,7 @@ class Estimate(_Section, kw_only=True):
     high: float | None = None
 
 
-class ClassMetrics(_Section, kw_only=True):
+class ClassMetrics(_Section, frozen=True, kw_only=True):
     """One class against the rest; `n` images carry its label."""
 
     sensitivity: Estimate
@@ -34,7 +34,7 @@ class ClassMetrics(_Section, kw_only=True):
     n: int
 
 
-class Metrics(_Section, kw_only=True):
+class Metrics(_Section, frozen=True, kw_only=True):
     """What a classifier's decisions on a labelled set are worth."""
 
     accuracy: Estimate

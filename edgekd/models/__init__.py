@@ -1,15 +1,25 @@
-"""Teachers and students: timm networks, their pretrained starts, their checkpoints."""
+"""Teachers and students: timm networks, their pretrained starts, their checkpoints.
 
-from edgekd.models.card import DataCard, ModelCard, TrainingCard
-from edgekd.models.checkpoint import Checkpoint, load_checkpoint, read_card, save_checkpoint
-from edgekd.models.network import (
-    BuiltNetwork,
-    build_network,
-    count_macs,
-    count_params,
-    create_network,
-)
-from edgekd.models.normalised import NormalisedNetwork, logits_of, pixels_of
+What needs PyTorch is imported when it is asked for: a bundle is evaluated on devices without it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from edgekd.models.card import DataCard, ModelCard, TrainingCard, read_card
+
+if TYPE_CHECKING:
+    from edgekd.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from edgekd.models.network import (
+        BuiltNetwork,
+        build_network,
+        count_macs,
+        count_params,
+        create_network,
+    )
+    from edgekd.models.normalised import NormalisedNetwork, logits_of, pixels_of
 
 __all__ = [
     "BuiltNetwork",
@@ -28,3 +38,16 @@ __all__ = [
     "read_card",
     "save_checkpoint",
 ]
+
+_HOMES = {
+    "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
+    "network": ("BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"),
+    "normalised": ("NormalisedNetwork", "logits_of", "pixels_of"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"edgekd.models.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

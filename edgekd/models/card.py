@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["CARD_VERSION", "DataCard", "ModelCard", "TrainingCard"]
+from edgekd.errors import ArtefactError, InputError
 
+__all__ = ["CARD", "CARD_VERSION", "DataCard", "ModelCard", "TrainingCard", "read_card"]
+
+CARD = "model.json"
 CARD_VERSION = "1.0"
 
 
@@ -97,3 +101,24 @@ class ModelCard(_Section, kw_only=True):
     data: DataCard
     training: TrainingCard
     weights_sha256: str = ""
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """What is known of the checkpoint in `folder`, without reading its weights.
+
+    Raises:
+        InputError: There is no checkpoint.
+        ArtefactError: Its card is damaged or of another major version.
+    """
+    file = Path(folder) / CARD
+    if not file.is_file():
+        message = f"there is no checkpoint at {folder}: {CARD} is missing"
+        raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
+    try:
+        card = msgspec.json.decode(file.read_bytes(), type=ModelCard)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ArtefactError(f"{file} is damaged: {error}", "train again, or copy it again") from error
+    if card.format_version.split(".")[0] != CARD_VERSION.split(".")[0]:
+        message = f"{file} has format version {card.format_version}; this edgekd reads {CARD_VERSION}"
+        raise ArtefactError(message, "install the edgekd that wrote it")
+    return card

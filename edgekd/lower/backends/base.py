@@ -14,10 +14,20 @@ from edgekd.errors import InputError, MissingDependencyError
 if TYPE_CHECKING:  # importing this package must not import torch
     from edgekd.lower.graph import DeployGraph
 
-__all__ = ["Backend", "Calibration", "check_request", "missing_tool", "versions_of"]
+__all__ = [
+    "Backend",
+    "Calibration",
+    "Completion",
+    "check_request",
+    "missing_tool",
+    "versions_of",
+]
 
 Calibration = NDArray[np.uint8]
 """uint8 RGB [N, S, S, 3]: prepared images that stand for what the device will see."""
+
+Completion = Literal["complete", "finish-on-device"]
+"""Whether the file is all that the device needs, or the device builds its engine from it."""
 
 
 @runtime_checkable
@@ -29,15 +39,14 @@ class Backend(Protocol):
         precisions: What it can lower to, most exact first.
         model_file: Name of the main file in the bundle.
         host_session: The session backend that runs this file on the host.
-        completion: `complete`, or `finish-on-device` where the device has to build
-            its own engine from the file.
+        completion: See `Completion`.
     """
 
     name: str
     precisions: tuple[str, ...]
     model_file: str
     host_session: str
-    completion: Literal["complete", "finish-on-device"]
+    completion: Completion
 
     def lower(
         self,

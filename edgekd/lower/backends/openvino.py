@@ -6,7 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekd.lower.backends.base import Calibration, check_request, missing_tool, versions_of
+from edgekd.lower.backends.base import (
+    Calibration,
+    Completion,
+    check_request,
+    missing_tool,
+    versions_of,
+)
 from edgekd.runtime._telemetry import silence
 
 if TYPE_CHECKING:
@@ -20,11 +26,11 @@ _SIGNED_ACTIVATIONS = {"Elu", "Gelu", "HSwish", "Mish", "PRelu", "Softplus", "Sw
 class OpenVinoBackend:
     """Lowers through ONNX (twice as quick as from the torch module, and it keeps the names)."""
 
-    name = "openvino"
-    precisions = ("fp32", "int8")
-    model_file = "model.xml"
-    host_session = "openvino"
-    completion = "complete"
+    name: str = "openvino"
+    precisions: tuple[str, ...] = ("fp32", "int8")
+    model_file: str = "model.xml"
+    host_session: str = "openvino"
+    completion: Completion = "complete"
 
     def lower(
         self,

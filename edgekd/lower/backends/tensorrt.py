@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekd.errors import ArtefactError
-from edgekd.lower.backends.base import Calibration, check_request, missing_tool, versions_of
+from edgekd.lower.backends.base import (
+    Calibration,
+    Completion,
+    check_request,
+    missing_tool,
+    versions_of,
+)
 from edgekd.runtime._telemetry import silence
 
 if TYPE_CHECKING:
@@ -29,11 +35,11 @@ _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 class TensorRtBackend:
     """Lowers by torch's ONNX exporter and quantises by ONNX Runtime."""
 
-    name = "tensorrt"
-    precisions = ("fp32", "int8")
-    model_file = "model.onnx"
-    host_session = "onnx"
-    completion = "finish-on-device"
+    name: str = "tensorrt"
+    precisions: tuple[str, ...] = ("fp32", "int8")
+    model_file: str = "model.onnx"
+    host_session: str = "onnx"
+    completion: Completion = "finish-on-device"
 
     def lower(
         self,

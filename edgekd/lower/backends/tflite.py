@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekd.lower.backends.base import Calibration, check_request, missing_tool, versions_of
+from edgekd.lower.backends.base import (
+    Calibration,
+    Completion,
+    check_request,
+    missing_tool,
+    versions_of,
+)
 
 if TYPE_CHECKING:
     from edgekd.lower.graph import DeployGraph
@@ -25,11 +31,11 @@ _NORMALISATION = r"^[\w.]*DeployGraph;\d*;$"
 class TfliteBackend:
     """Lowers by LiteRT Torch and quantises by AI Edge Quantizer."""
 
-    name = "tflite"
-    precisions = ("fp32", "int8")
-    model_file = "model.tflite"
-    host_session = "tflite"
-    completion = "complete"
+    name: str = "tflite"
+    precisions: tuple[str, ...] = ("fp32", "int8")
+    model_file: str = "model.tflite"
+    host_session: str = "tflite"
+    completion: Completion = "complete"
 
     def lower(
         self,

@@ -1,0 +1,44 @@
+# Everything happens in .venv, which is made here. Only python3, make and git are needed.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export UV_LINK_MODE ?= copy
+export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format check clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+setup: $(READY) ## The virtual environment, with everything
+
+$(READY): pyproject.toml constraints.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "edgekd's host tools need Python 3.11 or newer; python3 is $$(python3 -V)"; exit 1; }
+	@test -x $(BIN)/python || python3 -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "python3 cannot make virtual environments; install python3-venv"; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## The whole chain on painted dermoscopy, some minutes; ends with a report
+	$(BIN)/edgekd demo --out runs/demo
+
+test: setup ## The tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Style, types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint test ## What CI runs
+
+clean: ## Remove what was made, but not your runs
+	rm -rf $(VENV) .edgekd-cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

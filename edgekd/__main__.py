@@ -1,0 +1,7 @@
+"""`python -m edgekd`."""
+
+import sys
+
+from edgekd.cli import main
+
+sys.exit(main())

@@ -1,0 +1,53 @@
+"""How the commands talk: progress and errors on stderr, results and JSON on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgekd.errors import EdgekdError
+
+__all__ = ["emit_json", "report_error", "say", "ticker"]
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def report_error(error: EdgekdError) -> None:
+    """One line of what is wrong and one of what to do."""
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"       {error.hint}", file=sys.stderr)
+
+
+def emit_json(value: Any, out: Path | None = None) -> None:
+    """`value` as indented JSON to the file `out`, or to stdout alone."""
+    import msgspec
+
+    from edgekd.files import write_whole
+
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    if out is None:
+        sys.stdout.write(text.decode())
+    else:
+        write_whole(out, text)
+
+
+def ticker(title: str) -> Callable[[int, int], None]:
+    """A bar on a terminal, one line in ten per cent steps elsewhere."""
+    last = -1
+
+    def tick(done: int, total: int) -> None:
+        nonlocal last
+        tenth = 10 * done // total
+        if tenth == last or (not sys.stderr.isatty() and done < total):
+            return
+        last = tenth
+        end = "\n" if done == total else "\r"
+        print(f"{title}: {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+    return tick

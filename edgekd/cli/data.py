@@ -1,0 +1,54 @@
+"""`edgekd data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekd.cli.console import emit_json, say, ticker
+from edgekd.cli.options import Json, RecipeName, Set
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Check a data set before anything is trained on it.", no_args_is_help=True)
+
+
+@app.command("inspect")
+def inspect(
+    recipe: RecipeName,
+    overrides: Set = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG for a contact sheet, a row for each class.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show a recipe's classes, parts and leaks, and a contact sheet."""
+    from edgekd.data.inspection import inspect_split, sheet_of
+    from edgekd.data.sources import load_dataset
+    from edgekd.data.split import split_dataset
+    from edgekd.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides)
+    split = split_dataset(load_dataset(loaded.data), loaded.split)
+    found = inspect_split(split, ticker("images"))
+    if json:
+        emit_json(found)
+    else:
+        print(found.text())
+    if sheet is not None:
+        sheet_of(split, sheet)
+        say(f"wrote {sheet}")
+
+
+@app.command("prepare")
+def prepare(recipe: RecipeName, overrides: Set = None) -> None:
+    """Decode a recipe's images into the cache, so that training starts at once."""
+    from edgekd.data import decoded, load_dataset
+    from edgekd.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides)
+    dataset = load_dataset(loaded.data)
+    images = decoded(dataset, loaded.image_size, ticker("images"))
+    say(f"{len(images)} images of {dataset.name} at {loaded.image_size} pixels are in the cache")

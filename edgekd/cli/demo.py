@@ -1,0 +1,62 @@
+"""`edgekd demo`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekd.cli.console import say, ticker
+
+__all__ = ["demo", "make_demo"]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+) -> None:
+    """The whole chain on synthetic dermoscopy: teacher, student, four targets, the report."""
+    from edgekd.bench.report import print_table, write_page
+    from edgekd.bench.request import BenchRequest
+    from edgekd.bench.run import run_benchmark
+    from edgekd.bench.run_folder import subjects_of_run
+    from edgekd.bench.schema import write_result
+
+    make_demo(out)
+    say("4/4  measure everything beside the teacher")
+    subjects = subjects_of_run(out)
+    request = BenchRequest(
+        device="cpu",
+        data=subjects.data,
+        bundles=subjects.bundles,
+        teacher=subjects.teacher,
+        student=subjects.student,
+        preset="rapid",
+        command=f"edgekd demo --out {out}",
+    )
+    result = run_benchmark(request)
+    write_result(out / "report.json", result)
+    write_page([result], out / "report.html")
+    print_table(result)
+    print(f"{out / 'report.html'}")
+
+
+def make_demo(out: Path) -> None:
+    """Train, distil and build the demo; what is there already is reused."""
+    from edgekd.data import load_dataset
+    from edgekd.distill import pipeline
+    from edgekd.lower.build import BuildRequest, build
+    from edgekd.recipe import load_recipe
+    from edgekd.targets import resolve_targets
+
+    start = time.perf_counter()
+    recipe = load_recipe("demo", [f"data.root={out / 'data'}"])
+    say("1/4  paint synthetic dermoscopy")
+    load_dataset(recipe.data)
+    say("2/4  train the teacher, distil the student")
+    pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
+    say("3/4  lower to four targets")
+    targets = resolve_targets("all")
+    build(BuildRequest(out, targets, out / "bundles", precisions=("fp32", "int8"), say=say))
+    say(f"     built after {time.perf_counter() - start:.0f} s")

@@ -1,0 +1,59 @@
+"""`edgekd eval`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekd.cli.console import emit_json, say, ticker
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A bundle, or a checkpoint's folder.")],
+    csv: Annotated[Path, typer.Option(help="Table of images and labels.")],
+    image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
+    label_column: Annotated[str, typer.Option(help="Column of class names.")] = "label",
+    image_root: Annotated[
+        Path | None, typer.Option(help="Folder of the images; by default that of the table.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="File for the result; - is stdout.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="CSV for label and probabilities of each image.")
+    ] = None,
+) -> None:
+    """Measure a bundle's or checkpoint's accuracy on labelled images."""
+    from edgekd.bench import evaluate as accuracy
+    from edgekd.bench.labelled import data_of_csv
+    from edgekd.bench.report import print_table
+
+    data = data_of_csv(
+        csv,
+        accuracy.classes_of(model),
+        image_column=image_column,
+        label_column=label_column,
+        root=image_root,
+    )
+    tick, total = ticker("images"), len(data.images)
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        tick(done, total)
+
+    found = accuracy.evaluate(model, data, command=shlex.join(sys.argv), step=step)
+    if predictions is not None:
+        found.write_predictions(predictions)
+        say(f"wrote {predictions}")
+    if json is not None:
+        emit_json(found.result, None if str(json) == "-" else json)
+    if json is None or str(json) != "-":
+        print_table(found.result)

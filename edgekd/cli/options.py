@@ -1,0 +1,20 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Json", "RecipeName", "RunFolder", "Set"]
+
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. student.fit.epochs=20."),
+]
+RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]

@@ -1,0 +1,42 @@
+"""`synthetic`: procedural dermoscopy, painted once under its seed and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from edgekd.data.cache import cache_folder
+from edgekd.data.dataset import Dataset
+from edgekd.data.sources import ham10000
+from edgekd.data.synthetic import GENERATOR_VERSION, write_dataset
+from edgekd.recipe import Section
+
+__all__ = ["Config", "load"]
+
+
+class Config(Section, kw_only=True):
+    """Keys of the source.
+
+    Attributes:
+        images: Number of images.
+        size: Their side in pixels.
+        seed: Equal seeds give equal images.
+        root: Folder for the images; by default one in the cache.
+    """
+
+    images: Annotated[int, Meta(ge=70)] = 2000
+    size: Annotated[int, Meta(ge=32)] = 128
+    seed: int = 0
+    root: str | None = None
+
+
+def load(config: Config) -> Dataset:
+    """Paint the images, or take those that are there; the layout is that of HAM10000."""
+    name = f"synthetic-{GENERATOR_VERSION}-{config.images}-{config.size}-{config.seed}"
+    root = Path(config.root) if config.root else cache_folder() / name
+    write_dataset(root, images=config.images, seed=config.seed, size=config.size)
+    found = ham10000.load(ham10000.Config(root=str(root)))
+    licence, citation = "Apache-2.0", "painted by edgekd; no patient is shown"
+    return Dataset(name, found.root, found.classes, found.samples, licence, citation)

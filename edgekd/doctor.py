@@ -1,0 +1,88 @@
+"""What this machine can do, found out by importing the packages in a process of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgekd.targets import Target
+
+__all__ = ["Finding", "examine"]
+
+_HOST = (
+    ("train and distil", ("torch", "timm", "lightning", "safetensors"), "distill"),
+    ("write the HTML report", ("matplotlib", "jinja2"), "report"),
+)
+_LOWER = {
+    "openvino": ("openvino", "nncf"),
+    "tflite": ("litert_torch", "ai_edge_quantizer"),
+    "tensorrt": ("onnx", "onnxscript", "onnxruntime"),
+}
+_RUN = {
+    "openvino": ("openvino",),
+    "tflite": ("ai_edge_litert.interpreter",),
+    "tensorrt": ("tensorrt",),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One ability of this machine.
+
+    Attributes:
+        ability: What it is, as "…" in "this machine can …".
+        works: Whether every package for it imports.
+        needed: Whether the target cannot do without it on this machine.
+        detail: Versions, or what fails and how to get it.
+        package: The first package that fails, or "".
+        extra: The extra that brings it.
+    """
+
+    ability: str
+    works: bool
+    needed: bool
+    detail: str
+    package: str
+    extra: str
+
+
+def examine(targets: Sequence[Target]) -> list[Finding]:
+    """Import what each ability needs, each in a fresh process: a crash there is a finding here."""
+    found = [_try(ability, modules, extra, needed=False) for ability, modules, extra in _HOST]
+    for target in targets:
+        lower, run = _LOWER.get(target.backend, ()), _RUN.get(target.backend, ())
+        found.append(_try(f"lower for {target.name}", lower, "lower", needed=False))
+        # A host without TensorRT still builds and checks a jetson bundle.
+        needed = target.backend != "tensorrt"
+        found.append(_try(f"run {target.name} bundles", run, target.extra, needed=needed))
+    return found
+
+
+def _try(ability: str, modules: Sequence[str], extra: str, *, needed: bool) -> Finding:
+    versions = []
+    for module in modules:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROBE.format(module=module)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            detail = f"{module} does not import ({said}); pip install 'edgekd[{extra}]'"
+            return Finding(ability, False, needed, detail, module.split(".")[0], extra)
+        versions.append(f"{module.split('.')[0]} {done.stdout.strip().splitlines()[-1]}")
+    return Finding(ability, True, needed, ", ".join(versions), "", extra)
+
+
+_PROBE = """
+import os
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import importlib, importlib.metadata
+importlib.import_module("{module}")
+top = "{module}".split(".")[0]
+names = importlib.metadata.packages_distributions().get(top, [top])
+print(importlib.metadata.version(names[0]))
+"""

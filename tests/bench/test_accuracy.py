@@ -1,0 +1,54 @@
+"""Metrics with intervals, and the comparison with the teacher."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekd.bench.accuracy import compare, metrics_of
+from edgekd.errors import InputError
+
+
+def case(n: int = 60):
+    targets = np.arange(n) % 3
+    teacher = np.eye(3)[targets] * 4
+    student = teacher.copy()
+    student[:3] = [[0, 1, 0], [0, 0, 1], [1, 0, 0]]  # one flip in each class
+    return teacher, student, targets
+
+
+def test_comparison_by_hand():
+    teacher, student, targets = case()
+    comparison = compare(teacher, student, targets)
+    assert comparison.flips == 3 and comparison.agreement == pytest.approx(57 / 60)
+    delta = comparison.balanced_accuracy_delta
+    assert delta.value == pytest.approx(-3 / 60)
+    assert delta.low < delta.value < delta.high <= 0
+    assert comparison.speedup_p50 is None
+
+
+def test_a_flip_between_two_wrong_classes_counts():
+    comparison = compare([[0.0, 1, 0], [1, 0, 0]], [[0.0, 0, 1], [1, 0, 0]], [0, 0])
+    assert comparison.flips == 1
+    assert comparison.balanced_accuracy_delta.value == 0
+
+
+def test_no_images():
+    comparison = compare(np.empty((0, 3)), np.empty((0, 3)), np.empty(0, int))
+    assert (comparison.flips, comparison.agreement) == (0, None)
+    assert comparison.balanced_accuracy_delta.value is None
+
+
+def test_metrics_have_names_and_intervals():
+    _, student, targets = case()
+    metrics = metrics_of(student, targets, ("mel", "nv", "bkl"))
+    mel = metrics.per_class["mel"]
+    assert mel.n == 20 and mel.sensitivity.value == pytest.approx(19 / 20)
+    assert mel.sensitivity.low < 19 / 20 < mel.sensitivity.high
+    assert mel.specificity.value == pytest.approx(39 / 40)
+    assert metrics.accuracy.value == pytest.approx(57 / 60)
+
+
+def test_logits_that_are_not_finite_are_refused():
+    with pytest.raises(InputError):
+        metrics_of([[np.nan, 1.0]], [0], ("a", "b"))
