@@ -78,9 +78,9 @@ def _try(ability: str, modules: Sequence[str], extra: str, *, needed: bool) -> F
 
 
 _PROBE = """
-import os
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import importlib, importlib.metadata
+from edgekd.runtime._telemetry import silence
+silence()
 importlib.import_module("{module}")
 top = "{module}".split(".")[0]
 names = importlib.metadata.packages_distributions().get(top, [top])

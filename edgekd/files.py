@@ -56,7 +56,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    """Rename `new` to `path`; a folder that is there is set aside first, since rename needs room."""
+    """Rename `new` to `path`; a folder that is there is set aside first: rename needs room."""
     if not path.exists():
         new.rename(path)
         return

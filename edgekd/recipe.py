@@ -42,7 +42,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of every part of a recipe: immutable, by keyword, no unknown keys."""
 
 
-class SplitSection(Section, kw_only=True):
+class SplitSection(Section, frozen=True, kw_only=True):
     """How the images are parted: by lesion (group), stratified by class.
 
     Attributes:
@@ -56,7 +56,7 @@ class SplitSection(Section, kw_only=True):
     seed: int = 0
 
 
-class ModelSection(Section, kw_only=True):
+class ModelSection(Section, frozen=True, kw_only=True):
     """A network.
 
     Attributes:
@@ -74,7 +74,7 @@ class ModelSection(Section, kw_only=True):
     std: tuple[float, float, float] | None = None
 
 
-class FitSection(Section, kw_only=True):
+class FitSection(Section, frozen=True, kw_only=True):
     """How a network is trained: AdamW with one cycle of the learning rate.
 
     Attributes:
@@ -98,7 +98,7 @@ class FitSection(Section, kw_only=True):
     label_smoothing: Fraction = 0.0
 
 
-class RoleSection(Section, kw_only=True):
+class RoleSection(Section, frozen=True, kw_only=True):
     """A teacher or a student: a network and its training, or a checkpoint that is there already."""
 
     model: ModelSection | None = None
@@ -106,7 +106,7 @@ class RoleSection(Section, kw_only=True):
     checkpoint: str | None = None
 
 
-class AugmentSection(Section, kw_only=True):
+class AugmentSection(Section, frozen=True, kw_only=True):
     """Random changes of the training images.
 
     Attributes:
@@ -122,14 +122,14 @@ class AugmentSection(Section, kw_only=True):
     colour: Fraction = 0.1
 
 
-class TrainerSection(Section, kw_only=True):
+class TrainerSection(Section, frozen=True, kw_only=True):
     """What Lightning is told of the machine.
 
     Attributes:
         accelerator: `auto`, `cpu`, `gpu`.
         devices: Number of devices on each node.
         nodes: Number of nodes.
-        precision: `auto` is bf16 where the processor computes it natively, else fp32.
+        precision: `auto` is bf16 where the processor is faster with it, else fp32.
         threads: Of the CPU; 0 takes all cores.
     """
 
@@ -140,7 +140,7 @@ class TrainerSection(Section, kw_only=True):
     threads: Annotated[int, Meta(ge=0)] = 0
 
 
-class Recipe(Section, kw_only=True):
+class Recipe(Section, frozen=True, kw_only=True):
     """A whole run.
 
     Attributes:

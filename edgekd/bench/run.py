@@ -30,7 +30,7 @@ from edgekd.errors import MissingDependencyError
 __all__ = ["BenchData", "BenchRequest", "run_benchmark"]
 
 _TIMED_IMAGES = 32  # cycled through: enough to defeat caches, few enough to hold in memory
-_SMOKE = "smoke: a handful of runs to show that the chain works, no measurement"
+_SMOKE = "smoke: the smoke preset was asked for"
 
 
 def run_benchmark(request: BenchRequest, *, console: Console | None = None) -> Result:

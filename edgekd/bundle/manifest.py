@@ -34,7 +34,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Common base: immutable, by keyword, unknown fields of newer minor versions ignored."""
 
 
-class ModelInfo(_Section, kw_only=True):
+class ModelInfo(_Section, frozen=True, kw_only=True):
     """The network as the device sees it.
 
     Attributes:
@@ -56,7 +56,7 @@ class ModelInfo(_Section, kw_only=True):
     macs: int | None = None
 
 
-class Decision(_Section, kw_only=True):
+class Decision(_Section, frozen=True, kw_only=True):
     """How logits become a decision. What was not fitted is null and is not used.
 
     Attributes:
@@ -78,7 +78,7 @@ class Decision(_Section, kw_only=True):
     fitted_on: dict[str, Any] = {}
 
 
-class GateRecord(_Section, kw_only=True):
+class GateRecord(_Section, frozen=True, kw_only=True):
     """The comparison of one saved file with the float student, and its verdict.
 
     Attributes:
@@ -104,7 +104,7 @@ class GateRecord(_Section, kw_only=True):
     runtime: dict[str, Any]
 
 
-class Rung(_Section, kw_only=True):
+class Rung(_Section, frozen=True, kw_only=True):
     """One precision that was tried for this bundle, taken or not."""
 
     precision: str
@@ -113,7 +113,7 @@ class Rung(_Section, kw_only=True):
     gate: GateRecord
 
 
-class Lowering(_Section, kw_only=True):
+class Lowering(_Section, frozen=True, kw_only=True):
     """How the file came to be.
 
     Attributes:
@@ -137,7 +137,7 @@ class Lowering(_Section, kw_only=True):
     tools: dict[str, str] = {}
 
 
-class Lineage(_Section, kw_only=True):
+class Lineage(_Section, frozen=True, kw_only=True):
     """Where the student comes from: enough to make it again."""
 
     method: str
@@ -148,14 +148,14 @@ class Lineage(_Section, kw_only=True):
     teacher: str | None = None
 
 
-class FileEntry(_Section, kw_only=True):
+class FileEntry(_Section, frozen=True, kw_only=True):
     """One file of the bundle."""
 
     sha256: str
     size: int
 
 
-class Manifest(_Section, kw_only=True):
+class Manifest(_Section, frozen=True, kw_only=True):
     """The whole manifest.
 
     Attributes:

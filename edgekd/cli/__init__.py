@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
+import edgekd
 from edgekd.cli import bench, build, data, demo, distill, doctor, evaluate, predict, report, train
 from edgekd.cli import verify as verify_verb
 from edgekd.cli.console import report_error
@@ -16,7 +17,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="edgekd",
-    help="Distil a heavy medical image classifier into a hand-held device, and prove that it arrived.",
+    help=edgekd.__doc__,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

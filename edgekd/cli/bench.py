@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, say
+from edgekd.cli.console import say
 from edgekd.errors import InputError
 
 __all__ = ["Preset", "bench"]
@@ -47,8 +47,8 @@ def bench(
     from edgekd.bench.report import print_table, write_page
     from edgekd.bench.request import BenchRequest
     from edgekd.bench.run import run_benchmark
-    from edgekd.bench.schema import write_result
     from edgekd.bench.run_folder import subjects_of_run
+    from edgekd.bench.schema import write_result
 
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)

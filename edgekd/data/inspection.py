@@ -74,9 +74,7 @@ def sheet_of(split: Split, out: Path, *, columns: int = 8, tile: int = 128) -> N
     images, labels = [], []
     for name in split.dataset.classes:
         chosen = [
-            index
-            for index in split.indices("train")
-            if split.dataset.samples[index].label == name
+            index for index in split.indices("train") if split.dataset.samples[index].label == name
         ][:columns]
         blank = [np.full((tile, tile, 3), 255, np.uint8)] * (columns - len(chosen))
         images += [load_image(path, tile) for path in split.dataset.paths(chosen)] + blank

@@ -26,7 +26,9 @@ def read_table(file: Path) -> list[dict[str, str]]:
     except FileNotFoundError:
         raise InputError(f"the table {file} does not exist", "check the path") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"the table {file} cannot be read: {error}", "save it as UTF-8 CSV") from error
+        raise InputError(
+            f"the table {file} cannot be read: {error}", "save it as UTF-8 CSV"
+        ) from error
     if not rows:
         raise InputError(f"the table {file} has no rows", "it needs a header line and one row each")
     for number, row in enumerate(rows, start=2):

@@ -120,8 +120,10 @@ class StageModule(LightningModule):
         images, targets, _ = batch
         outputs = self.stage.evaluated(pixels_of(images))
         gathered = self.all_gather((outputs.float(), targets))
-        flat = [tensor.reshape(-1, *part.shape[1:]) for tensor, part in zip(
-            gathered, (outputs, targets), strict=True)]
+        flat = [
+            tensor.reshape(-1, *part.shape[1:])
+            for tensor, part in zip(gathered, (outputs, targets), strict=True)
+        ]
         self._outputs.append((flat[0].cpu(), flat[1].cpu()))
 
     def on_validation_epoch_end(self) -> None:

@@ -107,7 +107,9 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         _train_role(request, samples, "teacher", {"name": "none"}, None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.classes != samples.classes:
-        message = f"the teacher {folder} knows {checkpoint.card.classes}, the data {samples.classes}"
+        message = (
+            f"the teacher {folder} knows {checkpoint.card.classes}, the data {samples.classes}"
+        )
         raise InputError(message, "take a teacher that was trained on the same classes")
     _refuse_leak(checkpoint, samples, folder)
     return checkpoint
@@ -119,7 +121,9 @@ def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None
         teacher.card.data.sha256 != samples.split.sha256()
     ):
         message = f"the teacher {folder} was trained on another split of {teacher.card.data.name}"
-        raise InputError(message, "use the teacher's `data` and `split` sections, or train it again")
+        raise InputError(
+            message, "use the teacher's `data` and `split` sections, or train it again"
+        )
 
 
 def _role(recipe: Recipe, role: Role) -> RoleSection:
@@ -148,7 +152,9 @@ def _train_role(
     if section.model is None:
         raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
     built = build_network(section.model, len(samples.classes))
-    request.say(f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+    request.say(
+        f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters"
+    )
     options, outcome = _run_stages(request, samples, section, method, built, teacher, out, key)
     card = _card(request, samples, role, section, built, method | options, outcome, teacher, key)
     return _save(request, samples, out, built, card, outcome)
@@ -204,7 +210,7 @@ def _run_stages(
     )
     student = NormalisedNetwork(built.network, built.mean, built.std)
     network = kind(config, student, teacher.normalised() if teacher else None, context)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)
     outcome = StageOutcome([], 0)
     for number, stage in enumerate(network.stages()):
         module = StageModule(

@@ -58,7 +58,9 @@ def draw_calibration(
         raise InputError(message, "ask for more, or train on more images")
     chosen = tuple(_round_robin(split, train, images, seed))
     names = [split.dataset.samples[index].image for index in chosen]
-    return CalibrationSet(chosen, decode_images(split.dataset.paths(chosen), size), fingerprint(names))
+    return CalibrationSet(
+        chosen, decode_images(split.dataset.paths(chosen), size), fingerprint(names)
+    )
 
 
 def _round_robin(split: Split, train: list[int], images: int, seed: int) -> list[int]:

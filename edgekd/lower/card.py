@@ -70,7 +70,7 @@ def _ladder_table(manifest: Manifest) -> list[str]:
     rows = [
         "## The gate, against the float student",
         "",
-        "| precision | MB | balanced accuracy | drop | flips | largest logit difference | verdict |",
+        "| precision | MB | balanced accuracy | drop | flips | largest logit change | verdict |",
         "|---|---|---|---|---|---|---|",
     ]
     for rung in manifest.lowering.rungs:

@@ -19,7 +19,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class DataCard(_Section, kw_only=True):
+class DataCard(_Section, frozen=True, kw_only=True):
     """The images that a checkpoint was trained on; the parts stand in `split.csv` beside it.
 
     Attributes:
@@ -39,7 +39,7 @@ class DataCard(_Section, kw_only=True):
     citation: str = ""
 
 
-class TrainingCard(_Section, kw_only=True):
+class TrainingCard(_Section, frozen=True, kw_only=True):
     """How the weights came to be.
 
     Attributes:
@@ -65,7 +65,7 @@ class TrainingCard(_Section, kw_only=True):
     options: dict[str, Any] = {}
 
 
-class ModelCard(_Section, kw_only=True):
+class ModelCard(_Section, frozen=True, kw_only=True):
     """One trained network.
 
     Attributes:
@@ -117,8 +117,12 @@ def read_card(folder: str | Path) -> ModelCard:
     try:
         card = msgspec.json.decode(file.read_bytes(), type=ModelCard)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{file} is damaged: {error}", "train again, or copy it again") from error
+        raise ArtefactError(
+            f"{file} is damaged: {error}", "train again, or copy it again"
+        ) from error
     if card.format_version.split(".")[0] != CARD_VERSION.split(".")[0]:
-        message = f"{file} has format version {card.format_version}; this edgekd reads {CARD_VERSION}"
+        message = (
+            f"{file} has format version {card.format_version}; this edgekd reads {CARD_VERSION}"
+        )
         raise ArtefactError(message, "install the edgekd that wrote it")
     return card

@@ -129,7 +129,7 @@ def _from_hub(
     network: nn.Module, section: ModelSection, classes: int
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     try:
-        donor = timm.create_model(
+        donor: Any = timm.create_model(
             section.arch, pretrained=True, num_classes=classes, **section.options
         )
     except Exception as error:  # whatever the hub's client raises without a network

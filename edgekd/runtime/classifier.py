@@ -96,7 +96,8 @@ class Classifier:
     def logits(self, image: NDArray[np.uint8]) -> Logits:
         """Raw logits [K] of an image uint8 [S, S, 3] that was preprocessed already."""
         with self._lock:
-            return self._session.run(image[None])[0]
+            logits: Logits = self._session.run(image[None])[0]
+        return logits
 
     def predict(self, image: ImageSource) -> Prediction:
         """The decision for one photo.

@@ -64,7 +64,7 @@ def _png(data: bytes) -> ImageHeader | None:
 
 
 def _jpeg(data: bytes) -> ImageHeader | None:
-    """Walk the marker segments up to the first scan; thumbnails lie inside segments, so are not met."""
+    """Walk the segments up to the first scan; thumbnails lie inside them, so are not met."""
     width = height = 0
     position = 2
     while position + 4 <= len(data):

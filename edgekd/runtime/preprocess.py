@@ -60,7 +60,7 @@ def decode_image(data: bytes, size: int, *, name: str = "the image") -> NDArray[
 
     Raises:
         ImageError: See `load_image`; `name` is used in the message.
-    """  # noqa: D205
+    """
     header = _checked_header(data, name)
     flag = _decode_flag(header, size)
     try:

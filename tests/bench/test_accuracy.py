@@ -20,7 +20,8 @@ def case(n: int = 60):
 def test_comparison_by_hand():
     teacher, student, targets = case()
     comparison = compare(teacher, student, targets)
-    assert comparison.flips == 3 and comparison.agreement == pytest.approx(57 / 60)
+    assert comparison.flips == 3
+    assert comparison.agreement == pytest.approx(57 / 60)
     delta = comparison.balanced_accuracy_delta
     assert delta.value == pytest.approx(-3 / 60)
     assert delta.low < delta.value < delta.high <= 0
@@ -43,7 +44,8 @@ def test_metrics_have_names_and_intervals():
     _, student, targets = case()
     metrics = metrics_of(student, targets, ("mel", "nv", "bkl"))
     mel = metrics.per_class["mel"]
-    assert mel.n == 20 and mel.sensitivity.value == pytest.approx(19 / 20)
+    assert mel.n == 20
+    assert mel.sensitivity.value == pytest.approx(19 / 20)
     assert mel.sensitivity.low < 19 / 20 < mel.sensitivity.high
     assert mel.specificity.value == pytest.approx(39 / 40)
     assert metrics.accuracy.value == pytest.approx(57 / 60)

@@ -25,8 +25,10 @@ def copied(tmp_path: Path) -> Path:
 
 def test_without_edgekd_and_without_environment_one_line_says_what_to_do(tmp_path):
     done = start(copied(tmp_path))
-    assert done.returncode == 3 and done.stdout == ""
-    assert done.stderr.count("\n") == 1 and "make demo" in done.stderr
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "make demo" in done.stderr
 
 
 def test_the_checkouts_environment_takes_over(tmp_path):

@@ -26,6 +26,7 @@ from edgekd.bench.report.words import (
     percent_interval,
     plain_flags,
     ratio,
+    speed,
 )
 from edgekd.bench.result import Estimate
 from edgekd.errors import InputError, MissingDependencyError
@@ -84,7 +85,8 @@ def test_page_needs_no_network(html, page):
     outside = re.findall(r"[^\s\"']*https?://[^\s\"'<]*", re.sub(r'xmlns(:\w+)?="[^"]*"', "", html))
     assert outside == []
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert "@import" not in html and "url(//" not in html
+    assert "@import" not in html
+    assert "url(//" not in html
 
 
 def test_pictures_have_data(html):
@@ -95,7 +97,9 @@ def test_pictures_have_data(html):
     assert [colour in latency for colour in colours] == [True] * 4 + [False]
     assert all(colour in size and colour in sensitivity for colour in colours)
     assert all(f">{name}<" in sensitivity for name in CLASSES)
-    assert "currentcolor" in latency and "#010203" not in html and "#040506" not in html
+    assert "currentcolor" in latency
+    assert "#010203" not in html
+    assert "#040506" not in html
 
 
 def test_ids_are_unique_over_several_results():
@@ -123,23 +127,28 @@ def test_page_without_any_speed():
 def test_page_has_everything_the_signer_needs(html):
     result = sample_result()
     assert result.command in html
-    assert "Intel(R) Xeon(R) Processor" in html and result.data.sha256 in html
+    assert "Intel(R) Xeon(R) Processor" in html
+    assert result.data.sha256 in html
     assert "Speed was not measured: no rpi device is configured." in html
-    assert "Melanoma sensitivity" in html and "prefers-color-scheme: dark" in html
-    assert "@media print" in html and 'name="viewport"' in html
+    assert "Melanoma sensitivity" in html
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+    assert 'name="viewport"' in html
 
 
 def test_names_from_outside_are_escaped():
     rows = [msgspec.structs.replace(row, name="<b>x</b>") for row in sample_result().rows]
     html = render_page(msgspec.structs.replace(sample_result(), rows=rows, command="<i>"))
-    assert "<b>x" not in html and "<i>" not in html
+    assert "<b>x" not in html
+    assert "<i>" not in html
 
 
 def test_page_of_a_bundle_alone_without_teacher_and_metrics():
     row = sample_result().rows[-1]
     row = msgspec.structs.replace(row, metrics=None, vs_teacher=None, size_bytes=None, sha256=None)
     html = render_page(msgspec.structs.replace(sample_result(), rows=[row]))
-    assert "Accuracy not measured." in html and "<svg" not in html
+    assert "Accuracy not measured." in html
+    assert "<svg" not in html
 
 
 def test_gallery_is_inside_the_file(tmp_path):
@@ -149,7 +158,8 @@ def test_gallery_is_inside_the_file(tmp_path):
     write_page(sample_result(), tmp_path / "page.html", items)
     html = (tmp_path / "page.html").read_text()
     assert html.count("data:image/jpeg;base64,") == 2
-    assert "right: mel, 93 %" in html and "&lt;nv&gt;" in html
+    assert "right: mel, 93 %" in html
+    assert "&lt;nv&gt;" in html
 
 
 def test_no_result_is_no_page(tmp_path):
@@ -170,7 +180,13 @@ def test_missing_packages_are_named(package, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(MissingDependencyError) as caught:
         render_page(sample_result())
-    assert package in caught.value.message and "edgekd[report]" in caught.value.hint
+    assert package in caught.value.message
+    assert "edgekd[report]" in caught.value.hint
+
+
+def test_table_goes_to_stdout_by_default(capsys):
+    print_table(sample_result())
+    assert "cpu int8" in capsys.readouterr().out
 
 
 def test_table_fits_and_tells_all():
@@ -178,14 +194,17 @@ def test_table_fits_and_tells_all():
     assert max(map(len, text.splitlines())) <= 100
     (away,) = [line for line in text.splitlines() if line.strip().startswith("rpi int8")]
     assert away.split().count(DASH) == 3
-    assert "1.20 / 1.28!" in text and "34×" in text and "Mel." in text
+    assert "1.20 / 1.28!" in text
+    assert "34×" in text
+    assert "Mel." in text
     assert text.count("no rpi device is configured") == 1
 
 
 def test_table_fits_a_narrow_terminal():
     text = table(sample_result(), width=80)
     assert max(map(len, text.splitlines())) <= 80
-    assert "Params" not in text and "Speed" in text
+    assert "Params" not in text
+    assert "Speed" in text
 
 
 def test_table_without_melanoma():
@@ -197,20 +216,43 @@ def test_table_without_melanoma():
     assert "Mel." not in table(msgspec.structs.replace(sample_result(), rows=rows))
 
 
+def flagged(flags_of_rows):
+    pairs = zip(sample_result().rows, flags_of_rows, strict=False)
+    return [msgspec.structs.replace(row, flags=list(flags)) for row, flags in pairs]
+
+
 def test_each_flag_once_with_its_rows():
-    rows = [msgspec.structs.replace(row, flags=["smoke: x", "odd"]) for row in sample_result().rows]
-    flags = plain_flags(rows)
-    assert [sentence for sentence, _ in flags] == [
+    flags = plain_flags(flagged([["smoke: x", "odd {thing}: y"]] * 5))
+    assert [flag.sentence for flag in flags] == [
         "The times show that the chain works and are no measurement: x.",
-        "odd",
+        "odd {thing}: y",
     ]
-    assert all(len(names) == 5 for _, names in flags)
+    assert all(len(flag.rows) == 5 and not flag.names_rows for flag in flags)
+
+
+def test_flags_that_differ_by_row_name_the_rows():
+    (flag,) = plain_flags(flagged([["drift: model, 7%"], [], ["drift: model, 9%"]]))
+    assert flag.sentence == (
+        "The times drifted while they were taken: "
+        "model, 7% (teacher resnet50); model, 9% (cpu fp32)."
+    )
+    assert flag.rows == ("teacher resnet50", "cpu fp32")
+
+
+def test_speed_against_a_teacher_with_flagged_times_is_marked():
+    result = sample_result()
+    rows = [msgspec.structs.replace(result.rows[0], valid=False), *result.rows[1:]]
+    doubtful = msgspec.structs.replace(result, rows=rows)
+    assert (speed(rows[2], result), speed(rows[2], doubtful)) == ("20×", "20×!")
+    assert speed(rows[4], doubtful) == DASH
+    assert "flagged below" in headline(rows[2], doubtful)[0]
 
 
 def test_headline():
     result = sample_result()
     lead, accuracy, melanoma, agreement = headline(result.rows[3], result)
-    assert lead.startswith("1.20 ms per image, 34× as fast") and "flagged" in lead
+    assert lead.startswith("1.20 ms per image, 34× as fast")
+    assert "flagged" in lead
     assert "a loss beyond chance" in accuracy
     assert melanoma.startswith("Melanoma sensitivity 73.3")
     assert "360 images" in agreement

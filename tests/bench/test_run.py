@@ -56,12 +56,17 @@ def by_role(result, role, target=None):
 def test_rows_say_what_they_are(here):
     assert [row.name for row in here.rows] == ["teacher test_resnet", "cpu fp32", "rpi fp32"]
     teacher, artefact = here.rows[0], here.rows[1]
-    assert teacher.backend == "pytorch" and teacher.params == 400_000
-    assert teacher.size_bytes > 100_000 and len(teacher.sha256) == 64
-    assert artefact.size_bytes < 1000 and artefact.precision == "fp32"
+    assert teacher.backend == "pytorch"
+    assert teacher.params == 400_000
+    assert teacher.size_bytes > 100_000
+    assert len(teacher.sha256) == 64
+    assert artefact.size_bytes < 1000
+    assert artefact.precision == "fp32"
     assert "onnxruntime" in artefact.runtime["engine"]
-    assert here.data.n == 36 and len(here.data.sha256) == 64
-    assert here.device.kind == "local" and here.device.facts["cores"] >= 1
+    assert here.data.n == 36
+    assert len(here.data.sha256) == 64
+    assert here.device.kind == "local"
+    assert here.device.facts["cores"] >= 1
 
 
 def test_accuracy_is_the_bundles_own(here):
@@ -75,7 +80,8 @@ def test_speed_and_memory(here):
     for row in here.rows[:2]:
         assert row.latency_ms.model.n >= 16
         assert row.latency_ms.end_to_end.p50 >= row.latency_ms.model.p50
-        assert row.latency_ms.load_ms > 0 and row.latency_ms.first_ms > 0
+        assert row.latency_ms.load_ms > 0
+        assert row.latency_ms.first_ms > 0
         assert row.runtime["threads"] == 1
         assert any(flag.startswith("smoke:") for flag in row.flags)
     memory = here.rows[1].memory
@@ -101,11 +107,14 @@ def test_comparison_with_the_teacher(here):
 
 def test_another_targets_bundle_gets_no_host_number(here):
     row = by_role(here, "artefact", "rpi")
-    assert row.latency_ms is None and row.memory is None and row.valid
+    assert row.latency_ms is None
+    assert row.memory is None
+    assert row.valid
     assert "latency-not-measured: no rpi device is configured" in row.flags
     assert any(flag.startswith("accuracy-from-host: onnxruntime ") for flag in row.flags)
     assert row.metrics.balanced_accuracy.value == 1.0
-    assert row.vs_teacher.speedup_p50 is None and row.vs_teacher.agreement is not None
+    assert row.vs_teacher.speedup_p50 is None
+    assert row.vs_teacher.agreement is not None
 
 
 def test_result_survives_its_file(here, tmp_path):
@@ -117,10 +126,12 @@ def test_a_device_that_is_not_configured_gets_no_number_at_all(data, teacher, ma
     result = run(
         BenchRequest(device="rpi", data=data, bundles=[make_bundle("rpi")], teacher=teacher)
     )
-    assert result.device.kind == "not-configured" and result.device.facts == {}
+    assert result.device.kind == "not-configured"
+    assert result.device.facts == {}
     assert result.host["cores"] >= 1
     for row in result.rows:
-        assert row.latency_ms is None and row.memory is None
+        assert row.latency_ms is None
+        assert row.memory is None
         assert "latency-not-measured: no rpi device is configured" in row.flags
         assert any(flag.startswith("accuracy-from-host: ") for flag in row.flags)
         assert row.metrics is not None
@@ -129,7 +140,8 @@ def test_a_device_that_is_not_configured_gets_no_number_at_all(data, teacher, ma
 def test_a_bundle_that_its_device_must_finish_answers_by_onnx(data, make_bundle):
     bundle = make_bundle("jetson", completion="finish-on-device", backend="tensorrt")
     (row,) = run(BenchRequest(device="jetson", data=data, bundles=[bundle])).rows
-    assert row.backend == "tensorrt" and "onnxruntime" in row.runtime["engine"]
+    assert row.backend == "tensorrt"
+    assert "onnxruntime" in row.runtime["engine"]
     assert row.metrics.balanced_accuracy.value == 1.0
     assert row.vs_teacher is None
 
@@ -149,7 +161,8 @@ def test_a_missing_engine_is_a_flag_beside_others_and_an_error_alone(
 
     monkeypatch.setattr(Classifier, "open", without_tensorrt)
     first, second = run(BenchRequest(device="jetson", data=data, bundles=bundles)).rows
-    assert first.metrics is None and second.metrics is not None
+    assert first.metrics is None
+    assert second.metrics is not None
     assert any(flag.startswith("accuracy-not-measured: tensorrt") for flag in first.flags)
     with pytest.raises(MissingDependencyError):
         run(BenchRequest(device="jetson", data=data, bundles=bundles[:1]))
@@ -203,7 +216,8 @@ def test_limit_is_even_over_the_classes(data):
     limited = data.limited(9)
     assert sorted(limited.labels) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert limited == data.limited(9)
-    assert data.limited(None) is data and data.limited(99) is data
+    assert data.limited(None) is data
+    assert data.limited(99) is data
 
 
 def test_nothing_heavy_is_imported_with_the_harness():

@@ -31,8 +31,10 @@ def change(job: Job, **changes) -> Job:
 
 def test_latency_in_this_process(job):
     answer = worker.do(job)
-    assert len(answer.model.samples_ms) >= 16 and answer.model.warmup_runs == 3
-    assert answer.load_ms > 0 and answer.first_ms > 0
+    assert len(answer.model.samples_ms) >= 16
+    assert answer.model.warmup_runs == 3
+    assert answer.load_ms > 0
+    assert answer.first_ms > 0
     assert answer.facts["threads"] == 1
 
 
@@ -47,7 +49,8 @@ def test_errors_come_back_as_what_they_were(job, make_bundle):
     (bundle / "model.onnx").write_bytes(b"x")
     with pytest.raises(ArtefactError) as caught:
         launch.run_job(change(job, bundle=str(bundle)))
-    assert caught.value.exit_code == 6 and caught.value.hint
+    assert caught.value.exit_code == 6
+    assert caught.value.hint
     with pytest.raises(InputError):
         launch.run_job(change(job, bundle="nowhere"))
 
@@ -96,7 +99,8 @@ def test_main_writes_the_answer(job, tmp_path):
 def test_a_checkpoint_in_fresh_processes(job, teacher):
     asked = change(job, bundle=None, checkpoint=str(teacher))
     answer = launch.run_job(asked)
-    assert answer.facts["engine"].startswith("pytorch ") and answer.facts["threads"] == 1
+    assert answer.facts["engine"].startswith("pytorch ")
+    assert answer.facts["threads"] == 1
     assert len(answer.end_to_end.samples_ms) >= 16
     memory = launch.run_job(change(asked, kind="memory")).memory
     own = launch.run_job(change(job, kind="memory")).memory

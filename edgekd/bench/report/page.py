@@ -102,8 +102,7 @@ def _section(result: Result, name: str) -> dict[str, Any]:
         "size_svg": accuracy_size(rows, marks, f"{name}-size"),
         "sensitivity_svg": sensitivity(rows, marks, f"{name}-sensitivity"),
         "flags": [
-            (sentence, [(by_name[row], row) for row in names])
-            for sentence, names in words.plain_flags(rows)
+            (flag.sentence, [by_name[row] for row in flag.rows]) for flag in words.plain_flags(rows)
         ],
         "memory_words": sorted({row.memory.definition for row in rows if row.memory is not None}),
         "environment": _environment(result),

@@ -235,7 +235,7 @@ def _svg(draw: Callable[[Axes], None], height: float, title: str, name: str) -> 
             "matplotlib", "report", "draw the report's pictures"
         ) from error
     style: Any = {"svg.fonttype": "none", "svg.hashsalt": "edgekd", "font.size": 10}
-    style |= {key: _INK for key in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")}
+    style |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
     style |= {"axes.edgecolor": _FAINT, "axes.spines.top": False, "axes.spines.right": False}
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(_WIDTH, height), dpi=72, layout="constrained")

@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgekd.bench.report.words import (
-    DASH,
     TIMES,
     amount,
     count,
@@ -19,7 +18,7 @@ from edgekd.bench.report.words import (
     percent,
     percent_interval,
     plain_flags,
-    ratio,
+    speed,
 )
 from edgekd.bench.result import Result, Row
 
@@ -28,21 +27,23 @@ __all__ = ["print_table"]
 _WIDTH = 100
 
 
-def print_table(result: Result, console: Console) -> None:
+def print_table(result: Result, console: Console | None = None) -> None:
     """Print the rows and, below them, every flag once in plain words.
 
     Args:
         result: What was measured.
-        console: Where to print.
+        console: Where to print; None is stdout.
     """
+    console = console or Console()
     width = min(console.width, _WIDTH)
     console.print(_title(result), width=width)
     console.print(_table(result, width), width=width)
     notes = f"95 % intervals; ms per image of the model alone; speed as {TIMES} teacher"
     console.print(f"[dim]{notes}[/]", width=width)
-    for sentence, names in plain_flags(result.rows):
-        rows = "" if len(names) == len(result.rows) else f" [dim]({escape(', '.join(names))})[/]"
-        console.print(f"[yellow]![/] {escape(sentence)}{rows}", width=width)
+    for flag in plain_flags(result.rows):
+        told = flag.names_rows or len(flag.rows) == len(result.rows)
+        rows = "" if told else f" [dim]({escape(', '.join(flag.rows))})[/]"
+        console.print(f"[yellow]![/] {escape(flag.sentence)}{rows}", width=width)
 
 
 def _title(result: Result) -> str:
@@ -75,7 +76,7 @@ def _cells(result: Result, *, wide: bool) -> tuple[list[str], list[list[str]]]:
     columns["Size"] = lambda row: amount(row.size_bytes)
     if wide:
         columns["Params"] = lambda row: count(row.params)
-    columns["Speed"] = _speed
+    columns["Speed"] = lambda row: speed(row, result)
     return list(columns), [[cell(row) for cell in columns.values()] for row in result.rows]
 
 
@@ -99,7 +100,3 @@ def _latency(row: Row) -> str:
 
 def _memory(row: Row) -> str:
     return amount(row.memory.rss_peak_delta_bytes if row.memory is not None else None)
-
-
-def _speed(row: Row) -> str:
-    return ratio(row.vs_teacher.speedup_p50) if row.vs_teacher is not None else DASH

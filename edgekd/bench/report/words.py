@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from edgekd.bench.result import Estimate, LatencySeries, Result, Row
 
@@ -10,6 +11,7 @@ __all__ = [
     "DASH",
     "MELANOMA",
     "TIMES",
+    "PlainFlag",
     "amount",
     "count",
     "headline",
@@ -21,6 +23,7 @@ __all__ = [
     "percent_interval",
     "plain_flags",
     "ratio",
+    "speed",
 ]
 
 DASH = "\N{EM DASH}"
@@ -113,31 +116,61 @@ def ratio(value: float | None) -> str:
     ) + TIMES
 
 
+def speed(row: Row, result: Result) -> str:
+    """Speed against the teacher, marked where the times of either are flagged."""
+    if row.vs_teacher is None or row.vs_teacher.speedup_p50 is None:
+        return DASH
+    teachers_valid = all(each.valid for each in result.rows if each.role == "teacher")
+    return ratio(row.vs_teacher.speedup_p50) + ("" if row.valid and teachers_valid else "!")
+
+
 def melanoma(row: Row) -> Estimate | None:
     """Sensitivity for melanoma, where the row was measured and the data has that class."""
     found = row.metrics.per_class.get(MELANOMA) if row.metrics is not None else None
     return found.sensitivity if found is not None else None
 
 
-def plain_flags(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """Each flag once, as a sentence, with the names of the rows that carry it."""
-    carriers: dict[str, list[str]] = {}
+@dataclass(frozen=True)
+class PlainFlag:
+    """One kind of flag in words.
+
+    Attributes:
+        sentence: What is to be known. Where rows differ in it, it names them itself.
+        rows: Names of the rows that carry it.
+        names_rows: Whether the sentence names its rows.
+    """
+
+    sentence: str
+    rows: tuple[str, ...]
+    names_rows: bool
+
+
+def plain_flags(rows: Sequence[Row]) -> list[PlainFlag]:
+    """Each kind of flag once, with the rows that carry it."""
+    kinds: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         for flag in row.flags:
-            carriers.setdefault(flag, []).append(row.name)
-    return [(_sentence(flag), names) for flag, names in carriers.items()]
+            code, _, detail = flag.partition(": ")
+            if code not in _SENTENCES:
+                code, detail = flag, ""
+            kinds.setdefault(code, {}).setdefault(detail, []).append(row.name)
+    return [_plain_flag(code, details) for code, details in kinds.items()]
 
 
-def _sentence(flag: str) -> str:
-    code, _, rest = flag.partition(": ")
-    return _SENTENCES[code].format(rest) if code in _SENTENCES and rest else flag
+def _plain_flag(code: str, details: dict[str, list[str]]) -> PlainFlag:
+    rows = tuple(dict.fromkeys(name for names in details.values() for name in names))
+    several = len(details) > 1
+    said = (f"{text} ({', '.join(names)})" if several else text for text, names in details.items())
+    details_said = "; ".join(said)
+    sentence = _SENTENCES[code].format(details_said) if code in _SENTENCES else code
+    return PlainFlag(sentence, rows, names_rows=several)
 
 
 def headline(row: Row, result: Result) -> list[str]:
     """What an artefact is worth beside the teacher: sentences, the most general one first."""
     teacher = next((each for each in result.rows if each.role == "teacher"), None)
     sentences = [
-        _size_and_speed(row),
+        _size_and_speed(row, doubted=not (row.valid and (teacher is None or teacher.valid))),
         _accuracy(row, teacher),
         _melanoma(row, teacher),
         _agreement(row, result.data.n),
@@ -145,7 +178,7 @@ def headline(row: Row, result: Result) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _size_and_speed(row: Row) -> str:
+def _size_and_speed(row: Row, *, doubted: bool) -> str:
     versus = row.vs_teacher
     size = amount(row.size_bytes)
     if versus is not None and versus.size_ratio is not None:
@@ -155,7 +188,7 @@ def _size_and_speed(row: Row) -> str:
     speed = f"{milliseconds(row.latency_ms.model.p50)} ms per image"
     if versus is not None and versus.speedup_p50 is not None:
         speed += f", {ratio(versus.speedup_p50)} as fast as the teacher"
-    doubt = "" if row.valid else " (the times are flagged below)"
+    doubt = " (times flagged below)" if doubted else ""
     return f"{speed}{doubt}; {size}."
 
 

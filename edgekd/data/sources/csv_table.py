@@ -13,7 +13,7 @@ from edgekd.recipe import Section
 __all__ = ["Config", "load"]
 
 
-class Config(Section, kw_only=True):
+class Config(Section, frozen=True, kw_only=True):
     """Keys of the source.
 
     Attributes:
@@ -57,7 +57,9 @@ def _sample(row: dict[str, str], number: int, config: Config, root: Path) -> Sam
     value = row[config.image_column]
     image = resolve_image(root, value)
     if image is None:
-        message = f"line {number} of {config.file} names the image {value!r}, which is not in {root}"
+        message = (
+            f"line {number} of {config.file} names the image {value!r}, which is not in {root}"
+        )
         raise ImageError(message, "correct the line, or give the folder of the images")
     group = row[config.group_column] if config.group_column else image
     return Sample(image, row[config.label_column].strip(), group, row)

@@ -20,7 +20,7 @@ METADATA = "HAM10000_metadata.csv"
 _FOLDERS = ("images", "HAM10000_images_part_1", "HAM10000_images_part_2", ".")
 
 
-class Config(Section, kw_only=True):
+class Config(Section, frozen=True, kw_only=True):
     """Keys of the source.
 
     Attributes:

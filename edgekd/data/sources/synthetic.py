@@ -16,7 +16,7 @@ from edgekd.recipe import Section
 __all__ = ["Config", "load"]
 
 
-class Config(Section, kw_only=True):
+class Config(Section, frozen=True, kw_only=True):
     """Keys of the source.
 
     Attributes:

@@ -15,7 +15,7 @@ from edgekd.recipe import Section
 __all__ = ["ClassicDistillation"]
 
 
-class ClassicDistillationConfig(Section, kw_only=True):
+class ClassicDistillationConfig(Section, frozen=True, kw_only=True):
     """Keys of the method.
 
     Attributes:

@@ -1,0 +1,29 @@
+"""glibc's allocator, told to keep what training frees.
+
+Each step frees and asks again for the same large activations. By default glibc gives them back to
+the kernel, which hands out zeroed pages anew: a quarter of a training step on a CPU
+(EfficientNet-Lite0, 128 px, batch 32, fp32, two cores: 0.49 s a step before, 0.37 s after).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+__all__ = ["keep_freed_memory"]
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
+_NEVER = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Change the allocator of this process; a no-op without glibc."""
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, _NEVER)
+    mallopt(_M_TOP_PAD, 64 << 20)
