@@ -34,6 +34,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def whole_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path` when the block ends without error."""
     _make_parent(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file", "choose another place for the output")
     beside = _beside(path)
     try:
         yield beside
@@ -46,6 +48,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder beside `path`; it takes the place of `path` when the block ends well."""
     _make_parent(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, not a folder", "choose another place for the output")
     beside = _beside(path)
     beside.mkdir()
     try:
@@ -62,7 +66,11 @@ def _replace_folder(new: Path, path: Path) -> None:
         return
     old = _beside(path)
     path.rename(old)
-    new.rename(path)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

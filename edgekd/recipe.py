@@ -75,14 +75,21 @@ class ModelSection(Section, frozen=True, kw_only=True):
 
 
 class FitSection(Section, frozen=True, kw_only=True):
-    """How a network is trained: AdamW with one cycle of the learning rate.
+    """How a network is trained; by default AdamW with one cycle of the learning rate.
 
     Attributes:
         epochs: Passes over the training part.
         batch_size: Images of a step.
+        optimizer: `adamw`, or `sgd` with momentum.
         learning_rate: Its peak.
-        weight_decay: Of AdamW, not on biases and norms.
-        warmup: Share of the steps in which the rate rises.
+        momentum: Of SGD.
+        weight_decay: Not on biases and norms.
+        schedule: `one_cycle`; `plateau` (a tenth after `patience` epochs without a better
+            validation score); or `steps` (a tenth at each of `milestones`).
+        warmup: Share of the steps in which the one cycle rises.
+        patience: Epochs, for `plateau`.
+        milestones: Epochs, for `steps`.
+        stop_after: Stop after so many epochs without a better validation score; 0 never does.
         class_weights: Weight of a class in the hard-label loss: 1, 1/√n or 1/n.
         class_sampling: How often a class is drawn: as it is, ∝ √n, or all alike.
         label_smoothing: Of the hard labels.
@@ -90,9 +97,15 @@ class FitSection(Section, frozen=True, kw_only=True):
 
     epochs: Positive = 10
     batch_size: Positive = 64
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Rate = 1e-3
+    momentum: Fraction = 0.9
     weight_decay: Annotated[float, Meta(ge=0.0)] = 0.02
+    schedule: Literal["one_cycle", "plateau", "steps"] = "one_cycle"
     warmup: Fraction = 0.2
+    patience: Positive = 10
+    milestones: tuple[Positive, ...] = ()
+    stop_after: Annotated[int, Meta(ge=0)] = 0
     class_weights: Literal["none", "sqrt", "full"] = "sqrt"
     class_sampling: Literal["none", "sqrt", "full"] = "none"
     label_smoothing: Fraction = 0.0
@@ -110,16 +123,26 @@ class AugmentSection(Section, frozen=True, kw_only=True):
     """Random changes of the training images.
 
     Attributes:
+        policy: `light`, which the other keys set; or `dermoscopy`, the fixed one of the SSD-KD
+            paper (zoom, flips, turns, blur, dropout, brightness or hue).
         flip: Mirror left-right and top-bottom, each half of the time.
         quarter_turns: Turn by a random multiple of 90°.
         zoom: Scale by a factor in 1 ± zoom.
         colour: Brightness, contrast and saturation by factors in 1 ± colour.
     """
 
+    policy: Literal["light", "dermoscopy"] = "light"
     flip: bool = True
     quarter_turns: bool = True
     zoom: Fraction = 0.0
     colour: Fraction = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse keys that the policy would leave unread."""
+        if self.policy == "light":
+            return
+        if msgspec.structs.replace(self, policy="light") != AugmentSection():
+            raise ValueError(f"the policy {self.policy} takes no further keys")
 
 
 class TrainerSection(Section, frozen=True, kw_only=True):
@@ -187,7 +210,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     if not path.is_file():
         message = f"there is no recipe {name!r}"
         raise InputError(message, f"give a YAML file, or one of: {', '.join(recipe_names())}")
-    raw = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    raw = _parse_yaml(path.read_bytes(), str(path))
     if not isinstance(raw, dict):
         raise InputError(f"the recipe {path} is not a mapping", "start it with `name: …`")
     for override in overrides or []:
@@ -216,14 +239,14 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(encoded).hexdigest()
 
 
-def _parse_yaml(text: str, where: str) -> Any:
+def _parse_yaml(text: str | bytes, where: str) -> Any:
     try:
         import yaml
     except ImportError as error:
         raise MissingDependencyError("pyyaml", "distill", "read recipes") from error
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except Exception as error:  # its constructors raise nearly anything, e.g. for 2024-99-99
         line = " ".join(str(error).split())
         raise InputError(f"{where} is not YAML: {line}", "correct it") from error
 

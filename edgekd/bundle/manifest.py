@@ -208,7 +208,7 @@ def decode_manifest(raw: bytes) -> Manifest:
     _check_version(raw)
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         message = f"the bundle's manifest is not valid: {error}"
         raise ArtefactError(message, "build the bundle again") from error
     _check_consistency(manifest)
@@ -220,7 +220,7 @@ def _check_version(raw: bytes) -> None:
     try:
         version = msgspec.json.decode(raw)["format_version"]
         major = int(str(version).split(".", maxsplit=1)[0])
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+    except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
         message = "the bundle's manifest is not readable JSON with a format_version"
         raise ArtefactError(message, "copy the bundle again, or build it again") from error
     if major != int(FORMAT_VERSION.split(".", maxsplit=1)[0]):

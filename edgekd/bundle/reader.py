@@ -119,12 +119,21 @@ def _check_files(bundle: Bundle, *, verify: bool) -> None:
         if not is_plain_name(name):
             raise _damaged(bundle.path, f"the name {name!r} leads out of the bundle")
         file = bundle.folder / name
-        if not file.is_file() or file.is_symlink():
+        if not _is_own_file(bundle.folder, name):
             raise _damaged(bundle.path, f"{name} is missing")
         if file.stat().st_size != entry.size or entry.size > MAX_FILE_BYTES:
             raise _damaged(bundle.path, f"{name} does not have the size that the manifest says")
         if verify and sha256_of(file) != entry.sha256:
             raise _damaged(bundle.path, f"{name} does not have the hash that the manifest says")
+
+
+def _is_own_file(folder: Path, name: str) -> bool:
+    """Whether there is such a file, and no link on the way to it leads elsewhere."""
+    file = folder / name
+    try:
+        return file.is_file() and file.resolve() == folder.resolve() / name
+    except OSError:  # e.g. a name longer than the system allows
+        return False
 
 
 def is_plain_name(name: str) -> bool:
@@ -143,22 +152,28 @@ def is_plain_name(name: str) -> bool:
 def _unpack(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                _unpack_member(path, archive, member, folder)
+            for member in _checked_members(path, archive):
+                file = folder / member.filename
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(archive.read(member))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         message = f"{path} is not a bundle: {error}"
         hint = "give the folder or .edgekd file that `edgekd build` wrote"
         raise ArtefactError(message, hint) from error
+    except OSError as error:
+        message = f"{path} cannot be unpacked: {error.strerror or error}"
+        hint = "check its permissions and the room for temporary files, or copy it again"
+        raise ArtefactError(message, hint) from error
 
 
-def _unpack_member(
-    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path
-) -> None:
-    """Unpack one stored member; compression is refused, so no archive can swell."""
-    if member.is_dir() or not is_plain_name(member.filename):
-        raise _damaged(path, f"the member {member.filename!r} leads out of the bundle")
-    if member.compress_type != zipfile.ZIP_STORED or member.file_size > MAX_FILE_BYTES:
-        raise _damaged(path, f"the member {member.filename!r} is compressed or too large")
-    file = folder / member.filename
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(archive.read(member))
+def _checked_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The members of an archive that cannot swell: all are stored, and none shares its bytes."""
+    members = archive.infolist()
+    for member in members:
+        if member.is_dir() or not is_plain_name(member.filename):
+            raise _damaged(path, f"the member {member.filename!r} leads out of the bundle")
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > MAX_FILE_BYTES:
+            raise _damaged(path, f"the member {member.filename!r} is compressed or too large")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise _damaged(path, "its members overlap")
+    return members

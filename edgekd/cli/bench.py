@@ -19,8 +19,9 @@ _DEMO = Path("runs/demo")
 
 
 class Preset(str, Enum):
-    """How long to measure."""
+    """How long to measure; `smoke` only shows that the chain works."""
 
+    smoke = "smoke"
     rapid = "rapid"
     quick = "quick"
     normal = "normal"

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekd.data.augment_dermoscopy import augment_dermoscopy
 from edgekd.recipe import AugmentSection
 
 __all__ = ["augment"]
@@ -24,6 +25,8 @@ def augment(pixels: Tensor, section: AugmentSection, generator: torch.Generator)
     Returns:
         float32 [B, 3, S, S] in 0…1.
     """
+    if section.policy == "dermoscopy":
+        return augment_dermoscopy(pixels, generator)
     if section.zoom:
         pixels = _zoom(pixels, section.zoom, generator)
     if section.flip:

@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:
     """Every image of a data set as the network gets it.
 
-    The file in the cache is keyed by the images' names, sizes and dates, `size` and the rule.
+    The file in the cache is keyed by the images' paths, sizes and dates, `size` and the rule.
 
     Returns:
         RGB uint8 [N, size, size, 3], mapped from the cache, read only.
@@ -61,14 +61,15 @@ def decode_images(
 
 
 def _key(dataset: Dataset, size: int) -> str:
+    names = [sample.image for sample in dataset.samples]
     stamps = [_stamp(path) for path in dataset.paths()]
-    return fingerprint(RULE, size, str(dataset.root.resolve()), stamps)[:24]
+    return fingerprint(RULE, size, str(dataset.root.resolve()), names, stamps)[:24]
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
+def _stamp(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
         message = f"the image {path} cannot be read: {error.strerror}"
         raise ImageError(message, "check the data set's folder") from error
-    return path.name, status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

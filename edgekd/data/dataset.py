@@ -77,17 +77,24 @@ def dataset_of(
     """A checked data set; classes are the sorted labels unless given.
 
     Raises:
-        InputError: There are no images, fewer than two classes, an image twice, or a label that
-            is not among the given classes.
+        InputError: There are no images, fewer than two classes, an image or a class twice, an
+            image without a label, or with one that is not among the given classes.
     """
     if not samples:
         raise InputError(f"the data set {name} at {root} has no images", "check its folder")
+    blank = next((sample.image for sample in samples if not sample.label), None)
+    if blank is not None:
+        message = f"the data set {name} lists {blank} without a label"
+        raise InputError(message, "label it, or remove its row")
     found = {sample.label for sample in samples}
     order = tuple(classes) if classes else tuple(sorted(found))
     unknown = sorted(found - set(order))
     if unknown:
         message = f"the data set {name} has the class {unknown[0]!r}, which is not among {order}"
         raise InputError(message, "correct the labels or the class list")
+    if len(set(order)) < len(order):
+        message = f"the class list of the data set {name} names a class twice: {order}"
+        raise InputError(message, "name each class once")
     if len(order) < 2:
         raise InputError(f"the data set {name} has only one class", "two or more are needed")
     twice = [image for image, n in Counter(s.image for s in samples).items() if n > 1]

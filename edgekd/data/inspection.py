@@ -79,7 +79,7 @@ def sheet_of(split: Split, out: Path, *, columns: int = 8, tile: int = 128) -> N
         blank = [np.full((tile, tile, 3), 255, np.uint8)] * (columns - len(chosen))
         images += [load_image(path, tile) for path in split.dataset.paths(chosen)] + blank
         labels += [name] * columns
-    grid = contact_sheet(images, labels, columns)
+    grid = contact_sheet(images, labels, columns, tile=tile)
     written, png = cv2.imencode(".png", cv2.cvtColor(grid, cv2.COLOR_RGB2BGR))
     if not written:
         raise InputError(f"the contact sheet {out} cannot be encoded", "choose a smaller set")

@@ -85,12 +85,16 @@ def _deal(
     parts: list[str],
 ) -> None:
     """Give one class's groups to the parts, by number of images; the rest stays in training."""
+    if len(groups) < 3:
+        return
     total = sum(len(members[group]) for group in groups)
     remaining = list(groups)
-    for part, share in shares.items():
+    asked = [part for part, share in shares.items() if share > 0.0]
+    for place, part in enumerate(asked):
+        kept = len(asked) - place  # one group for each part to come, and one to train on
         filled = 0
-        while remaining and len(groups) > 2 and share > 0.0:
-            if filled and filled + len(members[remaining[-1]]) / 2 > share * total:
+        while len(remaining) > kept:
+            if filled and filled + len(members[remaining[-1]]) / 2 > shares[part] * total:
                 break
             group = remaining.pop()
             filled += len(members[group])

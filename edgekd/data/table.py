@@ -18,7 +18,7 @@ def read_table(file: Path) -> list[dict[str, str]]:
     """The rows of a CSV file with a header line.
 
     Raises:
-        InputError: It is missing, empty, not text, or a row is shorter than the header.
+        InputError: It is missing, empty, not text, or a row is shorter or longer than the header.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
@@ -32,8 +32,9 @@ def read_table(file: Path) -> list[dict[str, str]]:
     if not rows:
         raise InputError(f"the table {file} has no rows", "it needs a header line and one row each")
     for number, row in enumerate(rows, start=2):
-        if None in row.values():
-            message = f"line {number} of {file} has fewer columns than the header"
+        if None in row or None in row.values():
+            count = "more" if None in row else "fewer"
+            message = f"line {number} of {file} has {count} columns than the header"
             raise InputError(message, "correct the line")
     return rows
 

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edgekd.distill.allocator import keep_freed_memory
 from edgekd.distill.module import StageModule
+from edgekd.distill.optimisation import best_epoch
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 from edgekd.recipe import TrainerSection
@@ -53,7 +54,7 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     keep_freed_memory()
     _prepare_folder(work, key)
     last = work / "last.ckpt"
-    best = ModelCheckpoint(dirpath=work, filename="best", monitor="score", mode="max")
+    best = ModelCheckpoint(dirpath=work, filename="best", monitor="score", mode=module.better)
     newest = ModelCheckpoint(dirpath=work, filename="last", save_on_train_epoch_end=True)
     newest.CHECKPOINT_NAME_LAST = "last"
     say = Narrator(module)
@@ -66,8 +67,8 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     if trainer.interrupted:
         raise KeyboardInterrupt
     _take_best(module, Path(best.best_model_path))
-    scores = [row["score"] for row in module.history]
-    return StageOutcome(module.history, int(module.history[scores.index(max(scores))]["epoch"]))
+    row = module.history[best_epoch(module.scores, module.better)]
+    return StageOutcome(module.history, int(row["epoch"]))
 
 
 def _take_best(module: StageModule, file: Path) -> None:
@@ -183,11 +184,10 @@ class Narrator(Callback):
         epoch, score, loss = int(row.pop("epoch")), row.pop("score"), row.pop("loss", None)
         terms = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
         total = "" if loss is None else f"  loss {loss:.3f} ({terms})"
-        metric = self._module.task.selection_metric.replace("_", " ")
         seconds = time.perf_counter() - self._start
         self.line(
             f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{total}"
-            f"  validation {metric} {score:.3f}  {seconds:.0f} s"
+            f"  validation {self._module.judged_by} {score:.3f}  {seconds:.0f} s"
         )
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

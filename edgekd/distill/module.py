@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,13 @@ from torch.utils.data import DataLoader
 
 from edgekd.data.augment import augment
 from edgekd.distill.methods import Batch, Method, Stage, Terms
+from edgekd.distill.optimisation import Better, make_optimizer, rate_of_epoch, stalled
 from edgekd.distill.samples import EpochSampler, Item, PartDataset, RunSamples
 from edgekd.distill.tasks import Task
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection
 
-__all__ = ["StageModule"]
+__all__ = ["StageModule", "trained_state"]
 
 
 class StageModule(LightningModule):
@@ -53,9 +56,26 @@ class StageModule(LightningModule):
         self._sums: dict[str, float] = defaultdict(float)
         self._steps = 0
         self._outputs: list[tuple[Tensor, Tensor]] = []
+        self._losses: list[Tensor] = []
         method.requires_grad_(False)
         for module in stage.trained:
             module.requires_grad_(True)
+
+    @property
+    def better(self) -> Better:
+        """Whether the highest or the lowest validation score is the best."""
+        return "max" if self.stage.criterion is None else "min"
+
+    @property
+    def judged_by(self) -> str:
+        """What the validation score is."""
+        metric = self.task.selection_metric.replace("_", " ")
+        return metric if self.stage.criterion is None else "objective"
+
+    @property
+    def scores(self) -> list[float]:
+        """The validation score of every epoch so far."""
+        return [row["score"] for row in self.history]
 
     # Batches -------------------------------------------------------------------------------
 
@@ -80,8 +100,13 @@ class StageModule(LightningModule):
 
     # Training ------------------------------------------------------------------------------
 
+    def on_train_start(self) -> None:
+        """Train no further where the run was interrupted after its early stop."""
+        self.trainer.should_stop = stalled(self.fit, self.scores, self.better)
+
     def on_train_epoch_start(self) -> None:
         """Set what is trained to training, the rest to evaluation; seed dropout and the like."""
+        self._set_rate()
         torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
         self.method.eval()
         for module in self.stage.trained:
@@ -91,22 +116,23 @@ class StageModule(LightningModule):
 
     def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor | None:
         """One step; the sum of the terms where Lightning is to optimise it."""
-        sample = self._augmented(batch, batch_index)
+        sample = self._drawn(batch, batch_index)
         if self.stage.step is not None:
             self._note(self.stage.step(self, sample))
             return None
         terms = self.stage.objective(sample)
-        loss = torch.stack(list(terms.values())).sum()
+        loss = _total(terms)
         self._note({"loss": loss, **terms})
         return loss
 
-    def _augmented(self, batch: list[Tensor], batch_index: int) -> Batch:
+    def _drawn(self, batch: list[Tensor], batch_index: int) -> Batch:
         images, targets, indices = batch
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
         (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        pixels = augment(pixels_of(images), self.augmentation, generator)
-        return Batch(pixels, targets, indices)
+        change = partial(augment, section=self.augmentation, generator=generator)
+        pixels = pixels_of(images)
+        return Batch(pixels, targets, indices, self.current_epoch, change, generator)
 
     def _note(self, terms: Terms) -> None:
         for name, value in terms.items():
@@ -116,9 +142,20 @@ class StageModule(LightningModule):
     # Validation ----------------------------------------------------------------------------
 
     def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
-        """Collect the evaluated network's outputs."""
-        images, targets, _ = batch
-        outputs = self.stage.evaluated(pixels_of(images))
+        """Collect the criterion's loss, or the evaluated network's outputs."""
+        images, targets, indices = batch
+        if self.stage.criterion is None:
+            self._collect(pixels_of(images), targets)
+            return
+        sample = Batch(pixels_of(images), targets, indices, self.current_epoch)
+        loss = _total(self.stage.criterion(sample)).detach()
+        self._losses.append(
+            torch.stack((loss.double() * len(targets), targets.new_tensor(len(targets))))
+        )
+
+    def _collect(self, pixels: Tensor, targets: Tensor) -> None:
+        assert self.stage.evaluated is not None
+        outputs = self.stage.evaluated(pixels)
         gathered = self.all_gather((outputs.float(), targets))
         flat = [
             tensor.reshape(-1, *part.shape[1:])
@@ -127,24 +164,35 @@ class StageModule(LightningModule):
         self._outputs.append((flat[0].cpu(), flat[1].cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the selection metric and the means of the terms."""
-        outputs = torch.cat([part for part, _ in self._outputs]).numpy()
-        targets = torch.cat([part for _, part in self._outputs]).numpy()
-        self._outputs.clear()
-        if self.trainer.sanity_checking:
-            return
-        score = self.task.selection(outputs, targets.astype(np.int64))
+        """Log the score and the means of the terms; stop where the score has long been better."""
+        score = self._mean_loss() if self.stage.criterion else self._metric()
         means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
+        if stalled(self.fit, self.scores, self.better):
+            self.trainer.should_stop = True
+
+    def _metric(self) -> float:
+        outputs = torch.cat([part for part, _ in self._outputs]).numpy()
+        targets = torch.cat([part for _, part in self._outputs]).numpy()
+        self._outputs.clear()
+        return self.task.selection(outputs, targets.astype(np.int64))
+
+    def _mean_loss(self) -> float:
+        """Mean over the validation images of all processes."""
+        own = torch.stack(self._losses).sum(dim=0)
+        self._losses.clear()
+        gathered: Tensor = self.all_gather(own)  # type: ignore[assignment]
+        total, count = gathered.reshape(-1, 2).sum(dim=0).tolist()
+        return float(total / count)
 
     # Optimisation --------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        """AdamW with one cycle of the learning rate (Smith & Topin 2018), stepped each batch."""
-        optimizer = torch.optim.AdamW(
-            _decay_groups(self.stage.trained, self.fit.weight_decay), lr=self.fit.learning_rate
-        )
+        """The recipe's optimiser; the one cycle (Smith & Topin 2018) is stepped each batch."""
+        optimizer = make_optimizer(self.stage.trained, self.fit)
+        if self.fit.schedule != "one_cycle":
+            return optimizer
         scheduler = OneCycleLR(
             optimizer,
             max_lr=self.fit.learning_rate,
@@ -153,17 +201,19 @@ class StageModule(LightningModule):
         )
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
+    def _set_rate(self) -> None:
+        rate = rate_of_epoch(self.fit, self.scores, self.better)
+        if rate is None:
+            return
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
     # Training checkpoints ------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is trained; a frozen teacher is read from its own checkpoint again."""
-        kept = {id(tensor) for module in self.stage.trained for tensor in _tensors(module)}
-        own = dict(self.state_dict(keep_vars=True))
-        checkpoint["state_dict"] = {
-            key: value
-            for key, value in checkpoint["state_dict"].items()
-            if key in own and id(own[key]) in kept
-        }
+        checkpoint["state_dict"] = trained_state(self, self.stage.trained)
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -171,14 +221,12 @@ class StageModule(LightningModule):
         self.history = list(checkpoint.get("history", []))
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+def _total(terms: Terms) -> Tensor:
+    return torch.stack(list(terms.values())).sum()
 
 
-def _decay_groups(modules: tuple[nn.Module, ...], decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices and kernels only; biases and norms are left alone."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def trained_state(network: nn.Module, modules: Iterable[nn.Module]) -> dict[str, Tensor]:
+    """The part of a network's state that belongs to the given modules of it."""
+    kept = {id(t) for module in modules for t in (*module.parameters(), *module.buffers())}
+    state = network.state_dict(keep_vars=True)
+    return {name: tensor.detach() for name, tensor in state.items() if id(tensor) in kept}

@@ -18,9 +18,10 @@ import torch
 from edgekd.data import write_split
 from edgekd.distill.fit import StageOutcome, fit_stage
 from edgekd.distill.losses import class_weights
-from edgekd.distill.methods import MethodContext, resolve_method
+from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.module import StageModule
 from edgekd.distill.samples import RunSamples, load_samples
+from edgekd.distill.stages import keep_stage, take_kept_stage
 from edgekd.distill.tasks import resolve_task
 from edgekd.errors import InputError
 from edgekd.files import write_whole
@@ -43,11 +44,12 @@ from edgekd.models.card import CARD
 from edgekd.recipe import Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 
-__all__ = ["HISTORY", "METRICS", "SPLIT", "RunRequest", "distill", "train"]
+__all__ = ["HISTORY", "METRICS", "SPLIT", "STAGES", "RunRequest", "distill", "train"]
 
 SPLIT = "split.csv"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
+STAGES = "stages"
 _WORK = ".training"
 
 Role = Literal["teacher", "student"]
@@ -143,7 +145,9 @@ def _train_role(
     out: Path,
 ) -> ModelCard:
     section = _role(request.recipe, role)
-    key = _stage_key(request.recipe, section, samples, method, teacher)
+    kind, config = resolve_method(method)
+    given = _given(request.recipe, samples, teacher)
+    key = fingerprint(given, section, kind.name, config)
     finished = _finished(out, key)
     if finished is not None:
         request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
@@ -155,23 +159,24 @@ def _train_role(
     request.say(
         f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters"
     )
-    options, outcome = _run_stages(request, samples, section, method, built, teacher, out, key)
-    card = _card(request, samples, role, section, built, method | options, outcome, teacher, key)
+    context = _context(request.recipe, section, samples)
+    student = NormalisedNetwork(built.network, built.mean, built.std)
+    network = kind(config, student, teacher.normalised() if teacher else None, context)
+    network.to(memory_format=torch.channels_last)
+    outcome = _run_stages(request, samples, network, out, key, given)
+    options = msgspec.to_builtins(config)
+    card = _card(
+        request, samples, role, section, built, kind.name, options, outcome, teacher, key
+    )  # fmt: skip
     return _save(request, samples, out, built, card, outcome)
 
 
-def _stage_key(
-    recipe: Recipe,
-    section: RoleSection,
-    samples: RunSamples,
-    method: dict[str, Any],
-    teacher: Checkpoint | None,
-) -> str:
-    """Hash of what the trained weights depend on, and of nothing else."""
+def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> tuple[Any, ...]:
+    """What the weights of every stage depend on, besides the stage itself."""
     weights = teacher.card.weights_sha256 if teacher else None
-    return fingerprint(
+    return (
         recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
-        section, method, weights, samples.split.sha256(), RULE,
+        weights, samples.split.sha256(), RULE,
     )  # fmt: skip
 
 
@@ -188,38 +193,52 @@ def _seed(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - libraries that still draw from it
 
 
-def _run_stages(
-    request: RunRequest,
-    samples: RunSamples,
-    section: RoleSection,
-    method: dict[str, Any],
-    built: BuiltNetwork,
-    teacher: Checkpoint | None,
-    out: Path,
-    key: str,
-) -> tuple[dict[str, Any], StageOutcome]:
-    """Run every stage of the method; the student's weights are the best of the last one."""
-    kind, config = resolve_method(method)
+def _context(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
     counts = samples.class_counts()
-    context = MethodContext(
+    return MethodContext(
         class_counts=counts,
         class_weights=class_weights(counts, section.fit.class_weights),
         samples=len(samples.labels),
-        image_size=request.recipe.image_size,
+        image_size=recipe.image_size,
         fit=section.fit,
+        seed=recipe.seed,
     )
-    student = NormalisedNetwork(built.network, built.mean, built.std)
-    network = kind(config, student, teacher.normalised() if teacher else None, context)
-    network.to(memory_format=torch.channels_last)
+
+
+def _run_stages(
+    request: RunRequest,
+    samples: RunSamples,
+    method: Method,
+    out: Path,
+    key: str,
+    given: tuple[Any, ...],
+) -> StageOutcome:
+    """Run every stage of the method; the student's weights are the best of the last one.
+
+    All stages but the last are kept in the run's folder, and taken from there while what they
+    depend on is the same.
+    """
+    stages = method.stages()
     outcome = StageOutcome([], 0)
-    for number, stage in enumerate(network.stages()):
+    for number, stage in enumerate(stages):
+        fit = stage.fit or method.context.fit
+        own = key if stage.depends_on is None else (given, fit, stage.depends_on)
+        stage_key = fingerprint(number, stage.name, own)
+        file = out / STAGES / f"{stage.name}.safetensors"
+        kept = take_kept_stage(file, method, stage, stage_key)
+        if kept is not None:
+            request.say(f"{stage.name}: {file} is there already; reused")
+            outcome = kept
+            continue
         module = StageModule(
-            network, stage, samples, resolve_task(request.recipe.task), stage.fit or section.fit,
+            method, stage, samples, resolve_task(request.recipe.task), fit,
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
-        work = out / _WORK / stage.name
-        outcome = fit_stage(module, request.recipe.trainer, work, fingerprint(key, stage.name))
-    return msgspec.to_builtins(config), outcome
+        outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
+        if stage is not stages[-1]:
+            keep_stage(file, method, stage, stage_key, outcome)
+            write_whole(file.with_suffix(".csv"), _history_csv(outcome.history))
+    return outcome
 
 
 def _card(
@@ -228,7 +247,8 @@ def _card(
     role: Role,
     section: RoleSection,
     built: BuiltNetwork,
-    method: dict[str, Any],
+    method: str,
+    options: dict[str, Any],
     outcome: StageOutcome,
     teacher: Checkpoint | None,
     key: str,
@@ -244,7 +264,7 @@ def _card(
         citation=dataset.citation,
     )
     training = TrainingCard(
-        method=method["name"],
+        method=method,
         seed=recipe.seed,
         recipe_sha256=fingerprint(recipe),
         stage_sha256=key,
@@ -252,7 +272,7 @@ def _card(
         best_epoch=outcome.best_epoch,
         teacher=teacher.card.weights_sha256 if teacher else None,
         git_revision=_git_revision(),
-        options={name: value for name, value in method.items() if name != "name"},
+        options=options,
     )
     return ModelCard(
         role=role,

@@ -1,9 +1,9 @@
 """The runtime that apps embed: numpy, OpenCV and one engine, nothing heavier.
 
-from edgekd.runtime import Classifier
+    from edgekd.runtime import Classifier
 
-with Classifier.open("bundles/rpi") as classifier:
-prediction = classifier.predict("photo.jpg")
+    with Classifier.open("bundles/rpi") as classifier:
+        prediction = classifier.predict("photo.jpg")
 """
 
 from edgekd.runtime.classifier import Classifier

@@ -133,8 +133,9 @@ class Classifier:
             return run_selftest(self._session, vectors, limit=limit)
 
     def close(self) -> None:
-        """Give back the engine and what was unpacked."""
-        self._session.close()
+        """Give back the engine and what was unpacked, after the image that is under way."""
+        with self._lock:
+            self._session.close()
         self._bundle.close()
 
     def __enter__(self) -> Classifier:

@@ -18,9 +18,12 @@ Verdict = Literal["answer", "refer", "retake"]
 def calibrated(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
     """Class probabilities [..., K] of logits [..., K] after temperature scaling.
 
+    Where one logit is not finite, all probabilities are NaN: nothing of that output is believed.
+
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     """
-    scaled = logits.astype(np.float64) / temperature
+    finite = np.isfinite(logits).all(axis=-1, keepdims=True)
+    scaled = np.where(finite, logits.astype(np.float64), np.nan) / temperature
     exponent = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))
 

@@ -60,7 +60,12 @@ def _png(data: bytes) -> ImageHeader | None:
     if len(data) < 24:
         return None
     width, height = struct.unpack(">II", data[16:24])
-    return ImageHeader("png", width, height, b"IEND" in data[-64:])
+    position, kind = len(_PNG_SIGNATURE), b""
+    while kind != b"IEND" and position + 12 <= len(data):  # length, kind, content, checksum
+        (length,) = struct.unpack(">I", data[position : position + 4])
+        kind = data[position + 4 : position + 8]
+        position += 12 + length
+    return ImageHeader("png", width, height, kind == b"IEND")
 
 
 def _jpeg(data: bytes) -> ImageHeader | None:

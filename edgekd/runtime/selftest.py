@@ -41,15 +41,23 @@ class Vectors:
             ArtefactError: The file is damaged or its shapes contradict one another.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # Opened here: NumPy leaves a file that is no archive open.
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 vectors = cls(arrays["images"], arrays["logits"], float(arrays["tolerance"]))
         except Exception as error:  # a damaged zip or array raises nearly anything
             message = f"the self-test vectors {path} cannot be read"
             raise ArtefactError(message, "copy the bundle again, or build it again") from error
-        if vectors.images.ndim != 4 or len(vectors.images) != len(vectors.logits):
+        if not vectors._consistent():
             message = f"the self-test vectors {path} contradict one another"
             raise ArtefactError(message, "build the bundle again")
         return vectors
+
+    def _consistent(self) -> bool:
+        return (
+            (self.images.ndim, self.logits.ndim) == (4, 2)
+            and len(self.images) == len(self.logits) > 0
+            and self.images.dtype == np.uint8
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,15 @@ class SelfTestReport:
 
 
 def run_selftest(session: Session, vectors: Vectors, *, limit: int | None = None) -> SelfTestReport:
-    """Run (at most `limit` of) the vectors on an opened session."""
+    """Run (at most `limit` of) the vectors on an opened session.
+
+    Raises:
+        ArtefactError: The vectors are of another image size or number of classes.
+    """
+    found = (1, *vectors.images.shape[1:]), vectors.logits.shape[1]
+    if found != (session.input_shape, session.classes):
+        message = "the self-test vectors do not belong to the model file"
+        raise ArtefactError(message, "copy the bundle again, or build it again")
     images, expected = vectors.images[:limit], vectors.logits[:limit]
     logits = np.concatenate([session.run(image[None]) for image in images])
     difference = float(np.abs(logits - expected).max())

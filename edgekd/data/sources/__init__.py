@@ -19,6 +19,7 @@ SOURCES = {
     "csv": "edgekd.data.sources.csv_table",
     "folder": "edgekd.data.sources.folder",
     "ham10000": "edgekd.data.sources.ham10000",
+    "isic2019": "edgekd.data.sources.isic2019",
     "synthetic": "edgekd.data.sources.synthetic",
 }
 

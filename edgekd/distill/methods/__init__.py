@@ -16,6 +16,12 @@ __all__ = ["Batch", "Method", "MethodContext", "Stage", "Terms", "method_names",
 _METHODS = {
     "none": "edgekd.distill.methods.none:Supervised",
     "kd": "edgekd.distill.methods.kd:ClassicDistillation",
+    "dkd": "edgekd.distill.methods.dkd:DecoupledDistillation",
+    "fitnet": "edgekd.distill.methods.fitnet:HintedDistillation",
+    "at": "edgekd.distill.methods.at:AttentionTransfer",
+    "rkd": "edgekd.distill.methods.rkd:RelationalDistillation",
+    "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
+    "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
 }
 
 

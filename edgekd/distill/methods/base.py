@@ -7,21 +7,39 @@ trained by which objective. The training module (`edgekd.distill.module`) knows 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
+from edgekd.distill.losses import weighted_cross_entropy
+from edgekd.errors import InputError
 from edgekd.recipe import FitSection, Section
 
 if TYPE_CHECKING:
     from edgekd.distill.module import StageModule
 
-__all__ = ["Batch", "Method", "MethodContext", "Objective", "Stage", "Step", "Terms"]
+__all__ = [
+    "Batch",
+    "Method",
+    "MethodContext",
+    "Objective",
+    "Stage",
+    "Step",
+    "Terms",
+    "own_draws",
+]
 
 Terms = dict[str, Tensor]
 """Named loss terms, weights applied: their sum is minimised, each is logged and plotted."""
+
+
+def _unchanged(pixels: Tensor) -> Tensor:
+    return pixels
 
 
 @dataclass(frozen=True)
@@ -29,14 +47,29 @@ class Batch:
     """What an objective sees of one step.
 
     Attributes:
-        pixels: Augmented images, float32 [B, 3, S, S] in 0…1 (networks normalise themselves).
+        raw: Images as they are, float32 [B, 3, S, S] in 0…1 (networks normalise themselves).
         targets: Class indices [B].
         indices: Positions [B] in the data set, for methods that remember samples.
+        epoch: Counted from 0, for ramps.
+        augment: Changes each of some images [N, 3, S, S] by a new draw of the recipe's
+            augmentation; in validation it changes nothing.
+        generator: Whatever else a step draws must come from here, so that an interrupted run goes
+            on exactly as it would have. On the CPU.
     """
 
-    pixels: Tensor
+    raw: Tensor
     targets: Tensor
     indices: Tensor
+    epoch: int = 0
+    augment: Callable[[Tensor], Tensor] = _unchanged
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The images, augmented once: computed when it is first asked for, hence never for a
+        method that augments views of its own.
+        """
+        return self.augment(self.raw)
 
 
 Objective = Callable[[Batch], Terms]
@@ -53,6 +86,7 @@ class MethodContext:
         samples: Number of images in the data set, for banks.
         image_size: S.
         fit: How the student is trained.
+        seed: Of the run, for modules whose start must not depend on what was built before them.
     """
 
     class_counts: tuple[int, ...]
@@ -60,6 +94,7 @@ class MethodContext:
     samples: int
     image_size: int
     fit: FitSection
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,21 +105,28 @@ class Stage:
         name: For logs and folders.
         trained: Modules whose parameters are optimised; every other module is frozen.
         objective: Loss terms of a batch.
-        evaluated: The network whose validation metrics choose the best epoch.
+        evaluated: The network whose validation metric chooses the best epoch (highest).
+        criterion: Instead of the metric, loss terms of an unaugmented validation batch, all modules
+            in evaluation mode: the best epoch has their lowest mean.
         samples: Which samples it runs over.
         fit: Where it differs from the student's.
         step: For a method that takes the step in its own hands (alternating players, gradients
             through updates): it optimises through the given training module and returns the
             terms to log; `objective` is then not called.
+        depends_on: What the result depends on besides the data, the augmentation, the teacher, the
+            seed and `fit`; the finished stage is reused while that is unchanged. None stands for
+            the whole of the method's options, the student and the stages before.
     """
 
     name: str
     trained: tuple[nn.Module, ...]
     objective: Objective
-    evaluated: nn.Module
+    evaluated: nn.Module | None = None
+    criterion: Objective | None = None
     samples: Literal["labelled", "unlabelled", "synthesised", "none"] = "labelled"
     fit: FitSection | None = None
     step: Step | None = None
+    depends_on: tuple[Any, ...] | None = None
 
 
 class Method(nn.Module, ABC):
@@ -115,3 +157,29 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order; the last one leaves the student trained."""
+
+    @property
+    def guide(self) -> nn.Module:
+        """The teacher.
+
+        Raises:
+            InputError: There is none.
+        """
+        if self.teacher is None:
+            raise InputError(
+                f"the method {self.name} needs a teacher", "add `teacher` to the recipe"
+            )
+        return self.teacher
+
+    def hard_label(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The class-weighted cross-entropy that the recipe's `fit` asks for."""
+        smoothing = self.context.fit.label_smoothing
+        return weighted_cross_entropy(logits.float(), targets, self.class_weights, smoothing)
+
+
+@contextmanager
+def own_draws(seed: int) -> Iterator[None]:
+    """Random weights made inside depend on `seed` alone, and on nothing that was made before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

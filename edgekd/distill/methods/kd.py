@@ -6,10 +6,9 @@ from typing import Annotated
 
 import torch
 from msgspec import Meta
-from torch import nn
 
-from edgekd.distill.losses import softened_kl, weighted_cross_entropy
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.losses import softened_kl
+from edgekd.distill.methods.base import Batch, Method, Stage, Terms
 from edgekd.recipe import Section
 
 __all__ = ["ClassicDistillation"]
@@ -39,26 +38,16 @@ class ClassicDistillation(Method):
     Config = ClassicDistillationConfig
     config: ClassicDistillationConfig
 
-    def __init__(
-        self,
-        config: ClassicDistillationConfig,
-        student: nn.Module,
-        teacher: nn.Module,
-        context: MethodContext,
-    ) -> None:
-        super().__init__(config, student, teacher, context)
-        self._teacher = teacher
-
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
         return (Stage("student", (self.student,), self._objective, self.student),)
 
     def _objective(self, batch: Batch) -> Terms:
-        config, smoothing = self.config, self.context.fit.label_smoothing
+        config = self.config
         student = self.student(batch.pixels)
         with torch.no_grad():
-            teacher = self._teacher(batch.pixels)
+            teacher = self.guide(batch.pixels)
         weights = self.class_weights[batch.targets] if config.weigh_classes else None
-        hard = weighted_cross_entropy(student, batch.targets, self.class_weights, smoothing)
+        hard = self.hard_label(student, batch.targets)
         soft = softened_kl(student.float(), teacher.float(), config.temperature, weights)
         return {"ce": (1 - config.weight) * hard, "kd": config.weight * soft}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edgekd.distill.losses import weighted_cross_entropy
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
 
 __all__ = ["Supervised"]
@@ -19,6 +18,4 @@ class Supervised(Method):
         return (Stage("supervised", (self.student,), self._objective, self.student),)
 
     def _objective(self, batch: Batch) -> Terms:
-        smoothing = self.context.fit.label_smoothing
-        logits = self.student(batch.pixels)
-        return {"ce": weighted_cross_entropy(logits, batch.targets, self.class_weights, smoothing)}
+        return {"ce": self.hard_label(self.student(batch.pixels), batch.targets)}

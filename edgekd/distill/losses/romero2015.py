@@ -1,0 +1,31 @@
+"""Hints: Romero et al. 2015, "FitNets: Hints for Thin Deep Nets" (ICLR; arXiv 1412.6550)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from edgekd.distill.losses.precision import at_least_float32
+from edgekd.errors import InputError
+
+__all__ = ["hint"]
+
+
+def hint(student: Tensor, teacher: Tensor) -> Tensor:
+    """½ · mean squared difference between the adapted map and the teacher's (equation 3).
+
+    The paper sums over the entries of a map; their mean is taken, so that the learning rate does
+    not depend on the size of the map.
+
+    Args:
+        student: Map [B, C, H, W], adapted to the teacher's channels.
+        teacher: Map [B, C, H, W]; no gradient flows to it.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+    if student.shape != teacher.shape:
+        found = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
+        message = f"a hint needs two maps of one shape, not {found}"
+        raise InputError(message, "adapt the student's map to the teacher's first")
+    return F.mse_loss(at_least_float32(student), at_least_float32(teacher.detach())) / 2.0

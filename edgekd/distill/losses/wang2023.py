@@ -1,0 +1,172 @@
+"""Wang et al. 2023, "SSD-KD: A self-supervised diverse knowledge distillation method for
+lightweight skin lesion classification using dermoscopic images" (Medical Image Analysis 84:102693;
+arXiv 2203.11490).
+
+The relation between channels (D-KD and SSD-KD) and the self-supervised similarity (SSD-KD). Where
+paper and released code differ, the code is followed; its numerical faults are not.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edgekd.distill.losses.hinton2015 import softened_kl
+from edgekd.distill.losses.precision import narrowed, widened
+from edgekd.errors import InputError
+
+__all__ = [
+    "channel_relation",
+    "instance_contrast",
+    "kept_rows",
+    "similarity_transfer",
+    "sources_of",
+    "transformed_kl",
+    "view_similarity",
+]
+
+_ROOT_FLOOR = 1e-6  # where the square root goes over into a straight line
+
+
+def channel_relation(student: Tensor, teacher: Tensor) -> Tensor:
+    """√ of the mean squared difference of the channels' Gram matrices: L_intra.
+
+    The Gram matrix of an image is F·Fᵀ/(C·H·W) with its map F as [C, H·W]; the mean goes over
+    images and channel pairs, and one root is taken of it. The released code's gradient is NaN where
+    the matrices coincide; here the root is straight below 1e-6.
+
+    Args:
+        student: Map [B, C, H, W], adapted to the teacher's channels.
+        teacher: Map [B, C, H, W]; no gradient flows to it.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+    if student.shape != teacher.shape or student.ndim != 4:
+        found = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
+        message = f"the channel relation needs two maps [B, C, H, W] of one shape, not {found}"
+        raise InputError(message, "adapt the student's map to the teacher's first")
+    batch, channels, height, width = student.shape
+    scale = float(channels * height * width) ** -0.5
+    own, other = (widened(f).flatten(2) * scale for f in (student, teacher.detach()))
+    mean = _gram_difference(own, other) / (batch * channels**2)
+    return narrowed(_safe_root(mean), student)
+
+
+def _gram_difference(a: Tensor, b: Tensor) -> Tensor:
+    """Σ (A·Aᵀ − B·Bᵀ)² of maps [B, C, P].
+
+    For more channels than positions by way of the P × P products, since ‖A·Aᵀ‖ = ‖Aᵀ·A‖ and
+    ⟨A·Aᵀ, B·Bᵀ⟩ = ‖Aᵀ·B‖²: 2048 channels on 7×7 cost 49/2048 of the work and of the memory.
+    """
+    _, channels, positions = a.shape
+    if channels <= positions:
+        return (a @ a.mT - b @ b.mT).square().sum()
+    own, other, cross = a.mT @ a, b.mT @ b, a.mT @ b
+    total = own.square().sum() + other.square().sum() - 2.0 * cross.square().sum()
+    return total.clamp(min=0.0)
+
+
+def _safe_root(value: Tensor) -> Tensor:
+    steep = value > _ROOT_FLOOR**2
+    root = torch.where(steep, value, torch.ones_like(value)).sqrt()
+    return torch.where(steep, root, value / _ROOT_FLOOR)
+
+
+def view_similarity(embedded: Tensor, views: int = 4) -> Tensor:
+    """Cosine similarity of each transformed view to the normal view of every image.
+
+    Args:
+        embedded: Outputs of the projection head [B·views, D], image by image, the normal view
+            first.
+        views: Views of an image.
+
+    Returns:
+        [B·(views − 1), B].
+    """
+    unit = F.normalize(widened(embedded), dim=1).reshape(-1, views, embedded.shape[1])
+    similarity = unit[:, 1:].flatten(0, 1) @ unit[:, 0].T
+    return narrowed(similarity, embedded)
+
+
+def sources_of(similarity: Tensor) -> Tensor:
+    """Index [R] of the image that each row of a similarity [R, B] was transformed from."""
+    rows, images = similarity.shape
+    return torch.arange(images, device=similarity.device).repeat_interleave(rows // images)
+
+
+def instance_contrast(similarity: Tensor) -> Tensor:
+    """Cross-entropy of finding the own image, by the raw cosines: trains the teacher's head.
+
+    Args:
+        similarity: [B·(views − 1), B] of `view_similarity`.
+    """
+    return F.cross_entropy(similarity, sources_of(similarity))
+
+
+def kept_rows(scores: Tensor, answers: Tensor, ratio: float) -> Tensor:
+    """The rows where the teacher is to be believed.
+
+    Rows are ordered by the rank that the teacher gives to the right answer (stable, so that equal
+    rows are kept in order); all rows that are right are kept, and ⌊ratio · wrong⌋ of the next.
+
+    Args:
+        scores: The teacher's [R, N].
+        answers: Index of the right answer of each row [R].
+        ratio: Share of the wrong rows, 0…1.
+
+    Returns:
+        Indices of the kept rows, ascending.
+    """
+    right = scores.gather(1, answers[:, None])
+    ranks = (scores > right).sum(dim=1)
+    correct = int((ranks == 0).sum())
+    keep = correct + int(ratio * (len(ranks) - correct))
+    order = torch.argsort(ranks, stable=True)
+    return order[:keep].sort().values
+
+
+def similarity_transfer(
+    student: Tensor, teacher: Tensor, temperature: float = 0.5, ratio: float = 0.75
+) -> Tensor:
+    """ℓ4: τ²·KL of the rows' similarities, softened by τ, over the kept rows.
+
+    Args:
+        student: Similarity [B·(views − 1), B].
+        teacher: Likewise; no gradient flows to it.
+        temperature: τ.
+        ratio: Share of the rows kept where the teacher does not find the right image.
+
+    Returns:
+        A scalar; 0 where no row is kept.
+    """
+    rows = kept_rows(teacher, sources_of(teacher), ratio)
+    return _kl_of_rows(student, teacher, rows, temperature)
+
+
+def transformed_kl(
+    student: Tensor, teacher: Tensor, targets: Tensor, temperature: float = 4.0, ratio: float = 1.0
+) -> Tensor:
+    """ℓ3: T²·KL of the transformed views' class logits, over the kept rows.
+
+    Args:
+        student: Logits [R, K].
+        teacher: Likewise; no gradient flows to them.
+        targets: Class of each row [R].
+        temperature: T.
+        ratio: Share of the rows kept where the teacher is wrong.
+
+    Returns:
+        A scalar; 0 where no row is kept.
+    """
+    return _kl_of_rows(student, teacher, kept_rows(teacher, targets, ratio), temperature)
+
+
+def _kl_of_rows(student: Tensor, teacher: Tensor, rows: Tensor, temperature: float) -> Tensor:
+    if len(rows) == 0:
+        return student.sum() * 0.0
+    return softened_kl(student[rows], teacher[rows], temperature)

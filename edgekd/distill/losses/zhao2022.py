@@ -1,0 +1,53 @@
+"""Decoupled distillation: Zhao, Cui, Song, Qiu, Liang 2022, "Decoupled Knowledge Distillation"
+(CVPR; arXiv 2203.08679).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edgekd.distill.losses.hinton2015 import softened_kl
+
+__all__ = ["non_target_kl", "target_kl"]
+
+
+def target_kl(student: Tensor, teacher: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """TCKD: T²·KL of the softened pair (target class, all others) (section 3.1).
+
+    Args:
+        student: Logits [B, K].
+        teacher: Logits [B, K]; no gradient flows to them.
+        targets: Class indices [B].
+        temperature: T.
+    """
+    log_q = _log_pair(student / temperature, targets)
+    log_p = _log_pair(teacher.detach() / temperature, targets)
+    divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence
+
+
+def non_target_kl(student: Tensor, teacher: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """NCKD: T²·KL of the softened outputs among the classes that are not the target.
+
+    Args:
+        student: Logits [B, K].
+        teacher: Logits [B, K]; no gradient flows to them.
+        targets: Class indices [B].
+        temperature: T.
+    """
+    return softened_kl(_others(student, targets), _others(teacher, targets), temperature)
+
+
+def _others(logits: Tensor, targets: Tensor) -> Tensor:
+    """Logits [B, K − 1] without the target's."""
+    keep = torch.ones_like(logits, dtype=torch.bool).scatter(1, targets[:, None], False)
+    return logits[keep].reshape(len(logits), -1)
+
+
+def _log_pair(logits: Tensor, targets: Tensor) -> Tensor:
+    """Log-probabilities [B, 2] of the target and of all others."""
+    everything = logits.logsumexp(dim=1, keepdim=True)
+    others = _others(logits, targets).logsumexp(dim=1, keepdim=True)
+    return torch.cat((logits.gather(1, targets[:, None]), others), dim=1) - everything

@@ -1,0 +1,115 @@
+"""`d_kd`: diverse knowledge of logits, samples and channels (Wang et al. 2023, Medical Image
+Analysis 84:102693), one stage. Its self-supervised extension is `ssd_kd`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+
+from edgekd.distill.losses import (
+    angle_relation,
+    channel_relation,
+    distance_relation,
+    softened_kl,
+)
+from edgekd.distill.methods.adapters import map_adapter
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.recipe import Section
+
+__all__ = ["DiverseDistillation", "RelationWeights", "relation_terms"]
+
+Weight = Annotated[float, Meta(ge=0.0)]
+
+
+class RelationWeights(Section, frozen=True, kw_only=True):
+    """Weights of the relations that D-KD and SSD-KD share; any of them may be 0.
+
+    Attributes:
+        distance: Of the pairwise distances between samples.
+        angle: Of the angles between triples of samples.
+        channel: λ_c of the relation between channels. 1000 is the released script's (its class
+            has 10000).
+    """
+
+    distance: Weight = 25.0
+    angle: Weight = 50.0
+    channel: Weight = 1000.0
+
+
+def relation_terms(
+    student: Tapped, teacher: Tapped, adapter: nn.Module | None, weights: RelationWeights
+) -> Terms:
+    """The weighted relations between samples (L_inter) and between channels (L_intra)."""
+    terms: dict[str, Tensor] = {}
+    if weights.distance:
+        terms["distance"] = weights.distance * distance_relation(student.pooled, teacher.pooled)
+    if weights.angle:
+        terms["angle"] = weights.angle * angle_relation(student.pooled, teacher.pooled)
+    if weights.channel and adapter is not None:
+        adapted = adapter(student.features)
+        terms["channel"] = weights.channel * channel_relation(adapted, teacher.features)
+    return terms
+
+
+class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
+    """Keys of the method, besides the relations' weights.
+
+    Attributes:
+        temperature: T.
+        weight: λ in (1 − λ)·CE + λ·T²·KL.
+        select: What chooses the best epoch: the validation metric of the task, or as in the
+            paper's code the whole `objective` on the validation part. The latter depends on how
+            the images fall into batches; ours are in a fixed order.
+    """
+
+    temperature: Annotated[float, Meta(gt=0.0)] = 5.0
+    weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
+    select: Literal["metric", "objective"] = "metric"
+
+
+class DiverseDistillation(Method):
+    """(1 − λ)·CE + λ·T²·KL + distance·L_D + angle·L_A + channel·L_intra."""
+
+    name = "d_kd"
+    Config = DiverseDistillationConfig
+    config: DiverseDistillationConfig
+
+    def __init__(
+        self,
+        config: DiverseDistillationConfig,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        context: MethodContext,
+    ) -> None:
+        super().__init__(config, student, teacher, context)
+        self.adapter = None
+        if config.channel:
+            size = context.image_size
+            self.adapter = map_adapter(probe(student, size), probe(self.guide, size))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage: the student with its adapter."""
+        trained = (self.student, *((self.adapter,) if self.adapter is not None else ()))
+        criterion = self._objective if self.config.select == "objective" else None
+        return (Stage("student", trained, self._objective, self.student, criterion),)
+
+    def _objective(self, batch: Batch) -> Terms:
+        student = tapped(self.student, batch.pixels)
+        with torch.no_grad():
+            teacher = tapped(self.guide, batch.pixels)
+        return self.terms(student, teacher, batch.targets)
+
+    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor) -> Terms:
+        """The weighted terms of a batch's taps."""
+        config = self.config
+        soft = softened_kl(student.logits, teacher.logits, config.temperature)
+        return {
+            "ce": (1 - config.weight) * self.hard_label(student.logits, targets),
+            "kd": config.weight * soft,
+            **relation_terms(student, teacher, self.adapter, config),
+        }

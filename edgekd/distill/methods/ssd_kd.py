@@ -1,0 +1,208 @@
+"""`ssd_kd`: self-supervised diverse distillation (Wang et al. 2023, Medical Image Analysis
+84:102693; arXiv 2203.11490).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+
+from edgekd.distill.losses import (
+    instance_contrast,
+    similarity_transfer,
+    softened_kl,
+    transformed_kl,
+    view_similarity,
+)
+from edgekd.distill.methods.adapters import map_adapter, projection_head
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, own_draws
+from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
+from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.recipe import FitSection, Section
+
+__all__ = ["VIEWS", "SelfSupervisedDiverseDistillation", "rotated_views"]
+
+VIEWS = 4
+"""Views of an image: turned by 0° (the normal view), 90°, 180° and 270°."""
+
+Weight = Annotated[float, Meta(ge=0.0)]
+Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
+Temperature = Annotated[float, Meta(gt=0.0)]
+
+
+class HeadFit(FitSection, frozen=True, kw_only=True):
+    """How the teacher's head is trained; the released code's defaults.
+
+    The batch is not told there; 32 images are 128 views, as for the student.
+    """
+
+    epochs: Annotated[int, Meta(ge=1)] = 60
+    batch_size: Annotated[int, Meta(ge=1)] = 32
+    optimizer: Literal["adamw", "sgd"] = "sgd"
+    weight_decay: Annotated[float, Meta(ge=0.0)] = 1e-3
+    schedule: Literal["one_cycle", "plateau", "steps"] = "steps"
+    milestones: tuple[Annotated[int, Meta(ge=1)], ...] = (30, 45)
+    stop_after: Annotated[int, Meta(ge=0)] = 15
+
+
+class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True):
+    """Keys of the method; weights and temperatures of the released code, each may be 0.
+
+    Attributes:
+        ce: Weight of the hard-label loss on the normal views.
+        kd: Of the softened outputs of the normal views.
+        transformed: Of the softened outputs of the turned views.
+        similarity: Of the self-supervised similarity between turned and normal views.
+        relations: Of the relations of D-KD, over all views.
+        relation: Their own weights.
+        temperature: T of the softened outputs.
+        similarity_temperature: τ of the similarities.
+        transformed_ratio: Share of the turned views kept where the teacher errs on the class.
+        similarity_ratio: Share kept where its head does not find the right image.
+        teacher_head: How the teacher's head is trained.
+        select: What chooses the student's best epoch: the validation metric of the task, or as in
+            the paper's code the hard-label loss (`objective`) on the unturned validation images.
+    """
+
+    ce: Weight = 0.1
+    kd: Weight = 0.9
+    transformed: Weight = 2.7
+    similarity: Weight = 10.0
+    relations: Weight = 1.0
+    relation: RelationWeights = RelationWeights()
+    temperature: Temperature = 4.0
+    similarity_temperature: Temperature = 0.5
+    transformed_ratio: Ratio = 1.0
+    similarity_ratio: Ratio = 0.75
+    teacher_head: HeadFit = HeadFit()
+    select: Literal["metric", "objective"] = "metric"
+
+
+class SelfSupervisedDiverseDistillation(Method):
+    """Stage 1 trains a projection head on the frozen teacher, stage 2 the student.
+
+    The student's own head and its adapter are trained with it and not exported.
+    """
+
+    name = "ssd_kd"
+    Config = SelfSupervisedDiverseDistillationConfig
+    config: SelfSupervisedDiverseDistillationConfig
+
+    def __init__(
+        self,
+        config: SelfSupervisedDiverseDistillationConfig,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        context: MethodContext,
+    ) -> None:
+        super().__init__(config, student, teacher, context)
+        own, guide = probe(student, context.image_size), probe(self.guide, context.image_size)
+        self.teacher_head = self.student_head = self.adapter = None
+        if config.similarity:
+            with own_draws(context.seed):  # it outlives a change of student
+                self.teacher_head = projection_head(guide.pooled.shape[1])
+            self.student_head = projection_head(own.pooled.shape[1])
+        if config.relations and config.relation.channel:
+            self.adapter = map_adapter(own, guide)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The teacher's head where it is needed, then the student."""
+        extras = (part for part in (self.student_head, self.adapter) if part is not None)
+        criterion = self._hard_label if self.config.select == "objective" else None
+        student = Stage(
+            "student", (self.student, *extras), self._objective, self.student, criterion
+        )
+        if self.teacher_head is None:
+            return (student,)
+        head = Stage(
+            "teacher_head", (self.teacher_head,), self._contrast, criterion=self._contrast_as_is,
+            fit=self.config.teacher_head, depends_on=(self.name,),
+        )  # fmt: skip
+        return (head, student)
+
+    # The teacher's head --------------------------------------------------------------------
+
+    def _contrast(self, batch: Batch) -> Terms:
+        return self._contrast_of(self._views(batch))
+
+    def _contrast_as_is(self, batch: Batch) -> Terms:
+        return self._contrast_of(rotated_views(batch.raw))
+
+    def _contrast_of(self, views: Tensor) -> Terms:
+        assert self.teacher_head is not None
+        with torch.no_grad():
+            pooled = tapped(self.guide, views).pooled
+        return {"contrast": instance_contrast(view_similarity(self.teacher_head(pooled)))}
+
+    # The student ---------------------------------------------------------------------------
+
+    def _objective(self, batch: Batch) -> Terms:
+        views = self._views(batch)
+        if not self._needs_turned_views:
+            views = views[::VIEWS]
+        student = tapped(self.student, views)
+        with torch.no_grad():
+            teacher = tapped(self.guide, views)
+        return self.terms(student, teacher, batch.targets)
+
+    def _hard_label(self, batch: Batch) -> Terms:
+        return {"ce": self.hard_label(self.student(batch.raw), batch.targets)}
+
+    @property
+    def _needs_turned_views(self) -> bool:
+        config = self.config
+        return bool(config.transformed or config.similarity or config.relations)
+
+    def _views(self, batch: Batch) -> Tensor:
+        """All views, mirrored alike by chance, then each changed by its own draw."""
+        mirrored = torch.rand(len(batch.raw), 1, 1, 1, generator=batch.generator) < 0.5
+        images = torch.where(mirrored.to(batch.raw.device), batch.raw.flip(3), batch.raw)
+        return batch.augment(rotated_views(images))
+
+    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor) -> Terms:
+        """The weighted terms of the views' taps, image by image, the normal view first."""
+        config = self.config
+        every = VIEWS if self._needs_turned_views else 1
+        own, guide = student.logits[::every], teacher.logits[::every]
+        terms = {"ce": config.ce * self.hard_label(own, targets)}
+        if config.kd:
+            terms["kd"] = config.kd * softened_kl(own, guide, config.temperature)
+        if config.transformed:
+            terms["transformed"] = config.transformed * self._transformed(student, teacher, targets)
+        if config.similarity:
+            terms["similarity"] = config.similarity * self._similarity(student, teacher)
+        if config.relations:
+            relations = relation_terms(student, teacher, self.adapter, config.relation)
+            terms |= {name: config.relations * term for name, term in relations.items()}
+        return terms
+
+    def _transformed(self, student: Tapped, teacher: Tapped, targets: Tensor) -> Tensor:
+        config = self.config
+        own, guide = _turned(student.logits), _turned(teacher.logits)
+        repeated = targets.repeat_interleave(VIEWS - 1)
+        return transformed_kl(own, guide, repeated, config.temperature, config.transformed_ratio)
+
+    def _similarity(self, student: Tapped, teacher: Tapped) -> Tensor:
+        assert self.student_head is not None
+        assert self.teacher_head is not None
+        config = self.config
+        own = view_similarity(self.student_head(student.pooled))
+        with torch.no_grad():
+            guide = view_similarity(self.teacher_head(teacher.pooled))
+        return similarity_transfer(
+            own, guide, config.similarity_temperature, config.similarity_ratio
+        )
+
+
+def rotated_views(images: Tensor) -> Tensor:
+    """Each image [B, 3, S, S] turned by 0°, 90°, 180° and 270°: [4·B, 3, S, S], image by image."""
+    turned = [torch.rot90(images, quarter, (2, 3)) for quarter in range(VIEWS)]
+    return torch.stack(turned, dim=1).flatten(0, 1)
+
+
+def _turned(logits: Tensor) -> Tensor:
+    """The rows [3·B, K] of the turned views."""
+    return logits.reshape(-1, VIEWS, logits.shape[1])[:, 1:].flatten(0, 1)

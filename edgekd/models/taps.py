@@ -1,0 +1,81 @@
+"""Feature taps of any timm backbone: the last map, the pooled vector, the logits.
+
+Taken on the way through the network's own two halves, `forward_features` and `forward_head`, so
+that no hooks are registered and none can pile up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgekd.errors import InputError
+from edgekd.models.normalised import NormalisedNetwork
+
+__all__ = ["Tapped", "probe", "tapped"]
+
+_HALVES = ("forward_features", "forward_head", "get_classifier")
+
+
+@dataclass(frozen=True)
+class Tapped:
+    """What a network computed on its way.
+
+    Attributes:
+        features: The last feature map [B, C, H, W].
+        pooled: The classifier's input [B, D].
+        logits: [B, K].
+    """
+
+    features: Tensor
+    pooled: Tensor
+    logits: Tensor
+
+
+def tapped(network: nn.Module, images: Tensor) -> Tapped:
+    """Run a network and keep the last map, the pooled vector and the logits.
+
+    Args:
+        network: A timm network, or one with its normalisation in front.
+        images: [B, 3, S, S], as the network takes them.
+
+    Returns:
+        Logits equal those of `network(images)` bit for bit.
+
+    Raises:
+        InputError: The network does not come apart into the two halves, or has no map.
+    """
+    if isinstance(network, NormalisedNetwork):
+        normalised = (images - network.mean) / network.std
+        images = normalised.contiguous(memory_format=torch.channels_last)
+        network = network.network
+    halves: Any = network
+    if not all(hasattr(network, half) for half in _HALVES):
+        message = f"{type(network).__name__} has no feature taps"
+        raise InputError(message, "choose a network of timm")
+    features = halves.forward_features(images)
+    if features.ndim != 4 or features.shape[1] != halves.num_features:
+        message = (
+            f"{type(network).__name__} has no feature map [B, C, H, W], but {_shape(features)}"
+        )
+        raise InputError(message, "choose a convolutional network, or the method kd")
+    pooled = halves.forward_head(features, pre_logits=True)
+    return Tapped(features, pooled, halves.get_classifier()(pooled))
+
+
+def probe(network: nn.Module, image_size: int) -> Tapped:
+    """The taps of one black image, for their shapes; the network is left as it was."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    with torch.no_grad():
+        found = tapped(network, torch.zeros(1, 3, image_size, image_size))
+    for module, training in modes.items():
+        module.training = training
+    return found
+
+
+def _shape(tensor: Tensor) -> list[int]:
+    return list(tensor.shape)

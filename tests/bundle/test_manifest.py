@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fuzzing import fuzz
+from hypothesis import given
+from hypothesis import strategies as st
+from manifests import make_manifest
+
+from edgekd.bundle import Decision, FileEntry, GateRecord, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle.manifest import FORMAT_VERSION, decode_manifest, encode_manifest
+from edgekd.errors import ArtefactError
+
+FILES = {"model.onnx": FileEntry(sha256="0" * 64, size=3)}
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    gate = GateRecord(
+        passed=False,
+        reasons=("7.0% of the decisions flip, more than 5.0%",),
+        images=100,
+        max_logit_difference=0.5,
+        flips=0.07,
+        balanced_accuracy=0.7,
+        balanced_accuracy_drop=0.01,
+        limits={"max_flips": 0.05},
+        runtime={"engine": "onnxruntime 1.31", "threads": None},
+    )
+    rung = Rung(precision="int8", taken=False, size_bytes=10, gate=gate)
+    lowering = Lowering(target="cpu", backend="onnx", precision="fp32", rungs=(rung,))
+    decision = Decision(temperature=1.5, thresholds={"mel": 0.3}, refer_below=0.4)
+    return make_manifest(files=FILES, lowering=lowering, decision=decision)
+
+
+def changed(manifest: Manifest, *path: str, value: Any) -> bytes:
+    raw = json.loads(encode_manifest(manifest))
+    section = raw
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    return json.dumps(raw).encode()
+
+
+def refusal(raw: bytes) -> ArtefactError:
+    with pytest.raises(ArtefactError) as caught:
+        decode_manifest(raw)
+    assert caught.value.exit_code == 6
+    assert caught.value.hint
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def test_round_trip(manifest: Manifest) -> None:
+    assert decode_manifest(encode_manifest(manifest)) == manifest
+
+
+def test_bytes_are_readable_and_the_same_every_time(manifest: Manifest) -> None:
+    raw = encode_manifest(manifest)
+    assert raw == encode_manifest(decode_manifest(raw))
+    assert raw.startswith(b'{\n  "format_version": "1.0"')
+    assert raw.endswith(b"}\n")
+
+
+def test_newer_minor_version_with_a_new_field_is_read(manifest: Manifest) -> None:
+    newer = changed(manifest, "format_version", value="1.7").replace(b'"task"', b'"hue": 1, "task"')
+    assert decode_manifest(newer).task == "classification"
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9", "11.0"])
+def test_other_major_version_is_refused_before_its_fields(version: str) -> None:
+    error = refusal(json.dumps({"format_version": version, "model": "of another shape"}).encode())
+    assert version in error.message
+    assert FORMAT_VERSION in error.message
+
+
+@pytest.mark.parametrize("version", [None, "", "x.1", [], {}, True, "9" * 5000])
+def test_version_that_is_no_version(manifest: Manifest, version: Any) -> None:
+    refusal(changed(manifest, "format_version", value=version))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"null", b"[]", b"{}", b'"1.0"', b"\xff\xfe", b"PK\x03\x04", b'{"a": "\xff"}'],
+)
+def test_what_is_no_manifest(raw: bytes) -> None:
+    assert "not readable JSON" in refusal(raw).message
+
+
+def test_nesting_that_exhausts_the_decoder_is_refused() -> None:
+    depth = 100_000
+    refusal(b'{"format_version": "1.0", "metrics": ' + b"[" * depth + b"]" * depth + b"}")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["version", "task", "model", "decision", "lowering", "metrics", "lineage", "model_file"],
+)
+def test_missing_field_is_named(manifest: Manifest, field: str) -> None:
+    raw = json.loads(encode_manifest(manifest))
+    del raw[field]
+    assert f"`{field}`" in refusal(json.dumps(raw).encode()).message
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("model", "image_size"), "large"),
+        (("model", "classes"), "mel"),
+        (("decision", "temperature"), None),
+        (("lowering", "rungs"), {}),
+        (("files",), []),
+        (("files", "model.onnx", "size"), "3"),
+    ],
+)
+def test_wrong_type_is_placed(manifest: Manifest, path: tuple[str, ...], value: Any) -> None:
+    assert path[0] in refusal(changed(manifest, *path, value=value)).message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("model", "classes"), ["mel"], "two or more different names"),
+        (("model", "classes"), ["mel", "nv", "mel"], "two or more different names"),
+        (("model", "image_size"), 7, "image_size"),
+        (("model", "image_size"), 4097, "image_size"),
+        (("decision", "temperature"), 0.0, "temperature"),
+        (("decision", "temperature"), -1.0, "temperature"),
+        (("decision", "temperature"), 1e4, "temperature"),
+        (("model_file",), "other.onnx", "'other.onnx' is not among its files"),
+    ],
+)
+def test_contradiction_is_told(
+    manifest: Manifest, path: tuple[str, ...], value: Any, told: str
+) -> None:
+    error = refusal(changed(manifest, *path, value=value))
+    assert "contradicts itself" in error.message
+    assert told in error.message
+
+
+def test_all_contradictions_are_told_at_once() -> None:
+    model = ModelInfo(name="tiny", classes=("mel",), image_size=1)
+    message = refusal(encode_manifest(make_manifest(model=model))).message
+    assert all(word in message for word in ("classes", "image_size", "model_file"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+PATHS = [
+    ("model",), ("model", "classes"), ("model", "image_size"), ("decision", "thresholds"),
+    ("lowering", "calibration"), ("metrics",), ("files",), ("files", "model.onnx"), ("licences",),
+]  # fmt: skip
+
+
+@fuzz(100)
+@given(path=st.sampled_from(PATHS), value=JSON)
+def test_any_json_in_any_field_is_read_or_refused(path: tuple[str, ...], value: Any) -> None:
+    raw = changed(make_manifest(files=FILES), *path, value=value)
+    try:
+        manifest = decode_manifest(raw)
+    except ArtefactError:
+        return
+    assert decode_manifest(encode_manifest(manifest)) == manifest

@@ -1,0 +1,40 @@
+"""Each verb starts quickly: a fresh process for each, with nothing heavy in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "torch", "timm", "lightning", "torchmetrics", "sklearn", "scipy", "matplotlib", "jinja2",
+    "onnx", "onnxruntime", "openvino", "nncf", "ai_edge_litert", "litert_torch", "yaml",
+}  # fmt: skip
+VERBS = [
+    [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"],
+    ["build"], ["verify"], ["eval"], ["predict"], ["bench"], ["report"],
+]  # fmt: skip
+HELP = """
+import sys
+from edgekd.cli import main
+assert main([*{verb!r}, "--help"]) == 0
+print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_imports_nothing_heavy(verb: list[str]) -> None:
+    code = HELP.format(verb=verb, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["edgekd", "edgekd.runtime", "edgekd.bundle", "edgekd.metrics", "edgekd.bench"]
+)
+def test_a_light_room_imports_nothing_heavy(module: str) -> None:
+    code = f"import {module}, sys; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

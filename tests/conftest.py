@@ -1,0 +1,104 @@
+"""A real run that many tests share: painted images, a teacher, a student, its bundles."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from edgekd import resources
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+SMALL_RUN = (
+    "data.images=800",
+    "data.size=64",
+    "teacher.model={arch: resnet10t, options: {channels: [24, 48, 96, 192], stem_width: 16}}",
+    "teacher.fit.epochs=4",
+    "student.fit.epochs=5",
+    "student.fit.batch_size=16",
+    "trainer.threads=1",
+)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One folder for all workers of this test session."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_this_session(shared_folder: Path) -> Iterator[None]:
+    """Decoded images do not land in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKD_CACHE", str(shared_folder / "cache"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def made_once(shared_folder: Path) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder by a function, once for all workers."""
+
+    def make(name: str, maker: Callable[[Path], None]) -> Path:
+        folder, done = shared_folder / name, shared_folder / f"{name}.done"
+        with FileLock(f"{folder}.lock"):
+            if not done.is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+                maker(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_run(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A run made by `edgekd distill`: `teacher/` and `student/`."""
+
+    def make(folder: Path) -> None:
+        from edgekd.cli import main
+
+        settings = [f"data.root={folder / 'data'}", *SMALL_RUN]
+        flags = [argument for setting in settings for argument in ("--set", setting)]
+        assert main(["distill", "demo", "--out", str(folder), *flags]) == 0
+
+    return made_once("run", make)
+
+
+@pytest.fixture(scope="session")
+def lenient_targets(shared_folder: Path) -> Iterator[None]:
+    """The shipped targets with a wide gate: a student of seconds is no candidate for a clinic."""
+    home = shared_folder / "lenient-targets"
+    for folder in resources.target_folders():
+        text = (folder / "target.toml").read_text()
+        lenient = "\n".join(
+            f"{line.split('=')[0]}= 0.5" if line.startswith("max_") else line
+            for line in text.splitlines()
+        )
+        (home / folder.name).mkdir(parents=True, exist_ok=True)
+        (home / folder.name / "target.toml").write_text(lenient)
+    folders = sorted(path.parent for path in home.glob("*/target.toml"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgekd.targets.target_folders", lambda: folders)
+        yield
+
+
+@pytest.fixture(scope="session")
+def bundles(
+    small_run: Path,
+    lenient_targets: None,
+    made_once: Callable[[str, Callable[[Path], None]], Path],
+) -> Path:
+    """Bundles of all four targets, in fp32 and int8, made by `edgekd build`."""
+
+    def make(folder: Path) -> None:
+        from edgekd.cli import main
+
+        arguments = ["--target", "all", "--model", str(small_run), "--out", str(folder)]
+        assert main(["build", *arguments, "--precision", "fp32,int8"]) == 0
+
+    return made_once("run/bundles", make)

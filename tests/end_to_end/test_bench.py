@@ -1,0 +1,52 @@
+"""`benchmarks/run.py` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = str(REPOSITORY / "benchmarks" / "run.py")
+    return subprocess.run(
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("device", ["rpi", "android", "jetson"])
+def test_a_device_that_is_not_configured_has_no_latency(
+    bundles: Path, small_run: Path, tmp_path: Path, device: str
+) -> None:
+    out = tmp_path / "out.json"
+    arguments = ["--run", str(small_run), "--limit", "40", "--json", str(out)]
+    done = run_bench("--device", device, *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())["rows"]
+    assert {row["role"] for row in rows} == {"teacher", "student", "artefact"}
+    for row in rows:
+        assert row["latency_ms"] is None
+        assert row["memory"] is None
+        assert any(flag.startswith("latency-not-measured: no ") for flag in row["flags"])
+        assert row["metrics"]["balanced_accuracy"]["value"] > 0
+
+
+def test_this_machine_is_measured_as_cpu(bundles: Path, small_run: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "out.html"
+    arguments = ["--run", str(small_run), "--limit", "40", "--preset", "smoke"]
+    bundle = ["--bundle", str(bundles / "cpu-int8")]
+    done = run_bench(
+        "--device", "cpu", *arguments, *bundle, "--json", str(out), "--html", str(page)
+    )
+    assert done.returncode == 0, done.stderr
+    (artefact,) = [row for row in json.loads(out.read_text())["rows"] if row["role"] == "artefact"]
+    assert artefact["latency_ms"]["model"]["p50"] > 0
+    assert artefact["latency_ms"]["model"]["n"] >= 16
+    assert artefact["memory"]["rss_peak_delta_bytes"] > 0
+    assert artefact["vs_teacher"]["speedup_p50"] > 0
+    assert "<svg" in page.read_text()

@@ -1,0 +1,77 @@
+"""A device: a virtual environment with the wheel and one engine, and no PyTorch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+USE = """
+import sys
+from edgekd.runtime import Classifier
+with Classifier.open(sys.argv[1]) as classifier:
+    prediction = classifier.predict(sys.argv[2])
+assert prediction.label in classifier.classes
+heavy = {"torch", "timm", "lightning", "onnx", "openvino", "typer", "yaml"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    if not Path(uv).is_file():
+        pytest.skip("needs uv: make setup")
+    folder = tmp_path_factory.mktemp("device")
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run([uv, "build", "--wheel", "-q", "-o", folder, REPOSITORY], check=True)
+    subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder / "venv"], check=True)
+    (wheel,) = folder.glob("*.whl")
+    done = subprocess.run(
+        [uv, "pip", "install", "-q", "-p", python, f"{wheel}[tflite]"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 and "network" in done.stderr.lower():
+        pytest.skip(f"needs a package registry: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.mark.slow
+def test_the_runtime_works_without_pytorch(device: Path, bundles: Path, small_run: Path) -> None:
+    photo = next(iter(sorted((small_run / "data" / "images").glob("*.jpg"))))
+    command = [device, "-c", USE, bundles / "rpi-int8", photo]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    packages = [device.with_name("python"), "-c", "import torch"]
+    assert subprocess.run(packages, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_targets_and_recipes(device: Path) -> None:
+    code = (
+        "from edgekd import resources; print(resources.recipe_names(), resources.target_folders())"
+    )
+    done = subprocess.run([device, "-c", code], capture_output=True, text=True, check=True)
+    assert "demo" in done.stdout
+    assert "jetson" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_command_line_works_on_the_device(device: Path, bundles: Path) -> None:
+    edgekd = device.with_name("edgekd")
+    done = subprocess.run(
+        [edgekd, "verify", bundles / "rpi-int8"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [edgekd, "verify", bundles / "cpu-int8"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "edgekd[openvino]" in done.stderr

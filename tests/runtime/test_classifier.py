@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from jpegs import encode, make_image
+
+from edgekd.bundle import Bundle, Decision, zip_bundle
+from edgekd.errors import ArtefactError, EdgekdError, ImageError, InputError
+from edgekd.runtime import Classifier
+from edgekd.runtime.decision import calibrated
+
+SIZE, CLASSES = 16, ("bkl", "mel", "nv")
+
+
+def colour(red: int, green: int, blue: int) -> Any:
+    return np.full((40, 60, 3), (red, green, blue), np.uint8)
+
+
+def refusal(path: Path, **options: Any) -> EdgekdError:
+    with pytest.raises(EdgekdError) as caught:
+        Classifier.open(path, **options)
+    assert caught.value.hint
+    return caught.value
+
+
+@pytest.fixture
+def bundle(make_bundle: Any) -> Path:
+    path: Path = make_bundle()
+    return path
+
+
+def test_answers_for_a_colour(bundle: Path) -> None:
+    with Classifier.open(bundle, threads=1) as classifier:
+        assert classifier.classes == CLASSES
+        answers = [classifier.predict(colour(*rgb)) for rgb in np.eye(3, dtype=int) * 255]
+    assert [answer.label for answer in answers] == ["bkl", "mel", "nv"]
+
+
+def test_prediction_agrees_with_itself(bundle: Path) -> None:
+    with Classifier.open(bundle) as classifier:
+        answer = classifier.predict(colour(90, 60, 40))
+    assert tuple(answer.probabilities) == CLASSES
+    assert sum(answer.probabilities.values()) == pytest.approx(1.0)
+    assert answer.probability == max(answer.probabilities.values())
+    assert answer.probabilities[answer.label] == answer.probability
+    assert CLASSES[int(np.argmax(answer.logits))] == answer.label
+    assert (answer.decision, answer.reasons) == ("answer", ())
+    assert set(answer.timings_ms) == {"preprocess", "model"}
+    assert all(value > 0 for value in answer.timings_ms.values())
+    assert json.loads(json.dumps(answer.to_dict()))["label"] == answer.label
+
+
+def test_path_text_bytes_and_array_give_the_same(bundle: Path, tmp_path: Path) -> None:
+    image = make_image(80, 60)
+    png = encode(image, ".png")
+    (tmp_path / "photo.png").write_bytes(png)
+    sources = [tmp_path / "photo.png", str(tmp_path / "photo.png"), png, image]
+    with Classifier.open(bundle) as classifier:
+        answers = list(classifier.predict_many(sources))
+    assert len({answer.logits for answer in answers}) == 1
+
+
+def test_predict_is_preprocess_then_logits(bundle: Path) -> None:
+    image = make_image(80, 60)
+    with Classifier.open(bundle) as classifier:
+        pixels = classifier.preprocess(image)
+        assert pixels.shape == (SIZE, SIZE, 3)
+        assert tuple(classifier.logits(pixels).tolist()) == classifier.predict(image).logits
+
+
+def test_zip_answers_as_the_folder(bundle: Path, tmp_path: Path) -> None:
+    zip_bundle(bundle, tmp_path / "b.edgekd")
+    image = make_image(80, 60)
+    with Classifier.open(bundle) as one, Classifier.open(str(tmp_path / "b.edgekd")) as other:
+        assert one.predict(image).logits == other.predict(image).logits
+        assert one.size_bytes == other.size_bytes == (bundle / "model.onnx").stat().st_size
+        assert one.manifest == other.manifest
+
+
+def test_threads_are_what_was_asked_for(bundle: Path) -> None:
+    with Classifier.open(bundle, threads=1) as classifier:
+        assert classifier.facts["threads"] == 1
+    assert isinstance(refusal(bundle, threads=0), InputError)
+
+
+def test_shared_between_threads(bundle: Path) -> None:
+    images = [make_image(40, 40, seed) for seed in range(50)]
+    with Classifier.open(bundle, threads=1) as classifier:
+        serial = [answer.logits for answer in classifier.predict_many(images)]
+
+        def run(_: int) -> list[tuple[float, ...]]:
+            return [classifier.predict(image).logits for image in images]
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(run, range(4)))
+    assert found == [serial] * 4
+    assert len(set(serial)) == 50
+
+
+def test_temperature_is_respected(make_bundle: Any) -> None:
+    image = make_image(40, 40)
+    with Classifier.open(make_bundle(decision=Decision(temperature=3.0))) as classifier:
+        answer = classifier.predict(image)
+    expected = calibrated(np.array(answer.logits, np.float32), 3.0)
+    np.testing.assert_allclose(list(answer.probabilities.values()), expected)
+    with Classifier.open(make_bundle()) as classifier:
+        assert classifier.predict(image).probability > answer.probability
+
+
+def test_refer_threshold_is_respected(make_bundle: Any) -> None:
+    image = make_image(40, 40)
+    with Classifier.open(make_bundle()) as classifier:
+        top = classifier.predict(image).probability
+    with Classifier.open(make_bundle(decision=Decision(refer_below=top + 1e-6))) as classifier:
+        answer = classifier.predict(image)
+    assert answer.decision == "refer"
+    assert len(answer.reasons) == 1
+    with Classifier.open(make_bundle(decision=Decision(refer_below=top - 1e-6))) as classifier:
+        assert classifier.predict(image).decision == "answer"
+
+
+def test_bad_image_is_an_image_error_and_the_classifier_lives_on(bundle: Path) -> None:
+    with Classifier.open(bundle) as classifier:
+        for bad in (b"", b"text", Path("absent.jpg"), np.zeros((4, 4), np.uint8)):
+            with pytest.raises(ImageError):
+                classifier.predict(bad)
+        assert classifier.predict(colour(255, 0, 0)).label == "bkl"
+
+
+@pytest.mark.parametrize("backend", [None, "tensorrt"])
+def test_bundle_to_be_finished_on_its_device_is_refused(
+    make_bundle: Any, backend: str | None
+) -> None:
+    lowering = {
+        "target": "jetson",
+        "backend": "tensorrt",
+        "completion": "finish-on-device",
+        "completion_command": "trtexec --onnx=model.onnx",
+    }
+    path = make_bundle(lowering=lowering)
+    error = refusal(path, backend=backend)
+    assert error.exit_code == 6
+    assert "trtexec --onnx=model.onnx" in error.hint
+    with Classifier.open(path, backend="onnx") as classifier:
+        assert classifier.predict(colour(0, 255, 0)).label == "mel"
+
+
+def test_other_class_count_is_refused(make_bundle: Any) -> None:
+    error = refusal(make_bundle(model={"classes": ("a", "b", "c", "d")}))
+    assert error.exit_code == 6
+    assert "3 outputs" in error.message
+
+
+def test_other_image_size_is_refused(make_bundle: Any) -> None:
+    error = refusal(make_bundle(model={"image_size": 32}))
+    assert error.exit_code == 6
+    assert "[1, 16, 16, 3]" in error.message
+
+
+def test_other_task_or_preprocessing_is_refused(make_bundle: Any) -> None:
+    assert "segmentation" in refusal(make_bundle(task="segmentation")).message
+    error = refusal(make_bundle(model={"resize": "letterbox-v9"}))
+    assert error.exit_code == 6
+    assert "letterbox-v9" in error.message
+
+
+def test_model_file_that_the_engine_cannot_read(make_bundle: Any) -> None:
+    error = refusal(make_bundle(content=b"no model"))
+    assert isinstance(error, ArtefactError)
+
+
+def test_unknown_backend_is_refused(bundle: Path) -> None:
+    error = refusal(bundle, backend="onxn")
+    assert error.exit_code == 2
+    assert "onnx" in error.hint
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "absent").exit_code == 2
+
+
+def test_hashes_are_checked_unless_waived(bundle: Path) -> None:
+    selftest = bundle / "selftest.npz"
+    content = bytearray(selftest.read_bytes())
+    content[len(content) // 2] ^= 1
+    selftest.write_bytes(content)
+    assert refusal(bundle).exit_code == 6
+    Classifier.open(bundle, verify=False).close()
+
+
+def test_refused_zip_leaves_no_temporary_files(
+    make_bundle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zip_bundle(make_bundle(task="segmentation"), tmp_path / "b.edgekd")
+    home = tmp_path / "temporary"
+    home.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(home))
+    refusal(tmp_path / "b.edgekd")
+    assert not list(home.iterdir())
+
+
+def test_close_is_idempotent_and_final(bundle: Path) -> None:
+    classifier = Classifier.open(bundle)
+    classifier.close()
+    classifier.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        classifier.predict(colour(1, 2, 3))
+
+
+class SlowSession:
+    """An engine that is still at work when it is closed."""
+
+    backend, input_shape, classes = "slow", (1, SIZE, SIZE, 3), 3
+    facts: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self.started, self.may_end = threading.Event(), threading.Event()
+        self.running = self.closed_while_running = False
+
+    def run(self, image: Any) -> Any:
+        self.running = True
+        self.started.set()
+        assert self.may_end.wait(10)
+        self.running = False
+        return np.zeros((1, 3), np.float32)
+
+    def close(self) -> None:
+        self.closed_while_running |= self.running
+
+
+def test_close_waits_for_the_image_that_is_under_way(bundle: Path) -> None:
+    session = SlowSession()
+    classifier = Classifier(Bundle.open(bundle), session)
+    with ThreadPoolExecutor(2) as pool:
+        answer = pool.submit(classifier.predict, colour(1, 2, 3))
+        assert session.started.wait(10)
+        closing = pool.submit(classifier.close)
+        finished, _ = wait([closing], timeout=0.2)
+        session.may_end.set()
+        assert not finished
+        assert answer.result().label == "bkl"
+        closing.result()
+    assert not session.closed_while_running

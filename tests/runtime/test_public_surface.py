@@ -1,0 +1,99 @@
+"""What apps rely on. A change here is a change of the product, and goes into the changelog."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edgekd.bundle
+import edgekd.runtime
+from edgekd.runtime import Classifier, Prediction
+
+HEAVY = (
+    "torch", "torchvision", "timm", "lightning", "typer", "rich", "yaml", "matplotlib", "jinja2",
+    "sklearn", "scipy", "safetensors", "onnx", "onnxruntime", "openvino", "nncf", "tensorrt",
+    "ai_edge_litert", "tflite_runtime", "edgekd.models", "edgekd.data", "edgekd.recipe",
+    "edgekd.distill", "edgekd.lower", "edgekd.bench", "edgekd.cli",
+)  # fmt: skip
+
+
+def test_names() -> None:
+    assert edgekd.runtime.__all__ == ["Classifier", "Prediction"]
+    assert edgekd.bundle.__all__ == [
+        "MANIFEST", "SELFTEST", "Bundle", "Decision", "FileEntry", "GateRecord", "Lineage",
+        "Lowering", "Manifest", "ModelInfo", "Rung", "write_bundle", "zip_bundle",
+    ]  # fmt: skip
+
+
+def test_methods_of_the_classifier() -> None:
+    assert sorted(name for name in vars(Classifier) if not name.startswith("_")) == [
+        "classes", "close", "facts", "logits", "manifest", "open", "predict", "predict_many",
+        "preprocess", "selftest", "size_bytes",
+    ]  # fmt: skip
+
+
+def test_signatures() -> None:
+    assert str(inspect.signature(Classifier.open)) == (
+        "(path: 'str | Path', *, threads: 'int | None' = None, backend: 'str | None' = None, "
+        "verify: 'bool' = True) -> 'Classifier'"
+    )
+    assert str(inspect.signature(Classifier.predict)) == (
+        "(self, image: 'ImageSource') -> 'Prediction'"
+    )
+    assert str(inspect.signature(Classifier.selftest)) == (
+        "(self, *, limit: 'int | None' = None) -> 'SelfTestReport'"
+    )
+
+
+def test_fields_of_a_prediction() -> None:
+    assert [field.name for field in dataclasses.fields(Prediction)] == [
+        "label", "probability", "probabilities", "decision", "reasons", "logits", "timings_ms",
+    ]  # fmt: skip
+    answer: Any = Prediction("nv", 1.0, {"nv": 1.0}, "answer", (), (0.0,), {})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        answer.label = "mel"
+
+
+def imported_by(code: str) -> set[str]:
+    """Heavy modules that a fresh process has in memory after `code`."""
+    tail = f"\nimport sys; print(*(m for m in {HEAVY!r} if sys.modules.get(m)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code + tail],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_import_is_light() -> None:
+    assert imported_by("import edgekd.runtime, edgekd.bundle") == set()
+
+
+def test_reading_a_bundle_and_an_image_is_light(make_bundle: Any) -> None:
+    code = (
+        "import numpy as np\n"
+        "from edgekd.bundle import Bundle\n"
+        "from edgekd.runtime.preprocess import load_image\n"
+        "from edgekd.runtime.sessions import available_backends\n"
+        f"Bundle.open({str(make_bundle())!r}).close()\n"
+        "load_image(np.zeros((40, 40, 3), np.uint8), 16)\n"
+        "available_backends()"
+    )
+    assert imported_by(code) == set()
+
+
+def test_opening_a_classifier_imports_its_engine_alone(make_bundle: Any) -> None:
+    path: Path = make_bundle()
+    code = f"from edgekd.runtime import Classifier\nClassifier.open({str(path)!r}).selftest()"
+    assert imported_by(code) <= {"onnxruntime"}
+
+
+def test_public_example_of_the_docstring_is_python() -> None:
+    example = inspect.cleandoc(edgekd.runtime.__doc__ or "").partition("\n")[2]
+    compile(inspect.cleandoc(example), "docstring", "exec")

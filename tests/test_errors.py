@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from edgekd import errors
+from edgekd.errors import EdgekdError, MissingDependencyError
+
+EXIT_CODES = {
+    "EdgekdError": 1,
+    "InputError": 2,
+    "ImageError": 2,
+    "MissingDependencyError": 3,
+    "GateFailedError": 4,
+    "DeviceUnreachableError": 5,
+    "ArtefactError": 6,
+}
+
+
+def test_exit_codes() -> None:
+    assert {name: getattr(errors, name).exit_code for name in errors.__all__} == EXIT_CODES
+
+
+@pytest.mark.parametrize("name", sorted(set(EXIT_CODES) - {"MissingDependencyError"}))
+def test_error_says_what_is_wrong_and_what_to_do(name: str) -> None:
+    error = getattr(errors, name)("the file is red", "paint it")
+    assert isinstance(error, EdgekdError)
+    assert (error.message, error.hint, str(error)) == (
+        "the file is red",
+        "paint it",
+        "the file is red",
+    )
+    assert getattr(errors, name)("nothing can be done").hint == ""
+
+
+def test_an_image_error_is_an_input_error() -> None:
+    assert issubclass(errors.ImageError, errors.InputError)
+    assert not issubclass(errors.ArtefactError, errors.InputError)
+
+
+def test_missing_dependency_names_the_pip_line() -> None:
+    error = MissingDependencyError("onnxruntime", "onnx", "run an ONNX file")
+    assert error.message == "onnxruntime is not installed; it is needed to run an ONNX file"
+    assert error.hint == "pip install 'edgekd[onnx]'"
+    assert (error.package, error.extra) == ("onnxruntime", "onnx")

@@ -1,0 +1,35 @@
+"""What must hold for every file of the repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ADDRESS = re.compile(r"pypi\.org|pythonhosted|npmjs\.(org|com)|deb\.debian\.org|/tmp/bash_jobs")
+
+
+def tracked_files() -> list[Path]:
+    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("needs a git checkout")
+    return [REPOSITORY / name for name in done.stdout.split("\0") if name]
+
+
+def test_no_registry_addresses_and_no_machine_paths() -> None:
+    found = [
+        str(file)
+        for file in tracked_files()
+        if file.is_file() and file != Path(__file__).resolve()
+        if ADDRESS.search(file.read_text(encoding="utf-8", errors="ignore"))
+    ]
+    assert found == []
+
+
+def test_no_large_files() -> None:
+    large = [f for f in tracked_files() if f.is_file() and f.stat().st_size > 2_000_000]
+    assert large == []
