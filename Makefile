@@ -2,7 +2,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-export UV_LINK_MODE ?= copy
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help

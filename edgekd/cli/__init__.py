@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import typer
 
 import edgekd
-from edgekd.cli import bench, build, data, demo, distill, doctor, evaluate, predict, report, train
+from edgekd.cli import (
+    bench,
+    build,
+    compare,
+    data,
+    demo,
+    distill,
+    doctor,
+    evaluate,
+    predict,
+    report,
+    train,
+)
 from edgekd.cli import verify as verify_verb
 from edgekd.cli.console import report_error
 from edgekd.errors import EdgekdError
@@ -28,6 +40,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
+app.command("compare")(compare.compare)
 app.command("build")(build.build)
 app.command("verify")(verify_verb.verify)
 app.command("eval")(evaluate.evaluate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import time
 import warnings
 from dataclasses import dataclass
@@ -63,12 +64,21 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         resumed = str(last) if last.is_file() else None
         if resumed:
             say.line(f"taking up {module.stage.name} where it was interrupted")
-        trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        _fit(trainer, module, resumed)
     _take_best(module, Path(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
+
+
+def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
+    except SystemExit as stop:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)  # Lightning leaves it ignored
+        raise KeyboardInterrupt from stop
 
 
 def _take_best(module: StageModule, file: Path) -> None:

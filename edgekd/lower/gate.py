@@ -44,7 +44,8 @@ def judge(
     finite = bool(np.isfinite(lowered).all())
     if not finite:
         reasons.append(f"{int((~np.isfinite(lowered)).any(axis=1).sum())} outputs are not finite")
-    flips = float((student.argmax(axis=1) != lowered.argmax(axis=1)).mean())
+    flipped = student.argmax(axis=1) != lowered.argmax(axis=1)
+    flips = float(flipped.mean()) if len(targets) else 0.0
     before = balanced_accuracy(student, targets) or 0.0
     after = (balanced_accuracy(lowered, targets) or 0.0) if finite else 0.0
     if flips > limits.max_flips:
@@ -58,7 +59,7 @@ def judge(
         passed=not reasons,
         reasons=tuple(reasons),
         images=len(targets),
-        max_logit_difference=float(np.abs(student - lowered).max()) if finite else -1.0,
+        max_logit_difference=float(np.abs(student - lowered).max(initial=0.0)) if finite else -1.0,
         flips=flips,
         balanced_accuracy=after,
         balanced_accuracy_drop=before - after,

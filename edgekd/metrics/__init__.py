@@ -20,6 +20,7 @@ from edgekd.metrics.intervals import (
     Interval,
     balanced_accuracy_difference,
     bootstrap_intervals,
+    recall_difference,
     wilson,
 )
 from edgekd.metrics.summary import ClassMetrics, Estimate, Metrics, metrics_of
@@ -44,6 +45,7 @@ __all__ = [
     "macro_f1",
     "metrics_of",
     "negative_log_likelihood",
+    "recall_difference",
     "sensitivity",
     "softmax",
     "specificity",

@@ -37,6 +37,7 @@ __all__ = [
     "Interval",
     "balanced_accuracy_difference",
     "bootstrap_intervals",
+    "recall_difference",
     "wilson",
 ]
 
@@ -142,13 +143,29 @@ def balanced_accuracy_difference(
     """
     first_scores, labels = checked(first, targets)
     second_scores, _ = checked(second, targets)
-    if not labels.size:
-        return Interval(None)
     correct = (top_class(second_scores) == labels).astype(np.float64)
     gain = correct - (top_class(first_scores) == labels)
+    return recall_difference(gain, labels, resamples=resamples, seed=seed)
+
+
+def recall_difference(
+    gain: ArrayLike, targets: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Mean over the classes of the mean gain of their images, with a bootstrap over images.
+
+    Args:
+        gain: What each image gains [N], correct (1) minus correct before (1); means over several
+            training seeds are allowed.
+        targets: Class indices [N].
+        resamples: Number of bootstrap samples, stratified by class.
+        seed: The same seed gives the same interval.
+    """
+    gains, labels = np.asarray(gain, np.float64), np.asarray(targets, np.int64)
+    if not labels.size:
+        return Interval(None)
     classes, inverse, support = np.unique(labels, return_inverse=True, return_counts=True)
     # Each class weighs the same: an image weighs one over the images of its class.
-    weighted = gain / (support[inverse] * classes.size)
+    weighted = gains / (support[inverse] * classes.size)
     value = float(weighted.sum())
     if not _enough(labels):
         return Interval(value)

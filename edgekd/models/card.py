@@ -116,7 +116,7 @@ def read_card(folder: str | Path) -> ModelCard:
         raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
     try:
         card = msgspec.json.decode(file.read_bytes(), type=ModelCard)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtefactError(
             f"{file} is damaged: {error}", "train again, or copy it again"
         ) from error

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from edgekd.errors import ArtefactError
+from edgekd.errors import ArtefactError, InputError
 from edgekd.files import sha256_of, write_whole
 from edgekd.models.card import CARD, ModelCard, read_card
 from edgekd.models.network import create_network
@@ -57,7 +57,11 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     if sha256_of(weights) != card.weights_sha256:
         message = f"{weights} does not have the hash that {CARD} says"
         raise ArtefactError(message, "copy the checkpoint again, or train again")
-    network = create_network(card.arch, len(card.classes), card.arch_options)
+    try:
+        network = create_network(card.arch, len(card.classes), card.arch_options)
+    except InputError as error:
+        hint = "install the edgekd and timm that wrote it, or copy the checkpoint again"
+        raise ArtefactError(f"{folder / CARD}: {error.message}", hint) from error
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:

@@ -19,6 +19,7 @@ from edgekd.recipe import ModelSection
 __all__ = ["BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"]
 
 _HALF = (0.5, 0.5, 0.5)
+_HEADS = ("classifier.", "fc.", "head.")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ def create_network(arch: str, classes: int, options: dict[str, Any] | None = Non
         raise InputError(f"timm has no architecture {arch!r}", hint)
     try:
         network: nn.Module = timm.create_model(arch, num_classes=classes, **(options or {}))
-    except (TypeError, ValueError) as error:
-        message = f"{arch} cannot be made with the options {options}: {error}"
+    except Exception as error:  # timm's constructors raise nearly anything
+        why = " ".join(str(error).split()) or type(error).__name__
+        message = f"{arch} cannot be made with the options {options}: {why}"
         raise InputError(message, "correct `options` in the recipe") from error
     return network
 
@@ -113,16 +115,21 @@ def _file_weights(path: Path) -> dict[str, Tensor]:
 def _load_backbone(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:
     """Load all but the classifier, whose classes are others; anything else must fit."""
     own = network.state_dict()
-    head = {key for key in own if key.startswith(("classifier.", "fc.", "head."))}
+    # A counter that only batch norms without momentum read; other frameworks do not keep it.
+    backbone = {
+        key: tensor
+        for key, tensor in own.items()
+        if not key.startswith(_HEADS) and not key.endswith("num_batches_tracked")
+    }
     wrong = [
         key
-        for key in own
-        if key not in head and (key not in weights or weights[key].shape != own[key].shape)
+        for key, tensor in backbone.items()
+        if key not in weights or weights[key].shape != tensor.shape
     ]
     if wrong:
         message = f"{source} does not fit: {len(wrong)} tensors are missing or of another shape"
         raise InputError(f"{message} (first: {wrong[0]})", "check `arch` and `options`")
-    network.load_state_dict({key: weights[key] for key in own if key not in head}, strict=False)
+    network.load_state_dict({key: weights[key] for key in backbone}, strict=False)
 
 
 def _from_hub(

@@ -1,5 +1,6 @@
 """The runtime that apps embed: numpy, OpenCV and one engine, nothing heavier.
 
+Example:
     from edgekd.runtime import Classifier
 
     with Classifier.open("bundles/rpi") as classifier:

@@ -85,3 +85,4 @@ def test_zip_holds_the_folder_uncompressed(folder: Path, zipped: Path) -> None:
         members = archive.infolist()
         assert {member.filename: archive.read(member) for member in members} == snapshot(folder)
     assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
+    assert {member.date_time for member in members} == {(1980, 1, 1, 0, 0, 0)}

@@ -1,4 +1,4 @@
-"""What the losses must do where the mathematics says so: limits, invariances, degenerate batches."""
+"""What the mathematics asks of the losses: limits, invariances, degenerate batches."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_channel_relation_ignores_where_but_not_which(shape):
     positions = student.flatten(2)[:, :, torch.randperm(16)].reshape(shape)
     close(channel_relation(positions, teacher), before, atol=1e-14)
     channels = student[:, torch.roll(torch.arange(shape[1]), 1)]
-    assert (channel_relation(channels, teacher) - before).abs() > 1e-4
+    assert (channel_relation(channels, teacher) - before).abs() > 1e-5
 
 
 def test_channel_relation_scales_with_the_square():
@@ -279,7 +279,7 @@ def test_channel_relation_of_coinciding_maps_has_a_finite_gradient(channels, dty
 
 @pytest.mark.parametrize("loss", [channel_relation, hint])
 def test_maps_of_other_shapes_are_refused(loss):
-    with pytest.raises(InputError, match="adapt|shape"):
+    with pytest.raises(InputError, match="two maps"):
         loss(drawn(2, 4, 3, 3), drawn(2, 5, 3, 3))
 
 

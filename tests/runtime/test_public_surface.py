@@ -95,5 +95,6 @@ def test_opening_a_classifier_imports_its_engine_alone(make_bundle: Any) -> None
 
 
 def test_public_example_of_the_docstring_is_python() -> None:
-    example = inspect.cleandoc(edgekd.runtime.__doc__ or "").partition("\n")[2]
+    example = inspect.cleandoc(edgekd.runtime.__doc__ or "").partition("Example:\n")[2]
+    assert "Classifier.open(" in example
     compile(inspect.cleandoc(example), "docstring", "exec")

@@ -1,0 +1,57 @@
+"""`edgekd compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekd.cli.console import emit_json, say, ticker
+from edgekd.cli.options import RunFolder, Set
+from edgekd.errors import InputError
+
+__all__ = ["compare"]
+
+
+def compare(
+    recipes: Annotated[
+        list[str], typer.Argument(metavar="RECIPE…", help="One recipe for each method.")
+    ],
+    out: RunFolder,
+    seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2",
+    overrides: Set = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="File for the table; - is stdout.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File for the table as Markdown.")] = None,
+) -> None:
+    """Train methods over the same data, split and seeds, beside the undistilled student.
+
+    What is trained already is reused, so an interrupted comparison goes on where it stopped.
+    """
+    from edgekd.distill import compare as comparing
+    from edgekd.files import write_whole
+    from edgekd.recipe import load_recipe
+
+    loaded = [load_recipe(name, overrides) for name in recipes]
+    request = comparing.CompareRequest(loaded, _seeds(seeds), out, say, ticker("images"))
+    found = comparing.compare(request)
+    text = comparing.markdown(found)
+    if markdown is not None:
+        write_whole(markdown, text)
+        say(f"wrote {markdown}")
+    if json is not None:
+        emit_json(found, None if str(json) == "-" else json)
+    if json is None or str(json) != "-":
+        print(text, end="")
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--seeds {text} are no whole numbers", "write e.g. 0,1,2") from None
+    if len(set(seeds)) != len(seeds):
+        raise InputError(f"--seeds {text} name one twice", "give each seed once")
+    return seeds

@@ -1,0 +1,38 @@
+"""The order of an epoch is a function of seed and epoch alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from edgekd.distill.samples import EpochSampler
+
+LABELS = np.repeat(np.arange(2), (900, 100))
+COUNTS = (900, 100)
+
+
+def sampler(sampling: str = "none", seed: int = 3, epoch: int = 0) -> EpochSampler:
+    return EpochSampler(LABELS, COUNTS, sampling, seed, lambda: epoch)
+
+
+@pytest.mark.parametrize("sampling", ["none", "sqrt", "full"])
+def test_equal_seed_and_epoch_give_equal_order(sampling):
+    first = list(sampler(sampling))
+    again = sampler(sampling)
+    assert list(again) == first
+    assert list(again) == first  # no state
+    assert list(sampler(sampling, seed=4)) != first
+    assert list(sampler(sampling, epoch=1)) != first
+    assert len(first) == len(again) == 1000
+
+
+def test_without_sampling_every_image_comes_once():
+    assert sorted(sampler()) == list(range(1000))
+
+
+@pytest.mark.parametrize(("sampling", "share"), [("sqrt", 0.25), ("full", 0.5)])
+def test_rare_classes_come_more_often(sampling, share):
+    drawn = Counter(int(LABELS[i]) for epoch in range(10) for i in sampler(sampling, epoch=epoch))
+    assert drawn[1] / drawn.total() == pytest.approx(share, abs=0.02)
