@@ -8,7 +8,7 @@ from edgekd.bench.request import BenchData
 from edgekd.data import read_split
 from edgekd.data.table import read_table, require_columns, resolve_image
 from edgekd.errors import ImageError, InputError
-from edgekd.models.card import ModelCard
+from edgekd.models.card import SPLIT, ModelCard
 
 __all__ = ["data_of_csv", "data_of_run"]
 
@@ -62,7 +62,7 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
         InputError: The images are gone, or the test part is empty.
     """
     split = read_split(
-        student / "split.csv",
+        student / SPLIT,
         root or Path(card.data.root),
         name=card.data.name,
         classes=card.classes,

@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
 
-from edgekd.data import write_split
 from edgekd.distill.fit import StageOutcome, fit_stage
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.module import StageModule
+from edgekd.distill.record import Role, Trained, history_csv, write_run
 from edgekd.distill.samples import RunSamples, load_samples
 from edgekd.distill.stages import keep_stage, take_kept_stage
 from edgekd.distill.tasks import resolve_task
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 from edgekd.models import (
-    BuiltNetwork,
     Checkpoint,
-    DataCard,
     ModelCard,
     NormalisedNetwork,
-    TrainingCard,
     build_network,
-    count_macs,
     count_params,
     load_checkpoint,
-    logits_of,
     read_card,
-    save_checkpoint,
 )
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, METRICS, SPLIT
 from edgekd.recipe import Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 
-__all__ = ["HISTORY", "METRICS", "SPLIT", "STAGES", "RunRequest", "distill", "train"]
+__all__ = ["STAGES", "RunRequest", "distill", "train"]
 
-SPLIT = "split.csv"
-METRICS = "metrics.json"
-HISTORY = "history.csv"
 STAGES = "stages"
 _WORK = ".training"
-
-Role = Literal["teacher", "student"]
 
 
 @dataclass(frozen=True)
@@ -164,11 +150,21 @@ def _train_role(
     network = kind(config, student, teacher.normalised() if teacher else None, context)
     network.to(memory_format=torch.channels_last)
     outcome = _run_stages(request, samples, network, out, key, given)
-    options = msgspec.to_builtins(config)
-    card = _card(
-        request, samples, role, section, built, kind.name, options, outcome, teacher, key
-    )  # fmt: skip
-    return _save(request, samples, out, built, card, outcome)
+    trained = Trained(
+        recipe=request.recipe,
+        samples=samples,
+        role=role,
+        model=section.model,
+        built=built,
+        method=kind.name,
+        options=msgspec.to_builtins(config),
+        outcome=outcome,
+        teacher=teacher,
+        key=key,
+    )
+    card = write_run(trained, out, request.say)
+    shutil.rmtree(out / _WORK, ignore_errors=True)
+    return card
 
 
 def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> tuple[Any, ...]:
@@ -237,113 +233,5 @@ def _run_stages(
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
         if stage is not stages[-1]:
             keep_stage(file, method, stage, stage_key, outcome)
-            write_whole(file.with_suffix(".csv"), _history_csv(outcome.history))
+            write_whole(file.with_suffix(".csv"), history_csv(outcome.history))
     return outcome
-
-
-def _card(
-    request: RunRequest,
-    samples: RunSamples,
-    role: Role,
-    section: RoleSection,
-    built: BuiltNetwork,
-    method: str,
-    options: dict[str, Any],
-    outcome: StageOutcome,
-    teacher: Checkpoint | None,
-    key: str,
-) -> ModelCard:
-    assert section.model is not None
-    recipe, dataset = request.recipe, samples.split.dataset
-    data = DataCard(
-        name=dataset.name,
-        root=str(dataset.root),
-        sha256=samples.split.sha256(),
-        images=samples.split.counts(),
-        licence=dataset.licence,
-        citation=dataset.citation,
-    )
-    training = TrainingCard(
-        method=method,
-        seed=recipe.seed,
-        recipe_sha256=fingerprint(recipe),
-        stage_sha256=key,
-        epochs=len(outcome.history),
-        best_epoch=outcome.best_epoch,
-        teacher=teacher.card.weights_sha256 if teacher else None,
-        git_revision=_git_revision(),
-        options=options,
-    )
-    return ModelCard(
-        role=role,
-        arch=section.model.arch,
-        arch_options=section.model.options,
-        classes=samples.classes,
-        image_size=recipe.image_size,
-        mean=built.mean,
-        std=built.std,
-        resize=RULE,
-        params=count_params(built.network),
-        macs=count_macs(built.network.cpu(), recipe.image_size),
-        pretrained=section.model.pretrained,
-        data=data,
-        training=training,
-    )
-
-
-def _save(
-    request: RunRequest,
-    samples: RunSamples,
-    out: Path,
-    built: BuiltNetwork,
-    card: ModelCard,
-    outcome: StageOutcome,
-) -> ModelCard:
-    """Evaluate the best epoch's weights, write everything, and drop the training checkpoints."""
-    network = NormalisedNetwork(built.network.cpu(), built.mean, built.std)
-    task = resolve_task(request.recipe.task)
-    metrics = {
-        part: task.evaluate(logits_of(network, images), labels, samples.classes)
-        for part in ("validation", "test")
-        for images, labels in [samples.part(part)]
-        if len(labels)
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / SPLIT, write_split(samples.split))
-    write_whole(out / HISTORY, _history_csv(outcome.history))
-    write_whole(out / METRICS, _pretty(metrics))
-    write_whole(out / "recipe.json", _pretty(request.recipe))
-    card = save_checkpoint(out, built.network, card)
-    shutil.rmtree(out / _WORK, ignore_errors=True)
-    for part, found in metrics.items():
-        request.say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
-    return card
-
-
-def _interval(estimate: Any) -> str:
-    if estimate.low is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _pretty(value: Any) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-
-
-def _history_csv(history: list[dict[str, float]]) -> str:
-    buffer = io.StringIO()
-    columns = list(dict.fromkeys(name for row in history for name in row))
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return buffer.getvalue()
-
-
-def _git_revision() -> str | None:
-    """Revision of the checkout that runs, or None outside of one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -294,7 +294,7 @@ def _metrics(source: Source, candidate: Candidate) -> dict[str, Any]:
     own = metrics_of(candidate.logits, source.targets, classes)
     return {
         "part": "validation",
-        "teacher": source.metrics.get("teacher", {}).get("validation"),
+        "teacher": (source.metrics.get("teacher") or {}).get("validation"),
         "student": source.metrics.get("validation"),
         "artefact": msgspec.to_builtins(own),
     }

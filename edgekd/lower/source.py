@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from edgekd.data import Split, decode_images, read_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.models import Checkpoint, load_checkpoint, logits_of
+from edgekd.models.card import METRICS, SPLIT
 
 __all__ = ["Source", "find_student", "load_source"]
-
-_SPLIT = "split.csv"
-_METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,12 @@ def load_source(model: Path, data_root: Path | None = None) -> Source:
     checkpoint = load_checkpoint(folder)
     card = checkpoint.card
     root = data_root or Path(card.data.root)
-    if not (folder / _SPLIT).is_file():
-        message = f"{folder} does not say which images it was trained on: {_SPLIT} is missing"
+    if not (folder / SPLIT).is_file():
+        message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
         raise InputError(message, "copy the checkpoint's whole folder")
-    split = read_split(folder / _SPLIT, root, name=card.data.name, classes=card.classes)
+    split = read_split(folder / SPLIT, root, name=card.data.name, classes=card.classes)
     if split.sha256() != card.data.sha256:
-        message = f"{folder / _SPLIT} is not the one that the model was trained with"
+        message = f"{folder / SPLIT} is not the one that the model was trained with"
         raise ArtefactError(message, "copy the checkpoint's whole folder")
     chosen = split.indices("validation")
     images = decode_images(split.dataset.paths(chosen), card.image_size)
@@ -76,7 +74,7 @@ def load_source(model: Path, data_root: Path | None = None) -> Source:
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
-    file = folder / _METRICS
+    file = folder / METRICS
     if not file.is_file():
         return {}
     found: dict[str, Any] = msgspec.json.decode(file.read_bytes())

@@ -9,9 +9,20 @@ import msgspec
 
 from edgekd.errors import ArtefactError, InputError
 
-__all__ = ["CARD", "CARD_VERSION", "DataCard", "ModelCard", "TrainingCard", "read_card"]
+__all__ = [
+    "CARD",
+    "CARD_VERSION",
+    "METRICS",
+    "SPLIT",
+    "DataCard",
+    "ModelCard",
+    "TrainingCard",
+    "read_card",
+]
 
 CARD = "model.json"
+SPLIT = "split.csv"
+METRICS = "metrics.json"
 CARD_VERSION = "1.0"
 
 

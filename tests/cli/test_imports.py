@@ -12,8 +12,8 @@ HEAVY = {
     "onnx", "onnxruntime", "openvino", "nncf", "ai_edge_litert", "litert_torch", "yaml",
 }  # fmt: skip
 VERBS = [
-    [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"], ["compare"],
-    ["build"], ["verify"], ["eval"], ["predict"], ["bench"], ["report"],
+    [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"],
+    ["compare"], ["build"], ["verify"], ["eval"], ["predict"], ["bench"], ["report"],
 ]  # fmt: skip
 HELP = """
 import sys

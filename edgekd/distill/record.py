@@ -1,0 +1,185 @@
+"""What a finished training leaves: the checkpoint, its split, its history and its metrics."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from edgekd.data import write_split
+from edgekd.distill.fit import StageOutcome
+from edgekd.distill.samples import RunSamples
+from edgekd.distill.tasks import resolve_task
+from edgekd.files import write_whole
+from edgekd.metrics import Estimate, Metrics
+from edgekd.models import (
+    BuiltNetwork,
+    Checkpoint,
+    DataCard,
+    ModelCard,
+    NormalisedNetwork,
+    TrainingCard,
+    count_macs,
+    count_params,
+    logits_of,
+    save_checkpoint,
+)
+from edgekd.models.card import METRICS, SPLIT
+from edgekd.recipe import ModelSection, Recipe, fingerprint
+from edgekd.runtime.preprocess import RULE
+
+__all__ = ["HISTORY", "RECIPE", "Role", "Trained", "history_csv", "write_run"]
+
+HISTORY = "history.csv"
+RECIPE = "recipe.json"
+
+Role = Literal["teacher", "student"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network after its last stage, and everything that is to be remembered of it.
+
+    Attributes:
+        recipe: The whole recipe.
+        samples: The images and their parts.
+        role: What the recipe used it as.
+        model: The recipe's section of its network.
+        built: The network, with the weights of its best epoch.
+        method: Name of the method.
+        options: The method's options as resolved.
+        outcome: History and best epoch.
+        teacher: The teacher's checkpoint, or None.
+        key: Hash of what the weights depend on.
+    """
+
+    recipe: Recipe
+    samples: RunSamples
+    role: Role
+    model: ModelSection
+    built: BuiltNetwork
+    method: str
+    options: dict[str, Any]
+    outcome: StageOutcome
+    teacher: Checkpoint | None
+    key: str
+
+
+def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
+    """Evaluate the network and write it, the card last: a folder with a card is whole."""
+    metrics = _evaluate(trained)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / SPLIT, write_split(trained.samples.split))
+    write_whole(out / HISTORY, history_csv(trained.outcome.history))
+    write_whole(out / METRICS, _pretty({**metrics, "teacher": _teachers_metrics(trained)}))
+    write_whole(out / RECIPE, _pretty(trained.recipe))
+    card = save_checkpoint(out, trained.built.network, _card(trained))
+    for part, found in metrics.items():
+        say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
+    return card
+
+
+def history_csv(history: list[dict[str, float]]) -> str:
+    """One line an epoch, one column a loss term."""
+    buffer = io.StringIO()
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return buffer.getvalue()
+
+
+def _evaluate(trained: Trained) -> dict[str, Metrics]:
+    built, samples = trained.built, trained.samples
+    network = NormalisedNetwork(built.network.cpu(), built.mean, built.std)
+    task = resolve_task(trained.recipe.task)
+    return {
+        part: task.evaluate(logits_of(network, images), labels, samples.classes)
+        for part in ("validation", "test")
+        for images, labels in [samples.part(part)]
+        if len(labels)
+    }
+
+
+def _teachers_metrics(trained: Trained) -> dict[str, Any] | None:
+    """As they stand beside the teacher's checkpoint, so that a student's folder has both."""
+    if trained.teacher is None or not (trained.teacher.folder / METRICS).is_file():
+        return None
+    found: dict[str, Any] = msgspec.json.decode((trained.teacher.folder / METRICS).read_bytes())
+    return {part: found[part] for part in ("validation", "test") if part in found}
+
+
+def _card(trained: Trained) -> ModelCard:
+    built, model = trained.built, trained.model
+    return ModelCard(
+        role=trained.role,
+        arch=model.arch,
+        arch_options=model.options,
+        classes=trained.samples.classes,
+        image_size=trained.recipe.image_size,
+        mean=built.mean,
+        std=built.std,
+        resize=RULE,
+        params=count_params(built.network),
+        macs=count_macs(built.network.cpu(), trained.recipe.image_size),
+        pretrained=model.pretrained,
+        data=_data_card(trained.samples),
+        training=_training_card(trained),
+    )
+
+
+def _data_card(samples: RunSamples) -> DataCard:
+    dataset = samples.split.dataset
+    return DataCard(
+        name=dataset.name,
+        root=str(dataset.root),
+        sha256=samples.split.sha256(),
+        images=samples.split.counts(),
+        licence=dataset.licence,
+        citation=dataset.citation,
+    )
+
+
+def _training_card(trained: Trained) -> TrainingCard:
+    return TrainingCard(
+        method=trained.method,
+        seed=trained.recipe.seed,
+        recipe_sha256=fingerprint(trained.recipe),
+        stage_sha256=trained.key,
+        epochs=len(trained.outcome.history),
+        best_epoch=trained.outcome.best_epoch,
+        teacher=trained.teacher.card.weights_sha256 if trained.teacher else None,
+        git_revision=_git_revision(),
+        options=trained.options,
+    )
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "not measured"
+    if estimate.low is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _pretty(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def _git_revision() -> str | None:
+    """Revision of the checkout that runs, or None where edgekd is installed."""
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
