@@ -74,7 +74,7 @@ def test_a_run_from_end_to_end(taught, tmp_path, method):
     run(recipe, tmp_path)
     student = tmp_path / "student"
     metrics = json.loads((student / "metrics.json").read_text())
-    assert set(metrics) == {"validation", "test"}
+    assert set(metrics) == {"validation", "test", "teacher"}
     with (student / "history.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1", "2"]
