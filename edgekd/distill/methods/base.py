@@ -21,7 +21,7 @@ from edgekd.errors import InputError
 from edgekd.recipe import FitSection, Section
 
 if TYPE_CHECKING:
-    from edgekd.distill.module import StageModule
+    from lightning.pytorch import LightningModule
 
 __all__ = [
     "Batch",
@@ -73,7 +73,7 @@ class Batch:
 
 
 Objective = Callable[[Batch], Terms]
-Step = Callable[["StageModule", Batch], Terms]
+Step = Callable[["LightningModule", Batch], Terms]
 
 
 @dataclass(frozen=True)
