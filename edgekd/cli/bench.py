@@ -45,12 +45,14 @@ def bench(
     html: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
 ) -> None:
     """Measure teacher, student and bundles on a device, beside one another."""
+    from edgekd.bench.devices import check_device
     from edgekd.bench.report import print_table, write_page
     from edgekd.bench.request import BenchRequest
     from edgekd.bench.run import run_benchmark
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
 
+    check_device(device)  # before a demo of minutes is made for it
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     request = BenchRequest(

@@ -185,3 +185,11 @@ def test_every_error_ends_in_its_exit_code(
 
     monkeypatch.setattr(Classifier, "open", fail)
     refused(capsys, ["verify", "anything"], code, error.message)
+
+
+def test_an_unknown_device_is_told_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(capsys, ["bench", "--device", "toaster"], 2, "'toaster'", "rpi")
+    assert not list(tmp_path.iterdir())
