@@ -81,7 +81,10 @@ def describe(
             "cameras, skin types and diseases are outside of what was measured."
         ),
         data_source=f"{card.data.name}. {card.data.citation}".strip(),
-        licences={"data": card.data.licence or "unknown", "weights": "as the data"},
+        licences={
+            "data": card.data.licence or "unknown",
+            "weights": f"start: {card.pretrained}; else as the data",
+        },
     )
 
 

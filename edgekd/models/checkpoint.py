@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
@@ -78,11 +78,10 @@ def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard) -> ModelC
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
-    beside = folder / f".{WEIGHTS}"
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    save_file(state, beside)
+    content = save(state)
     (folder / CARD).unlink(missing_ok=True)
-    beside.replace(weights)
+    write_whole(weights, content)
     card = msgspec.structs.replace(card, weights_sha256=sha256_of(weights))
     write_whole(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
     return card

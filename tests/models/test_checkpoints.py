@@ -131,10 +131,15 @@ def test_interrupted_save_leaves_the_old_checkpoint(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgekd.models.checkpoint.save_file", stop)
+    monkeypatch.setattr("edgekd.models.checkpoint.save", stop)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(folder, network, make_card(network))
     load_checkpoint(folder)
+
+
+def test_weights_can_be_read_by_whoever_can_read_the_card(folder: Path) -> None:
+    modes = [(folder / name).stat().st_mode & 0o777 for name in (WEIGHTS, CARD)]
+    assert modes[0] == modes[1]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
