@@ -1,8 +1,8 @@
 """glibc's allocator, told to keep what training frees.
 
 Each step frees and asks again for the same large activations. By default glibc gives them back to
-the kernel, which hands out zeroed pages anew: a quarter of a training step on a CPU
-(EfficientNet-Lite0, 128 px, batch 32, fp32, two cores: 0.49 s a step before, 0.37 s after).
+the kernel, which hands out zeroed pages anew: a fifth of a training step on a CPU
+(EfficientNet-Lite0, 128 px, batch 32, fp32, two cores: 0.47 s a step before, 0.37 s after).
 """
 
 from __future__ import annotations
