@@ -9,10 +9,13 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from edgekd.errors import InputError
 
-__all__ = ["sha256_of", "whole_file", "whole_folder", "write_whole"]
+__all__ = ["pretty_json", "sha256_of", "whole_file", "whole_folder", "write_whole"]
 
 
 def sha256_of(path: Path) -> str:
@@ -22,6 +25,11 @@ def sha256_of(path: Path) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def pretty_json(value: Any) -> bytes:
+    """`value`, plain or typed, as indented JSON that ends in a newline."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

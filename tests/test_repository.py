@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ADDRESS = re.compile(r"index-url\s*=?\s*\S|find-links\s*=|registry\s*=\s*http|/root/|/home/\w+/")
+ADDRESS = re.compile(rf"index-url\s*=?\s*\S|registry\s*=\s*http|{re.escape(str(Path.home()))}/")
 
 
 def tracked_files() -> list[Path]:

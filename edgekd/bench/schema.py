@@ -9,7 +9,7 @@ import msgspec
 
 from edgekd.bench.result import SCHEMA_VERSION, Result
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import write_whole
+from edgekd.files import pretty_json, write_whole
 
 __all__ = ["decode_result", "encode_result", "read_result", "result_schema", "write_result"]
 
@@ -23,7 +23,7 @@ def result_schema() -> dict[str, Any]:
 
 def encode_result(result: Result) -> bytes:
     """A result as indented JSON; the raw samples stay on one line per series."""
-    return _on_one_line(msgspec.json.format(msgspec.json.encode(result), indent=2)) + b"\n"
+    return _on_one_line(pretty_json(result))
 
 
 def write_result(path: Path, result: Result) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from edgekd.errors import ArtefactError
+from edgekd.files import pretty_json
 
 __all__ = [
     "FORMAT_VERSION",
@@ -195,7 +196,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """The manifest as indented JSON, keys in the order of the declaration."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    return pretty_json(manifest)
 
 
 def decode_manifest(raw: bytes) -> Manifest:

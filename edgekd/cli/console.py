@@ -26,11 +26,9 @@ def report_error(error: EdgekdError) -> None:
 
 def emit_json(value: Any, out: Path | None = None) -> None:
     """`value` as indented JSON to the file `out`, or to stdout alone."""
-    import msgspec
+    from edgekd.files import pretty_json, write_whole
 
-    from edgekd.files import write_whole
-
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    text = pretty_json(value)
     if out is None:
         sys.stdout.write(text.decode())
     else:

@@ -16,7 +16,7 @@ from edgekd.data import write_split
 from edgekd.distill.fit import StageOutcome
 from edgekd.distill.samples import RunSamples
 from edgekd.distill.tasks import resolve_task
-from edgekd.files import write_whole
+from edgekd.files import pretty_json, write_whole
 from edgekd.metrics import Estimate, Metrics
 from edgekd.models import (
     BuiltNetwork,
@@ -77,8 +77,8 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / SPLIT, write_split(trained.samples.split))
     write_whole(out / HISTORY, history_csv(trained.outcome.history))
-    write_whole(out / METRICS, _pretty({**metrics, "teacher": _teachers_metrics(trained)}))
-    write_whole(out / RECIPE, _pretty(trained.recipe))
+    write_whole(out / METRICS, pretty_json({**metrics, "teacher": _teachers_metrics(trained)}))
+    write_whole(out / RECIPE, pretty_json(trained.recipe))
     card = save_checkpoint(out, trained.built.network, _card(trained))
     for part, found in metrics.items():
         say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
@@ -166,10 +166,6 @@ def _interval(estimate: Estimate) -> str:
     if estimate.low is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _pretty(value: Any) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def _git_revision() -> str | None:

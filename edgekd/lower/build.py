@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekd.bundle import SELFTEST, Manifest, Rung, write_bundle, zip_bundle
-from edgekd.errors import GateFailedError
+from edgekd.errors import GateFailedError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.candidate import Candidate, lower_backend, selftest_vectors
@@ -73,6 +73,7 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
         InputError: The checkpoint or its images are not there.
         EdgekdError: A conversion failed.
     """
+    _refuse_impossible(request)
     source = load_source(request.model, request.data_root)
     tried = request.precisions or LADDER
     calibration = None
@@ -86,6 +87,17 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
             built += _build_target(request, source, target, candidates[target.backend], calibration)
     _refuse_failed(built)
     return built
+
+
+def _refuse_impossible(request: BuildRequest) -> None:
+    """A precision that was asked for by name is built or refused, never left out in silence."""
+    for target in request.targets:
+        possible = [name for name in get_backend(target.backend).precisions if name in target.gate]
+        wanted = request.precisions or [name for name in LADDER if name in possible][:1] or LADDER
+        for precision in wanted:
+            if precision not in possible:
+                message = f"there is no {precision} for {target.name}"
+                raise InputError(message, f"--precision is auto, or of: {', '.join(possible)}")
 
 
 def _lower_all(
@@ -114,6 +126,7 @@ def _build_target(
     candidates: list[Candidate],
     calibration: CalibrationSet | None,
 ) -> list[BuiltBundle]:
+    candidates = [one for one in candidates if one.precision in target.gate]
     ladders = [candidates] if request.precisions is None else [[one] for one in candidates]
     built = []
     for ladder in ladders:

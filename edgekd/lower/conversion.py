@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from edgekd.errors import EdgekdError
-from edgekd.files import write_whole
+from edgekd.files import pretty_json, write_whole
 
 __all__ = [
     "ERROR_MARK",
@@ -114,7 +114,7 @@ def convert(job: ConversionJob, *, log: Path) -> ConversionReport:
     report = Path(job.out) / REPORT
     report.unlink(missing_ok=True)
     job_file = log.with_suffix(".job.json")
-    write_whole(job_file, msgspec.json.format(msgspec.json.encode(job), indent=2))
+    write_whole(job_file, pretty_json(job))
     command = [sys.executable, "-m", "edgekd.lower.worker", str(job_file)]
     code = _run(command, log)
     if code != 0 or not report.is_file():

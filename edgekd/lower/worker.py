@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgekd.errors import EdgekdError, InputError
-from edgekd.files import whole_folder, write_whole
+from edgekd.files import pretty_json, whole_folder, write_whole
 from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.conversion import (
     ERROR_MARK,
@@ -60,7 +60,7 @@ def run_job(job: ConversionJob) -> ConversionReport:
         for precision in job.precisions
     )
     report = ConversionReport(backend=job.backend, conversions=conversions)
-    content = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    content = pretty_json(report)
     write_whole(Path(job.out) / REPORT, content)
     return report
 

@@ -75,3 +75,9 @@ def test_what_cannot_be_read_is_left_out(tmp_path, monkeypatch):
     assert "governor" not in facts
     assert "model" not in facts
     assert "temperatures_c" not in facts
+
+
+def test_every_target_is_a_device() -> None:
+    from edgekd.targets import target_names
+
+    assert [check_device(name) for name in target_names()] == target_names()

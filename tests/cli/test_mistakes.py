@@ -193,3 +193,12 @@ def test_an_unknown_device_is_told_before_anything_is_made(
     monkeypatch.chdir(tmp_path)
     refused(capsys, ["bench", "--device", "toaster"], 2, "'toaster'", "rpi")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_precision_that_a_target_lacks_is_not_left_out_in_silence(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--target", "rpi", "--model", str(small_run), "--out", str(out)]
+    refused(capsys, ["build", *arguments, "--precision", "fp16"], 2, "no fp16 for rpi", "int8")
+    assert not out.exists()

@@ -12,11 +12,9 @@ from typing import Any
 
 from edgekd.bench.devices.local import device_tree_model, local_facts
 from edgekd.errors import InputError
+from edgekd.targets import target_names
 
-__all__ = ["DEVICES", "DeviceAccess", "check_device", "find_device"]
-
-DEVICES = ("cpu", "rpi", "android", "jetson")
-"""The names that `--device` takes."""
+__all__ = ["DeviceAccess", "check_device", "find_device"]
 
 _MODELS = {"rpi": ("raspberry pi",), "jetson": ("jetson", "nvidia orin", "nvidia tegra")}
 
@@ -47,13 +45,14 @@ def find_device(name: str) -> DeviceAccess | None:
 
 
 def check_device(name: str) -> str:
-    """The name, if it is one of `DEVICES`.
+    """The name, if there is a target of that name.
 
     Raises:
         InputError: It is not.
     """
-    if name not in DEVICES:
-        raise InputError(f"there is no device {name!r}", f"choose one of {', '.join(DEVICES)}")
+    if name not in target_names():
+        hint = f"choose one of {', '.join(target_names())}"
+        raise InputError(f"there is no device {name!r}", hint)
     return name
 
 
