@@ -1,12 +1,20 @@
-"""Files that appear whole or not at all: written beside their place, then renamed into it."""
+"""Files that appear whole or not at all: written beside their place, then renamed into it.
+
+A process that is killed leaves what was there before, and what it had written beside, under a
+hidden name; the next one that writes to the same place removes that.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import glob
 import hashlib
 import os
 import secrets
 import shutil
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,10 +76,30 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    """Rename `new` to `path`; a folder that is there is set aside first: rename needs room."""
+    """Rename `new` to `path`; what was there is removed afterwards."""
     if not path.exists():
         new.rename(path)
-        return
+    elif not _exchanged(new, path):
+        _set_aside(new, path)
+
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux, <fcntl.h>, <stdio.h>
+
+
+def _exchanged(new: Path, path: Path) -> bool:
+    """Let two names change places, in one step that no kill can halve; False where unknown."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # an older C library
+        return False
+    places = _AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(path)
+    return bool(rename(*places, _RENAME_EXCHANGE) == 0)  # file systems may refuse, e.g. NFS
+
+
+def _set_aside(new: Path, path: Path) -> None:
+    """Two renames where one is not to be had; a kill between them leaves the old one beside."""
     old = _beside(path)
     path.rename(old)
     try:
@@ -83,7 +111,34 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    _sweep(path)
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _machine() -> str:
+    """Processes are known by number on their own machine only; folders may be shared."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes of this machine that are no more left beside `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{_machine()}-*-*"):
+        if _is_running(left.name.rsplit("-", 2)[1]):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _make_parent(path: Path) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -109,3 +113,49 @@ def test_kind_of_what_is_there_is_not_changed(tmp_path: Path) -> None:
         pass
     assert names(tmp_path) == ["d", "f"]
     assert (tmp_path / "f").read_bytes() == b"mine"
+
+
+KILLED_WHILE_WRITING = """
+import os, sys
+from pathlib import Path
+from edgekd.files import whole_file, whole_folder
+with {writer}(Path(sys.argv[1])) as beside:
+    (beside / "half" if beside.is_dir() else beside).write_bytes(b"half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("writer", ["whole_file", "whole_folder"])
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, writer: str) -> None:
+    place = tmp_path / "bundle"
+    script = KILLED_WHILE_WRITING.format(writer=writer)
+    killed = subprocess.run([sys.executable, "-c", script, str(place)], check=False)
+    assert killed.returncode == -9
+    (left,) = names(tmp_path)
+    assert left.startswith(".bundle.")
+    other = tmp_path / f".bundle.{left.split('.')[2].split('-')[0]}-{os.getpid()}-0"
+    other.write_bytes(b"of a process that still runs")
+    write_whole(place, b"new")
+    assert names(tmp_path) == sorted([other.name, "bundle"])
+
+
+def test_folders_change_places_in_one_step(tmp_path: Path) -> None:
+    """Whoever looks while a folder is replaced sees the old one or the new one."""
+    place = tmp_path / "d"
+    with whole_folder(place) as beside:
+        (beside / "f").write_bytes(b"0")
+    seen, stop = [], threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            seen.append(place.is_dir())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for turn in range(200):
+        with whole_folder(place) as beside:
+            (beside / "f").write_bytes(str(turn).encode())
+    stop.set()
+    watcher.join()
+    assert len(seen) > 50
+    assert all(seen)
