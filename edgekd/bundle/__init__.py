@@ -1,9 +1,11 @@
 """The bundle: one lowered student with everything that a device must know of it."""
 
 from edgekd.bundle.manifest import (
+    ClassChange,
     Decision,
     FileEntry,
     GateRecord,
+    LayerHarm,
     Lineage,
     Lowering,
     Manifest,
@@ -17,9 +19,11 @@ __all__ = [
     "MANIFEST",
     "SELFTEST",
     "Bundle",
+    "ClassChange",
     "Decision",
     "FileEntry",
     "GateRecord",
+    "LayerHarm",
     "Lineage",
     "Lowering",
     "Manifest",

@@ -15,9 +15,11 @@ from edgekd.files import pretty_json
 
 __all__ = [
     "FORMAT_VERSION",
+    "ClassChange",
     "Decision",
     "FileEntry",
     "GateRecord",
+    "LayerHarm",
     "Lineage",
     "Lowering",
     "Manifest",
@@ -27,7 +29,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 
@@ -62,21 +64,52 @@ class Decision(_Section, frozen=True, kw_only=True):
 
     Attributes:
         temperature: Divides the logits before the softmax; fitted on this very file.
-        thresholds: Operating threshold per class, or null.
+        thresholds: Operating threshold per class, or null: from this probability on the class
+            cannot be excluded, and the decision is `refer` where another one is the top class.
+        threshold_sensitivity: Sensitivity that the thresholds were asked to reach.
         refer_below: The decision is `refer` when the top probability is below it.
         refer_coverage: Share of the fitting images that stay above `refer_below`.
         energy_threshold: Inputs with a higher energy are out of distribution.
-        conformal_quantile: Quantile of the conformal score.
+        energy_kept: Share of the fitting images that `energy_threshold` was asked to keep.
+        conformal_quantile: Classes whose conformal score (1 minus the probability) is not above
+            it cannot be excluded.
+        conformal_coverage: Share of images whose true class `conformal_quantile` was asked not
+            to exclude, 1 - α.
         fitted_on: Which images it was fitted on: part, number, hash.
     """
 
     temperature: float = 1.0
     thresholds: dict[str, float] | None = None
+    threshold_sensitivity: float | None = None
     refer_below: float | None = None
     refer_coverage: float | None = None
     energy_threshold: float | None = None
+    energy_kept: float | None = None
     conformal_quantile: float | None = None
+    conformal_coverage: float | None = None
     fitted_on: dict[str, Any] = {}
+
+
+class ClassChange(_Section, frozen=True, kw_only=True):
+    """What one class lost or gained in a lowered file.
+
+    Attributes:
+        images: Number of its images.
+        lost: Right by the float student, wrong by the file.
+        gained: The other way round.
+        drop: Sensitivity of the float student minus that of the file; null without images.
+        drop_high: Upper end of its paired 95 % interval; null for fewer than two images.
+        critical: Whether the target names it so.
+        limit: What the drop was held against: `drop_high` of a critical class, else `drop`.
+    """
+
+    images: int
+    lost: int
+    gained: int
+    drop: float | None
+    drop_high: float | None
+    critical: bool
+    limit: float
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
@@ -86,10 +119,14 @@ class GateRecord(_Section, frozen=True, kw_only=True):
         passed: Whether every limit held.
         reasons: One sentence per limit that did not hold.
         images: Number of images compared.
-        max_logit_difference: Largest absolute difference of any logit.
+        max_logit_difference: Largest absolute difference of any logit; -1 where one is not finite.
         flips: Share of images whose top class changed.
         balanced_accuracy: Of the saved file.
         balanced_accuracy_drop: Student minus saved file.
+        balanced_accuracy_drop_high: Upper end of its paired 95 % interval.
+        ece: Expected calibration error of the file with its own temperature.
+        ece_increase: That minus the float student's with the student's own temperature.
+        per_class: What each class lost.
         limits: The limits that were applied.
         runtime: The runtime that ran the file, with its version and what it obtained.
     """
@@ -101,17 +138,51 @@ class GateRecord(_Section, frozen=True, kw_only=True):
     flips: float
     balanced_accuracy: float
     balanced_accuracy_drop: float
+    balanced_accuracy_drop_high: float | None = None
+    ece: float | None = None
+    ece_increase: float | None = None
+    per_class: dict[str, ClassChange] = {}
     limits: dict[str, float]
     runtime: dict[str, Any]
 
 
 class Rung(_Section, frozen=True, kw_only=True):
-    """One precision that was tried for this bundle, taken or not."""
+    """One precision that was tried for this bundle, taken or not.
+
+    Attributes:
+        precision: Of `edgekd.lower.precision.LADDER`.
+        float_layers: Layers that stayed in float, for `int8-mixed`.
+        taken: Whether the bundle holds this file.
+        size_bytes: Of its files.
+        host_latency_ms: Median of an image on the host that built it, one thread; for comparison
+            of the rungs with one another only, and null where the device's engine did not run it.
+        remarks: What else was seen, in words: slower than the next rung, cut in pieces.
+        gate: The comparison with the float student; null where there is no file.
+        failure: Why there is no file, or null.
+    """
 
     precision: str
+    float_layers: tuple[str, ...] = ()
     taken: bool
     size_bytes: int
-    gate: GateRecord
+    host_latency_ms: float | None = None
+    remarks: tuple[str, ...] = ()
+    gate: GateRecord | None
+    failure: str | None = None
+
+
+class LayerHarm(_Section, frozen=True, kw_only=True):
+    """How much int8 harms one layer, as measured on calibration images by simulation.
+
+    Attributes:
+        layer: Name of the module in the student's network.
+        divergence: Mean KL divergence of the class probabilities, in nats.
+        flips: Number of images whose top class changes.
+    """
+
+    layer: str
+    divergence: float
+    flips: int
 
 
 class Lowering(_Section, frozen=True, kw_only=True):
@@ -119,12 +190,16 @@ class Lowering(_Section, frozen=True, kw_only=True):
 
     Attributes:
         target: Name of the target (a folder of `targets/`).
-        backend: Name of the backend whose file this is (`tflite`, `openvino`, `tensorrt`).
+        backend: Name of the backend whose file this is (`tflite`, `openvino`, `tensorrt`, `onnx`).
         precision: The precision taken.
         completion: `complete`, or `finish-on-device` where the device must build an engine.
         completion_command: The command that finishes it there, or null.
         rungs: Every precision tried, with its numbers.
-        calibration: Part, number and hash of the calibration images, or null.
+        calibration: Part, number, hash and list of the calibration images, or null.
+        layer_harm: Layers by the harm that int8 does to them, most harmed first; empty where it
+            was not measured.
+        rescued: Whether the weights were trained on with simulated int8 before lowering.
+        build_key: Hash of all that this bundle was made from.
         tools: Versions of what lowered it.
     """
 
@@ -135,6 +210,9 @@ class Lowering(_Section, frozen=True, kw_only=True):
     completion_command: str | None = None
     rungs: tuple[Rung, ...] = ()
     calibration: dict[str, Any] | None = None
+    layer_harm: tuple[LayerHarm, ...] = ()
+    rescued: bool = False
+    build_key: str = ""
     tools: dict[str, str] = {}
 
 
@@ -238,6 +316,10 @@ def _check_consistency(manifest: Manifest) -> None:
         problems.append("image_size must lie between 8 and 4096")
     if not 0.0 < manifest.decision.temperature < 1e4:
         problems.append("temperature must be positive")
+    thresholds = manifest.decision.thresholds or {}
+    wrong = [name for name, at in thresholds.items() if name not in classes or not 0 <= at <= 1]
+    if wrong:
+        problems.append(f"thresholds {wrong} must be of classes and lie between 0 and 1")
     if manifest.model_file not in manifest.files:
         problems.append(f"model_file {manifest.model_file!r} is not among its files")
     if problems:

@@ -1,4 +1,4 @@
-"""Metrics of classifiers, their intervals, and temperature scaling. NumPy only."""
+"""Metrics of classifiers with intervals, and what a decision is fitted by. NumPy only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from edgekd.metrics.classification import (
     softmax,
     specificity,
 )
+from edgekd.metrics.conformal import conformal_quantile, prediction_set
+from edgekd.metrics.energy import energy_of, energy_threshold
 from edgekd.metrics.intervals import (
     RESAMPLES,
     BootstrapIntervals,
@@ -23,29 +25,51 @@ from edgekd.metrics.intervals import (
     recall_difference,
     wilson,
 )
+from edgekd.metrics.operating import (
+    MIN_IMAGES,
+    OperatingPoint,
+    ReferBand,
+    operating_point,
+    refer_band_for_coverage,
+    refer_band_for_sensitivity,
+)
+from edgekd.metrics.paired import ClassDrop, PairedDrops, paired_drops
 from edgekd.metrics.summary import ClassMetrics, Estimate, Metrics, metrics_of
 from edgekd.metrics.temperature import fit_temperature, negative_log_likelihood
 
 __all__ = [
     "ECE_BINS",
+    "MIN_IMAGES",
     "RESAMPLES",
     "BootstrapIntervals",
+    "ClassDrop",
     "ClassMetrics",
     "Estimate",
     "Interval",
     "Metrics",
+    "OperatingPoint",
+    "PairedDrops",
+    "ReferBand",
     "accuracy",
     "balanced_accuracy",
     "balanced_accuracy_difference",
     "bootstrap_intervals",
+    "conformal_quantile",
     "confusion_matrix",
+    "energy_of",
+    "energy_threshold",
     "expected_calibration_error",
     "fit_temperature",
     "macro_auroc",
     "macro_f1",
     "metrics_of",
     "negative_log_likelihood",
+    "operating_point",
+    "paired_drops",
+    "prediction_set",
     "recall_difference",
+    "refer_band_for_coverage",
+    "refer_band_for_sensitivity",
     "sensitivity",
     "softmax",
     "specificity",

@@ -154,7 +154,7 @@ class Classifier:
     def _prediction(self, logits: Logits, timings: dict[str, float]) -> Prediction:
         decision = self.manifest.decision
         probabilities = calibrated(logits, decision.temperature)
-        verdict, reasons = decide(probabilities, decision)
+        verdict, reasons = decide(probabilities, decision, self.classes)
         top = int(logits.argmax())
         return Prediction(
             label=self.classes[top],

@@ -60,7 +60,7 @@ def test_round_trip(manifest: Manifest) -> None:
 def test_bytes_are_readable_and_the_same_every_time(manifest: Manifest) -> None:
     raw = encode_manifest(manifest)
     assert raw == encode_manifest(decode_manifest(raw))
-    assert raw.startswith(b'{\n  "format_version": "1.0"')
+    assert raw.startswith(b'{\n  "format_version": "1.1"')
     assert raw.endswith(b"}\n")
 
 
@@ -129,6 +129,9 @@ def test_wrong_type_is_placed(manifest: Manifest, path: tuple[str, ...], value: 
         (("decision", "temperature"), 0.0, "temperature"),
         (("decision", "temperature"), -1.0, "temperature"),
         (("decision", "temperature"), 1e4, "temperature"),
+        (("decision", "thresholds"), {"mole": 0.3, "mel": 0.1}, "thresholds ['mole'] must be"),
+        (("decision", "thresholds"), {"mel": 1.01}, "thresholds ['mel'] must be"),
+        (("decision", "thresholds"), {"mel": -0.01}, "thresholds ['mel'] must be"),
         (("model_file",), "other.onnx", "'other.onnx' is not among its files"),
     ],
 )

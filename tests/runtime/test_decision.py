@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edgekd.bundle import Decision
+from edgekd.errors import ArtefactError
+from edgekd.runtime import Classifier
 from edgekd.runtime.decision import calibrated, decide
 
+CLASSES = ("bkl", "mel", "nv")
 LOGITS = np.array([1.0, 3.0, -2.0], np.float32)
 
 
@@ -45,18 +50,18 @@ def test_any_finite_logits_give_probabilities(
 
 
 def test_without_a_band_everything_is_answered() -> None:
-    assert decide(np.array([0.34, 0.33, 0.33]), Decision()) == ("answer", ())
+    assert decide(np.array([0.34, 0.33, 0.33]), Decision(), CLASSES) == ("answer", ())
 
 
 @pytest.mark.parametrize(("top", "verdict"), [(0.5999, "refer"), (0.6, "answer"), (0.9, "answer")])
 def test_refer_below_the_threshold_only(top: float, verdict: str) -> None:
-    found, reasons = decide(np.array([1 - top, top]), Decision(refer_below=0.6))
+    found, reasons = decide(np.array([1 - top, top]), Decision(refer_below=0.6), CLASSES[:2])
     assert found == verdict
     assert bool(reasons) == (verdict == "refer")
 
 
 def test_reason_says_both_numbers() -> None:
-    _, reasons = decide(np.array([0.45, 0.55]), Decision(refer_below=0.6))
+    _, reasons = decide(np.array([0.45, 0.55]), Decision(refer_below=0.6), CLASSES[:2])
     assert reasons == ("the top probability 0.55 is below 0.60",)
 
 
@@ -64,6 +69,81 @@ def test_reason_says_both_numbers() -> None:
 @pytest.mark.parametrize("refer_below", [None, 0.1])
 def test_output_that_is_not_finite_is_referred(bad: float, refer_below: float | None) -> None:
     logits = np.array([0.1, bad, 0.3], np.float32)
-    verdict, reasons = decide(calibrated(logits, 1.0), Decision(refer_below=refer_below))
+    decision = Decision(refer_below=refer_below, thresholds={"mel": 0.0})
+    verdict, reasons = decide(calibrated(logits, 1.0), decision, CLASSES)
     assert verdict == "refer"
     assert reasons == ("the network's output is not finite",)
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(0.1499, "answer"), (0.15, "refer"), (0.3, "refer")]
+)
+def test_class_that_reaches_its_threshold_is_not_excluded(share: float, verdict: str) -> None:
+    probabilities = np.array([0.1, share, 0.9 - share])
+    assert decide(probabilities, Decision(thresholds={"mel": 0.15}), CLASSES)[0] == verdict
+
+
+def test_reason_names_the_class_and_both_numbers() -> None:
+    decision = Decision(thresholds={"mel": 0.15})
+    assert decide(np.array([0.08, 0.22, 0.7]), decision, CLASSES) == (
+        "refer",
+        ("mel cannot be excluded: its probability 0.22 reaches 0.15",),
+    )
+
+
+def test_low_thresholds_are_not_told_as_nothing() -> None:
+    _, reasons = decide(
+        np.array([0.0, 0.0061, 0.9939]), Decision(thresholds={"mel": 0.0042}), CLASSES
+    )
+    assert reasons == ("mel cannot be excluded: its probability 0.0061 reaches 0.0042",)
+
+
+def test_top_class_is_answered_whatever_its_threshold() -> None:
+    decision = Decision(thresholds={"nv": 0.2, "mel": 0.9})
+    assert decide(np.array([0.1, 0.2, 0.7]), decision, CLASSES) == ("answer", ())
+    assert decide(np.array([0.1, 0.7, 0.2]), Decision(thresholds={"mel": 0.9}), CLASSES)[1] == ()
+
+
+def test_all_reasons_are_told_band_first_then_in_the_order_of_the_classes() -> None:
+    probabilities = np.array([0.3, 0.3, 0.4])
+    for thresholds in ({"bkl": 0.2, "mel": 0.1}, {"mel": 0.1, "bkl": 0.2}):
+        decision = Decision(refer_below=0.5, thresholds=thresholds)
+        verdict, reasons = decide(probabilities, decision, CLASSES)
+        assert verdict == "refer"
+        assert [reason.split()[0] for reason in reasons] == ["the", "bkl", "mel"]
+
+
+@fuzz(100)
+@given(
+    logits=arrays.arrays(np.float32, 3, elements=st.floats(-20, 20, width=32)),
+    mel=st.none() | st.floats(0, 1),
+    refer_below=st.none() | st.floats(0, 1),
+)
+def test_answer_is_never_given_against_a_rule(
+    logits: npt.NDArray[np.float32], mel: float | None, refer_below: float | None
+) -> None:
+    probabilities = calibrated(logits, 1.0)
+    decision = Decision(thresholds=None if mel is None else {"mel": mel}, refer_below=refer_below)
+    verdict, reasons = decide(probabilities, decision, CLASSES)
+    unsure = refer_below is not None and probabilities.max() < refer_below
+    possible = mel is not None and probabilities.argmax() != 1 and probabilities[1] >= mel
+    assert (verdict == "answer") == (not unsure and not possible)
+    assert len(reasons) == unsure + possible
+
+
+def test_thresholds_of_a_bundle_are_applied(make_bundle: Any) -> None:
+    image = np.full((16, 16, 3), (255, 0, 0), np.uint8)
+    with Classifier.open(make_bundle()) as classifier:
+        before = classifier.predict(image)
+    assert (before.label, before.decision) == ("bkl", "answer")
+    thresholds = {"bkl": 0.0, "nv": before.probabilities["nv"]}
+    with Classifier.open(make_bundle(decision=Decision(thresholds=thresholds))) as classifier:
+        after = classifier.predict(image)
+    assert (after.label, after.decision, len(after.reasons)) == ("bkl", "refer", 1)
+    assert after.reasons[0].startswith("nv cannot be excluded: ")
+
+
+def test_bundle_with_a_threshold_for_no_class_is_refused(make_bundle: Any) -> None:
+    path = make_bundle(decision=Decision(thresholds={"mole": 0.2}))
+    with pytest.raises(ArtefactError, match="mole"):
+        Classifier.open(path)

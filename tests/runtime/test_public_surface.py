@@ -26,8 +26,9 @@ HEAVY = (
 def test_names() -> None:
     assert edgekd.runtime.__all__ == ["Classifier", "Prediction"]
     assert edgekd.bundle.__all__ == [
-        "MANIFEST", "SELFTEST", "Bundle", "Decision", "FileEntry", "GateRecord", "Lineage",
-        "Lowering", "Manifest", "ModelInfo", "Rung", "write_bundle", "zip_bundle",
+        "MANIFEST", "SELFTEST", "Bundle", "ClassChange", "Decision", "FileEntry", "GateRecord",
+        "LayerHarm", "Lineage", "Lowering", "Manifest", "ModelInfo", "Rung", "write_bundle",
+        "zip_bundle",
     ]  # fmt: skip
 
 

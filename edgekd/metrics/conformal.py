@@ -1,0 +1,57 @@
+"""Split conformal prediction: sets of classes that hold the true one as often as asked.
+
+The score of a class is 1 minus its probability (Sadinle, Lei, Wasserman 2019, "Least Ambiguous
+Set-Valued Classifiers with Bounded Error Levels"; Angelopoulos, Bates 2021, "A Gentle
+Introduction to Conformal Prediction", section 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgekd.metrics.operating import checked_probabilities, count_for
+
+__all__ = ["conformal_quantile", "prediction_set"]
+
+
+def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: float) -> float:
+    """The score up to which a class belongs to the set, for a coverage of 1 - α.
+
+    It is the ⌈(n + 1)(1 - α)⌉-th smallest score of the true classes: the empirical quantile at
+    ⌈(n + 1)(1 - α)⌉ / n. Where n is too small for that it is 1, and every class is in every set.
+
+    The promise: of new images from where these n came, a share of `coverage` at least has its
+    true class in the set. It is kept over all images together and on average over the n that
+    might have been drawn; a rare class, or another camera, may get less.
+
+    Args:
+        probabilities: [n, K], by the temperature that the device uses. A temperature fitted on
+            the same images bends the promise a little.
+        targets: Class indices [n].
+        coverage: 1 - α, in (0, 1].
+
+    Raises:
+        InputError: A request out of range, values that are no probabilities, or see
+            `edgekd.metrics.classification.checked`.
+    """
+    shares, labels = checked_probabilities(probabilities, targets)
+    rank = count_for(coverage, labels.size + 1)
+    if rank > labels.size:
+        return 1.0
+    scores = 1.0 - shares[np.arange(labels.size), labels]
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def prediction_set(probabilities: ArrayLike, quantile: float) -> NDArray[np.bool_]:
+    """Which classes [..., K] cannot be excluded, from probabilities [..., K].
+
+    Several classes mean that the network cannot tell them apart; no class, that the image is
+    like none of the images it was fitted on. Where the output is not finite, nothing is excluded.
+
+    Args:
+        probabilities: [..., K].
+        quantile: Of `conformal_quantile`.
+    """
+    # "Not above" instead of "up to": NaN compares false with everything and must stay in.
+    return np.asarray(~(1.0 - np.asarray(probabilities, np.float64) > quantile))
