@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from spotted import CLASSES, make_images
 from torch import Tensor, nn
 
 from edgekd.lower.graph import DeployGraph, deploy_graph
 
-SIZE = 32
-CLASSES = 4
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)
 
 
@@ -57,18 +56,6 @@ class Student(NamedTuple):
     images: NDArray[np.uint8]
     logits: NDArray[np.float32]
     calibration: NDArray[np.uint8]
-
-
-def make_images(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Skin with a spot whose colour tells the class."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, CLASSES, count)
-    spots = np.array([[120, 60, 40], [190, 60, 40], [110, 110, 60], [100, 60, 120]])
-    images = rng.normal((200, 150, 130), 12, (count, SIZE, SIZE, 3))
-    for image, label in zip(images, labels, strict=True):
-        top, left = rng.integers(2, SIZE - 18, 2)
-        image[top : top + 16, left : left + 16] += spots[label] - (200, 150, 130)
-    return images.clip(0, 255).astype(np.uint8), labels
 
 
 def train_tiny() -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib.metadata import EntryPoint, EntryPoints
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,30 @@ from edgekd.lower import backends
 from edgekd.lower.backends import Backend, backend_names, get_backend
 from edgekd.lower.backends.base import missing_tool
 from edgekd.lower.onnx_lint import check_onnx
+from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 from edgekd.runtime.sessions import open_session
 
 SIZE, CLASSES = 32, 4  # as the fixture `student` is made
-pytestmark = pytest.mark.filterwarnings(
+pytestmark = [
     # AI Edge Quantizer calibrates in LiteRT's debug mode, which says so.
-    "ignore:Warning. Enabling .experimental_preserve_all_tensors.:UserWarning"
-)
+    pytest.mark.filterwarnings(
+        "ignore:Warning. Enabling .experimental_preserve_all_tensors.:UserWarning"
+    ),
+    # torchao, where it was installed without being compiled.
+    pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning"),
+]
 
-BUILT_IN = ("openvino", "tensorrt", "tflite")
+BUILT_IN = ("onnx", "openvino", "tensorrt", "tflite")
+FROM_ONNX = ("onnx", "openvino", "tensorrt")
+FLOAT_LAYERS = ("stem.0", "blocks.1.body.0", "head.2")
+"""A convolution, a depthwise one and a linear layer of the fixture `student`."""
+
+ALL = [(name, precision) for name in FROM_ONNX for precision in get_backend(name).precisions]
+
+
+def variant(precision: str) -> Variant:
+    layers = FLOAT_LAYERS if precision == "int8-mixed" else ()
+    return Variant(precision=precision, float_layers=layers)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +50,8 @@ def lowered(student: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     def lower(name: str, precision: str) -> Path:
         if (name, precision) not in done:
             out = tmp_path_factory.mktemp(f"{name}-{precision}")
-            get_backend(name).lower(student.graph, SIZE, precision, student.calibration, out)
+            wanted = variant(precision)
+            get_backend(name).lower(student.graph, SIZE, wanted, student.calibration, out)
             done[name, precision] = out
         return done[name, precision]
 
@@ -99,9 +116,228 @@ def test_tflite_normalises_before_it_quantises(lowered: Any) -> None:
     assert names[:4] == ["CAST", "MUL", "ADD", "QUANTIZE"]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize(("name", "precision"), ALL)
+def test_every_precision_agrees_with_the_student(
+    name: str, precision: str, lowered: Any, student: Any
+) -> None:
+    logits, _ = answers(name, lowered(name, precision), student)
+    apart = np.abs(logits - student.logits).max() / student.logits.std()
+    allowed = {"fp32": 1e-3, "fp16": 2e-2}.get(precision, 0.5)
+    assert apart < allowed
+    assert (logits.argmax(1) == student.logits.argmax(1)).mean() >= 0.95
+
+
+@pytest.mark.parametrize("name", FROM_ONNX)
+def test_float_layers_bring_int8_closer(name: str, lowered: Any, student: Any) -> None:
+    apart = {
+        precision: np.abs(answers(name, lowered(name, precision), student)[0] - student.logits)
+        for precision in CALIBRATED
+    }
+    assert apart["int8-mixed"].mean() < apart["int8"].mean()
+
+
+@pytest.mark.parametrize("name", FROM_ONNX)
+def test_bolder_precisions_have_smaller_weights(name: str, lowered: Any) -> None:
+    stored = [
+        weight_bytes(lowered(name, precision) / get_backend(name).model_file)
+        for precision in LADDER
+        if precision in get_backend(name).precisions
+    ]
+    # int8-mixed keeps 3 of 6 layers in float: it may be larger than fp16.
+    assert stored[0] == min(stored)
+    assert stored[-1] == max(stored)
+    assert len(set(stored)) == len(stored)
+
+
+def weight_bytes(file: Path) -> int:
+    """Bytes of all constants of more than one value per channel: the weights."""
+    if file.suffix == ".xml":
+        return file.with_suffix(".bin").stat().st_size
+    import onnx
+    from onnx import numpy_helper
+
+    tensors = onnx.load(file).graph.initializer
+    return sum(numpy_helper.to_array(tensor).nbytes for tensor in tensors if len(tensor.dims) > 1)
+
+
+@pytest.mark.parametrize("precision", CALIBRATED)
+def test_exactly_the_named_layers_are_float_in_openvino(precision: str, lowered: Any) -> None:
+    import openvino
+
+    folder = lowered("openvino", precision)
+    model = openvino.Core().read_model(folder / "model.xml")
+    kinds = ("Convolution", "GroupConvolution", "MatMul")
+    weighted = [one for one in model.get_ordered_ops() if one.get_type_name() in kinds]
+    found = [(rounded(one.input_value(0)), int8_constant(one.input_value(1))) for one in weighted]
+    assert found == [(not is_float,) * 2 for is_float in float_in_order(precision)]
+
+
+def float_in_order(precision: str) -> list[bool]:
+    """Which of the fixture's layers, from image to logits, are to stay float."""
+    blocks = [f"blocks.{block}.body.{layer}" for block in (0, 1) for layer in (0, 3)]
+    layers = ["stem.0", *blocks, "head.2"]
+    return [precision == "int8-mixed" and layer in FLOAT_LAYERS for layer in layers]
+
+
+def rounded(port: Any) -> bool:
+    """Whether a FakeQuantize gives the activations, behind operations that only move values."""
+    kind = port.get_node().get_type_name()
+    if kind in ("Gather", "Reshape", "Squeeze"):
+        return rounded(port.get_node().input_value(0))
+    return kind == "FakeQuantize"
+
+
+def int8_constant(port: Any) -> bool:
+    """Whether the weights are an int8 constant, behind what turns it into float."""
+    node = port.get_node()
+    if node.get_type_name() == "Constant":
+        return str(node.get_element_type()) == "<Type: 'int8_t'>"
+    return int8_constant(node.input_value(0))
+
+
+@pytest.mark.parametrize("precision", CALIBRATED)
+def test_exactly_the_named_layers_are_float_for_tensorrt(precision: str, lowered: Any) -> None:
+    for is_float, sources in zip(
+        float_in_order(precision), weighted_sources(lowered("tensorrt", precision)), strict=True
+    ):
+        assert [source == "DequantizeLinear" for source in sources] == [not is_float] * 2
+
+
+@pytest.mark.parametrize("precision", CALIBRATED)
+def test_exactly_the_named_layers_have_float_weights_in_onnx(precision: str, lowered: Any) -> None:
+    found = weighted_sources(lowered("onnx", precision))
+    weights = [weight == "DequantizeLinear" for _, weight in found]
+    assert weights == [not is_float for is_float in float_in_order(precision)]
+
+
+def weighted_sources(folder: Path) -> list[list[str]]:
+    """What gives each weighted layer its activations and its weights: operators, or nothing."""
+    import onnx
+
+    graph = onnx.load(folder / "model.onnx").graph
+    producer = {output: node.op_type for node in graph.node for output in node.output}
+    weighted = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
+    return [[producer.get(name, "") for name in node.input[:2]] for node in weighted]
+
+
+def test_onnx_runs_whole_in_integers(lowered: Any, tmp_path: Path) -> None:
+    """ONNX Runtime makes integer operators of all that lies between stem and head."""
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    file = str(lowered("onnx", "int8") / "model.onnx")
+    onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    counts = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
+    assert (counts["QLinearConv"], counts["QLinearAdd"], counts["QGemm"]) == (5, 2, 1)
+    assert counts["Conv"] == counts["Gemm"] == 0
+
+
+def test_onnx_weights_cannot_saturate_sixteen_bits(lowered: Any) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(lowered("onnx", "int8") / "model.onnx").graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = [array for name, array in stored.items() if name.endswith(".weight_quantized")]
+    assert len(weights) == 6
+    assert {weight.dtype for weight in weights} == {np.dtype(np.int8)}
+    assert max(int(np.abs(weight.astype(int)).max()) for weight in weights) == 64
+
+
+@pytest.mark.parametrize("name", FROM_ONNX)
+def test_layers_that_are_not_there(name: str, student: Any, tmp_path: Path) -> None:
+    wanted = Variant(precision="int8-mixed", float_layers=("stem.0", "blocks.7"))
+    with pytest.raises(InputError, match=r"layer 'blocks\.7'"):
+        get_backend(name).lower(student.graph, SIZE, wanted, student.calibration, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", FROM_ONNX)
+def test_ranges_are_of_these_images_and_this_graph(
+    name: str, lowered: Any, student: Any, tmp_path: Path
+) -> None:
+    """Darker images, or another network, give another file; the first ones give the first."""
+    from edgekd.lower.graph import deploy_graph
+
+    first = contents(lowered(name, "int8"))
+    other = deploy_graph(student.network, (0.5,) * 3, (0.1,) * 3)
+    for number, (graph, images, same) in enumerate([
+        (student.graph, student.calibration // 2, False),
+        (other, student.calibration, False),
+        (student.graph, student.calibration.copy(), True),
+    ]):  # fmt: skip
+        out = tmp_path / str(number)
+        out.mkdir()
+        get_backend(name).lower(graph, SIZE, variant("int8"), images, out)
+        assert (contents(out) == first) == same
+
+
+def contents(folder: Path) -> bytes:
+    """The files, less OpenVINO's .xml, which says when it was made."""
+    files = [file for file in sorted(folder.iterdir()) if file.suffix != ".xml"]
+    return b"".join(file.read_bytes() for file in files)
+
+
+def test_variants_share_export_and_ranges(student: Any, tmp_path: Path) -> None:
+    from edgekd.lower.backends import _onnx_quantise
+    from edgekd.lower.onnx_export import export_onnx
+
+    def lower(name: str, precision: str) -> None:
+        get_backend(name).lower(
+            student.graph, SIZE, variant(precision), student.calibration, tmp_path
+        )
+
+    lower("tensorrt", "int8")
+    before = export_onnx.cache_info().misses, _onnx_quantise.tensor_ranges.cache_info().misses
+    for name in ("tensorrt", "onnx"):
+        lower(name, "int8-mixed")
+        lower(name, "int8")
+    after = export_onnx.cache_info().misses, _onnx_quantise.tensor_ranges.cache_info().misses
+    assert before == after
+
+
+@pytest.mark.parametrize("precision", get_backend("tensorrt").precisions)
 def test_onnx_keeps_tensorrts_rules(precision: str, lowered: Any) -> None:
     assert check_onnx(lowered("tensorrt", precision) / "model.onnx") == []
+
+
+def test_half_precision_starts_behind_the_normalisation(lowered: Any) -> None:
+    import onnx
+    from onnx import TensorProto
+
+    graph = onnx.load(lowered("tensorrt", "fp16") / "model.onnx").graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        float_inputs = {kinds[name] for name in node.input if name in kinds} - {TensorProto.INT64}
+        if node.name.startswith("normalisation/"):
+            assert float_inputs <= {TensorProto.FLOAT}
+        else:
+            assert float_inputs <= {TensorProto.FLOAT16}
+    casts = [node for node in graph.node if node.op_type == "Cast"]
+    assert [node.attribute[0].i for node in casts] == [
+        TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.FLOAT,
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(
+    find_spec("tensorrt_rtx_bindings") is None,
+    reason="pip install 'edgekd[tensorrt-check]'",
+)
+@pytest.mark.parametrize("precision", get_backend("tensorrt").precisions)
+def test_tensorrt_builds_every_precision(precision: str, lowered: Any, tmp_path: Path) -> None:
+    from edgekd.lower.engine import build_engine, load_tensorrt_rtx
+
+    report = build_engine(
+        lowered("tensorrt", precision) / "model.onnx",
+        tmp_path / "model.engine",
+        trt=load_tensorrt_rtx(),
+        workspace_bytes=1 << 28,
+        compute_capabilities=("SM86", "SM89"),
+    )
+    assert report.bytes > 10_000
 
 
 def test_onnx_is_quantised_where_tensorrt_fuses(lowered: Any) -> None:
@@ -138,26 +374,36 @@ def test_backend_describes_itself(name: str) -> None:
     backend = get_backend(name)
     assert isinstance(backend, Backend)
     assert backend.name == name
-    assert backend.precisions == ("fp32", "int8")
+    assert {"fp32", "int8"} <= set(backend.precisions) <= set(LADDER)
     assert backend.completion == ("finish-on-device" if name == "tensorrt" else "complete")
+
+
+def test_onnx_warns_of_activations_that_make_int8_slow(student: Any) -> None:
+    from torch import nn
+
+    backend = get_backend("onnx")
+    assert backend.concerns(student.network) == ()
+    (said,) = backend.concerns(nn.Sequential(student.network, nn.Hardswish()))
+    assert "hard-swish" in said
+    assert get_backend("tensorrt").concerns(nn.Hardswish()) == ()
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_requests_that_cannot_be_met(name: str, student: Any, tmp_path: Path) -> None:
     backend = get_backend(name)
     with pytest.raises(InputError, match="does not lower to 'fp4'"):
-        backend.lower(student.graph, SIZE, "fp4", None, tmp_path)
+        backend.lower(student.graph, SIZE, Variant(precision="fp4"), None, tmp_path)
     with pytest.raises(InputError, match="needs calibration images"):
-        backend.lower(student.graph, SIZE, "int8", None, tmp_path)
+        backend.lower(student.graph, SIZE, variant("int8"), None, tmp_path)
     with pytest.raises(InputError, match="not uint8"):
-        backend.lower(student.graph, SIZE, "int8", student.calibration[:, :-1], tmp_path)
+        backend.lower(student.graph, SIZE, variant("int8"), student.calibration[:, :-1], tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_unknown_backend_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="'coreml'") as caught:
         get_backend("coreml")
-    assert "openvino, tensorrt, tflite" in caught.value.hint
+    assert "onnx, openvino, tensorrt, tflite" in caught.value.hint
 
 
 def test_third_party_backend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.lower import engine
 from edgekd.lower.engine import EngineBuildError, build_engine
+from edgekd.lower.precision import Variant
 
 needs_rtx = pytest.mark.skipif(
     find_spec("tensorrt_rtx_bindings") is None,
@@ -34,7 +35,7 @@ def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files = {}
     for precision in ("fp32", "int8"):
         folder = tmp_path_factory.mktemp(precision)
-        get_backend("tensorrt").lower(graph, 64, precision, images, folder)
+        get_backend("tensorrt").lower(graph, 64, Variant(precision=precision), images, folder)
         files[precision] = folder / "model.onnx"
     return files
 

@@ -44,10 +44,11 @@ def make_graph() -> Any:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from edgekd.lower.backends import get_backend
+    from edgekd.lower.precision import Variant
 
     folder, graph = tmp_path_factory.mktemp("lowered"), make_graph()
     for name in ("openvino", "tensorrt", "tflite"):
-        get_backend(name).lower(graph, SIZE, "fp32", None, folder)
+        get_backend(name).lower(graph, SIZE, Variant(precision="fp32"), None, folder)
     return {backend: folder / file for backend, file in FILES.items()}
 
 

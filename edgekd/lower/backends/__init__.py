@@ -17,6 +17,7 @@ __all__ = ["Backend", "backend_names", "get_backend"]
 
 _GROUP = "edgekd.backends"
 _BUILT_IN = {
+    "onnx": "OnnxBackend",
     "openvino": "OpenVinoBackend",
     "tensorrt": "TensorRtBackend",
     "tflite": "TfliteBackend",

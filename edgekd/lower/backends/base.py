@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import InputError, MissingDependencyError
+from edgekd.lower.precision import Variant
 
 if TYPE_CHECKING:  # importing this package must not import torch
+    from torch import nn
+
     from edgekd.lower.graph import DeployGraph
 
 __all__ = [
@@ -36,7 +39,7 @@ class Backend(Protocol):
 
     Attributes:
         name: As `get_backend` knows it.
-        precisions: What it can lower to, most exact first.
+        precisions: What it can lower to, of `edgekd.lower.precision.LADDER`.
         model_file: Name of the main file in the bundle.
         host_session: The session backend that runs this file on the host.
         completion: See `Completion`.
@@ -52,7 +55,7 @@ class Backend(Protocol):
         self,
         graph: DeployGraph,
         image_size: int,
-        precision: str,
+        variant: Variant,
         calibration: Calibration | None,
         out: Path,
     ) -> dict[str, str]:
@@ -60,10 +63,10 @@ class Backend(Protocol):
 
         Args:
             graph: uint8 [1, S, S, 3] → float32 [1, K], in eval mode; it must not change
-                between two calls, since its float form is kept for the next precision.
+                between two calls, since what was made of it is kept for the next variant.
             image_size: S.
-            precision: One of `precisions`.
-            calibration: Needed for `int8`, else not used.
+            variant: Its precision is one of `precisions`.
+            calibration: Needed for `int8` and `int8-mixed`, else not used.
             out: An existing folder.
 
         Returns:
@@ -75,18 +78,25 @@ class Backend(Protocol):
             MissingDependencyError: A tool is not installed.
         """
 
+    def concerns(self, network: nn.Module) -> tuple[str, ...]:
+        """What is known to go badly for this network on this engine, before anything is lowered.
+
+        One sentence each, for people; empty where nothing is known.
+        """
+
 
 def check_request(
-    backend: Backend, image_size: int, precision: str, calibration: Calibration | None
+    backend: Backend, image_size: int, variant: Variant, calibration: Calibration | None
 ) -> None:
-    """Raise InputError where `precision` cannot be lowered to with what was given."""
-    if precision not in backend.precisions:
+    """Raise InputError where `variant` cannot be lowered to with what was given."""
+    if variant.precision not in backend.precisions:
         known = ", ".join(backend.precisions)
-        raise InputError(f"{backend.name} does not lower to {precision!r}", f"one of: {known}")
-    if precision != "int8":
+        message = f"{backend.name} does not lower to {variant.precision!r}"
+        raise InputError(message, f"one of: {known}")
+    if not variant.calibrated:
         return
     if calibration is None or len(calibration) == 0:
-        message = f"{backend.name} needs calibration images to lower to int8"
+        message = f"{backend.name} needs calibration images to lower to {variant.precision}"
         raise InputError(message, "give images that stand for those of the device, 100 or more")
     wanted = (image_size, image_size, 3)
     if calibration.shape[1:] != wanted or calibration.dtype != np.uint8:

@@ -1,17 +1,24 @@
 """ONNX for TensorRT 10 and 11: `model.onnx`, from which the device builds its engine.
 
 TensorRT 11 knows no precision flags and no calibrator: the precision stands in the ONNX, int8
-as QuantizeLinear/DequantizeLinear pairs (signed, symmetric, zero point 0, weights per channel).
+as QuantizeLinear/DequantizeLinear pairs (signed, symmetric, zero point 0, weights per channel),
+fp16 as the type of the tensors.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekd.errors import ArtefactError
+from edgekd.lower.backends._onnx_quantise import (
+    Preset,
+    before_network,
+    float_model,
+    in_order,
+    quantise,
+)
 from edgekd.lower.backends.base import (
     Calibration,
     Completion,
@@ -19,24 +26,40 @@ from edgekd.lower.backends.base import (
     missing_tool,
     versions_of,
 )
+from edgekd.lower.precision import Variant
 from edgekd.runtime._telemetry import silence
 
 if TYPE_CHECKING:
     import onnx
+    from torch import nn
 
     from edgekd.lower.graph import DeployGraph
 
 __all__ = ["TensorRtBackend"]
 
-_QUANTISED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add"]
-_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+_QUANTISED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add")
+
+# Only inputs of convolutions, linear layers and residual sums are quantised. A pair between a
+# convolution and its ReLU, which ONNX Runtime would set too, keeps TensorRT from fusing them and
+# rounds twice. Biases stay float, since an int32 DequantizeLinear is not known everywhere.
+_PRESET = Preset(
+    operators=_QUANTISED,
+    activations="QInt8",
+    seven_bits=False,
+    float_outputs=True,
+    options={
+        "ActivationSymmetric": True,
+        "QuantizeBias": False,
+        "OpTypesToExcludeOutputQuantization": list(_QUANTISED),
+    },
+)
 
 
 class TensorRtBackend:
-    """Lowers by torch's ONNX exporter and quantises by ONNX Runtime."""
+    """Lowers by torch's ONNX exporter; ONNX Runtime's tools quantise, and convert to fp16."""
 
     name: str = "tensorrt"
-    precisions: tuple[str, ...] = ("fp32", "int8")
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8-mixed", "int8")
     model_file: str = "model.onnx"
     host_session: str = "onnx"
     completion: Completion = "finish-on-device"
@@ -45,40 +68,77 @@ class TensorRtBackend:
         self,
         graph: DeployGraph,
         image_size: int,
-        precision: str,
+        variant: Variant,
         calibration: Calibration | None,
         out: Path,
     ) -> dict[str, str]:
         """Write `model.onnx`; see `Backend.lower`.
 
         Raises:
+            InputError: Also where a float layer is not in the graph.
             ArtefactError: The file would break one of TensorRT's rules (see `check_onnx`).
         """
-        check_request(self, image_size, precision, calibration)
+        check_request(self, image_size, variant, calibration)
         silence()
-        model, file = _float_model(graph, image_size), out / self.model_file
+        model, file = float_model(graph, image_size, "lower for TensorRT"), out / self.model_file
         tools = ["torch", "onnx", "onnxscript"]
-        if precision == "int8" and calibration is not None:
-            model = _quantise(model, calibration)
+        if variant.calibrated and calibration is not None:
+            model = quantise(graph, image_size, calibration, variant.float_layers, _PRESET)
             tools.append("onnxruntime")
-        _save(model, file)
+        elif variant.precision == "fp16":
+            model = _half(model)
+            tools.append("onnxruntime")
+        file.write_bytes(model.SerializeToString())
         _check(file)
         return versions_of(*tools)
 
+    def concerns(self, network: nn.Module) -> tuple[str, ...]:
+        """See `Backend.concerns`."""
+        return ()
 
-def _float_model(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
+
+def _half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` in fp16 from the first layer to the last; the logits are cast back.
+
+    Cast of the image and normalisation stay float32: TensorRT wants the cast so, and pixels
+    are rounded once. They are taken off and put back, because the converter would round to fp16
+    between any two nodes that are kept from it.
+    """
     try:
-        from edgekd.lower.onnx_export import export_onnx
-
-        return export_onnx(graph, image_size)
+        from onnxruntime.transformers.float16 import convert_float_to_float16
     except ImportError as error:
-        raise missing_tool(error, "lower for TensorRT") from error
+        raise missing_tool(error, "convert ONNX to fp16") from error
+    network = copy.deepcopy(model)
+    nodes, constants = _take_off(network.graph, before_network(model))
+    half = convert_float_to_float16(network, keep_io_types=True)
+    graph = half.graph
+    del graph.input[:], graph.value_info[:]  # the converter leaves some wrong types there
+    graph.input.extend(model.graph.input)
+    graph.initializer.extend(constants)
+    graph.node.extend(nodes)
+    return in_order(half)
 
 
-def _save(model: onnx.ModelProto, file: Path) -> None:
-    import onnx
-
-    onnx.save(model, file)
+def _take_off(
+    graph: onnx.GraphProto, names: list[str]
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Remove the nodes of these names, with their constants, and make inputs of what they gave."""
+    nodes = [copy.deepcopy(node) for node in graph.node if node.name in names]
+    rest = [node for node in graph.node if node.name not in names]
+    read = {name for node in rest for name in node.input}
+    given = {name for node in nodes for name in node.output} & read
+    inputs = [entry for entry in graph.value_info if entry.name in given]
+    alone = {name for node in nodes for name in node.input} - read
+    constants = [copy.deepcopy(tensor) for tensor in graph.initializer if tensor.name in alone]
+    kept = [tensor for tensor in graph.initializer if tensor.name not in alone]
+    parts: list[tuple[Any, list[Any]]] = [
+        (graph.node, rest), (graph.input, inputs), (graph.initializer, kept),
+    ]  # fmt: skip
+    for field, entries in parts:
+        copies = [copy.deepcopy(entry) for entry in entries]
+        del field[:]
+        field.extend(copies)
+    return nodes, constants
 
 
 def _check(file: Path) -> None:
@@ -88,66 +148,3 @@ def _check(file: Path) -> None:
     if findings:
         message = f"TensorRT would refuse {file.name}: {'; '.join(findings)}"
         raise ArtefactError(message, "choose another student, or precision fp32")
-
-
-def _quantise(model: onnx.ModelProto, calibration: Calibration) -> onnx.ModelProto:
-    """`model` with Q/DQ pairs where TensorRT wants them.
-
-    Only inputs of convolutions, linear layers and residual sums are quantised. A pair between a
-    convolution and its ReLU, which ONNX Runtime would set too, keeps TensorRT from fusing them
-    and rounds twice. Biases stay float, since an int32 DequantizeLinear is not known everywhere.
-    """
-    try:
-        import onnx
-        from onnxruntime import quantization as ort
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as error:
-        raise missing_tool(error, "quantise for TensorRT") from error
-    with tempfile.TemporaryDirectory() as folder:
-        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
-        quant_pre_process(model, str(prepared))
-        ort.quantize_static(
-            prepared,
-            quantised,
-            _Reader(calibration),
-            quant_format=ort.QuantFormat.QDQ,
-            op_types_to_quantize=_QUANTISED,
-            per_channel=True,
-            activation_type=ort.QuantType.QInt8,
-            weight_type=ort.QuantType.QInt8,
-            nodes_to_exclude=_before_network(onnx.load(prepared)),
-            extra_options={
-                "ActivationSymmetric": True,
-                "WeightSymmetric": True,
-                "QuantizeBias": False,
-                "OpTypesToExcludeOutputQuantization": _QUANTISED,
-            },
-        )
-        return _cleaned(onnx.load(quantised))
-
-
-def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
-    from edgekd.lower.onnx_export import clean_model
-
-    return clean_model(model)
-
-
-def _before_network(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes between the image and the first weighted layer: cast, normalisation."""
-    reached, names = {entry.name for entry in model.graph.input}, []
-    for node in model.graph.node:  # in topological order
-        if node.op_type not in _WEIGHTED and reached.intersection(node.input):
-            reached.update(node.output)
-            names.append(node.name)
-    return names
-
-
-class _Reader:
-    """Hands the calibration images to ONNX Runtime, one by one."""
-
-    def __init__(self, calibration: Calibration) -> None:
-        self._images: Iterator[Any] = iter(calibration)
-
-    def get_next(self) -> dict[str, Any] | None:
-        image = next(self._images, None)
-        return None if image is None else {"image": image[None]}

@@ -1,0 +1,129 @@
+"""Ranges of activations that int8 TensorFlow Lite files are scaled by."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.lower.backends.base import Calibration, missing_tool
+
+__all__ = ["Statistics", "activation_ranges", "every_tensor_kept"]
+
+Statistics = dict[str, dict[str, NDArray[np.float32]]]
+"""Least and greatest value of each tensor by its name, as AI Edge Quantizer takes them."""
+
+_kept: dict[bytes, Statistics] = {}
+"""The last ranges, by what they were measured on."""
+
+
+def activation_ranges(content: bytes, calibration: Calibration) -> Statistics:
+    """Least and greatest value of every float activation over all calibration images.
+
+    The quantizer's own way is a moving average (0.95) of each image's extremes. It depends on
+    the order and cuts off the unusual images: on a trained MobileNetV2 it brought the
+    correlation of the logits from 0.98 down to 0.88.
+
+    The last result is kept: every int8 variant of one float file has the same ranges.
+
+    Args:
+        content: The float file.
+        calibration: uint8 [N, S, S, 3].
+    """
+    key = _fingerprint(content, calibration)
+    if key not in _kept:
+        _kept.clear()
+        _kept[key] = _measure(content, calibration)
+    return {tensor: dict(range_) for tensor, range_ in _kept[key].items()}
+
+
+@contextmanager
+def every_tensor_kept() -> Iterator[None]:
+    """Keep LiteRT from warning of an option for debugging: nothing else shows activations."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        yield
+
+
+def _fingerprint(content: bytes, calibration: Calibration) -> bytes:
+    digest = hashlib.sha256(content)
+    digest.update(repr(calibration.shape).encode())
+    digest.update(np.ascontiguousarray(calibration).data)
+    return digest.digest()
+
+
+def _measure(content: bytes, calibration: Calibration) -> Statistics:
+    """One interpreter for all images, and no copy of a tensor.
+
+    The quantizer's calibrator copies every tensor of every image, the weights as well: for a
+    MobileNetV2 at 224 pixels that is five times the work.
+    """
+    interpreter = _interpreter(content)
+    activations = _activations(interpreter, content)
+    lowest = dict.fromkeys(activations, np.inf)
+    highest = dict.fromkeys(activations, -np.inf)
+    for _ in _inferences(interpreter, calibration):
+        for tensor, view in activations.items():
+            low, high = _extremes(view())
+            lowest[tensor] = min(lowest[tensor], low)
+            highest[tensor] = max(highest[tensor], high)
+    return {
+        tensor: {"min": _scalar(lowest[tensor]), "max": _scalar(highest[tensor])}
+        for tensor in activations
+        if lowest[tensor] <= highest[tensor]
+    }
+
+
+def _interpreter(content: bytes) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise missing_tool(error, "quantise for TensorFlow Lite") from error
+    with every_tensor_kept():
+        made = Interpreter(
+            model_content=content, num_threads=1, experimental_preserve_all_tensors=True
+        )
+    made.allocate_tensors()
+    return made
+
+
+def _activations(interpreter: Any, content: bytes) -> dict[str, Any]:
+    """Readers of the float tensors that operators write, by name."""
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils as flatbuffer
+
+    (graph,) = flatbuffer.read_model(content).subgraphs
+    written = sorted({int(index) for operator in graph.operators for index in operator.outputs})
+    types = {detail["index"]: detail["dtype"] for detail in interpreter.get_tensor_details()}
+    return {
+        flatbuffer.get_tensor_name(graph.tensors[index]): interpreter.tensor(index)
+        for index in written
+        if types[index] == np.float32
+    }
+
+
+def _inferences(interpreter: Any, calibration: Calibration) -> Iterator[None]:
+    """Run every image; the interpreter's tensors hold its activations at each step."""
+    (image_input,) = interpreter.get_input_details()
+    for image in calibration:
+        interpreter.set_tensor(image_input["index"], image[None])
+        interpreter.invoke()
+        yield
+
+
+def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Least and greatest finite value (a padded max pooling pads with -inf)."""
+    low, high = float(values.min()), float(values.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
+
+
+def _scalar(value: float) -> NDArray[np.float32]:
+    """A value in the four dimensions that the quantizer keeps for activations."""
+    return np.full((1, 1, 1, 1), value, np.float32)
