@@ -19,11 +19,13 @@ _LOWER = {
     "openvino": ("openvino", "nncf"),
     "tflite": ("litert_torch", "ai_edge_quantizer"),
     "tensorrt": ("onnx", "onnxscript", "onnxruntime"),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
 }
 _RUN = {
     "openvino": ("openvino",),
     "tflite": ("ai_edge_litert.interpreter",),
     "tensorrt": ("tensorrt",),
+    "onnx": ("onnxruntime",),
 }
 
 

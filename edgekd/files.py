@@ -23,7 +23,14 @@ import msgspec
 
 from edgekd.errors import InputError
 
-__all__ = ["pretty_json", "sha256_of", "whole_file", "whole_folder", "write_whole"]
+__all__ = [
+    "pretty_json",
+    "scratch_folder",
+    "sha256_of",
+    "whole_file",
+    "whole_folder",
+    "write_whole",
+]
 
 
 def sha256_of(path: Path) -> str:
@@ -71,6 +78,21 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield beside
         _replace_folder(beside, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` that goes with the block.
+
+    What a process that was killed left goes with the next block for the same `path`.
+    """
+    _make_parent(path)
+    beside = _beside(path)
+    beside.mkdir()
+    try:
+        yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

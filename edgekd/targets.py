@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -26,31 +27,51 @@ else:
 __all__ = ["DecisionRule", "GateLimits", "Target", "load_target", "resolve_targets", "target_names"]
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+CriticalLimit = Annotated[float, Meta(gt=0.0, le=1.0)]
 
 
 class GateLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a lowered file may lose against the float student, on validation images.
 
+    Where a limit is one of evidence, the upper end of the loss's paired 95 % interval must keep
+    it: a loss that cannot be excluded counts as one.
+
     Attributes:
         max_flips: Share of images whose top class may change.
-        max_balanced_accuracy_drop: In units of balanced accuracy (0.01 is one point).
+        max_balanced_accuracy_drop: Of evidence; in units of balanced accuracy (0.01 is a point).
+        max_sensitivity_drop: As measured; of the sensitivity for each class that is not critical.
+            A class of so few images that one is more than this may lose one.
+        max_ece_increase: As measured; of the expected calibration error, each with its own
+            temperature.
         min_images: With fewer there is no evidence, and the gate fails.
     """
 
     max_flips: Share
     max_balanced_accuracy_drop: Share
+    max_sensitivity_drop: Share
+    max_ece_increase: Share
     min_images: Annotated[int, Meta(ge=1)] = 50
 
 
 class DecisionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the decision is fitted.
+    """What is asked of the decision, which is fitted to each lowered file.
 
     Attributes:
         refer_coverage: Share of validation images that shall get an answer; the least certain
             rest is referred.
+        refer_sensitivity: Instead: the sensitivity for every critical class that the answers
+            shall have; what is less certain is referred.
+        critical_sensitivity: Share of the images of a critical class in which it shall be noticed:
+            answered, or the patient referred because it cannot be excluded. 0 asks for nothing.
+        conformal_coverage: Share of images whose true class shall be in the conformal set.
+        energy_kept: Share of validation images that count as of the kind that was learnt.
     """
 
     refer_coverage: Share = 1.0
+    refer_sensitivity: Share | None = None
+    critical_sensitivity: Share = 0.0
+    conformal_coverage: Share = 0.9
+    energy_kept: Share = 0.97
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,16 +82,58 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         title: For people.
         backend: The lowering backend.
         extra: The extra of edgekd that the device installs.
-        gate: Limits by precision.
-        decision: How the decision is fitted.
+        any_computer: Whether every computer is such a device, this one too.
+        ladder: Precisions that `--precision auto` tries, in this order; the first that passes the
+            gate is taken.
+        critical: Classes whose loss harms most, whatever their case, each with a limit of
+            evidence for the sensitivity that it may lose; a model has some of them. A limit of L
+            needs 3/L images of the class: with fewer even a file that loses none of them may
+            lose more (rule of three; Hanley, Lippman-Hand 1983).
+        gate: What a lowered file may lose besides, in any precision.
+        decision: What is asked of the decision.
     """
 
     name: str
     title: str
     backend: str
     extra: str
-    gate: dict[str, GateLimits]
+    any_computer: bool = False
+    ladder: Annotated[tuple[str, ...], Meta(min_length=1)]
+    critical: dict[str, CriticalLimit] = {}
+    gate: GateLimits
     decision: DecisionRule = DecisionRule()
+
+    def critical_of(self, classes: Sequence[str]) -> dict[str, float]:
+        """The critical ones of a model's classes with their limits, in the model's order."""
+        limits = {name.casefold(): limit for name, limit in self.critical.items()}
+        found = {name: limits.get(name.casefold()) for name in classes}
+        return {name: limit for name, limit in found.items() if limit is not None}
+
+    def tightened(self, gate: dict[str, float], critical: dict[str, float]) -> Target:
+        """This target with stricter limits, and with further critical classes.
+
+        Raises:
+            InputError: There is no such limit, or a value would loosen one.
+        """
+        own = msgspec.structs.asdict(self.gate)
+        for name, value in gate.items():
+            if name not in own:
+                raise InputError(f"there is no limit {name!r}", f"known: {', '.join(own)}")
+            _refuse_looser(name, value, own[name], least=name.startswith("min_"))
+        for name, value in critical.items():
+            _refuse_looser(name, value, self.critical.get(name, 1.0))
+        raw = msgspec.to_builtins(self) | {"gate": own | gate}
+        raw["critical"] = self.critical | critical
+        try:
+            return msgspec.convert(raw, Target, strict=False)
+        except msgspec.ValidationError as error:
+            raise InputError(f"the limits are wrong: {error}", "shares lie in 0…1") from error
+
+
+def _refuse_looser(name: str, value: float, own: float, *, least: bool = False) -> None:
+    if value < own if least else value > own:
+        message = f"{name}={value:g} is looser than the target's {own:g}"
+        raise InputError(message, "looser limits belong in a target.toml of your own")
 
 
 def target_names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,10 +76,7 @@ def lenient_targets(shared_folder: Path) -> Iterator[None]:
     home = shared_folder / "lenient-targets"
     for folder in resources.target_folders():
         text = (folder / "target.toml").read_text()
-        lenient = "\n".join(
-            f"{line.split('=')[0]}= 0.5" if line.startswith("max_") else line
-            for line in text.splitlines()
-        )
+        lenient = re.sub(r"(?m)^(max_\w+|[a-z]+) = 0\.\d+$", r"\1 = 1.0", text)
         (home / folder.name).mkdir(parents=True, exist_ok=True)
         (home / folder.name / "target.toml").write_text(lenient)
     folders = sorted(path.parent for path in home.glob("*/target.toml"))
@@ -93,7 +91,7 @@ def bundles(
     lenient_targets: None,
     made_once: Callable[[str, Callable[[Path], None]], Path],
 ) -> Path:
-    """Bundles of all four targets, in fp32 and int8, made by `edgekd build`."""
+    """Bundles of all targets, in fp32 and int8, made by `edgekd build`."""
 
     def make(folder: Path) -> None:
         from edgekd.cli import main

@@ -8,18 +8,27 @@ import pytest
 
 from edgekd import resources, targets
 from edgekd.errors import InputError
+from edgekd.lower.precision import LADDER
 from edgekd.targets import load_target, resolve_targets, target_names
 
-SHIPPED = {"android": "tflite", "cpu": "openvino", "jetson": "tensorrt", "rpi": "tflite"}
+SHIPPED = {
+    "android": "tflite", "cpu": "openvino", "cpu-onnx": "onnx", "jetson": "tensorrt",
+    "rpi": "tflite",
+}  # fmt: skip
 
 TARGET = """
 name = "watch"
 title = "A watch"
 backend = "tflite"
 extra = "tflite"
-[gate.fp32]
+ladder = ["int8", "fp32"]
+[critical]
+mel = 0.05
+[gate]
 max_flips = 0.01
 max_balanced_accuracy_drop = 0.01
+max_sensitivity_drop = 0.05
+max_ece_increase = 0.02
 """
 
 
@@ -54,9 +63,11 @@ def test_shipped_targets() -> None:
 def test_shipped_target_loads(name: str) -> None:
     target = load_target(name)
     assert (target.name, target.backend) == (name, SHIPPED[name])
-    assert {"fp32", "int8"} <= set(target.gate)
-    assert target.gate["fp32"].max_flips <= target.gate["int8"].max_flips <= 0.1
-    assert target.gate["int8"].min_images == 50
+    assert (target.ladder[0], target.ladder[-1]) == ("int8", "fp32")
+    assert [name for name in LADDER if name in target.ladder] == list(target.ladder)
+    assert target.critical["mel"] <= min(target.critical.values())
+    assert target.gate.max_flips <= 0.05
+    assert target.gate.min_images == 50
     assert 0.5 < target.decision.refer_coverage <= 1.0
 
 
@@ -92,7 +103,9 @@ def test_target_of_a_third_party(own: Path) -> None:
         ('title = "A watch"', 'titel = "A watch"'),
         ("max_flips = 0.01", "max_flips = 2"),
         ("max_flips = 0.01", "max_flips = 0.01\nmin_images = 0"),
-        ("[gate.fp32]", "[gate.fp32"),
+        ("[gate]", "[gate"),
+        ("mel = 0.05", "mel = 0"),
+        ('ladder = ["int8", "fp32"]', "ladder = []"),
     ],
 )
 def test_wrong_file_is_named(own: Path, old: str, new: str) -> None:
@@ -105,3 +118,34 @@ def test_missing_file_is_named(own: Path) -> None:
     own.unlink()
     with pytest.raises(InputError, match=r"watch.target\.toml is wrong"):
         load_target("watch")
+
+
+def test_critical_classes_are_those_of_the_model(own: Path) -> None:
+    target = load_target("rpi")
+    assert target.critical_of(("nv", "MEL", "bcc")) == {"MEL": 0.05, "bcc": 0.1}
+    assert target.critical_of(("0", "1")) == {}
+
+
+def test_limits_can_be_tightened(own: Path) -> None:
+    tight = load_target("watch").tightened({"max_flips": 0.005, "min_images": 80}, {"bcc": 0.2})
+    assert (tight.gate.max_flips, tight.gate.min_images) == (0.005, 80)
+    assert tight.critical == {"mel": 0.05, "bcc": 0.2}
+    assert tight.gate.max_sensitivity_drop == 0.05
+
+
+@pytest.mark.parametrize(
+    ("gate", "critical", "said"),
+    [
+        ({"max_flips": 0.02}, {}, "max_flips=0.02 is looser than the target's 0.01"),
+        ({"min_images": 10}, {}, "min_images=10 is looser than the target's 50"),
+        ({}, {"mel": 0.1}, "mel=0.1 is looser than the target's 0.05"),
+        ({"max_flip": 0.01}, {}, "there is no limit 'max_flip'"),
+        ({}, {"bcc": 1.5}, "bcc=1.5 is looser"),
+        ({"max_flips": -0.1}, {}, "the limits are wrong"),
+    ],
+)
+def test_limits_are_not_loosened(
+    own: Path, gate: dict[str, float], critical: dict[str, float], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        load_target("watch").tightened(gate, critical)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from edgekd.bench.accuracy import compare
-from edgekd.bench.devices import DeviceAccess, find_device
+from edgekd.bench.devices import DeviceAccess, find_device, runs_on
 from edgekd.bench.devices.local import default_threads, local_facts
 from edgekd.bench.job import Answer, Job
 from edgekd.bench.latency import Preset, find_preset, summarise, validity_flags
@@ -110,7 +110,7 @@ def _target_is_here(path: Path, device: str) -> bool:
 
     with Bundle.open(path, verify=False) as bundle:
         target = bundle.manifest.lowering.target
-    return target == device and find_device(device) is not None
+    return runs_on(target, device)
 
 
 def _require_an_engine(entries: Sequence[Entry]) -> None:
@@ -142,7 +142,7 @@ def _measured(
 
 def _why_not_measured(entry: Entry, device: str, access: DeviceAccess | None) -> str | None:
     target = entry.row.target
-    if target is not None and target != device:
+    if target is not None and target != device and not runs_on(target, device):
         if find_device(target) is None:
             return f"no {target} device is configured"
         return f"it is built for {target}, and this run is about {device}"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
+CRITICAL_LIMIT = 0.05
+"""What a class that `--critical` names without a limit may lose."""
+
 
 def build(
     target: Annotated[str, typer.Option(help="A target, several with commas, or `all`.")],
@@ -24,8 +27,29 @@ def build(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundles.")] = None,
     precision: Annotated[
-        str, typer.Option(help="auto (the first that passes its gate), or int8, fp32, int8,fp32.")
+        str,
+        typer.Option(
+            help="auto (the first that passes its gate), or of int8, int8-mixed, int8-weights, "
+            "fp16, fp32: one bundle for each, or exit 4."
+        ),
     ] = "auto",
+    tighten: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LIMIT=VALUE", help="Make a limit of the gate stricter."),
+    ] = None,
+    critical: Annotated[
+        str,
+        typer.Option(
+            metavar="CLASS[=LIMIT],…",
+            help="Classes whose loss harms most, beside the target's own; or `none`.",
+        ),
+    ] = "",
+    rescue: Annotated[
+        bool, typer.Option(help="Train on with simulated int8 before int8 is given up.")
+    ] = False,
+    all_rungs: Annotated[
+        bool, typer.Option(help="Judge every rung, also those below one that passes.")
+    ] = False,
     calibration_images: Annotated[
         int, typer.Option(help="Training images that int8 ranges are measured on.")
     ] = 512,
@@ -47,43 +71,79 @@ def build(
         return
     if model is None or out is None:
         raise InputError("--model and --out are needed", "or --on-device BUNDLE to finish one")
-    from edgekd.lower.build import BuildRequest
+    from edgekd.cli.build_table import watching
     from edgekd.lower.build import build as build_bundles
+    from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
-    request = BuildRequest(
-        model=model,
-        targets=resolve_targets(target),
-        out=out,
-        precisions=_precisions(precision),
-        data_root=data_root,
-        calibration_images=calibration_images,
-        zipped=zipped,
-        say=say,
-    )
-    built = build_bundles(request)
+    with watching() as watch:
+        built = build_bundles(
+            BuildRequest(
+                model=model,
+                targets=resolve_targets(target),
+                out=out,
+                precisions=_precisions(precision),
+                data_root=data_root,
+                calibration_images=calibration_images,
+                tighten=dict(_limit(text) for text in tighten or []),
+                critical=_critical(critical),
+                all_rungs=all_rungs,
+                rescue=rescue,
+                zipped=zipped,
+                watch=watch,
+            )
+        )
+    _report(built, json=json)
+
+
+def _report(built: list[BuiltBundle], *, json: bool) -> None:
+    from edgekd.cli.build_table import summary_of
+
     if json:
         emit_json([_summary(bundle) for bundle in built])
-    else:
-        for bundle in built:
-            print(bundle.path)
+        return
+    for bundle in built:
+        print(summary_of(bundle))
 
 
 def _precisions(text: str) -> tuple[str, ...] | None:
+    from edgekd.lower.precision import LADDER
+
     if text == "auto":
         return None
     chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for precision in chosen:
-        if precision not in ("fp32", "fp16", "int8"):
+        if precision not in LADDER:
             message = f"there is no precision {precision!r}"
-            raise InputError(message, "--precision is auto, fp32, fp16 or int8")
+            raise InputError(message, f"--precision is auto, or of {', '.join(LADDER)}")
     return chosen
 
 
+def _critical(text: str) -> dict[str, float] | None:
+    if text == "none":
+        return {}
+    if not text:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    return dict(_limit(part if "=" in part else f"{part}={CRITICAL_LIMIT}") for part in parts)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        message = f"{text!r} is not of the form NAME=VALUE with a number"
+        raise InputError(message, "write e.g. max_flips=0.01") from None
+
+
 def _summary(bundle: BuiltBundle) -> dict[str, object]:
+    manifest = bundle.manifest
     return {
         "target": bundle.target,
         "path": str(bundle.path),
-        "size_bytes": bundle.size_bytes,
+        "precision": manifest.lowering.precision if manifest else None,
+        "fresh": bundle.fresh,
         "rungs": bundle.rungs,
+        "metrics": manifest.metrics if manifest else None,
     }

@@ -16,7 +16,7 @@ __all__ = ["demo", "make_demo"]
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
 ) -> None:
-    """The whole chain on synthetic dermoscopy: teacher, student, four targets, the report."""
+    """The whole chain on synthetic dermoscopy: teacher, student, every target, the report."""
     from edgekd.bench.report import print_table, write_page
     from edgekd.bench.request import BenchRequest
     from edgekd.bench.run import run_benchmark
@@ -44,9 +44,11 @@ def demo(
 
 def make_demo(out: Path) -> None:
     """Train, distil and build the demo; what is there already is reused."""
+    from edgekd.cli.build_table import watching
     from edgekd.data import load_dataset
     from edgekd.distill import pipeline
-    from edgekd.lower.build import BuildRequest, build
+    from edgekd.lower.build import build
+    from edgekd.lower.plan import BuildRequest
     from edgekd.recipe import load_recipe
     from edgekd.targets import resolve_targets
 
@@ -56,7 +58,8 @@ def make_demo(out: Path) -> None:
     load_dataset(recipe.data)
     say("2/4  train the teacher, distil the student")
     pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
-    say("3/4  lower to four targets")
+    say("3/4  lower to every target")
     targets = resolve_targets("all")
-    build(BuildRequest(out, targets, out / "bundles", precisions=("fp32", "int8"), say=say))
+    with watching() as watch:
+        build(BuildRequest(out, targets, out / "bundles", watch=watch))
     say(f"     built after {time.perf_counter() - start:.0f} s")

@@ -2,61 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekd.bundle import SELFTEST, Manifest, Rung, write_bundle, zip_bundle
-from edgekd.errors import GateFailedError, InputError
-from edgekd.lower.backends import get_backend
+import msgspec
+
+from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip_bundle
+from edgekd.data import cache_folder
+from edgekd.errors import GateFailedError
+from edgekd.files import scratch_folder
 from edgekd.lower.calibration import CalibrationSet, draw_calibration
-from edgekd.lower.candidate import Candidate, lower_backend, selftest_vectors
+from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
 from edgekd.lower.card import write_card
-from edgekd.lower.describe import describe
-from edgekd.lower.gate import judge
+from edgekd.lower.climb import Climb, climb_all, parallel_backends
+from edgekd.lower.describe import Story, describe
+from edgekd.lower.harm import layer_harm
+from edgekd.lower.ladder import Step, chosen, with_remarks
+from edgekd.lower.plan import BuildRequest, Plan, plans_of
+from edgekd.lower.precision import CALIBRATED, LADDER
 from edgekd.lower.source import Source, load_source
-from edgekd.targets import Target
+from edgekd.lower.store import Store
 
-__all__ = ["LADDER", "BuildRequest", "BuiltBundle", "build"]
-
-LADDER = ("int8", "fp32")
-"""Precisions that `auto` tries, in this order; the first that passes its gate is taken."""
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What to build.
-
-    Attributes:
-        model: The student's checkpoint, or the folder of its run.
-        targets: For which devices.
-        out: Folder of the bundles.
-        precisions: One bundle for each, or None for `auto`: one bundle for each target.
-        data_root: Where the images of the checkpoint are now, if not where they were.
-        calibration_images: Number of calibration images.
-        zipped: Write `.edgekd` files instead of folders.
-        say: Takes one line of progress.
-    """
-
-    model: Path
-    targets: Sequence[Target]
-    out: Path
-    precisions: tuple[str, ...] | None = None
-    data_root: Path | None = None
-    calibration_images: int = 512
-    zipped: bool = False
-    say: Callable[[str], None] = lambda line: None
+__all__ = ["BuildRequest", "BuiltBundle", "build", "build_all"]
 
 
 @dataclass(frozen=True)
 class BuiltBundle:
-    """One bundle that was built, or one that its gate refused (`path` is then None)."""
+    """One bundle that was built, or one that its gate refused (`path` is then None).
+
+    Attributes:
+        target: Name of its target.
+        name: Of the bundle.
+        path: Where it is.
+        manifest: What it says of itself; None where it was refused.
+        rungs: Every precision that was tried.
+        refused: Why there is none; empty for a bundle.
+        fresh: Whether it was written now; else it was there already, made of the same things.
+    """
 
     target: str
+    name: str
     path: Path | None
+    manifest: Manifest | None
     rungs: tuple[Rung, ...]
-    size_bytes: int
+    refused: tuple[str, ...] = ()
+    fresh: bool = True
 
     @property
     def passed(self) -> bool:
@@ -65,141 +58,112 @@ class BuiltBundle:
 
 
 def build(request: BuildRequest) -> list[BuiltBundle]:
-    """Build every bundle that passes its gate.
+    """Build every bundle that passes its gate; what is there already is left as it is.
 
     Raises:
-        GateFailedError: A file lost more than its target allows; the others are built all the
-            same, and nothing of the refused one is left.
-        InputError: The checkpoint or its images are not there.
-        EdgekdError: A conversion failed.
+        GateFailedError: No file of a bundle kept its limits; the others are built all the same.
+        EdgekdError: See `build_all`.
     """
-    _refuse_impossible(request)
-    source = load_source(request.model, request.data_root)
-    tried = request.precisions or LADDER
-    calibration = None
-    if "int8" in tried:
-        size = source.checkpoint.card.image_size
-        calibration = draw_calibration(source.split, size, images=request.calibration_images)
-    built: list[BuiltBundle] = []
-    with tempfile.TemporaryDirectory(prefix="edgekd-build-") as work:
-        candidates = _lower_all(request, source, tried, calibration, Path(work))
-        for target in request.targets:
-            built += _build_target(request, source, target, candidates[target.backend], calibration)
+    built = build_all(request)
     _refuse_failed(built)
     return built
 
 
-def _refuse_impossible(request: BuildRequest) -> None:
-    """A precision that was asked for by name is built or refused, never left out in silence."""
-    for target in request.targets:
-        possible = [name for name in get_backend(target.backend).precisions if name in target.gate]
-        wanted = request.precisions or [name for name in LADDER if name in possible][:1] or LADDER
-        for precision in wanted:
-            if precision not in possible:
-                message = f"there is no {precision} for {target.name}"
-                raise InputError(message, f"--precision is auto, or of: {', '.join(possible)}")
+def build_all(request: BuildRequest) -> list[BuiltBundle]:
+    """`build`, where a bundle that is refused is an answer too.
 
-
-def _lower_all(
-    request: BuildRequest,
-    source: Source,
-    tried: tuple[str, ...],
-    calibration: CalibrationSet | None,
-    work: Path,
-) -> dict[str, list[Candidate]]:
-    """Each backend lowers once, however many targets share it."""
-    candidates = {}
-    for backend in dict.fromkeys(target.backend for target in request.targets):
-        possible = get_backend(backend).precisions
-        wanted = tuple(precision for precision in tried if precision in possible)
-        log = request.out / "logs" / backend / "lower.log"
-        candidates[backend] = lower_backend(
-            source, backend, wanted, calibration, work, log, request.say
-        )
-    return candidates
-
-
-def _build_target(
-    request: BuildRequest,
-    source: Source,
-    target: Target,
-    candidates: list[Candidate],
-    calibration: CalibrationSet | None,
-) -> list[BuiltBundle]:
-    candidates = [one for one in candidates if one.precision in target.gate]
-    ladders = [candidates] if request.precisions is None else [[one] for one in candidates]
-    built = []
-    for ladder in ladders:
-        suffix = "" if request.precisions is None else f"-{ladder[0].precision}"
-        path = request.out / f"{target.name}{suffix}"
-        built.append(_climb(request, source, target, ladder, calibration, path))
-    return built
-
-
-def _climb(
-    request: BuildRequest,
-    source: Source,
-    target: Target,
-    ladder: list[Candidate],
-    calibration: CalibrationSet | None,
-    path: Path,
-) -> BuiltBundle:
-    """Take the first rung that passes, and write its bundle with every rung's numbers."""
-    rungs: list[Rung] = []
-    for candidate in ladder:
-        limits = target.gate[candidate.precision]
-        gate = judge(
-            source.logits, candidate.logits, source.targets, limits,
-            runtime=candidate.facts, findings=candidate.findings,
+    Raises:
+        InputError: The checkpoint or its images are not there, or see `plans_of`.
+        EdgekdError: A conversion failed.
+    """
+    source = load_source(request.model, request.data_root)
+    calibration = _calibration(request, source)
+    plans = plans_of(request, source, calibration)
+    built = {plan.path: _kept(plan) for plan in plans}
+    todo = [plan for plan in plans if built[plan.path] is None]
+    if not todo:
+        return [bundle for bundle in built.values() if bundle is not None]
+    with scratch_folder(cache_folder() / "build") as work:
+        lowering = Lowering(
+            source, calibration, Store(), work, request.out / "logs", request.watch,
+            threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
         )  # fmt: skip
-        rungs.append(Rung(
-            precision=candidate.precision, taken=gate.passed, size_bytes=candidate.size_bytes,
-            gate=gate,
-        ))  # fmt: skip
-        request.say(_line(path.name, rungs[-1]))
-        if gate.passed:
-            manifest = describe(source, target, candidate, tuple(rungs), calibration)
-            written = _write(request, source, candidate, manifest, path)
-            return BuiltBundle(target.name, written, tuple(rungs), candidate.size_bytes)
-    return BuiltBundle(target.name, None, tuple(rungs), 0)
+        for climb in climb_all(request, lowering, todo):
+            built[climb.plan.path] = _finish(request, lowering, climb)
+    return [bundle for bundle in built.values() if bundle is not None]
 
 
-def _line(name: str, rung: Rung) -> str:
-    gate = rung.gate
-    verdict = "passed" if gate.passed else f"refused: {'; '.join(gate.reasons)}"
-    return (
-        f"{name}: {rung.precision}, {rung.size_bytes / 1e6:.2f} MB, "
-        f"balanced accuracy {gate.balanced_accuracy:.3f} ({-gate.balanced_accuracy_drop:+.3f}), "
-        f"flips {gate.flips:.1%}, largest logit difference {gate.max_logit_difference:.3g}: "
-        f"{verdict}"
+def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None:
+    wanted = request.precisions or LADDER
+    if not CALIBRATED.intersection(wanted):
+        return None
+    return draw_calibration(source.split, source.pixels, images=request.calibration_images)
+
+
+def _kept(plan: Plan) -> BuiltBundle | None:
+    manifest = plan.current()
+    if manifest is None:
+        return None
+    rungs = manifest.lowering.rungs
+    return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
+
+
+def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
+    """Take the first rung that passes, and write its bundle with every rung's numbers."""
+    plan, steps = climb.plan, with_remarks(climb.steps)
+    place = chosen(steps)
+    rungs = tuple(
+        msgspec.structs.replace(step.rung, taken=index == place) for index, step in enumerate(steps)
     )
+    for rung in rungs:
+        if rung.taken or rung.remarks:
+            request.watch.judged(plan.name, rung)
+    if place is None:
+        refused = tuple(climb.lacking) or _why(rungs[-1])
+        return BuiltBundle(plan.target.name, plan.name, None, None, rungs, refused)
+    step = steps[place]
+    source = lowering.source
+    story = Story(
+        step.candidate, rungs, lowering.calibration, _harm_of(lowering, steps), step.rescued,
+        plan.key,
+    )  # fmt: skip
+    manifest = describe(source, plan.target, story)
+    manifest = _write(request, source, step.candidate, manifest, plan.path)
+    return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
 
 
-def _refuse_failed(built: list[BuiltBundle]) -> None:
-    failed = [bundle for bundle in built if not bundle.passed]
-    if not failed:
-        return
-    rung = failed[0].rungs[-1]
-    message = (
-        f"the {rung.precision} file for {failed[0].target} did not pass its gate: "
-        f"{'; '.join(rung.gate.reasons)}"
-    )
-    hint = "take a safer --precision, more calibration images, or another student"
-    raise GateFailedError(message, hint)
+def _harm_of(lowering: Lowering, steps: Sequence[Step]) -> tuple[LayerHarm, ...]:
+    """The ranking, where it was needed."""
+    return layer_harm(lowering) if any(step.rung.float_layers for step in steps) else ()
 
 
 def _write(
     request: BuildRequest, source: Source, candidate: Candidate, manifest: Manifest, path: Path
-) -> Path:
+) -> Manifest:
+    """Write the bundle, whole; gives the manifest with its list of files."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         vectors = Path(beside) / SELFTEST
         selftest_vectors(source, candidate).save(vectors)
         files = candidate.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
         if not request.zipped:
-            write_bundle(path, manifest, files)
-            return path
+            return write_bundle(path, manifest, files)
         folder = Path(beside) / "bundle"
-        write_bundle(folder, manifest, files)
-        zipped = path.with_name(f"{path.name}.edgekd")
-        zip_bundle(folder, zipped)
-        return zipped
+        written = write_bundle(folder, manifest, files)
+        zip_bundle(folder, path)
+        return written
+
+
+def _refuse_failed(built: Sequence[BuiltBundle]) -> None:
+    failed = [bundle for bundle in built if not bundle.passed]
+    if not failed:
+        return
+    names = ", ".join(bundle.name for bundle in failed)
+    message = f"no file for {names} passed its gate; {'; '.join(failed[0].refused)}"
+    hint = "take a safer --precision, more calibration or validation images, or another student"
+    raise GateFailedError(message, hint)
+
+
+def _why(rung: Rung) -> tuple[str, ...]:
+    """What stood against the last rung of a ladder."""
+    reasons = rung.gate.reasons if rung.gate else (rung.failure or "it could not be made",)
+    return tuple(f"{rung.precision}: {reason}" for reason in reasons)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data import Split, decode_images
+from edgekd.data import Split
 from edgekd.errors import InputError
-from edgekd.recipe import fingerprint
+from edgekd.lower.store import array_sha256
 
 __all__ = ["DEFAULT_IMAGES", "MIN_IMAGES", "CalibrationSet", "draw_calibration"]
 
@@ -25,29 +25,39 @@ class CalibrationSet:
 
     Attributes:
         indices: Positions in the data set.
+        names: Of the images, as the data set has them.
         images: uint8 [N, S, S, 3].
-        sha256: Hash of the list of images.
+        sha256: Hash of the images as the network gets them.
     """
 
     indices: tuple[int, ...]
+    names: tuple[str, ...]
     images: NDArray[np.uint8]
     sha256: str
 
-    def save(self, path: Path) -> None:
-        """Write the images as .npy, for the worker."""
-        np.save(path, self.images)
-
-    def record(self) -> dict[str, str | int]:
+    def record(self) -> dict[str, Any]:
         """What the manifest says of it."""
-        return {"part": "train", "images": len(self.indices), "sha256": self.sha256}
+        return {
+            "part": "train",
+            "images": len(self.indices),
+            "sha256": self.sha256,
+            "list": list(self.names),
+        }
 
 
 def draw_calibration(
-    split: Split, size: int, *, images: int = DEFAULT_IMAGES, seed: int = 0
+    split: Split, pixels: NDArray[np.uint8], *, images: int = DEFAULT_IMAGES, seed: int = 0
 ) -> CalibrationSet:
     """Draw from the training part, every class in turn, until there are enough.
 
-    A class that runs out leaves its place to the others, so the draw is as even as the data.
+    A class that runs out leaves its place to the others, so the draw is as even as the data. The
+    first few of a draw are themselves an even draw.
+
+    Args:
+        split: The data set in its parts.
+        pixels: All its images, uint8 [M, S, S, 3].
+        images: How many.
+        seed: The same seed draws the same images.
 
     Raises:
         InputError: The training part has fewer than `MIN_IMAGES` images.
@@ -57,10 +67,9 @@ def draw_calibration(
         message = f"{min(images, len(train))} calibration images are fewer than {MIN_IMAGES}"
         raise InputError(message, "ask for more, or train on more images")
     chosen = tuple(_round_robin(split, train, images, seed))
-    names = [split.dataset.samples[index].image for index in chosen]
-    return CalibrationSet(
-        chosen, decode_images(split.dataset.paths(chosen), size), fingerprint(names)
-    )
+    names = tuple(split.dataset.samples[index].image for index in chosen)
+    drawn = np.asarray(pixels[list(chosen)])
+    return CalibrationSet(chosen, names, drawn, array_sha256(drawn))
 
 
 def _round_robin(split: Split, train: list[int], images: int, seed: int) -> list[int]:

@@ -1,118 +1,270 @@
-"""A lowered file before it is judged: its answers on the validation images, by its own runtime."""
+"""Lowered files before they are judged: made, kept, and run by their own runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST
-from edgekd.errors import EdgekdError
+from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.files import whole_file
 from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.calibration import CalibrationSet
 from edgekd.lower.conversion import ConversionJob, convert
+from edgekd.lower.precision import Variant
+from edgekd.lower.process import JobError
 from edgekd.lower.source import Source
+from edgekd.lower.store import Kept, Store
+from edgekd.lower.trial import Answers, TrialJob, try_files
+from edgekd.lower.watch import Watch
 from edgekd.runtime.selftest import Vectors
-from edgekd.runtime.sessions import open_session
-from edgekd.runtime.sessions.base import Facts
 
-__all__ = ["Candidate", "lower_backend"]
+__all__ = ["Candidate", "Lowering", "lower_variants", "selftest_vectors"]
 
 SELFTEST_IMAGES = 16
-_RELATIVE_TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "int8": 0.1}
+_RELATIVE_TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "int8-weights": 0.02}
+_INT8_TOLERANCE = 0.1
+_PARTITIONS = "xnnpack_partitions"
+TRIAL_THREADS = 1  # whatever the machine, so that times of rungs compare
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One lowered file.
+    """One lowered file, or why there is none.
 
     Attributes:
         backend: Its backend.
-        precision: Its precision.
-        folder: Where its files are.
-        logits: Its answers [N, K] on the validation images.
-        facts: What ran it.
-        findings: What a static check found.
-        tools: Versions of what lowered it.
+        variant: What it was lowered to.
+        key: Of the store.
+        made: Its files; None where it could not be lowered.
+        answers: To the validation images; None where it could not be run.
+        failure: Why one of these is None.
     """
 
     backend: Backend
-    precision: str
-    folder: Path
-    logits: NDArray[np.float32]
-    facts: Facts
-    findings: tuple[str, ...]
-    tools: dict[str, str]
+    variant: Variant
+    key: str
+    made: Kept | None = None
+    answers: Answers | None = None
+    failure: str | None = None
 
     @property
     def size_bytes(self) -> int:
         """Bytes of its files."""
-        return sum(file.stat().st_size for file in self.folder.iterdir())
+        return sum(file.stat().st_size for file in self._paths())
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Median on this host; None where the device's engine is another one."""
+        if self.answers is None or self.backend.completion != "complete":
+            return None
+        return self.answers.latency_ms
+
+    @property
+    def partitions(self) -> int | None:
+        """Pieces that the engine's delegate took it in, where it says so; 1 is best."""
+        found = self.answers.facts.get(_PARTITIONS) if self.answers else None
+        return found if isinstance(found, int) else None
 
     def files(self) -> dict[str, Path | bytes]:
         """Its files by their name in the bundle."""
-        return {file.name: file for file in sorted(self.folder.iterdir())}
+        return {file.name: file for file in self._paths()}
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.made.folder.iterdir()) if self.made else []
 
 
-def lower_backend(
-    source: Source,
-    backend: str,
-    precisions: tuple[str, ...],
-    calibration: CalibrationSet | None,
-    work: Path,
-    log: Path,
-    say: Callable[[str], None],
+@dataclass(frozen=True)
+class Lowering:
+    """What all files of one build share.
+
+    Attributes:
+        source: The student and the validation images.
+        calibration: Training images for int8, or None.
+        store: What was made before.
+        work: A folder that goes with the build.
+        logs: Folder of the converters' logs.
+        watch: Who looks on.
+        threads: Of each converter.
+    """
+
+    source: Source
+    calibration: CalibrationSet | None
+    store: Store
+    work: Path
+    logs: Path
+    watch: Watch
+    threads: int = 1
+
+    def key(self, backend: str, variant: Variant) -> str:
+        """Key of a file in the store."""
+        images = self.calibration.sha256 if self.calibration else None
+        return self.store.key(self.source.card, backend, variant, images)
+
+
+def lower_variants(
+    lowering: Lowering, backend: str, variants: Sequence[Variant]
 ) -> list[Candidate]:
-    """Lower the student for one backend and run every file on the validation images.
+    """Lower the student for one backend to each variant, and run every file.
+
+    What the store has is neither made nor run again. A variant that fails does not stop the
+    others: it becomes a candidate without a file.
 
     Raises:
-        EdgekdError: The conversion failed (its log and a script to repeat it are kept), or the
-            backend's runtime is not installed.
+        EdgekdError: The user's own: no such backend, a tool that is not installed.
     """
-    images = None
-    if calibration is not None:
-        images = work / "calibration.npy"
-        if not images.is_file():
-            calibration.save(images)
-    job = ConversionJob(
-        backend=backend,
-        precisions=precisions,
-        checkpoint=str(source.checkpoint.folder),
-        calibration=str(images) if images else None,
-        out=str(work / backend),
-    )
-    say(f"{backend}: lowering to {', '.join(precisions)}")
-    report = convert(job, log=log)
-    tools = {done.precision: done.versions for done in report.conversions}
+    known = get_backend(backend)
+    found = {
+        variant.label: Candidate(known, variant, lowering.key(backend, variant))
+        for variant in variants
+    }
+    failures = _make(lowering, found)
+    for label, one in found.items():
+        made = lowering.store.find(one.key)
+        found[label] = replace(one, made=made, failure=failures.get(label))
+    failures = _run(lowering, found)
     return [
-        _run(source, get_backend(backend), precision, work / backend / precision, tools[precision])
-        for precision in precisions
+        replace(one, answers=_answers(lowering, one), failure=one.failure or failures.get(label))
+        for label, one in found.items()
     ]
 
 
-def _run(
-    source: Source, backend: Backend, precision: str, folder: Path, tools: dict[str, str]
-) -> Candidate:
-    file = folder / backend.model_file
-    session = open_session(backend.host_session, file)
+# ---- making ----
+
+
+def _make(lowering: Lowering, candidates: Mapping[str, Candidate]) -> dict[str, str]:
+    """Lower what the store lacks; gives what went wrong, by label."""
+    missing = [label for label, one in candidates.items() if lowering.store.find(one.key) is None]
+    for label in missing:
+        lowering.watch.state(candidates[label].backend.name, label, "waiting")
+
+    def convert_some(labels: Sequence[str]) -> None:
+        _convert(lowering, [candidates[label] for label in labels])
+
+    return _together_or_alone(convert_some, missing)
+
+
+def _convert(lowering: Lowering, candidates: Sequence[Candidate]) -> None:
+    backend = candidates[0].backend.name
+    name = "+".join(one.variant.label for one in candidates)
+    out = lowering.work / backend / name
+    job = ConversionJob(
+        backend=backend,
+        variants=tuple(one.variant for one in candidates),
+        checkpoint=str(lowering.source.folder),
+        calibration=_calibration_file(lowering),
+        out=str(out),
+        threads=lowering.threads,
+    )
+    report = convert(
+        job,
+        log=lowering.logs / backend / f"lower-{name}.log",
+        watch=lambda label: lowering.watch.state(backend, label, "lowering"),
+    )
+    for one, done in zip(candidates, report.conversions, strict=True):
+        lowering.store.keep(one.key, out / done.variant.label, done.versions)
+
+
+def _calibration_file(lowering: Lowering) -> str | None:
+    calibration = lowering.calibration
+    if calibration is None:
+        return None
+    file = lowering.work / f"{calibration.sha256[:16]}.npy"
+    return _saved(file, lambda: calibration.images)
+
+
+# ---- running ----
+
+
+def _answers(lowering: Lowering, one: Candidate) -> Answers | None:
+    images = lowering.source.images_sha256
+    return lowering.store.find_answers(one.key, images, TRIAL_THREADS) if one.made else None
+
+
+def _run(lowering: Lowering, candidates: Mapping[str, Candidate]) -> dict[str, str]:
+    """Run what was not run yet; gives what went wrong, by label."""
+
+    def try_some(labels: Sequence[str]) -> None:
+        _try(lowering, [candidates[label] for label in labels])
+
+    return _together_or_alone(
+        try_some,
+        [
+            label
+            for label, one in candidates.items()
+            if one.made and _answers(lowering, one) is None
+        ],
+    )
+
+
+def _try(lowering: Lowering, candidates: Sequence[Candidate]) -> None:
+    backend = candidates[0].backend
+    files = {one.variant.label: _model_file(one) for one in candidates}
+
+    def watch(text: str) -> None:
+        label, _, progress = text.partition(" ")
+        lowering.watch.state(backend.name, label, f"running {progress}")
+
+    job = TrialJob(
+        session=backend.host_session,
+        files=files,
+        images=_saved(lowering.work / "validation.npy", lambda: lowering.source.images),
+        out=str(lowering.work / f"{backend.name}-answers"),
+        threads=TRIAL_THREADS,
+    )
+    log = lowering.logs / backend.name / f"run-{'+'.join(files)}.log"
+    found = try_files(job, log=log, watch=watch)
+    for one in candidates:
+        label, images = one.variant.label, lowering.source.images_sha256
+        lowering.store.keep_answers(one.key, images, TRIAL_THREADS, found[label])
+        lowering.watch.state(backend.name, label, "ran")
+
+
+def _model_file(candidate: Candidate) -> str:
+    assert candidate.made is not None
+    return str(candidate.made.folder / candidate.backend.model_file)
+
+
+def _saved(file: Path, images: Callable[[], NDArray[np.uint8]]) -> str:
+    if not file.is_file():  # two backends may both be the first to need it
+        with whole_file(file) as beside, beside.open("wb") as stream:
+            np.save(stream, images())
+    return str(file)
+
+
+def _together_or_alone(
+    work: Callable[[Sequence[str]], None], labels: Sequence[str]
+) -> dict[str, str]:
+    """Do all in one process, and one by one where that fails, so that one stops no other.
+
+    Returns:
+        What went wrong, by label.
+
+    Raises:
+        JobError: A tool is missing, which would stop every one.
+    """
+    if not labels:
+        return {}
     try:
-        logits = np.concatenate([session.run(image[None]) for image in source.images])
-        facts = session.facts
-    finally:
-        session.close()
-    return Candidate(backend, precision, folder, logits, facts, _static_check(file), tools)
+        work(labels)
+    except JobError as error:
+        if error.exit_code == MissingDependencyError.exit_code:
+            raise
+        if len(labels) == 1:
+            return {labels[0]: f"{error.message}; {error.hint}"}
+    else:
+        return {}
+    failures: dict[str, str] = {}
+    for label in labels:
+        failures |= _together_or_alone(work, [label])
+    return failures
 
 
-def _static_check(file: Path) -> tuple[str, ...]:
-    """What can be seen of an ONNX file without its device's engine."""
-    if file.suffix != ".onnx":
-        return ()
-    from edgekd.lower.onnx_lint import check_onnx
-
-    return tuple(check_onnx(file))
+# ---- the self-test ----
 
 
 def selftest_vectors(source: Source, candidate: Candidate) -> Vectors:
@@ -121,13 +273,14 @@ def selftest_vectors(source: Source, candidate: Candidate) -> Vectors:
     The tolerance is relative to the largest logit: other processors sum in another order, and
     int8 kernels may round a step otherwise.
     """
+    assert candidate.answers is not None
     order = np.argsort(_occurrence(source.targets), kind="stable")[:SELFTEST_IMAGES]
-    logits = candidate.logits[order]
+    logits = candidate.answers.logits[order]
     if not np.isfinite(logits).all():
         raise EdgekdError(f"{SELFTEST} cannot be made: outputs are not finite")
     scale = max(1.0, float(np.abs(logits).max()))
-    tolerance = _RELATIVE_TOLERANCE[candidate.precision] * scale
-    return Vectors(source.images[order], logits, tolerance)
+    relative = _RELATIVE_TOLERANCE.get(candidate.variant.precision, _INT8_TOLERANCE)
+    return Vectors(source.images[order], logits, relative * scale)
 
 
 def _occurrence(targets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,84 +1,236 @@
-"""`card.md`: the manifest for people who read rather than parse."""
+"""`card.md`: the manifest for people who read rather than parse.
+
+Sections after Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgekd.bundle import Manifest
+from edgekd.bundle import ClassChange, Manifest, Rung
 
 __all__ = ["write_card"]
+
+_HARM_ROWS = 10
 
 
 def write_card(manifest: Manifest) -> str:
     """The model card of a bundle, as Markdown."""
-    model, lowering = manifest.model, manifest.lowering
+    sections = (
+        _model(manifest),
+        _use(manifest),
+        _data(manifest),
+        _decision(manifest),
+        _metrics(manifest),
+        _classes(manifest),
+        _gate(manifest),
+        _harm(manifest),
+        _caveats(manifest),
+    )
+    return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+
+
+def _model(manifest: Manifest) -> Iterator[str]:
+    model, lowering, lineage = manifest.model, manifest.lowering, manifest.lineage
+    yield f"# {model.name} for {lowering.target}"
+    yield ""
+    yield manifest.description + "."
+    yield ""
+    yield f"- Classes: {', '.join(model.classes)}"
+    yield f"- Input: {model.image_size} by {model.image_size} RGB, {model.resize}"
+    if model.params is not None and model.macs is not None:
+        size = f"{model.params / 1e6:.2f} M parameters, {model.macs / 1e6:.0f} M MAC an image"
+        yield f"- Size: {size}"
+    yield f"- File: {lowering.precision} by {lowering.backend}; {lowering.completion}"
+    yield f"- Made by: edgekd {manifest.version}; {_listed(lowering.tools)}"
+    recipe = _short(lineage.recipe_sha256)
+    yield f"- Trained by: {lineage.method}, seed {lineage.seed}, recipe {recipe}"
+    yield f"- Teacher: {_short(lineage.teacher)}; revision {_short(lineage.git_revision)}"
+    if lowering.rescued:
+        yield "- The weights were trained on with simulated int8 before lowering."
+
+
+def _use(manifest: Manifest) -> Iterator[str]:
+    yield "## Intended use"
+    yield ""
+    yield manifest.intended_use
+
+
+def _data(manifest: Manifest) -> Iterator[str]:
+    calibration = manifest.lowering.calibration
+    yield "## Data"
+    yield ""
+    yield f"- {manifest.data_source}"
+    yield f"- Licence of the data: {manifest.licences.get('data', 'unknown')}"
+    yield f"- Licence of the weights: {manifest.licences.get('weights', 'unknown')}"
+    if calibration:
+        yield (
+            f"- int8 ranges: {calibration['images']} images of the {calibration['part']} part, "
+            f"{_short(calibration['sha256'])}, listed in the manifest"
+        )
+    fitted = manifest.decision.fitted_on
+    if fitted:
+        yield (
+            f"- Gate and decision: {fitted.get('images')} images of the {fitted.get('part')} part, "
+            f"split {_short(fitted.get('split_sha256'))}"
+        )
+
+
+def _decision(manifest: Manifest) -> Iterator[str]:
     decision = manifest.decision
-    lines = [
-        f"# {model.name} for {lowering.target}",
-        "",
-        manifest.description + ".",
-        "",
-        f"- Classes: {', '.join(model.classes)}",
-        f"- Input: {model.image_size} by {model.image_size} RGB, {model.resize}",
-        f"- Precision: {lowering.precision} ({lowering.backend}); {lowering.completion}",
-        f"- Temperature {decision.temperature:.3f}; refers below {_share(decision.refer_below)}",
-        f"- Intended use: {manifest.intended_use}",
-        f"- Limits: {manifest.limits}",
-        f"- Data: {manifest.data_source}; licence {manifest.licences.get('data', 'unknown')}",
-        "",
-        *_metrics_table(manifest),
-        "",
-        *_ladder_table(manifest),
-        "",
-    ]
-    return "\n".join(lines)
+    yield "## Decision"
+    yield ""
+    yield f"- Temperature {decision.temperature:.3f}, fitted on this very file."
+    if decision.refer_below is not None:
+        yield f"- Refers below a top probability of {decision.refer_below:.3f}."
+    for name, point in manifest.metrics.get("operating_points", {}).items():
+        yield f"- {_point(name, point)}"
+    if decision.conformal_quantile is not None:
+        yield (
+            f"- Conformal sets: score up to {decision.conformal_quantile:.3f} for a coverage of "
+            f"{decision.conformal_coverage}."
+        )
+    if decision.energy_threshold is not None:
+        yield f"- Energy above {decision.energy_threshold:.3f} is unlike what was learnt."
+    outcome = manifest.metrics.get("decision")
+    if outcome:
+        yield ""
+        yield f"Of the validation images {_estimate(outcome['answered'])} get an answer;"
+        yield f"{_estimate(outcome['right'])} of the answers are right."
+        yield ""
+        yield "| class | images | answered right | missed (answered wrong) | referred |"
+        yield "|---|---|---|---|---|"
+        for name, one in outcome["per_class"].items():
+            cells = [_estimate(one[key]) for key in ("answered_right", "missed", "referred")]
+            yield f"| {name} | {one['images']} | {' | '.join(cells)} |"
 
 
-def _share(value: float | None) -> str:
-    return "never" if value is None else f"a top probability of {value:.2f}"
+def _point(name: str, point: Mapping[str, Any]) -> str:
+    if point["threshold"] is None:
+        return f"No threshold for {name}: {point['reason']}."
+    return (
+        f"Refers where {name} is not the answer but reaches {point['threshold']:.3f}: sensitivity "
+        f"{_estimate(point['sensitivity'])}, specificity {_estimate(point['specificity'])}, "
+        f"{_estimate(point['referred'])} of all images are referred for it."
+    )
 
 
-def _metrics_table(manifest: Manifest) -> list[str]:
-    part = manifest.metrics.get("part", "")
-    rows = [
-        f"## Measured on the {part} part",
-        "",
-        "| | balanced accuracy | accuracy | ECE |",
-        "|---|---|---|---|",
-    ]
+def _metrics(manifest: Manifest) -> Iterator[str]:
+    yield f"## Measured on the {manifest.metrics.get('part', '')} part"
+    yield ""
+    yield "| | balanced accuracy | accuracy | macro AUROC | ECE |"
+    yield "|---|---|---|---|---|"
+    names = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
     for role in ("teacher", "student", "artefact"):
         found = manifest.metrics.get(role)
         if found:
-            cells = [_estimate(found[name]) for name in ("balanced_accuracy", "accuracy", "ece")]
-            rows.append(f"| {role} | {' | '.join(cells)} |")
+            yield f"| {role} | {' | '.join(_estimate(found[name]) for name in names)} |"
+    yield ""
+    yield "ECE of the artefact is with its temperature, the others' without one."
+
+
+def _classes(manifest: Manifest) -> Iterator[str]:
     artefact = manifest.metrics.get("artefact") or {"per_class": {}}
-    rows += ["", "| class | sensitivity | specificity | images |", "|---|---|---|---|"]
+    changes = _changes(manifest)
+    yield "| class | images | sensitivity | specificity | lost | gained | drop | critical |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name, one in artefact["per_class"].items():
-        cells = [_estimate(one["sensitivity"]), _estimate(one["specificity"]), str(one["n"])]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    return rows
+        cells = [str(one["n"]), _estimate(one["sensitivity"]), _estimate(one["specificity"])]
+        cells += _change(changes.get(name))
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    yield "Lost and gained: against the float student, on the same images."
 
 
-def _estimate(estimate: dict[str, Any]) -> str:
+def _changes(manifest: Manifest) -> Mapping[str, ClassChange]:
+    taken = [rung for rung in manifest.lowering.rungs if rung.taken and rung.gate]
+    return taken[0].gate.per_class if taken and taken[0].gate else {}
+
+
+def _change(change: ClassChange | None) -> list[str]:
+    if change is None:
+        return ["", "", "", ""]
+    high = "" if change.drop_high is None else f" (≤ {100 * change.drop_high:.1f})"
+    drop = "" if change.drop is None else f"{100 * change.drop:+.1f} points{high}"
+    critical = f"yes, limit {100 * change.limit:.1f}" if change.critical else ""
+    return [str(change.lost), str(change.gained), drop, critical]
+
+
+def _gate(manifest: Manifest) -> Iterator[str]:
+    rungs = manifest.lowering.rungs
+    yield "## The gate, against the float student"
+    yield ""
+    yield (
+        "| precision | MB | balanced accuracy | drop (≤ 95 %) | flips | ECE | largest logit change "
+        "| verdict |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for rung in rungs:
+        yield f"| {_rung_name(rung)} | {' | '.join(_rung_cells(rung))} |"
+    limits = next((rung.gate.limits for rung in rungs if rung.gate), {})
+    if limits:
+        yield ""
+        yield f"Limits: {', '.join(f'{name} {value:g}' for name, value in limits.items())}."
+
+
+def _rung_name(rung: Rung) -> str:
+    return (
+        f"{rung.precision} ({len(rung.float_layers)} float)"
+        if rung.float_layers
+        else rung.precision
+    )
+
+
+def _rung_cells(rung: Rung) -> list[str]:
+    gate = rung.gate
+    if gate is None:
+        return ["", "", "", "", "", "", f"failed: {rung.failure}"]
+    high = gate.balanced_accuracy_drop_high
+    verdict = "taken" if rung.taken else "; ".join(gate.reasons) or "passed"
+    return [
+        f"{rung.size_bytes / 1e6:.2f}",
+        f"{gate.balanced_accuracy:.3f}",
+        f"{gate.balanced_accuracy_drop:+.3f}" + ("" if high is None else f" ({high:.3f})"),
+        f"{gate.flips:.1%}",
+        "" if gate.ece is None else f"{gate.ece:.3f}",
+        f"{gate.max_logit_difference:.3g}",
+        "; ".join([verdict, *rung.remarks]),
+    ]
+
+
+def _harm(manifest: Manifest) -> Iterator[str]:
+    harm = manifest.lowering.layer_harm
+    if not harm:
+        return
+    yield "## Layers that int8 harms most"
+    yield ""
+    yield "| layer | KL divergence | flips |"
+    yield "|---|---|---|"
+    for one in harm[:_HARM_ROWS]:
+        yield f"| {one.layer} | {one.divergence:.3g} | {one.flips} |"
+
+
+def _caveats(manifest: Manifest) -> Iterator[str]:
+    yield "## Caveats"
+    yield ""
+    yield f"- {manifest.limits}"
+    yield (
+        "- Images are taken as independent: where one lesion has several, intervals are too narrow."
+    )
+    yield "- The gate saw this host's engine; the self-test tells whether another machine agrees."
+
+
+def _estimate(estimate: Mapping[str, Any]) -> str:
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None:
         return "not measured"
     return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _ladder_table(manifest: Manifest) -> list[str]:
-    rows = [
-        "## The gate, against the float student",
-        "",
-        "| precision | MB | balanced accuracy | drop | flips | largest logit change | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for rung in manifest.lowering.rungs:
-        gate = rung.gate
-        verdict = "taken" if rung.taken else "; ".join(gate.reasons)
-        rows.append(
-            f"| {rung.precision} | {rung.size_bytes / 1e6:.2f} | {gate.balanced_accuracy:.3f} "
-            f"| {gate.balanced_accuracy_drop:.3f} | {gate.flips:.1%} "
-            f"| {gate.max_logit_difference:.3g} | {verdict} |"
-        )
-    return rows
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _short(text: str | None) -> str:
+    return "unknown" if not text else text[:12]

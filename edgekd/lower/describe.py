@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
 import edgekd
-from edgekd.bundle import Decision, Lineage, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle import LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
 from edgekd.lower.calibration import CalibrationSet
 from edgekd.lower.candidate import Candidate
+from edgekd.lower.decision import Fit, fit_decision, outcome_of
 from edgekd.lower.source import Source
-from edgekd.metrics import fit_temperature, metrics_of
-from edgekd.runtime.decision import calibrated
+from edgekd.metrics import metrics_of
 from edgekd.targets import Target
 
-__all__ = ["describe"]
+__all__ = ["Story", "describe"]
 
 
-def describe(
-    source: Source,
-    target: Target,
-    candidate: Candidate,
-    rungs: tuple[Rung, ...],
-    calibration: CalibrationSet | None,
-) -> Manifest:
+@dataclass(frozen=True)
+class Story:
+    """How a bundle's file was chosen.
+
+    Attributes:
+        candidate: The file that was taken.
+        rungs: Every precision that was tried.
+        calibration: What int8 ranges were measured on, or None.
+        harm: Layers by the harm that int8 does, where it was measured.
+        rescued: Whether its weights were trained on with simulated int8.
+        build_key: Hash of all that the bundle is made from.
+    """
+
+    candidate: Candidate
+    rungs: tuple[Rung, ...]
+    calibration: CalibrationSet | None
+    harm: tuple[LayerHarm, ...]
+    rescued: bool
+    build_key: str
+
+
+def describe(source: Source, target: Target, story: Story) -> Manifest:
     """The manifest of one lowered file; the writer fills in its list of files.
 
     Args:
         source: The float student and its validation images.
         target: For which device.
-        candidate: The file that was taken.
-        rungs: Every precision that was tried.
-        calibration: What int8 ranges were measured on, or None.
+        story: How the file was chosen.
     """
-    card = source.checkpoint.card
-    int8 = candidate.precision == "int8" and calibration is not None
+    card, candidate = source.card, story.candidate
+    assert candidate.answers is not None
+    fit = fit_decision(source, target, candidate.answers.logits)
     return Manifest(
         version=edgekd.__version__,
         task=card.task,
@@ -48,18 +62,9 @@ def describe(
             params=card.params,
             macs=card.macs,
         ),
-        decision=_decision(source, target, candidate),
-        lowering=Lowering(
-            target=target.name,
-            backend=target.backend,
-            precision=candidate.precision,
-            completion=candidate.backend.completion,
-            completion_command=_completion_command(target, candidate),
-            rungs=rungs,
-            calibration=calibration.record() if int8 and calibration else None,
-            tools=candidate.tools,
-        ),
-        metrics=_metrics(source, candidate),
+        decision=fit.decision,
+        lowering=_lowering(target, story),
+        metrics=_metrics(source, candidate, fit),
         lineage=Lineage(
             method=card.training.method,
             recipe_sha256=card.training.recipe_sha256,
@@ -77,8 +82,9 @@ def describe(
             "diagnosis and not a medical device."
         ),
         limits=(
-            f"Judged on {len(source.targets)} validation images of {card.data.name}; other "
-            "cameras, skin types and diseases are outside of what was measured."
+            f"Judged on {len(source.targets)} validation images of {card.data.name}, which also "
+            "chose the student's best epoch and fitted the decision; other cameras, skin types and "
+            "diseases are outside of what was measured."
         ),
         data_source=f"{card.data.name}. {card.data.citation}".strip(),
         licences={
@@ -88,38 +94,43 @@ def describe(
     )
 
 
+def _lowering(target: Target, story: Story) -> Lowering:
+    candidate = story.candidate
+    assert candidate.made is not None
+    calibrated = candidate.variant.calibrated and story.calibration is not None
+    return Lowering(
+        target=target.name,
+        backend=target.backend,
+        precision=candidate.variant.precision,
+        completion=candidate.backend.completion,
+        completion_command=_completion_command(target, candidate),
+        rungs=story.rungs,
+        calibration=story.calibration.record() if calibrated and story.calibration else None,
+        layer_harm=story.harm,
+        rescued=story.rescued,
+        build_key=story.build_key,
+        tools=candidate.made.tools,
+    )
+
+
 def _completion_command(target: Target, candidate: Candidate) -> str | None:
     if candidate.backend.completion == "complete":
         return None
     return f"edgekd build --target {target.name} --on-device BUNDLE"
 
 
-def _decision(source: Source, target: Target, candidate: Candidate) -> Decision:
-    """Temperature and refer threshold of this very file, on the validation images."""
-    temperature = fit_temperature(candidate.logits, source.targets)
-    coverage = target.decision.refer_coverage
-    top = calibrated(candidate.logits, temperature).max(axis=1)
-    return Decision(
-        temperature=temperature,
-        refer_below=float(np.quantile(top, 1.0 - coverage)) if coverage < 1.0 else None,
-        refer_coverage=coverage if coverage < 1.0 else None,
-        fitted_on={
-            "part": "validation",
-            "images": len(source.targets),
-            "split_sha256": source.checkpoint.card.data.sha256,
-        },
-    )
-
-
-def _metrics(source: Source, candidate: Candidate) -> dict[str, Any]:
+def _metrics(source: Source, candidate: Candidate, fit: Fit) -> dict[str, Any]:
     """Of teacher, float student and this very file, all on the validation part."""
-    classes = source.checkpoint.card.classes
-    own = metrics_of(candidate.logits, source.targets, classes)
+    assert candidate.answers is not None
+    classes, logits = source.card.classes, candidate.answers.logits
+    own = metrics_of(logits / fit.decision.temperature, source.targets, classes)
     return {
         "part": "validation",
         "teacher": (source.metrics.get("teacher") or {}).get("validation"),
         "student": source.metrics.get("validation"),
         "artefact": msgspec.to_builtins(own),
+        "decision": outcome_of(fit.decision, logits, source.targets, classes),
+        "operating_points": msgspec.to_builtins(fit.points),
     }
 
 

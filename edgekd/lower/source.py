@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data import Split, decode_images, read_split
+from edgekd.data import Split, cache_folder, decoded, read_split
 from edgekd.errors import ArtefactError, InputError
-from edgekd.models import Checkpoint, load_checkpoint, logits_of
+from edgekd.files import whole_file
+from edgekd.lower.store import array_sha256
+from edgekd.models import ModelCard, read_card
 from edgekd.models.card import METRICS, SPLIT
+
+if TYPE_CHECKING:
+    from edgekd.models import Checkpoint
 
 __all__ = ["Source", "find_student", "load_source"]
 
@@ -22,21 +28,61 @@ __all__ = ["Source", "find_student", "load_source"]
 class Source:
     """The float student with the images that its files are judged on.
 
+    What needs PyTorch is read when it is asked for: a build of which everything is kept does not.
+
     Attributes:
-        checkpoint: The student.
+        folder: The student's checkpoint.
+        card: What it remembers.
         split: The parts that it remembers.
-        images: Validation images, uint8 [N, S, S, 3].
-        targets: Their class indices [N].
-        logits: The float student's answers [N, K].
+        pixels: Every image of the data set, uint8 [M, S, S, 3], mapped from the cache.
         metrics: Metrics that training wrote down, of the student and its teacher.
     """
 
-    checkpoint: Checkpoint
+    folder: Path
+    card: ModelCard
     split: Split
-    images: NDArray[np.uint8]
-    targets: NDArray[np.int64]
-    logits: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
     metrics: dict[str, Any]
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The student with its weights."""
+        from edgekd.models import load_checkpoint
+
+        return load_checkpoint(self.folder)
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """Validation images, uint8 [N, S, S, 3]."""
+        return np.asarray(self.pixels[self.split.indices("validation")])
+
+    @cached_property
+    def images_sha256(self) -> str:
+        """Hash of the validation images."""
+        return array_sha256(self.images)
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """Class indices of the validation images [N]."""
+        labels = np.array(self.split.dataset.labels(), dtype=np.int64)
+        return labels[self.split.indices("validation")]
+
+    @cached_property
+    def logits(self) -> NDArray[np.float32]:
+        """The float student's answers [N, K] to the validation images; kept in the cache."""
+        name = f"{self.card.weights_sha256[:16]}-{self.images_sha256[:16]}.npy"
+        file = cache_folder() / "students" / name
+        if not file.is_file():
+            found = self._ask_student()
+            with whole_file(file) as beside, beside.open("wb") as stream:
+                np.save(stream, found)
+        kept: NDArray[np.float32] = np.load(file)
+        return kept
+
+    def _ask_student(self) -> NDArray[np.float32]:
+        from edgekd.models import logits_of
+
+        return logits_of(self.checkpoint.normalised(), self.images)
 
 
 def find_student(model: Path) -> Path:
@@ -56,21 +102,16 @@ def load_source(model: Path, data_root: Path | None = None) -> Source:
         ArtefactError: The checkpoint is damaged.
     """
     folder = find_student(model)
-    checkpoint = load_checkpoint(folder)
-    card = checkpoint.card
-    root = data_root or Path(card.data.root)
+    card = read_card(folder)
     if not (folder / SPLIT).is_file():
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
         raise InputError(message, "copy the checkpoint's whole folder")
+    root = data_root or Path(card.data.root)
     split = read_split(folder / SPLIT, root, name=card.data.name, classes=card.classes)
     if split.sha256() != card.data.sha256:
         message = f"{folder / SPLIT} is not the one that the model was trained with"
         raise ArtefactError(message, "copy the checkpoint's whole folder")
-    chosen = split.indices("validation")
-    images = decode_images(split.dataset.paths(chosen), card.image_size)
-    targets = np.array(split.dataset.labels(), dtype=np.int64)[chosen]
-    logits = logits_of(checkpoint.normalised(), images)
-    return Source(checkpoint, split, images, targets, logits, _metrics(folder))
+    return Source(folder, card, split, decoded(split.dataset, card.image_size), _metrics(folder))
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

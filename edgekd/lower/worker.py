@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from edgekd.errors import EdgekdError, InputError
+from edgekd.errors import InputError
 from edgekd.files import pretty_json, whole_folder, write_whole
 from edgekd.lower.backends import Backend, get_backend
-from edgekd.lower.conversion import (
-    ERROR_MARK,
-    REPORT,
-    Conversion,
-    ConversionJob,
-    ConversionReport,
-)
+from edgekd.lower.conversion import REPORT, Conversion, ConversionJob, ConversionReport
+from edgekd.lower.precision import Variant
+from edgekd.lower.process import announce, serve
 from edgekd.runtime._telemetry import silence
 
 if TYPE_CHECKING:
     from edgekd.lower.backends.base import Calibration
     from edgekd.lower.graph import DeployGraph
 
-__all__ = ["main", "run_job"]
+__all__ = ["run_job"]
 
 
-def main(arguments: list[str]) -> int:
-    """Run the job file; the exit code is 0, that of the EdgekdError, or 1."""
-    try:
-        job = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=ConversionJob)
-        run_job(job)
-    except EdgekdError as error:
-        print(f"{ERROR_MARK}{error.message}", flush=True)
-        return error.exit_code
-    except Exception as error:
-        traceback.print_exc()
-        said = str(error).strip().splitlines() or [""]
-        print(f"{ERROR_MARK}{type(error).__name__}: {said[0]}", flush=True)
-        return 1
-    return 0
-
-
-def run_job(job: ConversionJob) -> ConversionReport:
-    """Lower to each precision of the job and write `report.json`.
+def run_job(job: ConversionJob) -> None:
+    """Lower to each variant of the job and write `report.json`.
 
     Raises:
         EdgekdError: See `load_checkpoint` and `Backend.lower`.
@@ -55,14 +32,13 @@ def run_job(job: ConversionJob) -> ConversionReport:
     backend = get_backend(job.backend)
     graph, image_size = _load_graph(job)
     calibration = _load_calibration(job)
+    stem = _stem(graph, image_size)
     conversions = tuple(
-        _convert(backend, graph, image_size, precision, calibration, Path(job.out))
-        for precision in job.precisions
+        _convert(backend, graph, image_size, variant, stem, calibration, Path(job.out))
+        for variant in job.variants
     )
     report = ConversionReport(backend=job.backend, conversions=conversions)
-    content = pretty_json(report)
-    write_whole(Path(job.out) / REPORT, content)
-    return report
+    write_whole(Path(job.out) / REPORT, pretty_json(report))
 
 
 def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
@@ -79,13 +55,19 @@ def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
     return deploy_graph(checkpoint.network, card.mean, card.std), card.image_size
 
 
+def _stem(graph: DeployGraph, image_size: int) -> str | None:
+    from edgekd.lower.stem import stem_of
+
+    return stem_of(graph, image_size)
+
+
 def _load_calibration(job: ConversionJob) -> Calibration | None:
     if job.calibration is None:
         return None
     import numpy as np
 
     try:
-        images: Calibration = np.load(job.calibration, allow_pickle=False)
+        images: Calibration = np.load(job.calibration, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         message = f"the calibration images at {job.calibration} cannot be read: {error}"
         raise InputError(message, "give a .npy file with uint8 [N, S, S, 3]") from error
@@ -96,24 +78,28 @@ def _convert(
     backend: Backend,
     graph: DeployGraph,
     image_size: int,
-    precision: str,
+    variant: Variant,
+    stem: str | None,
     calibration: Calibration | None,
     out: Path,
 ) -> Conversion:
-    print(f"[edgekd] {backend.name} {precision}: start", flush=True)
+    from edgekd.lower.stem import with_float_stem
+
+    announce(variant.label)
     start = time.perf_counter()
-    with whole_folder(out / precision) as folder:
-        versions = backend.lower(graph, image_size, precision, calibration, folder)
+    with whole_folder(out / variant.label) as folder:
+        effective = with_float_stem(variant, stem)
+        versions = backend.lower(graph, image_size, effective, calibration, folder)
     seconds = time.perf_counter() - start
-    print(f"[edgekd] {backend.name} {precision}: done in {seconds:.1f} s", flush=True)
+    print(f"[edgekd] {backend.name} {variant.label}: done in {seconds:.1f} s", flush=True)
     return Conversion(
-        precision=precision,
-        file=f"{precision}/{backend.model_file}",
-        size_bytes=sum(file.stat().st_size for file in (out / precision).iterdir()),
+        variant=variant,
+        file=f"{variant.label}/{backend.model_file}",
+        size_bytes=sum(file.stat().st_size for file in (out / variant.label).iterdir()),
         seconds=round(seconds, 3),
         versions=versions,
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(ConversionJob, run_job, sys.argv[1:]))

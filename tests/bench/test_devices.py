@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekd.bench import devices
-from edgekd.bench.devices import check_device, find_device, local
+from edgekd.bench.devices import check_device, find_device, local, runs_on
 from edgekd.errors import InputError
 
 
@@ -37,6 +37,14 @@ def test_a_board_knows_itself(monkeypatch, model, name, other):
     assert find_device(name).kind == "local"
     assert find_device(other) is None
     assert find_device("android") is None
+
+
+def test_any_computer_serves_every_target_for_any_computer(monkeypatch):
+    monkeypatch.setattr(devices, "device_tree_model", lambda: None)
+    assert runs_on("cpu", "cpu")
+    assert runs_on("cpu-onnx", "cpu")
+    assert not runs_on("rpi", "cpu")
+    assert not runs_on("rpi", "rpi")
 
 
 def test_names():

@@ -138,7 +138,7 @@ def test_a_gate_without_evidence_is_exit_4(
     home.mkdir(parents=True)
     (lenient,) = [path for path in targets.target_folders() if path.name == "cpu"]
     text = (lenient / "target.toml").read_text()
-    strict = text.replace("[gate.fp32]", "[gate.fp32]\nmin_images = 100000")
+    strict = text.replace("[gate]", "[gate]\nmin_images = 100000")
     (home / "target.toml").write_text(strict)
     monkeypatch.setattr("edgekd.targets.target_folders", lambda: [home])
     out = tmp_path / "out"
@@ -199,6 +199,6 @@ def test_a_precision_that_a_target_lacks_is_not_left_out_in_silence(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["--target", "rpi", "--model", str(small_run), "--out", str(out)]
-    refused(capsys, ["build", *arguments, "--precision", "fp16"], 2, "no fp16 for rpi", "int8")
+    arguments = ["--target", "cpu-onnx", "--model", str(small_run), "--out", str(out)]
+    refused(capsys, ["build", *arguments, "--precision", "fp16"], 2, "no fp16 for cpu-onnx", "int8")
     assert not out.exists()

@@ -16,7 +16,7 @@ from edgekd.lower.onnx_lint import check_onnx
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.runtime import Classifier
 
-BACKENDS = {"cpu": None, "android": None, "rpi": None, "jetson": "onnx"}
+BACKENDS = {"cpu": None, "cpu-onnx": None, "android": None, "rpi": None, "jetson": "onnx"}
 BUNDLES = [(target, precision) for target in BACKENDS for precision in ("fp32", "int8")]
 
 
@@ -70,7 +70,7 @@ def test_a_bundle_answers_like_the_float_student(
         assert agreement > 0.85
 
 
-@pytest.mark.parametrize("target", ["cpu", "rpi"])
+@pytest.mark.parametrize("target", ["cpu", "cpu-onnx", "rpi"])
 def test_int8_files_are_smaller(bundles: Path, target: str) -> None:
     with (
         Classifier.open(bundles / f"{target}-int8") as small,

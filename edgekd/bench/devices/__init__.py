@@ -12,9 +12,9 @@ from typing import Any
 
 from edgekd.bench.devices.local import device_tree_model, local_facts
 from edgekd.errors import InputError
-from edgekd.targets import target_names
+from edgekd.targets import load_target, target_names
 
-__all__ = ["DeviceAccess", "check_device", "find_device"]
+__all__ = ["DeviceAccess", "check_device", "find_device", "runs_on"]
 
 _MODELS = {"rpi": ("raspberry pi",), "jetson": ("jetson", "nvidia orin", "nvidia tegra")}
 
@@ -37,11 +37,20 @@ class DeviceAccess:
 def find_device(name: str) -> DeviceAccess | None:
     """The device of that name, or None where it is not configured.
 
-    `cpu` is this machine. `rpi` and `jetson` are this machine where its device tree says so.
+    A target that any computer is, is this machine. `rpi` and `jetson` are this machine where its
+    device tree says so.
     """
-    if name == "cpu" or _is_this_machine(name):
+    if _is_any_computer(name) or _is_this_machine(name):
         return DeviceAccess(name, "local", local_facts)
     return None  # ssh (rpi, jetson) and adb (android) are looked up here
+
+
+def runs_on(target: str, device: str) -> bool:
+    """Whether bundles of a target can be measured on a device: both names mean one machine."""
+    own, wanted = find_device(target), find_device(device)
+    if own is None or wanted is None:
+        return False
+    return target == device or own.kind == wanted.kind == "local"
 
 
 def check_device(name: str) -> str:
@@ -54,6 +63,10 @@ def check_device(name: str) -> str:
         hint = f"choose one of {', '.join(target_names())}"
         raise InputError(f"there is no device {name!r}", hint)
     return name
+
+
+def _is_any_computer(name: str) -> bool:
+    return name in target_names() and load_target(name).any_computer
 
 
 def _is_this_machine(name: str) -> bool:

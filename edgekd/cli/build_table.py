@@ -1,0 +1,133 @@
+"""What a build shows: a living table on a terminal, lines elsewhere, one line for each bundle."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from edgekd.cli.console import say
+from edgekd.lower.watch import Lines, Watch, verdict_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgekd.bundle import GateRecord, Rung
+    from edgekd.lower.build import BuiltBundle
+
+__all__ = ["summary_of", "watching"]
+
+_COLUMNS = (
+    "file", "rung", "MB", "BACC", "drop [≤ 95 %]", "worst class", "flips", "ms", "verdict",
+)  # fmt: skip
+_NUMBERS = 6  # columns between the rung and the verdict
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """A living table where stderr is a terminal, else lines."""
+    if not sys.stderr.isatty():
+        yield Lines(say)
+        return
+    table = _LivingTable()
+    with table.live:
+        yield table
+
+
+class _LivingTable:
+    """Files while they are made, then each bundle's rungs with their verdicts."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._lock = threading.Lock()
+        self._states: dict[tuple[str, str], str] = {}
+        self._rungs: dict[tuple[str, str], Rung] = {}
+        self._console = Console(stderr=True)
+        self.live = Live(console=self._console, refresh_per_second=4)
+
+    def line(self, text: str) -> None:
+        """Above the table."""
+        self._console.print(text, highlight=False)
+
+    def state(self, backend: str, label: str, state: str) -> None:
+        """Its row."""
+        with self._lock:
+            self._states[backend, label] = state
+            self.live.update(self._table())
+
+    def judged(self, bundle: str, rung: Rung) -> None:
+        """Its row, with numbers."""
+        with self._lock:
+            self._rungs[bundle, _label(rung)] = rung
+            self.live.update(self._table())
+
+    def _table(self) -> Table:
+        from rich.table import Table
+
+        table = Table(*_COLUMNS, box=None, pad_edge=False)
+        for (backend, label), state in self._states.items():
+            if state != "ran":
+                table.add_row(backend, label, *[""] * _NUMBERS, state)
+        for (bundle, label), rung in self._rungs.items():
+            table.add_row(bundle, label, *_cells(rung), verdict_of(rung), style=_style(rung))
+        return table
+
+
+def _label(rung: Rung) -> str:
+    layers = f"-{len(rung.float_layers)}" if rung.float_layers else ""
+    return f"{rung.precision}{layers}{' rescued' if 'finished' in ''.join(rung.remarks) else ''}"
+
+
+def _style(rung: Rung) -> str:
+    if rung.taken:
+        return "bold green"
+    return "" if rung.gate and rung.gate.passed else "red"
+
+
+def _cells(rung: Rung) -> list[str]:
+    gate = rung.gate
+    if gate is None:
+        return [""] * _NUMBERS
+    high = gate.balanced_accuracy_drop_high
+    latency = rung.host_latency_ms
+    return [
+        f"{rung.size_bytes / 1e6:.2f}",
+        f"{100 * gate.balanced_accuracy:.1f}",
+        f"{_points(gate.balanced_accuracy_drop)} [{_points(high)}]",
+        _worst_class(gate),
+        f"{gate.flips:.1%}",
+        "" if latency is None else f"{latency:.1f}",
+    ]
+
+
+def _points(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:+.1f}"
+
+
+def _worst_class(gate: GateRecord) -> str:
+    drops = {name: one.drop for name, one in gate.per_class.items() if one.drop is not None}
+    if not drops:
+        return ""
+    name = max(drops, key=lambda name: drops[name] or 0.0)
+    return f"{name} {_points(drops[name])}"
+
+
+def summary_of(bundle: BuiltBundle) -> str:
+    """One line: precision taken, size, balanced accuracy with interval, worst class, flips."""
+    taken = next((rung for rung in bundle.rungs if rung.taken), None)
+    if taken is None or taken.gate is None or bundle.manifest is None:
+        return f"{bundle.name}: no file passed its gate"
+    accuracy = bundle.manifest.metrics["artefact"]["balanced_accuracy"]
+    interval = (
+        "" if accuracy["low"] is None else f" [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
+    )
+    known = "" if bundle.fresh else "  (was there already)"
+    return (
+        f"{bundle.path}: {_label(taken)}, {taken.size_bytes / 1e6:.2f} MB, balanced accuracy "
+        f"{accuracy['value']:.3f}{interval}, worst class drop {_worst_class(taken.gate)} points, "
+        f"flips {taken.gate.flips:.1%}{known}"
+    )

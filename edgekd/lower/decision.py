@@ -1,0 +1,152 @@
+"""The decision of one lowered file, fitted on its own answers to the validation images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.bundle import Decision
+from edgekd.errors import GateFailedError
+from edgekd.lower.source import Source
+from edgekd.metrics import (
+    OperatingPoint,
+    ReferBand,
+    conformal_quantile,
+    energy_of,
+    energy_threshold,
+    fit_temperature,
+    operating_point,
+    refer_band_for_coverage,
+    refer_band_for_sensitivity,
+    wilson,
+)
+from edgekd.runtime.decision import calibrated, decide
+from edgekd.targets import DecisionRule, Target
+
+__all__ = ["Fit", "fit_decision", "outcome_of"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted decision.
+
+    Attributes:
+        decision: For the manifest.
+        points: Operating point of each critical class, also of those without evidence for one.
+    """
+
+    decision: Decision
+    points: dict[str, OperatingPoint]
+
+
+def fit_decision(source: Source, target: Target, logits: NDArray[np.float32]) -> Fit:
+    """Temperature, thresholds, refer band, conformal quantile and energy threshold.
+
+    Args:
+        source: The student and the validation images.
+        target: What it asks of the decision.
+        logits: Of the lowered file [N, K] on those images.
+
+    Raises:
+        GateFailedError: No refer band reaches the sensitivity that the target asks of answers.
+    """
+    rule, classes = target.decision, source.card.classes
+    temperature = fit_temperature(logits, source.targets)
+    probabilities = calibrated(logits, temperature)
+    critical = {name: classes.index(name) for name in target.critical_of(classes)}
+    band = _band(rule, probabilities, source.targets, critical)
+    points = _points(rule, probabilities, source.targets, critical)
+    found = {name: point.threshold for name, point in points.items()}
+    thresholds = {name: at for name, at in found.items() if at is not None}
+    decision = Decision(
+        temperature=temperature,
+        thresholds=thresholds or None,
+        threshold_sensitivity=rule.critical_sensitivity if thresholds else None,
+        refer_below=band.refer_below if band else None,
+        refer_coverage=band.coverage.value if band else None,
+        conformal_quantile=conformal_quantile(
+            probabilities, source.targets, rule.conformal_coverage
+        ),
+        conformal_coverage=rule.conformal_coverage,
+        energy_threshold=energy_threshold(energy_of(logits), rule.energy_kept),
+        energy_kept=rule.energy_kept,
+        fitted_on={
+            "part": "validation",
+            "images": len(source.targets),
+            "split_sha256": source.card.data.sha256,
+            "images_sha256": source.images_sha256,
+        },
+    )
+    return Fit(decision, points)
+
+
+def _band(
+    rule: DecisionRule,
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    critical: dict[str, int],
+) -> ReferBand | None:
+    if rule.refer_sensitivity is not None and critical:
+        band = refer_band_for_sensitivity(probabilities, targets, critical, rule.refer_sensitivity)
+        if band.reason:
+            message = f"answers cannot be as sensitive as asked: {band.reason}"
+            raise GateFailedError(message, "ask for a lower refer_sensitivity, or train further")
+        return band
+    if rule.refer_coverage < 1.0:
+        return refer_band_for_coverage(probabilities, rule.refer_coverage)
+    return None
+
+
+def _points(
+    rule: DecisionRule,
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    critical: dict[str, int],
+) -> dict[str, OperatingPoint]:
+    """Of the critical classes."""
+    if not rule.critical_sensitivity:
+        return {}
+    return {
+        name: operating_point(probabilities, targets, index, rule.critical_sensitivity)
+        for name, index in critical.items()
+    }
+
+
+def outcome_of(
+    decision: Decision,
+    logits: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    classes: tuple[str, ...],
+) -> dict[str, Any]:
+    """What the whole decision does with labelled images, as counts and shares.
+
+    Returns:
+        `answered`: share of the images; `right`: share of the answers; `per_class`: for each class
+        its images and the shares of them that were answered right, answered wrong (missed) and
+        referred. Each share with its Wilson interval.
+    """
+    probabilities = calibrated(logits, decision.temperature)
+    answered = np.array([decide(row, decision, classes)[0] == "answer" for row in probabilities])
+    right = logits.argmax(axis=1) == targets
+    found: dict[str, Any] = {
+        "answered": _share(answered),
+        "right": _share(right[answered]),
+        "per_class": {},
+    }
+    for index, name in enumerate(classes):
+        own = targets == index
+        found["per_class"][name] = {
+            "images": int(own.sum()),
+            "answered_right": _share((answered & right)[own]),
+            "missed": _share((answered & ~right)[own]),
+            "referred": _share(~answered[own]),
+        }
+    return found
+
+
+def _share(flags: NDArray[np.bool_]) -> dict[str, float | None]:
+    estimate: dict[str, float | None] = wilson(int(flags.sum()), flags.size)._asdict()
+    return estimate

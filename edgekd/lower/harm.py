@@ -1,0 +1,84 @@
+"""What int8 does to the student's layers, and what is done about it: measured once, then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgekd.bundle import LayerHarm
+from edgekd.data import cache_folder
+from edgekd.files import pretty_json, write_whole
+from edgekd.lower.store import code_sha256
+from edgekd.recipe import fingerprint
+
+if TYPE_CHECKING:
+    from edgekd.lower.candidate import Lowering
+    from edgekd.lower.graph import DeployGraph
+
+__all__ = ["float_sets", "layer_harm"]
+
+RANKED_ON = 32
+"""Calibration images, classes in turn: enough to find the few bad layers."""
+
+SHOWN = 8
+"""Lines of the ranking that are told; all of it stands in the manifest."""
+
+_CODE = ("lower/simulate.py", "lower/influence.py")
+
+
+def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
+    """The student's layers by the harm that int8 does to each alone, most harmed first.
+
+    Without the first layer, which stays in float anyway. Needs calibration images; the answer is
+    kept in the cache.
+    """
+    assert lowering.calibration is not None
+    card = lowering.source.card
+    key = fingerprint(card.weights_sha256, lowering.calibration.sha256, code_sha256(*_CODE))[:32]
+    file = cache_folder() / "students" / f"{key}.harm.json"
+    if not file.is_file():
+        ranking = _rank(lowering)
+        write_whole(file, pretty_json(ranking))
+        for place, one in enumerate(ranking[:SHOWN], 1):
+            lowering.watch.line(
+                f"  {place}. {one.layer}: KL {one.divergence:.2g}, {one.flips} of {RANKED_ON} flip"
+            )
+    return msgspec.json.decode(file.read_bytes(), type=tuple[LayerHarm, ...])
+
+
+def float_sets(harm: Sequence[LayerHarm]) -> tuple[tuple[str, ...], ...]:
+    """Sets of layers to leave in float, the most harmed first, growing.
+
+    They end at a quarter of the layers, and where further layers are not harmed to speak of.
+    """
+    from edgekd.lower.influence import LayerInfluence, candidates
+
+    ranking = [
+        LayerInfluence(layer=one.layer, kl=one.divergence, flips=one.flips, relative_error=0.0)
+        for one in harm
+    ]
+    return candidates(ranking)
+
+
+def deploy_graph_of(lowering: Lowering) -> DeployGraph:
+    """The student as it is lowered."""
+    from edgekd.lower.graph import deploy_graph
+
+    card = lowering.source.card
+    return deploy_graph(lowering.source.checkpoint.network, card.mean, card.std)
+
+
+def _rank(lowering: Lowering) -> tuple[LayerHarm, ...]:
+    from edgekd.lower.influence import rank_layers
+    from edgekd.lower.stem import stem_of
+
+    assert lowering.calibration is not None
+    images, graph = lowering.calibration.images[:RANKED_ON], deploy_graph_of(lowering)
+    stem = stem_of(graph, lowering.source.card.image_size)
+    return tuple(
+        LayerHarm(layer=one.layer, divergence=one.kl, flips=one.flips)
+        for one in rank_layers(graph, images, say=lowering.watch.line)
+        if one.layer != stem
+    )

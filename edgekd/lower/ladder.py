@@ -1,0 +1,103 @@
+"""The ladder: every file's verdict, and the one that a bundle takes.
+
+The first rung that passes is taken. Speed is part of the choice: a rung that is slower than the
+next safer one is said to be so, and passed over where the cause goes along to the device: the
+engine cuts it in more pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from edgekd.bundle import Rung
+from edgekd.lower.candidate import Candidate
+from edgekd.lower.gate import Judged, judge
+
+__all__ = ["Step", "chosen", "judge_candidate", "with_remarks"]
+
+_SLOWER = 1.1
+"""Less than this ratio is the host's noise."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung with its file.
+
+    Attributes:
+        candidate: The file.
+        rung: What the manifest says of it.
+        rescued: Whether its weights were trained on with simulated int8.
+        passed_over: Passed its gate, yet is not to be taken: the next safer one is quicker.
+    """
+
+    candidate: Candidate
+    rung: Rung
+    rescued: bool = False
+    passed_over: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether it keeps the diagnosis."""
+        return self.rung.gate is not None and self.rung.gate.passed
+
+
+def judge_candidate(candidate: Candidate, judged: Judged, *, rescued: bool = False) -> Step:
+    """The verdict on one lowered file; without answers there is none to pass."""
+    answers = candidate.answers
+    gate = None
+    if answers is not None:
+        exact = candidate.variant.precision == "fp32"
+        gate = judge(judged, answers.logits, runtime=answers.facts, exact=exact)
+    rung = Rung(
+        precision=candidate.variant.precision,
+        float_layers=candidate.variant.float_layers,
+        taken=False,
+        size_bytes=candidate.size_bytes,
+        host_latency_ms=candidate.latency_ms,
+        remarks=("finished with simulated int8",) if rescued else (),
+        gate=gate,
+        failure=candidate.failure,
+    )
+    return Step(candidate, rung, rescued)
+
+
+def with_remarks(steps: Sequence[Step]) -> list[Step]:
+    """The steps, each with what there is to say of its speed beside the next safer one."""
+    remarked = []
+    for place, step in enumerate(steps):
+        safer = next((one for one in steps[place + 1 :] if one.passed), None)
+        said = tuple(_remarks(step, safer)) if safer else ()
+        rung = msgspec.structs.replace(step.rung, remarks=(*step.rung.remarks, *said))
+        over = bool(safer and _in_more_pieces(step, safer) and _ratio(step, safer) > _SLOWER)
+        remarked.append(replace(step, rung=rung, passed_over=over))
+    return remarked
+
+
+def chosen(steps: Sequence[Step]) -> int | None:
+    """Place of the first step that passed and is not to be passed over; None where none did."""
+    for place, step in enumerate(steps):
+        if step.passed and not step.passed_over:
+            return place
+    return None
+
+
+def _remarks(step: Step, safer: Step) -> Iterator[str]:
+    if _in_more_pieces(step, safer):
+        yield f"the engine takes it in {step.candidate.partitions} pieces"
+    ratio = _ratio(step, safer)
+    if ratio > _SLOWER:
+        yield f"{ratio:.1f} times the time of {safer.candidate.variant.label} on this host"
+
+
+def _in_more_pieces(step: Step, safer: Step) -> bool:
+    own, other = step.candidate.partitions, safer.candidate.partitions
+    return own is not None and other is not None and own > other
+
+
+def _ratio(step: Step, safer: Step) -> float:
+    """Time of a step over that of the safer one; 0 where one of them is not known."""
+    own, other = step.candidate.latency_ms, safer.candidate.latency_ms
+    return own / other if own and other else 0.0

@@ -1,0 +1,143 @@
+"""What a build is asked for, and the bundles that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from edgekd.bundle import Bundle, Manifest
+from edgekd.errors import EdgekdError, InputError
+from edgekd.lower.backends import get_backend
+from edgekd.lower.calibration import CalibrationSet
+from edgekd.lower.precision import LADDER
+from edgekd.lower.source import Source
+from edgekd.lower.store import code_sha256, tool_versions
+from edgekd.lower.watch import Lines, Watch
+from edgekd.recipe import fingerprint
+from edgekd.targets import Target
+
+__all__ = ["BuildRequest", "Plan", "plans_of"]
+
+_CODE = ("lower", "metrics", "bundle", "runtime", "targets.py")
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build.
+
+    Attributes:
+        model: The student's checkpoint, or the folder of its run.
+        targets: For which devices.
+        out: Folder of the bundles.
+        precisions: One bundle for each, or None for `auto`: one bundle for each target.
+        data_root: Where the images of the checkpoint are now, if not where they were.
+        calibration_images: Number of calibration images.
+        tighten: Limits of the gate to make stricter, by name.
+        critical: Further critical classes with their limits; None for the targets' own alone.
+            Empty says that no class of this model is critical.
+        all_rungs: Lower and judge every rung, also those below one that passes.
+        rescue: Train on with simulated int8 where int8 would be given up.
+        zipped: Write `.edgekd` files instead of folders.
+        watch: Who looks on.
+    """
+
+    model: Path
+    targets: Sequence[Target]
+    out: Path
+    precisions: tuple[str, ...] | None = None
+    data_root: Path | None = None
+    calibration_images: int = 512
+    tighten: dict[str, float] = field(default_factory=dict)
+    critical: dict[str, float] | None = None
+    all_rungs: bool = False
+    rescue: bool = False
+    zipped: bool = False
+    watch: Watch = field(default_factory=Lines)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One bundle to be.
+
+    Attributes:
+        target: With the limits that hold for this build.
+        ladder: Precisions to try, in this order.
+        path: Where it goes.
+        key: Hash of all that it is made from.
+    """
+
+    target: Target
+    ladder: tuple[str, ...]
+    path: Path
+    key: str
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.path.name.removesuffix(".edgekd")
+
+    def current(self) -> Manifest | None:
+        """The manifest of the bundle at its place, if it is the very one that would be built."""
+        if not self.path.exists():
+            return None
+        try:
+            with Bundle.open(self.path) as bundle:
+                manifest = bundle.manifest
+        except EdgekdError:
+            return None
+        return manifest if manifest.lowering.build_key == self.key else None
+
+
+def plans_of(
+    request: BuildRequest, source: Source, calibration: CalibrationSet | None
+) -> list[Plan]:
+    """The bundles that were asked for.
+
+    Raises:
+        InputError: A precision that a target lacks, a limit that would be loosened, or a model
+            without a critical class where none was said to be right.
+    """
+    made_from = (
+        source.card, source.images_sha256, calibration.sha256 if calibration else None,
+        request.all_rungs, request.rescue, code_sha256(*_CODE), tool_versions(),
+    )  # fmt: skip
+    plans = []
+    for target in request.targets:
+        own = _with_limits(request, target, source.card.classes)
+        for precision in request.precisions or (None,):
+            ladder = _ladder(own, precision)
+            suffix = f"-{precision}" if precision else ""
+            ending = ".edgekd" if request.zipped else ""
+            path = request.out / f"{target.name}{suffix}{ending}"
+            plans.append(Plan(own, ladder, path, fingerprint(made_from, own, ladder)))
+    return plans
+
+
+def _with_limits(request: BuildRequest, target: Target, classes: Sequence[str]) -> Target:
+    if request.critical == {}:
+        return msgspec.structs.replace(target.tightened(request.tighten, {}), critical={})
+    own = target.tightened(request.tighten, request.critical or {})
+    unknown = [name for name in request.critical or {} if name not in classes]
+    if unknown:
+        message = f"the model has no class {unknown[0]!r}"
+        raise InputError(message, f"its classes: {', '.join(classes)}")
+    if not own.critical_of(classes):
+        message = f"{target.name} names none of the classes {', '.join(classes)} as critical"
+        raise InputError(message, "name them: --critical CLASS,… ; or --critical none")
+    return own
+
+
+def _ladder(target: Target, precision: str | None) -> tuple[str, ...]:
+    possible = get_backend(target.backend).precisions
+    if precision is None:
+        rungs = tuple(name for name in target.ladder if name in possible)
+    else:
+        rungs = (precision,) if precision in possible else ()
+    if not rungs:
+        known = ", ".join(name for name in LADDER if name in possible)
+        message = f"there is no {precision or '/'.join(target.ladder)} for {target.name}"
+        raise InputError(message, f"--precision is auto, or of: {known}")
+    return rungs

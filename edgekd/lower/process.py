@@ -1,0 +1,164 @@
+"""Jobs that run in a process of their own: converters and engines.
+
+They are large, chatty and at times crash; a process of its own keeps each from the others and from
+the caller. A job that fails leaves its log and a `reproduce.sh` (an idea of Triton Model
+Navigator).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edgekd.errors import EdgekdError
+from edgekd.files import pretty_json, write_whole
+
+__all__ = ["JobError", "announce", "run_in_process", "serve"]
+
+ERROR_MARK = "edgekd-error: "
+"""Starts the line in which a job says why it failed."""
+
+STATE_MARK = "edgekd-state: "
+"""Starts a line that says what a job is doing now."""
+
+_USERS_MISTAKES = (2, 3, 6)  # exit codes of EdgekdError that a job hands on
+_PR_SET_PDEATHSIG = 1  # of Linux, <sys/prctl.h>
+Job = TypeVar("Job", bound=msgspec.Struct)
+
+
+class JobError(EdgekdError):
+    """A job failed; its log and a `reproduce.sh` were kept.
+
+    Args:
+        message: What the job was about and what it said last.
+        hint: Where the log and the script are.
+        exit_code: The job's own where the cause is the user's (2, 3, 6), else 1.
+    """
+
+    def __init__(self, message: str, hint: str, exit_code: int = 1) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
+def run_in_process(
+    module: str,
+    job: msgspec.Struct,
+    *,
+    title: str,
+    log: Path,
+    result: Path,
+    watch: Callable[[str], None] = lambda state: None,
+) -> bytes:
+    """Run `python -m module job.json` and give back what it wrote to `result`.
+
+    Args:
+        module: Its `__main__` ends in `serve`.
+        job: What to do; kept beside the log.
+        title: What it is about, for the error.
+        log: File for everything that the process prints.
+        result: File that the process writes last.
+        watch: Told what the job announces.
+
+    Raises:
+        JobError: The process failed, or left no result.
+    """
+    log = log.absolute()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    result.unlink(missing_ok=True)
+    job_file = log.with_suffix(".job.json")
+    write_whole(job_file, pretty_json(job))
+    command = [sys.executable, "-m", module, str(job_file)]
+    code = _run(command, log, watch)
+    if code != 0 or not result.is_file():
+        raise _failure(title, command, log, code)
+    return result.read_bytes()
+
+
+def serve(kind: type[Job], work: Callable[[Job], None], arguments: list[str]) -> int:
+    """The other end: do the job of the file; the exit code is 0, an EdgekdError's, or 1."""
+    _die_with_parent()
+    try:
+        work(msgspec.json.decode(Path(arguments[0]).read_bytes(), type=kind))
+    except EdgekdError as error:
+        print(f"{ERROR_MARK}{error.message}", flush=True)
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        said = str(error).strip().splitlines() or [""]
+        print(f"{ERROR_MARK}{type(error).__name__}: {said[0]}", flush=True)
+        return 1
+    return 0
+
+
+def announce(state: str) -> None:
+    """Tell the caller what this job is doing now."""
+    print(f"{STATE_MARK}{state}", flush=True)
+
+
+def _die_with_parent() -> None:
+    """A caller that is killed must not leave a converter at work (Linux only)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _run(command: list[str], log: Path, watch: Callable[[str], None]) -> int:
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}  # what was said before a crash counts
+    with (
+        log.open("wb") as kept,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=environment,
+        ) as process,
+    ):  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            kept.write(line)
+            kept.flush()
+            if line.startswith(STATE_MARK.encode()):
+                watch(line.decode(errors="replace").strip().removeprefix(STATE_MARK))
+    return process.returncode
+
+
+def _failure(title: str, command: list[str], log: Path, code: int) -> JobError:
+    script = log.with_name(f"{log.stem}.reproduce.sh")
+    _write_script(script, command)
+    message = f"{title}: {_last_words(log, code)}"
+    hint = f"see {log}; run {script} to see it again"
+    return JobError(message, hint, code if code in _USERS_MISTAKES else 1)
+
+
+def _write_script(script: Path, command: list[str]) -> None:
+    lines = ["#!/bin/sh", "# Runs the job that failed once more, in sight.", ""]
+    lines += [f"cd {shlex.quote(str(Path.cwd()))} || exit 1", shlex.join(["exec", *command])]
+    write_whole(script, "\n".join(lines) + "\n")
+    script.chmod(0o755)
+
+
+def _last_words(log: Path, code: int) -> str:
+    """The job's own error line, else what killed it, else the log's last line."""
+    lines = log.read_text(errors="replace").splitlines()
+    marked = [line.removeprefix(ERROR_MARK) for line in lines if line.startswith(ERROR_MARK)]
+    if marked:
+        return marked[-1]
+    if code < 0:
+        return f"the process was ended by {_signal_name(-code)}"
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1] if said else f"the process ended with exit code {code} and said nothing"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name} (out of memory?)" if name == "SIGKILL" else name

@@ -1,0 +1,48 @@
+"""The last rescue of int8: the student's weights are trained on with simulated int8."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from edgekd.data import cache_folder
+from edgekd.files import whole_folder
+from edgekd.lower.candidate import Lowering
+from edgekd.lower.harm import deploy_graph_of
+from edgekd.lower.quantisation_aware import finish_quantisation_aware
+from edgekd.lower.source import Source
+from edgekd.lower.store import code_sha256
+from edgekd.models import read_card, save_checkpoint
+from edgekd.recipe import fingerprint
+
+__all__ = ["rescued_source"]
+
+_CODE = ("lower/simulate.py", "lower/quantisation_aware.py")
+
+
+def rescued_source(lowering: Lowering) -> Source:
+    """The student with weights that withstand int8 better; its images stay the same.
+
+    Trained on the training part, without labels, towards the float student's own answers. The
+    weights are kept in the cache; they are judged against the float student as it was.
+    """
+    source = lowering.source
+    key = fingerprint(source.card.weights_sha256, source.card.data.sha256, code_sha256(*_CODE))
+    folder = cache_folder() / "students" / f"{key[:32]}.rescued"
+    if not folder.is_dir():
+        _write(lowering, _finished(lowering), folder)
+    return replace(source, folder=folder, card=read_card(folder))
+
+
+def _finished(lowering: Lowering) -> nn.Module:
+    source = lowering.source
+    images = np.asarray(source.pixels[source.split.indices("train")])
+    return finish_quantisation_aware(deploy_graph_of(lowering), images, say=lowering.watch.line)
+
+
+def _write(lowering: Lowering, network: nn.Module, folder: Path) -> None:
+    with whole_folder(folder) as beside:
+        save_checkpoint(beside, network, lowering.source.card)

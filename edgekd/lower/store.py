@@ -1,0 +1,151 @@
+"""What was lowered and run before, kept by content.
+
+A key holds everything that a file depends on: weights, graph, backend, variant, versions of the
+tools, this package's own lowering code, and for int8 the calibration images. So to build again is
+instant, and another calibration list lowers int8 again and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data import cache_folder
+from edgekd.files import pretty_json, whole_folder
+from edgekd.lower.precision import Variant
+from edgekd.lower.trial import Answers
+from edgekd.models import ModelCard
+from edgekd.recipe import fingerprint
+
+__all__ = ["Kept", "Store", "array_sha256", "code_sha256", "tool_versions"]
+
+_MADE, _TOOLS_FILE = "made", "tools.json"
+_KEPT = 400
+"""Entries that stay; the longest unused go first."""
+
+_TOOLS = (
+    "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "litert-torch",
+    "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "tflite-runtime", "timm", "numpy",
+)  # fmt: skip
+_CODE = (
+    "lower/graph.py", "lower/stem.py", "lower/onnx_export.py", "lower/worker.py", "lower/backends",
+)  # fmt: skip
+
+
+class Kept(NamedTuple):
+    """A lowered file in the store.
+
+    Attributes:
+        folder: With its files.
+        tools: Versions of what made them.
+    """
+
+    folder: Path
+    tools: dict[str, str]
+
+
+class Store:
+    """The kept files and answers below the user's cache folder."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or cache_folder() / "lowered"
+
+    def key(self, card: ModelCard, backend: str, variant: Variant, calibration: str | None) -> str:
+        """Key of a lowered file.
+
+        Args:
+            card: Of the student.
+            backend: Name of the lowering backend.
+            variant: What it is lowered to.
+            calibration: Hash of the calibration images; counts for int8 alone.
+        """
+        network = (card.weights_sha256, card.arch, card.arch_options, card.mean, card.std)
+        used = calibration if variant.calibrated else None
+        shape = (card.image_size, len(card.classes))
+        return fingerprint(
+            network, shape, backend, variant, used, tool_versions(), code_sha256(*_CODE)
+        )[:32]
+
+    def find(self, key: str) -> Kept | None:
+        """The file of that key, or None."""
+        place = self._folder / key / _MADE
+        if not place.is_dir():
+            return None
+        os.utime(place.parent)
+        tools = msgspec.json.decode((place / _TOOLS_FILE).read_bytes(), type=dict[str, str])
+        return Kept(place / "files", tools)
+
+    def keep(self, key: str, files: Path, tools: dict[str, str]) -> Kept:
+        """Take over the files in a folder, with the versions of what made them."""
+        place = self._folder / key / _MADE
+        with whole_folder(place) as beside:
+            shutil.copytree(files, beside / "files")
+            (beside / _TOOLS_FILE).write_bytes(pretty_json(tools))
+        self._prune()
+        return Kept(place / "files", tools)
+
+    def find_answers(self, key: str, images: str, threads: int) -> Answers | None:
+        """What the file of that key answered to images of that hash, or None."""
+        file = self._answers(key, images, threads)
+        return Answers.load(file) if file.is_file() else None
+
+    def keep_answers(self, key: str, images: str, threads: int, answers: Answers) -> None:
+        """Keep the answers of a file."""
+        answers.save(self._answers(key, images, threads))
+
+    def _answers(self, key: str, images: str, threads: int) -> Path:
+        name = fingerprint(images, threads, tool_versions(), _host())[:16]
+        return self._folder / key / f"{name}.npz"
+
+    def _prune(self) -> None:
+        entries = sorted(self._folder.iterdir(), key=lambda entry: entry.stat().st_mtime)
+        for entry in entries[:-_KEPT]:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def array_sha256(array: NDArray[np.generic]) -> str:
+    """Hex SHA-256 of an array's type, shape and values."""
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of everything installed that may shape a lowered file or run it."""
+    found = {}
+    for name in _TOOLS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@lru_cache(maxsize=4)
+def code_sha256(*places: str) -> str:
+    """Hash of edgekd's own code at some places: in a checkout it changes without a new version.
+
+    Args:
+        places: Files or folders below the package.
+    """
+    home = Path(__file__).resolve().parent.parent
+    files = [file for place in places for file in sorted(_sources(home / place))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _sources(place: Path) -> list[Path]:
+    return [place] if place.is_file() else list(place.rglob("*.py"))
+
+
+def _host() -> str:
+    """Times belong to a machine."""
+    return fingerprint(list(os.uname()), os.cpu_count())

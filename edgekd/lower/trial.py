@@ -1,0 +1,131 @@
+"""Trials: saved files, read back by their own runtime and run on the validation images.
+
+A process of its own for each backend: an engine that crashes on a file refuses the file, not the
+build. `python -m edgekd.lower.trial job.json` is that process.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.files import pretty_json, whole_file
+from edgekd.lower.process import announce, run_in_process, serve
+from edgekd.runtime.sessions import open_session
+from edgekd.runtime.sessions.base import Facts, Session
+
+__all__ = ["Answers", "TrialJob", "try_files"]
+
+_FACTS = "facts.json"
+_EVERY = 50  # images between two words of progress
+
+
+class TrialJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run.
+
+    Attributes:
+        session: Name of the session backend.
+        files: Model files by label.
+        images: File (.npy) with uint8 [N, S, S, 3].
+        out: Folder that gets `<label>.npz` and `facts.json`.
+        threads: Threads of the engine; the same for all, so that their times compare.
+    """
+
+    session: str
+    files: dict[str, str]
+    images: str
+    out: str
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one saved file answered.
+
+    Attributes:
+        logits: float32 [N, K].
+        milliseconds: Of each image [N], the engine alone, on this host with `threads` threads.
+        facts: What ran it.
+    """
+
+    logits: NDArray[np.float32]
+    milliseconds: NDArray[np.float64]
+    facts: Facts
+
+    @property
+    def latency_ms(self) -> float:
+        """Median milliseconds of an image on this host."""
+        return float(np.median(self.milliseconds))
+
+    def save(self, file: Path) -> None:
+        """Write them as .npz, whole."""
+        facts = np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
+        with whole_file(file) as beside, beside.open("wb") as stream:
+            np.savez(stream, logits=self.logits, milliseconds=self.milliseconds, facts=facts)
+
+    @classmethod
+    def load(cls, file: Path) -> Answers:
+        """Read them."""
+        with np.load(file, allow_pickle=False) as arrays:
+            facts = msgspec.json.decode(arrays["facts"].tobytes())
+            return cls(arrays["logits"], arrays["milliseconds"], facts)
+
+
+def try_files(
+    job: TrialJob, *, log: Path, watch: Callable[[str], None] = lambda state: None
+) -> dict[str, Answers]:
+    """Run the job in a process of its own; the answers by label.
+
+    Args:
+        job: What to run.
+        log: File for the engine's chatter.
+        watch: Told `label done/total` now and then.
+
+    Raises:
+        JobError: An engine crashed, refused a file, or is not installed.
+    """
+    title = f"{job.session} on {', '.join(job.files)}"
+    run_in_process(
+        "edgekd.lower.trial", job, title=title, log=log, result=Path(job.out) / _FACTS, watch=watch
+    )
+    return {label: Answers.load(Path(job.out) / f"{label}.npz") for label in job.files}
+
+
+def run_job(job: TrialJob) -> None:
+    """Run every file of the job on every image."""
+    images = np.load(job.images, mmap_mode="r", allow_pickle=False)
+    facts = {}
+    for label, file in job.files.items():
+        session = open_session(job.session, Path(file), threads=job.threads)
+        try:
+            answers = _run(session, images, label)
+        finally:
+            session.close()
+        answers.save(Path(job.out) / f"{label}.npz")
+        facts[label] = answers.facts
+    with whole_file(Path(job.out) / _FACTS) as beside:
+        beside.write_bytes(pretty_json(facts))
+
+
+def _run(session: Session, images: NDArray[np.uint8], label: str) -> Answers:
+    logits = np.empty((len(images), session.classes), np.float32)
+    taken = np.empty(len(images))
+    for index in range(len(images)):
+        if index % _EVERY == 0:
+            announce(f"{label} {index}/{len(images)}")
+        image = np.array(images[index : index + 1])  # out of the file, before the clock starts
+        start = time.perf_counter_ns()
+        logits[index] = session.run(image)[0]
+        taken[index] = time.perf_counter_ns() - start
+    return Answers(logits, taken / 1e6, session.facts)
+
+
+if __name__ == "__main__":
+    sys.exit(serve(TrialJob, run_job, sys.argv[1:]))

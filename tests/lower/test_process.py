@@ -1,0 +1,160 @@
+"""Jobs in a process of their own: their last words, their log, a script, and no orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgekd.errors import InputError
+from edgekd.lower.process import JobError, announce, run_in_process, serve
+
+
+class Job(msgspec.Struct):
+    """What the module `job_at_work` is told."""
+
+    code: str
+    result: str
+
+
+MODULE = """
+import sys
+from pathlib import Path
+import msgspec
+from edgekd.lower.process import announce, serve
+
+class Job(msgspec.Struct):
+    code: str
+    result: str
+
+def work(job):
+    exec(job.code)
+    Path(job.result).write_text("done")
+
+if __name__ == "__main__":
+    sys.exit(serve(Job, work, sys.argv[1:]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that does what its job says, found by `python -m`."""
+    (tmp_path / "job_at_work.py").write_text(MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def run(tmp_path: Path, code: str, states: list[str] | None = None) -> bytes:
+    result = tmp_path / "result"
+    watch = (lambda state: None) if states is None else states.append
+    return run_in_process(
+        "job_at_work", Job(code, str(result)), title="a job", log=tmp_path / "logs" / "job.log",
+        result=result, watch=watch,
+    )  # fmt: skip
+
+
+def test_result_states_and_chatter(tmp_path: Path) -> None:
+    states: list[str] = []
+    code = "print('chatter'); announce('half'); announce('whole')"
+    assert run(tmp_path, code, states) == b"done"
+    assert states == ["half", "whole"]
+    assert "chatter" in (tmp_path / "logs" / "job.log").read_text()
+    assert not list((tmp_path / "logs").glob("*.sh"))
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "exit_code"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", r"ended by SIGKILL \(out of memory\?\)", 1),
+        (f"import os; os.kill(os.getpid(), {signal.SIGSEGV:d})", "ended by SIGSEGV", 1),
+        ("print('unsupported operator'); raise SystemExit(4)", "unsupported operator", 1),
+        ("raise SystemExit(9)", "ended with exit code 9 and said nothing", 1),
+        ("print('all is well'); raise SystemExit(0)", "all is well", 1),  # yet no result
+        ("raise ValueError('of no use')", "ValueError: of no use", 1),
+        ("from edgekd.errors import InputError; raise InputError('your mistake')", "your mis", 2),
+    ],
+)
+def test_last_words(code: str, said: str, exit_code: int, tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=said) as caught:
+        run(tmp_path, code)
+    assert caught.value.exit_code == exit_code
+    script = tmp_path / "logs" / "job.reproduce.sh"
+    assert os.access(script, os.X_OK)
+    assert subprocess.run([script], capture_output=True, check=False).returncode in (
+        -9, -signal.SIGSEGV, 0, 1, 2, 4, 9,
+    )  # fmt: skip
+
+
+def test_an_old_result_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "result").write_text("of yesterday")
+    with pytest.raises(JobError):
+        run(tmp_path, "raise SystemExit(0)")
+
+
+def test_serve_tells_unexpected_errors_in_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "job.json").write_text("{}")
+    assert serve(Job, lambda job: None, [str(tmp_path / "job.json")]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("edgekd-error: ValidationError: Object missing required field")
+
+
+def test_serve_hands_on_the_users_mistake(tmp_path: Path) -> None:
+    def refuse(job: Job) -> None:
+        raise InputError("no such backend")
+
+    (tmp_path / "job.json").write_bytes(msgspec.json.encode(Job("", "")))
+    assert serve(Job, refuse, [str(tmp_path / "job.json")]) == 2
+
+
+def test_announcing_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    announce("int8 50/900")
+    assert capsys.readouterr().out == "edgekd-state: int8 50/900\n"
+
+
+CALLER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from job_at_work import Job
+from edgekd.lower.process import run_in_process
+here = Path(sys.argv[1])
+code = "import os, time; Path(job.result + '.pid').write_text(str(os.getpid())); time.sleep(60)"
+run_in_process("job_at_work", Job(code, str(here / "r")), title="x", log=here / "x.log",
+               result=here / "r")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: prctl(PR_SET_PDEATHSIG)")
+def test_a_job_does_not_outlive_its_caller(tmp_path: Path) -> None:
+    note = tmp_path / "r.pid"
+    caller = subprocess.Popen([sys.executable, "-c", CALLER, str(tmp_path)])
+    assert within(30, lambda: note.is_file() and note.read_text() != "")
+    job = int(note.read_text())
+    assert is_running(job)
+    caller.kill()
+    caller.wait()
+    assert within(10, lambda: not is_running(job))
+
+
+def within(seconds: float, holds: object) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -1,0 +1,113 @@
+"""What a lowered file depends on, and that nothing else lowers it again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from cards import make_card
+
+from edgekd.lower import store as storing
+from edgekd.lower.precision import Variant
+from edgekd.lower.store import Store, array_sha256, code_sha256
+from edgekd.lower.trial import Answers
+from edgekd.models import ModelCard
+
+FP32, INT8 = Variant(precision="fp32"), Variant(precision="int8")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "model.tflite").write_bytes(b"model")
+    return folder
+
+
+def changed(card: ModelCard, **changes: Any) -> ModelCard:
+    return msgspec.structs.replace(card, **changes)
+
+
+def test_key_holds_what_a_file_depends_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = make_card()
+    keys = [
+        store.key(card, "tflite", INT8, "calibration"),
+        store.key(changed(card, weights_sha256="other"), "tflite", INT8, "calibration"),
+        store.key(changed(card, image_size=64), "tflite", INT8, "calibration"),
+        store.key(changed(card, mean=(0.4, 0.5, 0.5)), "tflite", INT8, "calibration"),
+        store.key(card, "openvino", INT8, "calibration"),
+        store.key(card, "tflite", FP32, "calibration"),
+        store.key(card, "tflite", INT8, "other images"),
+        store.key(
+            card, "tflite", Variant(precision="int8-mixed", float_layers=("a",)), "calibration"
+        ),
+        store.key(
+            card, "tflite", Variant(precision="int8-mixed", float_layers=("b",)), "calibration"
+        ),
+    ]
+    monkeypatch.setattr(storing, "tool_versions", lambda: {"openvino": "2099.0"})
+    keys.append(store.key(card, "tflite", INT8, "calibration"))
+    assert len(set(keys)) == len(keys)
+
+
+def test_key_holds_nothing_else(store: Store) -> None:
+    card = make_card()
+    same = changed(card, role="teacher", params=7)
+    assert store.key(card, "tflite", INT8, "c") == store.key(same, "tflite", INT8, "c")
+    # Another calibration list lowers int8 again, and nothing else.
+    assert store.key(card, "tflite", FP32, "c") == store.key(card, "tflite", FP32, "d")
+
+
+def test_files_are_kept_with_their_tools(store: Store, files: Path) -> None:
+    assert store.find("key") is None
+    kept = store.keep("key", files, {"openvino": "1.0"})
+    assert store.find("key") == kept
+    assert kept.tools == {"openvino": "1.0"}
+    assert (kept.folder / "model.tflite").read_bytes() == b"model"
+
+
+def test_answers_belong_to_a_file_and_its_images(store: Store, files: Path) -> None:
+    store.keep("key", files, {})
+    logits = np.arange(6, dtype=np.float32).reshape(2, 3)
+    answers = Answers(logits, np.array([1.0, 3.0]), {"engine": "x", "threads": 1})
+    store.keep_answers("key", "images", 1, answers)
+    found = store.find_answers("key", "images", 1)
+    assert found is not None
+    np.testing.assert_array_equal(found.logits, logits)
+    assert (found.latency_ms, found.facts) == (2.0, {"engine": "x", "threads": 1})
+    assert store.find_answers("key", "other images", 1) is None
+    assert store.find_answers("key", "images", 2) is None
+    assert store.find_answers("other", "images", 1) is None
+
+
+def test_the_longest_unused_go_first(
+    store: Store, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "_KEPT", 2)
+    for place, key in enumerate(("a", "b")):
+        store.keep(key, files, {})
+        os.utime(tmp_path / "store" / key, (place, place))
+    assert store.find("a") is not None  # and used just now
+    store.keep("c", files, {})
+    assert [key for key in "abc" if store.find(key)] == ["a", "c"]
+
+
+def test_hash_of_an_array_tells_type_and_shape() -> None:
+    flat = np.zeros(4, np.uint8)
+    hashes = {array_sha256(a) for a in (flat, flat.reshape(2, 2), flat.view(np.int8), flat + 1)}
+    assert len(hashes) == 4
+    assert array_sha256(np.zeros((4, 2), np.uint8)[:, 0]) == array_sha256(flat)
+
+
+def test_hash_of_code_is_that_of_its_places() -> None:
+    assert code_sha256("lower/graph.py") != code_sha256("lower/store.py")
+    assert code_sha256("lower") == code_sha256("lower")
