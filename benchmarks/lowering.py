@@ -38,12 +38,12 @@ from edgekd.data import PARTS
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import write_whole
 from edgekd.lower.build import BuildRequest, BuiltBundle, build_all
-from edgekd.lower.calibration import draw_calibration
 from edgekd.lower.candidate import Candidate, Lowering, lower_variants
+from edgekd.lower.int8.calibration import draw_calibration
+from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
 from edgekd.lower.precision import Variant
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store, array_sha256
-from edgekd.lower.trial import Answers, TrialJob, try_files
 from edgekd.lower.watch import Lines, verdict_of
 from edgekd.metrics import (
     Estimate,

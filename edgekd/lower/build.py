@@ -14,13 +14,13 @@ from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip
 from edgekd.data import cache_folder
 from edgekd.errors import GateFailedError
 from edgekd.files import scratch_folder
-from edgekd.lower.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
-from edgekd.lower.card import write_card
 from edgekd.lower.climb import Climb, climb_all, parallel_backends
-from edgekd.lower.describe import Story, describe
-from edgekd.lower.harm import layer_harm
-from edgekd.lower.ladder import Step, chosen, with_remarks
+from edgekd.lower.evidence.card import write_card
+from edgekd.lower.evidence.describe import Story, describe
+from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
+from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
+from edgekd.lower.int8.harm import layer_harm
 from edgekd.lower.plan import BuildRequest, Plan, plans_of
 from edgekd.lower.precision import CALIBRATED, LADDER
 from edgekd.lower.source import Source, load_source

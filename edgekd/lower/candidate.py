@@ -13,13 +13,13 @@ from edgekd.bundle import SELFTEST
 from edgekd.errors import EdgekdError, MissingDependencyError
 from edgekd.files import whole_file
 from edgekd.lower.backends import Backend, get_backend
-from edgekd.lower.calibration import CalibrationSet
-from edgekd.lower.conversion import ConversionJob, convert
+from edgekd.lower.int8.calibration import CalibrationSet
+from edgekd.lower.jobs.conversion import ConversionJob, convert
+from edgekd.lower.jobs.process import JobError
+from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
 from edgekd.lower.precision import Variant
-from edgekd.lower.process import JobError
 from edgekd.lower.source import Source
 from edgekd.lower.store import Kept, Store
-from edgekd.lower.trial import Answers, TrialJob, try_files
 from edgekd.lower.watch import Watch
 from edgekd.runtime.selftest import Vectors
 

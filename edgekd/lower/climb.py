@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from edgekd.lower.backends import get_backend
 from edgekd.lower.candidate import Candidate, Lowering, lower_variants
-from edgekd.lower.gate import Judged, lacking_evidence
-from edgekd.lower.harm import float_sets, layer_harm
-from edgekd.lower.ladder import Step, judge_candidate
+from edgekd.lower.evidence.gate import Judged, lacking_evidence
+from edgekd.lower.evidence.ladder import Step, judge_candidate
+from edgekd.lower.int8.harm import float_sets, layer_harm
 from edgekd.lower.plan import BuildRequest, Plan
 from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 from edgekd.lower.source import Source
@@ -128,7 +128,7 @@ def _rescue(lowering: Lowering, climbs: Sequence[Climb]) -> None:
     """int8 of weights that were trained on with simulated int8, against the same student."""
     if not climbs:
         return
-    from edgekd.lower.rescue import rescued_source  # imports torch
+    from edgekd.lower.int8.rescue import rescued_source  # imports torch
 
     source = rescued_source(lowering)
     other = replace(lowering, source=source)

@@ -11,7 +11,7 @@ import msgspec
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
-from edgekd.lower.calibration import CalibrationSet
+from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.precision import LADDER
 from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256, tool_versions

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from edgekd.data import cache_folder
 from edgekd.files import pretty_json, whole_folder
+from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
-from edgekd.lower.trial import Answers
 from edgekd.models import ModelCard
 from edgekd.recipe import fingerprint
 
@@ -37,7 +37,8 @@ _TOOLS = (
     "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "tflite-runtime", "timm", "numpy",
 )  # fmt: skip
 _CODE = (
-    "lower/graph.py", "lower/stem.py", "lower/onnx_export.py", "lower/worker.py", "lower/backends",
+    "lower/graph.py", "lower/onnx_export.py", "lower/int8/stem.py", "lower/jobs/worker.py",
+    "lower/backends",
 )  # fmt: skip
 
 

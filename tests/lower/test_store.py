@@ -12,9 +12,9 @@ import pytest
 from cards import make_card
 
 from edgekd.lower import store as storing
+from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.lower.store import Store, array_sha256, code_sha256
-from edgekd.lower.trial import Answers
 from edgekd.models import ModelCard
 
 FP32, INT8 = Variant(precision="fp32"), Variant(precision="int8")

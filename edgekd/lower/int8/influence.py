@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph
-from edgekd.lower.simulate import (
+from edgekd.lower.int8.simulate import (
     Forward,
     Range,
     forwards_replaced,

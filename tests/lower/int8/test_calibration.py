@@ -8,7 +8,7 @@ import pytest
 
 from edgekd.data import Sample, Split, dataset_of, decode_images
 from edgekd.errors import InputError
-from edgekd.lower.calibration import MIN_IMAGES, draw_calibration
+from edgekd.lower.int8.calibration import MIN_IMAGES, draw_calibration
 from edgekd.runtime.preprocess import load_image
 
 COUNTS = {"df": 10, "mel": 40, "nv": 90}

@@ -1,7 +1,7 @@
 """Trials: saved files, read back by their own runtime and run on the validation images.
 
 A process of its own for each backend: an engine that crashes on a file refuses the file, not the
-build. `python -m edgekd.lower.trial job.json` is that process.
+build. `python -m edgekd.lower.jobs.trial job.json` is that process.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.files import pretty_json, whole_file
-from edgekd.lower.process import announce, run_in_process, serve
+from edgekd.lower.jobs.process import announce, run_in_process, serve
 from edgekd.runtime.sessions import open_session
 from edgekd.runtime.sessions.base import Facts, Session
 
 __all__ = ["Answers", "TrialJob", "try_files"]
 
+_MODULE = "edgekd.lower.jobs.trial"  # this one; __name__ is __main__ there
 _FACTS = "facts.json"
 _EVERY = 50  # images between two words of progress
 
@@ -92,9 +93,8 @@ def try_files(
         JobError: An engine crashed, refused a file, or is not installed.
     """
     title = f"{job.session} on {', '.join(job.files)}"
-    run_in_process(
-        "edgekd.lower.trial", job, title=title, log=log, result=Path(job.out) / _FACTS, watch=watch
-    )
+    result = Path(job.out) / _FACTS
+    run_in_process(_MODULE, job, title=title, log=log, result=result, watch=watch)
     return {label: Answers.load(Path(job.out) / f"{label}.npz") for label in job.files}
 
 

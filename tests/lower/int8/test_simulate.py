@@ -14,7 +14,7 @@ from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
 from edgekd.lower.graph import deploy_graph
-from edgekd.lower.simulate import (
+from edgekd.lower.int8.simulate import (
     fake_quantised,
     fake_quantised_weight,
     observe_ranges,

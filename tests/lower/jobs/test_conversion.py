@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from cards import ARCH, CLASSES, SIZE, make_card
 
-from edgekd.lower import worker
-from edgekd.lower.conversion import ConversionJob, ConversionReport, convert
+from edgekd.lower.jobs import worker
+from edgekd.lower.jobs.conversion import ConversionJob, ConversionReport, convert
+from edgekd.lower.jobs.process import JobError, serve
 from edgekd.lower.precision import Variant
-from edgekd.lower.process import JobError, serve
 from edgekd.models import create_network, save_checkpoint
 from edgekd.runtime.sessions import open_session
 

@@ -14,7 +14,7 @@ import msgspec
 
 from edgekd.bundle import Rung
 from edgekd.lower.candidate import Candidate
-from edgekd.lower.gate import Judged, judge
+from edgekd.lower.evidence.gate import Judged, judge
 
 __all__ = ["Step", "chosen", "judge_candidate", "with_remarks"]
 

@@ -9,9 +9,9 @@ import msgspec
 
 import edgekd
 from edgekd.bundle import LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
-from edgekd.lower.calibration import CalibrationSet
 from edgekd.lower.candidate import Candidate
-from edgekd.lower.decision import Fit, fit_decision, outcome_of
+from edgekd.lower.evidence.decision import Fit, fit_decision, outcome_of
+from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.source import Source
 from edgekd.metrics import metrics_of
 from edgekd.targets import Target

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from edgekd.lower.jobs.process import run_in_process
 from edgekd.lower.precision import Variant
-from edgekd.lower.process import run_in_process
 
 __all__ = ["Conversion", "ConversionJob", "ConversionReport", "convert"]
 
 REPORT = "report.json"
+_WORKER = "edgekd.lower.jobs.worker"
 
 
 class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +78,6 @@ def convert(
         JobError: The worker failed.
     """
     title = f"{job.backend} {'/'.join(variant.label for variant in job.variants)}"
-    raw = run_in_process(
-        "edgekd.lower.worker", job, title=title, log=log, result=Path(job.out) / REPORT, watch=watch
-    )
+    result = Path(job.out) / REPORT
+    raw = run_in_process(_WORKER, job, title=title, log=log, result=result, watch=watch)
     return msgspec.json.decode(raw, type=ConversionReport)

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 
 from edgekd.lower.graph import DeployGraph
+from edgekd.lower.int8.simulate import observe_ranges
 from edgekd.lower.precision import Variant
-from edgekd.lower.simulate import observe_ranges
 
 __all__ = ["stem_of", "with_float_stem"]
 

@@ -11,11 +11,11 @@ import pytest
 from edgekd.bundle import Rung
 from edgekd.lower.backends import get_backend
 from edgekd.lower.candidate import Candidate
-from edgekd.lower.gate import Judged
-from edgekd.lower.ladder import Step, chosen, judge_candidate, with_remarks
+from edgekd.lower.evidence.gate import Judged
+from edgekd.lower.evidence.ladder import Step, chosen, judge_candidate, with_remarks
+from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.lower.store import Kept
-from edgekd.lower.trial import Answers
 from edgekd.targets import GateLimits
 
 TARGETS = np.arange(200) % 2

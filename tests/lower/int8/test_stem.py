@@ -9,11 +9,11 @@ import onnx
 import pytest
 from cards import CLASSES, SIZE, make_card
 
-from edgekd.lower.conversion import ConversionJob
 from edgekd.lower.graph import deploy_graph
+from edgekd.lower.int8.stem import stem_of, with_float_stem
+from edgekd.lower.jobs.conversion import ConversionJob
+from edgekd.lower.jobs.worker import run_job
 from edgekd.lower.precision import Variant
-from edgekd.lower.stem import stem_of, with_float_stem
-from edgekd.lower.worker import run_job
 from edgekd.models import create_network, save_checkpoint
 
 

@@ -15,9 +15,9 @@ from spotted import CLASSES, SIZE, make_images
 
 from edgekd.bundle import GateRecord
 from edgekd.lower.backends import get_backend
-from edgekd.lower.gate import Judged, judge
+from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
-from edgekd.lower.trial import TrialJob, try_files
 from edgekd.targets import load_target
 
 NAMES = ("bkl", "df", "mel", "nv")

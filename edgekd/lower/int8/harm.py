@@ -25,7 +25,7 @@ RANKED_ON = 32
 SHOWN = 8
 """Lines of the ranking that are told; all of it stands in the manifest."""
 
-_CODE = ("lower/simulate.py", "lower/influence.py")
+_CODE = ("lower/int8/simulate.py", "lower/int8/influence.py")
 
 
 def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
@@ -53,7 +53,7 @@ def float_sets(harm: Sequence[LayerHarm]) -> tuple[tuple[str, ...], ...]:
 
     They end at a quarter of the layers, and where further layers are not harmed to speak of.
     """
-    from edgekd.lower.influence import LayerInfluence, candidates
+    from edgekd.lower.int8.influence import LayerInfluence, candidates
 
     ranking = [
         LayerInfluence(layer=one.layer, kl=one.divergence, flips=one.flips, relative_error=0.0)
@@ -71,8 +71,8 @@ def deploy_graph_of(lowering: Lowering) -> DeployGraph:
 
 
 def _rank(lowering: Lowering) -> tuple[LayerHarm, ...]:
-    from edgekd.lower.influence import rank_layers
-    from edgekd.lower.stem import stem_of
+    from edgekd.lower.int8.influence import rank_layers
+    from edgekd.lower.int8.stem import stem_of
 
     assert lowering.calibration is not None
     images, graph = lowering.calibration.images[:RANKED_ON], deploy_graph_of(lowering)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from edgekd.lower.backends import get_backend
+from edgekd.lower.jobs.process import JobError
+from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
-from edgekd.lower.process import JobError
-from edgekd.lower.trial import TrialJob, try_files
 
 SIZE = 32
 

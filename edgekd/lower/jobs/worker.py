@@ -1,4 +1,4 @@
-"""The process that runs one conversion job: `python -m edgekd.lower.worker job.json`."""
+"""The process that runs one conversion job: `python -m edgekd.lower.jobs.worker job.json`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from edgekd.errors import InputError
 from edgekd.files import pretty_json, whole_folder, write_whole
 from edgekd.lower.backends import Backend, get_backend
-from edgekd.lower.conversion import REPORT, Conversion, ConversionJob, ConversionReport
+from edgekd.lower.jobs.conversion import REPORT, Conversion, ConversionJob, ConversionReport
+from edgekd.lower.jobs.process import announce, serve
 from edgekd.lower.precision import Variant
-from edgekd.lower.process import announce, serve
 from edgekd.runtime._telemetry import silence
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
 
 
 def _stem(graph: DeployGraph, image_size: int) -> str | None:
-    from edgekd.lower.stem import stem_of
+    from edgekd.lower.int8.stem import stem_of
 
     return stem_of(graph, image_size)
 
@@ -83,7 +83,7 @@ def _convert(
     calibration: Calibration | None,
     out: Path,
 ) -> Conversion:
-    from edgekd.lower.stem import with_float_stem
+    from edgekd.lower.int8.stem import with_float_stem
 
     announce(variant.label)
     start = time.perf_counter()

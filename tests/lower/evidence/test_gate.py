@@ -9,7 +9,7 @@ import pytest
 
 from edgekd.bundle import GateRecord
 from edgekd.errors import InputError
-from edgekd.lower.gate import Judged, judge
+from edgekd.lower.evidence.gate import Judged, judge
 from edgekd.targets import GateLimits
 
 LIMITS = GateLimits(

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from edgekd.data.augment import augment
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph
-from edgekd.lower.simulate import Range, observe_ranges, simulated_int8
+from edgekd.lower.int8.simulate import Range, observe_ranges, simulated_int8
 from edgekd.recipe import AugmentSection
 
 __all__ = ["FinishSettings", "finish_quantisation_aware"]

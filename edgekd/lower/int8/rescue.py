@@ -11,8 +11,8 @@ from torch import nn
 from edgekd.data import cache_folder
 from edgekd.files import whole_folder
 from edgekd.lower.candidate import Lowering
-from edgekd.lower.harm import deploy_graph_of
-from edgekd.lower.quantisation_aware import finish_quantisation_aware
+from edgekd.lower.int8.harm import deploy_graph_of
+from edgekd.lower.int8.quantisation_aware import finish_quantisation_aware
 from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256
 from edgekd.models import read_card, save_checkpoint
@@ -20,7 +20,7 @@ from edgekd.recipe import fingerprint
 
 __all__ = ["rescued_source"]
 
-_CODE = ("lower/simulate.py", "lower/quantisation_aware.py")
+_CODE = ("lower/int8/simulate.py", "lower/int8/quantisation_aware.py")
 
 
 def rescued_source(lowering: Lowering) -> Source:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from edgekd.errors import InputError
-from edgekd.lower.process import JobError, announce, run_in_process, serve
+from edgekd.lower.jobs.process import JobError, announce, run_in_process, serve
 
 
 class Job(msgspec.Struct):
@@ -27,7 +27,7 @@ MODULE = """
 import sys
 from pathlib import Path
 import msgspec
-from edgekd.lower.process import announce, serve
+from edgekd.lower.jobs.process import announce, serve
 
 class Job(msgspec.Struct):
     code: str
@@ -123,7 +123,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from job_at_work import Job
-from edgekd.lower.process import run_in_process
+from edgekd.lower.jobs.process import run_in_process
 here = Path(sys.argv[1])
 code = "import os, time; Path(job.result + '.pid').write_text(str(os.getpid())); time.sleep(60)"
 run_in_process("job_at_work", Job(code, str(here / "r")), title="x", log=here / "x.log",

@@ -1,0 +1,1 @@
+"""Evidence: the gate, the ladder, the decision, and what the bundle tells of them."""
