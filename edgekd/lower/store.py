@@ -108,7 +108,7 @@ class Store:
         return self._folder / key / f"{name}.npz"
 
     def _prune(self) -> None:
-        entries = sorted(self._folder.iterdir(), key=lambda entry: entry.stat().st_mtime)
+        entries = sorted(self._folder.iterdir(), key=_last_used)
         for entry in entries[:-_KEPT]:
             shutil.rmtree(entry, ignore_errors=True)
 
@@ -145,6 +145,13 @@ def code_sha256(*places: str) -> str:
 
 def _sources(place: Path) -> list[Path]:
     return [place] if place.is_file() else list(place.rglob("*.py"))
+
+
+def _last_used(entry: Path) -> float:
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:  # another build has just pruned it
+        return 0.0
 
 
 def _host() -> str:
