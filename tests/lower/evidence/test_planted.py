@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from spotted import CLASSES, SIZE, make_images
 
+from edgekd import resources, targets
 from edgekd.bundle import GateRecord
 from edgekd.lower.backends import get_backend
 from edgekd.lower.evidence.gate import Judged, judge
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
-from edgekd.targets import load_target
 
 NAMES = ("bkl", "df", "mel", "nv")
 assert len(NAMES) == CLASSES
@@ -39,15 +39,17 @@ def bench(student: Any, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     get_backend("onnx").lower(
         student.graph, SIZE, Variant(precision="int8"), student.calibration, folder
     )
-    images, targets = make_images(2000, seed=5)
+    images, labels = make_images(2000, seed=5)
     kept = np.concatenate(
-        [np.flatnonzero(targets == k)[: 100 if k == RARE else 300] for k in range(CLASSES)]
+        [np.flatnonzero(labels == k)[: 100 if k == RARE else 300] for k in range(CLASSES)]
     )
     np.save(folder / "images.npy", images[kept])
     with torch.no_grad():
         logits = student.graph(torch.from_numpy(images[kept])).numpy()
-    limits = load_target("rpi").gate
-    judged = Judged(logits, targets[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
+    with pytest.MonkeyPatch.context() as patch:  # the shipped ones, whatever the session has
+        patch.setattr(targets, "target_folders", resources.target_folders)
+        limits = targets.load_target("rpi").gate
+    judged = Judged(logits, labels[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
     return Bench(folder / "model.onnx", folder / "images.npy", judged)
 
 
