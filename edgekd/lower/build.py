@@ -115,8 +115,8 @@ def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBun
     rungs = tuple(
         msgspec.structs.replace(step.rung, taken=index == place) for index, step in enumerate(steps)
     )
-    for rung in rungs:
-        if rung.taken or rung.remarks:
+    for before, rung in zip(climb.steps, rungs, strict=True):
+        if rung != before.rung:  # taken, or there is something to say of it now
             request.watch.judged(plan.name, rung)
     if place is None:
         refused = tuple(climb.lacking) or _why(rungs[-1])
