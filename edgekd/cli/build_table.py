@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgekd.cli.console import say
+from edgekd.lower.precision import LADDER
 from edgekd.lower.watch import Lines, Watch, verdict_of
 
 if TYPE_CHECKING:
@@ -72,9 +73,15 @@ class _LivingTable:
         for (backend, label), state in self._states.items():
             if state != "ran":
                 table.add_row(backend, label, *[""] * _NUMBERS, state)
-        for (bundle, label), rung in self._rungs.items():
+        for (bundle, label), rung in sorted(self._rungs.items(), key=_place):
             table.add_row(bundle, label, *_cells(rung), verdict_of(rung), style=_style(rung))
         return table
+
+
+def _place(row: tuple[tuple[str, str], Rung]) -> tuple[str, int, int]:
+    """Bundle by bundle, down the ladder; mixed files come late, but stand behind int8."""
+    (bundle, _), rung = row
+    return bundle, LADDER.index(rung.precision), len(rung.float_layers)
 
 
 def _label(rung: Rung) -> str:

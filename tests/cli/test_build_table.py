@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from edgekd.bundle import ClassChange, GateRecord, Rung
-from edgekd.cli.build_table import summary_of
+from edgekd.cli.build_table import _LivingTable, summary_of
 from edgekd.lower.build import BuiltBundle
 from edgekd.lower.watch import Lines, verdict_of
 
@@ -71,6 +71,18 @@ def test_lines_tell_each_rung_once_it_is_judged() -> None:
 
 def test_a_refused_bundle_says_so_in_its_line() -> None:
     assert summary_of(BuiltBundle("rpi", "rpi", None, None, ())) == "rpi: no file passed its gate"
+
+
+def test_rows_stand_in_the_ladders_order_whenever_they_come() -> None:
+    table = _LivingTable()
+    mixed = rung(precision="int8-mixed", float_layers=("a", "b"))
+    for bundle, one in (
+        ("rpi", rung(precision="fp32")), ("cpu", rung()), ("rpi", rung()), ("rpi", mixed),
+    ):  # fmt: skip
+        table.judged(bundle, one)
+    shown = table._table()
+    rows = list(zip(shown.columns[0].cells, shown.columns[1].cells, strict=True))
+    assert rows == [("cpu", "int8"), ("rpi", "int8"), ("rpi", "int8-mixed-2"), ("rpi", "fp32")]
 
 
 def on_a_terminal(command: list[str]) -> str:
