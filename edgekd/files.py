@@ -24,6 +24,7 @@ import msgspec
 from edgekd.errors import InputError
 
 __all__ = [
+    "make_folder",
     "pretty_json",
     "scratch_folder",
     "sha256_of",
@@ -163,9 +164,18 @@ def _is_running(process: str) -> bool:
     return True
 
 
-def _make_parent(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, or leave it where it is.
+
+    Raises:
+        InputError: It cannot be made.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"cannot make the folder {path.parent}: {error.strerror}"
+        message = f"cannot make the folder {path}: {error.strerror}"
         raise InputError(message, "choose another place for the output") from error
+
+
+def _make_parent(path: Path) -> None:
+    make_folder(path.parent)

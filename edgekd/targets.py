@@ -105,9 +105,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def critical_of(self, classes: Sequence[str]) -> dict[str, float]:
         """The critical ones of a model's classes with their limits, in the model's order."""
-        limits = {name.casefold(): limit for name, limit in self.critical.items()}
+        limits = self._critical_limits()
         found = {name: limits.get(name.casefold()) for name in classes}
         return {name: limit for name, limit in found.items() if limit is not None}
+
+    def _critical_limits(self) -> dict[str, float]:
+        return {name.casefold(): limit for name, limit in self.critical.items()}
 
     def tightened(self, gate: dict[str, float], critical: dict[str, float]) -> Target:
         """This target with stricter limits, and with further critical classes.
@@ -120,10 +123,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if name not in own:
                 raise InputError(f"there is no limit {name!r}", f"known: {', '.join(own)}")
             _refuse_looser(name, value, own[name], least=name.startswith("min_"))
+        limits = self._critical_limits()
         for name, value in critical.items():
-            _refuse_looser(name, value, self.critical.get(name, 1.0))
+            _refuse_looser(name, value, limits.get(name.casefold(), 1.0))
         raw = msgspec.to_builtins(self) | {"gate": own | gate}
-        raw["critical"] = self.critical | critical
+        raw["critical"] = limits | {name.casefold(): value for name, value in critical.items()}
         try:
             return msgspec.convert(raw, Target, strict=False)
         except msgspec.ValidationError as error:

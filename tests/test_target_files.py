@@ -139,6 +139,7 @@ def test_limits_can_be_tightened(own: Path) -> None:
         ({"max_flips": 0.02}, {}, "max_flips=0.02 is looser than the target's 0.01"),
         ({"min_images": 10}, {}, "min_images=10 is looser than the target's 50"),
         ({}, {"mel": 0.1}, "mel=0.1 is looser than the target's 0.05"),
+        ({}, {"MEL": 0.1}, "MEL=0.1 is looser than the target's 0.05"),
         ({"max_flip": 0.01}, {}, "there is no limit 'max_flip'"),
         ({}, {"bcc": 1.5}, "bcc=1.5 is looser"),
         ({"max_flips": -0.1}, {}, "the limits are wrong"),

@@ -13,7 +13,7 @@ import msgspec
 from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip_bundle
 from edgekd.data import cache_folder
 from edgekd.errors import GateFailedError
-from edgekd.files import scratch_folder
+from edgekd.files import make_folder, scratch_folder
 from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
 from edgekd.lower.climb import Climb, climb_all, parallel_backends
 from edgekd.lower.evidence.card import write_card
@@ -83,6 +83,7 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
         return [bundle for bundle in built.values() if bundle is not None]
+    make_folder(request.out)  # before anyone waits for what cannot be written
     with scratch_folder(cache_folder() / "build") as work:
         lowering = Lowering(
             source, calibration, Store(), work, request.out / "logs", request.watch,

@@ -195,6 +195,18 @@ def test_an_unknown_device_is_told_before_anything_is_made(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_wait(
+    small_run: Path, lenient_targets: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    out = str(tmp_path / "file" / "out")
+    arguments = ["--target", "cpu-onnx", "--model", str(small_run), "--out", out]
+    assert main(["build", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "cannot make the folder" in said
+    assert "lowering" not in said
+
+
 def test_a_precision_that_a_target_lacks_is_not_left_out_in_silence(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
