@@ -27,6 +27,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -187,7 +188,11 @@ def _outcomes(request: BuildRequest, classes: Sequence[str]) -> list[Outcome]:
         for target in request.targets
         if target.name not in built or not built[target.name].rungs
     }
-    bare = [target for target in request.targets if target.name in lacking]
+    bare = [
+        msgspec.structs.replace(target, critical={})
+        for target in request.targets
+        if target.name in lacking
+    ]
     again = replace(request, targets=bare, critical={}, out=request.out / "bare")
     built |= {bundle.target: bundle for bundle in build_all(again)}
     return [

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
@@ -37,7 +35,7 @@ class BuildRequest:
         calibration_images: Number of calibration images.
         tighten: Limits of the gate to make stricter, by name.
         critical: Further critical classes with their limits; None for the targets' own alone.
-            Empty says that no class of this model is critical.
+            Empty says that the model has no critical class, where the targets name none of its own.
         all_rungs: Lower and judge every rung, also those below one that passes.
         rescue: Train on with simulated int8 where int8 would be given up.
         zipped: Write `.edgekd` files instead of folders.
@@ -97,8 +95,8 @@ def plans_of(
     """The bundles that were asked for.
 
     Raises:
-        InputError: A precision that a target lacks, a limit that would be loosened, or a model
-            without a critical class where none was said to be right.
+        InputError: A precision that a target lacks, a limit that would be loosened or dropped, or
+            a model without a critical class where none was said to be right.
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
@@ -117,14 +115,16 @@ def plans_of(
 
 
 def _with_limits(request: BuildRequest, target: Target, classes: Sequence[str]) -> Target:
-    if request.critical == {}:
-        return msgspec.structs.replace(target.tightened(request.tighten, {}), critical={})
+    known = ", ".join(target.critical_of(classes))
+    if request.critical == {} and known:
+        message = f"`none` would drop the limit of {target.name} for {known}"
+        raise InputError(message, "leave --critical out, or write a target.toml of your own")
     own = target.tightened(request.tighten, request.critical or {})
     unknown = [name for name in request.critical or {} if name not in classes]
     if unknown:
         message = f"the model has no class {unknown[0]!r}"
         raise InputError(message, f"its classes: {', '.join(classes)}")
-    if not own.critical_of(classes):
+    if request.critical != {} and not own.critical_of(classes):
         message = f"{target.name} names none of the classes {', '.join(classes)} as critical"
         raise InputError(message, "name them: --critical CLASS,… ; or --critical none")
     return own
