@@ -1,0 +1,131 @@
+"""From encoded bytes to pixels: every check comes before the decoder takes memory or time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.runtime.images import bmp, dicom, foreign, jpeg, png, tiff, webp
+from edgekd.runtime.images.header import (
+    MAX_BYTES,
+    MAX_MEMORY,
+    MAX_PIXELS,
+    MAX_SCANNED_PIXELS,
+    MAX_SCANS,
+    ImageHeader,
+    Unreadable,
+    damaged,
+    truncated,
+)
+
+__all__ = ["decode_bgr", "read_header"]
+
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+    (1, cv2.IMREAD_COLOR),
+)
+
+
+def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
+    """Pixels in OpenCV's order: uint8 [H, W, 3] BGR, upright, with at least 2·`size` pixels on the
+    shorter side where the image has them.
+
+    Raises:
+        Unreadable: It is damaged, too large, or of a kind that is not read.
+        MissingDependencyError: It is DICOM and pydicom is not installed.
+    """
+    if len(data) > MAX_BYTES:
+        raise Unreadable(f"has more than {MAX_BYTES} bytes", "save it as JPEG")
+    if dicom.is_dicom(data):
+        picture = dicom.read(data)
+        if isinstance(picture, dicom.Pixels):
+            return picture.bgr()
+        return _from_dicom(picture, size)
+    return _decoded(data, read_header(data), size)
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """The header of an encoded image (not of DICOM), unchecked.
+
+    Raises:
+        Unreadable: It is of a kind that is not read, or damaged.
+    """
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.read(data)
+    if data.startswith(png.SIGNATURE):
+        return png.read(data)
+    if webp.is_webp(data):
+        return webp.read(data)
+    if data.startswith(tiff.SIGNATURES):
+        return tiff.read(data)
+    if data.startswith(bmp.SIGNATURE):
+        return bmp.read(data)
+    raise foreign.refusal(data)
+
+
+def _from_dicom(picture: dicom.Jpeg, size: int) -> NDArray[np.uint8]:
+    """A DICOM frame is shown as it is stored, whatever EXIF its JPEG carries."""
+    header = jpeg.read(picture.data)
+    picture.check(header)
+    bgr = _decoded(picture.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.bitwise_not(bgr) if picture.inverted else bgr  # type: ignore[return-value]
+
+
+def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDArray[np.uint8]:
+    if not header.complete:
+        raise truncated(header.format)
+    factor, scale = _scale(header, size)
+    _refuse_cost(header, factor)
+    if header.alpha and not _is_opaque(data):
+        raise Unreadable(
+            "is transparent in places, and what lies under them is not the photo",
+            "save it without transparency",
+        )
+    if header.format == "webp":
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # whatever it took for one, `webp` did not
+    bgr = _imdecode(data, scale | flags)
+    if bgr is None or bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3:
+        raise damaged(header.format)
+    return bgr.astype(np.uint8, copy=False)
+
+
+def _scale(header: ImageHeader, size: int) -> tuple[int, int]:
+    """The strongest DCT scaling that still leaves 2·size pixels on the shorter side."""
+    if header.format == "jpeg":
+        for factor, flag in _REDUCED:
+            if min(header.width, header.height) // factor >= 2 * size:
+                return factor, int(flag)
+    return 1, int(cv2.IMREAD_COLOR)
+
+
+def _refuse_cost(header: ImageHeader, factor: int) -> None:
+    size = f"{header.width}x{header.height} pixels"
+    if header.pixels == 0:
+        raise damaged(header.format)
+    if header.pixels > MAX_PIXELS:
+        raise Unreadable(f"has {size}, more than {MAX_PIXELS}", "scale it down first")
+    if header.scans > MAX_SCANS or header.scans * header.pixels > MAX_SCANNED_PIXELS:
+        reason = f"is a JPEG of {header.scans} scans, which would take too long to decode"
+        raise Unreadable(reason, "save it as an ordinary (baseline) JPEG")
+    if header.memory(factor) > MAX_MEMORY:
+        hint = "scale it down first, or save it as an ordinary (baseline) JPEG"
+        raise Unreadable(f"has {size}, too many for a {header.format} of its kind", hint)
+
+
+def _is_opaque(data: bytes) -> bool:
+    pixels = _imdecode(data, int(cv2.IMREAD_UNCHANGED))
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
+        return True
+    return bool(pixels[..., 3].min() == np.iinfo(pixels.dtype).max)
+
+
+def _imdecode(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[return-value]
+    except (cv2.error, MemoryError):
+        return None

@@ -1,0 +1,104 @@
+"""What every format's header comes to, and the limits it is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekd.errors import ImageError
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_MEMORY",
+    "MAX_PIXELS",
+    "MAX_SCANNED_PIXELS",
+    "MAX_SCANS",
+    "ImageHeader",
+    "Unreadable",
+    "damaged",
+    "truncated",
+]
+
+MAX_BYTES = 150_000_000
+"""Larger files are refused before they are read; a phone's 108-megapixel JPEG has about 40 MB."""
+
+MAX_PIXELS = 200_000_000
+"""Larger images are refused before they take memory."""
+
+MAX_SCANS = 100
+"""Passes over a progressive JPEG; encoders write about 10."""
+
+MAX_SCANNED_PIXELS = 1_500_000_000
+"""Scans times pixels: about 3 s on one core of a server."""
+
+MAX_MEMORY = 400_000_000
+"""Images whose decoder would take more bytes than this are refused: the process stays below 1 GB
+with the file itself and a network beside it."""
+
+
+class Unreadable(Exception):  # noqa: N818 - a verdict on the image, told to the user as ImageError
+    """An image that is not read.
+
+    Args:
+        reason: The rest of a sentence that begins with the image's name.
+        hint: What to do about it.
+    """
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+    def told(self, name: str) -> ImageError:
+        """The error for the user; `name` is the image's."""
+        return ImageError(f"{name} {self.reason}", self.hint)
+
+
+def damaged(kind: str) -> Unreadable:
+    """The verdict on an image whose bytes contradict its format."""
+    return Unreadable(
+        f"cannot be decoded as {kind}", "open it in an image viewer; replace it if it is damaged"
+    )
+
+
+def truncated(kind: str) -> Unreadable:
+    """The verdict on an image whose end is missing."""
+    return Unreadable(
+        f"is truncated: the end of the {kind} is missing", "copy it again from its source"
+    )
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an encoded image says of itself.
+
+    Attributes:
+        format: `jpeg`, `png`, `bmp`, `webp`, `tiff`.
+        width: Pixels, as stored (before EXIF orientation).
+        height: Likewise.
+        complete: False where the end of the image is missing.
+        components: 1 (grey) or 3, without transparency.
+        alpha: There is a transparency channel; the image is only read where all of it is opaque.
+        bytes_per_pixel: What the decoder takes for a pixel that it gives out, at most. OpenCV holds
+            the image twice (turned upright, or handed over), hence 6 for three channels.
+        overhead: Bytes that the decoder takes besides, whatever it gives out.
+        scans: How often the decoder passes over the whole image.
+    """
+
+    format: str
+    width: int
+    height: int
+    complete: bool = True
+    components: int = 3
+    alpha: bool = False
+    bytes_per_pixel: int = 6
+    overhead: int = 0
+    scans: int = 1
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+    def memory(self, factor: int = 1) -> int:
+        """Bytes that decoding at 1/factor of the scale takes at most."""
+        return self.overhead + self.bytes_per_pixel * self.pixels // factor**2

@@ -1,0 +1,128 @@
+"""Paths, bytes, files and arrays: all give the same pixels, or say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jpegs import encode, make_image
+from pictures import refusal
+
+from edgekd.errors import ImageError
+from edgekd.runtime.images import sources
+from edgekd.runtime.preprocess import load_image
+
+JPEG = encode(make_image(60, 40))
+EXPECTED = load_image(JPEG, 32)
+
+
+class Dripping(io.BytesIO):
+    """A file that gives less than is asked for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(100)
+
+
+class Broken(io.BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise RuntimeError("the connection\nwas reset")
+
+
+class Asynchronous:
+    def read(self, size: int) -> asyncio.Future[bytes]:
+        return asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize(
+    "source", [JPEG, bytearray(JPEG), memoryview(JPEG), io.BytesIO(JPEG), Dripping(JPEG)]
+)
+def test_bytes_and_files_give_the_same(source: Any) -> None:
+    np.testing.assert_array_equal(load_image(source, 32), EXPECTED)
+
+
+def test_paths_and_open_files_give_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"before" + JPEG)
+    with path.open("rb") as file:
+        file.seek(6)
+        np.testing.assert_array_equal(load_image(file, 32), EXPECTED)
+    path.write_bytes(JPEG)
+    for source in (path, str(path), os.fspath(path)):
+        np.testing.assert_array_equal(load_image(source, 32), EXPECTED)
+
+
+def test_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(JPEG,))
+    writer.start()
+    np.testing.assert_array_equal(load_image(pipe, 32), EXPECTED)
+    writer.join()
+
+
+def test_files_that_give_no_bytes(tmp_path: Path) -> None:
+    assert "gives str, not bytes" in refusal(io.StringIO("text")).message
+    assert refusal(Broken()).message.endswith("RuntimeError: the connection was reset")
+    closed = io.BytesIO(JPEG)
+    closed.close()
+    assert "cannot be read: ValueError" in refusal(closed).message
+    path = tmp_path / "empty.jpg"
+    path.touch()
+    with path.open("rb") as file:
+        assert refusal(file).message == f"{path} is empty"
+
+
+def test_asynchronous_file_is_refused_in_words() -> None:
+    async def refused() -> ImageError:
+        return refusal(Asynchronous())
+
+    error = asyncio.run(refused())
+    assert "gives Future, not bytes" in error.message
+    assert "await" in error.hint
+
+
+@pytest.mark.parametrize("source", [None, 3, [1, 2], object(), {"a": 1}])
+def test_what_is_no_image_is_refused(source: Any) -> None:
+    assert refusal(source).message == f"a {type(source).__name__} is no image"
+
+
+def test_path_that_cannot_exist() -> None:
+    assert "cannot be read: embedded null" in refusal("a\0b").message
+
+
+def test_too_long_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.jpg"
+    with path.open("wb") as file:
+        file.truncate(sources.MAX_BYTES + 1)
+    words = f"has more than {sources.MAX_BYTES} bytes"
+    assert words in refusal(path).message
+    with path.open("rb") as file:
+        assert words in refusal(file).message
+    assert words in refusal(memoryview(bytes(sources.MAX_BYTES + 1))).message
+    assert words in refusal(bytes(sources.MAX_BYTES + 1)).message
+
+
+def test_endless_file_is_refused() -> None:
+    assert f"has more than {sources.MAX_BYTES} bytes" in refusal("/dev/zero").message
+
+
+@pytest.mark.parametrize(
+    ("array", "hint"),
+    [(np.zeros((8, 8), np.uint8), "np.dstack"), (np.zeros((8, 8, 1), np.uint8), "np.dstack"),
+     (np.zeros((8, 8, 4), np.uint8), "[..., :3]"), (np.zeros((8, 8, 3), np.uint16), ">> 8"),
+     (np.zeros((8, 8, 3), np.float32), "* 255"), (np.zeros((1, 8, 8, 3), np.uint8), "array[0]"),
+     (np.zeros((0, 8, 3), np.uint8), "no pixel"), (np.zeros((8, 8, 3), np.int64), "as uint8")],
+)  # fmt: skip
+def test_wrong_arrays_are_told_what_to_do(array: Any, hint: str) -> None:
+    assert hint in refusal(array).hint
+
+
+def test_array_without_memory_of_its_own_is_no_bomb() -> None:
+    endless = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (100_000, 100_000, 3))
+    assert "more than" in refusal(endless).message
