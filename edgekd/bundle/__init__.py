@@ -1,34 +1,49 @@
 """The bundle: one lowered student with everything that a device must know of it."""
 
 from edgekd.bundle.manifest import (
+    Appearance,
+    CaptureRule,
     ClassChange,
     Decision,
     FileEntry,
     GateRecord,
     LayerHarm,
+    Limit,
     Lineage,
     Lowering,
     Manifest,
     ModelInfo,
     Rung,
 )
-from edgekd.bundle.reader import MANIFEST, SELFTEST, Bundle
-from edgekd.bundle.writer import write_bundle, zip_bundle
+from edgekd.bundle.model_files import ModelFiles
+from edgekd.bundle.reader import MANIFEST, SELFTEST, Bundle, SignatureState
+from edgekd.bundle.signature import SIGNATURE, PublicKey, generate_key, verify_signature
+from edgekd.bundle.writer import sign_bundle, write_bundle, zip_bundle
 
 __all__ = [
     "MANIFEST",
     "SELFTEST",
+    "SIGNATURE",
+    "Appearance",
     "Bundle",
+    "CaptureRule",
     "ClassChange",
     "Decision",
     "FileEntry",
     "GateRecord",
     "LayerHarm",
+    "Limit",
     "Lineage",
     "Lowering",
     "Manifest",
+    "ModelFiles",
     "ModelInfo",
+    "PublicKey",
     "Rung",
+    "SignatureState",
+    "generate_key",
+    "sign_bundle",
+    "verify_signature",
     "write_bundle",
     "zip_bundle",
 ]

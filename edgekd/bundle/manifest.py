@@ -6,6 +6,8 @@ Field names of the MONAI bundle specification are used where it has one (`versio
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,11 +17,14 @@ from edgekd.files import pretty_json
 
 __all__ = [
     "FORMAT_VERSION",
+    "Appearance",
+    "CaptureRule",
     "ClassChange",
     "Decision",
     "FileEntry",
     "GateRecord",
     "LayerHarm",
+    "Limit",
     "Lineage",
     "Lowering",
     "Manifest",
@@ -29,8 +34,10 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 """Major.minor of the manifest; a reader refuses another major version."""
+
+_MOST_CLASSES, _LONGEST_NAME = 10_000, 200
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -88,6 +95,43 @@ class Decision(_Section, frozen=True, kw_only=True):
     conformal_quantile: float | None = None
     conformal_coverage: float | None = None
     fitted_on: dict[str, Any] = {}
+
+
+class Limit(_Section, frozen=True, kw_only=True):
+    """Between which values a measure of a photo has to lie; null where that side is free."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class Appearance(_Section, frozen=True, kw_only=True):
+    """What the learnt images look like, as a normal distribution of their features.
+
+    Attributes:
+        mean: Of the features of `edgekd.runtime.capture.appearance` [F].
+        whitening: Matrix [F, F] that gives the centred features unit covariance.
+        limit: A photo whose squared distance is above it looks like none of them.
+    """
+
+    mean: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...]
+    limit: float
+
+
+class CaptureRule(_Section, frozen=True, kw_only=True):
+    """When a photo has to be taken again, fitted to the images that the network knows.
+
+    Attributes:
+        limits: By measure of `edgekd.runtime.capture.measures`.
+        appearance: Null where there were too few images to tell.
+        kept: Share of the fitting images that all limits together were asked to let pass.
+        images: Number of the fitting images; they are those of the decision.
+    """
+
+    limits: dict[str, Limit] = {}
+    appearance: Appearance | None = None
+    kept: float | None = None
+    images: int = 0
 
 
 class ClassChange(_Section, frozen=True, kw_only=True):
@@ -243,6 +287,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
         task: `classification`.
         model: The network as the device sees it.
         decision: How logits become a decision.
+        capture: When a photo has to be taken again; null where that was not fitted.
         lowering: How the file came to be.
         metrics: Metrics of teacher, float student and this very file, by role.
         lineage: Where the student comes from.
@@ -259,6 +304,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     task: str
     model: ModelInfo
     decision: Decision
+    capture: CaptureRule | None = None
     lowering: Lowering
     metrics: dict[str, Any]
     lineage: Lineage
@@ -297,31 +343,68 @@ def decode_manifest(raw: bytes) -> Manifest:
 def _check_version(raw: bytes) -> None:
     """Refuse another major version before its fields can confuse the decoder."""
     try:
-        version = msgspec.json.decode(raw)["format_version"]
-        major = int(str(version).split(".", maxsplit=1)[0])
+        version = str(msgspec.json.decode(raw)["format_version"])
+        major = int(version.split(".", maxsplit=1)[0])
     except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
         message = "the bundle's manifest is not readable JSON with a format_version"
         raise ArtefactError(message, "copy the bundle again, or build it again") from error
     if major != int(FORMAT_VERSION.split(".", maxsplit=1)[0]):
-        message = f"the bundle has format version {version}; this edgekd reads {FORMAT_VERSION}"
+        found = version[:20]  # it may be of any length
+        message = f"the bundle has format version {found}; this edgekd reads {FORMAT_VERSION}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
 
 
 def _check_consistency(manifest: Manifest) -> None:
-    problems = []
-    classes = manifest.model.classes
-    if len(classes) < 2 or len(set(classes)) != len(classes):
-        problems.append("classes must be two or more different names")
-    if not 8 <= manifest.model.image_size <= 4096:
-        problems.append("image_size must lie between 8 and 4096")
-    if not 0.0 < manifest.decision.temperature < 1e4:
-        problems.append("temperature must be positive")
-    thresholds = manifest.decision.thresholds or {}
-    wrong = [name for name, at in thresholds.items() if name not in classes or not 0 <= at <= 1]
-    if wrong:
-        problems.append(f"thresholds {wrong} must be of classes and lie between 0 and 1")
-    if manifest.model_file not in manifest.files:
-        problems.append(f"model_file {manifest.model_file!r} is not among its files")
+    problems = (
+        *_problems_of_model(manifest.model),
+        *_problems_of_decision(manifest.decision, manifest.model.classes),
+        *_problems_of_files(manifest),
+    )
     if problems:
         message = f"the bundle's manifest contradicts itself: {'; '.join(problems)}"
         raise ArtefactError(message, "build the bundle again")
+
+
+def _problems_of_model(model: ModelInfo) -> Iterator[str]:
+    names = model.classes
+    if not 2 <= len(names) <= _MOST_CLASSES or len(set(names)) != len(names):
+        yield "classes must be two or more different names (10,000 at most)"
+    elif not all(name.isprintable() and 0 < len(name) <= _LONGEST_NAME for name in names):
+        yield f"classes must be printable names of 1 to {_LONGEST_NAME} letters"
+    if not 8 <= model.image_size <= 4096:
+        yield "image_size must lie between 8 and 4096"
+    if model.colour != "RGB":
+        yield "colour must be RGB"
+
+
+def _problems_of_decision(decision: Decision, classes: Sequence[str]) -> Iterator[str]:
+    if not 1e-3 <= decision.temperature < 1e4:
+        yield "temperature must lie between 0.001 and 10000"
+    thresholds, known = decision.thresholds or {}, set(classes)  # both may be 100,000 in 4 MB
+    wrong = [name for name, at in thresholds.items() if name not in known or not 0 <= at <= 1]
+    if wrong:
+        yield f"the threshold of {wrong[0][:40]!r} must be of a class and lie between 0 and 1"
+    for name in ("refer_below", "conformal_quantile"):
+        value = getattr(decision, name)
+        if value is not None and not 0 <= value <= 1:
+            yield f"{name} must lie between 0 and 1"
+    if decision.energy_threshold is not None and not math.isfinite(decision.energy_threshold):
+        yield "energy_threshold must be finite"
+
+
+def _problems_of_files(manifest: Manifest) -> Iterator[str]:
+    if manifest.model_file not in manifest.files:
+        yield f"model_file {manifest.model_file[:40]!r} is not among its files"
+    if manifest.capture is not None and not _is_usable(manifest.capture):
+        yield "capture must have a square whitening and finite limits"
+
+
+def _is_usable(rule: CaptureRule) -> bool:
+    sides = [side for limit in rule.limits.values() for side in (limit.low, limit.high)]
+    known = rule.appearance
+    if known is not None:
+        sizes = {len(known.mean), len(known.whitening), *map(len, known.whitening)}
+        if len(sizes) != 1:
+            return False
+        sides += [known.limit, *known.mean, *(value for row in known.whitening for value in row)]
+    return all(side is None or math.isfinite(side) for side in sides)

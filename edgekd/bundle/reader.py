@@ -1,77 +1,95 @@
 """Reading a bundle: a folder, or the same as one uncompressed `.edgekd` zip.
 
-Nothing of a bundle is believed before it is checked: versions, paths, sizes, hashes.
+Nothing of a bundle is believed before it is checked: signature, version, paths, sizes, hashes.
 """
 
 from __future__ import annotations
 
-import tempfile
-import zipfile
+import hashlib
 from pathlib import Path, PurePosixPath
 from types import TracebackType
+from typing import Literal
 
-from edgekd.bundle.manifest import Manifest, decode_manifest
-from edgekd.errors import ArtefactError, InputError
-from edgekd.files import sha256_of
+from edgekd.bundle.manifest import FileEntry, Manifest, decode_manifest
+from edgekd.bundle.model_files import ModelFiles
+from edgekd.bundle.signature import SIGNATURE, PublicKey, load_public_key, verify_signature
+from edgekd.bundle.storage import MAX_FILES, Storage, damaged, is_plain_name, open_storage
+from edgekd.errors import ArtefactError
 
-__all__ = ["MANIFEST", "MAX_FILE_BYTES", "SELFTEST", "Bundle"]
+__all__ = ["MANIFEST", "MAX_FILE_BYTES", "SELFTEST", "Bundle", "SignatureState"]
 
 MANIFEST = "manifest.json"
 SELFTEST = "selftest.npz"
 MAX_MANIFEST_BYTES = 4 << 20
+MAX_SIGNATURE_BYTES = 1 << 10
 MAX_FILE_BYTES = 1 << 30
 """No file of a bundle may be larger: a bundle is for a hand-held device."""
 
+SignatureState = Literal["none", "not checked", "verified"]
+
 
 class Bundle:
-    """An opened bundle: its manifest and a folder with its files.
+    """An opened bundle: its manifest and its files. Open one with `Bundle.open`.
 
-    A zip is unpacked into a temporary folder that `close` removes, since engines read paths.
+    A folder stays where it is. A zip is held in memory alone: nothing of it is written to a disk,
+    so that an app may bring its own decryption.
+
+    Attributes:
+        label: What to call it in a message: its path, or `<bytes>`.
+        path: Where it is; None where it was given as bytes.
+        manifest: What it says of itself.
+        signature: Whether it has a signature, and whether that was verified.
     """
 
-    def __init__(self, path: Path, folder: Path, manifest: Manifest) -> None:
-        self.path = path
-        self.folder = folder
-        self.manifest = manifest
-        self._unpacked: tempfile.TemporaryDirectory[str] | None = None
+    def __init__(
+        self, source: Path | bytes, storage: Storage, manifest_bytes: bytes, state: SignatureState
+    ) -> None:
+        self.label = _label(source)
+        self.path = source if isinstance(source, Path) else None
+        self.manifest: Manifest = decode_manifest(manifest_bytes)
+        self.signature: SignatureState = state
+        self._manifest_bytes = manifest_bytes
+        self._storage: Storage | None = storage
+        self._hashed = False
 
     @classmethod
-    def open(cls, path: str | Path, *, verify: bool = True) -> Bundle:
+    def open(
+        cls,
+        source: str | Path | bytes,
+        *,
+        verify: bool = True,
+        public_key: PublicKey | None = None,
+    ) -> Bundle:
         """Open a bundle folder or `.edgekd` file.
 
         Args:
-            path: The folder or file.
+            source: The folder, the file, or the file's bytes (at most 512 MiB; a folder may be
+                larger).
             verify: Check the SHA-256 of every file (sizes and paths are always checked).
+            public_key: Refuse a bundle that was not signed with the private key of this one: a
+                PEM file's path, its bytes, or the 32 raw bytes. Hashes are always checked then.
+                Who may write to a folder may change it after the check; a zip is checked and
+                used in memory.
 
         Raises:
-            InputError: There is nothing at `path`.
-            ArtefactError: It is not a bundle, or damaged, or of an unknown version.
+            InputError: There is nothing at `source`, or the key is not an Ed25519 key.
+            MissingDependencyError: A key is given and `cryptography` is not installed.
+            ArtefactError: It is not a bundle, or damaged, of an unknown version, or not signed
+                with that key.
         """
-        path = Path(path)
-        if not path.exists():
-            message = f"there is no bundle at {path}"
-            raise InputError(message, "give the folder or .edgekd file that `edgekd build` wrote")
-        unpacked = None
-        if path.is_file():
-            unpacked = tempfile.TemporaryDirectory(prefix="edgekd-")
-        try:
-            folder = path
-            if unpacked is not None:
-                folder = Path(unpacked.name)
-                _unpack(path, folder)
-            bundle = cls(path, folder, _read_manifest(path, folder))
-            _check_files(bundle, verify=verify)
-        except BaseException:
-            if unpacked is not None:
-                unpacked.cleanup()
-            raise
-        bundle._unpacked = unpacked
+        if public_key is not None:
+            load_public_key(public_key)  # the caller's mistake is told before the bundle's
+        source = Path(source) if isinstance(source, str) else source
+        storage = open_storage(source, _label(source))
+        raw = _read_manifest(_label(source), storage)
+        bundle = cls(source, storage, raw, _signature_state(storage, raw, public_key))
+        bundle._check_files(hashes=verify or public_key is not None)
         return bundle
 
     @property
-    def model_path(self) -> Path:
-        """The model file, for the engine."""
-        return self.folder / self.manifest.model_file
+    def model(self) -> ModelFiles:
+        """The model file with what stands beside it, for the engine."""
+        return self._files.model(self.manifest.model_file, self.manifest.files)
 
     @property
     def size_bytes(self) -> int:
@@ -80,11 +98,29 @@ class Bundle:
         files = self.manifest.files.items()
         return sum(entry.size for name, entry in files if PurePosixPath(name).stem == stem)
 
+    def read(self, name: str) -> bytes:
+        """Content of a file that the manifest lists, or the manifest's own bytes.
+
+        What was hashed when the bundle was opened is what is read, even if a folder changed.
+
+        Raises:
+            ArtefactError: There is no such file, or it changed.
+        """
+        files = self._files
+        if name == MANIFEST:
+            return self._manifest_bytes
+        entry = self.manifest.files.get(name)
+        if entry is None or files.size(name) is None:
+            raise damaged(self.label, f"{name} is missing")
+        content = files.read(name, entry.size + 1)
+        self._refuse_size(name, entry, len(content))
+        if self._hashed:
+            self._refuse_hash(name, entry, hashlib.sha256(content).hexdigest())
+        return content
+
     def close(self) -> None:
-        """Remove what was unpacked; the bundle itself stays."""
-        if self._unpacked is not None:
-            self._unpacked.cleanup()
-            self._unpacked = None
+        """Let go of what is held in memory; the bundle itself stays."""
+        self._storage = None
 
     def __enter__(self) -> Bundle:
         """The bundle itself."""
@@ -99,81 +135,59 @@ class Bundle:
         """Close it."""
         self.close()
 
+    @property
+    def _files(self) -> Storage:
+        if self._storage is None:
+            raise RuntimeError("the bundle is closed")
+        return self._storage
 
-def _damaged(path: Path, why: str) -> ArtefactError:
-    return ArtefactError(f"the bundle {path} is damaged: {why}", "copy it again, or build it again")
+    def _check_files(self, *, hashes: bool) -> None:
+        if len(self.manifest.files) > MAX_FILES:
+            raise damaged(self.label, f"its manifest lists more than {MAX_FILES} files")
+        for name, entry in self.manifest.files.items():
+            if not is_plain_name(name):
+                raise damaged(self.label, f"the name {name[:80]!r} leads out of the bundle")
+            if name in (MANIFEST, SIGNATURE):
+                raise damaged(self.label, f"its manifest lists {name}, which cannot be hashed")
+            size = self._files.size(name)
+            if size is None:
+                raise damaged(self.label, f"{name} is missing")
+            self._refuse_size(name, entry, size)
+            if hashes:
+                self._refuse_hash(name, entry, self._files.sha256(name))
+        self._hashed = hashes
+
+    def _refuse_size(self, name: str, entry: FileEntry, size: int) -> None:
+        if size != entry.size or size > MAX_FILE_BYTES:
+            raise damaged(self.label, f"{name} does not have the size that the manifest says")
+
+    def _refuse_hash(self, name: str, entry: FileEntry, sha256: str) -> None:
+        if sha256 != entry.sha256:
+            raise damaged(self.label, f"{name} does not have the hash that the manifest says")
 
 
-def _read_manifest(path: Path, folder: Path) -> Manifest:
-    file = folder / MANIFEST
-    if not file.is_file():
-        message = f"{path} is not a bundle: it has no {MANIFEST}"
+def _label(source: Path | bytes) -> str:
+    return "<bytes>" if isinstance(source, bytes) else str(source)
+
+
+def _read_manifest(label: str, storage: Storage) -> bytes:
+    """The manifest's bytes, read once: those that are verified are those that are decoded."""
+    if storage.size(MANIFEST) is None:
+        message = f"{label} is not a bundle: it has no {MANIFEST}"
         raise ArtefactError(message, "give the folder or .edgekd file that `edgekd build` wrote")
-    if file.stat().st_size > MAX_MANIFEST_BYTES:
-        raise _damaged(path, f"{MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes")
-    return decode_manifest(file.read_bytes())
+    raw = storage.read(MANIFEST, MAX_MANIFEST_BYTES + 1)
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise damaged(label, f"{MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes")
+    return raw
 
 
-def _check_files(bundle: Bundle, *, verify: bool) -> None:
-    for name, entry in bundle.manifest.files.items():
-        if not is_plain_name(name):
-            raise _damaged(bundle.path, f"the name {name!r} leads out of the bundle")
-        file = bundle.folder / name
-        if not _is_own_file(bundle.folder, name):
-            raise _damaged(bundle.path, f"{name} is missing")
-        if file.stat().st_size != entry.size or entry.size > MAX_FILE_BYTES:
-            raise _damaged(bundle.path, f"{name} does not have the size that the manifest says")
-        if verify and sha256_of(file) != entry.sha256:
-            raise _damaged(bundle.path, f"{name} does not have the hash that the manifest says")
-
-
-def _is_own_file(folder: Path, name: str) -> bool:
-    """Whether there is such a file, and no link on the way to it leads elsewhere."""
-    file = folder / name
-    try:
-        return file.is_file() and file.resolve() == folder.resolve() / name
-    except OSError:  # e.g. a name longer than the system allows
-        return False
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether `name` is a relative path inside the bundle, in one spelling on every system."""
-    parts = PurePosixPath(name).parts
-    return (
-        bool(parts)
-        and "\\" not in name
-        and ":" not in name
-        and not name.startswith("/")
-        and ".." not in parts
-        and str(PurePosixPath(name)) == name
-    )
-
-
-def _unpack(path: Path, folder: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in _checked_members(path, archive):
-                file = folder / member.filename
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(archive.read(member))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        message = f"{path} is not a bundle: {error}"
-        hint = "give the folder or .edgekd file that `edgekd build` wrote"
-        raise ArtefactError(message, hint) from error
-    except OSError as error:
-        message = f"{path} cannot be unpacked: {error.strerror or error}"
-        hint = "check its permissions and the room for temporary files, or copy it again"
-        raise ArtefactError(message, hint) from error
-
-
-def _checked_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members of an archive that cannot swell: all are stored, and none shares its bytes."""
-    members = archive.infolist()
-    for member in members:
-        if member.is_dir() or not is_plain_name(member.filename):
-            raise _damaged(path, f"the member {member.filename!r} leads out of the bundle")
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size > MAX_FILE_BYTES:
-            raise _damaged(path, f"the member {member.filename!r} is compressed or too large")
-    if sum(member.file_size for member in members) > path.stat().st_size:
-        raise _damaged(path, "its members overlap")
-    return members
+def _signature_state(
+    storage: Storage, manifest_bytes: bytes, public_key: PublicKey | None
+) -> SignatureState:
+    """Whether there is a signature; with a key, one that holds or an error."""
+    there = storage.size(SIGNATURE) is not None
+    if public_key is None:
+        return "not checked" if there else "none"
+    text = storage.read(SIGNATURE, MAX_SIGNATURE_BYTES) if there else None
+    verify_signature(manifest_bytes, text, public_key)
+    return "verified"

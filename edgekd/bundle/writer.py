@@ -1,23 +1,26 @@
-"""Writing a bundle: whole or not at all."""
+"""Writing and signing a bundle: whole or not at all."""
 
 from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from edgekd.bundle.manifest import FileEntry, Manifest, encode_manifest
-from edgekd.bundle.reader import MANIFEST
-from edgekd.files import sha256_of, whole_file, whole_folder
+from edgekd.bundle.reader import MANIFEST, Bundle
+from edgekd.bundle.signature import SIGNATURE, load_private_key, sign_manifest
+from edgekd.files import sha256_of, whole_file, whole_folder, write_whole
 
-__all__ = ["write_bundle", "zip_bundle"]
+__all__ = ["sign_bundle", "write_bundle", "zip_bundle"]
 
 
 def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes]) -> Manifest:
     """Write the folder `out` with all `files` and the manifest that lists them.
+
+    A signature that was there is gone: it was over another manifest.
 
     Args:
         out: The bundle's folder; what was there is replaced in the end.
@@ -36,11 +39,44 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes
 
 def zip_bundle(folder: Path, out: Path) -> None:
     """The bundle `folder` as one uncompressed `.edgekd` file, the same bytes every time."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = [file.relative_to(folder).as_posix() for file in files]
+    _write_zip(out, names, lambda name: (folder / name).read_bytes())
+
+
+def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = None) -> None:
+    """Sign the bundle at `path`, after checking its hashes; another signature is replaced.
+
+    A folder gets a `manifest.sig`; a `.edgekd` file is written anew, the same bytes every time,
+    with that and what its manifest lists.
+
+    Args:
+        path: The bundle's folder or `.edgekd` file.
+        private_key: An Ed25519 key as PEM (PKCS#8), as `openssl genpkey` writes it.
+        passphrase: Of the key, where it is encrypted.
+
+    Raises:
+        InputError: There is no bundle, or the key cannot be used.
+        ArtefactError: The bundle is damaged.
+        MissingDependencyError: `cryptography` is not installed.
+
+    Source: RFC 8032, pure Ed25519.
+    """
+    key = load_private_key(private_key, passphrase)
+    with Bundle.open(path) as bundle:
+        text = sign_manifest(bundle.read(MANIFEST), key)
+        if path.is_dir():
+            write_whole(path / SIGNATURE, text)
+            return
+        names = [MANIFEST, SIGNATURE, *bundle.manifest.files]
+        _write_zip(path, names, lambda name: text if name == SIGNATURE else bundle.read(name))
+
+
+def _write_zip(out: Path, names: Iterable[str], read: Callable[[str], bytes]) -> None:
     with whole_file(out) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for name in sorted(names):
             # A fixed date: two archives of one bundle must be one file.
-            member = zipfile.ZipInfo(file.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
-            archive.writestr(member, file.read_bytes())
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), read(name))
 
 
 def _add(file: Path, content: Path | bytes) -> FileEntry:

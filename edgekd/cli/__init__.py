@@ -19,6 +19,7 @@ from edgekd.cli import (
     evaluate,
     predict,
     report,
+    sign,
     train,
 )
 from edgekd.cli import verify as verify_verb
@@ -42,6 +43,7 @@ app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("compare")(compare.compare)
 app.command("build")(build.build)
+app.command("sign")(sign.sign)
 app.command("verify")(verify_verb.verify)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)

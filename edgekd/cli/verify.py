@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from edgekd.bundle import Bundle, SignatureState
 from edgekd.cli.console import emit_json
 from edgekd.cli.options import Json
 from edgekd.errors import ArtefactError
@@ -20,16 +21,23 @@ def verify(
     backend: Annotated[
         str | None, typer.Option(help="Engine to use instead of the bundle's own.")
     ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="Ed25519 key as PEM that the bundle must be signed with.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Check a bundle's hashes and run its self-test vectors on this machine."""
+    """Check a bundle's hashes and signature, and run its self-test vectors on this machine."""
     from edgekd.runtime import Classifier
 
-    with Classifier.open(bundle, backend=backend) as classifier:
+    with Classifier.open(
+        bundle, backend=backend, public_key=public_key, selftest=False
+    ) as classifier:
         files = len(classifier.manifest.files)
         report = classifier.selftest()
+    signature = _signature(bundle, public_key)
     if json:
-        emit_json({"bundle": str(bundle), "files": files, "selftest": asdict(report)})
+        facts = {"bundle": str(bundle), "files": files, "signature": signature}
+        emit_json(facts | {"selftest": asdict(report)})
     if not report.passed:
         message = (
             f"the self-test of {bundle} fails on this machine: a logit is off by "
@@ -38,6 +46,22 @@ def verify(
         raise ArtefactError(message, "do not use it here; report the machine and the engine")
     if not json:
         print(
-            f"{bundle}: {files} files as hashed, {report.images} self-test vectors within "
-            f"{report.tolerance:.3g} (largest difference {report.max_difference:.3g})"
+            f"{bundle}: {files} files as hashed, {_TOLD[signature]}, {report.images} self-test "
+            f"vectors within {report.tolerance:.3g} (largest difference "
+            f"{report.max_difference:.3g})"
         )
+
+
+_TOLD: dict[SignatureState, str] = {
+    "none": "not signed",
+    "not checked": "signed, which was not checked for want of --public-key",
+    "verified": "signature verified",
+}
+
+
+def _signature(bundle: Path, public_key: Path | None) -> SignatureState:
+    """Of a bundle that was opened well with that key."""
+    if public_key is not None:
+        return "verified"
+    with Bundle.open(bundle, verify=False) as opened:
+        return opened.signature

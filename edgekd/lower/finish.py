@@ -39,11 +39,13 @@ def finish_on_device(path: Path, say: Callable[[str], None] = lambda line: None)
         with tempfile.TemporaryDirectory(prefix="edgekd-") as work:
             engine = Path(work) / ENGINE
             say(f"building the engine of {path}; this takes minutes on a small device")
-            report = build_engine(bundle.model_path, engine)
-            _test_engine(engine, Vectors.load(path / SELFTEST))
+            report = build_engine(path / manifest.model_file, engine)
+            _test_engine(engine, Vectors.parse(bundle.read(SELFTEST)))
             files: dict[str, Path | bytes] = {name: path / name for name in manifest.files}
             tools = manifest.lowering.tools | report.versions
             write_bundle(path, _completed(manifest, tools), files | {ENGINE: engine})
+        if bundle.signature != "none":
+            say("the signature went with the old manifest; sign the bundle again")
     return path / MANIFEST
 
 

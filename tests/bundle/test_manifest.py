@@ -60,7 +60,7 @@ def test_round_trip(manifest: Manifest) -> None:
 def test_bytes_are_readable_and_the_same_every_time(manifest: Manifest) -> None:
     raw = encode_manifest(manifest)
     assert raw == encode_manifest(decode_manifest(raw))
-    assert raw.startswith(b'{\n  "format_version": "1.1"')
+    assert raw.startswith(b'{\n  "format_version": "%s"' % FORMAT_VERSION.encode())
     assert raw.endswith(b"}\n")
 
 
@@ -119,6 +119,9 @@ def test_wrong_type_is_placed(manifest: Manifest, path: tuple[str, ...], value: 
     assert path[0] in refusal(changed(manifest, *path, value=value)).message
 
 
+LOPSIDED = {"mean": [0.0, 0.0], "whitening": [[1.0, 0.0]], "limit": 1.0}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
@@ -129,9 +132,16 @@ def test_wrong_type_is_placed(manifest: Manifest, path: tuple[str, ...], value: 
         (("decision", "temperature"), 0.0, "temperature"),
         (("decision", "temperature"), -1.0, "temperature"),
         (("decision", "temperature"), 1e4, "temperature"),
-        (("decision", "thresholds"), {"mole": 0.3, "mel": 0.1}, "thresholds ['mole'] must be"),
-        (("decision", "thresholds"), {"mel": 1.01}, "thresholds ['mel'] must be"),
-        (("decision", "thresholds"), {"mel": -0.01}, "thresholds ['mel'] must be"),
+        (("decision", "thresholds"), {"mole": 0.3, "mel": 0.1}, "threshold of 'mole' must be"),
+        (("decision", "thresholds"), {"mel": 1.01}, "threshold of 'mel' must be"),
+        (("decision", "thresholds"), {"mel": -0.01}, "threshold of 'mel' must be"),
+        (("decision", "temperature"), 1e-4, "temperature"),
+        (("decision", "refer_below"), 5.0, "refer_below"),
+        (("decision", "conformal_quantile"), -5.0, "conformal_quantile"),
+        (("model", "colour"), "BGR", "colour"),
+        (("model", "classes"), ["mel", "n\x1bv"], "printable"),
+        (("model", "classes"), ["mel", ""], "printable"),
+        (("capture",), {"limits": {}, "appearance": LOPSIDED}, "square whitening"),
         (("model_file",), "other.onnx", "'other.onnx' is not among its files"),
     ],
 )
@@ -141,6 +151,12 @@ def test_contradiction_is_told(
     error = refusal(changed(manifest, *path, value=value))
     assert "contradicts itself" in error.message
     assert told in error.message
+
+
+def test_long_values_do_not_swell_the_message(manifest: Manifest) -> None:
+    long = "9" * 5000
+    for path in (("model_file",), ("format_version",)):
+        assert len(refusal(changed(manifest, *path, value=f"2.{long}")).message) < 300
 
 
 def test_all_contradictions_are_told_at_once() -> None:

@@ -10,10 +10,11 @@ import pytest
 HEAVY = {
     "torch", "timm", "lightning", "torchmetrics", "sklearn", "scipy", "matplotlib", "jinja2",
     "onnx", "onnxruntime", "openvino", "nncf", "ai_edge_litert", "litert_torch", "yaml",
+    "cryptography",
 }  # fmt: skip
 VERBS = [
     [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"],
-    ["compare"], ["build"], ["verify"], ["eval"], ["predict"], ["bench"], ["report"],
+    ["compare"], ["build"], ["sign"], ["verify"], ["eval"], ["predict"], ["bench"], ["report"],
 ]  # fmt: skip
 HELP = """
 import sys
