@@ -24,6 +24,7 @@ import msgspec
 from edgekd.errors import InputError
 
 __all__ = [
+    "cache_folder",
     "make_folder",
     "pretty_json",
     "scratch_folder",
@@ -32,6 +33,13 @@ __all__ = [
     "whole_folder",
     "write_whole",
 ]
+
+
+def cache_folder() -> Path:
+    """The user's cache: `EDGEKD_CACHE`, else `edgekd` below `XDG_CACHE_HOME` or `~/.cache`."""
+    if own := os.environ.get("EDGEKD_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekd"
 
 
 def sha256_of(path: Path) -> str:

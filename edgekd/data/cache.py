@@ -12,20 +12,13 @@ from numpy.typing import NDArray
 
 from edgekd.data.dataset import Dataset
 from edgekd.errors import ImageError
-from edgekd.files import whole_file
+from edgekd.files import cache_folder, whole_file
 from edgekd.recipe import fingerprint
 from edgekd.runtime.preprocess import RULE, load_image
 
 __all__ = ["cache_folder", "decode_images", "decoded"]
 
 Progress = Callable[[int, int], None]
-
-
-def cache_folder() -> Path:
-    """The user's cache: `EDGEKD_CACHE`, else `edgekd` below `XDG_CACHE_HOME` or `~/.cache`."""
-    if own := os.environ.get("EDGEKD_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekd"
 
 
 def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Sessions: one opened model file on one engine. Each engine is imported when it is asked for.
 
 Third parties add an engine through the entry-point group `edgekd.sessions`: its name is the
-backend's, its object a callable `(model: Path, *, threads: int | None) -> Session`.
+backend's, its object an `Opener`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
+from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import InputError
 from edgekd.runtime.sessions.base import Session
 
@@ -30,27 +31,58 @@ _ENGINES = {
 class Opener(Protocol):
     """Opens a model file; what an entry point of `edgekd.sessions` has to be."""
 
-    def __call__(self, model: Path, *, threads: int | None = None) -> Session:
-        """The session of `model`; `threads` of None leaves the number to the engine."""
+    def __call__(
+        self,
+        model: ModelFiles,
+        *,
+        threads: int | None = None,
+        accelerator: str | None = None,
+        require: bool = False,
+    ) -> Session:
+        """The session of `model`, as `open_session` describes it.
+
+        Files that are in memory stay there: nothing of them is written to a disk.
+        """
 
 
-def open_session(backend: str, model: Path, *, threads: int | None = None) -> Session:
+def open_session(
+    backend: str,
+    model: Path | ModelFiles,
+    *,
+    threads: int | None = None,
+    accelerator: str | None = None,
+    require: bool = False,
+) -> Session:
     """Open a model file.
 
     Args:
         backend: `tflite`, `openvino`, `onnx`, `tensorrt`, or the name of an entry point.
-        model: The main file (`model.tflite`, `model.xml`, `model.onnx`, `model.engine`).
+        model: The main file (`model.tflite`, `model.xml`, `model.onnx`, `model.engine`), on disk
+            or in memory. What is on disk is opened by its path, so that the engine may map it.
         threads: Number of CPU threads; None leaves it to the engine.
+        accelerator: What is to compute: `cpu`, `gpu`, `npu`, or the engine's own word (a provider
+            of ONNX Runtime such as `CUDAExecutionProvider`, a device of OpenVINO such as `GPU.0`
+            or `AUTO`, for `tflite` the path of a delegate's library such as `libedgetpu.so.1`).
+            None is the engine's CPU, for `tensorrt` the GPU. The session's `facts` say what was
+            obtained; where it is less, `warnings` say so and the CPU computes.
+        require: Refuse to open where something was asked for and not obtained. With `tflite` that
+            is also a graph that the engine's CPU delegate takes in several pieces.
 
     Raises:
-        InputError: There is no such backend, or `threads` is not positive.
+        InputError: There is no such backend, `threads` is not positive or `accelerator` is empty.
         MissingDependencyError: Its engine is not installed.
+        DeviceUnreachableError: `require` is set and not all that was asked for was obtained; or
+            the GPU that an engine file needs does not answer.
         ArtefactError: The file is missing, cannot be parsed, or does not map
             uint8 [1, S, S, 3] to float32 [1, K].
     """
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}", "give a positive number of threads")
-    return _opener(backend)(Path(model), threads=threads)
+    if accelerator is not None and not accelerator.strip():
+        raise InputError("the accelerator has no name", "give cpu, gpu, npu or the engine's word")
+    files = model if isinstance(model, ModelFiles) else ModelFiles.on_disk(Path(model))
+    opener = _opener(backend)
+    return opener(files, threads=threads, accelerator=accelerator, require=require)
 
 
 def available_backends() -> tuple[str, ...]:

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from edgekd.errors import ArtefactError, InputError
+from edgekd.bundle.model_files import ModelFiles
+from edgekd.errors import ArtefactError, DeviceUnreachableError, EdgekdError, InputError
 from edgekd.runtime.sessions.base import Facts, Image, Logits
 
-__all__ = ["EngineSession", "check_contract", "damaged", "require_file", "version_of"]
+__all__ = [
+    "EngineSession",
+    "Shortfall",
+    "check_contract",
+    "damaged",
+    "last_line",
+    "require_file",
+    "version_of",
+]
 
 _COPY_AGAIN = "copy or build the bundle again"
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """Something that was asked for and not obtained.
+
+    Attributes:
+        what: What is missing, as a sentence without its full stop.
+        instead: What happens now, likewise.
+        hint: What to do about it, for whoever requires it.
+    """
+
+    what: str
+    instead: str
+    hint: str
+
+    def __str__(self) -> str:
+        """The warning, one sentence."""
+        return f"{self.what}; {self.instead}"
 
 
 class EngineSession(ABC):
@@ -22,20 +51,24 @@ class EngineSession(ABC):
 
     Args:
         model: The file that was opened.
-        input_shape: As `check_contract` returned it.
-        classes: Likewise.
+        contract: As `check_contract` returned it.
         facts: What the engine is and what was obtained from it.
+        shortfalls: What was asked for and not obtained.
     """
 
     backend: ClassVar[str]
 
     def __init__(
-        self, model: Path, input_shape: tuple[int, ...], classes: int, facts: Facts
+        self,
+        model: ModelFiles,
+        contract: tuple[tuple[int, ...], int],
+        facts: Facts,
+        shortfalls: Sequence[Shortfall] = (),
     ) -> None:
-        self._model = model
-        self._input_shape = input_shape
-        self._classes = classes
+        self._name = model.name
+        self._input_shape, self._classes = contract
         self._facts = facts
+        self._shortfalls = tuple(shortfalls)
         self._open = True
 
     @property
@@ -53,20 +86,42 @@ class EngineSession(ABC):
         """What the engine is and what was obtained from it, not what was asked for."""
         return dict(self._facts)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was not obtained or costs time, a sentence each; empty where all is well."""
+        return tuple(map(str, self._shortfalls))
+
+    def insist(self) -> None:
+        """Close the session and raise where not all that was asked for was obtained.
+
+        Raises:
+            DeviceUnreachableError: There is a warning.
+        """
+        if self._shortfalls:
+            self.close()
+            raise DeviceUnreachableError(self._shortfalls[0].what, self._shortfalls[0].hint)
+
     def run(self, image: Image) -> Logits:
         """Logits [1, K] of one image [1, S, S, 3], owned by the caller.
 
         Raises:
             InputError: The image has another shape or is not uint8.
+            ArtefactError: The engine fails to run the file.
             RuntimeError: The session is closed.
         """
         if not self._open:
-            raise RuntimeError(f"the session of {self._model.name} is closed")
+            raise RuntimeError(f"the session of {self._name} is closed")
         if image.shape != self._input_shape or image.dtype != np.uint8:
             wanted = f"uint8 {list(self._input_shape)}"
-            message = f"{self._model.name} takes {wanted}, not {image.dtype} {list(image.shape)}"
+            message = f"{self._name} takes {wanted}, not {image.dtype} {list(image.shape)}"
             raise InputError(message, "prepare the image with edgekd.runtime.preprocess")
-        return self._infer(np.ascontiguousarray(image))
+        try:
+            return self._infer(np.ascontiguousarray(image))
+        except (EdgekdError, MemoryError):
+            raise
+        except Exception as error:  # the engines' errors have no common base of their own
+            message = f"the engine failed on {self._name}{_why(error)}"
+            raise ArtefactError(message, "check the bundle with `edgekd verify`") from error
 
     def close(self) -> None:
         """Give back what the engine holds; to close again does no harm."""
@@ -84,7 +139,7 @@ class EngineSession(ABC):
 
 
 def check_contract(
-    model: Path,
+    model: ModelFiles,
     taken: tuple[tuple[int, ...], str],
     given: tuple[tuple[int, ...], str],
 ) -> tuple[tuple[int, ...], int]:
@@ -108,17 +163,20 @@ def check_contract(
     raise ArtefactError(message, "build the file with `edgekd build`")
 
 
-def require_file(model: Path) -> None:
-    """Raise ArtefactError where there is no such file."""
-    if not model.is_file():
-        raise ArtefactError(f"{model} is missing", _COPY_AGAIN)
+def require_file(model: ModelFiles, name: str | None = None) -> None:
+    """Raise ArtefactError where the main file, or the one called `name` beside it, is missing."""
+    name = name or model.name
+    if model.folder is None:
+        there, told = name in model.contents, name
+    else:
+        there, told = (model.folder / name).is_file(), str(model.folder / name)
+    if not there:
+        raise ArtefactError(f"{told} is missing", _COPY_AGAIN)
 
 
-def damaged(model: Path, engine: str, error: BaseException | None = None) -> ArtefactError:
+def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) -> ArtefactError:
     """The error for a file that `engine` cannot parse."""
-    lines = [line for line in str(error or "").splitlines() if line.strip()]
-    why = f": {lines[-1].strip()}" if lines else ""
-    return ArtefactError(f"{engine} cannot read {model.name}{why}", _COPY_AGAIN)
+    return ArtefactError(f"{engine} cannot read {model.name}{_why(error)}", _COPY_AGAIN)
 
 
 def version_of(*distributions: str) -> str:
@@ -129,3 +187,14 @@ def version_of(*distributions: str) -> str:
         except metadata.PackageNotFoundError:
             continue
     return "unknown"
+
+
+def last_line(error: BaseException | None) -> str:
+    """The last line of what an engine says, which is the most particular; empty for silence."""
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _why(error: BaseException | None) -> str:
+    line = last_line(error)
+    return f": {line}" if line else ""

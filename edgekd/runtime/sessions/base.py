@@ -42,6 +42,10 @@ class Session(Protocol):
     def facts(self) -> Facts:
         """What the engine is and what was obtained from it, not what was asked for."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was not obtained or costs time, a sentence each; empty where all is well."""
+
     def run(self, image: Image) -> Logits:
         """Logits [1, K] of one image [1, S, S, 3], owned by the caller."""
 

@@ -1,16 +1,18 @@
-"""ONNX files on ONNX Runtime's CPU provider."""
+"""ONNX files on ONNX Runtime, on its CPU provider or on one that is asked for."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
 from edgekd.runtime._telemetry import silence
 from edgekd.runtime.sessions._engine import (
     EngineSession,
+    Shortfall,
     check_contract,
     damaged,
+    last_line,
     require_file,
     version_of,
 )
@@ -18,39 +20,68 @@ from edgekd.runtime.sessions.base import Facts, Image, Logits
 
 __all__ = ["OnnxSession", "open_file"]
 
+_CPU = "CPUExecutionProvider"
 _ERROR = 3  # ONNX Runtime's severities: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+_PROVIDERS = {
+    "cpu": ("CPU",),
+    "gpu": ("CUDA", "ROCM", "MIGraphX", "Dml", "CoreML", "WebGpu"),
+    "npu": ("QNN", "VitisAI", "CANN", "VSINPU", "Rknpu", "CoreML"),
+}
+"""The providers that a plain word stands for; the first one that is installed is taken."""
 
 
-def open_file(model: Path, *, threads: int | None = None) -> OnnxSession:
-    """Open a `.onnx` file on the CPU. Errors: see `open_session`."""
+def open_file(
+    model: ModelFiles,
+    *,
+    threads: int | None = None,
+    accelerator: str | None = None,
+    require: bool = False,
+) -> OnnxSession:
+    """Open a `.onnx` file. Arguments and errors: see `open_session`."""
     ort = _import_onnxruntime()
     require_file(model)
-    options = ort.SessionOptions()
-    options.log_severity_level = _ERROR
-    options.inter_op_num_threads = 1
-    options.intra_op_num_threads = threads or 0  # 0: one per core
+    provider = _provider(ort.get_available_providers(), accelerator or "cpu")
+    session, failure = None, ""
+    if provider not in (_CPU, None):
+        session, failure = _on_accelerator(ort, model, threads, provider)
+    if session is None:
+        session = _on_cpu(ort, model, threads)
     try:
-        session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common base of their own
+        opened = OnnxSession(model, session, accelerator, provider, failure)
+    except UnicodeDecodeError as error:  # a damaged name of an input or output
         raise damaged(model, "ONNX Runtime", error) from error
-    return OnnxSession(model, session)
+    if require:
+        opened.insist()
+    return opened
 
 
 class OnnxSession(EngineSession):
-    """An ONNX file on the CPU; opened by `open_file`."""
+    """An ONNX file on one provider, and the CPU for what that one leaves; see `open_file`."""
 
     backend = "onnx"
 
-    def __init__(self, model: Path, session: Any) -> None:
+    def __init__(
+        self,
+        model: ModelFiles,
+        session: Any,
+        asked: str | None,
+        provider: str | None,
+        failure: str,
+    ) -> None:
         taken, given = _described(session.get_inputs()), _described(session.get_outputs())
-        shape, classes = check_contract(model, taken, given)
+        contract = check_contract(model, taken, given)
+        nodes = _nodes(session, provider)
+        idle = provider not in session.get_providers() or (nodes is not None and nodes[0] == 0)
         facts: Facts = {
             "engine": version_of("onnxruntime", "onnxruntime-gpu"),
             "threads": session.get_session_options().intra_op_num_threads or None,
             "providers": ",".join(session.get_providers()),
+            "accelerator_asked": asked,
+            "accelerator": _CPU if idle else provider,
         }
-        super().__init__(model, shape, classes, facts)
+        shortfall = _shortfall(asked, provider, failure, session.get_providers(), nodes)
+        super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._session = session
         self._input = session.get_inputs()[0].name
 
@@ -69,6 +100,90 @@ def _import_onnxruntime() -> Any:
     except ImportError as error:
         raise MissingDependencyError("onnxruntime", "onnx", "run an ONNX file") from error
     return onnxruntime
+
+
+def _provider(available: list[str], word: str) -> str | None:
+    """Full name of the provider that `word` stands for, or None where it is not installed."""
+    stems = _PROVIDERS.get(word.lower())
+    names = [f"{stem}ExecutionProvider" for stem in stems] if stems else [word]
+    return next((name for name in names if name in available), None)
+
+
+def _options(ort: Any, threads: int | None) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERROR
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads or 0  # 0: one per core
+    return options
+
+
+def _on_cpu(ort: Any, model: ModelFiles, threads: int | None) -> Any:
+    options = _options(ort, threads)
+    try:
+        # ONNX Runtime's own way to fall back prints to stdout, where `--json` writes.
+        return ort.InferenceSession(_source(model), options, providers=[_CPU], enable_fallback=0)
+    except Exception as error:  # its errors have no common base of their own
+        raise damaged(model, "ONNX Runtime", error) from error
+
+
+def _on_accelerator(
+    ort: Any, model: ModelFiles, threads: int | None, provider: str
+) -> tuple[Any, str]:
+    """A session, or None and what the provider says against it."""
+    options = _options(ort, threads)
+    # get_providers() names a provider that took no node at all; this tells what it took.
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    providers = [provider, _CPU]
+    try:  # without its own fallback, as in `_on_cpu`
+        session = ort.InferenceSession(
+            _source(model), options, providers=providers, enable_fallback=0
+        )
+    except Exception as error:
+        return None, last_line(error)
+    return session, ""
+
+
+def _source(model: ModelFiles) -> str | bytes:
+    return model.read() if model.path is None else str(model.path)
+
+
+def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
+    """How many nodes the provider took, and of how many; None where it cannot be told."""
+    if provider in (_CPU, None):
+        return None
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # an ONNX Runtime without it, or a session that did not record it
+        return None
+    counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
+    return sum(n for name, n in counts if name == provider), sum(n for _, n in counts)
+
+
+def _shortfall(
+    asked: str | None,
+    provider: str | None,
+    failure: str,
+    obtained: list[str],
+    nodes: tuple[int, int] | None,
+) -> Shortfall | None:
+    """What is missing of the provider that was asked for, or None."""
+    import onnxruntime
+
+    offered = ", ".join(onnxruntime.get_available_providers())
+    hint = f"ask for one of {offered}, or install ONNX Runtime's build for the accelerator"
+    if provider is None:
+        what = f"{asked} was asked for, but ONNX Runtime offers only {offered}"
+    elif failure:
+        what = f"{provider} was asked for, but cannot take the file: {failure}"
+    elif provider not in obtained:
+        what = f"{provider} was asked for, but ONNX Runtime could not start it"
+        hint = "check the driver and the libraries that the provider needs"
+    elif nodes is not None and nodes[0] < nodes[1]:
+        what = f"{provider} took {nodes[0]} of the graph's {nodes[1]} nodes"
+        return Shortfall(what, "the rest runs on the CPU", hint)
+    else:
+        return None
+    return Shortfall(what, "the file runs on the CPU", hint)
 
 
 def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:

@@ -1,67 +1,106 @@
-"""OpenVINO IR files (`model.xml` with `model.bin` beside it) on the CPU."""
+"""OpenVINO IR files (`model.xml` with `model.bin` beside it), on the CPU or another device."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
+from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
 from edgekd.runtime._telemetry import silence
 from edgekd.runtime.sessions._engine import (
     EngineSession,
+    Shortfall,
     check_contract,
     damaged,
     require_file,
     version_of,
 )
+from edgekd.runtime.sessions._openvino_cache import Cache
+from edgekd.runtime.sessions._openvino_device import (
+    choose_device,
+    device_shortfall,
+    executing,
+    obtained,
+    refused,
+    settings_for,
+)
 from edgekd.runtime.sessions.base import Facts, Image, Logits
 
 __all__ = ["OpenVinoSession", "open_file"]
 
+_CPU = "CPU"
 _RECORDED = {
     "precision_hint": "INFERENCE_PRECISION_HINT",
     "performance_hint": "PERFORMANCE_HINT",
     "threads": "INFERENCE_NUM_THREADS",
     "streams": "NUM_STREAMS",
-    "devices": "EXECUTION_DEVICES",
 }
 
 
 def open_file(
-    model: Path, *, threads: int | None = None, precision: str = "f32"
+    model: ModelFiles,
+    *,
+    threads: int | None = None,
+    accelerator: str | None = None,
+    require: bool = False,
+    precision: str = "f32",
 ) -> OpenVinoSession:
-    """Open an IR file for lowest latency of one image. Errors: see `open_session`.
+    """Open an IR file for lowest latency of one image.
 
     Args:
         model: The `.xml` file; its weights are the `.bin` of the same name.
         threads: Number of CPU threads, or None for OpenVINO's choice.
+        accelerator: See `open_session`, as for the errors.
+        require: Likewise.
         precision: Type of the float arithmetic: `f32`, `bf16` or `f16`. Without the hint OpenVINO
             takes bf16 on recent Xeons and f16 on ARM, and an fp32 file would not run as fp32.
-            It holds for int8 files too, for the layers that are not quantised.
+            It holds for int8 files too, for the layers that are not quantised. A device that
+            cannot do it does what it can; `facts` say what.
     """
-    ov = _import_openvino()
-    require_file(model)
-    require_file(model.with_suffix(".bin"))
-    try:
-        network = ov.Core().read_model(str(model))
-        taken, given = _described(network.inputs), _described(network.outputs)
-        compiled = ov.Core().compile_model(network, "CPU", _settings(threads, precision))
-    except RuntimeError as error:
-        raise damaged(model, "OpenVINO", error) from error
-    return OpenVinoSession(model, compiled, check_contract(model, taken, given))
+    core = _import_openvino().Core()
+    network = _read(core, model)
+    contract = check_contract(model, _described(network.inputs), _described(network.outputs))
+    cache = Cache.of(core, model)
+    device, shortfall = choose_device(core, accelerator)
+    compiled = None
+    if device != _CPU:
+        try:
+            settings = settings_for(core, device, threads, precision)
+            compiled = cache.compile(network, device, settings)
+            shortfall = device_shortfall(compiled, device)
+        except RuntimeError as error:
+            shortfall = refused(device, error)
+    if compiled is None:
+        compiled = _on_cpu(cache, model, network, settings_for(core, _CPU, threads, precision))
+    session = OpenVinoSession(model, contract, compiled, accelerator, shortfall, cache.state)
+    if require:
+        session.insist()
+    return session
 
 
 class OpenVinoSession(EngineSession):
-    """An IR file on the CPU; opened by `open_file`."""
+    """An IR file on one device; opened by `open_file`."""
 
     backend = "openvino"
 
-    def __init__(self, model: Path, compiled: Any, contract: tuple[tuple[int, ...], int]) -> None:
+    def __init__(
+        self,
+        model: ModelFiles,
+        contract: tuple[tuple[int, ...], int],
+        compiled: Any,
+        asked: str | None,
+        shortfall: Shortfall | None,
+        cache: str,
+    ) -> None:
+        devices = ",".join(executing(compiled))
         facts: Facts = {"engine": version_of("openvino")}
-        facts |= {name: _obtained(compiled, key) for name, key in _RECORDED.items()}
-        super().__init__(model, *contract, facts)
+        facts |= {name: obtained(compiled, key) for name, key in _RECORDED.items()}
+        facts |= {"devices": devices, "accelerator_asked": asked, "accelerator": devices}
+        facts["model_cache"] = cache
+        super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._request = compiled.create_infer_request()
 
     def _infer(self, image: Image) -> Logits:
@@ -82,13 +121,24 @@ def _import_openvino() -> Any:
     return openvino
 
 
-def _settings(threads: int | None, precision: str) -> dict[str, str | int]:
-    settings: dict[str, str | int] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": precision,
-    }
-    return settings if threads is None else settings | {"INFERENCE_NUM_THREADS": threads}
+def _read(core: Any, model: ModelFiles) -> Any:
+    """The network; a file on disk is mapped."""
+    weights = PurePath(model.name).with_suffix(".bin").name
+    require_file(model)
+    require_file(model, weights)
+    try:
+        if model.path is not None:
+            return core.read_model(str(model.path))
+        return core.read_model(model.read(), model.read(weights))
+    except RuntimeError as error:
+        raise damaged(model, "OpenVINO", error) from error
+
+
+def _on_cpu(cache: Cache, model: ModelFiles, network: Any, settings: dict[str, str | int]) -> Any:
+    try:
+        return cache.compile(network, _CPU, settings)
+    except RuntimeError as error:
+        raise damaged(model, "OpenVINO", error) from error
 
 
 def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:
@@ -98,15 +148,3 @@ def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:
     sides = ports[0].get_partial_shape()
     shape = tuple(side.get_length() if side.is_static else -1 for side in sides)
     return shape, np.dtype(ports[0].get_element_type().to_dtype()).name
-
-
-def _obtained(compiled: Any, key: str) -> str | int | None:
-    try:
-        value = compiled.get_property(key)
-    except RuntimeError:
-        return None  # an older OpenVINO, or a plugin without that property
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    return str(getattr(value, "to_string", lambda: value)())

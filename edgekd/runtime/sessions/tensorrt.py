@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import DeviceUnreachableError, MissingDependencyError
-from edgekd.runtime.sessions._engine import EngineSession, check_contract, damaged, require_file
+from edgekd.runtime.sessions._engine import (
+    EngineSession,
+    Shortfall,
+    check_contract,
+    damaged,
+    require_file,
+)
 from edgekd.runtime.sessions.base import Facts, Image, Logits
 
 __all__ = ["TensorRtSession", "open_file"]
@@ -17,12 +23,20 @@ __all__ = ["TensorRtSession", "open_file"]
 _CUDART = ("cuda.bindings.runtime", "cuda.cudart")  # the second until cuda-python 12
 
 
-def open_file(model: Path, *, threads: int | None = None) -> TensorRtSession:
+def open_file(
+    model: ModelFiles,
+    *,
+    threads: int | None = None,
+    accelerator: str | None = None,
+    require: bool = False,
+) -> TensorRtSession:
     """Open a serialized engine. Errors: see `open_session`.
 
     Args:
         model: The engine, built on this very device by `edgekd.lower.engine`.
         threads: Taken for likeness with the other sessions; the GPU does the work.
+        accelerator: Likewise; what is not `gpu` is not obtained.
+        require: See `open_session`.
     """
     del threads
     trt, cudart = _import_tensorrt(), _import_cudart()
@@ -30,12 +44,15 @@ def open_file(model: Path, *, threads: int | None = None) -> TensorRtSession:
     runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
     # A version-compatible engine carries host code; to load one is to run foreign code.
     runtime.engine_host_code_allowed = False
-    engine = runtime.deserialize_cuda_engine(model.read_bytes())
+    engine = runtime.deserialize_cuda_engine(model.read())
     if engine is None:
         # The usual cause: built by another TensorRT version or on another GPU.
         reason = ValueError(f"not an engine of TensorRT {trt.__version__} for this GPU")
         raise damaged(model, "TensorRT", reason)
-    return TensorRtSession(model, trt, cudart, engine)
+    session = TensorRtSession(model, trt, cudart, engine, accelerator)
+    if require:
+        session.insist()
+    return session
 
 
 class TensorRtSession(EngineSession):
@@ -43,14 +60,20 @@ class TensorRtSession(EngineSession):
 
     backend = "tensorrt"
 
-    def __init__(self, model: Path, trt: Any, cudart: Any, engine: Any) -> None:
+    def __init__(
+        self, model: ModelFiles, trt: Any, cudart: Any, engine: Any, asked: str | None
+    ) -> None:
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
         outputs = [name for name in names if name not in inputs]
         taken, given = _described(trt, engine, inputs), _described(trt, engine, outputs)
         shape, classes = check_contract(model, taken, given)
-        facts: Facts = {"engine": f"tensorrt {trt.__version__}"}
-        super().__init__(model, shape, classes, facts)
+        facts: Facts = {
+            "engine": f"tensorrt {trt.__version__}",
+            "accelerator_asked": asked,
+            "accelerator": "GPU",
+        }
+        super().__init__(model, (shape, classes), facts, _shortfalls(asked))
         self._engine, self._cudart = engine, cudart
         self._context = engine.create_execution_context()
         self._logits = np.empty((1, classes), np.float32)
@@ -69,7 +92,7 @@ class TensorRtSession(EngineSession):
         source, target = self._device[self._output], self._device[self._input]
         self._copy(target, image.ctypes.data, image.nbytes, kinds.cudaMemcpyHostToDevice)
         if not self._context.execute_async_v3(int(self._stream)):
-            raise RuntimeError(f"TensorRT could not run {self._model.name}")
+            raise RuntimeError(f"TensorRT could not run {self._name}")
         self._copy(logits.ctypes.data, source, logits.nbytes, kinds.cudaMemcpyDeviceToHost)
         self._call("cudaStreamSynchronize", self._stream)
         return logits.copy()
@@ -91,6 +114,13 @@ class TensorRtSession(EngineSession):
             message = f"CUDA failed in {function}: {status!s}"
             raise DeviceUnreachableError(message, "check the GPU with nvidia-smi or tegrastats")
         return results[0] if results else None
+
+
+def _shortfalls(asked: str | None) -> list[Shortfall]:
+    if asked is None or asked.lower() == "gpu":
+        return []
+    what = f"{asked} was asked for, but a TensorRT engine runs on the GPU that it was built for"
+    return [Shortfall(what, "it runs there", "leave the accelerator out, or take another backend")]
 
 
 def _described(trt: Any, engine: Any, names: list[str]) -> tuple[tuple[int, ...], str]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
+from edgekd.runtime.sessions._delegate import (
+    Split,
+    delegate_shortfall,
+    load_delegate,
+    refused,
+    split_of,
+    xnnpack_shortfall,
+)
 from edgekd.runtime.sessions._engine import (
     EngineSession,
+    Shortfall,
     check_contract,
     damaged,
     require_file,
@@ -23,41 +32,68 @@ __all__ = ["TfliteSession", "open_file"]
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
-def open_file(model: Path, *, threads: int | None = None) -> TfliteSession:
-    """Open a `.tflite` file; without `threads` it runs on one. Errors: see `open_session`."""
-    interpreter_class = _import_interpreter()
+def open_file(
+    model: ModelFiles,
+    *,
+    threads: int | None = None,
+    accelerator: str | None = None,
+    require: bool = False,
+) -> TfliteSession:
+    """Open a `.tflite` file; without `threads` it runs on one. See `open_session` for the rest.
+
+    A delegate's library is code that this process runs: take its name from no stranger.
+    """
+    module = _import_interpreter()
     require_file(model)
-    used = threads or 1
+    delegate, shortfall = load_delegate(module, accelerator)
+    opened, used = None, threads or 1
+    if delegate is not None:
+        try:
+            opened = _interpreter(module, model, used, [delegate])
+        except (ValueError, RuntimeError) as error:
+            shortfall = refused(accelerator, error)
+    delegated = accelerator if opened else None
     try:
-        interpreter = interpreter_class(model_path=str(model), num_threads=used)
-        interpreter.allocate_tensors()
-        takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
-    except (ValueError, RuntimeError) as error:
+        interpreter, taken = opened or _interpreter(module, model, used, [])
+        session = TfliteSession(model, interpreter, used, accelerator, delegated, taken, shortfall)
+    except (ValueError, RuntimeError) as error:  # a tensor's damaged name is a UnicodeDecodeError
         raise damaged(model, "TensorFlow Lite", error) from error
-    return TfliteSession(model, interpreter, takes, gives, threads=used)
+    if require:
+        session.insist()
+    return session
 
 
 class TfliteSession(EngineSession):
-    """A `.tflite` file on the CPU with XNNPACK; opened by `open_file`."""
+    """A `.tflite` file on XNNPACK, or on a delegate that was asked for; opened by `open_file`."""
 
     backend = "tflite"
 
     def __init__(
         self,
-        model: Path,
+        model: ModelFiles,
         interpreter: Any,
-        takes: list[dict[str, Any]],
-        gives: list[dict[str, Any]],
-        *,
         threads: int,
+        asked: str | None,
+        delegate: str | None,
+        taken: Split | None,
+        shortfall: Shortfall | None,
     ) -> None:
-        shape, classes = check_contract(model, _described(takes), _described(gives))
+        takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
+        contract = check_contract(model, _described(takes), _described(gives))
+        xnnpack = _xnnpack_pieces(interpreter, taken)
         facts: Facts = {
             "engine": version_of("ai-edge-litert", "tflite-runtime"),
             "threads": threads,
-            "xnnpack_partitions": _count_partitions(interpreter),
+            "xnnpack_partitions": xnnpack,
+            "delegate_partitions": taken.pieces if taken else None,
+            "accelerator_asked": asked,
+            "accelerator": _obtained(delegate, taken, xnnpack),
         }
-        super().__init__(model, shape, classes, facts)
+        if delegate is not None:
+            shortfalls = [delegate_shortfall(delegate, taken)]
+        else:
+            shortfalls = [shortfall, xnnpack_shortfall(xnnpack)]
+        super().__init__(model, contract, facts, [one for one in shortfalls if one])
         self._interpreter = interpreter
         self._input = takes[0]["index"]
         self._output = gives[0]["index"]
@@ -75,10 +111,37 @@ class TfliteSession(EngineSession):
 def _import_interpreter() -> Any:
     for name in _INTERPRETERS:
         try:
-            return import_module(name).Interpreter
+            return import_module(name)
         except ImportError:
             continue
     raise MissingDependencyError("ai-edge-litert", "tflite", "run a TensorFlow Lite file")
+
+
+def _interpreter(
+    module: Any, model: ModelFiles, threads: int, delegates: list[Any]
+) -> tuple[Any, Split | None]:
+    """An interpreter that is ready, and what the delegates took of its graph."""
+    source: dict[str, Any] = (
+        {"model_content": model.read()} if model.path is None else {"model_path": str(model.path)}
+    )
+    interpreter = module.Interpreter(
+        **source, num_threads=threads, experimental_delegates=delegates
+    )
+    # XNNPACK comes only with allocate_tensors: until then all that is delegated is theirs.
+    taken = split_of(interpreter) if delegates else None
+    interpreter.allocate_tensors()
+    return interpreter, taken
+
+
+def _xnnpack_pieces(interpreter: Any, taken: Split | None) -> int | None:
+    split = split_of(interpreter)
+    return None if split is None else split.pieces - (taken.pieces if taken else 0)
+
+
+def _obtained(delegate: str | None, taken: Split | None, xnnpack: int | None) -> str:
+    if delegate is not None and taken is not None and taken.pieces:
+        return delegate
+    return "XNNPACK" if xnnpack else "CPU"
 
 
 def _described(details: list[dict[str, Any]]) -> tuple[tuple[int, ...], str]:
@@ -87,15 +150,3 @@ def _described(details: list[dict[str, Any]]) -> tuple[tuple[int, ...], str]:
         return (), f"{len(details)} tensors"
     shape = tuple(int(side) for side in details[0]["shape"])
     return shape, np.dtype(details[0]["dtype"]).name
-
-
-def _count_partitions(interpreter: Any) -> int | None:
-    """Number of subgraphs that XNNPACK took (1 is best), or None where it cannot be told.
-
-    The only way to ask is private, so any failure counts as "cannot be told".
-    """
-    try:
-        operators = interpreter._get_ops_details()
-        return [operator["op_name"] for operator in operators].count("DELEGATE")
-    except Exception:
-        return None

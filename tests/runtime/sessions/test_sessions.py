@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_models import CLASSES, FILES, SIZE, images, in_memory, make_graph, torch
 
+from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import (
     ArtefactError,
     DeviceUnreachableError,
@@ -21,39 +22,7 @@ from edgekd.errors import (
 )
 from edgekd.runtime import _telemetry, sessions
 from edgekd.runtime.sessions import available_backends, open_session
-from edgekd.runtime.sessions import tensorrt as trt_session
 from edgekd.runtime.sessions.base import Session
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("litert_torch")
-pytest.importorskip("openvino")
-
-SIZE, CLASSES = 16, 3
-FILES = {"onnx": "model.onnx", "openvino": "model.xml", "tflite": "model.tflite"}
-
-
-def make_graph() -> Any:
-    from edgekd.lower.graph import deploy_graph
-
-    torch.manual_seed(0)
-    layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU6(), torch.nn.AdaptiveAvgPool2d(1)]
-    network = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(4, CLASSES))
-    return deploy_graph(network, (0.5,) * 3, (0.25,) * 3)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    from edgekd.lower.backends import get_backend
-    from edgekd.lower.precision import Variant
-
-    folder, graph = tmp_path_factory.mktemp("lowered"), make_graph()
-    for name in ("openvino", "tensorrt", "tflite"):
-        get_backend(name).lower(graph, SIZE, Variant(precision="fp32"), None, folder)
-    return {backend: folder / file for backend, file in FILES.items()}
-
-
-def images(count: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (count, 1, SIZE, SIZE, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("backend", FILES)
@@ -178,6 +147,8 @@ def test_third_party_backend(monkeypatch: pytest.MonkeyPatch, files: dict[str, P
     monkeypatch.setattr(sessions, "entry_points", lambda group: EntryPoints([entry]))
     assert "mine" in available_backends()
     assert open_session("mine", files["onnx"]).backend == "onnx"
+    with pytest.raises(DeviceUnreachableError):
+        open_session("mine", in_memory(files["onnx"]), accelerator="gpu", require=True)
 
 
 def test_available_backends() -> None:
@@ -243,118 +214,106 @@ def test_telemetry_that_was_imported_before_is_idled(monkeypatch: pytest.MonkeyP
     assert not sent
 
 
-class FakeCuda:
-    """cuda-python's runtime with host memory in the place of the GPU's."""
-
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)  # noqa: N815
-
-    def __init__(self, fail: str = "") -> None:
-        self.fail = fail
-        self.memory: dict[int, np.ndarray] = {}
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-
-        def call(*arguments: Any) -> tuple[Any, ...]:
-            self.calls.append(name)
-            if name == self.fail:
-                return (2, None)
-            return (0, *getattr(self, f"_{name}", lambda *_: ())(*arguments))
-
-        return call
-
-    def _cudaStreamCreate(self) -> tuple[int]:
-        return (7,)
-
-    def _cudaMalloc(self, size: int) -> tuple[int]:
-        block = np.zeros(size, np.uint8)
-        self.memory[block.ctypes.data] = block
-        return (block.ctypes.data,)
-
-    def _cudaMemcpyAsync(self, target: int, source: int, size: int, *_: Any) -> tuple[()]:
-        import ctypes
-
-        ctypes.memmove(target, source, size)
-        return ()
-
-    def _cudaFree(self, address: int) -> tuple[()]:
-        del self.memory[address]
-        return ()
+@pytest.mark.parametrize("backend", FILES)
+def test_files_in_memory_answer_as_on_disk_and_stay_there(
+    backend: str, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = open_session(backend, files[backend], threads=1)
+    for name in ("HOME", "TMPDIR", "EDGEKD_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("EDGEKD_OPENVINO_CACHE", "1")
+    monkeypatch.chdir(tmp_path)
+    session = open_session(backend, in_memory(files[backend]), threads=1)
+    for image in images(4):
+        np.testing.assert_array_equal(session.run(image), mapped.run(image))
+    assert not list(tmp_path.iterdir())
 
 
-def fake_tensorrt(cuda: FakeCuda, *, readable: bool = True) -> Any:
-    """TensorRT whose engine answers with the first pixel's channels."""
-    shapes = {"image": (1, 4, 4, 3), "logits": (1, 3)}
-    addresses: dict[str, int] = {}
+@pytest.mark.parametrize("backend", FILES)
+@pytest.mark.parametrize("kept", [0, 1, 200])
+def test_truncated_files_in_memory(backend: str, kept: int, files: dict[str, Path]) -> None:
+    whole = in_memory(files[backend])
+    for name in whole.contents:
+        cut = {**whole.contents, name: whole.contents[name][:kept]}
+        with pytest.raises(ArtefactError, match="cannot read model"):
+            open_session(backend, ModelFiles(whole.name, contents=cut))
 
-    def execute(stream: int) -> bool:
-        pixels = cuda.memory[addresses["image"]][:3]
-        cuda.memory[addresses["logits"]].view(np.float32)[:] = pixels
-        return stream == 7
 
-    context = SimpleNamespace(set_tensor_address=addresses.__setitem__, execute_async_v3=execute)
-    engine = SimpleNamespace(
-        num_io_tensors=2,
-        get_tensor_name=lambda index: list(shapes)[index],
-        get_tensor_mode=lambda name: name == "image",
-        get_tensor_shape=lambda name: shapes[name],
-        get_tensor_dtype=lambda name: "uint8" if name == "image" else "float32",
-        create_execution_context=lambda: context,
+@pytest.mark.parametrize("backend", FILES)
+def test_absent_files_in_memory(backend: str, files: dict[str, Path]) -> None:
+    whole = in_memory(files[backend])
+    for name in whole.contents:
+        rest = {one: content for one, content in whole.contents.items() if one != name}
+        with pytest.raises(ArtefactError, match=f"{name} is missing"):
+            open_session(backend, ModelFiles(whole.name, contents=rest))
+
+
+@pytest.mark.parametrize("backend", FILES)
+@pytest.mark.parametrize("word", [None, "cpu", "CPU"])
+def test_the_cpu_is_obtained(backend: str, word: str | None, files: dict[str, Path]) -> None:
+    session = open_session(backend, files[backend], accelerator=word, require=True)
+    expected = {"onnx": "CPUExecutionProvider", "openvino": "CPU", "tflite": "XNNPACK"}
+    assert session.facts["accelerator_asked"] == word
+    assert session.facts["accelerator"] == expected[backend]
+    assert session.warnings == ()
+
+
+@pytest.mark.parametrize("backend", FILES)
+@pytest.mark.parametrize("word", ["gpu", "NPU"])
+def test_an_absent_accelerator_is_told(
+    backend: str, word: str, files: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    session = open_session(backend, files[backend], accelerator=word)
+    (warning,) = session.warnings
+    assert word.upper() in warning.upper()
+    assert warning.endswith("; the file runs on the CPU")
+    assert session.facts["accelerator_asked"] == word
+    plain = open_session(backend, files[backend])
+    assert session.facts["accelerator"] == plain.facts["accelerator"]
+    np.testing.assert_array_equal(session.run(images(1)[0]), plain.run(images(1)[0]))
+    with pytest.raises(DeviceUnreachableError, match="was asked for, but") as caught:
+        open_session(backend, files[backend], accelerator=word, require=True)
+    assert caught.value.hint
+    assert capfd.readouterr().out == ""  # where `--json` goes
+
+
+@pytest.mark.parametrize("backend", FILES)
+def test_a_session_that_is_refused_is_closed(backend: str, files: dict[str, Path]) -> None:
+    session: Any = open_session(backend, files[backend], accelerator="gpu")
+    with pytest.raises(DeviceUnreachableError):
+        session.insist()
+    with pytest.raises(RuntimeError, match="is closed"):
+        session.run(images(1)[0])
+
+
+def test_an_accelerator_without_a_name(files: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match="has no name"):
+        open_session("onnx", files["onnx"], accelerator=" ")
+
+
+def test_an_engine_that_fails_while_it_runs(tmp_path: Path) -> None:
+    """Its look-up table has one row for each of three pixel values."""
+    onnx = pytest.importorskip("onnx")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    table = onnx.numpy_helper.from_array(np.eye(3, dtype=np.float32), "table")
+    corner = [onnx.numpy_helper.from_array(np.full(4, n, np.int64), f"at{n}") for n in (0, 1)]
+    flat = onnx.numpy_helper.from_array(np.array([1], np.int64), "flat")
+    nodes = [
+        helper.make_node("Slice", ["image", "at0", "at1"], ["corner"]),
+        helper.make_node("Cast", ["corner"], ["row"], to=kinds.INT64),
+        helper.make_node("Reshape", ["row", "flat"], ["index"]),
+        helper.make_node("Gather", ["table", "index"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "table",
+        [helper.make_tensor_value_info("image", kinds.UINT8, [1, 4, 4, 3])],
+        [helper.make_tensor_value_info("logits", kinds.FLOAT, [1, 3])],
+        [table, *corner, flat],
     )
-    runtime = SimpleNamespace(
-        deserialize_cuda_engine=lambda content: engine if readable else None,
-        engine_host_code_allowed=True,
-    )
-    fake = SimpleNamespace(
-        __version__="10.3.0",
-        Logger=SimpleNamespace(ERROR=1),
-        TensorIOMode=SimpleNamespace(INPUT=True),
-        Runtime=lambda logger: runtime,
-        nptype=np.dtype,
-        runtime=runtime,
-    )
-    fake.Logger = type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None})
-    return fake
-
-
-@pytest.fixture
-def plan(tmp_path: Path) -> Path:
-    file = tmp_path / "model.engine"
-    file.write_bytes(b"plan")
-    return file
-
-
-def put_in_place(monkeypatch: pytest.MonkeyPatch, trt: Any, cuda: FakeCuda) -> None:
-    monkeypatch.setattr(trt_session, "_import_tensorrt", lambda: trt)
-    monkeypatch.setattr(trt_session, "_import_cudart", lambda: cuda)
-
-
-def test_tensorrt_session_on_a_stand_in(monkeypatch: pytest.MonkeyPatch, plan: Path) -> None:
-    cuda = FakeCuda()
-    trt = fake_tensorrt(cuda)
-    put_in_place(monkeypatch, trt, cuda)
-    session = open_session("tensorrt", plan)
-    assert trt.runtime.engine_host_code_allowed is False
-    image = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3)
-    first, second = session.run(image), session.run(image + 1)
-    assert first.tolist() == [[0, 1, 2]]
-    assert second.tolist() == [[1, 2, 3]]
-    session.close()
-    assert not cuda.memory
-    assert cuda.calls[-1] == "cudaStreamDestroy"
-
-
-def test_tensorrt_engine_of_another_gpu(monkeypatch: pytest.MonkeyPatch, plan: Path) -> None:
-    cuda = FakeCuda()
-    put_in_place(monkeypatch, fake_tensorrt(cuda, readable=False), cuda)
-    with pytest.raises(ArtefactError, match=r"not an engine of TensorRT 10\.3\.0 for this GPU"):
-        open_session("tensorrt", plan)
-
-
-def test_tensorrt_without_a_gpu(monkeypatch: pytest.MonkeyPatch, plan: Path) -> None:
-    cuda = FakeCuda(fail="cudaStreamCreate")
-    put_in_place(monkeypatch, fake_tensorrt(cuda), cuda)
-    with pytest.raises(DeviceUnreachableError, match="cudaStreamCreate"):
-        open_session("tensorrt", plan)
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "a.onnx")
+    session = open_session("onnx", tmp_path / "a.onnx")
+    assert session.run(np.full((1, 4, 4, 3), 2, np.uint8)).tolist() == [[0, 0, 1]]
+    with pytest.raises(ArtefactError, match=r"the engine failed on a\.onnx: .*out of"):
+        session.run(np.full((1, 4, 4, 3), 9, np.uint8))

@@ -1,0 +1,44 @@
+"""ONNX Runtime's providers: what it names is not always what runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekd.errors import DeviceUnreachableError
+from edgekd.runtime.sessions import open_session
+
+
+def available() -> list[str]:
+    import onnxruntime
+
+    return list(onnxruntime.get_available_providers())
+
+
+def test_absent_provider(files: dict[str, Path]) -> None:
+    if "CUDAExecutionProvider" in available():
+        pytest.skip("this ONNX Runtime has CUDA")
+    session = open_session("onnx", files["onnx"], accelerator="CUDAExecutionProvider")
+    (warning,) = session.warnings
+    assert warning.startswith("CUDAExecutionProvider was asked for, but ONNX Runtime offers only")
+    assert session.facts["providers"] == "CPUExecutionProvider"
+    with pytest.raises(DeviceUnreachableError) as caught:
+        open_session("onnx", files["onnx"], accelerator="CUDAExecutionProvider", require=True)
+    assert "ask for one of" in caught.value.hint
+    assert "CPUExecutionProvider" in caught.value.hint
+
+
+def test_a_provider_that_takes_no_node_is_not_obtained(files: dict[str, Path]) -> None:
+    """The plain wheel for Linux has one that only calls a cloud, for its own nodes."""
+    idle = "AzureExecutionProvider"
+    if idle not in available():
+        pytest.skip(f"this ONNX Runtime has no {idle}")
+    session = open_session("onnx", files["onnx"], accelerator=idle)
+    assert str(session.facts["providers"]).startswith(idle)
+    assert session.facts["accelerator"] == "CPUExecutionProvider"
+    (warning,) = session.warnings
+    assert warning.startswith(f"{idle} took 0 of the graph's ")
+    assert warning.endswith("; the rest runs on the CPU")
+    with pytest.raises(DeviceUnreachableError, match="took 0 of"):
+        open_session("onnx", files["onnx"], accelerator=idle, require=True)
