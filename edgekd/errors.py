@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+_LONGEST = 800
+"""Characters of a message or a hint."""
+
+
 class EdgekdError(Exception):
     """Base of all errors that edgekd raises on purpose.
 
@@ -35,9 +39,18 @@ class EdgekdError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
+        super().__init__(self.message)
+
+
+def _one_line(text: str) -> str:
+    """The text as one line of bearable length: what it quotes may come from a damaged file."""
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    if shown.isprintable():
+        return shown
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return "".join(escaped)
 
 
 class InputError(EdgekdError):

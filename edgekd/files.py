@@ -2,18 +2,15 @@
 
 A process that is killed leaves what was there before, and what it had written beside, under a
 hidden name; the next one that writes to the same place removes that.
+
+What only writing needs is imported where it is used: a device reads, and starts the sooner.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import glob
 import hashlib
 import os
-import secrets
-import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +85,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield beside
         _replace_folder(beside, path)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        _remove(beside)
 
 
 @contextlib.contextmanager
@@ -103,7 +100,7 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     try:
         yield beside
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        _remove(beside)
 
 
 def _replace_folder(new: Path, path: Path) -> None:
@@ -119,6 +116,8 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux, <fcntl.h>, <stdio.h>
 
 def _exchanged(new: Path, path: Path) -> bool:
     """Let two names change places, in one step that no kill can halve; False where unknown."""
+    import ctypes
+
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -138,26 +137,38 @@ def _set_aside(new: Path, path: Path) -> None:
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _beside(path: Path) -> Path:
+    import secrets
+
     _sweep(path)
     return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def _machine() -> str:
     """Processes are known by number on their own machine only; folders may be shared."""
+    import socket
+
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
 def _sweep(path: Path) -> None:
     """Remove what processes of this machine that are no more left beside `path`."""
+    import glob
+
     for left in path.parent.glob(f".{glob.escape(path.name)}.{_machine()}-*-*"):
         if _is_running(left.name.rsplit("-", 2)[1]):
             continue
         if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
         else:
             left.unlink(missing_ok=True)
 

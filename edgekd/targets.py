@@ -65,13 +65,17 @@ class DecisionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             answered, or the patient referred because it cannot be excluded. 0 asks for nothing.
         conformal_coverage: Share of images whose true class shall be in the conformal set.
         energy_kept: Share of validation images that count as of the kind that was learnt.
+        capture_kept: Share of validation images that are good enough photos; what is worse in
+            sharpness, light, glare, contrast, place or looks is to be taken again. 0 lets every
+            photo pass.
     """
 
     refer_coverage: Share = 1.0
     refer_sensitivity: Share | None = None
     critical_sensitivity: Share = 0.0
     conformal_coverage: Share = 0.9
-    energy_kept: Share = 0.97
+    energy_kept: Share = 0.98
+    capture_kept: Share = 0.985
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

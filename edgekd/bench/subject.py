@@ -44,7 +44,7 @@ def open_bundle(path: str, *, backend: str | None, threads: int) -> Subject:
     """A bundle by its engine; see `Classifier.open` for the errors."""
     from edgekd.runtime import Classifier
 
-    return Classifier.open(path, threads=threads, backend=backend)
+    return Classifier.open(path, threads=threads, backend=backend, selftest=False)
 
 
 def open_checkpoint(folder: str, *, threads: int) -> TorchSubject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -82,6 +81,8 @@ def _write_zip(out: Path, names: Iterable[str], read: Callable[[str], bytes]) ->
 def _add(file: Path, content: Path | bytes) -> FileEntry:
     file.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Path):
+        import shutil  # a device, which writes no bundle, starts without it
+
         shutil.copyfile(content, file)
     else:
         file.write_bytes(content)

@@ -2,44 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgekd.cli.console import emit_json
+from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
+from edgekd.cli.prediction_text import line_of
+from edgekd.errors import EdgekdError, ImageError, InputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from edgekd.runtime import Prediction
+    from edgekd.runtime import Classifier, Prediction
 
 __all__ = ["predict"]
 
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder or .edgekd file.")],
-    images: Annotated[list[Path], typer.Argument(help="Photos.")],
+    images: Annotated[list[Path] | None, typer.Argument(help="Photos.")] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="N|FILE", help="Watch a camera, by number, or a video file."),
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Camera: no window, a line for each frame.")
+    ] = False,
+    screen: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Camera: fill a screen of that size."),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Camera: folder for captures (space), or for all overlays if headless."),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(min=0.0, max=3600.0, help="Camera: seconds between frames at least.")
+    ] = 0.0,
     threads: Annotated[int | None, typer.Option(help="Threads of the engine.")] = None,
     backend: Annotated[
         str | None, typer.Option(help="Engine to use instead of the bundle's own.")
     ] = None,
+    accelerator: Annotated[
+        str | None, typer.Option(help="cpu, gpu, npu or the engine's own word for one.")
+    ] = None,
+    require: Annotated[
+        bool, typer.Option("--require", help="Fail where the accelerator is not obtained whole.")
+    ] = False,
+    public_key: Annotated[
+        Path | None, typer.Option(help="Ed25519 key as PEM that the bundle must be signed with.")
+    ] = None,
+    no_quality: Annotated[
+        bool, typer.Option("--no-quality", help="Do not ask for a better photo.")
+    ] = False,
+    no_selftest: Annotated[
+        bool, typer.Option("--no-selftest", help="Open without running self-test vectors.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Decide for photos."""
+    """Decide for photos, or for what a camera sees (q quits, space captures)."""
+
+    def opened() -> Classifier:
+        return _opened(
+            bundle,
+            threads=threads,
+            backend=backend,
+            accelerator=accelerator,
+            require=require,
+            public_key=public_key,
+            quality=not no_quality,
+            selftest=not no_selftest,
+        )
+
+    _check_usage(images, camera, camera_only=bool(headless or screen or save or interval))
+    if camera is not None:
+        from edgekd.cli.camera.watch import Watch, size_of, watch
+
+        size = None if screen is None else size_of(screen)
+        watch(Watch(camera, headless, json, save, size, interval), opened)
+        return
+    with opened() as classifier:
+        code = _decide(classifier, images or [], json)
+    if code:
+        raise typer.Exit(code)
+
+
+def _check_usage(images: list[Path] | None, camera: str | None, *, camera_only: bool) -> None:
+    if bool(images) == (camera is not None):
+        raise InputError(
+            "give either photos or a camera", "edgekd predict BUNDLE PHOTO… or --camera 0"
+        )
+    if camera is None and camera_only:
+        message = "--headless, --screen, --save and --interval are for --camera"
+        raise InputError(message, "leave them out, or give --camera N")
+
+
+def _opened(bundle: Path, **options: Any) -> Classifier:
     from edgekd.runtime import Classifier
 
-    with Classifier.open(bundle, threads=threads, backend=backend) as classifier:
-        found = [(str(image), classifier.predict(image)) for image in images]
+    classifier = Classifier.open(bundle, **options)
+    for warning in classifier.warnings:
+        say(f"warning: {warning}")
+    return classifier
+
+
+def _decide(classifier: Classifier, images: list[Path], json: bool) -> int:
+    """Tell the decisions; the exit code. One bad image does not keep the others from theirs."""
+    code, told = 0, []
+    for image, found in _outcomes(classifier, images):
+        if isinstance(found, EdgekdError):
+            report_error(found)
+            code = max(code, found.exit_code)
+            error = {"message": found.message, "hint": found.hint}
+            told.append({"image": str(image), "error": error})
+        elif json:
+            told.append({"image": str(image), **found.to_dict()})
+        else:
+            print(line_of(str(image), found))
     if json:
-        emit_json([{"image": image, **prediction.to_dict()} for image, prediction in found])
-        return
-    for image, prediction in found:
-        print(_line(image, prediction))
+        emit_json(told)
+    return code
 
 
-def _line(image: str, prediction: Prediction) -> str:
-    first = f"{image}: {prediction.decision}  {prediction.label} {prediction.probability:.2f}"
-    rest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[1:3]
-    others = ", ".join(f"{name} {value:.2f}" for name, value in rest)
-    why = f"  ({'; '.join(prediction.reasons)})" if prediction.reasons else ""
-    return f"{first}  (then {others}){why}"
+def _outcomes(
+    classifier: Classifier, images: list[Path]
+) -> Iterator[tuple[Path, Prediction | ImageError | MissingDependencyError]]:
+    for image in images:
+        try:
+            yield image, classifier.predict(image)
+        except (ImageError, MissingDependencyError) as error:
+            yield image, error

@@ -14,8 +14,8 @@ from edgekd.metrics.classification import (
     softmax,
     specificity,
 )
-from edgekd.metrics.conformal import conformal_quantile, prediction_set
-from edgekd.metrics.energy import energy_of, energy_threshold
+from edgekd.metrics.conformal import conformal_quantile
+from edgekd.metrics.energy import energy_threshold
 from edgekd.metrics.intervals import (
     RESAMPLES,
     BootstrapIntervals,
@@ -56,7 +56,6 @@ __all__ = [
     "bootstrap_intervals",
     "conformal_quantile",
     "confusion_matrix",
-    "energy_of",
     "energy_threshold",
     "expected_calibration_error",
     "fit_temperature",
@@ -66,7 +65,6 @@ __all__ = [
     "negative_log_likelihood",
     "operating_point",
     "paired_drops",
-    "prediction_set",
     "recall_difference",
     "refer_band_for_coverage",
     "refer_band_for_sensitivity",

@@ -8,11 +8,11 @@ Introduction to Conformal Prediction", section 1).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgekd.metrics.operating import checked_probabilities, count_for
 
-__all__ = ["conformal_quantile", "prediction_set"]
+__all__ = ["conformal_quantile"]
 
 
 def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: float) -> float:
@@ -41,17 +41,3 @@ def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: f
         return 1.0
     scores = 1.0 - shares[np.arange(labels.size), labels]
     return float(np.partition(scores, rank - 1)[rank - 1])
-
-
-def prediction_set(probabilities: ArrayLike, quantile: float) -> NDArray[np.bool_]:
-    """Which classes [..., K] cannot be excluded, from probabilities [..., K].
-
-    Several classes mean that the network cannot tell them apart; no class, that the image is
-    like none of the images it was fitted on. Where the output is not finite, nothing is excluded.
-
-    Args:
-        probabilities: [..., K].
-        quantile: Of `conformal_quantile`.
-    """
-    # "Not above" instead of "up to": NaN compares false with everything and must stay in.
-    return np.asarray(~(1.0 - np.asarray(probabilities, np.float64) > quantile))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, Bundle, Manifest
 from edgekd.errors import ArtefactError
-from edgekd.runtime.decision import calibrated, decide
+from edgekd.runtime.capture import FEATURES, CaptureQuality, examine, problems
+from edgekd.runtime.decision import judge
 from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
@@ -22,6 +23,8 @@ from edgekd.runtime.sessions.base import Facts, Logits, Session
 
 __all__ = ["Classifier"]
 
+_VECTORS_AT_OPEN = 2
+
 
 class Classifier:
     """A bundle, opened by its engine. Open one with `Classifier.open`.
@@ -29,45 +32,68 @@ class Classifier:
     Safe to share between threads; the engine itself runs one image at a time.
     """
 
-    def __init__(self, bundle: Bundle, session: Session) -> None:
+    def __init__(self, bundle: Bundle, session: Session, *, quality: bool = True) -> None:
         self._bundle = bundle
         self._session = session
+        self._capture = bundle.manifest.capture if quality else None
         self._lock = threading.Lock()
 
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        source: str | Path | bytes,
         *,
         threads: int | None = None,
         backend: str | None = None,
         verify: bool = True,
+        public_key: str | Path | bytes | None = None,
+        accelerator: str | None = None,
+        require: bool = False,
+        selftest: bool = True,
+        quality: bool = True,
     ) -> Classifier:
-        """Open a bundle folder or `.edgekd` file.
+        """Open a bundle folder or `.edgekd` file, or the bytes of such a file.
 
         Args:
-            path: The bundle.
+            source: The bundle. Bytes (which an app may have decrypted) never touch a disk.
             threads: Threads of the engine; None leaves it to the engine.
             backend: Engine to use instead of the bundle's own (`onnx` runs a `jetson` bundle on
                 a host, for its answers).
             verify: Check the SHA-256 of every file.
+            public_key: An Ed25519 public key (PEM, a path of one, or its 32 bytes): only a bundle
+                that was signed with its private half is opened.
+            accelerator: `cpu`, `gpu`, `npu` or the engine's own word for one; None is the CPU.
+            require: What was asked for must be obtained and take the whole network, or it is an
+                error; otherwise `warnings` tells.
+            selftest: Run two of the bundle's self-test vectors, so that an engine that computes
+                rubbish on this machine is found out before a patient is.
+            quality: Measure each photo and ask for another one where it is no use.
 
         Raises:
-            InputError: There is nothing at `path`, or the backend is unknown.
+            InputError: There is nothing at `source`, or the backend is unknown.
             MissingDependencyError: The engine is not installed.
-            ArtefactError: The bundle is damaged, of an unknown version or not finished.
+            DeviceUnreachableError: What was required was not obtained.
+            ArtefactError: The bundle is damaged, unsigned, of an unknown version or not finished,
+                or its self-test fails on this machine.
         """
-        bundle = Bundle.open(path, verify=verify)
+        bundle = Bundle.open(source, verify=verify, public_key=public_key)
+        _check_runnable(bundle, backend)
+        session = open_session(
+            backend or bundle.manifest.lowering.backend,
+            bundle.model,
+            threads=threads,
+            accelerator=accelerator,
+            require=require,
+        )
+        classifier = cls(bundle, session, quality=quality)
         try:
-            _check_runnable(bundle, backend)
-            session = open_session(
-                backend or bundle.manifest.lowering.backend, bundle.model_path, threads=threads
-            )
             _check_session(bundle, session)
+            if selftest and SELFTEST in bundle.manifest.files:
+                _demand(classifier.selftest(limit=_VECTORS_AT_OPEN))
         except BaseException:
-            bundle.close()
+            classifier.close()
             raise
-        return cls(bundle, session)
+        return classifier
 
     @property
     def manifest(self) -> Manifest:
@@ -89,6 +115,11 @@ class Classifier:
         """What the engine is and what was obtained from it."""
         return self._session.facts
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was asked of the engine and not obtained, in words."""
+        return self._session.warnings
+
     def preprocess(self, image: ImageSource) -> NDArray[np.uint8]:
         """The image as the network gets it, uint8 [S, S, 3] (see `edgekd.runtime.preprocess`)."""
         return load_image(image, self.manifest.model.image_size)
@@ -103,18 +134,26 @@ class Classifier:
         """The decision for one photo.
 
         Args:
-            image: A path, encoded bytes, or an RGB array uint8 [H, W, 3].
+            image: A path, encoded bytes, a binary file object, or an RGB array uint8 [H, W, 3].
 
         Raises:
             ImageError: The image cannot be read.
+            MissingDependencyError: It is a DICOM file and pydicom is not installed.
         """
         start = time.perf_counter_ns()
         pixels = self.preprocess(image)
         ready = time.perf_counter_ns()
+        rule = self._capture
+        quality = None if rule is None else examine(pixels, rule)
+        seen = time.perf_counter_ns()
         logits = self.logits(pixels)
         done = time.perf_counter_ns()
-        timings = {"preprocess": (ready - start) / 1e6, "model": (done - ready) / 1e6}
-        return self._prediction(logits, timings)
+        timings = {
+            "preprocess": (ready - start) / 1e6,
+            "quality": (seen - ready) / 1e6,
+            "model": (done - seen) / 1e6,
+        }
+        return self._prediction(logits, quality, timings)
 
     def predict_many(self, images: Iterable[ImageSource]) -> Iterator[Prediction]:
         """The decisions for several photos, one after the other."""
@@ -128,12 +167,12 @@ class Classifier:
         """
         if SELFTEST not in self.manifest.files:
             raise ArtefactError("the bundle carries no self-test vectors", "build it again")
-        vectors = Vectors.load(self._bundle.folder / SELFTEST)
+        vectors = Vectors.parse(self._bundle.read(SELFTEST), limit=limit)
         with self._lock:
-            return run_selftest(self._session, vectors, limit=limit)
+            return run_selftest(self._session, vectors)
 
     def close(self) -> None:
-        """Give back the engine and what was unpacked, after the image that is under way."""
+        """Give back the engine, after the image that is under way."""
         with self._lock:
             self._session.close()
         self._bundle.close()
@@ -151,17 +190,20 @@ class Classifier:
         """Close it."""
         self.close()
 
-    def _prediction(self, logits: Logits, timings: dict[str, float]) -> Prediction:
-        decision = self.manifest.decision
-        probabilities = calibrated(logits, decision.temperature)
-        verdict, reasons = decide(probabilities, decision, self.classes)
+    def _prediction(
+        self, logits: Logits, quality: CaptureQuality | None, timings: dict[str, float]
+    ) -> Prediction:
+        judged = judge(logits, self.manifest.decision, self.classes)
+        spoilt = problems(quality, self._capture) if quality and self._capture else ()
         top = int(logits.argmax())
         return Prediction(
             label=self.classes[top],
-            probability=float(probabilities[top]),
-            probabilities=dict(zip(self.classes, probabilities.tolist(), strict=True)),
-            decision=verdict,
-            reasons=reasons,
+            probability=float(judged.probabilities[top]),
+            probabilities=dict(zip(self.classes, judged.probabilities.tolist(), strict=True)),
+            decision="retake" if spoilt else judged.verdict,
+            reasons=spoilt + judged.reasons,
+            conformal_set=judged.conformal_set,
+            quality=quality,
             logits=tuple(logits.tolist()),
             timings_ms=timings,
         )
@@ -176,9 +218,13 @@ def _check_runnable(bundle: Bundle, backend: str | None) -> None:
     if manifest.model.resize != RULE:
         message = f"the bundle wants the preprocessing {manifest.model.resize!r}, this is {RULE!r}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
+    known = manifest.capture and manifest.capture.appearance
+    if known and len(known.mean) != FEATURES:
+        message = f"the bundle knows {len(known.mean)} features of a photo, this is {FEATURES}"
+        raise ArtefactError(message, "install the edgekd that built it, or build it again")
     lowering = manifest.lowering
     if lowering.completion == "finish-on-device" and backend in (None, lowering.backend):
-        message = f"the bundle {bundle.path} must be finished on its device first"
+        message = f"the bundle {bundle.label} must be finished on its device first"
         raise ArtefactError(message, f"run there: {lowering.completion_command}")
 
 
@@ -189,6 +235,14 @@ def _check_session(bundle: Bundle, session: Session) -> None:
     if session.input_shape == shape and session.classes == len(model.classes):
         return
     found = f"input {list(session.input_shape)} and {session.classes} outputs"
-    session.close()
     message = f"the model file has {found}, the manifest {list(shape)} and {len(model.classes)}"
     raise ArtefactError(message, "build the bundle again")
+
+
+def _demand(report: SelfTestReport) -> None:
+    if not report.passed:
+        message = (
+            f"the self-test fails on this machine: a logit is off by {report.max_difference:.3g}, "
+            f"more than {report.tolerance:.3g}"
+        )
+        raise ArtefactError(message, "do not use it here; report the machine and the engine")

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from edgekd.bundle import Decision
+from edgekd.runtime.reason import Reason
 
-__all__ = ["Verdict", "calibrated", "decide"]
+__all__ = [
+    "Judgement",
+    "Verdict",
+    "calibrated",
+    "energy_of",
+    "judge",
+    "prediction_set",
+    "reasons_of",
+]
 
 Verdict = Literal["answer", "refer", "retake"]
 """What the device does: give its label, send the patient on, or ask for another photo."""
@@ -29,44 +39,127 @@ def calibrated(logits: NDArray[np.float32], temperature: float) -> NDArray[np.fl
     return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))
 
 
-def decide(
-    probabilities: NDArray[np.float64], decision: Decision, classes: Sequence[str]
-) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict for one image, with the reasons where it is not an answer.
+def energy_of(logits: ArrayLike) -> NDArray[np.float64]:
+    """Energy [...] of raw logits [..., K]: -log Σ exp(z), in nats, float64.
 
-    It is `refer` where the output is not finite, where the top probability is below the refer
-    band, and where a class that is not the top one reaches its operating threshold.
+    Low where the network is strongly for some class. The logits are taken as they come out of
+    the network: the temperature of the probabilities has no part in it. Where a logit is not
+    finite the energy is infinite, so that such an output counts as out of distribution.
+
+    Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection", equation 4 with T = 1,
+    which the paper uses throughout.
+    """
+    raw = np.asarray(logits, np.float64)
+    finite = np.asarray(np.isfinite(raw).all(axis=-1))
+    scores = np.where(finite[..., None], raw, 0.0)
+    top = scores.max(axis=-1)
+    # Two huge logits may lie further apart than float64 reaches: the lower one adds 0 either way.
+    with np.errstate(over="ignore"):
+        rest = np.log(np.exp(scores - top[..., None]).sum(axis=-1))
+    return np.asarray(np.where(finite, -(top + rest), np.inf))
+
+
+def prediction_set(probabilities: ArrayLike, quantile: float) -> NDArray[np.bool_]:
+    """Which classes [..., K] cannot be excluded, from probabilities [..., K].
+
+    Several classes mean that the network cannot tell them apart; no class, that the image is
+    like none of the images it was fitted on. Where the output is not finite, nothing is excluded.
 
     Args:
-        probabilities: [K], of `calibrated`.
+        probabilities: [..., K].
+        quantile: Of `edgekd.metrics.conformal_quantile`.
+
+    Source: Sadinle, Lei, Wasserman 2019, "Least Ambiguous Set-Valued Classifiers with Bounded
+    Error Levels".
+    """
+    # "Not above" instead of "up to": NaN compares false with everything and must stay in.
+    return np.asarray(~(1.0 - np.asarray(probabilities, np.float64) > quantile))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the network's output for one image comes to.
+
+    Attributes:
+        probabilities: Calibrated, [K].
+        verdict: `answer` or `refer`; the photo itself is judged elsewhere.
+        reasons: Why it is not an answer.
+        conformal_set: Classes that cannot be excluded; None where the bundle has no quantile.
+    """
+
+    probabilities: NDArray[np.float64]
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    conformal_set: tuple[str, ...] | None
+
+
+def judge(logits: NDArray[np.float32], decision: Decision, classes: Sequence[str]) -> Judgement:
+    """Judge the raw logits [K] of one image: `refer` where `reasons_of` finds a reason."""
+    probabilities = calibrated(logits, decision.temperature)
+    reasons = reasons_of(probabilities, float(energy_of(logits)), decision, classes)
+    verdict: Verdict = "refer" if reasons else "answer"
+    return Judgement(probabilities, verdict, reasons, _plausible(probabilities, decision, classes))
+
+
+def reasons_of(
+    probabilities: NDArray[np.float64], energy: float, decision: Decision, classes: Sequence[str]
+) -> tuple[Reason, ...]:
+    """Why an output is not an answer; empty where it is one.
+
+    It is none where it is not finite, where its energy says that the image is unlike what was
+    learnt, where the top probability is below the refer band, and where a class that is not the
+    top one reaches its operating threshold; the reasons come in this order.
+
+    Args:
+        probabilities: Calibrated, [K].
+        energy: Of the logits.
         decision: What the manifest says.
         classes: The K class names.
-
-    Returns:
-        The verdict and one sentence for each rule that refers: the band first, then the
-        thresholds in the order of the classes.
     """
     if not np.isfinite(probabilities).all():
-        return "refer", ("the network's output is not finite",)
-    reasons = (*_unsure(probabilities, decision), *_not_excluded(probabilities, decision, classes))
-    return ("refer", reasons) if reasons else ("answer", ())
+        return (Reason("not-finite", "the network's output is not finite"),)
+    return (
+        *_unfamiliar(energy, decision),
+        *_unsure(probabilities, decision),
+        *_not_excluded(probabilities, decision, classes),
+    )
 
 
-def _unsure(probabilities: NDArray[np.float64], decision: Decision) -> list[str]:
+def _plausible(
+    probabilities: NDArray[np.float64], decision: Decision, classes: Sequence[str]
+) -> tuple[str, ...] | None:
+    if decision.conformal_quantile is None:
+        return None
+    kept = prediction_set(probabilities, decision.conformal_quantile).tolist()
+    return tuple(name for name, inside in zip(classes, kept, strict=True) if inside)
+
+
+def _unfamiliar(energy: float, decision: Decision) -> list[Reason]:
+    highest = decision.energy_threshold
+    if highest is None or energy <= highest:
+        return []
+    text = f"the image is unlike what was learnt: its energy {energy:.2f} is above {highest:.2f}"
+    return [Reason("unfamiliar", text)]
+
+
+def _unsure(probabilities: NDArray[np.float64], decision: Decision) -> list[Reason]:
     top, least = float(probabilities.max()), decision.refer_below
     if least is None or top >= least:
         return []
-    return [f"the top probability {top:.2f} is below {least:.2f}"]
+    return [Reason("unsure", f"the top probability {top:.2f} is below {least:.2f}")]
 
 
 def _not_excluded(
     probabilities: NDArray[np.float64], decision: Decision, classes: Sequence[str]
-) -> list[str]:
+) -> list[Reason]:
     thresholds = decision.thresholds or {}
     top = int(probabilities.argmax())
     return [
-        f"{name} cannot be excluded: its probability {_said(share)} reaches "
-        f"{_said(thresholds[name])}"
+        Reason(
+            "not-excluded",
+            f"{name} cannot be excluded: its probability {_said(share)} reaches "
+            f"{_said(thresholds[name])}",
+        )
         for index, (name, share) in enumerate(zip(classes, probabilities.tolist(), strict=True))
         if index != top and name in thresholds and share >= thresholds[name]
     ]

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from jpegs import encode, make_image
 
-from edgekd.bundle import Bundle, Decision, zip_bundle
+from edgekd.bundle import Appearance, Bundle, CaptureRule, Decision, Limit, zip_bundle
 from edgekd.errors import ArtefactError, EdgekdError, ImageError, InputError
 from edgekd.runtime import Classifier
 from edgekd.runtime.decision import calibrated
+from edgekd.runtime.selftest import Vectors
 
 SIZE, CLASSES = 16, ("bkl", "mel", "nv")
 
@@ -52,8 +53,9 @@ def test_prediction_agrees_with_itself(bundle: Path) -> None:
     assert answer.probabilities[answer.label] == answer.probability
     assert CLASSES[int(np.argmax(answer.logits))] == answer.label
     assert (answer.decision, answer.reasons) == ("answer", ())
-    assert set(answer.timings_ms) == {"preprocess", "model"}
-    assert all(value > 0 for value in answer.timings_ms.values())
+    assert set(answer.timings_ms) == {"preprocess", "quality", "model"}
+    assert all(value >= 0 for value in answer.timings_ms.values())
+    assert (answer.quality, answer.conformal_set) == (None, None)
     assert json.loads(json.dumps(answer.to_dict()))["label"] == answer.label
 
 
@@ -192,7 +194,7 @@ def test_hashes_are_checked_unless_waived(bundle: Path) -> None:
     content[len(content) // 2] ^= 1
     selftest.write_bytes(content)
     assert refusal(bundle).exit_code == 6
-    Classifier.open(bundle, verify=False).close()
+    Classifier.open(bundle, verify=False, selftest=False).close()
 
 
 def test_refused_zip_leaves_no_temporary_files(
@@ -248,3 +250,58 @@ def test_close_waits_for_the_image_that_is_under_way(bundle: Path) -> None:
         assert answer.result().label == "bkl"
         closing.result()
     assert not session.closed_while_running
+
+
+def test_self_test_at_open_finds_an_engine_that_computes_rubbish(
+    make_bundle: Any, vectors: Vectors
+) -> None:
+    wrong = Vectors(vectors.images, vectors.logits + 1.0, vectors.tolerance)
+    path = make_bundle(vectors=wrong)
+    error = refusal(path)
+    assert error.exit_code == 6
+    assert "the self-test fails on this machine: a logit is off by 1" in error.message
+    with Classifier.open(path, selftest=False) as classifier:
+        assert not classifier.selftest().passed
+    Classifier.open(make_bundle(vectors=None)).close()  # a bundle without vectors has no say
+
+
+def test_bytes_of_a_bundle_answer_as_the_folder(bundle: Path, tmp_path: Path) -> None:
+    zip_bundle(bundle, tmp_path / "b.edgekd")
+    content = (tmp_path / "b.edgekd").read_bytes()
+    image = make_image(80, 60)
+    with Classifier.open(bundle) as one, Classifier.open(content) as other:
+        assert one.predict(image).logits == other.predict(image).logits
+        assert other.selftest().passed
+
+
+def test_photo_that_is_no_use_is_to_be_taken_again(make_bundle: Any) -> None:
+    rule = CaptureRule(limits={"brightness": Limit(low=0.3)})
+    path = make_bundle(capture=rule, decision=Decision(refer_below=0.999))
+    with Classifier.open(path) as classifier:
+        dark, light = classifier.predict(colour(20, 8, 4)), classifier.predict(colour(150, 90, 60))
+    assert dark.decision == "retake"
+    assert [reason.code for reason in dark.reasons] == ["dark", "unsure"]
+    assert dark.quality is not None
+    assert dark.quality.measures.brightness < 0.3
+    assert (light.decision, [reason.code for reason in light.reasons]) == ("refer", ["unsure"])
+    assert json.loads(json.dumps(dark.to_dict()))["quality"]["measures"]["glare"] == 0.0
+    with Classifier.open(path, quality=False) as classifier:
+        unmeasured = classifier.predict(colour(20, 8, 4))
+    assert (unmeasured.decision, unmeasured.quality) == ("refer", None)
+    assert unmeasured.logits == dark.logits
+
+
+def test_looks_with_another_number_of_features_are_refused(make_bundle: Any) -> None:
+    known = Appearance(mean=(0.0, 0.0), whitening=((1.0, 0.0), (0.0, 1.0)), limit=1.0)
+    error = refusal(make_bundle(capture=CaptureRule(appearance=known)))
+    assert error.exit_code == 6
+    assert "2 features" in error.message
+
+
+def test_accelerator_that_is_not_there_is_told_or_refused(bundle: Path) -> None:
+    with Classifier.open(bundle, accelerator="CUDAExecutionProvider") as classifier:
+        if classifier.facts["accelerator"] == "CUDAExecutionProvider":
+            pytest.skip("this machine has the accelerator whose lack is tested")
+        assert len(classifier.warnings) == 1
+    error = refusal(bundle, accelerator="CUDAExecutionProvider", require=True)
+    assert error.exit_code == 5

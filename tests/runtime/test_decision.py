@@ -13,10 +13,20 @@ from hypothesis.extra import numpy as arrays
 from edgekd.bundle import Decision
 from edgekd.errors import ArtefactError
 from edgekd.runtime import Classifier
-from edgekd.runtime.decision import calibrated, decide
+from edgekd.runtime.decision import calibrated, energy_of, judge, prediction_set, reasons_of
 
 CLASSES = ("bkl", "mel", "nv")
 LOGITS = np.array([1.0, 3.0, -2.0], np.float32)
+
+
+Probabilities = npt.NDArray[np.float64]
+
+
+def decide(
+    probabilities: Probabilities, decision: Decision, classes: tuple[str, ...], energy: float = 0.0
+) -> tuple[str, tuple[str, ...]]:
+    reasons = reasons_of(probabilities, energy, decision, classes)
+    return "refer" if reasons else "answer", tuple(map(str, reasons))
 
 
 def test_temperature_one_is_the_softmax() -> None:
@@ -140,10 +150,46 @@ def test_thresholds_of_a_bundle_are_applied(make_bundle: Any) -> None:
     with Classifier.open(make_bundle(decision=Decision(thresholds=thresholds))) as classifier:
         after = classifier.predict(image)
     assert (after.label, after.decision, len(after.reasons)) == ("bkl", "refer", 1)
-    assert after.reasons[0].startswith("nv cannot be excluded: ")
+    assert after.reasons[0].text.startswith("nv cannot be excluded: ")
 
 
 def test_bundle_with_a_threshold_for_no_class_is_refused(make_bundle: Any) -> None:
     path = make_bundle(decision=Decision(thresholds={"mole": 0.2}))
     with pytest.raises(ArtefactError, match="mole"):
         Classifier.open(path)
+
+
+@pytest.mark.parametrize(("energy", "verdict"), [(-2.0, "answer"), (-1.9999, "refer")])
+def test_energy_above_its_threshold_is_referred(energy: float, verdict: str) -> None:
+    decision = Decision(energy_threshold=-2.0)
+    found, reasons = decide(np.array([0.1, 0.9]), decision, CLASSES[:2], energy)
+    assert found == verdict
+    assert reasons == (() if verdict == "answer" else reasons)
+    assert all("unlike what was learnt" in reason for reason in reasons)
+
+
+def test_judgement_is_made_of_raw_logits() -> None:
+    decision = Decision(
+        temperature=2.0, energy_threshold=float(energy_of(LOGITS)), conformal_quantile=0.6
+    )
+    judged = judge(LOGITS, decision, CLASSES)
+    np.testing.assert_array_equal(judged.probabilities, calibrated(LOGITS, 2.0))
+    assert (judged.verdict, judged.reasons, judged.conformal_set) == ("answer", (), ("mel",))
+    lower = Decision(energy_threshold=float(energy_of(LOGITS)) - 1e-9)
+    assert [reason.code for reason in judge(LOGITS, lower, CLASSES).reasons] == ["unfamiliar"]
+    assert judge(LOGITS, lower, CLASSES).conformal_set is None
+
+
+def test_conformal_set_is_in_the_order_of_the_classes() -> None:
+    even = judge(np.zeros(3, np.float32), Decision(conformal_quantile=0.7), CLASSES)
+    assert even.conformal_set == CLASSES
+
+
+def test_set_can_be_empty() -> None:
+    assert not prediction_set([0.4, 0.3, 0.3], 0.5).any()
+
+
+def test_nothing_is_excluded_by_an_output_that_is_not_finite() -> None:
+    assert prediction_set([np.nan, np.nan], 0.1).all()
+    judged = judge(np.full(3, np.nan, np.float32), Decision(conformal_quantile=0.1), CLASSES)
+    assert judged.conformal_set == CLASSES

@@ -13,7 +13,15 @@ import pytest
 
 import edgekd.bundle
 import edgekd.runtime
-from edgekd.runtime import Classifier, Prediction
+from edgekd.runtime import (
+    AsyncClassifier,
+    CaptureQuality,
+    Classifier,
+    Measures,
+    Prediction,
+    Reason,
+    SelfTestReport,
+)
 
 HEAVY = (
     "torch", "torchvision", "timm", "lightning", "typer", "rich", "yaml", "matplotlib", "jinja2",
@@ -22,27 +30,48 @@ HEAVY = (
     "edgekd.distill", "edgekd.lower", "edgekd.bench", "edgekd.cli",
 )  # fmt: skip
 
+BUNDLE = [
+    "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
+    "Decision", "FileEntry", "GateRecord", "LayerHarm", "Limit", "Lineage", "Lowering", "Manifest",
+    "ModelFiles", "ModelInfo", "PublicKey", "Rung", "SignatureState", "generate_key",
+    "sign_bundle", "verify_signature", "write_bundle", "zip_bundle",
+]  # fmt: skip
+
 
 def test_names() -> None:
-    assert edgekd.runtime.__all__ == ["Classifier", "Prediction"]
-    assert edgekd.bundle.__all__ == [
-        "MANIFEST", "SELFTEST", "Bundle", "ClassChange", "Decision", "FileEntry", "GateRecord",
-        "LayerHarm", "Lineage", "Lowering", "Manifest", "ModelInfo", "Rung", "write_bundle",
-        "zip_bundle",
+    assert edgekd.runtime.__all__ == [
+        "AsyncClassifier", "CaptureQuality", "Classifier", "Measures", "Prediction", "Reason",
+        "SelfTestReport",
     ]  # fmt: skip
+    assert all(getattr(edgekd.runtime, name) for name in edgekd.runtime.__all__)
 
 
-def test_methods_of_the_classifier() -> None:
-    assert sorted(name for name in vars(Classifier) if not name.startswith("_")) == [
+def test_names_of_the_bundle() -> None:
+    assert edgekd.bundle.__all__ == BUNDLE
+    assert all(getattr(edgekd.bundle, name) for name in edgekd.bundle.__all__)
+
+
+def public(kind: type) -> list[str]:
+    return sorted(name for name in vars(kind) if not name.startswith("_"))
+
+
+def test_methods_of_the_classifiers() -> None:
+    assert public(Classifier) == [
         "classes", "close", "facts", "logits", "manifest", "open", "predict", "predict_many",
-        "preprocess", "selftest", "size_bytes",
+        "preprocess", "selftest", "size_bytes", "warnings",
+    ]  # fmt: skip
+    assert public(AsyncClassifier) == [
+        "classes", "close", "manifest", "open", "predict", "predict_many", "selftest", "warnings",
     ]  # fmt: skip
 
 
 def test_signatures() -> None:
     assert str(inspect.signature(Classifier.open)) == (
-        "(path: 'str | Path', *, threads: 'int | None' = None, backend: 'str | None' = None, "
-        "verify: 'bool' = True) -> 'Classifier'"
+        "(source: 'str | Path | bytes', *, threads: 'int | None' = None, "
+        "backend: 'str | None' = None, verify: 'bool' = True, "
+        "public_key: 'str | Path | bytes | None' = None, accelerator: 'str | None' = None, "
+        "require: 'bool' = False, selftest: 'bool' = True, quality: 'bool' = True) "
+        "-> 'Classifier'"
     )
     assert str(inspect.signature(Classifier.predict)) == (
         "(self, image: 'ImageSource') -> 'Prediction'"
@@ -52,13 +81,25 @@ def test_signatures() -> None:
     )
 
 
-def test_fields_of_a_prediction() -> None:
-    assert [field.name for field in dataclasses.fields(Prediction)] == [
-        "label", "probability", "probabilities", "decision", "reasons", "logits", "timings_ms",
-    ]  # fmt: skip
-    answer: Any = Prediction("nv", 1.0, {"nv": 1.0}, "answer", (), (0.0,), {})
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (
+            Prediction,
+            "label probability probabilities decision reasons conformal_set quality logits "
+            "timings_ms",
+        ),
+        (Reason, "code text"),
+        (CaptureQuality, "measures unlikeness"),
+        (Measures, "sharpness brightness glare contrast off_centre"),
+        (SelfTestReport, "passed images max_difference tolerance flips"),
+    ],
+)
+def test_fields(kind: Any, names: str) -> None:
+    assert [field.name for field in dataclasses.fields(kind)] == names.split()
+    instance = kind(*[None] * len(names.split()))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        answer.label = "mel"
+        setattr(instance, names.split()[0], "changed")
 
 
 def imported_by(code: str) -> set[str]:

@@ -22,6 +22,7 @@ def write_card(manifest: Manifest) -> str:
         _use(manifest),
         _data(manifest),
         _decision(manifest),
+        _capture(manifest),
         _metrics(manifest),
         _classes(manifest),
         _gate(manifest),
@@ -98,12 +99,35 @@ def _decision(manifest: Manifest) -> Iterator[str]:
         yield ""
         yield f"Of the validation images {_estimate(outcome['answered'])} get an answer;"
         yield f"{_estimate(outcome['right'])} of the answers are right."
+        yield f"{_estimate(outcome['retaken'])} of the images would have to be taken again."
         yield ""
-        yield "| class | images | answered right | missed (answered wrong) | referred |"
-        yield "|---|---|---|---|---|"
+        yield "| class | images | answered right | missed (answered wrong) | referred | retaken |"
+        yield "|---|---|---|---|---|---|"
         for name, one in outcome["per_class"].items():
-            cells = [_estimate(one[key]) for key in ("answered_right", "missed", "referred")]
+            cells = [
+                _estimate(one[key]) for key in ("answered_right", "missed", "referred", "retaken")
+            ]
             yield f"| {name} | {one['images']} | {' | '.join(cells)} |"
+
+
+def _capture(manifest: Manifest) -> Iterator[str]:
+    rule = manifest.capture
+    if rule is None:
+        return
+    yield "## Photos that have to be taken again"
+    yield ""
+    yield (
+        f"Limits that together let at least {rule.kept} of {rule.images} validation images pass, "
+        "measured on the square that the network gets:"
+    )
+    yield ""
+    yield "| measure | at least | at most |"
+    yield "|---|---|---|"
+    for name, limit in rule.limits.items():
+        low, high = (("" if side is None else f"{side:.3g}") for side in (limit.low, limit.high))
+        yield f"| {name.replace('_', ' ')} | {low} | {high} |"
+    if rule.appearance is not None:
+        yield f"| distance from the learnt images | | {rule.appearance.limit:.3g} |"
 
 
 def _point(name: str, point: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from edgekd.metrics import (
     OperatingPoint,
     ReferBand,
     conformal_quantile,
-    energy_of,
     energy_threshold,
     fit_temperature,
     operating_point,
@@ -23,7 +22,7 @@ from edgekd.metrics import (
     refer_band_for_sensitivity,
     wilson,
 )
-from edgekd.runtime.decision import calibrated, decide
+from edgekd.runtime.decision import calibrated, energy_of, judge
 from edgekd.targets import DecisionRule, Target
 
 __all__ = ["Fit", "fit_decision", "outcome_of"]
@@ -120,19 +119,28 @@ def outcome_of(
     logits: NDArray[np.float32],
     targets: NDArray[np.int64],
     classes: tuple[str, ...],
+    retaken: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """What the whole decision does with labelled images, as counts and shares.
 
+    Args:
+        decision: Of the manifest.
+        logits: [N, K].
+        targets: Class indices [N].
+        classes: The K class names.
+        retaken: Which images [N] would have to be taken again.
+
     Returns:
-        `answered`: share of the images; `right`: share of the answers; `per_class`: for each class
-        its images and the shares of them that were answered right, answered wrong (missed) and
-        referred. Each share with its Wilson interval.
+        `answered`, `retaken`: shares of the images; `right`: share of the answers; `per_class`:
+        for each class its images and the shares of them that were answered right, answered wrong
+        (missed), referred and retaken. Each share with its Wilson interval.
     """
-    probabilities = calibrated(logits, decision.temperature)
-    answered = np.array([decide(row, decision, classes)[0] == "answer" for row in probabilities])
+    certain = np.array([judge(row, decision, classes).verdict == "answer" for row in logits])
+    answered = certain & ~retaken
     right = logits.argmax(axis=1) == targets
     found: dict[str, Any] = {
         "answered": _share(answered),
+        "retaken": _share(retaken),
         "right": _share(right[answered]),
         "per_class": {},
     }
@@ -142,7 +150,8 @@ def outcome_of(
             "images": int(own.sum()),
             "answered_right": _share((answered & right)[own]),
             "missed": _share((answered & ~right)[own]),
-            "referred": _share(~answered[own]),
+            "referred": _share((~certain & ~retaken)[own]),
+            "retaken": _share(retaken[own]),
         }
     return found
 

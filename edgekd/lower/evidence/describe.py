@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 import edgekd
-from edgekd.bundle import LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle import CaptureRule, LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
 from edgekd.lower.candidate import Candidate
+from edgekd.lower.evidence.capture import fit_capture, retaken
 from edgekd.lower.evidence.decision import Fit, fit_decision, outcome_of
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.source import Source
@@ -51,6 +52,7 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
     card, candidate = source.card, story.candidate
     assert candidate.answers is not None
     fit = fit_decision(source, target, candidate.answers.logits)
+    capture = fit_capture(source.images, target.decision.capture_kept)
     return Manifest(
         version=edgekd.__version__,
         task=card.task,
@@ -63,8 +65,9 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
             macs=card.macs,
         ),
         decision=fit.decision,
+        capture=capture,
         lowering=_lowering(target, story),
-        metrics=_metrics(source, candidate, fit),
+        metrics=_metrics(source, candidate, fit, capture),
         lineage=Lineage(
             method=card.training.method,
             recipe_sha256=card.training.recipe_sha256,
@@ -119,7 +122,9 @@ def _completion_command(target: Target, candidate: Candidate) -> str | None:
     return f"edgekd build --target {target.name} --on-device BUNDLE"
 
 
-def _metrics(source: Source, candidate: Candidate, fit: Fit) -> dict[str, Any]:
+def _metrics(
+    source: Source, candidate: Candidate, fit: Fit, capture: CaptureRule | None
+) -> dict[str, Any]:
     """Of teacher, float student and this very file, all on the validation part."""
     assert candidate.answers is not None
     classes, logits = source.card.classes, candidate.answers.logits
@@ -129,7 +134,9 @@ def _metrics(source: Source, candidate: Candidate, fit: Fit) -> dict[str, Any]:
         "teacher": (source.metrics.get("teacher") or {}).get("validation"),
         "student": source.metrics.get("validation"),
         "artefact": msgspec.to_builtins(own),
-        "decision": outcome_of(fit.decision, logits, source.targets, classes),
+        "decision": outcome_of(
+            fit.decision, logits, source.targets, classes, retaken(source.images, capture)
+        ),
         "operating_points": msgspec.to_builtins(fit.points),
     }
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images import bmp, dicom, foreign, jpeg, png, tiff, webp
+from edgekd.runtime.images import bmp, foreign, jpeg, png, tiff, webp
 from edgekd.runtime.images.header import (
     MAX_BYTES,
     MAX_MEMORY,
@@ -31,6 +31,10 @@ _REDUCED = (
 )
 
 
+_DICOM = b"DICM"
+"""What a DICOM file has behind its preamble of 128 bytes (PS3.10, 7.1)."""
+
+
 def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
     """Pixels in OpenCV's order: uint8 [H, W, 3] BGR, upright, with at least 2·`size` pixels on the
     shorter side where the image has them.
@@ -41,11 +45,8 @@ def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
     """
     if len(data) > MAX_BYTES:
         raise Unreadable(f"has more than {MAX_BYTES} bytes", "save it as JPEG")
-    if dicom.is_dicom(data):
-        picture = dicom.read(data)
-        if isinstance(picture, dicom.Pixels):
-            return picture.bgr()
-        return _from_dicom(picture, size)
+    if data[128:132] == _DICOM:
+        return _from_dicom(data, size)
     return _decoded(data, read_header(data), size)
 
 
@@ -68,10 +69,15 @@ def read_header(data: bytes) -> ImageHeader:
     raise foreign.refusal(data)
 
 
-def _from_dicom(picture: dicom.Jpeg, size: int) -> NDArray[np.uint8]:
-    """A DICOM frame is shown as it is stored, whatever EXIF its JPEG carries."""
+def _from_dicom(data: bytes, size: int) -> NDArray[np.uint8]:
+    from edgekd.runtime.images import dicom  # here, since most devices never meet one
+
+    picture = dicom.read(data)
+    if isinstance(picture, dicom.Pixels):
+        return picture.bgr()
     header = jpeg.read(picture.data)
     picture.check(header)
+    # A frame is shown as it is stored, whatever EXIF its JPEG carries.
     bgr = _decoded(picture.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.bitwise_not(bgr) if picture.inverted else bgr  # type: ignore[return-value]
 

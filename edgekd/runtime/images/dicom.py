@@ -31,7 +31,7 @@ from edgekd.runtime.images.header import (
     truncated,
 )
 
-__all__ = ["Jpeg", "Pixels", "is_dicom", "read"]
+__all__ = ["Jpeg", "Pixels", "read"]
 
 MAX_READS = 300_000
 """Reads of the file; each element takes one at least, and an ordinary file has some hundred."""
@@ -140,11 +140,6 @@ class Pixels:
         return _converted(grey, cv2.COLOR_GRAY2BGR)
 
 
-def is_dicom(data: bytes) -> bool:
-    """Whether the bytes begin as a DICOM file does (PS3.10, 7.1)."""
-    return data[128:132] == b"DICM"
-
-
 def read(data: bytes) -> Jpeg | Pixels:
     """The frame of a DICOM file.
 
@@ -174,12 +169,12 @@ class _Budget(io.BytesIO):
 
 
 def _import_reader() -> Any:
-    """pydicom's reader.
+    """The reader of pydicom.
 
-    pydicom imports `requests` where that is installed, to fetch its examples, and with it comes
+    It imports `requests` where that is installed, to fetch its examples, and with it comes
     urllib3, which opens a socket to see whether there is IPv6. It goes without both here.
     """
-    absent = sys.modules.keys() & {"pydicom", "requests"} == set()
+    absent = not sys.modules.keys() & {"pydicom", "requests"}
     if absent:
         # None in sys.modules is Python's own way to say "not importable".
         sys.modules["requests"] = None  # type: ignore[assignment]

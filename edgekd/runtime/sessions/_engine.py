@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import ClassVar
 
 import numpy as np
@@ -180,7 +180,21 @@ def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) 
 
 
 def version_of(*distributions: str) -> str:
-    """`name version` of the first of the distributions that is installed, else `unknown`."""
+    """`name version` of the first of the distributions that is there, else `unknown`.
+
+    An imported package is asked first: looking through the installed ones takes 6 ms.
+    """
+    for name in distributions:
+        module = sys.modules.get(name.replace("-", "_"))
+        version = getattr(module, "__version__", None)
+        if isinstance(version, str):
+            return f"{name} {version.partition('-')[0]}"  # OpenVINO adds its revision
+    return _installed(distributions)
+
+
+def _installed(distributions: Sequence[str]) -> str:
+    from importlib import metadata
+
     for name in distributions:
         try:
             return f"{name} {metadata.version(name)}"

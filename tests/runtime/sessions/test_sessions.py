@@ -20,7 +20,7 @@ from edgekd.errors import (
     InputError,
     MissingDependencyError,
 )
-from edgekd.runtime import _telemetry, sessions
+from edgekd.runtime import _telemetry
 from edgekd.runtime.sessions import available_backends, open_session
 from edgekd.runtime.sessions.base import Session
 
@@ -144,7 +144,7 @@ def test_unknown_backend_and_threads(tmp_path: Path) -> None:
 
 def test_third_party_backend(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
     entry = EntryPoint("mine", "edgekd.runtime.sessions.onnx:open_file", "edgekd.sessions")
-    monkeypatch.setattr(sessions, "entry_points", lambda group: EntryPoints([entry]))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: EntryPoints([entry]))
     assert "mine" in available_backends()
     assert open_session("mine", files["onnx"]).backend == "onnx"
     with pytest.raises(DeviceUnreachableError):

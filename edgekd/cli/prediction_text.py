@@ -1,0 +1,28 @@
+"""A prediction in one line, for people at a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekd.runtime import Prediction
+
+__all__ = ["line_of"]
+
+
+def line_of(name: str, prediction: Prediction) -> str:
+    """The decision on what is called `name`; the label stands there only where it is an answer."""
+    parts = [f"{name}: {prediction.decision}"]
+    if prediction.decision == "answer":
+        parts.append(_answer(prediction))
+    parts += [f"{reason.code}: {reason.text}" for reason in prediction.reasons]
+    if prediction.conformal_set is not None:
+        parts.append(f"not excluded: {', '.join(prediction.conformal_set) or 'none'}")
+    return " | ".join(parts)
+
+
+def _answer(prediction: Prediction) -> str:
+    rest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[1:3]
+    others = ", ".join(f"{name} {value:.2f}" for name, value in rest)
+    first = f"{prediction.label} {prediction.probability:.2f}"
+    return f"{first} (then {others})" if others else first

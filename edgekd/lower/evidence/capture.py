@@ -1,0 +1,109 @@
+"""When a photo has to be taken again, fitted on the validation images."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.bundle import Appearance, CaptureRule, Limit
+from edgekd.runtime.capture import (
+    MEASURES,
+    describe,
+    examine,
+    measure,
+    problems,
+    unlikeness,
+    views,
+)
+
+__all__ = ["fit_capture", "retaken"]
+
+_LOW = ("sharpness", "brightness", "contrast")
+_HIGH = ("brightness", "glare", "off_centre")
+_LEAST_GLARE = 0.02
+"""Some shine is on many a good photo, though a data set may have been cleaned of it."""
+
+_FOLDS = 5
+_IMAGES_PER_FEATURE = 5
+_RIDGE = 1e-3
+
+
+def fit_capture(images: NDArray[np.uint8], kept: float) -> CaptureRule | None:
+    """Limits for photos that leave at least a share `kept` of the images as they are.
+
+    The share that may be lost is parted evenly among the limits (Bonferroni), so all of them
+    together keep the promise on these images.
+
+    Args:
+        images: Validation images as the network gets them, uint8 [N, S, S, 3].
+        kept: In (0, 1]; 0 asks for no limits.
+
+    Returns:
+        The rule; None where no limits are asked for or there are no images. There is no
+        appearance where there are fewer than five images for each of its features.
+    """
+    if not kept or len(images) == 0:
+        return None
+    seen = [views(image) for image in images]
+    allowed = (1.0 - kept) / (len(_LOW) + len(_HIGH) + 1)
+    found = [measure(one).to_dict() for one in seen]
+    values = {name: np.array([one[name] for one in found]) for name in MEASURES}
+    features = np.stack([describe(one) for one in seen])
+    return CaptureRule(
+        limits={name: _limit(name, values[name], allowed) for name in MEASURES},
+        appearance=_appearance(features, allowed),
+        kept=kept,
+        images=len(images),
+    )
+
+
+def retaken(images: NDArray[np.uint8], rule: CaptureRule | None) -> NDArray[np.bool_]:
+    """Which images [N] would have to be taken again."""
+    if rule is None:
+        return np.zeros(len(images), np.bool_)
+    return np.array([bool(problems(examine(image, rule), rule)) for image in images], np.bool_)
+
+
+def _limit(name: str, values: NDArray[np.float64], allowed: float) -> Limit:
+    low = -_exceeded_by(-values, allowed) if name in _LOW else None
+    high = _exceeded_by(values, allowed) if name in _HIGH else None
+    if high is not None and name == "glare":
+        high = max(high, _LEAST_GLARE)
+    return Limit(low=low, high=high)
+
+
+def _exceeded_by(values: NDArray[np.float64], allowed: float) -> float:
+    """The smallest of the values that at most a share `allowed` of them exceeds."""
+    ordered = np.sort(values)
+    return float(ordered[-1 - int(allowed * len(ordered))])
+
+
+def _appearance(features: NDArray[np.float64], allowed: float) -> Appearance | None:
+    """Mean, whitening and the limit of the distance.
+
+    The limit is taken from distances to a distribution that was fitted without the image at hand:
+    an image is always nearer to one that it had a part in.
+    """
+    count, size = features.shape
+    if count < _IMAGES_PER_FEATURE * size:
+        return None
+    fold = np.arange(count) % _FOLDS
+    distances = np.empty(count)
+    for number in range(_FOLDS):
+        without = _distribution(features[fold != number])
+        distances[fold == number] = unlikeness(features[fold == number], without)
+    limit = _exceeded_by(distances, allowed)
+    return msgspec.structs.replace(_distribution(features), limit=limit)
+
+
+def _distribution(features: NDArray[np.float64]) -> Appearance:
+    covariance = np.cov(features.T)
+    # Grey images have colour features without spread; the ridge keeps them invertible.
+    covariance += np.diag(_RIDGE * np.diag(covariance) + 1e-6)
+    whitening = np.linalg.inv(np.linalg.cholesky(covariance))
+    return Appearance(
+        mean=tuple(features.mean(axis=0).tolist()),
+        whitening=tuple(tuple(row) for row in whitening.tolist()),
+        limit=np.inf,
+    )

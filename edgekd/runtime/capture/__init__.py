@@ -1,0 +1,19 @@
+"""Whether a photo can be judged at all, before anybody believes what the network says of it."""
+
+from edgekd.runtime.capture.appearance import FEATURES, describe, unlikeness
+from edgekd.runtime.capture.judge import CaptureQuality, examine, problems
+from edgekd.runtime.capture.measures import MEASURES, Measures, Views, measure, views
+
+__all__ = [
+    "FEATURES",
+    "MEASURES",
+    "CaptureQuality",
+    "Measures",
+    "Views",
+    "describe",
+    "examine",
+    "measure",
+    "problems",
+    "unlikeness",
+    "views",
+]

@@ -1,0 +1,70 @@
+"""How unlike the learnt images a photo looks, by sixteen numbers of its colours and texture.
+
+The energy of a network's output does not tell a fundus photograph from a lesion: a network is
+certain about what it never saw. Plain statistics of the image do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edgekd.runtime.capture.measures import SIDE, Views, opponent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgekd.bundle import Appearance
+
+__all__ = ["FEATURES", "describe", "unlikeness"]
+
+FEATURES = 16
+"""Numbers that describe an image."""
+
+_COARSE = 16
+_CORE = slice(SIDE // 4, 3 * SIDE // 4)
+
+
+def describe(seen: Views) -> NDArray[np.float64]:
+    """Sixteen numbers [16] of an image, by its views.
+
+    Means and spreads of Y'CrCb (6), the correlations between its channels (3), contrast at three
+    scales and mean gradient of the luma (4), and how the centre differs from the whole (3).
+    Spreads are logarithms, so that each number is roughly normal over the images of one kind.
+    """
+    colours = opponent(seen.tiny).astype(np.float32)
+    mean = np.array(cv2.mean(colours)[:3])
+    centred = colours.reshape(-1, 3) - mean.astype(np.float32)
+    covariance = (centred.T @ centred).astype(np.float64) / len(centred)
+    spread = np.sqrt(np.diag(covariance))
+    correlation = (covariance / np.outer(spread + 1e-3, spread + 1e-3))[(0, 0, 1), (1, 2, 2)]
+    core = np.array(cv2.mean(colours[_CORE, _CORE])[:3])
+    texture = _texture(colours[..., 0], seen.grey)
+    found = (mean, np.log(spread + 1), correlation, texture, (core - mean) / (spread + 2))
+    return np.concatenate(found)
+
+
+def _texture(luma: Any, grey: NDArray[np.uint8]) -> list[float]:
+    coarse = cv2.resize(luma, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
+    across = cv2.Sobel(luma, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(luma, cv2.CV_32F, 0, 1)
+    spreads = [_spread_of_laplacian(scale) for scale in (luma, coarse, grey)]
+    # Not cv2.magnitude: its last bits depend on where in memory the result happens to lie.
+    gradient = float(np.sqrt(across * across + down * down).mean())
+    return [*(float(np.log(spread + 0.5)) for spread in spreads), float(np.log(gradient + 1))]
+
+
+def _spread_of_laplacian(channel: Any) -> float:
+    _, spread = cv2.meanStdDev(cv2.Laplacian(channel, cv2.CV_32F))
+    return float(spread[0, 0])
+
+
+def unlikeness(features: NDArray[np.float64], appearance: Appearance) -> NDArray[np.float64]:
+    """Squared Mahalanobis distance [...] of features [..., 16] from the learnt images.
+
+    Source: Mahalanobis 1936, "On the generalised distance in statistics".
+    """
+    whitened = (features - np.array(appearance.mean)) @ np.array(appearance.whitening).T
+    return np.asarray(np.square(whitened).sum(axis=-1))
