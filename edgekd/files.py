@@ -41,10 +41,10 @@ def cache_folder() -> Path:
 
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
+    digest, block = hashlib.sha256(), bytearray(1 << 16)
+    with path.open("rb", buffering=0) as stream:
+        while size := stream.readinto(block):
+            digest.update(memoryview(block)[:size])
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from edgekd.bundle.manifest import FileEntry, Manifest, decode_manifest
 from edgekd.bundle.model_files import ModelFiles
@@ -117,6 +117,16 @@ class Bundle:
         if self._hashed:
             self._refuse_hash(name, entry, hashlib.sha256(content).hexdigest())
         return content
+
+    def stream(self, name: str) -> BinaryIO:
+        """A file that the manifest lists, to be read in parts; it was hashed at the opening.
+
+        Raises:
+            ArtefactError: There is no such file.
+        """
+        if name not in self.manifest.files or self._files.size(name) is None:
+            raise damaged(self.label, f"{name} is missing")
+        return self._files.stream(name)
 
     def close(self) -> None:
         """Let go of what is held in memory; the bundle itself stays."""

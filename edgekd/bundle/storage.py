@@ -57,6 +57,9 @@ class Storage(Protocol):
     def read(self, name: str, most: int) -> bytes:
         """The first `most` bytes of a file that is there."""
 
+    def stream(self, name: str) -> BinaryIO:
+        """A file that is there, to be read in parts."""
+
     def model(self, name: str, listed: Collection[str]) -> ModelFiles:
         """A model file with those of the `listed` files that stand beside it, for the engine."""
 
@@ -91,6 +94,13 @@ class FolderStorage:
         except OSError as error:
             raise _unreadable(self.folder / name, error) from error
 
+    def stream(self, name: str) -> BinaryIO:
+        """The open file."""
+        try:
+            return (self.folder / name).open("rb")
+        except OSError as error:
+            raise _unreadable(self.folder / name, error) from error
+
     def model(self, name: str, listed: Collection[str]) -> ModelFiles:
         """The file where it is."""
         return ModelFiles.on_disk(self.folder / name)
@@ -113,6 +123,10 @@ class MemoryStorage:
     def read(self, name: str, most: int) -> bytes:
         """The first `most` bytes; the very object where that is all of them."""
         return self.contents[name][:most]
+
+    def stream(self, name: str) -> BinaryIO:
+        """The bytes as a file."""
+        return io.BytesIO(self.contents[name])
 
     def model(self, name: str, listed: Collection[str]) -> ModelFiles:
         """The file and its neighbours, by their last names."""

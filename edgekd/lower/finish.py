@@ -40,7 +40,9 @@ def finish_on_device(path: Path, say: Callable[[str], None] = lambda line: None)
             engine = Path(work) / ENGINE
             say(f"building the engine of {path}; this takes minutes on a small device")
             report = build_engine(path / manifest.model_file, engine)
-            _test_engine(engine, Vectors.parse(bundle.read(SELFTEST)))
+            with bundle.stream(SELFTEST) as stream:
+                vectors = Vectors.read(stream)
+            _test_engine(engine, vectors)
             files: dict[str, Path | bytes] = {name: path / name for name in manifest.files}
             tools = manifest.lowering.tools | report.versions
             write_bundle(path, _completed(manifest, tools), files | {ENGINE: engine})

@@ -167,7 +167,8 @@ class Classifier:
         """
         if SELFTEST not in self.manifest.files:
             raise ArtefactError("the bundle carries no self-test vectors", "build it again")
-        vectors = Vectors.parse(self._bundle.read(SELFTEST), limit=limit)
+        with self._bundle.stream(SELFTEST) as stream:
+            vectors = Vectors.read(stream, limit=limit)
         with self._lock:
             return run_selftest(self._session, vectors)
 

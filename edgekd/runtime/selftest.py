@@ -5,11 +5,10 @@ A delegate or an emulated instruction that computes rubbish is found out before 
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from zipfile import ZipFile, ZipInfo
 
 import numpy as np
@@ -39,14 +38,14 @@ class Vectors:
         np.savez(path, images=self.images, logits=self.logits, tolerance=np.float64(self.tolerance))
 
     @classmethod
-    def parse(cls, content: bytes, *, limit: int | None = None) -> Vectors:
-        """The vectors of a `selftest.npz`'s bytes, at most the first `limit` of them.
+    def read(cls, stream: BinaryIO, *, limit: int | None = None) -> Vectors:
+        """The vectors of an opened `selftest.npz`, at most the first `limit` of them.
 
         Raises:
             ArtefactError: The file is damaged or its shapes contradict one another.
         """
         try:
-            with ZipFile(io.BytesIO(content)) as archive:
+            with ZipFile(stream) as archive:
                 _refuse_bomb(archive.infolist())
                 images, images_in_all = _first(archive, "images", limit)
                 logits, logits_in_all = _first(archive, "logits", limit)

@@ -481,3 +481,12 @@ def test_damaged_signed_zip_is_whole_or_refused(
 ) -> None:
     files = opened(data.draw(damage(sound[1])), sound[2])
     assert files is None or files == opened(sound[1], sound[2])
+
+
+def test_stream_reads_in_parts(folder: Path, zipped: Path) -> None:
+    for source in (folder, zipped):
+        with Bundle.open(source) as bundle, bundle.stream(bundle.manifest.model_file) as stream:
+            whole = bundle.read(bundle.manifest.model_file)
+            assert (stream.read(3), stream.read()) == (whole[:3], whole[3:])
+            with pytest.raises(ArtefactError, match=r"absent\.bin is missing"):
+                bundle.stream("absent.bin")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,12 @@ def saved(vectors: Vectors, tmp_path: Path) -> bytes:
     return (tmp_path / "v.npz").read_bytes()
 
 
+def read(content: bytes) -> Vectors:
+    return Vectors.read(io.BytesIO(content))
+
+
 def test_round_trip(tmp_path: Path, vectors: Vectors) -> None:
-    again = Vectors.parse(saved(vectors, tmp_path))
+    again = read(saved(vectors, tmp_path))
     np.testing.assert_array_equal(again.images, vectors.images)
     np.testing.assert_array_equal(again.logits, vectors.logits)
     assert again.tolerance == vectors.tolerance
@@ -83,12 +88,12 @@ def test_damaged_content(tmp_path: Path, vectors: Vectors) -> None:
     one = (tmp_path / "one.npy").read_bytes()
     for content in (b"", b"text", whole[: len(whole) // 2], whole[:-40], one):
         with pytest.raises(ArtefactError, match="cannot be read"):
-            Vectors.parse(content)
+            read(content)
 
 
 def parsed(tmp_path: Path, **arrays: Any) -> Vectors:
     np.savez_compressed(tmp_path / "v.npz", **arrays)
-    return Vectors.parse((tmp_path / "v.npz").read_bytes())
+    return read((tmp_path / "v.npz").read_bytes())
 
 
 def test_pickles_are_not_loaded(tmp_path: Path) -> None:
