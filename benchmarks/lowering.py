@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import cli
-from edgekd.bench.devices.local import local_facts
+from edgekd.bench.measure.machine import local_facts
 from edgekd.bundle import Rung
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.data import PARTS

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bench.devices.local import default_threads, local_facts
+from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.request import BenchData, data_facts
 from edgekd.bench.result import Device, Result
 from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from edgekd import errors
-from edgekd.bench.job import Answer, Failure, Job
-from edgekd.bench.latency import find_preset
+from edgekd.bench.measure.job import Answer, Failure, Job
+from edgekd.bench.measure.timing import find_preset
 
 __all__ = ["WorkerError", "run_job"]
 
@@ -45,7 +45,7 @@ def run_job(job: Job) -> Answer:
 def _start(file: Path, job: Job) -> subprocess.CompletedProcess[str]:
     preset = find_preset(job.preset)
     limit = _LOADING_SECONDS + 2 * (preset.settle_seconds + preset.max_seconds)
-    command = [sys.executable, "-m", "edgekd.bench.worker", str(file)]
+    command = [sys.executable, "-m", "edgekd.bench.measure.worker", str(file)]
     # Thread pools that no option reaches (OpenMP in PyTorch, OpenCV's) take it from here.
     environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), "ORT_DISABLE_TELEMETRY": "1"}
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekd.bench.devices import check_device
-from edgekd.bench.latency import find_preset
+from edgekd.bench.measure.timing import find_preset
 from edgekd.bench.result import DataFacts
 from edgekd.errors import ImageError, InputError
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bench.accuracy import metrics_of
+from edgekd.bench.measure.subject import torch_models
 from edgekd.bench.request import BenchData, check_classes
 from edgekd.bench.result import Row
-from edgekd.bench.subject import torch_models
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import MissingDependencyError
 

@@ -18,13 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from edgekd.bench.accuracy import compare
 from edgekd.bench.devices import DeviceAccess, find_device, runs_on
-from edgekd.bench.devices.local import default_threads, local_facts
-from edgekd.bench.job import Answer, Job
-from edgekd.bench.latency import Preset, find_preset, summarise, validity_flags
 from edgekd.bench.launch import WorkerError, run_job
+from edgekd.bench.measure.job import Answer, Job
+from edgekd.bench.measure.machine import default_threads, local_facts
+from edgekd.bench.measure.timing import Preset, find_preset
 from edgekd.bench.request import BenchData, BenchRequest, data_facts
 from edgekd.bench.result import Comparison, Device, Latency, Memory, Result, Row
 from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry
+from edgekd.bench.statistics import summarise
+from edgekd.bench.validity import validity_flags
 from edgekd.errors import MissingDependencyError
 
 __all__ = ["BenchData", "BenchRequest", "run_benchmark"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from edgekd.bench.accuracy import compare, metrics_of
-from edgekd.bench.latency import summarise
 from edgekd.bench.result import (
     DataFacts,
     Device,
@@ -14,6 +13,7 @@ from edgekd.bench.result import (
     Result,
     Row,
 )
+from edgekd.bench.statistics import summarise
 
 CLASSES = ("akiec", "bcc", "bkl", "mel", "nv", "vasc")
 

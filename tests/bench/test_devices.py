@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgekd.bench import devices
-from edgekd.bench.devices import check_device, find_device, local, runs_on
+from edgekd.bench.devices import check_device, find_device, runs_on
+from edgekd.bench.measure import machine as local
 from edgekd.errors import InputError
 
 

@@ -9,16 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.bench.latency import (
-    PRESETS,
-    Preset,
-    find_preset,
-    measure,
-    summarise,
-    validity_flags,
-    warm_up,
-)
-from edgekd.bench.load import OtherLoad, other_share
+from edgekd.bench.measure.load import OtherLoad, other_share
+from edgekd.bench.measure.timing import PRESETS, Preset, find_preset, measure, warm_up
+from edgekd.bench.statistics import summarise
+from edgekd.bench.validity import validity_flags
 from edgekd.errors import InputError
 
 times = st.lists(st.floats(0.001, 1e4), min_size=1, max_size=300)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from edgekd.bench import run as runner
-from edgekd.bench import worker
+from edgekd.bench.measure import worker
 from edgekd.bench.request import BenchRequest
 from edgekd.bench.run import run_benchmark
 from edgekd.bench.schema import read_result, write_result
@@ -222,7 +222,7 @@ def test_limit_is_even_over_the_classes(data):
 
 def test_nothing_heavy_is_imported_with_the_harness():
     code = (
-        "import sys, edgekd.bench.run, edgekd.bench.report, edgekd.bench.worker; "
+        "import sys, edgekd.bench.run, edgekd.bench.report, edgekd.bench.measure.worker; "
         "heavy = {'torch', 'sklearn', 'scipy', 'matplotlib', 'jinja2', 'onnxruntime'};"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)"
     )

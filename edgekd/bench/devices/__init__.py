@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgekd.bench.devices.local import device_tree_model, local_facts
+from edgekd.bench.measure.machine import device_tree_model, local_facts
 from edgekd.errors import InputError
 from edgekd.targets import load_target, target_names
 

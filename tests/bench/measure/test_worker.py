@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgekd.bench import launch, worker
-from edgekd.bench.job import Answer, Job
+from edgekd.bench import launch
+from edgekd.bench.measure import worker
+from edgekd.bench.measure.job import Answer, Job
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 
 

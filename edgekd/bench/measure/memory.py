@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edgekd.bench.job import MemoryAnswer
+from edgekd.bench.measure.job import MemoryAnswer
 
 __all__ = ["PeakMemory"]
 

@@ -1,4 +1,4 @@
-"""The measuring process: `python -m edgekd.bench.worker JOB.json`.
+"""The measuring process: `python -m edgekd.bench.measure.worker JOB.json`.
 
 Each measurement has a process of its own, since allocator, thread pools and caches of the run
 before leak into the next one's memory and time.
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from edgekd.bench.devices.local import temperatures
-from edgekd.bench.job import Answer, Failure, Job, Series
-from edgekd.bench.latency import Call, Preset, find_preset, measure, warm_up
-from edgekd.bench.load import OtherLoad
-from edgekd.bench.memory import PeakMemory
-from edgekd.bench.subject import Subject, open_bundle, open_checkpoint
+from edgekd.bench.measure.job import Answer, Failure, Job, Series
+from edgekd.bench.measure.load import OtherLoad
+from edgekd.bench.measure.machine import temperatures
+from edgekd.bench.measure.memory import PeakMemory
+from edgekd.bench.measure.subject import Subject, open_bundle, open_checkpoint
+from edgekd.bench.measure.timing import Call, Preset, find_preset, measure, warm_up
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import write_whole
 
