@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.request import BenchData, data_facts
 from edgekd.bench.result import Device, Result
@@ -20,7 +21,6 @@ from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import write_whole
-from edgekd.metrics import softmax
 from edgekd.models.card import CARD, read_card
 
 __all__ = ["Evaluation", "classes_of", "evaluate", "is_bundle"]
@@ -87,8 +87,8 @@ def evaluate(
         ArtefactError: It is damaged.
         MissingDependencyError: Its engine is not installed.
     """
-    entry, temperature = _entry(path, data, step)
-    if entry.missing is not None or entry.logits is None:
+    entry = _entry(path, data, step)
+    if entry.missing is not None or entry.probabilities is None:
         raise entry.missing or ArtefactError(f"{path} gave no answers", "build it again")
     engine = entry.row.runtime.get("engine", entry.row.backend)
     flags = [
@@ -102,13 +102,11 @@ def evaluate(
         data=data_facts(data),
         rows=[msgspec.structs.replace(entry.row, flags=flags)],
     )
-    return Evaluation(result, data, softmax(entry.logits / temperature))
+    return Evaluation(result, data, entry.probabilities)
 
 
-def _entry(path: Path, data: BenchData, step: Step) -> tuple[Entry, float]:
+def _entry(path: Path, data: BenchData, step: Step) -> Entry:
     if not is_bundle(path):
-        return checkpoint_entry(path, read_card(path).role, data, step), 1.0
-    with Bundle.open(path, verify=False) as bundle:
-        temperature = bundle.manifest.decision.temperature
-    entry = bundle_entry(path, data, here=False, threads=default_threads(), step=step)
-    return entry, temperature
+        return checkpoint_entry(path, read_card(path).role, data, step)
+    host, threads = LocalDevice("host"), default_threads()
+    return bundle_entry(path, data, on=host, at_home=False, threads=threads, step=step)

@@ -65,6 +65,9 @@ class BenchRequest:
         threads: Threads of the engines; None takes the number of big cores, at most 4.
         limit: At most so many images, or None.
         command: The command line, for the report; None takes this process's.
+        out: Where the result will be written, or None; what was measured is kept beside it until
+            the run is complete.
+        wheelhouse: Wheels for a board that lacks packages and has no network, or None.
     """
 
     device: str
@@ -76,6 +79,8 @@ class BenchRequest:
     threads: int | None = None
     limit: int | None = None
     command: str | None = None
+    out: Path | None = None
+    wheelhouse: Path | None = None
 
     def check(self) -> None:
         """Refuse what cannot be measured before anything is loaded.

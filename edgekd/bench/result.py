@@ -13,20 +13,30 @@ from edgekd.metrics import ClassMetrics, Estimate, Metrics
 
 __all__ = [
     "SCHEMA_VERSION",
+    "SPAN_END_TO_END",
+    "SPAN_MODEL",
     "ClassMetrics",
     "Comparison",
     "DataFacts",
+    "Decisions",
     "Device",
+    "Energy",
     "Estimate",
+    "Flip",
     "Latency",
     "LatencySeries",
     "Memory",
     "Metrics",
+    "Minute",
     "Result",
     "Row",
+    "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+
+SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
+SPAN_END_TO_END = "encoded photo in memory to the decision"
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +72,15 @@ class LatencySeries(_Section, frozen=True, kw_only=True):
 
 
 class Latency(_Section, frozen=True, kw_only=True):
-    """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision."""
+    """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision.
+
+    Two results stand in one picture only where their spans are the same.
+    """
 
     model: LatencySeries
     end_to_end: LatencySeries
+    model_span: str = SPAN_MODEL
+    end_to_end_span: str = SPAN_END_TO_END
     load_ms: float | None = None
     first_ms: float | None = None
 
@@ -75,12 +90,66 @@ class Memory(_Section, frozen=True, kw_only=True):
 
     rss_peak_delta_bytes: int
     definition: str
+    rss_peak_bytes: int | None = None
+
+
+class Energy(_Section, frozen=True, kw_only=True):
+    """Energy of an inference by a sensor: (active − idle power) · p50."""
+
+    joules_per_inference: float
+    active_watts: float
+    idle_watts: float
+    sensor: str
+
+
+class ThreadPoint(_Section, frozen=True, kw_only=True):
+    """Milliseconds of the model at another number of threads."""
+
+    threads: int
+    p50: float
+    p90: float
+    n: int
+
+
+class Minute(_Section, frozen=True, kw_only=True):
+    """One minute of a sustained run."""
+
+    minute: int
+    p50: float
+    p90: float
+    n: int
+    temperatures_c: dict[str, float] = {}
+
+
+class Decisions(_Section, frozen=True, kw_only=True):
+    """What the whole decision does with the images: shares that add up to 1."""
+
+    answered: Estimate
+    referred: Estimate
+    retaken: Estimate
+
+
+class Flip(_Section, frozen=True, kw_only=True):
+    """An image whose top class differs from the float student's.
+
+    Attributes:
+        image: Its name in the data set.
+        label: Its class.
+        student: Probabilities of the float student, by class.
+        artefact: Those of this row.
+    """
+
+    image: str
+    label: str
+    student: dict[str, float]
+    artefact: dict[str, float]
 
 
 class Row(_Section, frozen=True, kw_only=True):
     """One thing that was measured: the teacher, the float student, or an artefact.
 
-    `target`, `backend` and `precision` say what it is; `runtime` says what really ran.
+    `target`, `backend` and `precision` say what it is; `runtime` says what really ran. `flipped` is
+    the number of images whose top class differs from the float student's, `flips` some of them.
     """
 
     name: str
@@ -97,6 +166,12 @@ class Row(_Section, frozen=True, kw_only=True):
     vs_teacher: Comparison | None = None
     latency_ms: Latency | None = None
     memory: Memory | None = None
+    energy: Energy | None = None
+    sweep: list[ThreadPoint] = []
+    sustained: list[Minute] = []
+    decisions: Decisions | None = None
+    flipped: int | None = None
+    flips: list[Flip] = []
     valid: bool = True
     flags: list[str] = []
 
@@ -121,7 +196,11 @@ class DataFacts(_Section, frozen=True, kw_only=True):
 
 
 class Result(_Section, frozen=True, kw_only=True):
-    """One run of the harness on one device."""
+    """One run of the harness on one device.
+
+    `missing` says what was asked for and not measured, in sentences; the same command goes on
+    from there.
+    """
 
     schema_version: str = SCHEMA_VERSION
     created: str
@@ -129,4 +208,5 @@ class Result(_Section, frozen=True, kw_only=True):
     device: Device
     data: DataFacts
     rows: list[Row]
+    missing: list[str] = []
     host: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The pass on this machine: what each row is, its logits on every image, and their worth."""
+"""What each row is, its answers to every image, and what they are worth."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bench.accuracy import metrics_of
+from edgekd.bench.devices import Device
+from edgekd.bench.measure.job import Answer, Job, Seen
 from edgekd.bench.measure.subject import torch_models
 from edgekd.bench.request import BenchData, check_classes
-from edgekd.bench.result import Row
+from edgekd.bench.result import Decisions, Estimate, Row
 from edgekd.bundle import Bundle, Manifest
-from edgekd.errors import MissingDependencyError
+from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.metrics import softmax, wilson
 
-__all__ = ["Entry", "bundle_entry", "checkpoint_entry"]
+__all__ = ["Entry", "bundle_entry", "checkpoint_entry", "unanswered"]
 
 BATCH = 64
+_CHUNK = 256
+"""Images of one accuracy job: a lost link or an interruption costs no more than these."""
 
 Logits = NDArray[np.float32]
 Step = Callable[[int], None]
@@ -33,17 +38,26 @@ class Entry:
 
     Attributes:
         row: With identity and metrics; speed and comparison come later.
-        logits: Raw logits [N, K], or None where this machine has no engine for it.
+        logits: Raw logits [N, K], or None where they could not be had.
         path: The bundle or the checkpoint folder.
+        temperature: Divides the logits before the softmax.
         backend: Engine to use instead of the bundle's own, or None.
-        missing: The error that says which engine is missing, or None.
+        missing: The error that says why there are no logits, or None.
+        device: Name of the device that gave the answers; None for this host.
     """
 
     row: Row
     logits: Logits | None
     path: Path
+    temperature: float = 1.0
     backend: str | None = None
-    missing: MissingDependencyError | None = None
+    missing: EdgekdError | None = None
+    device: str | None = None
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """Calibrated probabilities [N, K]."""
+        return None if self.logits is None else softmax(self.logits / self.temperature)
 
 
 def checkpoint_entry(
@@ -81,40 +95,67 @@ def checkpoint_entry(
     return Entry(row, logits, folder)
 
 
-def bundle_entry(path: Path, data: BenchData, *, here: bool, threads: int, step: Step) -> Entry:
+def bundle_entry(
+    path: Path, data: BenchData, *, on: Device, at_home: bool, threads: int, step: Step
+) -> Entry:
     """A bundle by the engine that really reads its file.
 
     Args:
         path: The bundle.
         data: The images.
-        here: Whether this machine is the device that the bundle is for. Elsewhere a file that
-            only its device can finish is run by ONNX Runtime, for its answers.
+        on: The device that runs it.
+        at_home: Whether that is a device which the bundle is for. Elsewhere a file that only its
+            device can finish is run by ONNX Runtime, for its answers.
         threads: Threads of the engine.
         step: Told how many images are done.
 
     Raises:
         InputError: There is no bundle, or its classes are not the data's.
         ArtefactError: It is damaged.
+        DeviceUnreachableError: The device does not answer any more.
     """
-    from edgekd.runtime import Classifier
-
     with Bundle.open(path) as bundle:
         manifest, size = bundle.manifest, bundle.size_bytes
     check_classes(f"the bundle {path}", manifest.model.classes, data)
-    unfinished = manifest.lowering.completion == "finish-on-device" and not here
+    unfinished = manifest.lowering.completion == "finish-on-device" and not at_home
     backend = "onnx" if unfinished else None
-    row = _bundle_row(manifest, size)
+    row, temperature = _bundle_row(manifest, size), manifest.decision.temperature
     try:
-        classifier = Classifier.open(path, threads=threads, backend=backend, verify=False)
+        answers = [
+            _ask(on, path, backend, threads, chunk, step) for chunk in _chunks(data.paths, _CHUNK)
+        ]
     except MissingDependencyError as error:
-        return Entry(row, None, path, backend, error)
-    with classifier:
-        logits = _run_all(classifier, data.paths, step)
-        runtime = dict(classifier.facts)
-    calibrated = logits / manifest.decision.temperature
-    metrics = metrics_of(calibrated, data.labels, data.classes)
-    row = msgspec.structs.replace(row, metrics=metrics, runtime=runtime)
-    return Entry(row, logits, path, backend)
+        return Entry(row, None, path, temperature, backend, error)
+    seen = [each for answer in answers for each in answer.seen]
+    logits = np.array([each.logits for each in seen], np.float32)
+    metrics = metrics_of(logits / temperature, data.labels, data.classes)
+    row = msgspec.structs.replace(
+        row, metrics=metrics, runtime=dict(answers[0].facts), decisions=_decisions(seen)
+    )
+    device = None if on.kind == "local" and not at_home else on.name
+    return Entry(row, logits, path, temperature, backend, device=device)
+
+
+def unanswered(path: Path, why: EdgekdError) -> Entry:
+    """The row of a bundle that was not run."""
+    with Bundle.open(path, verify=False) as bundle:
+        manifest, size = bundle.manifest, bundle.size_bytes
+    return Entry(_bundle_row(manifest, size), None, path, missing=why)
+
+
+def _ask(
+    on: Device, path: Path, backend: str | None, threads: int, images: Sequence[Path], step: Step
+) -> Answer:
+    job = Job(
+        kind="accuracy",
+        images=[str(image.resolve()) for image in images],
+        threads=threads,
+        bundle=str(path),
+        backend=backend,
+    )
+    answer = on.run(job)
+    step(len(images))
+    return answer
 
 
 def _bundle_row(manifest: Manifest, size_bytes: int) -> Row:
@@ -132,19 +173,24 @@ def _bundle_row(manifest: Manifest, size_bytes: int) -> Row:
     )
 
 
-def _run_all(classifier: Any, paths: Sequence[Path], step: Step) -> Logits:
-    rows = []
-    for path in paths:
-        rows.append(classifier.logits(classifier.preprocess(path)))
-        step(1)
-    return np.stack(rows)
+def _decisions(seen: Sequence[Seen]) -> Decisions:
+    def share(verdict: str) -> Estimate:
+        found = wilson(sum(each.decision == verdict for each in seen), len(seen))
+        return Estimate(**found._asdict())
+
+    return Decisions(answered=share("answer"), referred=share("refer"), retaken=share("retake"))
+
+
+def _chunks(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(paths), size):
+        yield paths[start : start + size]
 
 
 def _batches(paths: Sequence[Path], size: int) -> Iterator[NDArray[np.uint8]]:
     from edgekd.runtime.preprocess import load_image
 
-    for start in range(0, len(paths), BATCH):
-        yield np.stack([load_image(path, size) for path in paths[start : start + BATCH]])
+    for chunk in _chunks(paths, BATCH):
+        yield np.stack([load_image(path, size) for path in chunk])
 
 
 def _torch_facts() -> dict[str, Any]:

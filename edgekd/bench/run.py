@@ -6,33 +6,42 @@ import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from edgekd.bench.accuracy import compare
-from edgekd.bench.devices import DeviceAccess, find_device, runs_on
-from edgekd.bench.launch import WorkerError, run_job
-from edgekd.bench.measure.job import Answer, Job
+from edgekd.bench import result as results
+from edgekd.bench.beside import beside_student, beside_teacher
+from edgekd.bench.devices import Device, find_device, runs_on
+from edgekd.bench.devices.local import LocalDevice
+from edgekd.bench.journal import Journal, Remembering
+from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.machine import default_threads, local_facts
-from edgekd.bench.measure.timing import Preset, find_preset
+from edgekd.bench.measure.timing import find_preset
+from edgekd.bench.passes import measured
 from edgekd.bench.request import BenchData, BenchRequest, data_facts
-from edgekd.bench.result import Comparison, Device, Latency, Memory, Result, Row
-from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry
-from edgekd.bench.statistics import summarise
-from edgekd.bench.validity import validity_flags
-from edgekd.errors import MissingDependencyError
+from edgekd.bench.result import Result, Row
+from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry, unanswered
+from edgekd.bundle import Bundle
+from edgekd.errors import (
+    ArtefactError,
+    DeviceUnreachableError,
+    EdgekdError,
+    MissingDependencyError,
+)
 
 __all__ = ["BenchData", "BenchRequest", "run_benchmark"]
 
+_INTERRUPTED = "the run was interrupted"
 _TIMED_IMAGES = 32  # cycled through: enough to defeat caches, few enough to hold in memory
-_SMOKE = "smoke: the smoke preset was asked for"
 
 
 def run_benchmark(request: BenchRequest, *, console: Console | None = None) -> Result:
@@ -43,7 +52,8 @@ def run_benchmark(request: BenchRequest, *, console: Console | None = None) -> R
         console: Where progress goes; None is stderr.
 
     Returns:
-        The result. What was not measured on the device is null with a flag.
+        The result. What was not measured on the device is null with a flag; what was asked for
+        and could not be had stands in `missing`, also after Ctrl-C.
 
     Raises:
         InputError: See `BenchRequest.check`; or a class list differs from the data's.
@@ -52,245 +62,215 @@ def run_benchmark(request: BenchRequest, *, console: Console | None = None) -> R
             has its engine here.
     """
     request.check()
-    data = request.data.limited(request.limit)
-    facts = data_facts(data)
-    access = find_device(request.device)
-    device_before = access.facts() if access else {}
-    threads = request.threads or default_threads()
-    with _progress(console) as progress:
-        entries = _host_pass(request, data, threads, progress)
-        rows = [
-            _measured(entry, request, access, threads, _timed_images(data), progress)
-            for entry in entries
-        ]
-    rows = _unique_names(_compared(rows, entries, data))
-    return Result(
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=request.command or shlex.join(sys.argv),
-        device=_device(request, access, device_before),
-        data=facts,
-        rows=rows,
-        host=local_facts() | {"threads": threads, "preset": request.preset},
-    )
+    run = _Run(request, console)
+    try:
+        return run.result()
+    finally:
+        run.close()
 
 
-def _device(request: BenchRequest, access: DeviceAccess | None, before: dict[str, Any]) -> Device:
-    if access is None:
-        return Device(name=request.device, kind="not-configured")
-    facts = dict(before)
-    after = access.facts().get("temperatures_c")
-    if after is not None:
-        facts["temperatures_after_c"] = after
-    return Device(name=request.device, kind=access.kind, facts=facts)
+class _Run:
+    """One run of the harness, from the device's facts to the compared rows."""
 
+    def __init__(self, request: BenchRequest, console: Console | None) -> None:
+        self.request = request
+        self.data = request.data.limited(request.limit)
+        self.threads = request.threads or default_threads()
+        self.journal = Journal.beside(request.out)
+        self.host = Remembering(LocalDevice("host"), self.journal)
+        found = find_device(request.device, wheelhouse=request.wheelhouse)
+        self.device = Remembering(found, self.journal) if found is not None else None
+        self.lost: DeviceUnreachableError | None = None
+        self.interrupted = False
+        self.missing: list[str] = []
+        self.progress = _progress(console)
 
-# ---- what the rows are, and their decisions ----
+    def close(self) -> None:
+        if self.device is not None:
+            self.device.close()
 
+    def result(self) -> Result:
+        facts = data_facts(self.data)
+        before: dict[str, Any] = {}
+        with self.progress:
+            if self.device is not None:
+                before = self._reach(self.device)
+            entries = self._entries()
+            rows = [self._measured(entry) for entry in entries]
+        rows = beside_teacher(_unique_names(rows), entries, self.data)
+        rows = beside_student(rows, entries, self.data)
+        found = Result(
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            command=self.request.command or shlex.join(sys.argv),
+            device=self._described(before),
+            data=facts,
+            rows=rows,
+            missing=list(dict.fromkeys(self.missing)),
+            host=local_facts() | {"threads": self.threads, "preset": self.request.preset},
+        )
+        if not found.missing:
+            self.journal.forget()
+        return found
 
-def _host_pass(
-    request: BenchRequest, data: BenchData, threads: int, progress: Progress
-) -> list[Entry]:
-    entries = []
-    roles: tuple[tuple[Literal["teacher", "student"], Path | None], ...] = (
-        ("teacher", request.teacher),
-        ("student", request.student),
-    )
-    for role, folder in roles:
-        if folder is not None:
-            with _step(progress, f"accuracy: {role}", len(data.images)) as step:
-                entries.append(checkpoint_entry(folder, role, data, step))
-    for path in request.bundles:
-        with _step(progress, f"accuracy: {path.name}", len(data.images)) as step:
-            here = _target_is_here(path, request.device)
-            entries.append(bundle_entry(path, data, here=here, threads=threads, step=step))
-    _require_an_engine(entries)
-    return entries
+    def _reach(self, device: Device) -> dict[str, Any]:
+        """The device's facts before, with everything brought there that the jobs will name."""
+        try:
+            facts = device.facts()
+            bundles = [path for path in self.request.bundles if self._at_home(path)]
+            with self._step(f"preparing {device.name}", 1) as step:
+                device.prepare(bundles, self.data.paths, self.progress.console.print)
+                step(1)
+        except DeviceUnreachableError as error:
+            self._lose(error)
+            return {}
+        return facts
 
+    def _lose(self, error: DeviceUnreachableError) -> None:
+        self.lost = error
+        self.missing.append(f"{self.request.device} does not answer: {error.message}")
 
-def _target_is_here(path: Path, device: str) -> bool:
-    from edgekd.bundle import Bundle
+    def _described(self, before: dict[str, Any]) -> results.Device:
+        device = self.device
+        if device is None:
+            return results.Device(name=self.request.device, kind="not-configured")
+        facts = dict(before)
+        if self.lost is None:
+            after = device.facts().get("temperatures_c")
+            facts |= {"temperatures_after_c": after} if after is not None else {}
+        return results.Device(
+            name=device.name, kind=device.kind, emulated=device.emulated, facts=facts
+        )
 
-    with Bundle.open(path, verify=False) as bundle:
-        target = bundle.manifest.lowering.target
-    return runs_on(target, device)
+    # ---- what the rows are, and their decisions ----
+
+    def _entries(self) -> list[Entry]:
+        request, entries = self.request, []
+        roles: tuple[tuple[Literal["teacher", "student"], Path | None], ...] = (
+            ("teacher", request.teacher),
+            ("student", request.student),
+        )
+        for role, folder in roles:
+            if folder is not None:
+                entries += self._unless_interrupted(partial(self._checkpoint, folder, role), role)
+        for path in request.bundles:
+            made = self._unless_interrupted(partial(self._bundle, path), path.name)
+            entries += made or [unanswered(path, EdgekdError(_INTERRUPTED))]
+        _require_an_engine(entries)
+        return entries
+
+    def _unless_interrupted(self, make: Callable[[], Entry], name: str) -> list[Entry]:
+        """The entry; none once the user has pressed Ctrl-C."""
+        if not self.interrupted:
+            try:
+                return [make()]
+            except KeyboardInterrupt:
+                self.interrupted = True
+        self.missing.append(f"{name}: accuracy-not-measured: {_INTERRUPTED}")
+        return []
+
+    def _checkpoint(self, folder: Path, role: Literal["teacher", "student"]) -> Entry:
+        with self._step(f"accuracy: {role}", len(self.data.images)) as step:
+            return checkpoint_entry(folder, role, self.data, step)
+
+    def _bundle(self, path: Path) -> Entry:
+        at_home = self._at_home(path)
+        if at_home and self.device is not None and self.lost is None:
+            try:
+                return self._answers(path, self.device, at_home=True)
+            except DeviceUnreachableError as error:
+                self._lose(error)
+            except (WorkerError, ArtefactError) as error:  # of this file on this device
+                failure = ArtefactError(f"{path.name} on {self.device.name}: {error}")
+                self.missing.append(f"{path.name}: accuracy-not-measured: {error}")
+                return unanswered(path, failure)
+        return self._answers(path, self.host, at_home=False)
+
+    def _answers(self, path: Path, on: Device, *, at_home: bool) -> Entry:
+        with self._step(f"accuracy: {path.name}", len(self.data.images)) as step:
+            return bundle_entry(
+                path, self.data, on=on, at_home=at_home, threads=self.threads, step=step
+            )
+
+    def _at_home(self, path: Path) -> bool:
+        """Whether the device is one that the bundle is for."""
+        with Bundle.open(path, verify=False) as bundle:
+            target = bundle.manifest.lowering.target
+        return runs_on(target, self.device)
+
+    # ---- speed and memory ----
+
+    def _measured(self, entry: Entry) -> Row:
+        """The row with what was measured on the device, or with the flags that say why not."""
+        reason = self._why_not(entry)
+        if self.interrupted and reason is None:
+            reason = _INTERRUPTED
+            self.missing.append(f"{entry.row.name}: latency-not-measured: {reason}")
+        if reason is not None or self.device is None:
+            return _not_measured(entry, reason or "")
+        try:
+            with self._step(f"speed and memory: {entry.row.name}", 2) as step:
+                row = measured(
+                    entry,
+                    self.device,
+                    preset=find_preset(self.request.preset),
+                    threads=self.threads,
+                    images=_timed_images(self.data),
+                    step=step,
+                )
+        except KeyboardInterrupt:
+            self.interrupted = True
+            row = _not_measured(entry, _INTERRUPTED)
+        lacking = [flag for flag in row.flags if "-not-measured: " in flag]
+        self.missing += [f"{row.name}: {flag}" for flag in lacking]
+        return row
+
+    def _why_not(self, entry: Entry) -> str | None:
+        name, target, device = self.request.device, entry.row.target, self.device
+        if target is not None and target != name and not runs_on(target, device):
+            if find_device(target) is None:
+                return f"no {target} device is configured"
+            return f"it is built for {target}, and this run is about {name}"
+        if device is None:
+            return f"no {name} device is configured"
+        if self.lost is not None:
+            return self.lost.message
+        if device.emulated:
+            return f"{name} is emulated, and a processor that is imitated has no speed of its own"
+        if device.kind != "local" and entry.row.role != "artefact":
+            return f"it runs on the host, and this run is about {name}"
+        return entry.missing.message if entry.missing is not None else None
+
+    @contextmanager
+    def _step(self, words: str, total: int) -> Iterator[Step]:
+        task = self.progress.add_task(words, total=total)
+        yield lambda count: self.progress.advance(task, count)
+        self.progress.remove_task(task)
 
 
 def _require_an_engine(entries: Sequence[Entry]) -> None:
     """One missing engine among others is a flag; with no engine at all there is no result."""
-    missing = [entry.missing for entry in entries if entry.missing is not None]
+    missing = [
+        entry.missing for entry in entries if isinstance(entry.missing, MissingDependencyError)
+    ]
     artefacts = [entry for entry in entries if entry.row.role == "artefact"]
     if missing and len(missing) == len(artefacts):
         raise missing[0]
 
 
-# ---- speed and memory ----
-
-
-def _measured(
-    entry: Entry,
-    request: BenchRequest,
-    access: DeviceAccess | None,
-    threads: int,
-    images: Sequence[str],
-    progress: Progress,
-) -> Row:
-    """The row with what was measured on the device, or with the flags that say why not."""
-    reason = _why_not_measured(entry, request.device, access)
-    if reason is not None:
-        return _not_measured(entry, reason)
-    with _step(progress, f"speed and memory: {entry.row.name}", 2) as step:
-        return _on_this_machine(entry, find_preset(request.preset), threads, images, step)
-
-
-def _why_not_measured(entry: Entry, device: str, access: DeviceAccess | None) -> str | None:
-    target = entry.row.target
-    if target is not None and target != device and not runs_on(target, device):
-        if find_device(target) is None:
-            return f"no {target} device is configured"
-        return f"it is built for {target}, and this run is about {device}"
-    if access is None:
-        return f"no {device} device is configured"
-    return entry.missing.message if entry.missing is not None else None
-
-
 def _not_measured(entry: Entry, reason: str) -> Row:
-    flags = [f"latency-not-measured: {reason}"]
+    emulated = "is emulated" in reason
+    flags = [f"{'emulated' if emulated else 'latency-not-measured'}: {reason}"]
     if entry.missing is not None:
         flags.append(f"accuracy-not-measured: {entry.missing.message}")
-    else:
+    elif entry.device is None:
         engine = entry.row.runtime.get("engine", entry.row.backend)
         flags.append(f"accuracy-from-host: {engine} on {platform.machine()}")
     return msgspec.structs.replace(entry.row, flags=[*entry.row.flags, *flags])
 
 
-def _on_this_machine(
-    entry: Entry, preset: Preset, threads: int, images: Sequence[str], step: Step
-) -> Row:
-    """Two fresh processes, one for time and one for memory; a crash of one is a flag."""
-    changes: dict[str, Any] = {"latency_ms": None, "memory": None}
-    flags: list[str] = []
-    try:
-        answer = run_job(_job(entry, "latency", preset, threads, images))
-        changes["latency_ms"] = _latency(answer)
-        changes["runtime"] = entry.row.runtime | _facts(answer)
-        flags += _validity(answer, preset)
-    except (WorkerError, MissingDependencyError) as error:
-        flags.append(f"latency-not-measured: {error}")
-    step(1)
-    try:
-        changes["memory"] = _memory(run_job(_job(entry, "memory", preset, threads, images)))
-    except (WorkerError, MissingDependencyError) as error:
-        flags.append(f"memory-not-measured: {error}")
-    step(1)
-    note = [_SMOKE] if preset.name == "smoke" else []
-    return msgspec.structs.replace(
-        entry.row, **changes, valid=not flags, flags=[*entry.row.flags, *flags, *note]
-    )
-
-
-def _job(
-    entry: Entry,
-    kind: Literal["latency", "memory"],
-    preset: Preset,
-    threads: int,
-    images: Sequence[str],
-) -> Job:
-    path = str(entry.path)
-    is_bundle = entry.row.role == "artefact"
-    return Job(
-        kind=kind,
-        output="",
-        images=list(images),
-        threads=threads,
-        preset=preset.name,
-        bundle=path if is_bundle else None,
-        backend=entry.backend,
-        checkpoint=None if is_bundle else path,
-    )
-
-
-def _latency(answer: Answer) -> Latency:
-    if answer.model is None or answer.end_to_end is None:
-        raise WorkerError("the measuring process gave no samples")
-    return Latency(
-        model=summarise(answer.model.samples_ms),
-        end_to_end=summarise(answer.end_to_end.samples_ms),
-        load_ms=answer.load_ms,
-        first_ms=answer.first_ms,
-    )
-
-
-def _validity(answer: Answer, preset: Preset) -> list[str]:
-    flags: list[str] = []
-    for name, series in (("model", answer.model), ("end-to-end", answer.end_to_end)):
-        if series is not None:
-            load = series.other_load
-            flags += validity_flags(series.samples_ms, preset, series=name, other_load=load)
-    return flags
-
-
-def _memory(answer: Answer) -> Memory:
-    found = answer.memory
-    if found is None:
-        raise WorkerError("the measuring process gave no memory")
-    return Memory(rss_peak_delta_bytes=found.rss_peak_delta_bytes, definition=found.definition)
-
-
-def _facts(answer: Answer) -> dict[str, Any]:
-    series = (answer.model, answer.end_to_end)
-    facts = dict(answer.facts)
-    facts["warmup_runs"] = [each.warmup_runs for each in series if each is not None]
-    facts["other_load"] = [each.other_load for each in series if each is not None]
-    if answer.temperatures_after_c:
-        facts["temperatures_before_c"] = answer.temperatures_before_c
-        facts["temperatures_after_c"] = answer.temperatures_after_c
-    return facts
-
-
 def _timed_images(data: BenchData) -> list[str]:
-    paths = data.paths
-    count = min(_TIMED_IMAGES, len(paths))
-    return [str(paths[index * len(paths) // count].resolve()) for index in range(count)]
-
-
-# ---- beside the teacher ----
-
-
-def _compared(rows: Sequence[Row], entries: Sequence[Entry], data: BenchData) -> list[Row]:
-    teacher = next((index for index, row in enumerate(rows) if row.role == "teacher"), None)
-    if teacher is None:
-        return list(rows)
-    pairs = zip(rows, entries, strict=True)
-    return [
-        row
-        if row.role == "teacher"
-        else msgspec.structs.replace(
-            row, vs_teacher=_versus(rows[teacher], entries[teacher], row, entry, data)
-        )
-        for row, entry in pairs
-    ]
-
-
-def _versus(
-    teacher: Row, teacher_entry: Entry, row: Row, entry: Entry, data: BenchData
-) -> Comparison:
-    comparison = Comparison()
-    if teacher_entry.logits is not None and entry.logits is not None:
-        comparison = compare(teacher_entry.logits, entry.logits, data.labels)
-    return msgspec.structs.replace(
-        comparison,
-        speedup_p50=_ratio(_p50(teacher), _p50(row)),
-        size_ratio=_ratio(teacher.size_bytes, row.size_bytes),
-        params_ratio=_ratio(teacher.params, row.params),
-    )
-
-
-def _p50(row: Row) -> float | None:
-    return row.latency_ms.model.p50 if row.latency_ms is not None else None
-
-
-def _ratio(teacher: float | None, row: float | None) -> float | None:
-    return teacher / row if teacher is not None and row else None
+    chosen = np.linspace(0, len(data.paths) - 1, min(_TIMED_IMAGES, len(data.paths)))
+    return [str(data.paths[int(index)].resolve()) for index in chosen]
 
 
 def _unique_names(rows: Sequence[Row]) -> list[Row]:
@@ -305,9 +285,6 @@ def _unique_names(rows: Sequence[Row]) -> list[Row]:
     return named
 
 
-# ---- progress ----
-
-
 def _progress(console: Console | None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -316,10 +293,3 @@ def _progress(console: Console | None) -> Progress:
         console=console or Console(stderr=True),
         transient=True,
     )
-
-
-@contextmanager
-def _step(progress: Progress, words: str, total: int) -> Iterator[Step]:
-    task = progress.add_task(words, total=total)
-    yield lambda count: progress.advance(task, count)
-    progress.remove_task(task)

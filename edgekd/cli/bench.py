@@ -6,12 +6,16 @@ import shlex
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekd.cli.console import say
-from edgekd.errors import InputError
+from edgekd.errors import DeviceUnreachableError, InputError
+
+if TYPE_CHECKING:
+    from edgekd.bench.request import BenchRequest
+    from edgekd.bench.result import Result
 
 __all__ = ["Preset", "bench"]
 
@@ -28,7 +32,9 @@ class Preset(str, Enum):
 
 
 def bench(
-    device: Annotated[str, typer.Option(help="cpu, rpi, android or jetson.")],
+    device: Annotated[
+        str, typer.Option(help="A target or a name of devices.toml; several with commas.")
+    ],
     bundle: Annotated[
         list[Path] | None, typer.Option(help="Bundles; by default those of the run.")
     ] = None,
@@ -41,39 +47,97 @@ def bench(
     data_root: Annotated[
         Path | None, typer.Option(help="Where the run's images are now, if they moved.")
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
+    wheelhouse: Annotated[
+        Path | None, typer.Option(help="Wheels for a board that has no network.")
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="File for the result; of several devices, one each."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
 ) -> None:
-    """Measure teacher, student and bundles on a device, beside one another."""
+    """Measure teacher, student and bundles on a device, beside one another.
+
+    What was measured is kept beside --json until the run is complete: the same command goes on
+    after Ctrl-C or a lost connection.
+    """
     from edgekd.bench.devices import check_device
     from edgekd.bench.report import print_table, write_page
     from edgekd.bench.request import BenchRequest
-    from edgekd.bench.run import run_benchmark
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
 
-    check_device(device)  # before a demo of minutes is made for it
+    names = list(dict.fromkeys(part.strip() for part in device.split(",")))
+    for name in names:
+        check_device(name)  # before a demo of minutes is made for it
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
-    request = BenchRequest(
-        device=device,
-        data=subjects.data,
-        bundles=bundle or subjects.bundles_for(device),
-        teacher=subjects.teacher,
-        student=subjects.student,
-        preset=preset.value,
-        threads=threads,
-        limit=limit,
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    )
-    result = run_benchmark(request)
-    print_table(result)
-    if json is not None:
-        write_result(json, result)
-        say(f"wrote {json}")
+    requests = [
+        BenchRequest(
+            device=name,
+            data=subjects.data,
+            bundles=bundle or subjects.bundles_for(name),
+            teacher=subjects.teacher,
+            student=subjects.student,
+            preset=preset.value,
+            threads=threads,
+            limit=limit,
+            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            out=_file_of(json, name, names),
+            wheelhouse=wheelhouse,
+        )
+        for name in names
+    ]
+    results = _measure(requests)
+    for request, result in zip(requests, results, strict=True):
+        print_table(result)
+        if request.out is not None:
+            write_result(request.out, result)
+            say(f"wrote {request.out}")
     if html is not None:
-        write_page([result], html)
+        write_page(results, html)
         say(f"wrote {html}")
+    _tell_missing(results)
+
+
+def _file_of(json: Path | None, name: str, names: list[str]) -> Path | None:
+    if json is None or len(names) == 1:
+        return json
+    return json.with_name(f"{json.stem}-{name}{json.suffix}")
+
+
+def _measure(requests: list[BenchRequest]) -> list[Result]:
+    """One device after the other waits for nobody: several are measured at the same time."""
+    from edgekd.bench.run import run_benchmark
+
+    if len(requests) == 1:
+        return [run_benchmark(requests[0])]
+    from concurrent.futures import ThreadPoolExecutor
+
+    from rich.console import Console
+
+    quiet = Console(stderr=True, quiet=True)  # two progress bars would write over each other
+    say(f"measuring {', '.join(request.device for request in requests)} side by side")
+    with ThreadPoolExecutor(len(requests)) as pool:
+        return list(pool.map(lambda request: run_benchmark(request, console=quiet), requests))
+
+
+def _tell_missing(results: list[Result]) -> None:
+    """Say what was asked for and not measured.
+
+    Raises:
+        DeviceUnreachableError: A device does not answer.
+        KeyboardInterrupt: The user ended the run.
+    """
+    missing = [line for result in results for line in result.missing]
+    for line in missing:
+        say(f"missing: {line}")
+    lost = [line for line in missing if " does not answer: " in line]
+    if lost:
+        hint = "check it with `edgekd doctor --device`; the same command goes on from here"
+        raise DeviceUnreachableError(lost[0], hint)
+    if any("interrupted" in line for line in missing):
+        raise KeyboardInterrupt
 
 
 def _default_run(bundles: list[Path] | None) -> Path:

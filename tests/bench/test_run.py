@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 from rich.console import Console
 
-from edgekd.bench import run as runner
+from edgekd.bench.devices import local
+from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure import worker
 from edgekd.bench.request import BenchRequest
 from edgekd.bench.run import run_benchmark
@@ -30,9 +32,9 @@ def here(data, teacher, make_bundle):
     PyTorch takes long to import, so its jobs are done in this process; test_worker does them in
     processes of their own.
     """
-    real = runner.run_job
+    real = local.run_job
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "run_job", lambda job: (worker.do if job.checkpoint else real)(job))
+        patch.setattr(local, "run_job", lambda job: (worker.do if job.checkpoint else real)(job))
         return _run_here(data, teacher, make_bundle)
 
 
@@ -146,24 +148,14 @@ def test_a_bundle_that_its_device_must_finish_answers_by_onnx(data, make_bundle)
     assert row.vs_teacher is None
 
 
-def test_a_missing_engine_is_a_flag_beside_others_and_an_error_alone(
-    data, make_bundle, monkeypatch
-):
+def test_a_missing_engine_is_a_flag_beside_others_and_an_error_alone(data, make_bundle):
+    if find_spec("tensorrt") is not None:
+        pytest.skip("TensorRT is installed here; the test needs an engine that is not")
     bundles = [make_bundle("jetson", backend="tensorrt"), make_bundle("rpi")]
-    from edgekd.runtime import Classifier
-
-    real = Classifier.open
-
-    def without_tensorrt(path, **options):
-        if path == bundles[0]:
-            raise MissingDependencyError("tensorrt", "tensorrt", "run this bundle")
-        return real(path, **options)
-
-    monkeypatch.setattr(Classifier, "open", without_tensorrt)
     first, second = run(BenchRequest(device="jetson", data=data, bundles=bundles)).rows
     assert first.metrics is None
     assert second.metrics is not None
-    assert any(flag.startswith("accuracy-not-measured: tensorrt") for flag in first.flags)
+    assert any(flag.startswith("accuracy-not-measured: TensorRT") for flag in first.flags)
     with pytest.raises(MissingDependencyError):
         run(BenchRequest(device="jetson", data=data, bundles=bundles[:1]))
 
@@ -210,6 +202,75 @@ def test_a_label_that_is_no_class_is_refused(data, make_bundle):
     wrong = replace(data, images=[(data.images[0][0], 3)])
     with pytest.raises(InputError, match="label 3"):
         run(BenchRequest(device="rpi", data=wrong, bundles=[make_bundle("rpi")]))
+
+
+def test_decisions_and_flips_are_counted(data, make_checkpoint, make_bundle):
+    student = make_checkpoint("student")
+    bundle = make_bundle()
+    result = run(BenchRequest(device="rpi", data=data, bundles=[bundle], student=student))
+    row = by_role(result, "artefact", "cpu")
+    assert (row.decisions.answered.value, row.decisions.retaken.value) == (1.0, 0.0)
+    assert row.flipped > 0  # the student is untrained
+    assert len(row.flips) == min(row.flipped, 24)
+    first = row.flips[0]
+    assert max(first.student, key=first.student.get) != max(first.artefact, key=first.artefact.get)
+    assert first.image.endswith(".jpg")
+    assert result.missing == []
+
+
+def test_interrupted_run_goes_on_from_there(data, make_bundle, tmp_path, monkeypatch):
+    out = tmp_path / "result.json"
+    request = BenchRequest(
+        device="cpu", data=data, bundles=[make_bundle()], preset="smoke", threads=1, out=out
+    )
+    real, asked = local.run_job, []
+
+    def interrupted(job):
+        asked.append(job.kind)
+        if job.kind == "memory":
+            raise KeyboardInterrupt
+        return real(job)
+
+    monkeypatch.setattr(local, "run_job", interrupted)
+    result = run(request)
+    assert asked == ["accuracy", "latency", "memory"]
+    assert result.missing == ["cpu fp32: latency-not-measured: the run was interrupted"]
+    assert result.rows[0].metrics is not None
+    assert result.rows[0].latency_ms is None
+    asked.clear()
+    monkeypatch.setattr(local, "run_job", lambda job: (asked.append(job.kind), real(job))[1])
+    (row,) = run(request).rows
+    assert asked == ["memory"]
+    assert row.memory is not None
+    assert not list(tmp_path.iterdir())  # complete: nothing is kept beside the result
+    run(request)
+    assert asked == ["memory", "accuracy", "latency", "memory"]
+
+
+def test_what_fails_is_missing_and_not_kept(data, make_bundle, tmp_path, monkeypatch):
+    request = BenchRequest(
+        device="cpu", data=data, bundles=[make_bundle()], preset="smoke", out=tmp_path / "r.json"
+    )
+    real = local.run_job
+
+    def dying(job):
+        if job.kind == "latency":
+            raise WorkerError("the measuring process ended with signal 9")
+        return real(job)
+
+    monkeypatch.setattr(local, "run_job", dying)
+    result = run(request)
+    (row,) = result.rows
+    assert row.latency_ms is None
+    assert row.memory is not None
+    assert not row.valid
+    assert result.missing == [
+        "cpu fp32: latency-not-measured: the measuring process ended with signal 9"
+    ]
+    monkeypatch.setattr(local, "run_job", real)
+    again = run(request)
+    assert again.missing == []
+    assert again.rows[0].latency_ms is not None
 
 
 def test_limit_is_even_over_the_classes(data):

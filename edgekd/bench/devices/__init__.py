@@ -1,71 +1,124 @@
-"""Where numbers may come from.
-
-A device is either this machine or not reachable: access by ssh and by adb each become a module
-beside `local`, and an entry in `find_device`. Nothing else has to know about them.
-"""
+"""Where numbers may come from: this machine, or a board reached by ssh, by adb or by emulation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
-from edgekd.bench.measure.machine import device_tree_model, local_facts
+from edgekd.bench.devices.local import LocalDevice
+from edgekd.bench.measure.job import Answer, Job
+from edgekd.bench.measure.machine import device_tree_model
 from edgekd.errors import InputError
 from edgekd.targets import load_target, target_names
 
-__all__ = ["DeviceAccess", "check_device", "find_device", "runs_on"]
+__all__ = ["Device", "check_device", "find_device", "is_any_computer", "runs_on"]
 
 _MODELS = {"rpi": ("raspberry pi",), "jetson": ("jetson", "nvidia orin", "nvidia tegra")}
 
 
-@dataclass(frozen=True)
-class DeviceAccess:
-    """A device on which something can be measured.
+class Device(Protocol):
+    """A device on which something can be measured."""
 
-    Attributes:
-        name: As the user calls it.
-        kind: How it is reached; `local` is this machine.
-        facts: What is known of it; reads it anew at each call (temperatures move).
-    """
+    @property
+    def name(self) -> str:
+        """As the user calls it."""
 
-    name: str
-    kind: str
-    facts: Callable[[], dict[str, Any]]
+    @property
+    def kind(self) -> str:
+        """How it is reached: `local`, `ssh`, `adb`, `emulated`."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether its processor is imitated: answers count then, times do not."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets whose bundles it is there for."""
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of it; read anew at each call, since temperatures move.
+
+        Raises:
+            DeviceUnreachableError: It does not answer.
+        """
+
+    def prepare(
+        self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
+    ) -> None:
+        """Bring there what the jobs will name; `say` is told what is under way.
+
+        Raises:
+            DeviceUnreachableError: It does not answer, or has no room.
+            MissingDependencyError: A package is missing there.
+        """
+
+    def run(self, job: Job) -> Answer:
+        """Do a job in a fresh process there. Paths in the job are those of this machine.
+
+        Raises:
+            DeviceUnreachableError: It does not answer any more.
+            WorkerError: The process died.
+            EdgekdError: What the process refused.
+        """
+
+    def close(self) -> None:
+        """Let go of the link."""
 
 
-def find_device(name: str) -> DeviceAccess | None:
-    """The device of that name, or None where it is not configured.
+def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
+    """The device of that name, or None where it is neither this machine nor configured.
 
     A target that any computer is, is this machine. `rpi` and `jetson` are this machine where its
-    device tree says so.
+    device tree says so. Every other name is looked for in devices.toml.
+
+    Args:
+        name: A target's name, or a section of devices.toml.
+        wheelhouse: Wheels for a board that lacks packages and has no network.
+
+    Raises:
+        InputError: devices.toml is wrong.
     """
-    if _is_any_computer(name) or _is_this_machine(name):
-        return DeviceAccess(name, "local", local_facts)
-    return None  # ssh (rpi, jetson) and adb (android) are looked up here
+    if is_any_computer(name) or _is_this_machine(name):
+        return LocalDevice(name)
+    from edgekd.bench.devices.open import open_configured
+
+    return open_configured(name, wheelhouse=wheelhouse)
 
 
-def runs_on(target: str, device: str) -> bool:
-    """Whether bundles of a target can be measured on a device: both names mean one machine."""
-    own, wanted = find_device(target), find_device(device)
-    if own is None or wanted is None:
+def runs_on(target: str, device: Device | None) -> bool:
+    """Whether bundles of a target can be measured on a device.
+
+    They are for it; or both are any computer; or both are this machine.
+    """
+    if device is None:
         return False
-    return target == device or own.kind == wanted.kind == "local"
+    if target in device.targets or is_any_computer(target):
+        return True
+    return device.kind == "local" and _is_this_machine(target)
 
 
 def check_device(name: str) -> str:
-    """The name, if there is a target of that name.
+    """The name, if there is a target or a configured device of that name.
 
     Raises:
-        InputError: It is not.
+        InputError: There is not.
     """
-    if name not in target_names():
-        hint = f"choose one of {', '.join(target_names())}"
-        raise InputError(f"there is no device {name!r}", hint)
-    return name
+    if name in target_names():
+        return name
+    from edgekd.bench.devices.config import configured_names
+
+    names = configured_names()
+    if name in names:
+        return name
+    hint = f"choose one of {', '.join(target_names())}, or a section of devices.toml"
+    if names:
+        hint += f" ({', '.join(names)})"
+    raise InputError(f"there is no device {name!r}", hint)
 
 
-def _is_any_computer(name: str) -> bool:
+def is_any_computer(name: str) -> bool:
+    """Whether it is a target that every computer is."""
     return name in target_names() and load_target(name).any_computer
 
 

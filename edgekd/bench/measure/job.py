@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Answer", "Failure", "Job", "MemoryAnswer", "Series"]
+__all__ = ["Answer", "Failure", "Job", "Kind", "MemoryAnswer", "Seen", "Series"]
+
+Kind = Literal["facts", "accuracy", "latency", "memory", "energy"]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,8 +19,9 @@ class Job(_Section, frozen=True, kw_only=True):
     """One thing to measure in one fresh process.
 
     Attributes:
-        kind: `latency` or `memory`; memory is a pass of its own, since timing keeps samples.
-        output: Where the answer goes.
+        kind: What to find out. Memory is a pass of its own, since timing keeps samples.
+        output: Where the answer goes; nothing where the job came by stdin and the answer goes to
+            stdout.
         images: Encoded images, cycled through.
         threads: Threads of the engine.
         preset: Name of the preset.
@@ -27,11 +30,11 @@ class Job(_Section, frozen=True, kw_only=True):
         checkpoint: The checkpoint folder to open with PyTorch, or null.
     """
 
-    kind: Literal["latency", "memory"]
-    output: str
-    images: list[str]
-    threads: int
-    preset: str
+    kind: Kind
+    output: str = ""
+    images: list[str] = []
+    threads: int = 1
+    preset: str = "quick"
     bundle: str | None = None
     backend: str | None = None
     checkpoint: str | None = None
@@ -45,11 +48,21 @@ class Series(_Section, frozen=True, kw_only=True):
     other_load: float | None
 
 
+class Seen(_Section, frozen=True, kw_only=True):
+    """What a bundle said of one image."""
+
+    logits: list[float]
+    label: str
+    decision: str
+    reasons: list[str] = []
+
+
 class MemoryAnswer(_Section, frozen=True, kw_only=True):
     """Peak memory with its definition."""
 
     rss_peak_delta_bytes: int
     definition: str
+    rss_peak_bytes: int | None = None
 
 
 class Failure(_Section, frozen=True, kw_only=True):
@@ -64,6 +77,8 @@ class Answer(_Section, frozen=True, kw_only=True):
     """What the measuring process found; `failure` alone where it could not."""
 
     failure: Failure | None = None
+    machine: dict[str, Any] = {}
+    seen: list[Seen] = []
     facts: dict[str, Any] = {}
     load_ms: float | None = None
     first_ms: float | None = None

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgekd.bench.measure.job import Answer, Failure, Job, Series
+from edgekd.bench.measure.job import Answer, Failure, Job, Seen, Series
 from edgekd.bench.measure.load import OtherLoad
-from edgekd.bench.measure.machine import temperatures
+from edgekd.bench.measure.machine import local_facts, temperatures
 from edgekd.bench.measure.memory import PeakMemory
 from edgekd.bench.measure.subject import Subject, open_bundle, open_checkpoint
 from edgekd.bench.measure.timing import Call, Preset, find_preset, measure, warm_up
@@ -29,17 +29,27 @@ _MEMORY_RUNS = 20
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the job in the file that is named; the answer goes to the job's output file."""
+    """Do the job in the file that is named, or that comes by stdin where that is `-`.
+
+    The answer goes to the job's output file; of a job by stdin, to stdout as its last line.
+    """
     from edgekd.runtime._telemetry import silence
 
     silence()
-    job = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Job)
+    by_pipe = arguments[0] == "-"
+    raw = sys.stdin.buffer.read() if by_pipe else Path(arguments[0]).read_bytes()
+    job = msgspec.json.decode(raw, type=Job)
     try:
         answer = do(job)
     except EdgekdError as error:
         failure = Failure(kind=type(error).__name__, message=error.message, hint=error.hint)
         answer = Answer(failure=failure)
-    write_whole(Path(job.output), msgspec.json.encode(answer))
+    encoded = msgspec.json.encode(answer)
+    if by_pipe:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(b"\n" + encoded + b"\n")
+    else:
+        write_whole(Path(job.output), encoded)
     return 0
 
 
@@ -49,10 +59,33 @@ def do(job: Job) -> Answer:
     Raises:
         EdgekdError: What the runtime or PyTorch refuses.
     """
-    images = [Path(image).read_bytes() for image in job.images]
-    if not images:
+    if job.kind == "facts":
+        return Answer(machine=local_facts())
+    if not job.images:
         raise InputError("a measurement needs images", "give at least one")
+    if job.kind == "accuracy":
+        return _accuracy(job)
+    images = [Path(image).read_bytes() for image in job.images]
     return _memory(job, images) if job.kind == "memory" else _latency(job, images)
+
+
+def _accuracy(job: Job) -> Answer:
+    """What a bundle says of every image, by the very path that an app takes."""
+    from edgekd.runtime import Classifier
+
+    if job.bundle is None:
+        raise InputError("the job names no bundle", "name one")
+    with Classifier.open(job.bundle, threads=job.threads, backend=job.backend) as classifier:
+        seen = [
+            Seen(
+                logits=list(said.logits),
+                label=said.label,
+                decision=said.decision,
+                reasons=[reason.code for reason in said.reasons],
+            )
+            for said in classifier.predict_many(job.images)
+        ]
+        return Answer(facts=dict(classifier.facts), seen=seen)
 
 
 def _open(job: Job) -> Subject:

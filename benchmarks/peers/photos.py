@@ -1,0 +1,104 @@
+"""The photos: dermoscopy as large cameras would hand it over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data.synthetic import CLASSES, paint
+from edgekd.errors import InputError
+
+__all__ = ["SIZES", "Photo", "make_photos"]
+
+SIZES = ((600, 450), (4000, 3000), (6000, 4000))
+QUALITY, NOISE = 92, 2.5  # JPEG quality; standard deviation of the sensor's noise in grey levels
+_PAINTED_SIDE = 512
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A JPEG on the disk, and its size in pixels."""
+
+    path: Path
+    width: int
+    height: int
+
+    @property
+    def size(self) -> str:
+        """As the tables name it."""
+        return f"{self.width}×{self.height}"
+
+    @property
+    def shorter(self) -> int:
+        """The shorter side."""
+        return min(self.width, self.height)
+
+
+def make_photos(folder: Path, count: int, images: Path | None) -> dict[str, list[Photo]]:
+    """`count` photos of each of `SIZES`, by size; the same calls give the same photos.
+
+    Args:
+        folder: Where they go.
+        count: Photos of each size.
+        images: Folder with dermoscopic JPEGs; None paints some.
+
+    Raises:
+        InputError: The folder has too few images.
+    """
+    scenes = list(_read(images, count) if images else _painted(count))
+    return {
+        f"{width}×{height}": [
+            _photograph(scene, width, height, folder / f"{width}x{height}-{index}.jpg", index)
+            for index, scene in enumerate(scenes)
+        ]
+        for width, height in SIZES
+    }
+
+
+def _painted(count: int) -> Iterator[Image]:
+    for index in range(count):
+        label = CLASSES[index % len(CLASSES)]
+        yield np.ascontiguousarray(paint(label, index, _PAINTED_SIDE)[..., ::-1])
+
+
+def _read(folder: Path, count: int) -> Iterator[Image]:
+    """Images spread over the folder's, BGR."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if len(files) < count:
+        raise InputError(f"{folder} has {len(files)} JPEGs, {count} are needed", "give --images")
+    for index in np.linspace(0, len(files) - 1, count).astype(int):
+        image = cv2.imread(str(files[index]))
+        if image is None:
+            raise InputError(f"{files[index]} is no image", "give a folder of whole images")
+        yield np.asarray(image, np.uint8)
+
+
+def _photograph(scene: Image, width: int, height: int, path: Path, seed: int) -> Photo:
+    """The scene filling the frame, enlarged, with noise; JPEG 4:2:0."""
+    cut = _of_shape(scene, width / height)
+    large = cv2.resize(cut, (width, height), interpolation=cv2.INTER_CUBIC)
+    noise = np.empty((height, width, 3), np.int16)
+    cv2.setRNGSeed(seed + 1)
+    cv2.randn(noise, (0, 0, 0), (NOISE, NOISE, NOISE))
+    noisy = cv2.add(large, noise, dtype=cv2.CV_8U)
+    settings: Sequence[int] = (
+        cv2.IMWRITE_JPEG_QUALITY, QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    )  # fmt: skip
+    cv2.imwrite(str(path), noisy, settings)
+    return Photo(path, width, height)
+
+
+def _of_shape(scene: Image, ratio: float) -> Image:
+    """The largest centre cut of that width to height."""
+    height, width = scene.shape[:2]
+    wide, high = min(width, round(height * ratio)), min(height, round(width / ratio))
+    left, top = (width - wide) // 2, (height - high) // 2
+    return scene[top : top + high, left : left + wide]

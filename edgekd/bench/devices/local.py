@@ -1,0 +1,44 @@
+"""This machine as a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgekd.bench.launch import run_job
+from edgekd.bench.measure.job import Answer, Job
+from edgekd.bench.measure.machine import local_facts
+
+__all__ = ["LocalDevice"]
+
+
+@dataclass(frozen=True)
+class LocalDevice:
+    """This machine; see `edgekd.bench.devices.Device`."""
+
+    name: str
+    kind: ClassVar[str] = "local"
+    emulated: ClassVar[bool] = False
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Its name."""
+        return (self.name,)
+
+    def facts(self) -> dict[str, Any]:
+        """Facts of this machine."""
+        return local_facts()
+
+    def prepare(
+        self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
+    ) -> None:
+        """Everything is here."""
+
+    def run(self, job: Job) -> Answer:
+        """A fresh process here."""
+        return run_job(job)
+
+    def close(self) -> None:
+        """Nothing to let go of."""

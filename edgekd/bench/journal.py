@@ -1,0 +1,100 @@
+"""What was measured already, so that an interrupted run goes on from there.
+
+A key holds all that an answer depends on: the device, the job with the content of its bundle and
+images, the version of edgekd. Answers that failed are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+import edgekd
+from edgekd.bench.devices import Device
+from edgekd.bench.measure.job import Answer, Job
+from edgekd.files import sha256_of, write_whole
+
+__all__ = ["Journal", "Remembering"]
+
+T = TypeVar("T")
+
+
+class Journal:
+    """Answers below a folder; without a folder nothing is kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    @classmethod
+    def beside(cls, out: Path | None) -> Journal:
+        """The journal of a run that writes `out`: a hidden folder beside it."""
+        return cls(None if out is None else out.with_name(f".{out.name}.parts"))
+
+    def remember(self, key: Sequence[Any], kind: type[T], make: Callable[[], T]) -> T:
+        """What was kept under `key`, or else what `make` gives, which is kept."""
+        if self._folder is None:
+            return make()
+        named = msgspec.json.encode([edgekd.__version__, *key])
+        file = self._folder / f"{hashlib.sha256(named).hexdigest()[:40]}.json"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=kind)
+        except (OSError, msgspec.DecodeError):  # not there, or damaged
+            made = make()
+        write_whole(file, msgspec.json.encode(made))
+        return made
+
+    def forget(self) -> None:
+        """Remove all of it: the run is complete."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Remembering:
+    """A device that does no job twice; see `edgekd.bench.devices.Device`."""
+
+    def __init__(self, device: Device, journal: Journal) -> None:
+        self._device = device
+        self._journal = journal
+        self.name, self.kind, self.targets = device.name, device.kind, device.targets
+
+    @property
+    def emulated(self) -> bool:
+        """As the device says; it may know only once it was spoken to."""
+        return self._device.emulated
+
+    def facts(self) -> dict[str, Any]:
+        """Read anew."""
+        return self._device.facts()
+
+    def prepare(
+        self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
+    ) -> None:
+        """Bring there what the jobs will name."""
+        self._device.prepare(bundles, images, say)
+
+    def run(self, job: Job) -> Answer:
+        """The answer that was kept, or a new one."""
+        key = (self._device.name, self._device.kind, *_identity(job))
+        return self._journal.remember(key, Answer, lambda: self._device.run(job))
+
+    def close(self) -> None:
+        """Let go of the link."""
+        self._device.close()
+
+
+def _identity(job: Job) -> tuple[Any, ...]:
+    contents = [sha256_of(Path(image)) for image in job.images]
+    plain = msgspec.structs.replace(job, images=[], output="", bundle=None, checkpoint=None)
+    subject = [_content(Path(path)) for path in (job.bundle, job.checkpoint) if path]
+    return (msgspec.to_builtins(plain), contents, subject)
+
+
+def _content(path: Path) -> list[str]:
+    """Hashes of a bundle's or a checkpoint's files."""
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    return [sha256_of(file) for file in files]
