@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check clean
+.PHONY: help setup demo test emulated abuse fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -26,6 +26,15 @@ demo: setup ## The whole chain on painted dermoscopy, some minutes; ends with a 
 
 test: setup ## The tests
 	$(BIN)/python -m pytest $(ARGS)
+
+emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, needs no root
+	$(BIN)/python -m pytest -m emulated $(ARGS)
+
+abuse: setup ## The runtime's long tests: many threads, many openings; some minutes
+	$(BIN)/python -m pytest -m abuse -rP tests/abuse $(ARGS)
+
+fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; some minutes
+	$(BIN)/python tests/abuse/fuzz.py $(ARGS)
 
 lint: setup ## Style, types, and which room may import which
 	$(BIN)/ruff check .

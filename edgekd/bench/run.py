@@ -138,7 +138,10 @@ class _Run:
             after = device.facts().get("temperatures_c")
             facts |= {"temperatures_after_c": after} if after is not None else {}
         return results.Device(
-            name=device.name, kind=device.kind, emulated=device.emulated, facts=facts
+            name=device.name,
+            kind=device.kind,
+            emulated=self.lost is None and device.emulated,
+            facts=facts,
         )
 
     # ---- what the rows are, and their decisions ----

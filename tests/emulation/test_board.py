@@ -69,7 +69,7 @@ def test_files_go_in_and_come_out(board: Boards, tmp_path: Path) -> None:
     (tmp_path / "folder" / "file").write_text("text")
     stand_in = board("rpi4")
     there = stand_in.copy_in(tmp_path / "folder", "deep/folder")
-    assert there == "/root/deep/folder"
+    assert there.endswith("/deep/folder")
     stand_in.run(["cp", f"{there}/file", "out"], check=True)
     assert (stand_in.home / "out").read_text() == "text"
 

@@ -32,6 +32,8 @@ from edgekd.runtime.sessions.base import Facts, Image, Logits
 __all__ = ["OpenVinoSession", "open_file"]
 
 _CPU = "CPU"
+_ERRORS = (RuntimeError, UnicodeDecodeError)
+"""What OpenVINO raises; the second where its message quotes bytes of a damaged file."""
 _RECORDED = {
     "precision_hint": "INFERENCE_PRECISION_HINT",
     "performance_hint": "PERFORMANCE_HINT",
@@ -130,14 +132,14 @@ def _read(core: Any, model: ModelFiles) -> Any:
         if model.path is not None:
             return core.read_model(str(model.path))
         return core.read_model(model.read(), model.read(weights))
-    except RuntimeError as error:
+    except _ERRORS as error:
         raise damaged(model, "OpenVINO", error) from error
 
 
 def _on_cpu(cache: Cache, model: ModelFiles, network: Any, settings: dict[str, str | int]) -> Any:
     try:
         return cache.compile(network, _CPU, settings)
-    except RuntimeError as error:
+    except _ERRORS as error:
         raise damaged(model, "OpenVINO", error) from error
 
 
@@ -147,4 +149,8 @@ def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:
         return (), f"{len(ports)} tensors"
     sides = ports[0].get_partial_shape()
     shape = tuple(side.get_length() if side.is_static else -1 for side in sides)
-    return shape, np.dtype(ports[0].get_element_type().to_dtype()).name
+    element = ports[0].get_element_type()
+    try:
+        return shape, np.dtype(element.to_dtype()).name
+    except IndexError:  # a type that NumPy does not have, such as `dynamic`
+        return shape, str(element.get_type_name())
