@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import Appearance, CaptureRule, Limit
+from edgekd.lower.evidence.margin import half_way_up
 from edgekd.runtime.capture import (
     MEASURES,
     describe,
@@ -74,9 +75,9 @@ def _limit(name: str, values: NDArray[np.float64], allowed: float) -> Limit:
 
 
 def _exceeded_by(values: NDArray[np.float64], allowed: float) -> float:
-    """The smallest of the values that at most a share `allowed` of them exceeds."""
+    """A limit that at most a share `allowed` of the values exceeds, between two of them."""
     ordered = np.sort(values)
-    return float(ordered[-1 - int(allowed * len(ordered))])
+    return half_way_up(float(ordered[-1 - int(allowed * len(ordered))]), values)
 
 
 def _appearance(features: NDArray[np.float64], allowed: float) -> Appearance | None:

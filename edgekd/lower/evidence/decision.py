@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
+from edgekd.lower.evidence.margin import half_way_down, half_way_up
 from edgekd.lower.source import Source
 from edgekd.metrics import (
     OperatingPoint,
@@ -58,19 +59,24 @@ def fit_decision(source: Source, target: Target, logits: NDArray[np.float32]) ->
     critical = {name: classes.index(name) for name in target.critical_of(classes)}
     band = _band(rule, probabilities, source.targets, critical)
     points = _points(rule, probabilities, source.targets, critical)
-    found = {name: point.threshold for name, point in points.items()}
-    thresholds = {name: at for name, at in found.items() if at is not None}
+    thresholds = {
+        name: half_way_down(point.threshold, probabilities[:, critical[name]])
+        for name, point in points.items()
+        if point.threshold is not None
+    }
+    energies = energy_of(logits)
+    energy = energy_threshold(energies, rule.energy_kept)
     decision = Decision(
         temperature=temperature,
         thresholds=thresholds or None,
         threshold_sensitivity=rule.critical_sensitivity if thresholds else None,
-        refer_below=band.refer_below if band else None,
+        refer_below=_refer_below(band, probabilities),
         refer_coverage=band.coverage.value if band else None,
         conformal_quantile=conformal_quantile(
             probabilities, source.targets, rule.conformal_coverage
         ),
         conformal_coverage=rule.conformal_coverage,
-        energy_threshold=energy_threshold(energy_of(logits), rule.energy_kept),
+        energy_threshold=None if energy is None else half_way_up(energy, energies),
         energy_kept=rule.energy_kept,
         fitted_on={
             "part": "validation",
@@ -97,6 +103,12 @@ def _band(
     if rule.refer_coverage < 1.0:
         return refer_band_for_coverage(probabilities, rule.refer_coverage)
     return None
+
+
+def _refer_below(band: ReferBand | None, probabilities: NDArray[np.float64]) -> float | None:
+    if band is None or band.refer_below is None:
+        return None
+    return half_way_down(band.refer_below, probabilities.max(axis=1))
 
 
 def _points(
