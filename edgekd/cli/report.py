@@ -12,16 +12,61 @@ from edgekd.cli.console import say
 __all__ = ["report"]
 
 
+def _print_columns(wanted: bool) -> None:
+    if wanted:
+        from edgekd.bench.report import COLUMNS
+
+        for name, meaning in COLUMNS.items():
+            print(f"{name}: {meaning}")
+        raise typer.Exit
+
+
 def report(
     results: Annotated[list[Path], typer.Argument(help="JSON files of `edgekd bench` or `eval`.")],
-    html: Annotated[Path, typer.Option(help="File for the page.")],
+    html: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File for the report as Markdown.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="File for all numbers, one line per row and device.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the images, to show those whose decision changed."),
+    ] = None,
+    csv_columns: Annotated[
+        bool,
+        typer.Option(
+            "--csv-columns", callback=_print_columns, is_eager=True, help="Explain --csv, and end."
+        ),
+    ] = False,
 ) -> None:
-    """Print the results and write them as one HTML page that needs no network."""
-    from edgekd.bench.report import print_table, write_page
+    """Print the results of one or several devices, and write them as one page, Markdown or CSV.
+
+    The page needs no network. Results of other images, another timed span or another schema stand
+    in their own part of it.
+    """
+    from edgekd.bench import report as written
     from edgekd.bench.schema import read_result
 
+    find = None
+    if images is not None:
+        find = written.images_below(_folder(images))
     found = [read_result(path) for path in results]
     for result in found:
-        print_table(result)
-    write_page(found, html)
-    say(f"wrote {html}")
+        written.print_table(result)
+    if html is not None:
+        written.write_page(found, html, images=find)
+    if markdown is not None:
+        written.write_markdown(found, markdown)
+    if csv is not None:
+        written.write_csv(found, csv)
+    for out in (html, markdown, csv):
+        if out is not None:
+            say(f"wrote {out}")
+
+
+def _folder(images: Path) -> Path:
+    from edgekd.errors import InputError
+
+    if not images.is_dir():
+        raise InputError(f"there is no folder {images}", "give the folder of the images")
+    return images

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 import numpy as np
 
 from edgekd.bench.accuracy import compare, metrics_of
 from edgekd.bench.result import (
     DataFacts,
+    Decisions,
     Device,
+    Energy,
+    Estimate,
+    Flip,
     Latency,
     Memory,
+    Minute,
     Result,
     Row,
+    ThreadPoint,
 )
 from edgekd.bench.statistics import summarise
 
@@ -39,8 +48,6 @@ def _row(name, role, skill, seed, *, p50=None, size, params, memory=None, flags=
     logits, targets = logits_of(skill, seed)
     teacher, _ = logits_of(2.4, 0)
     comparison = compare(teacher, logits, targets)
-    import msgspec
-
     comparison = msgspec.structs.replace(
         comparison,
         speedup_p50=41.0 / p50 if p50 else None,
@@ -53,7 +60,7 @@ def _row(name, role, skill, seed, *, p50=None, size, params, memory=None, flags=
         params=params,
         macs=params * 40,
         size_bytes=size,
-        sha256="0" * 64,
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
         metrics=metrics_of(logits, targets, CLASSES),
         vs_teacher=None if role == "teacher" else comparison,
         latency_ms=_latency(p50) if p50 else None,
@@ -154,3 +161,82 @@ def sample_result(device: str = "cpu") -> Result:
         rows=rows,
         host={"threads": 2, "preset": "quick"},
     )
+
+
+def full_result(images: tuple[str, ...] = ("images/a.jpg", "images/b.jpg")) -> Result:
+    """The sample with all that schema 1.1 can say: sweep, minutes, energy, decisions, flips."""
+    result = sample_result()
+    rows = [
+        msgspec.structs.replace(row, **_extras(row, images)) if row.role == "artefact" else row
+        for row in result.rows
+    ]
+    missing = ["rpi int8: latency-not-measured: the connection was lost"]
+    return msgspec.structs.replace(result, rows=rows, missing=missing)
+
+
+def _extras(row: Row, images: tuple[str, ...]) -> dict[str, object]:
+    extras: dict[str, object] = {
+        "decisions": Decisions(
+            answered=Estimate(value=0.81, low=0.77, high=0.85),
+            referred=Estimate(value=0.16, low=0.13, high=0.2),
+            retaken=Estimate(value=0.03, low=0.02, high=0.05),
+        ),
+        "flipped": 2 + len(images),
+        "flips": [_flip(name, index) for index, name in enumerate(images)],
+    }
+    if row.latency_ms is not None:
+        p50 = row.latency_ms.model.p50
+        extras["sweep"] = [
+            ThreadPoint(threads=n, p50=p50 * 2 / n**0.8, p90=p50 * 2.2 / n**0.8, n=64)
+            for n in (1, 2, 4)
+        ]
+        extras["sustained"] = [
+            Minute(
+                minute=minute,
+                p50=p50 * (1 + 0.02 * minute),
+                p90=p50 * (1.1 + 0.03 * minute),
+                n=900,
+                temperatures_c={"cpu": 45.0 + 2 * minute},
+            )
+            for minute in range(1, 11)
+        ]
+        extras["energy"] = Energy(
+            joules_per_inference=4e-3 * p50, active_watts=6.1, idle_watts=2.1, sensor="INA3221"
+        )
+    return extras
+
+
+def _flip(name: str, index: int) -> Flip:
+    rest = dict.fromkeys(CLASSES, 0.02)
+    label = "mel" if index % 2 == 0 else "nv"
+    return Flip(
+        image=name,
+        label=label,
+        student=rest | {"mel": 0.55, "nv": 0.37},
+        artefact=rest | {"mel": 0.41, "nv": 0.51},
+    )
+
+
+def board_result() -> Result:
+    """The artefact of the Pi measured on a Pi, beside the same teacher."""
+    result = sample_result()
+    rows = [msgspec.structs.replace(row, latency_ms=None, memory=None) for row in result.rows]
+    pi = msgspec.structs.replace(rows[4], latency_ms=_latency(23.0), flags=[])
+    device = Device(name="derm-1", kind="ssh", facts={"model": "Raspberry Pi 5", "cores": 4})
+    host = ["latency-not-measured: it runs on the host, and this run is about derm-1"]
+    references = [msgspec.structs.replace(row, flags=host) for row in rows[:2]]
+    return msgspec.structs.replace(result, device=device, rows=[*references, pi], missing=[])
+
+
+def emulated_result() -> Result:
+    """A result of an emulated board whose file nevertheless holds times."""
+    result = board_result()
+    device = Device(name="rpi4", kind="emulated", emulated=True)
+    return msgspec.structs.replace(result, device=device)
+
+
+def other_images() -> Result:
+    """The same files on other images."""
+    result = sample_result()
+    data = msgspec.structs.replace(result.data, name="clinic", sha256="b" * 64)
+    return msgspec.structs.replace(result, data=data)

@@ -1,187 +1,43 @@
-"""Table and page: complete, in words, and nothing from the network."""
+"""The report's table and words: complete, and nothing that was not measured."""
 
 from __future__ import annotations
 
-import builtins
+import inspect
 import io
 import re
-from html.parser import HTMLParser
 
-import cv2
 import msgspec
-import numpy as np
-import pytest
-from results import CLASSES, sample_result
+from results import board_result, emulated_result, full_result, sample_result
 from rich.console import Console
 
-from edgekd.bench.report import GalleryItem, print_table, write_page
-from edgekd.bench.report.page import render_page
-from edgekd.bench.report.plots import marks_of, pareto
+from edgekd.bench import validity
+from edgekd.bench.report import print_table
 from edgekd.bench.report.words import (
     DASH,
+    accuracy_verdict,
     amount,
     count,
     headline,
+    joules,
     milliseconds,
     percent_interval,
     plain_flags,
+    plain_missing,
+    plain_number,
     ratio,
     speed,
+    summary,
+    time_verdict,
+    weaker_classes,
+    why_not,
 )
 from edgekd.bench.result import Estimate
-from edgekd.errors import InputError, MissingDependencyError
-
-
-class Page(HTMLParser):
-    """Cells of the table of rows, texts, tags."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.cells: dict[str, list[str]] = {}
-        self.ids: list[str] = []
-        self._head: str | None = None
-        self._text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        named = dict(attrs)
-        if "id" in named:
-            self.ids.append(named["id"])
-        if tag == "td":
-            self._head, self._text = named.get("data-head"), ""
-
-    def handle_data(self, data):
-        self._text += data
-
-    def handle_endtag(self, tag):
-        if tag == "td" and self._head:
-            self.cells.setdefault(self._head, []).append(self._text.strip())
-
-
-@pytest.fixture(scope="module")
-def html() -> str:
-    return render_page(sample_result())
-
-
-@pytest.fixture(scope="module")
-def page(html) -> Page:
-    return Page(html)
 
 
 def table(result, width=100) -> str:
     stream = io.StringIO()
     print_table(result, Console(file=stream, width=width, color_system=None))
     return stream.getvalue()
-
-
-def nothing_timed(result):
-    rows = [msgspec.structs.replace(row, latency_ms=None, memory=None) for row in result.rows]
-    return msgspec.structs.replace(result, rows=rows)
-
-
-def test_page_needs_no_network(html, page):
-    outside = re.findall(r"[^\s\"']*https?://[^\s\"'<]*", re.sub(r'xmlns(:\w+)?="[^"]*"', "", html))
-    assert outside == []
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert "@import" not in html
-    assert "url(//" not in html
-
-
-def test_pictures_have_data(html):
-    pictures = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    assert len(pictures) == 3
-    colours = [mark.colour.lower() for mark in marks_of(sample_result().rows)]
-    latency, size, sensitivity = (picture.lower() for picture in pictures)
-    assert [colour in latency for colour in colours] == [True] * 4 + [False]
-    assert all(colour in size and colour in sensitivity for colour in colours)
-    assert all(f">{name}<" in sensitivity for name in CLASSES)
-    assert "currentcolor" in latency
-    assert "#010203" not in html
-    assert "#040506" not in html
-
-
-def test_ids_are_unique_over_several_results():
-    page = Page(render_page([sample_result(), sample_result("rpi")]))
-    assert page.tags.count("svg") == 6
-    assert len(page.ids) == len(set(page.ids))
-
-
-def test_null_latency_shows_as_a_dash(page):
-    for head in ("Model p50 / p90, ms", "Whole p50 / p90, ms", "Memory", "Speed against teacher"):
-        assert page.cells[head][-1] == DASH
-        assert page.cells[head][1] != DASH
-
-
-def test_rows_without_speed_are_named_beside_the_picture(html):
-    assert re.search(r"Not drawn, since their speed was not measured:.*?rpi int8", html)
-
-
-def test_page_without_any_speed():
-    html = render_page(nothing_timed(sample_result()))
-    assert "there is no picture of accuracy over time" in html
-    assert html.count("<svg") == 2
-
-
-def test_page_has_everything_the_signer_needs(html):
-    result = sample_result()
-    assert result.command in html
-    assert "Intel(R) Xeon(R) Processor" in html
-    assert result.data.sha256 in html
-    assert "Speed was not measured: no rpi device is configured." in html
-    assert "Melanoma sensitivity" in html
-    assert "prefers-color-scheme: dark" in html
-    assert "@media print" in html
-    assert 'name="viewport"' in html
-
-
-def test_names_from_outside_are_escaped():
-    rows = [msgspec.structs.replace(row, name="<b>x</b>") for row in sample_result().rows]
-    html = render_page(msgspec.structs.replace(sample_result(), rows=rows, command="<i>"))
-    assert "<b>x" not in html
-    assert "<i>" not in html
-
-
-def test_page_of_a_bundle_alone_without_teacher_and_metrics():
-    row = sample_result().rows[-1]
-    row = msgspec.structs.replace(row, metrics=None, vs_teacher=None, size_bytes=None, sha256=None)
-    html = render_page(msgspec.structs.replace(sample_result(), rows=[row]))
-    assert "Accuracy not measured." in html
-    assert "<svg" not in html
-
-
-def test_gallery_is_inside_the_file(tmp_path):
-    pixels = np.full((40, 60, 3), 120, np.uint8)
-    photo = cv2.imencode(".jpg", pixels)[1].tobytes()
-    items = [GalleryItem(photo, "mel, 93 %", good=True), GalleryItem(photo, "<nv>")]
-    write_page(sample_result(), tmp_path / "page.html", items)
-    html = (tmp_path / "page.html").read_text()
-    assert html.count("data:image/jpeg;base64,") == 2
-    assert "right: mel, 93 %" in html
-    assert "&lt;nv&gt;" in html
-
-
-def test_no_result_is_no_page(tmp_path):
-    with pytest.raises(InputError):
-        write_page([], tmp_path / "page.html")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
-def test_missing_packages_are_named(package, monkeypatch):
-    real = builtins.__import__
-
-    def refuse(name, *rest):
-        if name.split(".")[0] == package:
-            raise ModuleNotFoundError(name=package)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingDependencyError) as caught:
-        render_page(sample_result())
-    assert package in caught.value.message
-    assert "edgekd[report]" in caught.value.hint
 
 
 def test_table_goes_to_stdout_by_default(capsys):
@@ -216,9 +72,18 @@ def test_table_without_melanoma():
     assert "Mel." not in table(msgspec.structs.replace(sample_result(), rows=rows))
 
 
+def test_table_tells_what_is_missing():
+    assert "rpi int8: Speed was not measured: the connection was lost." in table(full_result())
+
+
+def test_table_shows_no_time_of_an_emulated_device():
+    assert "23.0" in table(board_result())
+    assert "23.0" not in table(emulated_result())
+
+
 def flagged(flags_of_rows):
     pairs = zip(sample_result().rows, flags_of_rows, strict=False)
-    return [msgspec.structs.replace(row, flags=list(flags)) for row, flags in pairs]
+    return [(row.name, msgspec.structs.replace(row, flags=list(flags))) for row, flags in pairs]
 
 
 def test_each_flag_once_with_its_rows():
@@ -231,12 +96,42 @@ def test_each_flag_once_with_its_rows():
 
 
 def test_flags_that_differ_by_row_name_the_rows():
-    (flag,) = plain_flags(flagged([["drift: model, 7%"], [], ["drift: model, 9%"]]))
+    drifts = [["drift: model, 7%", "drift: whole, 8%"], [], ["drift: model, 9%"]]
+    (flag,) = plain_flags(flagged(drifts))
     assert flag.sentence == (
-        "The times drifted while they were taken: "
-        "model, 7% (teacher resnet50); model, 9% (cpu fp32)."
+        "The times drifted while they were taken: model, 7% (teacher resnet50); "
+        "whole, 8% (teacher resnet50); model, 9% (cpu fp32)."
     )
     assert flag.rows == ("teacher resnet50", "cpu fp32")
+    assert flag.stem == "The times drifted while they were taken"
+    assert flag.details == (
+        ("model, 7%; whole, 8%", ("teacher resnet50",)),
+        ("model, 9%", ("cpu fp32",)),
+    )
+
+
+def test_every_flag_of_the_harness_has_plain_words():
+    source = inspect.getsource(validity)
+    codes = set(re.findall(r'yield f?"([a-z-]+)(?:"|: )', source))
+    codes |= set(re.findall(r'f"([a-z-]+): \{?[A-Za-z]', source)) - {"code"}
+    assert {"drift", "swap", "governor", "accelerator", "partitions"} <= codes
+    for code in codes:
+        (flag,) = plain_flags(flagged([[f"{code}: why"]]))
+        assert flag.sentence.endswith(": why."), code
+        assert not flag.sentence.startswith(code)
+
+
+def test_what_is_missing_in_plain_words():
+    assert plain_missing("a b: drift: 7%") == "a b: The times drifted while they were taken: 7%."
+    assert plain_missing("rpi does not answer: timed out") == "rpi does not answer: timed out"
+
+
+def test_why_a_number_is_null():
+    row = sample_result().rows[4]
+    assert why_not(row, "latency") == why_not(row, "memory") == "no rpi device is configured"
+    assert why_not(row, "accuracy") == ""
+    row = msgspec.structs.replace(row, flags=[*row.flags, "emulated: by qemu"])
+    assert why_not(row, "latency") == "by qemu"
 
 
 def test_speed_against_a_teacher_with_flagged_times_is_marked():
@@ -259,6 +154,37 @@ def test_headline():
     assert headline(result.rows[4], result)[0].endswith("speed not measured.")
 
 
+def with_delta(low, high):
+    row = sample_result().rows[2]
+    delta = Estimate(value=(low + high) / 2, low=low, high=high)
+    versus = msgspec.structs.replace(row.vs_teacher, balanced_accuracy_delta=delta)
+    return msgspec.structs.replace(row, vs_teacher=versus)
+
+
+def test_verdicts():
+    assert accuracy_verdict(with_delta(-0.03, -0.01)) == ("bad", "below teacher")
+    assert accuracy_verdict(with_delta(-0.03, 0.01)) == ("good", "no loss shown")
+    assert accuracy_verdict(with_delta(0.01, 0.02)) == ("good", "above teacher")
+    assert accuracy_verdict(sample_result().rows[0]) == ("none", "not compared")
+    bare = msgspec.structs.replace(sample_result().rows[2], metrics=None)
+    assert accuracy_verdict(bare) == ("none", "accuracy not measured")
+    rows = sample_result().rows
+    assert [time_verdict(row)[0] for row in rows[2:]] == ["good", "doubt", "none"]
+
+
+def test_classes_below_the_teachers_interval_are_named_melanoma_first():
+    teacher, *_, pi = sample_result().rows
+    assert weaker_classes(pi, teacher) == ["mel", "bkl"]
+    assert weaker_classes(teacher, teacher) == weaker_classes(pi, None) == []
+
+
+def test_summary_counts_the_artefacts():
+    assert summary(sample_result().rows) == (
+        "Of 3 files: 3 lost accuracy beyond chance. Times: 1 valid, 1 flagged, 1 not measured."
+    )
+    assert summary(sample_result().rows[:2]) == ""
+
+
 def test_numbers():
     assert percent_interval(Estimate(value=0.5)) == "50.0"
     assert percent_interval(Estimate(value=None)) == percent_interval(None) == DASH
@@ -277,8 +203,5 @@ def test_numbers():
     ]
     assert [count(x) for x in (None, 9, 2_230_000)] == [DASH, "9", "2.23 M"]
     assert [ratio(x) for x in (None, 34.2, 5.21, 0.5)] == [DASH, "34×", "5.2×", "0.50×"]
-
-
-def test_pareto_front():
-    assert pareto([(1, 1), (2, 3), (3, 2), (2, 2), (4, 4)]) == [(1, 1), (2, 3), (4, 4)]
-    assert pareto([]) == []
+    assert [joules(x) for x in (None, 1.5, 0.0123)] == [DASH, "1.50 J", "12.3 mJ"]
+    assert [plain_number(x) for x in (0.5, 20.0, 1500.0)] == ["0.5", "20", "1,500"]

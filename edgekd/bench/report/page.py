@@ -1,56 +1,45 @@
-"""The result as one HTML file that needs nothing else: no network, no JavaScript."""
+"""The results as one HTML file that needs nothing else: no network, no JavaScript."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekd.bench.report import words
-from edgekd.bench.report.plots import Mark, accuracy_latency, accuracy_size, marks_of, sensitivity
-from edgekd.bench.result import Result, Row
+from edgekd.bench.report import pictures, words
+from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of
+from edgekd.bench.report.gallery import GalleryItem, Resolver, changed_images, thumbnail
+from edgekd.bench.result import Result
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.files import write_whole
 
-__all__ = ["GalleryItem", "render_page", "write_page"]
+__all__ = ["render_page", "write_page"]
 
 _TEMPLATE = "page.html.j2"
-_THUMBNAIL = 192
-
-
-@dataclass(frozen=True)
-class GalleryItem:
-    """One photo with what was decided on it.
-
-    Attributes:
-        image: The photo, a path or encoded bytes.
-        caption: A few words below it.
-        good: Whether the decision was right; None where that is not known.
-    """
-
-    image: Path | bytes
-    caption: str
-    good: bool | None = None
+_SHOWN_CHANGES = 12
 
 
 def write_page(
-    results: Result | Sequence[Result], out: Path, gallery: Iterable[GalleryItem] | None = None
+    results: Result | Sequence[Result],
+    out: Path,
+    gallery: Iterable[GalleryItem] | None = None,
+    *,
+    images: Resolver | None = None,
 ) -> None:
     """Write the page, whole or not at all.
 
     Args:
-        results: One section each.
+        results: What was measured; several devices in one page.
         out: The HTML file.
         gallery: Photos with decisions, shown at the end.
+        images: Finds the images whose decision changed; see `images_below`.
 
     Raises:
         InputError: There is no result, or the place cannot be written to.
         ImageError: A photo of the gallery cannot be read.
-        MissingDependencyError: matplotlib or jinja2 is not installed.
+        MissingDependencyError: jinja2 is not installed.
     """
-    html = render_page(results, gallery)
+    html = render_page(results, gallery, images=images)
     try:
         write_whole(out, html)
     except OSError as error:
@@ -59,16 +48,26 @@ def write_page(
 
 
 def render_page(
-    results: Result | Sequence[Result], gallery: Iterable[GalleryItem] | None = None
+    results: Result | Sequence[Result],
+    gallery: Iterable[GalleryItem] | None = None,
+    *,
+    images: Resolver | None = None,
 ) -> str:
     """The page as text; see `write_page`."""
     several = [results] if isinstance(results, Result) else list(results)
     if not several:
         raise InputError("there is no result to report", "give a file of `edgekd bench --json`")
-    template = _template()
-    sections = [_section(result, f"r{index}") for index, result in enumerate(several)]
-    shown = [_gallery_cell(item) for item in gallery or ()]
-    html: str = template.render(sections=sections, gallery=shown, words=words)
+    entries = entries_of(several)
+    sections = sections_of(entries)
+    html: str = _template().render(
+        words=words,
+        entries=entries,
+        overview=_overview(sections),
+        limits=_limits(entries),
+        sections=[_section(section, images) for section in sections],
+        gallery=[_gallery_cell(item) for item in gallery or ()],
+        shown_changes=_SHOWN_CHANGES,
+    )
     return html
 
 
@@ -87,44 +86,128 @@ def _template() -> Any:
     return environment.get_template(_TEMPLATE)
 
 
-def _section(result: Result, name: str) -> dict[str, Any]:
-    """What the template needs of one result."""
-    rows, marks = result.rows, marks_of(result.rows)
-    marked = list(zip(rows, marks, strict=True))
-    by_name = {row.name: mark for row, mark in marked}
+# ---- over all results ----
+
+
+def _placed(sections: Sequence[Section]) -> list[tuple[str, Result]]:
+    return [
+        pair for section in sections for pair in zip(section.places, section.results, strict=True)
+    ]
+
+
+def _overview(sections: Sequence[Section]) -> dict[str, Any]:
+    blocks = [
+        {
+            "place": place,
+            "result": result,
+            "entries": [e for s in sections for e in s.entries if e.result is result],
+        }
+        for place, result in _placed(sections)
+    ]
+    rows = [entry.row for section in sections for entry in section.entries]
     return {
-        "result": result,
-        "rows": marked,
-        "targets": _targets(result, marked),
+        "blocks": blocks,
+        "summary": words.summary(rows),
         "has_melanoma": any(words.melanoma(row) is not None for row in rows),
-        "latency_svg": accuracy_latency(rows, marks, f"{name}-latency"),
-        "untimed": [pair for pair in marked if pair[0].latency_ms is None],
-        "size_svg": accuracy_size(rows, marks, f"{name}-size"),
-        "sensitivity_svg": sensitivity(rows, marks, f"{name}-sensitivity"),
-        "flags": [
-            (flag.sentence, [by_name[row] for row in flag.rows]) for flag in words.plain_flags(rows)
-        ],
-        "memory_words": sorted({row.memory.definition for row in rows if row.memory is not None}),
-        "environment": _environment(result),
     }
 
 
-def _targets(
-    result: Result, marked: Sequence[tuple[Row, Mark]]
-) -> list[tuple[str, list[tuple[Row, Mark, list[str]]]]]:
+def _limits(entries: Sequence[Entry]) -> dict[str, Any]:
+    """What has to be known before the numbers are used."""
+    marks = {entry.label: entry.mark for entry in entries}
+    flags = words.plain_flags([(entry.label, entry.row) for entry in entries])
+    places = {entry.place: entry.result for entry in entries}
+    missing = [(place, said) for place, result in places.items() for said in result.missing]
+    several = len(places) > 1
+    return {"flags": flags, "missing": missing, "several": several, "marks": marks}
+
+
+# ---- results that may stand in one picture ----
+
+
+def _section(section: Section, images: Resolver | None) -> dict[str, Any]:
+    entries = section.entries
+    return {
+        "places": section.places,
+        "data": section.results[0].data,
+        "apart": section.apart,
+        "entries": entries,
+        "targets": _targets(entries),
+        "scatters": _scatters(entries),
+        "untimed": [entry for entry in entries if entry.latency is None],
+        "classes": pictures.sensitivities(_distinct(entries)),
+        "histograms": [
+            (entry, svg) for entry in entries if (svg := pictures.histograms(entry)) is not None
+        ],
+        "sweep": pictures.thread_sweep(entries),
+        "sustained": pictures.sustained(entries),
+        "bars": _bars(entries),
+        "decisions": pictures.decisions(entries),
+        "changes": changed_images(entries, images),
+        "flipped": [entry for entry in entries if entry.row.flipped is not None],
+        "environment": [
+            (place, result, _environment(result)) for place, result in _placed([section])
+        ],
+    }
+
+
+def _distinct(entries: Sequence[Entry]) -> list[Entry]:
+    """Without a teacher or student whose very numbers an earlier result has shown already."""
+    kept: list[Entry] = []
+    for entry in entries:
+        row = entry.row
+        known = any(
+            other.row.sha256 == row.sha256 and other.row.metrics == row.metrics
+            for other in kept
+            if other.row.role == row.role
+        )
+        if row.role == "artefact" or not known:
+            kept.append(entry)
+    return kept
+
+
+def _targets(entries: Sequence[Entry]) -> list[tuple[str, list[tuple[Entry, list[str]]]]]:
     """Each target with its artefacts and what they are worth, in the order of the rows."""
-    targets: dict[str, list[tuple[Row, Mark, list[str]]]] = {}
-    for row, mark in marked:
-        if row.role == "artefact":
-            sentences = words.headline(row, result)
-            targets.setdefault(row.target or "", []).append((row, mark, sentences))
+    targets: dict[str, list[tuple[Entry, list[str]]]] = {}
+    for entry in entries:
+        if entry.row.role == "artefact":
+            sentences = words.headline(entry.row, entry.result)
+            targets.setdefault(entry.row.target or "", []).append((entry, sentences))
     return list(targets.items())
+
+
+def _scatters(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """One picture for each timed span, wide and narrow; the page shows what fits."""
+    spans: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.latency is not None:
+            spans.setdefault(entry.latency.model_span, []).append(entry)
+    teachers = [entry for entry in entries if entry.row.role == "teacher" and entry.latency is None]
+    drawn = []
+    for span, timed in spans.items():
+        wide = pictures.accuracy_latency([*timed, *teachers])
+        narrow = pictures.accuracy_latency([*timed, *teachers], width=360, height=340)
+        if wide is not None:
+            drawn.append({"span": span, "wide": wide, "narrow": narrow, "entries": timed})
+    return drawn
+
+
+def _bars(entries: Sequence[Entry]) -> list[tuple[str, str, list[str]]]:
+    """Title, picture and definitions of each quantity that some row has."""
+    memory = sorted({entry.row.memory.definition for entry in entries if entry.row.memory})
+    sensors = sorted({entry.row.energy.sensor for entry in entries if entry.row.energy})
+    found = [
+        ("Peak memory above the state before loading", pictures.memory(entries), memory),
+        ("Size of the model files", pictures.sizes(entries), []),
+        ("Energy per image", pictures.energy(entries), sensors),
+    ]
+    return [(title, svg, said) for title, svg, said in found if svg is not None]
 
 
 def _environment(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
     blocks = []
     if result.device.facts:
-        blocks.append((f"Device: {result.device.name}", _lines(result.device.facts)))
+        blocks.append(("Device", _lines(result.device.facts)))
     # Where the device is this machine its facts stand there; the host adds how it was asked.
     host = {k: v for k, v in result.host.items() if result.device.facts.get(k) != v}
     host.pop("temperatures_c", None)
@@ -132,7 +215,8 @@ def _environment(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
         blocks.append(("Host and settings", _lines(host)))
     data = result.data
     facts = {"name": data.name, "part": data.split, "images": data.n, "sha256": data.sha256}
-    blocks.append(("Data", _lines(facts | {"classes": ", ".join(data.classes)})))
+    facts |= {"classes": ", ".join(data.classes), "schema": result.schema_version}
+    blocks.append(("Data", _lines(facts)))
     return blocks
 
 
@@ -141,20 +225,16 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _value(key: str, value: Any) -> str:
+    if value is None:
+        return words.DASH
     if isinstance(value, dict):
         return ", ".join(f"{name} {each}" for name, each in value.items()) or words.DASH
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or words.DASH
     if key.endswith("_bytes") and isinstance(value, int):
         return words.amount(value)
     return str(value)
 
 
 def _gallery_cell(item: GalleryItem) -> dict[str, Any]:
-    import cv2
-
-    from edgekd.runtime.preprocess import load_image
-
-    pixels = load_image(item.image, _THUMBNAIL)
-    quality = [int(cv2.IMWRITE_JPEG_QUALITY), 82]
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)
-    data = base64.b64encode(encoded.tobytes()).decode()
-    return {"data": data, "caption": item.caption, "good": item.good}
+    return {"data": thumbnail(item.image), "caption": item.caption, "good": item.good}

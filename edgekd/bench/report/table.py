@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edgekd.bench.report.entries import honest
 from edgekd.bench.report.words import (
     TIMES,
     amount,
@@ -18,6 +19,7 @@ from edgekd.bench.report.words import (
     percent,
     percent_interval,
     plain_flags,
+    plain_missing,
     speed,
 )
 from edgekd.bench.result import Result, Row
@@ -28,19 +30,22 @@ _WIDTH = 100
 
 
 def print_table(result: Result, console: Console | None = None) -> None:
-    """Print the rows and, below them, every flag once in plain words.
+    """Print the rows and, below them, what is missing and every flag once in plain words.
 
     Args:
         result: What was measured.
         console: Where to print; None is stdout.
     """
     console = console or Console()
+    result = honest(result)
     width = min(console.width, _WIDTH)
     console.print(_title(result), width=width)
     console.print(_table(result, width), width=width)
     notes = f"95 % intervals; ms per image of the model alone; speed as {TIMES} teacher"
     console.print(f"[dim]{notes}[/]", width=width)
-    for flag in plain_flags(result.rows):
+    for sentence in result.missing:
+        console.print(f"[yellow]![/] {escape(plain_missing(sentence))}", width=width)
+    for flag in plain_flags([(row.name, row) for row in result.rows]):
         told = flag.names_rows or len(flag.rows) == len(result.rows)
         rows = "" if told else f" [dim]({escape(', '.join(flag.rows))})[/]"
         console.print(f"[yellow]![/] {escape(flag.sentence)}{rows}", width=width)

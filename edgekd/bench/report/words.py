@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from edgekd.bench.result import Estimate, LatencySeries, Result, Row
+
+Verdict = tuple[Literal["good", "bad", "doubt", "none"], str]
+"""A kind, for its colour and sign, and the words."""
 
 __all__ = [
     "DASH",
     "MELANOMA",
     "TIMES",
     "PlainFlag",
+    "Verdict",
+    "accuracy_verdict",
     "amount",
     "count",
+    "delta_points",
+    "environment_line",
     "headline",
+    "hottest",
     "interval",
+    "joules",
     "melanoma",
     "milliseconds",
     "p50_p90",
     "percent",
     "percent_interval",
     "plain_flags",
+    "plain_missing",
+    "plain_number",
     "ratio",
+    "smaller",
     "speed",
+    "summary",
+    "time_verdict",
+    "weaker_classes",
+    "why_not",
 ]
 
 DASH = "\N{EM DASH}"
@@ -38,15 +55,35 @@ _MINUS = "\N{MINUS SIGN}"
 _PERCENT = "\N{NO-BREAK SPACE}%"  # keeps number and unit on one line of a phone
 
 _SENTENCES = {
+    "accelerator": "The accelerator that was asked for was not obtained in full: {}.",
     "accuracy-from-host": "Accuracy was taken on the host, not on the device: {}.",
     "accuracy-not-measured": "Accuracy was not measured: {}.",
+    "clock-jump": "The clock jumped while times were taken: {}.",
+    "clock-limit": "The processor may not run as fast as it can: {}.",
     "drift": "The times drifted while they were taken: {}.",
+    "emulated": "The device is emulated, which says nothing about speed, memory or energy: {}.",
+    "energy-not-measured": "Energy was not measured: {}.",
+    "governor": "The processor was not set to a steady clock: {}.",
     "high-variation": "The times vary too much to be relied on: {}.",
     "latency-not-measured": "Speed was not measured: {}.",
     "memory-not-measured": "Memory was not measured: {}.",
     "other-load": "The machine was busy with other work: {}.",
+    "partitions": "The engine runs the model in pieces, which costs time: {}.",
+    "slow-clock": "The processor ran slower than it can: {}.",
     "smoke": "The times show that the chain works and are no measurement: {}.",
+    "stolen-time": "The hypervisor kept the machine waiting: {}.",
+    "swap": "The machine was swapping memory to disk: {}.",
+    "throttled": "The processor was slowed down by heat or low voltage: {}.",
     "too-few-samples": "Fewer runs were taken than the preset asks for: {}.",
+    "unsteady": "The times went up and down while they were taken: {}.",
+}
+
+# Flags that say why a kind of number is null, the most telling one first.
+_REASONS = {
+    "latency": ("emulated", "latency-not-measured"),
+    "memory": ("emulated", "memory-not-measured", "latency-not-measured"),
+    "energy": ("emulated", "energy-not-measured"),
+    "accuracy": ("accuracy-not-measured",),
 }
 
 
@@ -77,6 +114,18 @@ def milliseconds(value: float | None) -> str:
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+
+
+def plain_number(value: float) -> str:
+    """0.5, 20, 1,500: as an axis shows it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
+
+
+def joules(value: float | None) -> str:
+    """12.3 mJ."""
+    if value is None:
+        return DASH
+    return f"{value:.2f} J" if value >= 1 else f"{milliseconds(1000 * value)} mJ"
 
 
 def p50_p90(series: LatencySeries | None) -> str:
@@ -130,6 +179,76 @@ def melanoma(row: Row) -> Estimate | None:
     return found.sensitivity if found is not None else None
 
 
+def why_not(row: Row, kind: Literal["latency", "memory", "energy", "accuracy"]) -> str:
+    """Why that kind of number is null, in the words of the row's flag; may be empty."""
+    details = dict(flag.partition(": ")[::2] for flag in reversed(row.flags))
+    return next((details[code] or code for code in _REASONS[kind] if code in details), "")
+
+
+def accuracy_verdict(row: Row) -> Verdict:
+    """Balanced accuracy beside the teacher's, by the interval of the difference."""
+    if row.metrics is None:
+        return "none", "accuracy not measured"
+    delta = row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None
+    if delta is None or delta.low is None or delta.high is None:
+        return "none", "not compared"
+    if delta.high < 0:
+        return "bad", "below teacher"
+    return "good", "above teacher" if delta.low > 0 else "no loss shown"
+
+
+def weaker_classes(row: Row, teacher: Row | None) -> list[str]:
+    """Classes whose sensitivity lies below the teacher's whole interval, melanoma first."""
+    if row.metrics is None or teacher is None or teacher.metrics is None:
+        return []
+    found = []
+    for name, theirs in teacher.metrics.per_class.items():
+        own = row.metrics.per_class.get(name)
+        value, low = (own.sensitivity.value if own is not None else None), theirs.sensitivity.low
+        if value is not None and low is not None and value < low:
+            found.append(name)
+    return sorted(found, key=lambda name: name != MELANOMA)
+
+
+def time_verdict(row: Row) -> Verdict:
+    """Whether the times may be relied on."""
+    if row.latency_ms is None:
+        return "none", "not timed"
+    return ("good", "times valid") if row.valid else ("doubt", "times flagged")
+
+
+def delta_points(row: Row) -> str:
+    """-1.2 (-2.0 to -0.4): points of balanced accuracy against the teacher's."""
+    delta = row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None
+    if delta is None or delta.value is None:
+        return ""
+    if delta.low is None or delta.high is None:
+        return _signed(delta.value)
+    return f"{_signed(delta.value)} ({_signed(delta.low)} to {_signed(delta.high)})"
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """One sentence over all artefacts: how many kept the accuracy, how many times are valid."""
+    artefacts = [row for row in rows if row.role == "artefact"]
+    if not artefacts:
+        return ""
+    accuracies = [accuracy_verdict(row) for row in artefacts]
+    times = [time_verdict(row) for row in artefacts]
+    parts = [_counted(accuracies, "good", "show no loss against the teacher")]
+    parts.append(_counted(accuracies, "bad", "lost accuracy beyond chance"))
+    parts.append(_counted(accuracies, "none", "could not be compared"))
+    said = ", ".join(part for part in parts if part)
+    timed = [_counted(times, "good", "valid"), _counted(times, "doubt", "flagged")]
+    timed.append(_counted(times, "none", "not measured"))
+    files = "1 file" if len(artefacts) == 1 else f"{len(artefacts)} files"
+    return f"Of {files}: {said}. Times: {', '.join(part for part in timed if part)}."
+
+
+def _counted(verdicts: Sequence[Verdict], kind: str, words: str) -> str:
+    number = sum(each == kind for each, _ in verdicts)
+    return f"{number} {words}" if number else ""
+
+
 @dataclass(frozen=True)
 class PlainFlag:
     """One kind of flag in words.
@@ -138,23 +257,51 @@ class PlainFlag:
         sentence: What is to be known. Where rows differ in it, it names them itself.
         rows: Names of the rows that carry it.
         names_rows: Whether the sentence names its rows.
+        stem: The sentence without what differs; empty where nothing does.
+        details: What differs, with the rows it is true of.
     """
 
     sentence: str
     rows: tuple[str, ...]
     names_rows: bool
+    stem: str = ""
+    details: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-def plain_flags(rows: Sequence[Row]) -> list[PlainFlag]:
-    """Each kind of flag once, with the rows that carry it."""
+def plain_flags(rows: Sequence[tuple[str, Row]]) -> list[PlainFlag]:
+    """Each kind of flag once, with the names of the rows that carry it."""
     kinds: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
+    for name, row in rows:
         for flag in row.flags:
             code, _, detail = flag.partition(": ")
             if code not in _SENTENCES:
                 code, detail = flag, ""
-            kinds.setdefault(code, {}).setdefault(detail, []).append(row.name)
+            kinds.setdefault(code, {}).setdefault(detail, []).append(name)
     return [_plain_flag(code, details) for code, details in kinds.items()]
+
+
+def plain_missing(sentence: str) -> str:
+    """A sentence of `Result.missing`; where it quotes a row's flag, that one in plain words."""
+    name, _, flag = sentence.partition(": ")
+    code, _, detail = flag.partition(": ")
+    return f"{name}: {_SENTENCES[code].format(detail)}" if code in _SENTENCES else sentence
+
+
+def hottest(row: Row) -> str:
+    """48 to 71 °C: the hottest sensor in the first and in the hottest minute; may be empty."""
+    hot = [max(each.temperatures_c.values()) for each in row.sustained if each.temperatures_c]
+    return f"{hot[0]:.0f} to {max(hot):.0f} °C" if hot else ""
+
+
+def environment_line(result: Result) -> str:
+    """Device, preset and time in a few words."""
+    facts, host = result.device.facts, result.host
+    known = [facts.get("model"), facts.get("cpu")]
+    known.append(f"{facts['cores']} cores" if "cores" in facts else None)
+    known.append(f"preset {host['preset']}" if "preset" in host else None)
+    known.append(f"{host['threads']} threads" if "threads" in host else None)
+    known.append(result.created[:16].replace("T", " "))
+    return ", ".join(str(each) for each in known if each)
 
 
 def _plain_flag(code: str, details: dict[str, list[str]]) -> PlainFlag:
@@ -163,7 +310,22 @@ def _plain_flag(code: str, details: dict[str, list[str]]) -> PlainFlag:
     said = (f"{text} ({', '.join(names)})" if several else text for text, names in details.items())
     details_said = "; ".join(said)
     sentence = _SENTENCES[code].format(details_said) if code in _SENTENCES else code
-    return PlainFlag(sentence, rows, names_rows=several)
+    if not several:
+        return PlainFlag(sentence, rows, names_rows=False)
+    stem = _SENTENCES[code].format("").rstrip(": .") if code in _SENTENCES else code
+    return PlainFlag(sentence, rows, True, stem, _by_rows(details))
+
+
+def _by_rows(details: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What differs, told once for the rows that share all of it."""
+    of_row: dict[str, list[str]] = {}
+    for text, names in details.items():
+        for name in dict.fromkeys(names):
+            of_row.setdefault(name, []).append(text)
+    rows: dict[str, list[str]] = {}
+    for name, texts in of_row.items():
+        rows.setdefault("; ".join(texts), []).append(name)
+    return tuple((text, tuple(names)) for text, names in rows.items())
 
 
 def headline(row: Row, result: Result) -> list[str]:
@@ -182,7 +344,7 @@ def _size_and_speed(row: Row, *, doubted: bool) -> str:
     versus = row.vs_teacher
     size = amount(row.size_bytes)
     if versus is not None and versus.size_ratio is not None:
-        size += f", {_smaller(versus.size_ratio)} than the teacher"
+        size += f", {smaller(versus.size_ratio)} than the teacher"
     if row.latency_ms is None:
         return f"{size}; speed not measured."
     speed = f"{milliseconds(row.latency_ms.model.p50)} ms per image"
@@ -192,7 +354,8 @@ def _size_and_speed(row: Row, *, doubted: bool) -> str:
     return f"{speed}{doubt}; {size}."
 
 
-def _smaller(size_ratio: float) -> str:
+def smaller(size_ratio: float) -> str:
+    """36x smaller, with the right sign and word."""
     return f"{ratio(size_ratio)} smaller" if size_ratio >= 1 else f"{ratio(1 / size_ratio)} larger"
 
 

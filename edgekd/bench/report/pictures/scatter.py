@@ -1,0 +1,186 @@
+"""Accuracy over time: who is worth its milliseconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgekd.bench.report.entries import Entry
+from edgekd.bench.report.pictures.svg import Axes, Drawing, Point, Scale, padded
+from edgekd.bench.report.words import milliseconds, percent_interval
+from edgekd.bench.result import Estimate
+
+__all__ = ["accuracy_latency", "pareto"]
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 16, 26, 46
+_REACH = 14.0
+_DIRECTIONS = tuple(
+    (math.cos(turn * math.pi / 4), -math.sin(turn * math.pi / 4)) for turn in range(8)
+)
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """p90 and balanced accuracy of an entry, with bounds; accuracy in percent."""
+
+    entry: Entry
+    x: float
+    x_bounds: tuple[float, float]
+    y: float
+    y_bounds: tuple[float, float]
+
+
+def accuracy_latency(
+    entries: Sequence[Entry], *, width: float = 900, height: float = 420
+) -> str | None:
+    """Balanced accuracy over p90 of the model call, with intervals, log scale.
+
+    The teacher's accuracy is a dotted line, the Pareto front of each device (rows with valid times
+    alone) a dashed one. Only entries of one timed span may be given.
+
+    Returns:
+        An SVG element; None where no entry has both numbers.
+    """
+    spots = [spot for entry in entries if (spot := _spot(entry)) is not None]
+    if not spots:
+        return None
+    teacher = _teachers_accuracy(entries)
+    axes = _axes(spots, teacher, width, height)
+    axes.grid_x("milliseconds per image, p90 of the model call (log scale)")
+    axes.grid_y("balanced accuracy, %")
+    _draw_teacher(axes, teacher)
+    for device in dict.fromkeys(id(spot.entry.result) for spot in spots):
+        _draw_front(axes, [spot for spot in spots if id(spot.entry.result) == device])
+    for spot in spots:
+        _draw_spot(axes, spot)
+    _draw_letters(axes, spots)
+    names = "; ".join(_words(spot) for spot in spots)
+    return axes.drawing.svg(f"Balanced accuracy over time per image. {names}.")
+
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """The points that no other beats: lower x or higher y; ascending."""
+    front: list[Point] = []
+    for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or y > front[-1][1]:
+            front.append((x, y))
+    return front
+
+
+def _spot(entry: Entry) -> _Spot | None:
+    metrics, latency = entry.row.metrics, entry.latency
+    if metrics is None or latency is None or metrics.balanced_accuracy.value is None:
+        return None
+    estimate, series = metrics.balanced_accuracy, latency.model
+    return _Spot(
+        entry, series.p90, series.p90_interval, 100 * (estimate.value or 0.0), _bounds(estimate)
+    )
+
+
+def _bounds(estimate: Estimate) -> tuple[float, float]:
+    value = 100 * (estimate.value or 0.0)
+    if estimate.low is None or estimate.high is None:
+        return value, value
+    return 100 * estimate.low, 100 * estimate.high
+
+
+def _axes(spots: Sequence[_Spot], teacher: float | None, width: float, height: float) -> Axes:
+    x_low, x_high = padded((bound for spot in spots for bound in spot.x_bounds), log=True)
+    bounds = [bound for spot in spots for bound in spot.y_bounds]
+    y_low, y_high = padded(bounds if teacher is None else [*bounds, teacher])
+    return Axes(
+        Drawing(width, height),
+        Scale(x_low, x_high, _LEFT, width - _RIGHT, log=True),
+        Scale(max(y_low, 0.0), min(y_high, 100.0), height - _BOTTOM, _TOP),
+    )
+
+
+def _teachers_accuracy(entries: Sequence[Entry]) -> float | None:
+    teacher = next((entry for entry in entries if entry.row.role == "teacher"), None)
+    if teacher is None or teacher.row.metrics is None:
+        return None
+    value = teacher.row.metrics.balanced_accuracy.value
+    return None if value is None else 100 * value
+
+
+def _draw_teacher(axes: Axes, teacher: float | None) -> None:
+    """A line at the teacher's accuracy, also where its speed is not known."""
+    if teacher is None:
+        return
+    y, ends = axes.y(teacher), (axes.x.start, axes.x.end)
+    line = [(x, y) for x in ends]
+    axes.drawing.path(line, "ink", stroke_dasharray="1 4", stroke_width=1.5)
+    axes.drawing.text("teacher's accuracy", (axes.x.start + 4, y - 5), anchor="start")
+
+
+def _draw_front(axes: Axes, spots: Sequence[_Spot]) -> None:
+    valid = [spot for spot in spots if spot.entry.row.valid]
+    front = pareto([(spot.x, spot.y) for spot in valid])
+    if not front:
+        return
+    steps: list[Point] = []
+    for x, y in front:
+        if steps:
+            steps.append((axes.x(x), steps[-1][1]))
+        steps.append((axes.x(x), axes.y(y)))
+    steps.append((axes.x.end, steps[-1][1]))
+    axes.drawing.path(steps, "ink front", stroke_dasharray="5 4", stroke_width=1.2)
+
+
+def _draw_spot(axes: Axes, spot: _Spot) -> None:
+    drawing, mark = axes.drawing, spot.entry.mark
+    place = axes.x(spot.x), axes.y(spot.y)
+    drawing.open_group(_words(spot))
+    for ends in (
+        [(place[0], axes.y(bound)) for bound in spot.y_bounds],
+        [(axes.x(bound), place[1]) for bound in spot.x_bounds],
+    ):
+        drawing.path(ends, stroke=mark.colour, stroke_width=1.5, opacity=0.7)
+    drawing.mark(mark, place, size=5.5, hollow=not spot.entry.row.valid)
+    drawing.close_group()
+
+
+def _words(spot: _Spot) -> str:
+    row = spot.entry.row
+    accuracy = percent_interval(row.metrics.balanced_accuracy if row.metrics else None)
+    flagged = "" if row.valid else ", times flagged"
+    name = f"{spot.entry.mark.letter} {spot.entry.label}"
+    return f"{name}: {milliseconds(spot.x)} ms, {accuracy} %{flagged}"
+
+
+def _draw_letters(axes: Axes, spots: Sequence[_Spot]) -> None:
+    """Each letter beside its point, where there is most room."""
+    places = [(axes.x(spot.x), axes.y(spot.y)) for spot in spots]
+    taken: list[Point] = list(places)
+    for spot, place in zip(spots, places, strict=True):
+        letter = spot.entry.mark.letter
+        rooms = _rooms(axes, place, 3.5 * (len(letter) - 1))
+        best = max(rooms, key=lambda free: _room(free, place, taken))
+        taken.append(best)
+        if math.dist(best, place) > _REACH * 1.5:
+            axes.drawing.path([place, best], "grid")
+        axes.drawing.text(letter, (best[0], best[1] + 4), "letter")
+
+
+def _rooms(axes: Axes, place: Point, wider: float) -> list[Point]:
+    """Places for a letter around a point, inside the axes; `wider` than one letter by so much."""
+    around = [
+        (place[0] + reach * dx + math.copysign(wider, dx) * (abs(dx) > 0.1), place[1] + reach * dy)
+        for reach in (_REACH, 1.9 * _REACH)
+        for dx, dy in (*_DIRECTIONS[1::2], *_DIRECTIONS[::2])
+    ]
+    inside = [
+        (x, y)
+        for x, y in around
+        if axes.x.start + 6 < x < axes.x.end - 4 and axes.y.end + 6 < y < axes.y.start - 6
+    ]
+    return inside or around
+
+
+def _room(free: Point, place: Point, taken: Sequence[Point]) -> float:
+    """Distance to the nearest other thing; more than enough is no better than enough."""
+    others = [math.dist(free, other) for other in taken if other != place]
+    near = math.dist(free, place) <= _REACH * 1.5
+    straight = min(abs(free[0] - place[0]), abs(free[1] - place[1])) < 1  # lies on a whisker
+    return min([*others, 20.0]) + (2.0 if near else 0.0) - (4.0 if straight else 0.0)

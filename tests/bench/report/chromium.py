@@ -1,0 +1,131 @@
+"""Headless Chromium, spoken to over a pipe: what a reader's browser makes of the page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+class Chromium:
+    """One browser with one tab; DevTools messages are JSON with a zero byte behind each."""
+
+    def __init__(self, folder: Path, *flags: str, patience_s: float = 60.0) -> None:
+        self._patience_s = patience_s
+        to_it, self._write = os.pipe()
+        self._read, from_it = os.pipe()
+        # The browser reads file 3 and writes file 4; a shell puts the pipes there.
+        places = f'exec "$0" "$@" 3<&{to_it} 4>&{from_it}'
+        command = ["bash", "-c", places, str(PROGRAM), *_FLAGS, f"--user-data-dir={folder}", *flags]
+        self._process = subprocess.Popen(
+            [*command, "about:blank"],
+            pass_fds=(to_it, from_it),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_it)
+        os.close(from_it)
+        self._rest = b""
+        self._number = 0
+        self._session: str | None = None
+        self.events: list[dict[str, Any]] = []
+        self._attach()
+
+    def _attach(self) -> None:
+        pages = [
+            each for each in self.ask("Target.getTargets")["targetInfos"] if each["type"] == "page"
+        ]
+        found = self.ask("Target.attachToTarget", targetId=pages[0]["targetId"], flatten=True)
+        self._session = found["sessionId"]
+        for domain in ("Page", "Network", "Runtime"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer; what happens meanwhile goes to `events`."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self.events.append(answer)
+
+    def wait_for(self, method: str) -> None:
+        while not any(event.get("method") == method for event in self.events):
+            self.events.append(self._next())
+
+    def _next(self) -> dict[str, Any]:
+        end = time.monotonic() + self._patience_s
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._read], [], [], max(0.0, end - time.monotonic()))
+            assert ready, "Chromium does not answer"
+            chunk = os.read(self._read, 1 << 20)
+            assert chunk, "Chromium has ended"
+            self._rest += chunk
+        message, self._rest = self._rest.split(b"\0", 1)
+        return json.loads(message)
+
+    def open(self, page: Path, *, width: int, height: int = 900, dark: bool = False) -> None:
+        """Load a page as a device of that width shows it."""
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", media="screen", features=[scheme])
+        self.events.clear()
+        self.ask("Page.navigate", url=page.as_uri())
+        self.wait_for("Page.loadEventFired")
+
+    def evaluate(self, expression: str) -> Any:
+        """The JSON value of an expression on the page."""
+        found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def requests(self) -> list[str]:
+        """Addresses that the page asked for since it was opened."""
+        asked = [e for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in asked]
+
+    def screenshot(self, out: Path, *, whole: bool = True) -> None:
+        found = self.ask("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
+        out.write_bytes(base64.b64decode(found["data"]))
+
+    def pdf(self) -> bytes:
+        """The page printed."""
+        return base64.b64decode(self.ask("Page.printToPDF", printBackground=False)["data"])
+
+    def close(self) -> None:
+        os.close(self._write)
+        os.close(self._read)
+        self._process.terminate()
+        self._process.wait(10)
