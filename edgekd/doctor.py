@@ -1,4 +1,7 @@
-"""What this machine can do, found out by importing the packages in a process of their own."""
+"""What this machine can do, found out by importing the packages in a process of their own.
+
+And what a device of devices.toml can do, found out by asking it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edgekd.targets import Target
 
-__all__ = ["Finding", "examine"]
+if TYPE_CHECKING:
+    from edgekd.bench.devices.examine import Observation
+
+__all__ = ["DeviceReport", "Finding", "examine", "examine_device"]
 
 _HOST = (
     ("train and distil", ("torch", "timm", "lightning", "safetensors"), "distill"),
@@ -48,6 +56,57 @@ class Finding:
     detail: str
     package: str
     extra: str
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """What was seen of a device.
+
+    Attributes:
+        device: Its name in devices.toml.
+        kind: How it is reached.
+        target: The target whose bundles run there.
+        observations: What was looked at.
+        facts: What the observations come from.
+    """
+
+    device: str
+    kind: str
+    target: str
+    observations: list[Observation]
+    facts: dict[str, Any]
+
+
+def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
+    """Look at a device of devices.toml.
+
+    Args:
+        name: Its section.
+        wheelhouse: Wheels that would be given for what it lacks, or None.
+
+    Raises:
+        InputError: There is no such section, or the file is wrong.
+        DeviceUnreachableError: It does not answer.
+        DeviceLacksError: It has no Python that can run edgekd.
+    """
+    from edgekd.bench.devices.config import AdbConfig, find_configured, how_to_add
+    from edgekd.bench.devices.examine import examine_board, examine_phone
+    from edgekd.bench.devices.open import transport_of
+    from edgekd.errors import InputError
+
+    found = find_configured(name)
+    if found is None:
+        raise InputError(f"there is no device {name!r} in any devices.toml", how_to_add(name))
+    config, link = found.config, transport_of(found)
+    try:
+        if isinstance(config, AdbConfig) and config.python is None:
+            seen, facts = examine_phone(link, config.benchmark_model)
+        else:
+            python = config.python or "python3"
+            seen, facts = examine_board(link, python, config.folder, found.target, wheelhouse)
+    finally:
+        link.close()
+    return DeviceReport(name, found.kind, found.target, seen, facts)
 
 
 def examine(targets: Sequence[Target]) -> list[Finding]:

@@ -50,6 +50,9 @@ def bench(
     wheelhouse: Annotated[
         Path | None, typer.Option(help="Wheels for a board that has no network.")
     ] = None,
+    clean_device: Annotated[
+        bool, typer.Option(help="Remove what edgekd put on the device, and do nothing else.")
+    ] = False,
     json: Annotated[
         Path | None,
         typer.Option("--json", help="File for the result; of several devices, one each."),
@@ -70,6 +73,9 @@ def bench(
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
     for name in names:
         check_device(name)  # before a demo of minutes is made for it
+    if clean_device:
+        _clean(names)
+        return
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     requests = [
@@ -95,9 +101,22 @@ def bench(
             write_result(request.out, result)
             say(f"wrote {request.out}")
     if html is not None:
-        write_page(results, html)
+        photos = {path.name: path for path in subjects.data.paths}
+        write_page(results, html, images=photos.get)
         say(f"wrote {html}")
     _tell_missing(results)
+
+
+def _clean(names: list[str]) -> None:
+    from edgekd.bench.devices.open import open_configured
+
+    for name in names:
+        device = open_configured(name)
+        if device is None:
+            raise InputError(f"no device {name} is configured", "nothing was put on this machine")
+        device.clean()
+        device.close()
+        say(f"{name}: removed what edgekd had put there")
 
 
 def _file_of(json: Path | None, name: str, names: list[str]) -> Path | None:

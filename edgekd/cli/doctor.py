@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgekd.cli.console import emit_json
 from edgekd.cli.options import Json
-from edgekd.errors import MissingDependencyError
+from edgekd.errors import DeviceUnreachableError, MissingDependencyError
 
 __all__ = ["doctor"]
 
 
 def doctor(
     target: Annotated[str, typer.Option(help="A target, several with commas, or `all`.")] = "all",
+    device: Annotated[
+        str | None, typer.Option(help="Look at this device of devices.toml instead.")
+    ] = None,
+    wheelhouse: Annotated[
+        Path | None, typer.Option(help="With --device: wheels that would be given to it.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """What this machine can train, lower and run, and what to install for the rest."""
+    """What this machine, or a device, can train, lower and run, and what to install for it."""
+    if device is not None:
+        _device(device, wheelhouse, json)
+        return
     from edgekd.doctor import examine
     from edgekd.targets import resolve_targets
 
@@ -27,9 +37,34 @@ def doctor(
         emit_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            mark = "ok     " if finding.works else "missing"
-            print(f"{mark} {finding.ability}: {finding.detail}")
+            _line("ok" if finding.works else "missing", finding.ability, finding.detail)
     lacking = [finding for finding in findings if finding.needed and not finding.works]
     if target != "all" and lacking:
         first = lacking[0]
         raise MissingDependencyError(first.package, first.extra, first.ability)
+
+
+def _device(name: str, wheelhouse: Path | None, json: bool) -> None:
+    from edgekd.bench.devices.probe import DeviceLacksError
+    from edgekd.doctor import examine_device
+
+    try:
+        report = examine_device(name, wheelhouse)
+    except DeviceUnreachableError as error:
+        if json:
+            emit_json({"device": name, "reachable": False, "why": error.message})
+        raise
+    if json:
+        emit_json({**asdict(report), "reachable": True})
+    else:
+        for seen in report.observations:
+            mark = "ok" if seen.works else "missing" if seen.needed else "note"
+            _line(mark, seen.what, seen.detail)
+    for seen in report.observations:
+        if seen.needed and not seen.works:
+            message = f"nothing can be measured on {name} yet: {seen.what}"
+            raise DeviceLacksError(message, seen.detail, seen.what)
+
+
+def _line(mark: str, what: str, detail: str) -> None:
+    print(f"{mark:7} {what}: {detail}")

@@ -1,0 +1,175 @@
+"""Times of a phone by LiteRT's own `benchmark_model`, where no Python runs on it.
+
+It is a program that the user has built or got from LiteRT's releases. It gives no samples, only
+their statistics, on random pixels; what that leaves unknown stays null and is flagged.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edgekd.bench.devices.benchmark_report import (
+    BenchmarkModelReport,
+    Delegation,
+    read_report,
+)
+from edgekd.bench.devices.store import Store, blob_of
+from edgekd.bench.devices.transport import Finished, Transport
+from edgekd.bench.launch import WorkerError
+from edgekd.bench.measure.timing import Preset
+from edgekd.bench.validity import MAX_VARIATION
+from edgekd.errors import ArtefactError, InputError
+
+__all__ = ["BenchmarkModelSettings", "measure_by_benchmark_model"]
+
+_LOADING_SECONDS = 300.0
+_LEVELS = ("VERBOSE", "INFO", "WARN", "ERROR")
+_NO_SAMPLES = "no-samples: benchmark_model tells mean, median, 5 % and 95 % alone"
+_RANDOM_INPUT = "random-input: benchmark_model runs on random pixels, not on photos"
+_MODEL_ALONE = "model-alone: benchmark_model neither decodes nor decides"
+
+
+@dataclass(frozen=True)
+class BenchmarkModelSettings:
+    """Where the program is and what it is to use.
+
+    Attributes:
+        program: Its path: on the phone, or on this machine with `push`.
+        folder: A folder of the phone from which programs may be run.
+        push: Whether the program is on this machine and has to be brought there.
+        accelerator: `gpu` or `npu`; None is the CPU.
+        options: Further options, as the user typed them.
+    """
+
+    program: str
+    folder: str = "/data/local/tmp/edgekd"
+    push: bool = False
+    accelerator: Literal["gpu", "npu"] | None = None
+    options: tuple[str, ...] = ()
+
+
+def measure_by_benchmark_model(
+    transport: Transport,
+    settings: BenchmarkModelSettings,
+    model: Path,
+    threads: int,
+    preset: Preset,
+) -> BenchmarkModelReport:
+    """Time a TensorFlow Lite file on a phone.
+
+    Args:
+        transport: The link to the phone.
+        settings: See there.
+        model: The file, on this machine.
+        threads: Threads of the CPU.
+        preset: How long; its settling of the warm-up is not the program's.
+
+    Raises:
+        InputError: The program is not where it should be, or cannot run there.
+        ArtefactError: It refused the model.
+        WorkerError: It crashed, or said nothing that is known.
+        DeviceUnreachableError: The link failed.
+    """
+    store = Store(transport, settings.folder)
+    program = _program(transport, store, settings)
+    blob = blob_of(model)
+    store.put([blob])
+    options = list(_options(settings, store.path(blob.sha256), threads, preset))
+    command = shlex.join([program, *options])
+    limit = _LOADING_SECONDS + 2 * preset.max_seconds + preset.warmup_seconds
+    # One stream: what the program says of a failure goes to either, and the order tells.
+    done = transport.run(f"{command} 2>&1", timeout=limit)
+    output = done.stdout.decode(errors="replace")
+    if done.code != 0:
+        raise _failure(done, output, program, transport.name)
+    report = read_report(output)
+    flags = _flags(report, settings.accelerator, preset)
+    return msgspec.structs.replace(report, flags=flags, command=command)
+
+
+def _program(transport: Transport, store: Store, settings: BenchmarkModelSettings) -> str:
+    """Path of the program on the phone, where it can be run."""
+    if settings.push:
+        local = Path(settings.program)
+        if not local.is_file():
+            raise InputError(f"there is no {local}", "name LiteRT's benchmark_model for Android")
+        blob = blob_of(local)
+        store.put([blob])
+        program = store.path(blob.sha256)
+        transport.run(f"chmod 755 {shlex.quote(program)}")
+        return program
+    if transport.run(f"test -x {shlex.quote(settings.program)}").code != 0:
+        message = f"{transport.name} has no program {settings.program}"
+        hint = f"adb push benchmark_model {settings.program}, then: adb shell chmod 755 …"
+        raise InputError(message, hint)
+    return settings.program
+
+
+def _options(
+    settings: BenchmarkModelSettings, model: str, threads: int, preset: Preset
+) -> Iterator[str]:
+    yield f"--graph={model}"
+    yield f"--num_threads={threads}"
+    yield f"--num_runs={preset.runs}"
+    yield f"--min_secs={preset.seconds:g}"
+    yield f"--max_secs={preset.max_seconds:g}"
+    yield f"--warmup_runs={preset.warmup_runs}"
+    yield f"--warmup_min_secs={preset.warmup_seconds:g}"
+    if settings.accelerator is not None:
+        yield f"--use_{settings.accelerator}=true"
+    yield from settings.options
+
+
+def _failure(done: Finished, output: str, program: str, name: str) -> Exception:
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["nothing"]
+    own = [line for line in lines if line.startswith(_LEVELS)] or lines
+    errors = [line for line in own if line.startswith("ERROR")] or lines[-1:]
+    if done.code in (126, 127):
+        hint = "it has to be LiteRT's benchmark_model for this phone's processor (android_arm64)"
+        return InputError(f"{program} cannot be run on {name}: {lines[-1]}", hint)
+    if done.code > 128:
+        return WorkerError(f"benchmark_model died of signal {done.code - 128} after: {own[-1]}")
+    # The last error is always "Benchmarking failed."; the cause stands before it.
+    return ArtefactError(
+        f"benchmark_model refuses the model on {name}: {errors[0]}",
+        "lower it for this phone, or try another precision or accelerator",
+    )
+
+
+def _flags(report: BenchmarkModelReport, accelerator: str | None, preset: Preset) -> list[str]:
+    flags = [_NO_SAMPLES, _RANDOM_INPUT, _MODEL_ALONE]
+    runs = report.inference
+    if runs.n < preset.runs:
+        flags.append(f"too-few-samples: model, {runs.n} of {preset.runs} runs")
+    variation = runs.std_ms / runs.mean_ms if runs.std_ms and runs.mean_ms else 0.0
+    if variation > MAX_VARIATION:
+        flags.append(f"high-variation: model, standard deviation {variation:.0%} of the mean")
+    flags += [f"partitions: {_in_words(part)}" for part in report.delegations if _in_pieces(part)]
+    if report.unknown_options:
+        flags.append(f"unknown-options: {' '.join(report.unknown_options)}")
+    if accelerator is not None and not _elsewhere(report):
+        flags.append(f"accelerator: {accelerator} was asked for, and nothing says that it was used")
+    return flags
+
+
+def _in_pieces(part: Delegation) -> bool:
+    return part.partitions > 1 or (part.of is not None and part.nodes < part.of)
+
+
+def _in_words(part: Delegation) -> str:
+    whole = "" if part.of is None else f" of {part.of}"
+    return f"{part.delegate} took {part.nodes}{whole} nodes in {part.partitions} pieces"
+
+
+def _elsewhere(report: BenchmarkModelReport) -> bool:
+    """Whether something but the CPU took part of the graph."""
+    if any("xnnpack" not in part.delegate.lower() for part in report.delegations):
+        return True
+    return re.search(r"Explicitly applied \w+ delegate, and the model", report.output) is not None

@@ -1,0 +1,248 @@
+"""What LiteRT's `benchmark_model` prints, read.
+
+Its text is read by what its lines say, not by where they stand: the program of TensorFlow Lite
+(`tflite/tools/benchmark/benchmark_model.cc`) and that of LiteRT 2
+(`litert/tools/benchmark_litert_model.h`) have the name in common and little else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from edgekd.bench.launch import WorkerError
+
+__all__ = [
+    "MEMORY_DEFINITION",
+    "BenchmarkModelReport",
+    "Delegation",
+    "Footprint",
+    "RunStatistics",
+    "read_report",
+]
+
+MEMORY_DEFINITION = (
+    "growth of benchmark_model's memory from its start to its end, as that program tells it "
+    "(the largest resident set plus swap in TensorFlow Lite's; approximate by its own words)"
+)
+
+_NUMBER = r"[-+.\de]+"
+_MEGABYTE = 1024 * 1024
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class RunStatistics(_Section, frozen=True, kw_only=True):
+    """What the program says of a series of runs. What it does not say is None, never a guess.
+
+    Attributes:
+        n: Runs.
+        first_ms: The first of them.
+        mean_ms: Their mean.
+        std_ms: Their standard deviation, of the population.
+        min_ms: The fastest.
+        max_ms: The slowest.
+        p5_ms: 5th percentile.
+        p50_ms: Median.
+        p95_ms: 95th percentile.
+    """
+
+    n: int
+    first_ms: float | None = None
+    mean_ms: float | None = None
+    std_ms: float | None = None
+    min_ms: float | None = None
+    max_ms: float | None = None
+    p5_ms: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+
+
+class Delegation(_Section, frozen=True, kw_only=True):
+    """Part of the graph that a delegate took.
+
+    Attributes:
+        delegate: Its name, such as `TfLiteXNNPackDelegate`.
+        nodes: How many it took.
+        of: Of how many; None where it is not said.
+        partitions: In how many pieces.
+    """
+
+    delegate: str
+    nodes: int
+    of: int | None
+    partitions: int
+
+
+class Footprint(_Section, frozen=True, kw_only=True):
+    """Bytes of memory by `MEMORY_DEFINITION`: after loading, and after all runs."""
+
+    load_bytes: int
+    overall_bytes: int
+    peak_bytes: int | None = None
+
+
+class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
+    """One run of the program.
+
+    Attributes:
+        inference: The measured runs.
+        warmup: Those before; None where there were none.
+        load_ms: From the file to a session.
+        first_ms: The very first run.
+        memory: None where the phone does not tell.
+        delegations: Who ran what.
+        unknown_options: Options that this version ignored.
+        flags: What is unknown or doubtful, as `kind: words`.
+        command: What was run.
+        output: All that the program said.
+    """
+
+    inference: RunStatistics
+    warmup: RunStatistics | None = None
+    load_ms: float | None = None
+    first_ms: float | None = None
+    memory: Footprint | None = None
+    delegations: list[Delegation] = []
+    unknown_options: list[str] = []
+    flags: list[str] = []
+    command: str = ""
+    output: str = ""
+
+
+def read_report(output: str) -> BenchmarkModelReport:
+    """What the program said, of whatever version.
+
+    Args:
+        output: Its standard output and errors.
+
+    Raises:
+        WorkerError: There is no measured run in it.
+    """
+    series = list(_series(output))
+    named = _named_times(output)
+    inference = series[-1] if series else _from_names(named, "inference")
+    if inference is None or not inference.n:
+        raise WorkerError("benchmark_model says nothing of any run in a way that is known")
+    warmup = series[0] if len(series) > 1 else _from_names(named, "warmup")
+    first = warmup.first_ms if warmup else None
+    return BenchmarkModelReport(
+        inference=inference,
+        warmup=warmup,
+        load_ms=named.get("init"),
+        first_ms=named.get("first inference", named.get("warmup (first)", first)),
+        memory=_memory(output),
+        delegations=list(_delegations(output)),
+        unknown_options=_unknown_options(output),
+        output=output,
+    )
+
+
+def _series(output: str) -> Iterator[RunStatistics]:
+    """Each series whose beginning was told: profiles have lines of the same look."""
+    begun = False
+    for line in output.splitlines():
+        if "Running benchmark for" in line:
+            begun = True
+        elif begun and (found := re.search(r"count=(\d+)(.*)", line)):
+            yield _statistics(int(found[1]), found[2])
+            begun = False
+
+
+def _statistics(n: int, text: str) -> RunStatistics:
+    told = {name: float(value) / 1000 for name, value in re.findall(rf"(\w+)=({_NUMBER})", text)}
+    if "min" not in told and "curr" in told:
+        # All runs took the same time (one run always does): only that time is told.
+        same = told["curr"]
+        told = {"first": same, "min": same, "max": same, "avg": same, "std": 0.0, "median": same}
+    return RunStatistics(
+        n=n,
+        first_ms=told.get("first"),
+        mean_ms=told.get("avg"),
+        std_ms=told.get("std"),
+        min_ms=told.get("min"),
+        max_ms=told.get("max"),
+        p5_ms=told.get("p5"),
+        p50_ms=told.get("median"),
+        p95_ms=told.get("p95"),
+    )
+
+
+def _named_times(output: str) -> dict[str, float]:
+    """Milliseconds by name, in lower case; the counts of runs as `… runs`."""
+    told: dict[str, float] = {}
+    summary = re.search(r"nference timings in us: (.*)", output)
+    if summary is not None:
+        pairs = re.findall(rf"([A-Za-z][^:,]*): ({_NUMBER})", summary[1])
+        told = {name.lower(): float(value) / 1000 for name, value in pairs}
+    words = r"(Model initialization|First inference|(?:Warmup|Inference) \([a-z0-9]+\))"
+    for name, value, runs in re.findall(
+        rf"{words}:\s+({_NUMBER})(?: ms)?(?: \((\d+) runs\))?", output
+    ):
+        key = name.lower().replace("model initialization", "init")
+        if key not in told:  # the summary in microseconds has more digits
+            told[key] = float(value)
+        if runs:
+            told[f"{key.partition(' ')[0]} runs"] = float(runs)
+    return told
+
+
+def _from_names(named: dict[str, float], kind: str) -> RunStatistics | None:
+    """A series of which only single names are told."""
+    mean = named.get(f"{kind} (avg)", named.get(kind))
+    runs = named.get(f"{kind} runs")
+    if mean is None or runs is None:
+        return None
+    return RunStatistics(
+        n=int(runs),
+        mean_ms=mean,
+        std_ms=named.get(f"{kind} (std)"),
+        min_ms=named.get(f"{kind} (min)"),
+        max_ms=named.get(f"{kind} (max)"),
+        p5_ms=named.get(f"{kind} (p5)"),
+        p50_ms=named.get(f"{kind} (median)"),
+        p95_ms=named.get(f"{kind} (p95)"),
+    )
+
+
+def _memory(output: str) -> Footprint | None:
+    both = re.search(rf"Memory footprint delta .*init=({_NUMBER}) overall=({_NUMBER})", output)
+    load = both[1] if both else _megabytes(output, "Init footprint")
+    overall = both[2] if both else _megabytes(output, "Overall footprint")
+    if load is None or overall is None:
+        return None
+    peak = _megabytes(output, r"Overall peak memory footprint \(MB\) via periodic monitoring")
+    peak = peak or _megabytes(output, "Peak memory")
+    return Footprint(
+        load_bytes=round(float(load) * _MEGABYTE),
+        overall_bytes=round(float(overall) * _MEGABYTE),
+        peak_bytes=round(float(peak) * _MEGABYTE) if peak else None,
+    )
+
+
+def _megabytes(output: str, words: str) -> str | None:
+    found = re.search(rf"{words}:\s+({_NUMBER})", output)
+    return found[1] if found else None
+
+
+def _delegations(output: str) -> Iterator[Delegation]:
+    pattern = (
+        r"Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((.+?)\) node, "
+        r"yielding (\d+) partitions"
+    )
+    for nodes, of, delegate, partitions in re.findall(pattern, output):
+        yield Delegation(
+            delegate=delegate,
+            nodes=int(nodes),
+            of=int(of) if of else None,
+            partitions=int(partitions),
+        )
+
+
+def _unknown_options(output: str) -> list[str]:
+    found = re.search(r"Unconsumed cmdline flags: (.*)", output)
+    return found[1].split() if found else []

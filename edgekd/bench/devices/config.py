@@ -1,0 +1,206 @@
+"""devices.toml: which devices there are, and how each is reached.
+
+    [rpi]
+    kind = "ssh"
+    host = "pi@derm-1"
+
+Each section is a device. It is looked for in `./devices.toml`, in the file that `EDGEKD_DEVICES`
+names, and in `~/.config/edgekd/devices.toml`; the first file that has it wins. A section says what
+programs of this machine are started: use no stranger's file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edgekd.errors import InputError
+from edgekd.targets import target_names
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "AdbConfig",
+    "ConfiguredDevice",
+    "DeviceConfig",
+    "EmulatedConfig",
+    "SshConfig",
+    "configured_names",
+    "device_files",
+    "find_configured",
+    "how_to_add",
+]
+
+# ssh and adb would take a leading dash for an option.
+Word = Annotated[str, Meta(pattern=r"^[^\s-]\S*$")]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class _Section(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"
+):
+    """What every kind has: the target whose bundles run there; by default the section's name."""
+
+    target: str | None = None
+
+
+class SshConfig(_Section, frozen=True, kw_only=True, tag="ssh"):
+    """A board by the system's ssh.
+
+    Attributes:
+        host: As on ssh's command line.
+        options: Arguments of ssh before the host, such as ["-p", "2222"].
+        python: Its Python; `~/` is the board user's home.
+        folder: What edgekd may write to there.
+    """
+
+    host: Word
+    options: list[str] = []
+    python: Text = "python3"
+    folder: Text = "~/.cache/edgekd-bench"
+
+
+class AdbConfig(_Section, frozen=True, kw_only=True, tag="adb"):
+    """An Android device by the system's adb.
+
+    Attributes:
+        serial: As `adb devices` shows it.
+        python: A Python there, where there is one.
+        folder: What edgekd may write to there.
+        benchmark_model: LiteRT's `benchmark_model` there, where there is one.
+    """
+
+    serial: Word
+    python: Text | None = None
+    folder: Text = "/data/local/tmp/edgekd"
+    benchmark_model: Text | None = None
+
+
+class EmulatedConfig(_Section, frozen=True, kw_only=True, tag="emulated"):
+    """A userland with an imitated processor, on this machine.
+
+    Attributes:
+        board: What it imitates, such as `rpi4`.
+        enter: The command of this machine that runs its arguments in the userland.
+        python: Its Python.
+        folder: What edgekd may write to there.
+    """
+
+    board: Text
+    enter: Annotated[list[Text], Meta(min_length=1)]
+    python: Text = "python3"
+    folder: Text = "~/.cache/edgekd-bench"
+
+
+DeviceConfig = SshConfig | AdbConfig | EmulatedConfig
+
+
+@dataclass(frozen=True)
+class ConfiguredDevice:
+    """A section of a devices.toml.
+
+    Attributes:
+        name: The section's.
+        target: The target whose bundles run there.
+        config: How it is reached.
+        file: Where it stands.
+    """
+
+    name: str
+    target: str
+    config: DeviceConfig
+    file: Path
+
+    @property
+    def kind(self) -> str:
+        """`ssh`, `adb` or `emulated`."""
+        return str(type(self.config).__struct_config__.tag)
+
+
+def find_configured(name: str) -> ConfiguredDevice | None:
+    """The device of that name; None where no file has it.
+
+    Raises:
+        InputError: A file that was read is wrong.
+    """
+    for file in device_files():
+        devices = _read(file)
+        if name in devices:
+            return ConfiguredDevice(name, _target(file, name, devices[name]), devices[name], file)
+    return None
+
+
+def configured_names() -> list[str]:
+    """Names of all devices of all files.
+
+    Raises:
+        InputError: A file is wrong.
+    """
+    return sorted({name for file in device_files() for name in _read(file)})
+
+
+def device_files() -> list[Path]:
+    """The files that are there, in the order in which they are asked.
+
+    Raises:
+        InputError: `EDGEKD_DEVICES` names no file.
+    """
+    return list(_device_files())
+
+
+def how_to_add(name: str) -> str:
+    """One line on how to add a device."""
+    section = f'[{name}] kind = "ssh", host = "user@address"'
+    return f'add it to devices.toml, a key a line: {section} (or kind = "adb", serial = …)'
+
+
+def _device_files() -> Iterator[Path]:
+    here = Path("devices.toml")
+    if here.is_file():
+        yield here
+    if named := os.environ.get("EDGEKD_DEVICES"):
+        if not Path(named).is_file():
+            message = f"EDGEKD_DEVICES names {named}, and there is no such file"
+            raise InputError(message, "correct the variable, or unset it")
+        yield Path(named)
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    if (own := home / "edgekd" / "devices.toml").is_file():
+        yield own
+
+
+def _read(file: Path) -> dict[str, DeviceConfig]:
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {error}", "correct it") from error
+    return {name: _section(file, name, section) for name, section in raw.items()}
+
+
+def _section(file: Path, name: str, raw: object) -> DeviceConfig:
+    try:
+        section: DeviceConfig = msgspec.convert(raw, DeviceConfig)
+    except msgspec.ValidationError as error:
+        message = f"{file}, section [{name}]: {error}"
+        hint = 'see kind ("ssh", "adb", "emulated") and the keys that it takes'
+        raise InputError(message, hint) from error
+    return section
+
+
+def _target(file: Path, name: str, section: DeviceConfig) -> str:
+    target = section.target or name
+    known = target_names()
+    if target not in known:
+        message = f"{file}, section [{name}]: there is no target {target!r}"
+        hint = f'say whose bundles run there: target = "{known[-1]}" (known: {", ".join(known)})'
+        raise InputError(message, hint)
+    return target

@@ -1,0 +1,38 @@
+"""What a board gets of edgekd: the device's part as one archive of plain Python."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import edgekd
+
+__all__ = ["pack_runner", "runner_files"]
+
+_FILES = ("__init__.py", "errors.py", "files.py", "resources.py", "bench/__init__.py")
+_FOLDERS = ("bundle", "runtime", "bench/measure")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+
+
+def runner_files() -> dict[str, Path]:
+    """The modules by their names in the archive.
+
+    Besides them a board needs numpy, msgspec, OpenCV and an engine.
+    """
+    home = Path(edgekd.__file__).resolve().parent
+    files = [home / name for name in _FILES]
+    files += [file for folder in _FOLDERS for file in (home / folder).rglob("*.py")]
+    return {f"edgekd/{file.relative_to(home).as_posix()}": file for file in sorted(files)}
+
+
+def pack_runner() -> bytes:
+    """The archive; the same modules give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, file in runner_files().items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, file.read_bytes())
+    return packed.getvalue()

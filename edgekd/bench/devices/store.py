@@ -1,0 +1,286 @@
+"""A content-addressed folder on a device: files by their SHA-256, and folders made of them.
+
+    store/<sha256>          files that are whole, checked there
+    incoming-<host>/<sha256>  files on their way; a broken copy goes on from what arrived
+    trees/<sha256>/         folders of links into store/
+
+A file gets its name in store/ only after its hash was computed on the device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shlex
+import socket
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edgekd.bench.devices.transport import (
+    DeviceFullError,
+    DeviceRefusedError,
+    Finished,
+    Transport,
+    disk_full,
+    quoted_path,
+)
+from edgekd.errors import DeviceUnreachableError
+from edgekd.files import sha256_of
+
+__all__ = ["Blob", "Say", "Store", "blob_of", "silent"]
+
+Say = Callable[[str], None]
+
+_FEW = 3
+_SMALL = 4 << 20
+"""Bytes; more than a few files that are smaller travel together."""
+_PARCEL_BYTES, _PARCEL_FILES = 16 << 20, 256
+_TOLD = 8 << 20
+"""Bytes of a file whose progress is told."""
+_HASHING_SECONDS = 600.0
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+# What a device has to hash with: GNU or Busybox or Toybox, macOS and BSD, OpenSSL.
+_HASH = (
+    'digest() { if command -v sha256sum >/dev/null; then sha256sum "$@"; '
+    'elif command -v shasum >/dev/null; then shasum -a 256 "$@"; '
+    'else openssl dgst -sha256 -r "$@"; fi; }'
+)
+_OURS = ("store", "incoming-*", "trees", "jobs", "site-*", "runner-*", "cache")
+
+
+def silent(line: str) -> None:
+    """Tell no one."""
+
+
+class Blob:
+    """A file of this machine by its hash.
+
+    Attributes:
+        path: Where it is here.
+        sha256: Hex.
+        size: Bytes.
+    """
+
+    __slots__ = ("path", "sha256", "size")
+
+    def __init__(self, path: Path, sha256: str, size: int) -> None:
+        self.path, self.sha256, self.size = path, sha256, size
+
+
+def blob_of(path: Path) -> Blob:
+    """The file as it is now."""
+    return Blob(path, sha256_of(path), path.stat().st_size)
+
+
+class Store:
+    """The folder on one device.
+
+    Args:
+        transport: The link.
+        folder: As configured; `~/` is the home there. It is made when something is put there.
+
+    Raises:
+        DeviceUnreachableError: From every method: the link failed.
+        DeviceFullError: From every method that writes.
+    """
+
+    def __init__(self, transport: Transport, folder: str) -> None:
+        self._transport = transport
+        self._configured = folder
+        self._folder: str | None = None
+        machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+        self._incoming = f"incoming-{machine}"
+
+    @property
+    def folder(self) -> str:
+        """Its absolute path there; it is made where it is missing."""
+        if self._folder is None:
+            made = " ".join(("store", "trees", "jobs", self._incoming))
+            path = quoted_path(self._configured)
+            make = f"mkdir -p {path} && cd {path} && mkdir -p {made} && pwd -P"
+            done = self._do(make, here=False)
+            self._folder = done.stdout.decode().rstrip("\n").splitlines()[-1]
+        return self._folder
+
+    def path(self, sha256: str) -> str:
+        """Where a file is there once it was put."""
+        return f"{self.folder}/store/{sha256}"
+
+    def put(self, blobs: Iterable[Blob], say: Say = silent) -> None:
+        """Bring there what is missing; `say` is told how much that is.
+
+        Raises:
+            DeviceUnreachableError: A copy came out wrong twice.
+        """
+        wanted = {blob.sha256: blob for blob in blobs}
+        missing = self._missing(wanted)
+        if missing and self._harvest(wanted):
+            missing = self._missing(wanted)
+        if not missing:
+            return
+        megabytes = sum(blob.size for blob in missing) / 1e6
+        say(f"{self._transport.name}: copying {len(missing)} files, {megabytes:.1f} MB")
+        for _ in range(2):
+            try:
+                self._send(missing, say)
+            except DeviceFullError:
+                self._do(f"rm -rf {self._incoming}/*")  # a full disk is nobody's friend
+                raise
+            missing = self._missing(wanted)
+            if not missing:
+                return
+        message = f"{self._transport.name}: {missing[0].path.name} arrives damaged"
+        raise DeviceUnreachableError(message, "see whether the device's disk is worn out")
+
+    def tree(self, files: Mapping[str, Blob]) -> str:
+        """A folder of files that were put, by their paths in it; returns its path there."""
+        listed = "".join(f"{blob.sha256} {name}\n" for name, blob in sorted(files.items()))
+        key = hashlib.sha256(listed.encode()).hexdigest()
+        lines = [f"test -d trees/{key} && exit 0", f"rm -rf trees/new-{key}"]
+        folders = {f"trees/new-{key}/{name}".rpartition("/")[0] for name in files}
+        lines.append(f"mkdir -p {shlex.join(sorted(folders))}")
+        for name, blob in files.items():
+            source, target = f"store/{blob.sha256}", shlex.quote(f"trees/new-{key}/{name}")
+            # Android and some file systems have no links.
+            lines.append(f"ln {source} {target} 2>/dev/null || cp {source} {target}")
+        lines.append(f"mv trees/new-{key} trees/{key}")
+        self._do("set -e\n" + "\n".join(lines))
+        return f"{self.folder}/trees/{key}"
+
+    def free_bytes(self) -> int | None:
+        """Room on the device's disk; None where it does not tell."""
+        words = self._do("df -Pk .").stdout.decode().splitlines()[-1].split()
+        return int(words[3]) * 1024 if len(words) > 4 and words[3].isdigit() else None
+
+    def clean(self) -> None:
+        """Remove what edgekd put there, and the folder where nothing else is in it."""
+        path = quoted_path(self._configured)
+        ours = " ".join(_OURS)
+        away = f"rm -rf {ours}; rmdir {path} 2>/dev/null; :"
+        self._do(f"cd {path} 2>/dev/null || exit 0; {away}", here=False)
+        self._folder = None
+
+    def _missing(self, wanted: Mapping[str, Blob]) -> list[Blob]:
+        there = self._listing()
+        return [blob for blob in wanted.values() if there.get(blob.sha256) != blob.size]
+
+    def _listing(self) -> dict[str, int]:
+        """Sizes of what is there whole: a disk that lost power may have cut a file since."""
+        found = {}
+        for line in self._do("ls -ln store").stdout.decode(errors="replace").splitlines():
+            words = line.split()
+            if len(words) > 4 and _NAME.fullmatch(words[-1]) and words[4].isdigit():
+                found[words[-1]] = int(words[4])
+        return found
+
+    def _send(self, missing: Sequence[Blob], say: Say) -> None:
+        many = sum(blob.size < _SMALL for blob in missing) > _FEW
+        together = [blob for blob in missing if many and blob.size < _SMALL]
+        alone = [blob for blob in missing if not (many and blob.size < _SMALL)]
+        for number, parcel in enumerate(_parcels(together)):
+            self._send_parcel(parcel)
+            self._harvest({blob.sha256: blob for blob in parcel})
+            if number % 8 == 7:
+                say(f"{self._transport.name}: {(number + 1) * _PARCEL_FILES} files are there")
+        for blob in alone:
+            remote = f"{self.folder}/{self._incoming}/{blob.sha256}"
+            self._transport.send(blob.path, remote, _teller(self._transport.name, blob, say))
+            self._harvest({blob.sha256: blob})
+
+    def _send_parcel(self, parcel: Sequence[Blob]) -> None:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for blob in parcel:
+                entry = tarfile.TarInfo(blob.sha256)
+                entry.size = blob.size
+                with blob.path.open("rb") as file:
+                    archive.addfile(entry, file)
+        command = f"cd {self._incoming} && LC_ALL=C tar -xof -"
+        self._do(command, stdin=packed.getvalue(), timeout=_HASHING_SECONDS)
+
+    def _harvest(self, wanted: Mapping[str, Blob]) -> bool:
+        """Take over what has arrived whole; what is as long as it should be and wrong, goes.
+
+        Returns:
+            Whether anything was taken over.
+        """
+        every = 'set -- *; test -e "$1" && digest "$@"; :'
+        script = f"{_HASH}; cd {self._incoming} && {every}"
+        whole, wrong = [], []
+        for line in self._do(script, timeout=_HASHING_SECONDS).stdout.decode().splitlines():
+            digest, _, name = line.partition(" ")
+            name = name.lstrip(" *")
+            if digest == name:
+                whole.append(name)
+            elif name in wanted and self._is_long(wanted[name]):
+                wrong.append(name)
+        for part in _slices(whole):
+            self._do(f"cd {self._incoming} && mv -f {' '.join(part)} ../store/")
+        for part in _slices(wrong):
+            self._do(f"cd {self._incoming} && rm -f {' '.join(part)}")
+        return bool(whole)
+
+    def _is_long(self, blob: Blob) -> bool:
+        done = self._do(f"wc -c <{self._incoming}/{blob.sha256}")
+        return int(done.stdout.split()[-1]) >= blob.size
+
+    def _do(
+        self,
+        command: str,
+        here: bool = True,
+        *,
+        stdin: bytes | None = None,
+        timeout: float = 60.0,
+    ) -> Finished:
+        """A command in the folder that has to succeed."""
+        line = f"cd {shlex.quote(self.folder)} && {{ {command}\n}}" if here else command
+        done = self._transport.run(line, stdin=stdin, timeout=timeout)
+        if done.code != 0:
+            raise self._error(done)
+        return done
+
+    def _error(self, done: Finished) -> DeviceUnreachableError:
+        words, name = done.last_line, self._transport.name
+        if full := done.no_room:
+            return disk_full(name, full)
+        message = f"{name}: {words or f'exit code {done.code}'}"
+        return DeviceRefusedError(message, f"see whether {self._configured} can be written there")
+
+
+def _parcels(blobs: Sequence[Blob]) -> Iterator[list[Blob]]:
+    """Parts of at most so many files and bytes."""
+    part: list[Blob] = []
+    for blob in blobs:
+        if part and (
+            len(part) == _PARCEL_FILES
+            or sum(each.size for each in part) + blob.size > _PARCEL_BYTES
+        ):
+            yield part
+            part = []
+        part.append(blob)
+    if part:
+        yield part
+
+
+def _slices(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Parts that a command line takes."""
+    for start in range(0, len(names), _PARCEL_FILES):
+        yield names[start : start + _PARCEL_FILES]
+
+
+def _teller(name: str, blob: Blob, say: Say) -> Callable[[int, int], None] | None:
+    """Progress of a large file in steps of ten per cent."""
+    if blob.size < _TOLD:
+        return None
+    last = -1
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        if (tenth := 10 * done // total) > last:
+            last = tenth
+            say(f"{name}: {blob.path.name} {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    return told
