@@ -58,7 +58,7 @@ class Effort:
     warmup_seconds: float
 
 
-THOROUGH = Effort(rounds=5, preset="rapid", seconds=3.0, warmup_seconds=1.0)
+THOROUGH = Effort(rounds=5, preset="rapid", seconds=2.0, warmup_seconds=1.0)
 QUICK = Effort(rounds=1, preset="smoke", seconds=0.2, warmup_seconds=0.05)
 
 
@@ -211,7 +211,8 @@ def _summary(tool: Tool, rounds: Rounds) -> dict[str, Any]:
     """A tool's milliseconds, and ours over them within rounds."""
     readings = [one for round_ in rounds if isinstance(one := round_[tool.name], Reading)]
     times = [getattr(_as_ours(one), tool.statistic) for one in rounds]
-    ratio = Spread.of([ours / its.ms for ours, its in zip(times, readings, strict=True)])
+    pairs = list(zip(times, readings, strict=True))
+    ratio = Spread.of([ours / its.ms for ours, its in pairs])
     inner = [one.inner_ms for one in readings if one.inner_ms is not None]
     return {
         "name": tool.name,
@@ -222,6 +223,7 @@ def _summary(tool: Tool, rounds: Rounds) -> dict[str, Any]:
         "inner_ms": Spread.of(inner) if inner else None,
         "ours_ms": Spread.of(times),
         "ours_over_its": ratio,
+        "ours_longer_ms": Spread.of([ours - its.ms for ours, its in pairs]),
         "within": LOW <= ratio.median <= HIGH,
         "obtained": readings[-1].obtained,
         "rounds": readings,

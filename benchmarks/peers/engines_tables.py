@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edgekd.bench.validity import MAX_OTHER_LOAD
+
 __all__ = ["markdown"]
 
 _SETTINGS = {
@@ -20,9 +22,9 @@ _SETTINGS = {
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The result as a table and what has to be known of it."""
-    head = "| file | timed by | ms | edgekd, ms | edgekd ÷ it | within 5 % |"
+    head = "| file | timed by | ms | edgekd, ms | edgekd ÷ it | longer by, ms | within 5 % |"
     rows = [row for subject in result["subjects"] for row in _rows(subject)]
-    table = "\n".join([head, "|---|---|---:|---:|---:|---|", *rows])
+    table = "\n".join([head, "|---|---|---:|---:|---:|---:|---|", *rows])
     return "\n\n".join([_head(result), table, "\n".join(_remarks(result))]) + "\n"
 
 
@@ -50,7 +52,7 @@ def _rows(subject: Mapping[str, Any]) -> Iterator[str]:
         verdict = "yes" if tool["within"] else "**no**"
         yield (
             f"| {subject['name']} | {name} | {_ms(tool['ms'])} | {_ms(tool['ours_ms'])} | "
-            f"{_ratio(tool['ours_over_its'])} | {verdict} |"
+            f"{_ratio(tool['ours_over_its'])} | {_ms(tool['ours_longer_ms'])} | {verdict} |"
         )
 
 
@@ -83,12 +85,25 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _particulars(subject: Mapping[str, Any]) -> Iterator[str]:
-    """What is particular to one subject: parts of the time, missing tools, other settings."""
+    """What is particular to one subject: disturbance, parts of the time, tools, settings."""
+    disturbed = [
+        number
+        for number, one in enumerate(subject["ours"]["rounds"], 1)
+        if (one.other_load or 0) > MAX_OTHER_LOAD
+    ]
+    if disturbed:
+        rounds = ", ".join(map(str, disturbed))
+        yield (
+            f"- **{subject['name']}: other processes took more than {MAX_OTHER_LOAD:.0%} of the "
+            f"processors in the rounds {rounds}**: its ratios say little."
+        )
     for tool in subject["tools"]:
         if tool["inner_ms"] is not None:
+            outside = tool["ms"].median - tool["inner_ms"].median
             yield (
-                f"- {subject['name']}, {tool['name']}: {_ms(tool['inner_ms'])} of its "
-                f"{_ms(tool['ms'])} ms are the engine's own part."
+                f"- {subject['name']}, {tool['name']}: the engine's own part is "
+                f"{_ms(tool['inner_ms'])} ms; copies and Python around it take {outside:.3f} ms, "
+                "which the clock of the engine's tool leaves out."
             )
         other = differing(tool["obtained"], subject["ours"]["rounds"][-1].facts)
         if other:
