@@ -1,100 +1,167 @@
-"""Speed and memory of one row on its device: each in a fresh process; a crash of one is a flag."""
+"""Speed, memory and energy of one row on its device: a fresh process each; a crash is a flag."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from edgekd.bench.devices import Device
 from edgekd.bench.launch import WorkerError
-from edgekd.bench.measure.job import Answer, Job, Kind
+from edgekd.bench.measure.energy import joules_per_inference
+from edgekd.bench.measure.job import Answer, Job, Kind, Series
 from edgekd.bench.measure.timing import Preset
-from edgekd.bench.result import Latency, Memory, Row
+from edgekd.bench.result import Energy, Latency, Memory, Minute, Row, ThreadPoint
 from edgekd.bench.rows import Entry, Step
 from edgekd.bench.statistics import summarise
-from edgekd.bench.validity import validity_flags
+from edgekd.bench.validity import session_flags, validity_flags, validity_notes
 from edgekd.errors import EdgekdError
 
-__all__ = ["measured"]
+__all__ = ["Plan", "measured"]
 
 _SMOKE = "smoke: the smoke preset was asked for"
 
 
-def measured(
-    entry: Entry,
-    on: Device,
-    *,
-    preset: Preset,
-    threads: int,
-    images: Sequence[str],
-    step: Step,
-) -> Row:
-    """The row with what the device says of its speed and memory.
+@dataclass(frozen=True)
+class Plan:
+    """What is measured of every row.
+
+    Attributes:
+        preset: How long to measure.
+        threads: Threads of the engine.
+        sweep: Further numbers of threads for the model alone.
+        energy: Whether power is measured where the device has a sensor.
+        images: Photos that are cycled through.
+    """
+
+    preset: Preset
+    threads: int
+    images: Sequence[str]
+    sweep: tuple[int, ...] = ()
+    energy: bool = False
+
+    @property
+    def passes(self) -> int:
+        """How many fresh processes a row takes."""
+        return 2 + len(self.sweep) + bool(self.preset.minutes) + self.energy
+
+
+def measured(entry: Entry, on: Device, plan: Plan, step: Step) -> Row:
+    """The row with what the device says of its speed, memory and energy.
 
     Args:
         entry: The row.
         on: The device.
-        preset: How long to measure.
-        threads: Threads of the engine.
-        images: Photos that are cycled through.
+        plan: What is measured.
         step: Told of each pass.
     """
-    changes: dict[str, Any] = {}
-    flags: list[str] = []
+    passes = _Passes(entry, on, plan, step)
+    passes.attempt("latency", passes.speed)
+    passes.attempt("memory", lambda answer: {"memory": _memory(answer)})
+    for threads in plan.sweep:
+        passes.attempt("sweep", passes.point, threads)
+    if plan.preset.minutes:
+        passes.attempt("sustained", lambda answer: {"sustained": _minutes(answer)})
+    if plan.energy:
+        passes.attempt("energy", passes.energy)
+    return passes.row()
 
-    def attempt(kind: Kind, take: Callable[[Answer], dict[str, Any]]) -> None:
+
+class _Passes:
+    """The passes of one row, with the flags that they raise."""
+
+    def __init__(self, entry: Entry, on: Device, plan: Plan, step: Step) -> None:
+        self.entry, self.on, self.plan, self.step = entry, on, plan, step
+        self.changes: dict[str, Any] = {}
+        self.flags: list[str] = []
+        self.notes: list[str] = []
+
+    def attempt(
+        self, kind: Kind, take: Callable[[Answer], dict[str, Any]], threads: int | None = None
+    ) -> None:
         try:
-            answer = on.run(_job(entry, kind, preset, threads, images))
-            changes.update(take(answer))
-            if kind == "latency":
-                flags.extend(_validity(answer, preset))
+            answer = self.on.run(_job(self.entry, kind, self.plan, threads or self.plan.threads))
+            self.changes.update(take(answer))
         except (WorkerError, EdgekdError) as error:
-            flags.append(f"{kind}-not-measured: {error}")
-        step(1)
+            self.flags.append(f"{kind}-not-measured: {error}")
+        self.step(1)
 
-    attempt("latency", lambda answer: _speed(entry.row, answer))
-    attempt("memory", lambda answer: {"memory": _memory(answer)})
-    note = [_SMOKE] if preset.name == "smoke" else []
-    return msgspec.structs.replace(
-        entry.row, **changes, valid=not flags, flags=[*entry.row.flags, *flags, *note]
-    )
+    def row(self) -> Row:
+        note = [_SMOKE] if self.plan.preset.name == "smoke" else []
+        row, flags = self.entry.row, self.flags
+        return msgspec.structs.replace(
+            row, **self.changes, valid=not flags, flags=[*row.flags, *flags, *self.notes, *note]
+        )
+
+    def speed(self, answer: Answer) -> dict[str, Any]:
+        if answer.model is None or answer.end_to_end is None:
+            raise WorkerError("the measuring process gave no samples")
+        self._judge(answer, answer.model, answer.end_to_end)
+        latency = Latency(
+            model=summarise(answer.model.samples_ms),
+            end_to_end=summarise(answer.end_to_end.samples_ms),
+            load_ms=answer.load_ms,
+            first_ms=answer.first_ms,
+        )
+        return {"latency_ms": latency, "runtime": self.entry.row.runtime | _facts(answer)}
+
+    def _judge(self, answer: Answer, *both: Series) -> None:
+        images = len(self.plan.images)
+        for name, series in zip(("model", "end-to-end"), both, strict=True):
+            self.flags += validity_flags(
+                series.samples_ms, self.plan.preset, series=name, images=images, watch=series.watch
+            )
+        self.flags += session_flags(answer.facts)
+        self.notes += validity_notes([series.watch for series in both], answer.facts)
+
+    def point(self, answer: Answer) -> dict[str, Any]:
+        if answer.model is None:
+            raise WorkerError("the measuring process gave no samples")
+        found = summarise(answer.model.samples_ms)
+        threads = int(answer.facts.get("threads") or 0)
+        point = ThreadPoint(threads=threads, p50=found.p50, p90=found.p90, n=found.n)
+        return {"sweep": [*self.changes.get("sweep", []), point]}
+
+    def energy(self, answer: Answer) -> dict[str, Any]:
+        found, speed = answer.energy, self.changes.get("latency_ms")
+        if found is None or speed is None:
+            self.notes.append(
+                f"energy-not-measured: {answer.no_energy or 'the speed is not known'}"
+            )
+            return {}
+        joules = joules_per_inference(found, speed.model.p50)
+        if joules is None:
+            self.notes.append("energy-not-measured: the sensor saw no power drawn by the work")
+            return {}
+        return {
+            "energy": Energy(
+                joules_per_inference=joules,
+                active_watts=found.active_watts,
+                idle_watts=found.idle_watts,
+                sensor=found.sensor,
+            )
+        }
 
 
-def _job(entry: Entry, kind: Kind, preset: Preset, threads: int, images: Sequence[str]) -> Job:
+def _job(entry: Entry, kind: Kind, plan: Plan, threads: int) -> Job:
     path = str(entry.path)
     is_bundle = entry.row.role == "artefact"
     return Job(
         kind=kind,
-        images=list(images),
+        images=list(plan.images),
         threads=threads,
-        preset=preset.name,
+        preset=plan.preset.name,
         bundle=path if is_bundle else None,
         backend=entry.backend,
         checkpoint=None if is_bundle else path,
+        minutes=plan.preset.minutes or None,
     )
 
 
-def _speed(row: Row, answer: Answer) -> dict[str, Any]:
-    if answer.model is None or answer.end_to_end is None:
-        raise WorkerError("the measuring process gave no samples")
-    latency = Latency(
-        model=summarise(answer.model.samples_ms),
-        end_to_end=summarise(answer.end_to_end.samples_ms),
-        load_ms=answer.load_ms,
-        first_ms=answer.first_ms,
-    )
-    return {"latency_ms": latency, "runtime": row.runtime | _facts(answer)}
-
-
-def _validity(answer: Answer, preset: Preset) -> list[str]:
-    flags: list[str] = []
-    for name, series in (("model", answer.model), ("end-to-end", answer.end_to_end)):
-        if series is not None:
-            load = series.other_load
-            flags += validity_flags(series.samples_ms, preset, series=name, other_load=load)
-    return flags
+def _minutes(answer: Answer) -> list[Minute]:
+    return [Minute(**msgspec.structs.asdict(minute)) for minute in answer.minutes]
 
 
 def _memory(answer: Answer) -> Memory:
@@ -109,10 +176,10 @@ def _memory(answer: Answer) -> Memory:
 
 
 def _facts(answer: Answer) -> dict[str, Any]:
-    series = (answer.model, answer.end_to_end)
+    series = [each for each in (answer.model, answer.end_to_end) if each is not None]
     facts = dict(answer.facts)
-    facts["warmup_runs"] = [each.warmup_runs for each in series if each is not None]
-    facts["other_load"] = [each.other_load for each in series if each is not None]
+    facts["warmup_runs"] = [each.warmup_runs for each in series]
+    facts["other_load"] = [each.watch.other_load if each.watch else None for each in series]
     if answer.temperatures_after_c:
         facts["temperatures_before_c"] = answer.temperatures_before_c
         facts["temperatures_after_c"] = answer.temperatures_after_c

@@ -63,6 +63,8 @@ class BenchRequest:
         student: The float student's checkpoint folder, or None.
         preset: How long to measure.
         threads: Threads of the engines; None takes the number of big cores, at most 4.
+        sweep: Further numbers of threads at which the model alone is timed.
+        minutes: Length of the sustained run of the preset `sustained`; None takes its own.
         limit: At most so many images, or None.
         command: The command line, for the report; None takes this process's.
         out: Where the result will be written, or None; what was measured is kept beside it until
@@ -77,6 +79,8 @@ class BenchRequest:
     student: Path | None = None
     preset: str = "quick"
     threads: int | None = None
+    sweep: tuple[int, ...] = ()
+    minutes: int | None = None
     limit: int | None = None
     command: str | None = None
     out: Path | None = None
@@ -89,7 +93,7 @@ class BenchRequest:
             InputError: An unknown device or preset, no images, nothing to measure, bad numbers.
         """
         check_device(self.device)
-        find_preset(self.preset)
+        find_preset(self.preset, self.minutes)
         if not (self.bundles or self.teacher or self.student):
             message = "there is nothing to measure"
             raise InputError(message, "give --bundle, or --run with a trained teacher or student")

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from edgekd.bench.journal import Journal, Remembering
 from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.measure.timing import find_preset
-from edgekd.bench.passes import measured
+from edgekd.bench.passes import Plan, measured
 from edgekd.bench.request import BenchData, BenchRequest, data_facts
 from edgekd.bench.result import Result, Row
 from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry, unanswered
@@ -84,6 +85,12 @@ class _Run:
         self.interrupted = False
         self.missing: list[str] = []
         self.progress = _progress(console)
+        self.plan = Plan(
+            preset=find_preset(request.preset, request.minutes),
+            threads=self.threads,
+            images=_timed_images(self.data),
+            sweep=request.sweep,
+        )
 
     def close(self) -> None:
         if self.device is not None:
@@ -123,6 +130,7 @@ class _Run:
         except DeviceUnreachableError as error:
             self._lose(error)
             return {}
+        self.plan = replace(self.plan, energy="power_sensor" in facts)
         return facts
 
     def _lose(self, error: DeviceUnreachableError) -> None:
@@ -211,19 +219,14 @@ class _Run:
         if reason is not None or self.device is None:
             return _not_measured(entry, reason or "")
         try:
-            with self._step(f"speed and memory: {entry.row.name}", 2) as step:
-                row = measured(
-                    entry,
-                    self.device,
-                    preset=find_preset(self.request.preset),
-                    threads=self.threads,
-                    images=_timed_images(self.data),
-                    step=step,
-                )
+            with self._step(f"speed and memory: {entry.row.name}", self.plan.passes) as step:
+                row = measured(entry, self.device, self.plan, step)
         except KeyboardInterrupt:
             self.interrupted = True
             row = _not_measured(entry, _INTERRUPTED)
-        lacking = [flag for flag in row.flags if "-not-measured: " in flag]
+        # A device without a power sensor lacks nothing that was asked for.
+        flags = [flag for flag in row.flags if not flag.startswith("energy-")]
+        lacking = [flag for flag in flags if "-not-measured: " in flag]
         self.missing += [f"{row.name}: {flag}" for flag in lacking]
         return row
 

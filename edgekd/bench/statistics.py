@@ -8,13 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bench.measure.percentiles import nearest_rank, rank
 from edgekd.bench.result import LatencySeries
 from edgekd.errors import InputError
 
-__all__ = ["deviation", "nearest_rank", "summarise"]
+__all__ = ["block_medians", "deviation", "outliers", "steadied", "summarise", "variation"]
+
+BLOCKS = 5
 
 _MIN_FOR_P95, _MIN_FOR_P99 = 200, 1000
 _RESAMPLES = 1000
+_SHORTEST_MS = 1.0
+_FAR = 5.0
+"""Scaled median deviations from the median: of a million normal samples not one is so far."""
 
 
 def summarise(samples_ms: Sequence[float], *, seed: int = 0) -> LatencySeries:
@@ -46,16 +52,6 @@ def summarise(samples_ms: Sequence[float], *, seed: int = 0) -> LatencySeries:
     )
 
 
-def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
-    """The smallest sample that at least `share` of the (ascending) samples do not exceed."""
-    return float(ordered[_rank(ordered.size, share) - 1])
-
-
-def _rank(n: int, share: float) -> int:
-    # 0.9 * 10 is 9.000000000000002 in some spellings: do not let rounding pick the next rank.
-    return max(1, math.ceil(share * n - 1e-9))
-
-
 def _rank_interval(ordered: NDArray[np.float64], share: float, seed: int) -> tuple[float, float]:
     """95 % bootstrap interval of a nearest-rank percentile, without drawing the samples.
 
@@ -63,7 +59,7 @@ def _rank_interval(ordered: NDArray[np.float64], share: float, seed: int) -> tup
     where U is the k-th smallest of n uniform numbers, which is Beta(k, n - k + 1) distributed.
     """
     n = ordered.size
-    k = _rank(n, share)
+    k = rank(n, share)
     uniform = np.random.default_rng(seed).beta(k, n - k + 1, _RESAMPLES)
     ranks = np.clip(np.ceil(n * uniform).astype(np.int64), 1, n)
     low, high = np.percentile(ordered[ranks - 1], [2.5, 97.5], method="inverted_cdf")
@@ -73,3 +69,69 @@ def _rank_interval(ordered: NDArray[np.float64], share: float, seed: int) -> tup
 def deviation(values: NDArray[np.float64]) -> float:
     """Standard deviation of a sample; 0 of a single value."""
     return float(values.std(ddof=1)) if values.size > 1 else 0.0
+
+
+def variation(values: NDArray[np.float64], images: int = 1, spared: float = 0.0) -> float:
+    """Standard deviation of the times as a share of the mean, image by image.
+
+    Photos of several sizes take several times to decode: that is no lack of steadiness, so each
+    sample is taken over its image's mean (`steadied`). Calls shorter than a millisecond are taken
+    together until they last one: interrupts of some 50 µs are the system's, and no model of 0.1 ms
+    would be steady beside them.
+
+    Args:
+        values: Samples [N] in order; image number n % images was sample n's.
+        images: How many images were cycled through.
+        spared: Share of the slowest samples that are left out.
+    """
+    if not values.size or values.mean() <= 0:
+        return 0.0
+    even = steadied(values, images)
+    together = _together(even)
+    means = max(1, images // together) if even is not values else 1
+    joined = even[: even.size // together * together].reshape(-1, together).mean(axis=1)
+    kept = np.sort(joined)[: joined.size - int(spared * joined.size)]
+    if kept.size <= means:
+        return 0.0
+    squares = float(np.square(kept - kept.mean()).sum())
+    return float(np.sqrt(squares / (kept.size - means)) / kept.mean())
+
+
+def _together(values: NDArray[np.float64]) -> int:
+    """How many samples in a row last a millisecond; never more than leave ten of them."""
+    middle = max(1e-6, float(np.median(values)))
+    return max(1, min(math.ceil(_SHORTEST_MS / middle), values.size // 10))
+
+
+def steadied(values: NDArray[np.float64], images: int = 1) -> NDArray[np.float64]:
+    """The samples with the differences between images taken out: each over its image's mean.
+
+    Where there are fewer than two samples for each image, they stay as they are.
+    """
+    if images <= 1 or values.size < 2 * images:
+        return values
+    level = values.mean()
+    even = values.copy()
+    for first in range(images):
+        own = values[first::images].mean()
+        even[first::images] *= level / own if own > 0 else 1.0
+    return even
+
+
+def block_medians(values: NDArray[np.float64], blocks: int = BLOCKS) -> list[float]:
+    """Medians of the run cut into blocks of the same length; nothing of too short a run."""
+    if values.size < 2 * blocks:
+        return []
+    return [float(np.median(block)) for block in np.array_split(values, blocks)]
+
+
+def outliers(values: NDArray[np.float64]) -> int:
+    """How many samples lie far above the rest. They are counted, never dropped.
+
+    Far is five times the scaled median absolute deviation, and a tenth of the median at least.
+    """
+    if not values.size:
+        return 0
+    middle = float(np.median(values))
+    scale = 1.4826 * float(np.median(np.abs(values - middle)))
+    return int(np.count_nonzero(values > middle + max(_FAR * scale, 0.1 * middle)))

@@ -1,25 +1,55 @@
-"""Why a series of times should not be trusted."""
+"""Why a series of times should not be trusted, and what else is to be known of it.
+
+A flag invalidates the times of its row. A note does not: the times are true, and it says of what.
+Each is `code: words`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bench.measure.timing import Preset
-from edgekd.bench.statistics import deviation
+from edgekd.bench.measure.watch import Disturbances
+from edgekd.bench.statistics import block_medians, steadied, variation
 
-__all__ = ["validity_flags"]
+__all__ = ["session_flags", "validity_flags", "validity_notes"]
 
 MAX_VARIATION = 0.10
+_SPARED = 0.01
+"""The slowest hundredth moves neither p50 nor p90, but a few hiccups of 4 ms in six seconds are a
+standard deviation of 10 % and more of a short model. It is left out here alone; the statistics have
+every sample."""
 MAX_DRIFT = 0.05
+MAX_BLOCK_SPREAD = 0.10
 MAX_OTHER_LOAD = 0.10
-BLOCKS = 5
+MAX_OTHER_CORES = 0.5
+"""Of a machine with many cores a tenth is several: half a core that never rests is a process that
+does not belong there, and memory's bandwidth is shared whatever the number of cores."""
+MAX_STOLEN = 0.02
+MAX_SWAPPED_PAGES = 256
+"""1 MiB: sleeping services of a small board are brought back now and then."""
+MAX_PAGE_READS = 10
+MAX_CLOCK_JUMP_S = 0.5
+MAX_CLOCK_SLEW = 1e-3
+"""Time services may slew a clock by 0.5 ms a second; that is no jump, however long the run."""
+MAX_CLOCK_FALL = 0.10
+_SLOW_CLOCK = 0.8
+_PERFORMANCE = "performance"
+_NO_ACCELERATOR = ("cpu", "xnnpack", "cpuexecutionprovider")
 
 
 def validity_flags(
-    samples_ms: Sequence[float], preset: Preset, *, series: str, other_load: float | None = None
+    samples_ms: Sequence[float],
+    preset: Preset,
+    *,
+    series: str,
+    images: int = 1,
+    other_load: float | None = None,
+    watch: Disturbances | None = None,
 ) -> list[str]:
     """Why a series should not be trusted; empty where nothing speaks against it.
 
@@ -27,28 +57,108 @@ def validity_flags(
         samples_ms: The samples in the order in which they were taken.
         preset: What was asked for.
         series: Its name, for the words (`model`, `end-to-end`).
-        other_load: Share of the machine's CPU time that other processes took meanwhile.
+        images: How many images were cycled through; what differs between them is no variation.
+        other_load: Share of the machine's CPU time that other processes took meanwhile, where
+            there is no watch.
+        watch: What disturbed the machine meanwhile.
     """
     values = np.asarray(samples_ms, dtype=np.float64)
-    flags = []
+    seen = watch or Disturbances(seconds=0.0, other_load=other_load)
+    found = [*_of_samples(values, preset, images), *_of_machine(seen)]
+    return [f"{code}: {series}, {words}" for code, words in found]
+
+
+def session_flags(facts: Mapping[str, Any]) -> list[str]:
+    """What was asked of the engine and not obtained, so that the times are those of something else.
+
+    Args:
+        facts: Of the session: `accelerator_asked`, `accelerator` and, where they were added, its
+            `warnings`.
+    """
+    asked, obtained = facts.get("accelerator_asked"), str(facts.get("accelerator") or "CPU")
+    if not asked or str(asked).casefold() in _NO_ACCELERATOR:
+        return []
+    if obtained.casefold() in _NO_ACCELERATOR:
+        return [f"accelerator: {asked} was asked for, and {obtained} computes"]
+    return [f"accelerator: {warning}" for warning in facts.get("warnings") or ()]
+
+
+def validity_notes(
+    watches: Iterable[Disturbances | None], facts: Mapping[str, Any] | None = None
+) -> list[str]:
+    """What is to be known of times that are true: the clock's governor and limits, a cut graph.
+
+    A file that XNNPACK takes in pieces is slower than it need be, but just so slow; hence a note.
+
+    Args:
+        watches: Of the row's series.
+        facts: Of the session.
+    """
+    notes = [note for watch in watches if watch is not None for note in _of_clock(watch)]
+    pieces = (facts or {}).get("xnnpack_partitions")
+    if isinstance(pieces, int) and pieces > 1:
+        notes.append(f"partitions: XNNPACK took the graph in {pieces} pieces")
+    return list(dict.fromkeys(notes))
+
+
+def _of_samples(
+    values: NDArray[np.float64], preset: Preset, images: int
+) -> Iterator[tuple[str, str]]:
     if values.size < preset.runs:
-        flags.append(f"too-few-samples: {series}, {values.size} of {preset.runs} runs")
-    variation = deviation(values) / float(values.mean()) if values.mean() > 0 else 0.0
-    if variation > MAX_VARIATION:
-        flags.append(f"high-variation: {series}, standard deviation {variation:.0%} of the mean")
-    drift = _drift(values)
+        yield "too-few-samples", f"{values.size} of {preset.runs} runs"
+    spread = variation(values, images, _SPARED)
+    if spread > MAX_VARIATION:
+        without = " without the slowest hundredth" if values.size * _SPARED >= 1 else ""
+        yield "high-variation", f"standard deviation {spread:.0%} of the mean{without}"
+    blocks = block_medians(steadied(values, images))
+    drift = blocks[-1] / blocks[0] - 1 if blocks and blocks[0] > 0 else 0.0
     if abs(drift) > MAX_DRIFT:
         word = "slower" if drift > 0 else "faster"
-        flags.append(f"drift: {series}, last fifth {abs(drift):.0%} {word} than the first")
-    if other_load is not None and other_load > MAX_OTHER_LOAD:
-        flags.append(f"other-load: {series}, other processes took {other_load:.0%} of the CPU")
-    return flags
+        yield "drift", f"last fifth {abs(drift):.0%} {word} than the first"
+    elif blocks and max(blocks) > (1 + MAX_BLOCK_SPREAD) * min(blocks):
+        apart = max(blocks) / min(blocks) - 1 if min(blocks) > 0 else 0.0
+        yield "unsteady", f"its slowest fifth {apart:.0%} slower than its fastest"
 
 
-def _drift(values: NDArray[np.float64]) -> float:
-    """Relative change of the median from the first of 5 blocks to the last."""
-    if values.size < 2 * BLOCKS:
-        return 0.0
-    blocks = np.array_split(values, BLOCKS)
-    first, last = float(np.median(blocks[0])), float(np.median(blocks[-1]))
-    return last / first - 1 if first > 0 else 0.0
+def _of_machine(seen: Disturbances) -> Iterator[tuple[str, str]]:
+    load, cores = seen.other_load, seen.other_cores
+    if load is not None and load > MAX_OTHER_LOAD:
+        yield "other-load", f"other processes took {load:.0%} of the CPU"
+    elif cores is not None and cores > MAX_OTHER_CORES:
+        yield "other-load", f"other processes took {cores:.1f} cores"
+    if seen.stolen is not None and seen.stolen > MAX_STOLEN:
+        yield "stolen-time", f"the hypervisor gave {seen.stolen:.0%} of the CPU to others"
+    if swapping := _swapping(seen):
+        yield "swap", swapping
+    if abs(seen.clock_jump_s) > max(MAX_CLOCK_JUMP_S, MAX_CLOCK_SLEW * seen.seconds):
+        yield "clock-jump", f"the wall clock jumped by {seen.clock_jump_s:+.1f} s"
+    held = [*seen.throttled, *_fallen(seen)]
+    if held:
+        yield "throttled", f"the processor was held back: {', '.join(held)}"
+
+
+def _swapping(seen: Disturbances) -> str:
+    if seen.own_swap_bytes:
+        return f"{seen.own_swap_bytes / 1e6:.1f} MB of the measuring process were in swap"
+    if (seen.swapped_pages or 0) > MAX_SWAPPED_PAGES:
+        return f"the system moved {seen.swapped_pages} pages between memory and swap"
+    if (seen.page_reads or 0) > MAX_PAGE_READS:
+        return f"{seen.page_reads} pages were read from disk again"
+    return ""
+
+
+def _fallen(seen: Disturbances) -> Iterator[str]:
+    before, after = seen.clock_before.now, seen.clock_after.now
+    if before and after and after < (1 - MAX_CLOCK_FALL) * before:
+        yield f"its clock fell from {before:.0f} to {after:.0f} MHz"
+
+
+def _of_clock(seen: Disturbances) -> Iterator[str]:
+    clock = seen.clock_after
+    if clock.governor is not None and clock.governor != _PERFORMANCE:
+        yield f"governor: the clock is set by {clock.governor}, not by {_PERFORMANCE}"
+    if clock.limit and clock.rated and clock.limit < clock.rated:
+        yield f"clock-limit: {clock.limit:.0f} MHz are allowed of {clock.rated:.0f}"
+    elif clock.now and clock.rated and clock.now < _SLOW_CLOCK * clock.rated:
+        share = clock.now / clock.rated
+        yield f"slow-clock: the clock ran at {round(share, 1):.0%} of its {clock.rated:.0f} MHz"

@@ -29,6 +29,7 @@ class Preset(str, Enum):
     rapid = "rapid"
     quick = "quick"
     normal = "normal"
+    sustained = "sustained"
 
 
 def bench(
@@ -43,7 +44,12 @@ def bench(
     ] = None,
     preset: Annotated[Preset, typer.Option(help="How long to measure.")] = Preset.quick,
     limit: Annotated[int | None, typer.Option(help="At most so many test images.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of the engines.")] = None,
+    threads: Annotated[
+        str | None, typer.Option(help="Threads of the engines; 1,2,4 sweeps over them.")
+    ] = None,
+    minutes: Annotated[
+        int | None, typer.Option(help="Length of --preset sustained, up to 30.")
+    ] = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Where the run's images are now, if they moved.")
     ] = None,
@@ -69,6 +75,7 @@ def bench(
     from edgekd.bench.request import BenchRequest
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
+    from edgekd.bench.threads import parse_threads
 
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
     for name in names:
@@ -76,6 +83,7 @@ def bench(
     if clean_device:
         _clean(names)
         return
+    counts = parse_threads(threads) if threads else ()
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     requests = [
@@ -86,7 +94,9 @@ def bench(
             teacher=subjects.teacher,
             student=subjects.student,
             preset=preset.value,
-            threads=threads,
+            threads=counts[0] if counts else None,
+            sweep=counts[1:],
+            minutes=minutes,
             limit=limit,
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             out=_file_of(json, name, names),

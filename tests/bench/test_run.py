@@ -289,3 +289,13 @@ def test_nothing_heavy_is_imported_with_the_harness():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_threads_are_swept(data, make_bundle):
+    request = BenchRequest(
+        device="cpu", data=data, bundles=[make_bundle()], preset="smoke", threads=1, sweep=(2,)
+    )
+    (row,) = run(request).rows
+    assert [point.threads for point in row.sweep] == [2]
+    assert row.sweep[0].p50 > 0
+    assert row.runtime["threads"] == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgekd.bench.launch import run_job
+from edgekd.bench.measure.energy import sensor_facts
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import local_facts
 
@@ -29,7 +30,7 @@ class LocalDevice:
 
     def facts(self) -> dict[str, Any]:
         """Facts of this machine."""
-        return local_facts()
+        return local_facts() | sensor_facts()
 
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]

@@ -47,5 +47,5 @@ def transport_of(found: ConfiguredDevice) -> Transport:
     if isinstance(config, SshConfig):
         return SshTransport(config.host, config.options)
     if isinstance(config, AdbConfig):
-        return AdbTransport(config.serial, folder=config.folder)
+        return AdbTransport(config.serial)
     return CommandTransport(f"emulated {config.board}", config.enter)

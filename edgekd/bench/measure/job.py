@@ -6,9 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgekd.bench.measure.energy import EnergyAnswer
+from edgekd.bench.measure.sustained import MinuteSample
+from edgekd.bench.measure.watch import Disturbances
+
 __all__ = ["Answer", "Failure", "Job", "Kind", "MemoryAnswer", "Seen", "Series"]
 
-Kind = Literal["facts", "accuracy", "latency", "memory", "energy"]
+Kind = Literal["facts", "accuracy", "latency", "memory", "sweep", "sustained", "energy"]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +32,7 @@ class Job(_Section, frozen=True, kw_only=True):
         bundle: The bundle to open, or null.
         backend: Engine to use instead of the bundle's own, or null.
         checkpoint: The checkpoint folder to open with PyTorch, or null.
+        minutes: Length of a sustained run; null takes the preset's.
     """
 
     kind: Kind
@@ -38,6 +43,7 @@ class Job(_Section, frozen=True, kw_only=True):
     bundle: str | None = None
     backend: str | None = None
     checkpoint: str | None = None
+    minutes: int | None = None
 
 
 class Series(_Section, frozen=True, kw_only=True):
@@ -45,7 +51,7 @@ class Series(_Section, frozen=True, kw_only=True):
 
     samples_ms: list[float]
     warmup_runs: int
-    other_load: float | None
+    watch: Disturbances | None = None
 
 
 class Seen(_Section, frozen=True, kw_only=True):
@@ -85,5 +91,8 @@ class Answer(_Section, frozen=True, kw_only=True):
     model: Series | None = None
     end_to_end: Series | None = None
     memory: MemoryAnswer | None = None
+    minutes: list[MinuteSample] = []
+    energy: EnergyAnswer | None = None
+    no_energy: str = ""
     temperatures_before_c: dict[str, float] = {}
     temperatures_after_c: dict[str, float] = {}

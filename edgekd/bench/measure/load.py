@@ -1,15 +1,66 @@
-"""How much of the machine other processes took while something was measured (Linux)."""
+"""Where the machine's CPU time went while something was measured (Linux)."""
 
 from __future__ import annotations
 
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["OtherLoad", "other_share"]
+from edgekd.bench.measure.sysfs import text
 
-_STAT = Path("/proc/stat")
+__all__ = ["CpuSeconds", "OtherLoad", "cpu_seconds", "other_seconds", "other_share"]
+
 _SHORTEST = 1.0  # CPU seconds; the counters step by 10 ms per core
+_ROOT = Path("/")
+
+
+class CpuSeconds(NamedTuple):
+    """CPU seconds since boot over all cores.
+
+    Attributes:
+        busy: Spent on something in this system.
+        total: Busy, idle and stolen.
+        stolen: That a hypervisor gave to others while this system wanted to run.
+        own: Of this process.
+    """
+
+    busy: float
+    total: float
+    stolen: float
+    own: float
+
+
+def cpu_seconds(root: Path = _ROOT) -> CpuSeconds | None:
+    """The counters now; None where the system does not tell.
+
+    Args:
+        root: Where `proc` is.
+    """
+    line = (text(root / "proc/stat") or "").split("\n", maxsplit=1)[0]
+    try:
+        ticks = [int(word) for word in line.split()[1:9]]
+    except ValueError:
+        return None
+    if len(ticks) < 8:
+        return None
+    hertz = os.sysconf("SC_CLK_TCK")
+    idle, stolen, total = ticks[3] + ticks[4], ticks[7], sum(ticks)
+    busy = total - idle - stolen
+    return CpuSeconds(busy / hertz, total / hertz, stolen / hertz, time.process_time())
+
+
+def other_seconds(begin: CpuSeconds, end: CpuSeconds) -> float | None:
+    """CPU seconds of other processes between two readings; None where they are too close."""
+    if end.total - begin.total < _SHORTEST:
+        return None
+    return max(0.0, (end.busy - begin.busy) - (end.own - begin.own))
+
+
+def other_share(begin: CpuSeconds, end: CpuSeconds) -> float | None:
+    """The same as a share of all CPU time, 0…1."""
+    seconds = other_seconds(begin, end)
+    return None if seconds is None else min(1.0, seconds / (end.total - begin.total))
 
 
 class OtherLoad:
@@ -21,44 +72,15 @@ class OtherLoad:
 
     def __init__(self) -> None:
         self.share: float | None = None
-        self._begin: tuple[float, float] | None = None
-        self._own = 0.0
+        self._begin: CpuSeconds | None = None
 
     def __enter__(self) -> OtherLoad:
         """Take the counters."""
-        self._begin, self._own = _machine_seconds(), _own_seconds()
+        self._begin = cpu_seconds()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Take them again."""
-        end = _machine_seconds()
+        end = cpu_seconds()
         if self._begin is not None and end is not None:
-            self.share = other_share(self._begin, end, _own_seconds() - self._own)
-
-
-def other_share(
-    begin: tuple[float, float], end: tuple[float, float], own_seconds: float
-) -> float | None:
-    """Share of others from two readings of (busy, all) CPU seconds and the own ones between."""
-    busy, total = end[0] - begin[0], end[1] - begin[1]
-    if total < _SHORTEST:
-        return None
-    return min(1.0, max(0.0, busy - own_seconds) / total)
-
-
-def _own_seconds() -> float:
-    return time.process_time()
-
-
-def _machine_seconds() -> tuple[float, float] | None:
-    """Busy and all CPU seconds since boot, over all cores."""
-    try:
-        fields = _STAT.read_text().split("\n", maxsplit=1)[0].split()[1:9]
-        ticks = [int(field) for field in fields]
-    except (OSError, ValueError):
-        return None
-    if len(ticks) < 5:
-        return None
-    idle = ticks[3] + ticks[4]
-    hertz = os.sysconf("SC_CLK_TCK")
-    return (sum(ticks) - idle) / hertz, sum(ticks) / hertz
+            self.share = other_share(self._begin, end)

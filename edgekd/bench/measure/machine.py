@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekd import __version__
+from edgekd.bench.measure.sysfs import field, number, text
 
 __all__ = [
     "default_threads",
@@ -46,8 +47,8 @@ def local_facts() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cores_usable": _usable_cores(),
         "ram_bytes": _meminfo("MemTotal"),
-        "governor": _text(_CPUS / "cpu0/cpufreq/scaling_governor"),
-        "max_khz": _number(_CPUS / "cpu0/cpufreq/cpuinfo_max_freq"),
+        "governor": text(_CPUS / "cpu0/cpufreq/scaling_governor"),
+        "max_khz": number(_CPUS / "cpu0/cpufreq/cpuinfo_max_freq"),
         "virtual_machine": "hypervisor" in _cpuinfo("flags").split() or None,
         "system": _system(),
         "kernel": f"{platform.system()} {platform.release()}",
@@ -74,20 +75,20 @@ def temperatures() -> dict[str, float]:
     """Degrees Celsius by thermal zone; empty where none can be read."""
     found = {}
     for zone in sorted(_THERMAL.glob("thermal_zone*")):
-        degrees = _number(zone / "temp")
+        degrees = number(zone / "temp")
         if degrees is not None:
-            found[_text(zone / "type") or zone.name] = degrees / 1000
+            found[text(zone / "type") or zone.name] = degrees / 1000
     return found
 
 
 def device_tree_model() -> str | None:
     """The board's name where the system has a device tree (ARM boards), else None."""
-    return _text(_DEVICE_TREE)
+    return text(_DEVICE_TREE)
 
 
 def default_threads() -> int:
     """Number of big cores that this process may use, at most 4."""
-    capacities = [_number(path) for path in _CPUS.glob("cpu[0-9]*/cpu_capacity")]
+    capacities = [number(path) for path in _CPUS.glob("cpu[0-9]*/cpu_capacity")]
     known = [capacity for capacity in capacities if capacity is not None]
     big = known.count(max(known)) if known else _usable_cores()
     return max(1, min(big, _usable_cores(), _MAX_DEFAULT_THREADS))
@@ -103,36 +104,15 @@ def _cpu_model() -> str | None:
     return _cpuinfo("model name") or platform.processor() or None
 
 
-def _cpuinfo(field: str) -> str:
-    return _field(Path("/proc/cpuinfo"), field)
+def _cpuinfo(name: str) -> str:
+    return field(Path("/proc/cpuinfo"), name)
 
 
-def _meminfo(field: str) -> int | None:
-    words = _field(Path("/proc/meminfo"), field).split()
+def _meminfo(name: str) -> int | None:
+    words = field(Path("/proc/meminfo"), name).split()
     return int(words[0]) * 1024 if words and words[0].isdigit() else None
 
 
 def _system() -> str | None:
-    named = _field(Path("/etc/os-release"), "PRETTY_NAME", separator="=").strip('"')
+    named = field(Path("/etc/os-release"), "PRETTY_NAME", separator="=").strip('"')
     return named or platform.system() or None
-
-
-def _field(path: Path, field: str, separator: str = ":") -> str:
-    """Value of the first line `field: value`, or nothing."""
-    for line in (_text(path) or "").splitlines():
-        key, _, value = line.partition(separator)
-        if key.strip() == field:
-            return value.strip()
-    return ""
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path)
-    return int(text) if text is not None and text.lstrip("-").isdigit() else None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace").strip("\0\n ") or None
-    except OSError:
-        return None

@@ -28,11 +28,13 @@ class PeakMemory:
             self._reset = False
 
     def answer(self) -> MemoryAnswer:
-        """The peak since, with the way it was measured in words."""
+        """The peak since, above the start and by itself, with the way it was measured in words."""
         peak = _status("VmHWM") if self._reset else None
         after = _getrusage_peak() if peak is None else peak
         return MemoryAnswer(
-            rss_peak_delta_bytes=max(0, after - (self._before or 0)), definition=self._words()
+            rss_peak_delta_bytes=max(0, after - (self._before or 0)),
+            definition=self._words(),
+            rss_peak_bytes=after,
         )
 
     def _words(self) -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgekd.errors import InputError
 
-__all__ = ["PRESETS", "Call", "Preset", "find_preset", "measure", "warm_up"]
+__all__ = ["MINUTES", "PRESETS", "Call", "Preset", "find_preset", "measure", "warm_up"]
+
+MINUTES = range(1, 31)
+"""How long a sustained run may be asked to last."""
 
 _SETTLED = 0.05
 """Two windows of the warm-up agree where their medians differ by no more than this share."""
@@ -35,6 +38,7 @@ class Preset:
         warmup_runs: Fewest runs before, not measured.
         warmup_seconds: Fewest seconds before.
         settle_seconds: Warm-up goes on until two windows agree, but no longer than this.
+        minutes: Of the sustained run that follows the two series; 0 takes none.
     """
 
     name: str
@@ -44,6 +48,15 @@ class Preset:
     warmup_runs: int = 10
     warmup_seconds: float = 1.0
     settle_seconds: float = 30.0
+    minutes: int = 0
+
+    @property
+    def longest_seconds(self) -> float:
+        """What both series and the sustained run may take at most, without loading.
+
+        The last call of each may begin just before its end.
+        """
+        return 2 * (self.settle_seconds + self.max_seconds) + 60.0 * self.minutes
 
 
 PRESETS = {
@@ -52,22 +65,36 @@ PRESETS = {
         Preset("rapid", 64, 6.0, 120.0),
         Preset("quick", 128, 10.0, 240.0),
         Preset("normal", 1024, 60.0, 600.0),  # MLPerf Mobile's
+        # As a clinic's afternoon: what a hot device still does (microsoft/MegaDetector#34).
+        Preset("sustained", 1024, 60.0, 600.0, minutes=10),
         # Shows that the chain works (tests, demo); its numbers are flagged as no measurement.
         Preset("smoke", 16, 0.2, 20.0, warmup_runs=3, warmup_seconds=0.0, settle_seconds=0.0),
     )
 }
 
 
-def find_preset(name: str) -> Preset:
+def find_preset(name: str, minutes: int | None = None) -> Preset:
     """The preset of that name.
 
+    Args:
+        name: What the user typed.
+        minutes: Length of the sustained run instead of its ten minutes; None leaves it.
+
     Raises:
-        InputError: There is none.
+        InputError: There is none, or it has no sustained run of that length.
     """
     if name not in PRESETS:
         message = f"there is no preset {name!r}"
-        raise InputError(message, "choose rapid, quick or normal")
-    return PRESETS[name]
+        raise InputError(message, "choose rapid, quick, normal or sustained")
+    preset = PRESETS[name]
+    if minutes is None:
+        return preset
+    if not preset.minutes:
+        raise InputError(f"the preset {name} lasts no minutes", "they belong to --preset sustained")
+    if minutes not in MINUTES:
+        message = f"{minutes} minutes is no length of a sustained run"
+        raise InputError(message, f"give {MINUTES[0]} to {MINUTES[-1]}")
+    return replace(preset, minutes=minutes)
 
 
 def warm_up(call: Call, preset: Preset) -> int:

@@ -9,17 +9,26 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from edgekd.bench.measure.job import Answer, Failure, Job, Seen, Series
-from edgekd.bench.measure.load import OtherLoad
+from edgekd.bench.measure.energy import (
+    SHORTEST_SECONDS,
+    find_power_sensor,
+    measure_energy,
+    sensor_facts,
+    why_no_sensor,
+)
+from edgekd.bench.measure.job import Answer, Failure, Job, Kind, Seen, Series
 from edgekd.bench.measure.machine import local_facts, temperatures
 from edgekd.bench.measure.memory import PeakMemory
 from edgekd.bench.measure.subject import Subject, open_bundle, open_checkpoint
+from edgekd.bench.measure.sustained import sustain
 from edgekd.bench.measure.timing import Call, Preset, find_preset, measure, warm_up
+from edgekd.bench.measure.watch import Watch
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import write_whole
 
@@ -60,13 +69,13 @@ def do(job: Job) -> Answer:
         EdgekdError: What the runtime or PyTorch refuses.
     """
     if job.kind == "facts":
-        return Answer(machine=local_facts())
+        return Answer(machine=local_facts() | sensor_facts())
     if not job.images:
         raise InputError("a measurement needs images", "give at least one")
     if job.kind == "accuracy":
         return _accuracy(job)
     images = [Path(image).read_bytes() for image in job.images]
-    return _memory(job, images) if job.kind == "memory" else _latency(job, images)
+    return _PASSES[job.kind](job, images)
 
 
 def _accuracy(job: Job) -> Answer:
@@ -122,9 +131,45 @@ def _latency(job: Job, images: Sequence[bytes]) -> Answer:
 
 def _series(call: Call, preset: Preset) -> Series:
     warmup_runs = warm_up(call, preset)
-    with OtherLoad() as load:
+    with Watch() as watch:
         samples = measure(call, preset)
-    return Series(samples_ms=samples, warmup_runs=warmup_runs, other_load=load.share)
+    return Series(samples_ms=samples, warmup_runs=warmup_runs, watch=watch.seen)
+
+
+@contextmanager
+def _model_call(job: Job, images: Sequence[bytes]) -> Iterator[tuple[Subject, Call]]:
+    """The opened subject, and its model on the n-th image."""
+    subject = _open(job)
+    pixels = [subject.preprocess(image) for image in images]
+    yield subject, lambda n: subject.logits(pixels[n % len(pixels)])
+    subject.close()
+
+
+def _sweep(job: Job, images: Sequence[bytes]) -> Answer:
+    """The model alone, at one number of threads."""
+    with _model_call(job, images) as (subject, call):
+        series = _series(call, find_preset(job.preset))
+        return Answer(facts=dict(subject.facts), model=series)
+
+
+def _sustained(job: Job, images: Sequence[bytes]) -> Answer:
+    with _model_call(job, images) as (subject, call):
+        warm_up(call, find_preset("rapid"))
+        return Answer(
+            facts=dict(subject.facts),
+            minutes=sustain(call, find_preset(job.preset, job.minutes).minutes),
+        )
+
+
+def _energy(job: Job, images: Sequence[bytes]) -> Answer:
+    sensor = find_power_sensor()
+    if sensor is None:
+        return Answer(no_energy=why_no_sensor())
+    preset = find_preset(job.preset)
+    with _model_call(job, images) as (subject, call):
+        warm_up(call, preset)
+        found = measure_energy(call, max(preset.seconds, SHORTEST_SECONDS), sensor)
+        return Answer(facts=dict(subject.facts), energy=found)
 
 
 def _memory(job: Job, images: Sequence[bytes]) -> Answer:
@@ -138,6 +183,15 @@ def _memory(job: Job, images: Sequence[bytes]) -> Answer:
     answer = Answer(facts=dict(subject.facts), memory=peak.answer())
     subject.close()
     return answer
+
+
+_PASSES: dict[Kind, Callable[[Job, Sequence[bytes]], Answer]] = {
+    "latency": _latency,
+    "memory": _memory,
+    "sweep": _sweep,
+    "sustained": _sustained,
+    "energy": _energy,
+}
 
 
 if __name__ == "__main__":

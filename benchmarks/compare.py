@@ -1,0 +1,73 @@
+"""Whether a result of `edgekd bench --json` is worse than an earlier one: a check for CI.
+
+python benchmarks/compare.py OLD.json NEW.json [--metric latency …] [--strict]
+
+Exit code 0: no regression. 4: a regression beyond chance; with --strict also where evidence is
+lacking (a row or number is gone, times are not valid). 2: the two cannot be compared. 6: a file is
+damaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgekd.bench.regression import METRICS, Limits, Regressions, compare_results
+from edgekd.bench.regression_table import as_markdown, print_changes
+from edgekd.bench.schema import read_result
+from edgekd.cli.console import emit_json, report_error, say
+from edgekd.errors import EdgekdError
+from edgekd.files import write_whole
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare, print the table, write the files."""
+    options = _options(arguments)
+    limits = Limits(
+        metrics=options.metric or METRICS,
+        tolerance=options.tolerance,
+        loose_tolerance=options.loose_tolerance,
+        critical=options.critical,
+    )
+    try:
+        found = compare_results(read_result(options.old), read_result(options.new), limits)
+        _tell(found, options)
+    except EdgekdError as error:
+        report_error(error)
+        return error.exit_code
+    return found.exit_code(strict=options.strict)
+
+
+def _tell(found: Regressions, options: argparse.Namespace) -> None:
+    if str(options.json) == "-":
+        emit_json(found)
+    else:
+        print_changes(found)
+        if options.json is not None:
+            emit_json(found, options.json)
+            say(f"wrote {options.json}")
+    if options.markdown is not None:
+        write_whole(options.markdown, as_markdown(found))
+        say(f"wrote {options.markdown}")
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    summary, _, rest = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--metric", action="append", choices=METRICS, help="all by default")
+    parser.add_argument("--tolerance", type=float, default=0.05, help="of latency and size")
+    parser.add_argument("--loose-tolerance", type=float, default=0.1, help="of memory and energy")
+    parser.add_argument("--critical", action="append", help="class whose sensitivity counts")
+    parser.add_argument("--strict", action="store_true", help="lacking evidence fails too")
+    parser.add_argument("--json", type=Path, help="file for the changes; - is stdout")
+    parser.add_argument("--markdown", type=Path, help="file for the table as Markdown")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

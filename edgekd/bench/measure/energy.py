@@ -1,0 +1,246 @@
+"""Electric power by a sensor of the device itself. Without a sensor there is no number.
+
+Two are known: INA3221 of the Jetson boards (power of each rail, now) and RAPL of x86 (energy since
+some moment). An estimate from a data sheet's power would be no measurement.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from edgekd.bench.measure.sysfs import number, text
+from edgekd.bench.measure.timing import Call
+from edgekd.errors import InputError
+
+__all__ = [
+    "EnergyAnswer",
+    "PowerSensor",
+    "find_power_sensor",
+    "joules_per_inference",
+    "measure_energy",
+    "sensor_facts",
+    "why_no_sensor",
+]
+
+_ROOT = Path("/")
+_INA3221 = "sys/bus/i2c/drivers/ina3221"
+_RAPL = "sys/class/powercap"
+_CHANNELS = (1, 2, 3)
+_WHOLE_BOARD = ("VDD_IN", "POM_5V_IN")
+"""Rails that feed all others (NVIDIA, Jetson Linux Developer Guide, "Jetson Module Power
+Monitors"). A board without such a rail has its rails side by side: their sum counts."""
+_UNUSED = ("NC",)
+_SAMPLE_SECONDS = 0.05
+SHORTEST_SECONDS = 0.2
+
+
+class EnergyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean power with and without the work.
+
+    Attributes:
+        active_watts: While one image was run after the other.
+        idle_watts: Before, with the model loaded and nothing run.
+        sensor: Which sensor, and what it measures.
+        runs: Images that were run.
+        seconds: How long.
+    """
+
+    active_watts: float
+    idle_watts: float
+    sensor: str
+    runs: int
+    seconds: float
+
+
+class PowerSensor(Protocol):
+    """Something that tells power."""
+
+    @property
+    def name(self) -> str:
+        """Which it is, and what it measures."""
+
+    def mean_watts(self, work: Callable[[], None]) -> float:
+        """Mean power while `work` runs."""
+
+
+def find_power_sensor(root: Path = _ROOT) -> PowerSensor | None:
+    """The sensor of this device that can be read, or None; see `why_no_sensor`.
+
+    Args:
+        root: Where `sys` is.
+    """
+    rails = [rail for rail in _rails(root) if rail.watts() is not None]
+    if rails:
+        return Ina3221(_feeding(rails))
+    zones = [zone for zone in _packages(root) if number(zone.file) is not None]
+    return Rapl(zones) if zones else None
+
+
+def sensor_facts() -> dict[str, str]:
+    """The power sensor, for the facts of a device; empty where there is none."""
+    sensor = find_power_sensor()
+    return {} if sensor is None else {"power_sensor": sensor.name}
+
+
+def why_no_sensor(root: Path = _ROOT) -> str:
+    """Why `find_power_sensor` found none, for the user."""
+    if files := [zone.file for zone in _packages(root)]:
+        return f"{files[0]} may only be read by root"
+    return "this device has no power sensor that is known (INA3221, RAPL)"
+
+
+def measure_energy(call: Call, seconds: float, sensor: PowerSensor) -> EnergyAnswer:
+    """Mean power without work and then with it, for so many seconds each.
+
+    Args:
+        call: Runs the n-th image. The engine must be warm.
+        seconds: Of each part.
+        sensor: From `find_power_sensor`.
+
+    Raises:
+        InputError: The time is too short for a sensor.
+    """
+    if seconds < SHORTEST_SECONDS:
+        message = f"{seconds:g} s are too short for a power sensor"
+        raise InputError(message, f"give {SHORTEST_SECONDS:g} s or more; ten are usual")
+    idle = sensor.mean_watts(lambda: time.sleep(seconds))
+    runs, took = 0, 0.0
+
+    def work() -> None:
+        nonlocal runs, took
+        start = time.perf_counter()
+        while took < seconds:
+            call(runs)
+            runs += 1
+            took = time.perf_counter() - start
+
+    active = sensor.mean_watts(work)
+    return EnergyAnswer(
+        active_watts=active, idle_watts=idle, sensor=sensor.name, runs=runs, seconds=took
+    )
+
+
+def joules_per_inference(energy: EnergyAnswer, p50_ms: float) -> float | None:
+    """(active − idle power) · p50; None where the work drew no power that the sensor shows."""
+    watts = energy.active_watts - energy.idle_watts
+    return watts * p50_ms / 1000 if watts > 0 else None
+
+
+class Rail(NamedTuple):
+    """One channel of an INA3221: hwmon's millivolts and milliamperes."""
+
+    label: str
+    millivolts: Path
+    milliamperes: Path
+
+    def watts(self) -> float | None:
+        """Power now; None where it cannot be read."""
+        volts, amperes = number(self.millivolts), number(self.milliamperes)
+        return None if volts is None or amperes is None else volts * amperes / 1e6
+
+
+class Ina3221:
+    """Power of rails by INA3221: read again and again by a thread, since it tells only now's."""
+
+    def __init__(self, rails: list[Rail]) -> None:
+        self._rails = rails
+
+    @property
+    def name(self) -> str:
+        """The rails by their labels."""
+        return f"INA3221 {' + '.join(rail.label for rail in self._rails)}"
+
+    def mean_watts(self, work: Callable[[], None]) -> float:
+        """See `PowerSensor`: the mean of one sample at each end and 20 a second between."""
+        done = threading.Event()
+        samples = [self._watts()]
+
+        def sample() -> None:
+            while not done.wait(_SAMPLE_SECONDS):
+                samples.append(self._watts())
+
+        thread = threading.Thread(target=sample, daemon=True)
+        thread.start()
+        try:
+            work()
+            samples.append(self._watts())
+        finally:
+            done.set()
+            thread.join()
+        return sum(samples) / len(samples)
+
+    def _watts(self) -> float:
+        return sum(rail.watts() or 0.0 for rail in self._rails)
+
+
+class Zone(NamedTuple):
+    """A RAPL counter: microjoules that wrap around after `span`."""
+
+    name: str
+    file: Path
+    span: int
+
+
+class Rapl:
+    """Energy of the processor packages by RAPL.
+
+    A counter may wrap around once within a measurement: spans are of hundreds of kilojoules, which
+    a package of 100 W takes the best part of an hour to use.
+    """
+
+    def __init__(self, zones: list[Zone]) -> None:
+        self._zones = zones
+
+    @property
+    def name(self) -> str:
+        """The packages by their names."""
+        return f"RAPL {' + '.join(zone.name for zone in self._zones)}"
+
+    def mean_watts(self, work: Callable[[], None]) -> float:
+        """See `PowerSensor`."""
+        begin, start = self._counts(), time.perf_counter()
+        work()
+        end, seconds = self._counts(), time.perf_counter() - start
+        pairs = zip(self._zones, begin, end, strict=True)
+        joules = sum(_risen(before, after, zone.span) for zone, before, after in pairs) / 1e6
+        return joules / seconds
+
+    def _counts(self) -> list[int]:
+        return [number(zone.file) or 0 for zone in self._zones]
+
+
+def _risen(before: int, after: int, span: int) -> int:
+    return after - before if after >= before else after + span - before
+
+
+def _rails(root: Path) -> list[Rail]:
+    rails = []
+    for folder in sorted((root / _INA3221).glob("*/hwmon/hwmon*")):
+        for channel in _CHANNELS:
+            label = text(folder / f"in{channel}_label") or f"channel {channel}"
+            if label not in _UNUSED and number(folder / f"in{channel}_enable") != 0:
+                files = (folder / f"in{channel}_input", folder / f"curr{channel}_input")
+                rails.append(Rail(label, *files))
+    return rails
+
+
+def _feeding(rails: list[Rail]) -> list[Rail]:
+    """The rail that feeds the board, or all rails where none does."""
+    whole = [rail for rail in rails if rail.label in _WHOLE_BOARD]
+    return whole[:1] or rails
+
+
+def _packages(root: Path) -> list[Zone]:
+    zones = []
+    for folder in sorted((root / _RAPL).glob("intel-rapl:*")):
+        name, span = text(folder / "name") or "", number(folder / "max_energy_range_uj")
+        # Zones of two colons are parts of a package; psys counts the packages again.
+        if name.startswith("package") and span:
+            zones.append(Zone(name, folder / "energy_uj", span))
+    return zones

@@ -1,0 +1,21 @@
+"""Percentiles by nearest rank, which are always one of the samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["nearest_rank", "rank"]
+
+
+def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
+    """The smallest sample that at least `share` of the (ascending) samples do not exceed."""
+    return float(ordered[rank(ordered.size, share) - 1])
+
+
+def rank(n: int, share: float) -> int:
+    """Its place among n samples, from 1."""
+    # 0.9 * 10 is 9.000000000000002 in some spellings: do not let rounding pick the next rank.
+    return max(1, math.ceil(share * n - 1e-9))

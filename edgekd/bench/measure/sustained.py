@@ -1,0 +1,82 @@
+"""What a device still does when it is hot: minutes on end, each told by itself.
+
+A burst says little of it: of four phones that microsoft/MegaDetector#34 ran for half an hour, one
+fell to half its speed, and the ranking of the last minute was not that of the first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from edgekd.bench.measure.machine import temperatures
+from edgekd.bench.measure.percentiles import nearest_rank
+from edgekd.bench.measure.timing import Call
+
+__all__ = ["MinuteSample", "sustain"]
+
+
+class MinuteSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One minute of a sustained run.
+
+    Attributes:
+        minute: Its number, from 1.
+        p50: Median of its runs, ms.
+        p90: Ninetieth percentile of its runs, ms.
+        n: How many runs ended in it.
+        temperatures_c: At its end, by thermal zone.
+    """
+
+    minute: int
+    p50: float
+    p90: float
+    n: int
+    temperatures_c: dict[str, float] = {}
+
+
+def sustain(
+    call: Call,
+    minutes: int,
+    *,
+    minute_seconds: float = 60.0,
+    thermometer: Callable[[], dict[str, float]] = temperatures,
+) -> list[MinuteSample]:
+    """Run one image after the other for so many minutes.
+
+    Reading the thermometer falls between two runs and into none.
+
+    Args:
+        call: Runs the n-th image.
+        minutes: How many.
+        minute_seconds: Length of a minute; shorter ones show that the chain works.
+        thermometer: Degrees Celsius by zone.
+
+    Returns:
+        Each minute; one in which no run ended is left out, since it has no percentiles.
+    """
+    told: list[MinuteSample] = []
+    index, start = 0, time.perf_counter()
+    for minute in range(1, minutes + 1):
+        times = []
+        while time.perf_counter() - start < minute * minute_seconds:
+            begin = time.perf_counter_ns()
+            call(index)
+            times.append((time.perf_counter_ns() - begin) / 1e6)
+            index += 1
+        if times:
+            told.append(_told(minute, times, thermometer()))
+    return told
+
+
+def _told(minute: int, times_ms: list[float], degrees: dict[str, float]) -> MinuteSample:
+    ordered = np.sort(np.asarray(times_ms, np.float64))
+    return MinuteSample(
+        minute=minute,
+        p50=nearest_rank(ordered, 0.5),
+        p90=nearest_rank(ordered, 0.9),
+        n=len(times_ms),
+        temperatures_c=degrees,
+    )
