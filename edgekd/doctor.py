@@ -21,7 +21,7 @@ __all__ = ["DeviceReport", "Finding", "examine", "examine_device"]
 
 _HOST = (
     ("train and distil", ("torch", "timm", "lightning", "safetensors"), "distill"),
-    ("write the HTML report", ("matplotlib", "jinja2"), "report"),
+    ("write the HTML report", ("jinja2",), "report"),
 )
 _LOWER = {
     "openvino": ("openvino", "nncf"),
