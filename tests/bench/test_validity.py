@@ -38,9 +38,20 @@ def test_flags_of_the_samples(samples, flag):
 
 
 def test_a_quiet_series_has_no_flags():
-    assert validity_flags(STEADY, RAPID, series="model", other_load=0.05) == []
-    (flag,) = validity_flags(STEADY, RAPID, series="model", other_load=0.25)
-    assert flag == "other-load: model, other processes took 25% of the CPU"
+    assert validity_flags(STEADY, RAPID, series="model") == []
+
+
+def test_the_clock_of_a_virtual_machine_is_its_hosts():
+    def drifting(share: float, *, virtual: bool) -> list[str]:
+        samples = np.concatenate([STEADY, (1 + share) * STEADY[:25]])
+        watch = Disturbances(seconds=6.0, virtual=virtual)
+        return codes(validity_flags(samples, RAPID, series="model", watch=watch))
+
+    assert drifting(0.07, virtual=False) == ["drift"]
+    assert drifting(0.07, virtual=True) == []
+    assert drifting(0.13, virtual=True) == ["drift"]
+    (note,) = validity_notes([Disturbances(seconds=6.0, virtual=True)])
+    assert note.startswith("virtual-machine: ")
 
 
 def test_a_hiccup_of_the_system_does_not_make_a_short_model_invalid():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgekd.bench.measure.sysfs import text
 
-__all__ = ["CpuSeconds", "OtherLoad", "cpu_seconds", "other_seconds", "other_share"]
+__all__ = ["CpuSeconds", "cpu_seconds", "other_seconds", "other_share"]
 
 _SHORTEST = 1.0  # CPU seconds; the counters step by 10 ms per core
 _ROOT = Path("/")
@@ -61,26 +61,3 @@ def other_share(begin: CpuSeconds, end: CpuSeconds) -> float | None:
     """The same as a share of all CPU time, 0…1."""
     seconds = other_seconds(begin, end)
     return None if seconds is None else min(1.0, seconds / (end.total - begin.total))
-
-
-class OtherLoad:
-    """Share of the machine's CPU time that other processes used inside a `with` block.
-
-    Attributes:
-        share: 0…1 after the block; None where the system does not tell, or the block is too short.
-    """
-
-    def __init__(self) -> None:
-        self.share: float | None = None
-        self._begin: CpuSeconds | None = None
-
-    def __enter__(self) -> OtherLoad:
-        """Take the counters."""
-        self._begin = cpu_seconds()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take them again."""
-        end = cpu_seconds()
-        if self._begin is not None and end is not None:
-            self.share = other_share(self._begin, end)

@@ -36,6 +36,7 @@ class Disturbances(msgspec.Struct, frozen=True, kw_only=True):
         throttled: Signs that the processor was held back.
         clock_before: The processor's clock at the beginning.
         clock_after: And at the end.
+        virtual: Whether this is a virtual machine, whose clock its host moves unseen.
     """
 
     seconds: float
@@ -50,6 +51,7 @@ class Disturbances(msgspec.Struct, frozen=True, kw_only=True):
     throttled: list[str] = []
     clock_before: CoreClock = CoreClock()
     clock_after: CoreClock = CoreClock()
+    virtual: bool = False
 
 
 class _Usage(NamedTuple):
@@ -68,6 +70,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     usage: _Usage | None = None
     clock: CoreClock = CoreClock()
     throttling: Throttling = Throttling()
+    virtual: bool = False
 
 
 def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) -> Reading:
@@ -88,6 +91,7 @@ def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) ->
         usage=_usage(),
         clock=clock,
         throttling=throttling(root) if throttled is None else throttled,
+        virtual="hypervisor" in field(root / "proc/cpuinfo", "flags").split(),
     )
 
 
@@ -136,6 +140,7 @@ def between(begin: Reading, end: Reading) -> Disturbances:
         throttled=_held_back(begin.throttling, end.throttling),
         clock_before=begin.clock,
         clock_after=end.clock,
+        virtual=end.virtual,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgekd.bench.measure.load import CpuSeconds, OtherLoad, other_seconds, other_share
+from edgekd.bench.measure.load import CpuSeconds, other_seconds, other_share
 from edgekd.bench.measure.watch import Disturbances, Reading, Watch, between, read_counters
 
 HERTZ = os.sysconf("SC_CLK_TCK")
@@ -40,9 +40,6 @@ def test_share_of_others():
     assert other_share(nothing, seconds(3, 10, own=4)) == 0.0
     assert other_share(nothing, seconds(0.1, 0.5)) is None
     assert other_seconds(nothing, seconds(3, 10, own=1)) == pytest.approx(2.0)
-    with OtherLoad() as load:
-        pass
-    assert load.share is None
 
 
 def test_what_happened_between_two_readings(tmp_path):
@@ -60,6 +57,15 @@ def test_what_happened_between_two_readings(tmp_path):
     assert seen.own_swap_bytes == 3072
     assert abs(seen.clock_jump_s) < 0.2
     assert seen.throttled == []
+
+
+@pytest.mark.parametrize(("flags", "virtual"), [("fpu hypervisor avx2", True), ("fpu avx2", False)])
+def test_a_virtual_machine_is_known(tmp_path, flags, virtual):
+    write_proc(tmp_path)
+    (tmp_path / "proc/cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    with Watch(tmp_path) as watch:
+        pass
+    assert watch.seen.virtual is virtual
 
 
 def test_time_that_a_hypervisor_took_is_no_load(tmp_path):
