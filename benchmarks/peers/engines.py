@@ -79,7 +79,11 @@ class Ours:
         assert series is not None
         samples = series.samples_ms
         return cls(
-            median(samples), fmean(samples), len(samples), series.other_load, dict(answer.facts)
+            median(samples),
+            fmean(samples),
+            len(samples),
+            (series.watch.other_load if series.watch else None),
+            dict(answer.facts),
         )
 
 

@@ -43,8 +43,7 @@ def run_job(job: Job) -> Answer:
 
 
 def _start(file: Path, job: Job) -> subprocess.CompletedProcess[str]:
-    preset = find_preset(job.preset)
-    limit = _LOADING_SECONDS + 2 * (preset.settle_seconds + preset.max_seconds)
+    limit = _LOADING_SECONDS + find_preset(job.preset, job.minutes).longest_seconds
     command = [sys.executable, "-m", "edgekd.bench.measure.worker", str(file)]
     # Thread pools that no option reaches (OpenMP in PyTorch, OpenCV's) take it from here.
     environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), "ORT_DISABLE_TELEMETRY": "1"}

@@ -17,7 +17,7 @@ from edgekd.bench.result import Energy, Latency, Memory, Minute, Row, ThreadPoin
 from edgekd.bench.rows import Entry, Step
 from edgekd.bench.statistics import summarise
 from edgekd.bench.validity import session_flags, validity_flags, validity_notes
-from edgekd.errors import EdgekdError
+from edgekd.errors import DeviceUnreachableError, EdgekdError
 
 __all__ = ["Plan", "measured"]
 
@@ -56,6 +56,9 @@ def measured(entry: Entry, on: Device, plan: Plan, step: Step) -> Row:
         on: The device.
         plan: What is measured.
         step: Told of each pass.
+
+    Raises:
+        DeviceUnreachableError: The board does not answer any more.
     """
     passes = _Passes(entry, on, plan, step)
     passes.attempt("latency", passes.speed)
@@ -85,6 +88,8 @@ class _Passes:
             answer = self.on.run(_job(self.entry, kind, self.plan, threads or self.plan.threads))
             self.changes.update(take(answer))
         except (WorkerError, EdgekdError) as error:
+            if isinstance(error, DeviceUnreachableError) and self.on.kind != "local":
+                raise  # the board is gone, and the next pass would wait for it again
             self.flags.append(f"{kind}-not-measured: {error}")
         self.step(1)
 

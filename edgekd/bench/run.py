@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -81,7 +81,7 @@ class _Run:
         self.host = Remembering(LocalDevice("host"), self.journal)
         found = find_device(request.device, wheelhouse=request.wheelhouse)
         self.device = Remembering(found, self.journal) if found is not None else None
-        self.lost: DeviceUnreachableError | None = None
+        self.lost: EdgekdError | None = None
         self.interrupted = False
         self.missing: list[str] = []
         self.progress = _progress(console)
@@ -127,28 +127,35 @@ class _Run:
             with self._step(f"preparing {device.name}", 1) as step:
                 device.prepare(bundles, self.data.paths, self.progress.console.print)
                 step(1)
-        except DeviceUnreachableError as error:
+        except (DeviceUnreachableError, MissingDependencyError) as error:
             self._lose(error)
+            return {}
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.missing.append(f"{device.name}: {_INTERRUPTED} before anything was measured")
             return {}
         self.plan = replace(self.plan, energy="power_sensor" in facts)
         return facts
 
-    def _lose(self, error: DeviceUnreachableError) -> None:
+    def _lose(self, error: DeviceUnreachableError | MissingDependencyError) -> None:
         self.lost = error
-        self.missing.append(f"{self.request.device} does not answer: {error.message}")
+        silent = isinstance(error, DeviceUnreachableError)
+        why = "does not answer" if silent else "lacks something"
+        self.missing.append(f"{self.request.device} {why}: {error.message}")
 
     def _described(self, before: dict[str, Any]) -> results.Device:
         device = self.device
         if device is None:
             return results.Device(name=self.request.device, kind="not-configured")
         facts = dict(before)
-        if self.lost is None:
-            after = device.facts().get("temperatures_c")
-            facts |= {"temperatures_after_c": after} if after is not None else {}
+        if self.lost is None and not self.interrupted:
+            with suppress(DeviceUnreachableError):  # all that counts was measured
+                after = device.facts().get("temperatures_c")
+                facts |= {"temperatures_after_c": after} if after is not None else {}
         return results.Device(
             name=device.name,
             kind=device.kind,
-            emulated=self.lost is None and device.emulated,
+            emulated=bool(facts) and self.lost is None and device.emulated,
             facts=facts,
         )
 
@@ -224,6 +231,9 @@ class _Run:
         except KeyboardInterrupt:
             self.interrupted = True
             row = _not_measured(entry, _INTERRUPTED)
+        except DeviceUnreachableError as error:
+            self._lose(error)
+            row = _not_measured(entry, error.message)
         # A device without a power sensor lacks nothing that was asked for.
         flags = [flag for flag in row.flags if not flag.startswith("energy-")]
         lacking = [flag for flag in flags if "-not-measured: " in flag]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import say
-from edgekd.errors import DeviceUnreachableError, InputError
+from edgekd.errors import DeviceUnreachableError, InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from edgekd.bench.request import BenchRequest
@@ -156,6 +156,7 @@ def _tell_missing(results: list[Result]) -> None:
 
     Raises:
         DeviceUnreachableError: A device does not answer.
+        MissingDependencyError: A device lacks Python or a package.
         KeyboardInterrupt: The user ended the run.
     """
     missing = [line for result in results for line in result.missing]
@@ -165,6 +166,11 @@ def _tell_missing(results: list[Result]) -> None:
     if lost:
         hint = "check it with `edgekd doctor --device`; the same command goes on from here"
         raise DeviceUnreachableError(lost[0], hint)
+    lacking = [line for line in missing if " lacks something: " in line]
+    if lacking:
+        error = MissingDependencyError("a package", "tflite", "measure there")
+        error.message, error.hint = lacking[0], "install it there, or give --wheelhouse"
+        raise error
     if any("interrupted" in line for line in missing):
         raise KeyboardInterrupt
 

@@ -369,8 +369,7 @@ def _needs(bundles: Sequence[Path]) -> list[Need]:
 
 def _limit(job: Job) -> float:
     """Seconds after which a job is given up."""
-    preset = find_preset(job.preset)
-    series = 2 * (preset.settle_seconds + preset.max_seconds)
+    series = find_preset(job.preset, job.minutes).longest_seconds
     images = _SECONDS_OF_AN_IMAGE * len(job.images) if job.kind == "accuracy" else 0.0
     return _LOADING_SECONDS + series + images
 

@@ -77,6 +77,7 @@ _SENTENCES = {
     "sweep-not-measured": "Other numbers of threads were not measured: {}.",
     "throttled": "The processor was slowed down by heat or low voltage: {}.",
     "too-few-samples": "Fewer runs were taken than the preset asks for: {}.",
+    "virtual-machine": "This is a virtual machine, whose host moves the clock: {}.",
     "unsteady": "The times went up and down while they were taken: {}.",
 }
 
