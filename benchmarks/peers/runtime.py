@@ -30,7 +30,7 @@ from photos import NOISE, QUALITY, make_photos
 from summary import aims_of, cold_summary, memory_summary, speed_summary
 from tables import markdown
 
-from edgekd.bench.measure.load import other_share
+from edgekd.bench.measure.load import CpuSeconds, cpu_seconds, other_share
 from edgekd.bench.measure.machine import local_facts
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.errors import EdgekdError, InputError
@@ -92,12 +92,11 @@ def _result(options: argparse.Namespace) -> dict[str, Any]:
         measured = _measured(ready, photos, effort)
         ended = _processor_seconds()
         sizes = {size: _sizes(of_size) for size, of_size in photos.items()}
-    own = ended[2] - began[2]
     return {
         "command": shlex.join(["python", "benchmarks/peers/runtime.py", *_shown(options)]),
         "revision": _revision(),
         "machine": local_facts(),
-        "load": {"before": before, "other_share": other_share(began[:2], ended[:2], own)},
+        "load": {"before": before, "other_share": other_share(began, ended)},
         "effort": dataclasses.asdict(effort),
         "subjects": [subject.facts for subject in subjects],
         "photos": {"source": _source(options), "bytes": sizes},
@@ -150,12 +149,10 @@ def _sizes(of_size: Sequence[Any]) -> list[int]:
     return [photo.path.stat().st_size for photo in of_size]
 
 
-def _processor_seconds() -> tuple[float, float, float]:
-    """Of the whole machine: busy, all; and of this process with its ended children."""
-    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    idle, hertz = ticks[3] + ticks[4], os.sysconf("SC_CLK_TCK")
-    own = os.times()
-    return (sum(ticks) - idle) / hertz, sum(ticks) / hertz, sum(own[:4])
+def _processor_seconds() -> CpuSeconds:
+    """Of the whole machine; its own are those of this process and its ended children."""
+    found = cpu_seconds() or CpuSeconds(0.0, 0.0, 0.0, 0.0)
+    return found._replace(own=sum(os.times()[:4]))
 
 
 def _revision() -> str | None:
