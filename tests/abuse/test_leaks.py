@@ -33,8 +33,8 @@ def leaks(found: dict[str, Any], count: int, bare: int = 0) -> set[str]:
 
 
 def test_leaks_would_be_seen(loop: Any) -> None:
-    found = loop("leaky", "tflite", "bytes", 40, 20)
-    assert leaks(found, 40) == {"memory", "files", "threads", "places"}
+    found = loop("leaky", "tflite", "bytes", 100, 20)
+    assert leaks(found, 100) == {"memory", "files", "threads", "places"}
 
 
 def test_forty_openings_leak_nothing(backend: str, loop: Any) -> None:

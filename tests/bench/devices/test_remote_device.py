@@ -219,9 +219,14 @@ def test_ctrl_c_ends_the_process_there(make_device, make_bundle, images) -> None
         os.kill(os.getpid(), signal.SIGINT)
 
     stopper = threading.Thread(target=stop)
-    stopper.start()
-    with pytest.raises(KeyboardInterrupt):
-        device.run(job)
+    # A worker of pytest-xdist would end at once.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        stopper.start()
+        with pytest.raises(KeyboardInterrupt):
+            device.run(job)
+    finally:
+        signal.signal(signal.SIGINT, before)
     stopper.join()
     (worker,) = stopped
     waits = 0
