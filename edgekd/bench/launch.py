@@ -14,7 +14,7 @@ from edgekd import errors
 from edgekd.bench.measure.job import Answer, Failure, Job
 from edgekd.bench.measure.timing import find_preset
 
-__all__ = ["WorkerError", "run_job"]
+__all__ = ["WorkerError", "raised_again", "run_job"]
 
 _LOADING_SECONDS = 300.0
 
@@ -38,7 +38,7 @@ def run_job(job: Job) -> Answer:
             raise WorkerError(_last_words(process))
         answer = msgspec.json.decode(output.read_bytes(), type=Answer)
     if answer.failure is not None:
-        raise _error(answer.failure)
+        raise raised_again(answer.failure)
     return answer
 
 
@@ -62,7 +62,7 @@ def _last_words(process: subprocess.CompletedProcess[str]) -> str:
     return f"the measuring process ended with {how}" + (f": {lines[-1]}" if lines else "")
 
 
-def _error(failure: Failure) -> errors.EdgekdError:
+def raised_again(failure: Failure) -> errors.EdgekdError:
     """The error of the other process, raised anew as what it was."""
     kind = getattr(errors, failure.kind, errors.ArtefactError)
     error: errors.EdgekdError = kind.__new__(kind)

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgekd import errors
 from edgekd.bench.devices.package import pack_runner
 from edgekd.bench.devices.probe import BASE, ENGINES, BoardFacts, DeviceLacksError, Need, ask_board
 from edgekd.bench.devices.store import Blob, Say, Store, blob_of, silent
@@ -27,7 +26,7 @@ from edgekd.bench.devices.transport import (
     quoted_path,
 )
 from edgekd.bench.devices.wheels import Wheel, choose_wheels, first_of, read_wheelhouse
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.launch import WorkerError, raised_again
 from edgekd.bench.measure.job import Answer, Failure, Job
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import DeviceUnreachableError, EdgekdError, InputError
@@ -345,10 +344,7 @@ def _error(failure: Failure) -> EdgekdError:
     if failure.kind == "MissingDependencyError":
         hint = f"on the device: {failure.hint}; or give a folder of wheels with --wheelhouse"
         return DeviceLacksError(failure.message, hint, failure.message.split(" ")[0])
-    kind = getattr(errors, failure.kind, errors.ArtefactError)
-    error: EdgekdError = kind.__new__(kind)
-    EdgekdError.__init__(error, failure.message, failure.hint)
-    return error
+    return raised_again(failure)
 
 
 def _needs(bundles: Sequence[Path]) -> list[Need]:
