@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -207,28 +208,37 @@ def test_a_process_that_is_killed_there_is_a_crash_and_no_broken_link(
     killer.join()
 
 
-def test_ctrl_c_ends_the_process_there(make_device, make_bundle, images) -> None:
+CTRL_C = """
+import signal, sys
+from edgekd.bench.devices.board import RemoteDevice
+from edgekd.bench.devices.ssh import SshTransport
+from edgekd.bench.measure.job import Job
+import msgspec
+
+host, options, folder, job = sys.argv[1], sys.argv[2].split("\\t"), sys.argv[3], sys.argv[4]
+signal.signal(signal.SIGINT, signal.default_int_handler)
+device = RemoteDevice(
+    "rpi", "ssh", ("rpi",), SshTransport(host, options), python=sys.executable, folder=folder
+)
+try:
+    device.run(msgspec.json.decode(job, type=Job))
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_ends_the_process_there(make_device, make_bundle, images, sshd: Sshd) -> None:
     bundle, device = make_bundle(), make_device()
     device.prepare([bundle], images, print)
     folder = Path(device.store.folder)
     job = msgspec.structs.replace(_job("latency", bundle, images), preset="normal")
-    stopped: list[str] = []
-
-    def stop() -> None:
-        stopped.extend(_await_worker(folder, []))
-        os.kill(os.getpid(), signal.SIGINT)
-
-    stopper = threading.Thread(target=stop)
-    # A worker of pytest-xdist would end at once.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        stopper.start()
-        with pytest.raises(KeyboardInterrupt):
-            device.run(job)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    stopper.join()
-    (worker,) = stopped
+    command = [sys.executable, "-c", CTRL_C, sshd.host, "\t".join(sshd.options), str(folder)]
+    command.append(msgspec.json.encode(job).decode())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
+        (worker,) = _await_worker(folder, [])
+        host.send_signal(signal.SIGINT)
+        told, _ = host.communicate(timeout=60)
+    assert told == "stopped\n"
     waits = 0
     while Path("/proc", worker).exists():
         waits += 1

@@ -17,6 +17,17 @@ pytestmark = pytest.mark.skipif(
     chromium.PROGRAM is None, reason="there is no Chromium: apt install chromium"
 )
 
+# What Chromium itself asks now and then, whatever page is open. The page's own requests are told by
+# `browser.requests()` too, which would have them.
+BROWSERS_OWN = tuple(
+    f"CONNECT {host}:443".encode()
+    for host in (
+        "accounts.google.com",
+        "content-autofill.googleapis.com",
+        "optimizationguide-pa.googleapis.com",
+    )
+)
+
 # Of each picture that is shown: its name, its strokes, and whether all lies inside of it.
 PICTURES = """
 [...document.querySelectorAll('svg')].filter(svg => svg.clientWidth > 0).map(svg => {
@@ -58,7 +69,9 @@ def proxy():
             except OSError:
                 return
             with connection:
-                knocks.append(connection.recv(200))
+                knock = connection.recv(200)
+            if not knock.startswith(BROWSERS_OWN):
+                knocks.append(knock)
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
