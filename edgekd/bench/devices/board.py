@@ -7,56 +7,29 @@ import itertools
 import os
 import shlex
 import socket
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from edgekd.bench.devices.package import pack_runner
-from edgekd.bench.devices.probe import BASE, ENGINES, BoardFacts, DeviceLacksError, Need, ask_board
-from edgekd.bench.devices.store import Blob, Say, Store, blob_of, silent
-from edgekd.bench.devices.transport import (
-    DeviceRefusedError,
-    DeviceSilentError,
-    Finished,
-    Transport,
-    quoted_path,
-)
-from edgekd.bench.devices.wheels import Wheel, choose_wheels, first_of, read_wheelhouse
+from edgekd.bench.devices.equipment import Equipment
+from edgekd.bench.devices.patience import PAUSES, Patience
+from edgekd.bench.devices.probe import ENGINES, BoardFacts, DeviceLacksError, Need
+from edgekd.bench.devices.store import Say, Store, silent
+from edgekd.bench.devices.transport import DeviceSilentError, Finished, Transport, quoted_path
 from edgekd.bench.launch import WorkerError, raised_again
 from edgekd.bench.measure.job import Answer, Failure, Job
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import DeviceUnreachableError, EdgekdError, InputError
 
-__all__ = ["PAUSES", "RemoteDevice"]
+__all__ = ["RemoteDevice"]
 
 T = TypeVar("T")
 
-PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before each new try over a link that was lost."""
 _LOADING_SECONDS = 300.0
 _SECONDS_OF_AN_IMAGE = 20.0
 _WORKER = "edgekd.bench.measure.worker"
-
-_UNPACK = """
-import os, shutil, sys, zipfile
-target, archives = sys.argv[1], sys.argv[2:]
-beside = target + ".new"
-shutil.rmtree(beside, ignore_errors=True)
-for archive in archives:
-    with zipfile.ZipFile(archive) as opened:
-        opened.extractall(beside)
-for name in os.listdir(beside):
-    if name.endswith(".data"):  # PyPA, binary distribution format: what goes beside the packages
-        for part in ("purelib", "platlib"):
-            folder = os.path.join(beside, name, part)
-            if os.path.isdir(folder):
-                shutil.copytree(folder, beside, dirs_exist_ok=True)
-os.rename(beside, target)
-"""
 
 
 class RemoteDevice:
@@ -73,6 +46,8 @@ class RemoteDevice:
         pauses: Seconds before each new try over a lost link.
     """
 
+    decides: ClassVar[bool] = True
+
     def __init__(
         self,
         name: str,
@@ -88,19 +63,22 @@ class RemoteDevice:
         self.name = name
         self.kind = kind
         self.targets = tuple(targets)
-        self.store = Store(transport, folder)
+        self._equipment = Equipment(name, transport, python, folder, wheelhouse)
         self._transport = transport
         self._python = python
-        self._wheelhouse = wheelhouse
-        self._pauses = tuple(pauses)
-        self._board: BoardFacts | None = None
-        self._runner = ""
-        self._site = ""
-        self._there: dict[str, str] = {}
-        self._blobs: dict[Path, Blob] = {}
+        self._patience = Patience(pauses)
         self._tokens = _tokens()
         self._left: list[str] = []
-        self._met = False
+
+    @property
+    def store(self) -> Store:
+        """What it holds of ours."""
+        return self._equipment.store
+
+    @property
+    def identity(self) -> str:
+        """See `Device`."""
+        return f"{self.kind} {self._transport.name} {self._python}"
 
     @property
     def emulated(self) -> bool:
@@ -114,7 +92,7 @@ class RemoteDevice:
             DeviceUnreachableError: It does not answer.
             DeviceLacksError: It has no Python that can run edgekd.
         """
-        return self._linked(self._asked)
+        return self._linked(self._equipment.board)
 
     def facts(self) -> dict[str, Any]:
         """See `Device`."""
@@ -122,12 +100,12 @@ class RemoteDevice:
 
     def prepare(self, bundles: Sequence[Path], images: Sequence[Path], say: Say) -> None:
         """See `Device`. What is there already is not sent again; a broken copy goes on."""
-        self._linked(lambda: self._equip(_needs(bundles), say))
-        self._linked(lambda: self._deploy(bundles, images, say))
+        self._linked(lambda: self._equipment.equip(_needs(bundles), say))
+        self._linked(lambda: self._equipment.deploy(bundles, images, say))
 
     def run(self, job: Job) -> Answer:
         """See `Device`. What the job names and is not there is brought there first."""
-        self._linked(lambda: self._equip((), silent))
+        self._linked(lambda: self._equipment.equip((), silent))
         translated = self._translated(job)
         done = self._linked(lambda: self._run_once(translated))
         return _answer(done)
@@ -135,106 +113,11 @@ class RemoteDevice:
     def clean(self) -> None:
         """Remove what edgekd put there."""
         self._linked(self.store.clean)
-        self._runner = self._site = ""
-        self._there.clear()
+        self._equipment.forget()
 
     def close(self) -> None:
         """See `Device`."""
         self._transport.close()
-
-    # ---- what has to be there ----
-
-    def _asked(self) -> BoardFacts:
-        if self._board is None:
-            self._board = ask_board(self._transport, self._python)
-        return self._board
-
-    def _equip(self, needs: Sequence[Need], say: Say) -> None:
-        """The device part of edgekd, and the packages: the base must be there, an engine should."""
-        board = self._asked()
-        if not self._runner:
-            self._runner = self._put_runner(say)
-        wanted = (*BASE, *needs)
-        if board.lacks(wanted) and self._wheelhouse is not None and not self._site:
-            self._site = self._put_site(read_wheelhouse(self._wheelhouse), wanted, say)
-            board = self._board = ask_board(self._transport, self._python, path=self._site)
-        if lacking := board.lacks(BASE):
-            raise self._lacks(lacking)
-
-    def _put_runner(self, say: Say) -> str:
-        with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
-            archive = Path(folder, "runner.zip")
-            archive.write_bytes(pack_runner())
-            blob = blob_of(archive)
-            self.store.put([blob], say)
-        # Unpacked, since Python keeps no byte code of what it reads out of an archive.
-        return self._unpacked(f"runner-{blob.sha256}", [blob])
-
-    def _put_site(self, wheels: Sequence[Wheel], needs: Sequence[Need], say: Say) -> str:
-        wanted = [first_of(need, wheels) for need in needs]
-        chosen, foreign = choose_wheels(wheels, wanted, self._asked())
-        if foreign:
-            raise self._foreign(foreign)
-        if not chosen:
-            return ""
-        blobs = [self._blob(wheel.path) for wheel in chosen]
-        self.store.put(blobs, say)
-        key = hashlib.sha256("".join(sorted(blob.sha256 for blob in blobs)).encode()).hexdigest()
-        return self._unpacked(f"site-{key}", blobs)
-
-    def _unpacked(self, name: str, archives: Sequence[Blob]) -> str:
-        target = f"{self.store.folder}/{name}"
-        sources = shlex.join(self.store.path(blob.sha256) for blob in archives)
-        quoted = shlex.quote(target)
-        unpack = f"{quoted_path(self._python)} - {quoted} {sources}"
-        command = f"test -d {quoted} || {unpack}"
-        done = self._transport.run(command, stdin=_UNPACK.encode(), timeout=_LOADING_SECONDS)
-        if done.code != 0:
-            raise DeviceRefusedError(
-                f"{self._transport.name}: what edgekd needs cannot be unpacked: {done.last_line}",
-                "see whether its disk is full; --clean-device removes what edgekd put there",
-            )
-        return target
-
-    def _foreign(self, names: Sequence[str]) -> DeviceLacksError:
-        board = self._asked()
-        place = f"Python {board.python[0]}.{board.python[1]} on {board.machine}"
-        place += f" with glibc {board.glibc_version or 'unknown'}"
-        message = f"the wheels of {', '.join(names)} in {self._wheelhouse} do not fit {self.name}"
-        hint = f"fetch those for {place}: pip download --only-binary :all: --platform …"
-        return DeviceLacksError(f"{message} ({place})", hint, names[0])
-
-    def _lacks(self, needs: Sequence[Need]) -> DeviceLacksError:
-        names = [need.distributions[0] for need in needs]
-        message = f"{self.name}: its {self._python} has no {', no '.join(names)}"
-        hint = f"there: {self._python} -m pip install {' '.join(names)}"
-        hint += "; or give a folder of wheels with --wheelhouse"
-        return DeviceLacksError(message, hint, names[0])
-
-    def _deploy(self, bundles: Sequence[Path], images: Sequence[Path], say: Say) -> None:
-        trees = {bundle: self._files_of(bundle) for bundle in bundles}
-        blobs = [blob for files in trees.values() for blob in files.values()]
-        blobs += [self._blob(image) for image in images]
-        self.store.put(blobs, say)
-        for image in images:
-            self._there[str(image)] = self.store.path(self._blob(image).sha256)
-        for bundle, files in trees.items():
-            alone = not bundle.is_dir()
-            there = self.store.path(files[""].sha256) if alone else self.store.tree(files)
-            self._there[str(bundle)] = there
-
-    def _files_of(self, bundle: Path) -> dict[str, Blob]:
-        if not bundle.is_dir():
-            return {"": self._blob(bundle)}
-        files = (path for path in sorted(bundle.rglob("*")) if path.is_file())
-        return {path.relative_to(bundle).as_posix(): self._blob(path) for path in files}
-
-    def _blob(self, path: Path) -> Blob:
-        if path not in self._blobs:
-            if not path.is_file():
-                raise InputError(f"there is no file {path}", "correct the path")
-            self._blobs[path] = blob_of(path)
-        return self._blobs[path]
 
     # ---- jobs ----
 
@@ -243,15 +126,16 @@ class RemoteDevice:
         if job.checkpoint is not None:
             message = f"a checkpoint is measured on this machine, not on {self.name}"
             raise InputError(message, "build a bundle of it with `edgekd build`")
+        place_of = self._equipment.place_of
         bundles = [] if job.bundle is None else [Path(job.bundle)]
-        if any(path not in self._there for path in (*map(str, bundles), *job.images)):
+        if None in map(place_of, (*map(str, bundles), *job.images)):
             images = [Path(image) for image in job.images]
-            self._linked(lambda: self._deploy(bundles, images, silent))
+            self._linked(lambda: self._equipment.deploy(bundles, images, silent))
         return msgspec.structs.replace(
             job,
             output="",
-            bundle=None if job.bundle is None else self._there[job.bundle],
-            images=[self._there[image] for image in job.images],
+            bundle=None if job.bundle is None else place_of(job.bundle),
+            images=[place_of(image) or image for image in job.images],
         )
 
     def _run_once(self, job: Job) -> Finished:
@@ -271,9 +155,8 @@ class RemoteDevice:
 
     def _command(self, job: Job, token: str) -> str:
         folder = self.store.folder
-        path = ":".join(part for part in (self._runner, self._site) if part)
         environment = {
-            "PYTHONPATH": path,
+            "PYTHONPATH": self._equipment.path,
             "OMP_NUM_THREADS": str(job.threads),
             "ORT_DISABLE_TELEMETRY": "1",
             "EDGEKD_CACHE": f"{folder}/cache",
@@ -303,20 +186,12 @@ class RemoteDevice:
 
     def _linked(self, action: Callable[[], T]) -> T:
         """Do something, again where a link is lost that was there."""
-        for pause in (*self._pauses, None):
-            try:
-                self._end_leftovers()
-                done = action()
-            except DeviceRefusedError:
-                raise
-            except DeviceUnreachableError:
-                if pause is None or not self._met:
-                    raise
-                time.sleep(pause)
-            else:
-                self._met = True
-                return done
-        raise AssertionError("the last try returns or raises")
+
+        def undisturbed() -> T:
+            self._end_leftovers()
+            return action()
+
+        return self._patience.hold(undisturbed)
 
 
 def _answer(done: Finished) -> Answer:
