@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import say
-from edgekd.errors import DeviceUnreachableError, InputError, MissingDependencyError
+from edgekd.cli.console import report_error, say
+from edgekd.errors import (
+    DeviceUnreachableError,
+    EdgekdError,
+    InputError,
+    MissingDependencyError,
+)
 
 if TYPE_CHECKING:
     from edgekd.bench.request import BenchRequest
@@ -104,17 +109,21 @@ def bench(
         )
         for name in names
     ]
-    results = _measure(requests)
-    for request, result in zip(requests, results, strict=True):
+    results, failed = _measure(requests)
+    for request, result in results:
         print_table(result)
         if request.out is not None:
             write_result(request.out, result)
             say(f"wrote {request.out}")
-    if html is not None:
+    if html is not None and results:
         photos = {path.name: path for path in subjects.data.paths}
-        write_page(results, html, images=photos.get)
+        write_page([result for _, result in results], html, images=photos.get)
         say(f"wrote {html}")
-    _tell_missing(results)
+    for error in failed:
+        report_error(error)
+    if failed:
+        raise typer.Exit(failed[0].exit_code)
+    _tell_missing([result for _, result in results])
 
 
 def _clean(names: list[str]) -> None:
@@ -135,20 +144,24 @@ def _file_of(json: Path | None, name: str, names: list[str]) -> Path | None:
     return json.with_name(f"{json.stem}-{name}{json.suffix}")
 
 
-def _measure(requests: list[BenchRequest]) -> list[Result]:
-    """One device after the other waits for nobody: several are measured at the same time."""
+def _measure(
+    requests: list[BenchRequest],
+) -> tuple[list[tuple[BenchRequest, Result]], list[EdgekdError]]:
+    """Results and errors. Several devices are measured at the same time."""
     from edgekd.bench.run import run_benchmark
 
     if len(requests) == 1:
-        return [run_benchmark(requests[0])]
-    from concurrent.futures import ThreadPoolExecutor
+        return [(requests[0], run_benchmark(requests[0]))], []
+    from edgekd.bench.side_by_side import run_side_by_side
 
-    from rich.console import Console
-
-    quiet = Console(stderr=True, quiet=True)  # two progress bars would write over each other
     say(f"measuring {', '.join(request.device for request in requests)} side by side")
-    with ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(lambda request: run_benchmark(request, console=quiet), requests))
+    results, failed = [], []
+    for request, outcome in zip(requests, run_side_by_side(requests), strict=True):
+        try:
+            results.append((request, outcome.require()))
+        except EdgekdError as error:
+            failed.append(error)
+    return results, failed
 
 
 def _tell_missing(results: list[Result]) -> None:

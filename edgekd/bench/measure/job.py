@@ -9,8 +9,19 @@ import msgspec
 from edgekd.bench.measure.energy import EnergyAnswer
 from edgekd.bench.measure.sustained import MinuteSample
 from edgekd.bench.measure.watch import Disturbances
+from edgekd.errors import EdgekdError
 
-__all__ = ["Answer", "Failure", "Job", "Kind", "MemoryAnswer", "Seen", "Series"]
+__all__ = [
+    "Answer",
+    "Failure",
+    "Job",
+    "Kind",
+    "MemoryAnswer",
+    "RunStatistics",
+    "Seen",
+    "Series",
+    "failure_of",
+]
 
 Kind = Literal["facts", "accuracy", "latency", "memory", "sweep", "sustained", "energy"]
 
@@ -54,6 +65,32 @@ class Series(_Section, frozen=True, kw_only=True):
     watch: Disturbances | None = None
 
 
+class RunStatistics(_Section, frozen=True, kw_only=True):
+    """What a program that keeps no samples says of a series. What it does not say is None.
+
+    Attributes:
+        n: Runs.
+        first_ms: The first of them.
+        mean_ms: Their mean.
+        std_ms: Their standard deviation, of the population.
+        min_ms: The fastest.
+        max_ms: The slowest.
+        p5_ms: 5th percentile.
+        p50_ms: Median.
+        p95_ms: 95th percentile.
+    """
+
+    n: int
+    first_ms: float | None = None
+    mean_ms: float | None = None
+    std_ms: float | None = None
+    min_ms: float | None = None
+    max_ms: float | None = None
+    p5_ms: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+
+
 class Seen(_Section, frozen=True, kw_only=True):
     """What a bundle said of one image."""
 
@@ -80,7 +117,13 @@ class Failure(_Section, frozen=True, kw_only=True):
 
 
 class Answer(_Section, frozen=True, kw_only=True):
-    """What the measuring process found; `failure` alone where it could not."""
+    """What the measuring process found; `failure` alone where it could not.
+
+    Attributes:
+        told: In the place of `model`, what a program without samples says of its runs.
+        flags: Why its times should not be trusted, as `code: words`, as far as only it can know.
+        notes: What else is to be known of them, likewise.
+    """
 
     failure: Failure | None = None
     machine: dict[str, Any] = {}
@@ -90,9 +133,18 @@ class Answer(_Section, frozen=True, kw_only=True):
     first_ms: float | None = None
     model: Series | None = None
     end_to_end: Series | None = None
+    told: RunStatistics | None = None
     memory: MemoryAnswer | None = None
     minutes: list[MinuteSample] = []
     energy: EnergyAnswer | None = None
     no_energy: str = ""
     temperatures_before_c: dict[str, float] = {}
     temperatures_after_c: dict[str, float] = {}
+    flags: list[str] = []
+    notes: list[str] = []
+
+
+def failure_of(error: EdgekdError) -> Failure:
+    """The error under the nearest class that `edgekd.errors` has: the other side knows those."""
+    known = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "edgekd.errors")
+    return Failure(kind=next(known), message=error.message, hint=error.hint)

@@ -22,7 +22,7 @@ from edgekd.bench.measure.energy import (
     sensor_facts,
     why_no_sensor,
 )
-from edgekd.bench.measure.job import Answer, Failure, Job, Kind, Seen, Series
+from edgekd.bench.measure.job import Answer, Job, Kind, Seen, Series, failure_of
 from edgekd.bench.measure.machine import local_facts, temperatures
 from edgekd.bench.measure.memory import PeakMemory
 from edgekd.bench.measure.subject import Subject, open_bundle, open_checkpoint
@@ -51,8 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         answer = do(job)
     except EdgekdError as error:
-        failure = Failure(kind=type(error).__name__, message=error.message, hint=error.hint)
-        answer = Answer(failure=failure)
+        answer = Answer(failure=failure_of(error))
     encoded = msgspec.json.encode(answer)
     if by_pipe:
         sys.stdout.flush()
