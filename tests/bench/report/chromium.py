@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import os
 import select
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,24 @@ class Chromium:
         os.close(self._read)
         self._process.terminate()
         self._process.wait(10)
+
+
+def main() -> None:
+    """Take a picture of the top of a page, as a screen of that size shows it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--width", type=int, default=1100)
+    parser.add_argument("--height", type=int, default=1150)
+    parser.add_argument("--dark", action="store_true")
+    options = parser.parse_args()
+    size = {"width": options.width, "height": options.height}
+    with tempfile.TemporaryDirectory(prefix="edgekd-chromium-") as folder:
+        browser = Chromium(Path(folder))
+        browser.open(options.page.resolve(), **size, dark=options.dark)
+        browser.screenshot(options.out, whole=False)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from results import board_result, emulated_result, other_images, sample_result
 from edgekd.bench.report.entries import entries_of, honest, sections_of
 from edgekd.bench.report.markdown import markdown_of
 from edgekd.bench.report.page import render_page
+from edgekd.bench.result import SCHEMA_VERSION
 
 
 def sections(*results):
@@ -51,7 +52,7 @@ def test_another_timed_span_stands_apart():
 def test_another_schema_stands_apart():
     newer = msgspec.structs.replace(board_result(), schema_version="2.0")
     _, second = sections(sample_result(), newer)
-    assert "it is written in schema 2.0, that one in 1.1" in second.apart[0]
+    assert f"it is written in schema 2.0, that one in {SCHEMA_VERSION}" in second.apart[0]
 
 
 def test_each_part_is_told_apart_from_every_part_before():
