@@ -89,21 +89,29 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
         DeviceUnreachableError: It does not answer.
         DeviceLacksError: It has no Python that can run edgekd.
     """
+    from edgekd.bench.devices import is_any_computer
     from edgekd.bench.devices.config import AdbConfig, find_configured, how_to_add
     from edgekd.bench.devices.examine import examine_board, examine_phone
     from edgekd.bench.devices.open import transport_of
     from edgekd.errors import InputError
 
     found = find_configured(name)
+    if found is None and is_any_computer(name):
+        raise InputError(
+            f"{name} is this machine", f"look at it with: edgekd doctor --target {name}"
+        )
     if found is None:
         raise InputError(f"there is no device {name!r} in any devices.toml", how_to_add(name))
     config, link = found.config, transport_of(found)
     try:
-        if isinstance(config, AdbConfig) and config.python is None:
-            seen, facts = examine_phone(link, config.benchmark_model)
-        else:
-            python = config.python or "python3"
-            seen, facts = examine_board(link, python, config.folder, found.target, wheelhouse)
+        seen: list[Observation] = []
+        facts: dict[str, Any] = {}
+        program = config.benchmark_model if isinstance(config, AdbConfig) else None
+        if isinstance(config, AdbConfig) and (program is not None or config.python is None):
+            seen, facts = examine_phone(link, program, here=config.push)
+        if config.python is not None:
+            own, more = examine_board(link, config.python, config.folder, found.target, wheelhouse)
+            seen, facts = [*seen, *own], facts | more
     finally:
         link.close()
     return DeviceReport(name, found.kind, found.target, seen, facts)

@@ -67,6 +67,16 @@ class Remembering:
         """As the device says; it may know only once it was spoken to."""
         return self._device.emulated
 
+    @property
+    def identity(self) -> str:
+        """As the device says."""
+        return self._device.identity
+
+    @property
+    def decides(self) -> bool:
+        """As the device says."""
+        return self._device.decides
+
     def facts(self) -> dict[str, Any]:
         """Read anew."""
         return self._device.facts()
@@ -79,7 +89,7 @@ class Remembering:
 
     def run(self, job: Job) -> Answer:
         """The answer that was kept, or a new one."""
-        key = (self._device.name, self._device.kind, *_identity(job))
+        key = (self._device.name, self._device.identity, *_identity(job))
         return self._journal.remember(key, Answer, lambda: self._device.run(job))
 
     def close(self) -> None:

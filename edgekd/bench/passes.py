@@ -13,14 +13,24 @@ from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.energy import joules_per_inference
 from edgekd.bench.measure.job import Answer, Job, Kind, Series
 from edgekd.bench.measure.timing import Preset
-from edgekd.bench.result import Energy, Latency, Memory, Minute, Row, ThreadPoint
+from edgekd.bench.result import (
+    SPAN_TENSOR,
+    Energy,
+    Latency,
+    LatencySeries,
+    Memory,
+    Minute,
+    Row,
+    ThreadPoint,
+)
 from edgekd.bench.rows import Entry, Step
-from edgekd.bench.statistics import summarise
+from edgekd.bench.statistics import as_told, summarise
 from edgekd.bench.validity import session_flags, validity_flags, validity_notes
 from edgekd.errors import DeviceUnreachableError, EdgekdError
 
 __all__ = ["Plan", "measured"]
 
+_NO_SAMPLES = "the measuring process gave no samples"
 _SMOKE = "smoke: the smoke preset was asked for"
 
 
@@ -34,6 +44,7 @@ class Plan:
         sweep: Further numbers of threads for the model alone.
         energy: Whether power is measured where the device has a sensor.
         images: Photos that are cycled through.
+        notes: What is to be known of every row.
     """
 
     preset: Preset
@@ -41,6 +52,7 @@ class Plan:
     images: Sequence[str]
     sweep: tuple[int, ...] = ()
     energy: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def passes(self) -> int:
@@ -79,7 +91,7 @@ class _Passes:
         self.entry, self.on, self.plan, self.step = entry, on, plan, step
         self.changes: dict[str, Any] = {}
         self.flags: list[str] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = list(plan.notes)
 
     def attempt(
         self, kind: Kind, take: Callable[[Answer], dict[str, Any]], threads: int | None = None
@@ -101,16 +113,30 @@ class _Passes:
         )
 
     def speed(self, answer: Answer) -> dict[str, Any]:
+        latency = self._told(answer) if answer.told is not None else self._sampled(answer)
+        self.flags += answer.flags
+        self.notes += answer.notes
+        return {"latency_ms": latency, "runtime": self.entry.row.runtime | _facts(answer)}
+
+    def _sampled(self, answer: Answer) -> Latency:
         if answer.model is None or answer.end_to_end is None:
-            raise WorkerError("the measuring process gave no samples")
+            raise WorkerError(_NO_SAMPLES)
         self._judge(answer, answer.model, answer.end_to_end)
-        latency = Latency(
+        return Latency(
             model=summarise(answer.model.samples_ms),
             end_to_end=summarise(answer.end_to_end.samples_ms),
             load_ms=answer.load_ms,
             first_ms=answer.first_ms,
         )
-        return {"latency_ms": latency, "runtime": self.entry.row.runtime | _facts(answer)}
+
+    def _told(self, answer: Answer) -> Latency:
+        return Latency(
+            model=_model_series(answer),
+            end_to_end=None,
+            model_span=SPAN_TENSOR,
+            load_ms=answer.load_ms,
+            first_ms=answer.first_ms,
+        )
 
     def _judge(self, answer: Answer, *both: Series) -> None:
         images = len(self.plan.images)
@@ -122,9 +148,7 @@ class _Passes:
         self.notes += validity_notes([series.watch for series in both], answer.facts)
 
     def point(self, answer: Answer) -> dict[str, Any]:
-        if answer.model is None:
-            raise WorkerError("the measuring process gave no samples")
-        found = summarise(answer.model.samples_ms)
+        found = _model_series(answer)
         threads = int(answer.facts.get("threads") or 0)
         point = ThreadPoint(threads=threads, p50=found.p50, p90=found.p90, n=found.n)
         return {"sweep": [*self.changes.get("sweep", []), point]}
@@ -163,6 +187,14 @@ def _job(entry: Entry, kind: Kind, plan: Plan, threads: int) -> Job:
         checkpoint=None if is_bundle else path,
         minutes=plan.preset.minutes or None,
     )
+
+
+def _model_series(answer: Answer) -> LatencySeries:
+    if answer.told is not None:
+        return as_told(answer.told)
+    if answer.model is None:
+        raise WorkerError(_NO_SAMPLES)
+    return summarise(answer.model.samples_ms)
 
 
 def _minutes(answer: Answer) -> list[Minute]:

@@ -211,15 +211,22 @@ class _Pair:
             yield from self._series(what, before, after, doubt)
 
     def _series(
-        self, what: str, old: LatencySeries, new: LatencySeries | None, doubt: str
+        self, what: str, old: LatencySeries | None, new: LatencySeries | None, doubt: str
     ) -> Iterator[Change]:
+        if old is None:
+            return
         for name in ("p50", "p90"):
             before, after = getattr(old, name), getattr(new, name, None)
-            if doubt or after is None:
+            bounds, others = (
+                getattr(old, f"{name}_interval"),
+                getattr(new, f"{name}_interval", None),
+            )
+            if doubt or before is None or after is None:
                 said = Said("unknown", doubt or _gone(self.new, "latency"))
+            elif bounds is None or others is None:
+                said = Said("unknown", "the timing program keeps no samples, hence no interval")
             else:
-                bounds = getattr(old, f"{name}_interval"), getattr(new, f"{name}_interval")
-                said = slower(before, after, *bounds, self.limits.tolerance)
+                said = slower(before, after, bounds, others, self.limits.tolerance)
             yield from self._change(f"{name} {what}, ms", before, after, said)
 
     def _doubt_of_times(self) -> str:

@@ -62,7 +62,7 @@ class BenchRequest:
         teacher: The teacher's checkpoint folder, or None.
         student: The float student's checkpoint folder, or None.
         preset: How long to measure.
-        threads: Threads of the engines; None takes the number of big cores, at most 4.
+        threads: Threads of the engines; None takes the device's big cores, at most 4.
         sweep: Further numbers of threads at which the model alone is timed.
         minutes: Length of the sustained run of the preset `sustained`; None takes its own.
         limit: At most so many images, or None.

@@ -15,6 +15,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPAN_END_TO_END",
     "SPAN_MODEL",
+    "SPAN_TENSOR",
     "ClassMetrics",
     "Comparison",
     "DataFacts",
@@ -33,10 +34,11 @@ __all__ = [
     "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
 SPAN_END_TO_END = "encoded photo in memory to the decision"
+SPAN_TENSOR = "input tensor to output tensor on the device, random pixels"
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,30 +57,35 @@ class Comparison(_Section, frozen=True, kw_only=True):
 
 
 class LatencySeries(_Section, frozen=True, kw_only=True):
-    """Milliseconds of single images, one after the other. No sample is ever dropped."""
+    """Milliseconds of single images, one after the other. No sample is ever dropped.
+
+    A program that keeps no samples leaves null what it does not say. `outliers` is how many samples
+    lie far above the rest; they are in every other number.
+    """
 
     p50: float
-    p90: float
+    p90: float | None
     p95: float | None
     p99: float | None
-    mean: float
-    std: float
-    min: float
-    max: float
+    mean: float | None
+    std: float | None
+    min: float | None
+    max: float | None
     n: int
-    p50_interval: tuple[float, float]
-    p90_interval: tuple[float, float]
+    outliers: int | None = None
+    p50_interval: tuple[float, float] | None
+    p90_interval: tuple[float, float] | None
     samples: list[float] = []
 
 
 class Latency(_Section, frozen=True, kw_only=True):
-    """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision.
+    """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision, or null.
 
     Two results stand in one picture only where their spans are the same.
     """
 
     model: LatencySeries
-    end_to_end: LatencySeries
+    end_to_end: LatencySeries | None
     model_span: str = SPAN_MODEL
     end_to_end_span: str = SPAN_END_TO_END
     load_ms: float | None = None
@@ -107,7 +114,7 @@ class ThreadPoint(_Section, frozen=True, kw_only=True):
 
     threads: int
     p50: float
-    p90: float
+    p90: float | None
     n: int
 
 

@@ -31,6 +31,7 @@ from edgekd.bench.passes import Plan, measured
 from edgekd.bench.request import BenchData, BenchRequest, data_facts
 from edgekd.bench.result import Result, Row
 from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry, unanswered
+from edgekd.bench.threads import threads_on, within_cores
 from edgekd.bundle import Bundle
 from edgekd.errors import (
     ArtefactError,
@@ -76,7 +77,6 @@ class _Run:
     def __init__(self, request: BenchRequest, console: Console | None) -> None:
         self.request = request
         self.data = request.data.limited(request.limit)
-        self.threads = request.threads or default_threads()
         self.journal = Journal.beside(request.out)
         self.host = Remembering(LocalDevice("host"), self.journal)
         found = find_device(request.device, wheelhouse=request.wheelhouse)
@@ -87,7 +87,7 @@ class _Run:
         self.progress = _progress(console)
         self.plan = Plan(
             preset=find_preset(request.preset, request.minutes),
-            threads=self.threads,
+            threads=request.threads or default_threads(),
             images=_timed_images(self.data),
             sweep=request.sweep,
         )
@@ -113,7 +113,7 @@ class _Run:
             data=facts,
             rows=rows,
             missing=list(dict.fromkeys(self.missing)),
-            host=local_facts() | {"threads": self.threads, "preset": self.request.preset},
+            host=local_facts() | {"threads": self.plan.threads, "preset": self.request.preset},
         )
         if not found.missing:
             self.journal.forget()
@@ -134,7 +134,16 @@ class _Run:
             self.interrupted = True
             self.missing.append(f"{device.name}: {_INTERRUPTED} before anything was measured")
             return {}
-        self.plan = replace(self.plan, energy="power_sensor" in facts)
+        threads = self.request.threads or threads_on(facts)
+        asked = (threads, *self.request.sweep)
+        (first, *others), notes = within_cores(asked, facts.get("cores_usable"))
+        self.plan = replace(
+            self.plan,
+            threads=first,
+            sweep=tuple(others),
+            energy="power_sensor" in facts,
+            notes=tuple(notes),
+        )
         return facts
 
     def _lose(self, error: DeviceUnreachableError | MissingDependencyError) -> None:
@@ -192,7 +201,7 @@ class _Run:
 
     def _bundle(self, path: Path) -> Entry:
         at_home = self._at_home(path)
-        if at_home and self.device is not None and self.lost is None:
+        if at_home and self.device is not None and self.device.decides and self.lost is None:
             try:
                 return self._answers(path, self.device, at_home=True)
             except DeviceUnreachableError as error:
@@ -204,10 +213,9 @@ class _Run:
         return self._answers(path, self.host, at_home=False)
 
     def _answers(self, path: Path, on: Device, *, at_home: bool) -> Entry:
+        threads = self.plan.threads if at_home else default_threads()
         with self._step(f"accuracy: {path.name}", len(self.data.images)) as step:
-            return bundle_entry(
-                path, self.data, on=on, at_home=at_home, threads=self.threads, step=step
-            )
+            return bundle_entry(path, self.data, on=on, at_home=at_home, threads=threads, step=step)
 
     def _at_home(self, path: Path) -> bool:
         """Whether the device is one that the bundle is for."""
@@ -228,6 +236,8 @@ class _Run:
         try:
             with self._step(f"speed and memory: {entry.row.name}", self.plan.passes) as step:
                 row = measured(entry, self.device, self.plan, step)
+            if not self.device.decides and entry.missing is None:
+                row = msgspec.structs.replace(row, flags=[*row.flags, _from_host(entry)])
         except KeyboardInterrupt:
             self.interrupted = True
             row = _not_measured(entry, _INTERRUPTED)
@@ -279,9 +289,13 @@ def _not_measured(entry: Entry, reason: str) -> Row:
     if entry.missing is not None:
         flags.append(f"accuracy-not-measured: {entry.missing.message}")
     elif entry.device is None:
-        engine = entry.row.runtime.get("engine", entry.row.backend)
-        flags.append(f"accuracy-from-host: {engine} on {platform.machine()}")
+        flags.append(_from_host(entry))
     return msgspec.structs.replace(entry.row, flags=[*entry.row.flags, *flags])
+
+
+def _from_host(entry: Entry) -> str:
+    engine = entry.row.runtime.get("engine", entry.row.backend)
+    return f"accuracy-from-host: {engine} on {platform.machine()}"
 
 
 def _timed_images(data: BenchData) -> list[str]:

@@ -8,11 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bench.measure.job import RunStatistics
 from edgekd.bench.measure.percentiles import nearest_rank, rank
 from edgekd.bench.result import LatencySeries
 from edgekd.errors import InputError
 
-__all__ = ["block_medians", "deviation", "outliers", "steadied", "summarise", "variation"]
+__all__ = [
+    "as_told",
+    "block_medians",
+    "deviation",
+    "outliers",
+    "steadied",
+    "summarise",
+    "variation",
+]
 
 BLOCKS = 5
 
@@ -46,9 +55,33 @@ def summarise(samples_ms: Sequence[float], *, seed: int = 0) -> LatencySeries:
         min=float(ordered[0]),
         max=float(ordered[-1]),
         n=int(values.size),
+        outliers=outliers(values),
         p50_interval=_rank_interval(ordered, 0.50, seed),
         p90_interval=_rank_interval(ordered, 0.90, seed),
         samples=[round(value, 5) for value in values.tolist()],
+    )
+
+
+def as_told(runs: RunStatistics) -> LatencySeries:
+    """The statistics that a program gave without samples; no percentile is guessed.
+
+    Raises:
+        InputError: It does not tell the median.
+    """
+    if runs.p50_ms is None:
+        raise InputError("the program tells no median of its runs", "take a newer version of it")
+    return LatencySeries(
+        p50=runs.p50_ms,
+        p90=None,
+        p95=runs.p95_ms if runs.n >= _MIN_FOR_P95 else None,
+        p99=None,
+        mean=runs.mean_ms,
+        std=runs.std_ms,
+        min=runs.min_ms,
+        max=runs.max_ms,
+        n=runs.n,
+        p50_interval=None,
+        p90_interval=None,
     )
 
 

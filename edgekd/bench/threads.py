@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgekd.errors import InputError
 
-__all__ = ["parse_threads", "within_cores"]
+__all__ = ["parse_threads", "threads_on", "within_cores"]
 
+_MOST = 4
 _EXAMPLE = "write e.g. 1,2,4"
 
 
@@ -26,6 +28,17 @@ def parse_threads(text: str) -> tuple[int, ...]:
     if min(counts) < 1:
         raise InputError(f"--threads {text} are not all positive", _EXAMPLE)
     return tuple(dict.fromkeys(counts))
+
+
+def threads_on(facts: Mapping[str, Any]) -> int:
+    """How many threads a device is measured with where the user does not say: its big cores.
+
+    Args:
+        facts: Of the device: `default_threads`, or else `cores`, of which 4 at most are taken; a
+            device that tells neither has 1.
+    """
+    known = facts.get("default_threads")
+    return int(known) if known else max(1, min(_MOST, int(facts.get("cores") or 1)))
 
 
 def within_cores(counts: Sequence[int], usable: int | None) -> tuple[tuple[int, ...], list[str]]:

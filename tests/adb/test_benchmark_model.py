@@ -131,11 +131,11 @@ def test_the_preset_and_the_model_reach_the_program(
     ]
     assert report.inference.p50_ms == 42.405
     assert report.command.startswith(f"{program} --graph=")
-    assert report.flags == [
+    assert report.flags == ["too-few-samples: model, 24 of 128 runs"]
+    assert report.notes == [
         "no-samples: benchmark_model tells mean, median, 5 % and 95 % alone",
         "random-input: benchmark_model runs on random pixels, not on photos",
         "model-alone: benchmark_model neither decodes nor decides",
-        "too-few-samples: model, 24 of 128 runs",
         "partitions: TfLiteXNNPackDelegate took 2136 of 2168 nodes in 65 pieces",
     ]
 

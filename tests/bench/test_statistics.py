@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.bench.statistics import block_medians, outliers, steadied, summarise, variation
+from edgekd.bench.measure.job import RunStatistics
+from edgekd.bench.statistics import (
+    as_told,
+    block_medians,
+    outliers,
+    steadied,
+    summarise,
+    variation,
+)
 from edgekd.errors import InputError
 
 times = st.lists(st.floats(0.001, 1e4), min_size=1, max_size=300)
@@ -121,6 +129,16 @@ def test_a_drift_survives_when_the_differences_between_images_are_taken_out():
 def test_blocks_need_two_samples_each():
     assert block_medians(np.arange(9.0)) == []
     assert block_medians(np.arange(10.0)) == [0.5, 2.5, 4.5, 6.5, 8.5]
+
+
+def test_what_a_program_tells_is_taken_and_nothing_added():
+    told = as_told(RunStatistics(n=300, mean_ms=2.0, p50_ms=1.9, p95_ms=2.5, max_ms=9.0))
+    assert (told.p50, told.p95, told.mean, told.max, told.n) == (1.9, 2.5, 2.0, 9.0, 300)
+    assert told.p90 is told.p99 is told.std is told.p50_interval is None
+    assert told.samples == []
+    assert as_told(RunStatistics(n=50, p50_ms=1.9, p95_ms=2.5)).p95 is None  # of too few runs
+    with pytest.raises(InputError, match="no median"):
+        as_told(RunStatistics(n=50, mean_ms=2.0))
 
 
 def test_outliers_are_counted():

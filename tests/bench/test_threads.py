@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekd.bench.threads import parse_threads, within_cores
+from edgekd.bench.threads import parse_threads, threads_on, within_cores
 from edgekd.errors import InputError
 
 
@@ -18,6 +18,13 @@ def test_what_is_no_count_is_refused(text):
     with pytest.raises(InputError) as caught:
         parse_threads(text)
     assert caught.value.hint == "write e.g. 1,2,4"
+
+
+def test_a_device_says_how_many_threads_it_is_measured_with():
+    assert threads_on({"default_threads": 2, "cores": 8}) == 2
+    assert threads_on({"cores": 8}) == 4
+    assert threads_on({"cores": 1}) == 1
+    assert threads_on({}) == 1
 
 
 def test_more_threads_than_cores_are_noted():

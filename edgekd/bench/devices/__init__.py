@@ -33,6 +33,14 @@ class Device(Protocol):
         """Whether its processor is imitated: answers count then, times do not."""
 
     @property
+    def identity(self) -> str:
+        """What tells it from another device of that name: how it is reached, what runs there."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether our runtime runs there, so that answers can come from it."""
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The targets whose bundles it is there for."""
 

@@ -15,11 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from edgekd.bench.devices.benchmark_report import (
-    BenchmarkModelReport,
-    Delegation,
-    read_report,
-)
+from edgekd.bench.devices.benchmark_report import BenchmarkModelReport, Delegation, read_report
 from edgekd.bench.devices.store import Store, blob_of
 from edgekd.bench.devices.transport import Finished, Transport
 from edgekd.bench.launch import WorkerError
@@ -90,8 +86,12 @@ def measure_by_benchmark_model(
     if done.code != 0:
         raise _failure(done, output, program, transport.name)
     report = read_report(output)
-    flags = _flags(report, settings.accelerator, preset)
-    return msgspec.structs.replace(report, flags=flags, command=command)
+    return msgspec.structs.replace(
+        report,
+        flags=list(_flags(report, settings.accelerator, preset)),
+        notes=list(_notes(report)),
+        command=command,
+    )
 
 
 def _program(transport: Transport, store: Store, settings: BenchmarkModelSettings) -> str:
@@ -143,20 +143,24 @@ def _failure(done: Finished, output: str, program: str, name: str) -> Exception:
     )
 
 
-def _flags(report: BenchmarkModelReport, accelerator: str | None, preset: Preset) -> list[str]:
-    flags = [_NO_SAMPLES, _RANDOM_INPUT, _MODEL_ALONE]
+def _flags(report: BenchmarkModelReport, accelerator: str | None, preset: Preset) -> Iterator[str]:
     runs = report.inference
     if runs.n < preset.runs:
-        flags.append(f"too-few-samples: model, {runs.n} of {preset.runs} runs")
+        yield f"too-few-samples: model, {runs.n} of {preset.runs} runs"
     variation = runs.std_ms / runs.mean_ms if runs.std_ms and runs.mean_ms else 0.0
     if variation > MAX_VARIATION:
-        flags.append(f"high-variation: model, standard deviation {variation:.0%} of the mean")
-    flags += [f"partitions: {_in_words(part)}" for part in report.delegations if _in_pieces(part)]
+        yield f"high-variation: model, standard deviation {variation:.0%} of the mean"
     if report.unknown_options:
-        flags.append(f"unknown-options: {' '.join(report.unknown_options)}")
+        yield f"unknown-options: {' '.join(report.unknown_options)}"
     if accelerator is not None and not _elsewhere(report):
-        flags.append(f"accelerator: {accelerator} was asked for, and nothing says that it was used")
-    return flags
+        yield f"accelerator: {accelerator} was asked for, and nothing says that it was used"
+
+
+def _notes(report: BenchmarkModelReport) -> Iterator[str]:
+    yield from (_NO_SAMPLES, _RANDOM_INPUT, _MODEL_ALONE)
+    for part in report.delegations:
+        if _in_pieces(part):
+            yield f"partitions: {_in_words(part)}"
 
 
 def _in_pieces(part: Delegation) -> bool:

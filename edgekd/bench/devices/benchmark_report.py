@@ -13,13 +13,13 @@ from collections.abc import Iterator
 import msgspec
 
 from edgekd.bench.launch import WorkerError
+from edgekd.bench.measure.job import RunStatistics
 
 __all__ = [
     "MEMORY_DEFINITION",
     "BenchmarkModelReport",
     "Delegation",
     "Footprint",
-    "RunStatistics",
     "read_report",
 ]
 
@@ -34,32 +34,6 @@ _MEGABYTE = 1024 * 1024
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
     pass
-
-
-class RunStatistics(_Section, frozen=True, kw_only=True):
-    """What the program says of a series of runs. What it does not say is None, never a guess.
-
-    Attributes:
-        n: Runs.
-        first_ms: The first of them.
-        mean_ms: Their mean.
-        std_ms: Their standard deviation, of the population.
-        min_ms: The fastest.
-        max_ms: The slowest.
-        p5_ms: 5th percentile.
-        p50_ms: Median.
-        p95_ms: 95th percentile.
-    """
-
-    n: int
-    first_ms: float | None = None
-    mean_ms: float | None = None
-    std_ms: float | None = None
-    min_ms: float | None = None
-    max_ms: float | None = None
-    p5_ms: float | None = None
-    p50_ms: float | None = None
-    p95_ms: float | None = None
 
 
 class Delegation(_Section, frozen=True, kw_only=True):
@@ -97,7 +71,8 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
         memory: None where the phone does not tell.
         delegations: Who ran what.
         unknown_options: Options that this version ignored.
-        flags: What is unknown or doubtful, as `kind: words`.
+        flags: Why its times should not be trusted, as `code: words`.
+        notes: What they leave unknown, likewise.
         command: What was run.
         output: All that the program said.
     """
@@ -110,6 +85,7 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
     delegations: list[Delegation] = []
     unknown_options: list[str] = []
     flags: list[str] = []
+    notes: list[str] = []
     command: str = ""
     output: str = ""
 

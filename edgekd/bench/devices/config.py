@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -73,17 +73,30 @@ class SshConfig(_Section, frozen=True, kw_only=True, tag="ssh"):
 class AdbConfig(_Section, frozen=True, kw_only=True, tag="adb"):
     """An Android device by the system's adb.
 
+    Without `python` and `benchmark_model`, it is asked for a `python3`. With both, the program
+    times the models and Python gives the answers.
+
     Attributes:
         serial: As `adb devices` shows it.
         python: A Python there, where there is one.
         folder: What edgekd may write to there.
-        benchmark_model: LiteRT's `benchmark_model` there, where there is one.
+        benchmark_model: LiteRT's `benchmark_model`: its path there.
+        push: Whether that path is one of this machine, and the program has to be brought there.
+        accelerator: `gpu` or `npu`, where the program is to use it.
+        options: Further options of the program.
     """
 
     serial: Word
     python: Text | None = None
     folder: Text = "/data/local/tmp/edgekd"
     benchmark_model: Text | None = None
+    push: bool = False
+    accelerator: Literal["gpu", "npu"] | None = None
+    options: list[str] = []
+
+    def __post_init__(self) -> None:
+        if self.benchmark_model is None and (self.push or self.accelerator or self.options):
+            raise ValueError("push, accelerator and options belong to benchmark_model")
 
 
 class EmulatedConfig(_Section, frozen=True, kw_only=True, tag="emulated"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,14 @@ def examine_board(
 
 
 def examine_phone(
-    transport: Transport, benchmark_model: str | None
+    transport: Transport, benchmark_model: str | None, *, here: bool = False
 ) -> tuple[list[Observation], dict[str, Any]]:
     """Look at a phone without a Python.
+
+    Args:
+        transport: The link.
+        benchmark_model: LiteRT's program, or None.
+        here: Whether that is on this machine, and will be brought there.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -91,16 +97,28 @@ def examine_phone(
 
     facts = android_facts(transport)
     named = f"by {transport.name}: {facts.get('model', 'a phone without a name')}"
-    runs = f"models are timed by {benchmark_model}"
-    if benchmark_model is None:
-        runs = "it has no Python, so nothing can run there: set `benchmark_model` or `python`"
     seen = [
         Observation("reach it", True, True, named),
-        Observation("runner", benchmark_model is not None, True, runs),
+        _runner(transport, benchmark_model, here),
     ]
     if zones := facts.get("temperatures_c"):
         seen.append(_temperature(zones))
     return seen, facts
+
+
+def _runner(transport: Transport, program: str | None, here: bool) -> Observation:
+    if program is None:
+        nothing = "it has no Python, so nothing can run there: set `benchmark_model` or `python`"
+        return Observation("runner", False, True, nothing)
+    if here:
+        there = Path(program).is_file()
+        missing = f"there is no {program} on this machine"
+    else:
+        there = transport.run(f"test -x {shlex.quote(program)}").code == 0
+        missing = f"there is no {program} on the phone that can be run; or set push = true"
+    return Observation(
+        "runner", there, True, f"models are timed by {program}" if there else missing
+    )
 
 
 def _title(board: BoardFacts) -> str:

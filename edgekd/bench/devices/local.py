@@ -22,11 +22,17 @@ class LocalDevice:
     name: str
     kind: ClassVar[str] = "local"
     emulated: ClassVar[bool] = False
+    decides: ClassVar[bool] = True
 
     @property
     def targets(self) -> tuple[str, ...]:
         """Its name."""
         return (self.name,)
+
+    @property
+    def identity(self) -> str:
+        """This machine is this machine."""
+        return self.kind
 
     def facts(self) -> dict[str, Any]:
         """Facts of this machine."""

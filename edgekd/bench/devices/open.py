@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgekd.bench.devices.adb import AdbTransport
+from edgekd.bench.devices.benchmark_model import BenchmarkModelSettings
 from edgekd.bench.devices.board import RemoteDevice
 from edgekd.bench.devices.command import CommandTransport
 from edgekd.bench.devices.config import (
@@ -13,13 +14,16 @@ from edgekd.bench.devices.config import (
     SshConfig,
     find_configured,
 )
+from edgekd.bench.devices.phone import PhoneDevice
 from edgekd.bench.devices.ssh import SshTransport
 from edgekd.bench.devices.transport import Transport
 
 __all__ = ["open_configured", "transport_of"]
 
 
-def open_configured(name: str, *, wheelhouse: Path | None = None) -> RemoteDevice | None:
+def open_configured(
+    name: str, *, wheelhouse: Path | None = None
+) -> RemoteDevice | PhoneDevice | None:
     """The configured device of that name, or None where there is none.
 
     Nothing is sent before it is asked for something.
@@ -30,11 +34,28 @@ def open_configured(name: str, *, wheelhouse: Path | None = None) -> RemoteDevic
     found = find_configured(name)
     if found is None:
         return None
+    transport, config = transport_of(found), found.config
+    if isinstance(config, AdbConfig) and config.benchmark_model is not None:
+        python = _by_python(found, transport, wheelhouse) if config.python else None
+        settings = BenchmarkModelSettings(
+            config.benchmark_model,
+            config.folder,
+            push=config.push,
+            accelerator=config.accelerator,
+            options=tuple(config.options),
+        )
+        return PhoneDevice(found.name, (found.target,), transport, settings, python=python)
+    return _by_python(found, transport, wheelhouse)
+
+
+def _by_python(
+    found: ConfiguredDevice, transport: Transport, wheelhouse: Path | None
+) -> RemoteDevice:
     return RemoteDevice(
         found.name,
         found.kind,
         (found.target,),
-        transport_of(found),
+        transport,
         python=found.config.python or "python3",
         folder=found.config.folder,
         wheelhouse=wheelhouse,
@@ -47,5 +68,5 @@ def transport_of(found: ConfiguredDevice) -> Transport:
     if isinstance(config, SshConfig):
         return SshTransport(config.host, config.options)
     if isinstance(config, AdbConfig):
-        return AdbTransport(config.serial)
+        return AdbTransport(config.serial, folder=str(PurePosixPath(config.folder).parent))
     return CommandTransport(f"emulated {config.board}", config.enter)

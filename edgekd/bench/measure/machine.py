@@ -46,6 +46,7 @@ def local_facts() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "cores_usable": _usable_cores(),
+        "default_threads": default_threads(),
         "ram_bytes": _meminfo("MemTotal"),
         "governor": text(_CPUS / "cpu0/cpufreq/scaling_governor"),
         "max_khz": number(_CPUS / "cpu0/cpufreq/cpuinfo_max_freq"),

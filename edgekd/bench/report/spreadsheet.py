@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.bench.report.entries import honest
-from edgekd.bench.result import Estimate, Latency, Result, Row
+from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, Row, ThreadPoint
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 
@@ -108,6 +108,9 @@ def _latency_columns(series: str, span: str) -> dict[str, str]:
                 key = f"latency_{series}_{name}_ms_interval_{bound}"
                 columns[key] = f"The same: {bound} bound of its 95 % interval"
     columns[f"latency_{series}_runs"] = "Number of timed runs"
+    columns[f"latency_{series}_outliers"] = (
+        "How many of them lie far above the rest; none is left out"
+    )
     return columns
 
 
@@ -226,12 +229,16 @@ def _latency(latency: Latency | None) -> dict[str, Any]:
         "latency_end_to_end_span": latency.end_to_end_span,
     }
     for name in _SERIES:
-        series = getattr(latency, name)
+        series: LatencySeries | None = getattr(latency, name)
+        if series is None:
+            continue
         cells |= {f"latency_{name}_{key}_ms": getattr(series, key) for key in _STATISTICS}
         cells[f"latency_{name}_runs"] = series.n
+        cells[f"latency_{name}_outliers"] = series.outliers
         for key, bounds in (("p50", series.p50_interval), ("p90", series.p90_interval)):
-            cells[f"latency_{name}_{key}_ms_interval_low"] = bounds[0]
-            cells[f"latency_{name}_{key}_ms_interval_high"] = bounds[1]
+            low, high = bounds or (None, None)
+            cells[f"latency_{name}_{key}_ms_interval_low"] = low
+            cells[f"latency_{name}_{key}_ms_interval_high"] = high
     return cells
 
 
@@ -254,9 +261,14 @@ def _resources(row: Row) -> dict[str, Any]:
     return cells
 
 
+def _swept(point: ThreadPoint) -> str:
+    slow = "" if point.p90 is None else f"{point.p90:.6g}"
+    return f"{point.threads}:{point.p50:.6g}:{slow}"
+
+
 def _series(row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = {
-        "thread_sweep": " ".join(f"{p.threads}:{p.p50:.6g}:{p.p90:.6g}" for p in row.sweep),
+        "thread_sweep": " ".join(map(_swept, row.sweep)),
         "sustained_minutes": " ".join(f"{m.minute}:{m.p50:.6g}:{m.p90:.6g}" for m in row.sustained),
     }
     if row.decisions is not None:

@@ -65,18 +65,23 @@ _SENTENCES = {
     "energy-not-measured": "Energy was not measured: {}.",
     "governor": "The processor was not set to a steady clock: {}.",
     "high-variation": "The times vary too much to be relied on: {}.",
+    "model-alone": "The model alone was timed: {}.",
+    "no-samples": "Only statistics of the runs are known: {}.",
     "latency-not-measured": "Speed was not measured: {}.",
     "memory-not-measured": "Memory was not measured: {}.",
     "other-load": "The machine was busy with other work: {}.",
     "partitions": "The engine runs the model in pieces, which costs time: {}.",
+    "random-input": "The times were not taken on photos: {}.",
     "slow-clock": "The processor ran slower than it can: {}.",
     "smoke": "The times show that the chain works and are no measurement: {}.",
     "stolen-time": "The hypervisor kept the machine waiting: {}.",
     "sustained-not-measured": "A sustained run was not measured: {}.",
     "swap": "The machine was swapping memory to disk: {}.",
     "sweep-not-measured": "Other numbers of threads were not measured: {}.",
+    "threads": "Not all threads that were asked for have a core: {}.",
     "throttled": "The processor was slowed down by heat or low voltage: {}.",
     "too-few-samples": "Fewer runs were taken than the preset asks for: {}.",
+    "unknown-options": "The timing program does not know some of its options: {}.",
     "virtual-machine": "This is a virtual machine, whose host moves the clock: {}.",
     "unsteady": "The times went up and down while they were taken: {}.",
 }
@@ -302,9 +307,13 @@ def environment_line(result: Result) -> str:
     known = [facts.get("model"), facts.get("cpu")]
     known.append(f"{facts['cores']} cores" if "cores" in facts else None)
     known.append(f"preset {host['preset']}" if "preset" in host else None)
-    known.append(f"{host['threads']} threads" if "threads" in host else None)
+    known.append(_threads(host["threads"]) if "threads" in host else None)
     known.append(result.created[:16].replace("T", " "))
     return ", ".join(str(each) for each in known if each)
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _plain_flag(code: str, details: dict[str, list[str]]) -> PlainFlag:

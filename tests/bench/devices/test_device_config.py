@@ -67,6 +67,7 @@ def test_the_first_file_that_has_it_wins(tmp_path: Path, monkeypatch: pytest.Mon
         (PI + "port = 22\n", r"\[rpi\].*`port`"),
         ('rpi = "pi@derm-1"\n', r"\[rpi\]"),
         ('[rpi]\nkind = "adb"\nserial = ""\n', r"\[rpi\].*\$\.serial"),
+        ('[rpi]\nkind = "adb"\nserial = "x"\npush = true\n', r"\[rpi\].*benchmark_model"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:

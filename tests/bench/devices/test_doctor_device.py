@@ -98,3 +98,9 @@ def test_a_device_that_is_not_configured(configure, here, capsys) -> None:
 def test_the_words_of_a_raspberry_pi(bits: int, words: str) -> None:
     """Values as the Raspberry Pi documentation of `vcgencmd get_throttled` explains them."""
     assert throttling_in_words(bits) == words
+
+
+def test_this_machine_is_no_device_of_a_file(configure, here, capsys) -> None:
+    configure(**here)
+    assert main(["doctor", "--device", "cpu"]) == 2
+    assert "edgekd doctor --target cpu" in capsys.readouterr().err

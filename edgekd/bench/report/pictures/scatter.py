@@ -22,7 +22,7 @@ _DIRECTIONS = tuple(
 
 @dataclass(frozen=True)
 class _Spot:
-    """p90 and balanced accuracy of an entry, with bounds; accuracy in percent."""
+    """Time and balanced accuracy of an entry, with bounds; accuracy in percent."""
 
     entry: Entry
     x: float
@@ -36,18 +36,21 @@ def accuracy_latency(
 ) -> str | None:
     """Balanced accuracy over p90 of the model call, with intervals, log scale.
 
+    Over p50 where an entry has no p90: one axis has one meaning.
     The teacher's accuracy is a dotted line, the Pareto front of each device (rows with valid times
     alone) a dashed one. Only entries of one timed span may be given.
 
     Returns:
         An SVG element; None where no entry has both numbers.
     """
-    spots = [spot for entry in entries if (spot := _spot(entry)) is not None]
+    timed = [entry.latency.model for entry in entries if entry.latency is not None]
+    tail = all(series.p90 is not None for series in timed)
+    spots = [spot for entry in entries if (spot := _spot(entry, tail)) is not None]
     if not spots:
         return None
     teacher = _teachers_accuracy(entries)
     axes = _axes(spots, teacher, width, height)
-    axes.grid_x("milliseconds per image, p90 of the model call (log scale)")
+    axes.grid_x(f"milliseconds per image, {'p90' if tail else 'p50'} of the model call (log scale)")
     axes.grid_y("balanced accuracy, %")
     _draw_teacher(axes, teacher)
     for device in dict.fromkeys(id(spot.entry.result) for spot in spots):
@@ -68,14 +71,15 @@ def pareto(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def _spot(entry: Entry) -> _Spot | None:
+def _spot(entry: Entry, tail: bool) -> _Spot | None:
     metrics, latency = entry.row.metrics, entry.latency
     if metrics is None or latency is None or metrics.balanced_accuracy.value is None:
         return None
     estimate, series = metrics.balanced_accuracy, latency.model
-    return _Spot(
-        entry, series.p90, series.p90_interval, 100 * (estimate.value or 0.0), _bounds(estimate)
-    )
+    x, interval = series.p50, series.p50_interval
+    if tail and series.p90 is not None:
+        x, interval = series.p90, series.p90_interval
+    return _Spot(entry, x, interval or (x, x), 100 * (estimate.value or 0.0), _bounds(estimate))
 
 
 def _bounds(estimate: Estimate) -> tuple[float, float]:

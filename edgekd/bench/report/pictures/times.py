@@ -24,10 +24,12 @@ def histograms(entry: Entry) -> str | None:
     its number and its slowest run: no sample is left out.
     """
     latency = entry.latency
-    if latency is None or not (latency.model.samples or latency.end_to_end.samples):
+    if latency is None:
         return None
-    shown = [("model", latency.model), ("whole", latency.end_to_end)]
-    shown = [(name, series) for name, series in shown if series.samples]
+    both = (("model", latency.model), ("whole", latency.end_to_end))
+    shown = [(name, series) for name, series in both if series is not None and series.samples]
+    if not shown:
+        return None
     drawing = Drawing(_WIDTH, _PANEL * len(shown))
     for index, (name, series) in enumerate(shown):
         _draw_panel(drawing, name, series, entry.mark.colour, index * _PANEL)
@@ -65,7 +67,8 @@ def _draw_panel(
 def _range(samples: np.ndarray, series: LatencySeries) -> tuple[float, float]:
     """From the fastest run to the slowest, or to where the tail grows thin."""
     low, high = float(samples.min()), float(samples.max())
-    reach = series.p90 + 4 * max(series.p90 - series.p50, 0.02 * series.p50)
+    slow = series.p90 or high
+    reach = slow + 4 * max(slow - series.p50, 0.02 * series.p50)
     cut = high if high <= reach * 1.2 else reach
     return low, max(cut, low * 1.001 + 1e-6)
 
@@ -79,9 +82,9 @@ def _outline(axes: Axes, counts: np.ndarray, edges: np.ndarray) -> list[Point]:
 
 
 def _draw_percentiles(axes: Axes, series: LatencySeries) -> None:
-    ends = {"p50": series.p50, "p90": series.p90}
-    apart = axes.x(series.p90) - axes.x(series.p50) > 34
-    for name, value in ends.items():
+    slow = series.p90 or series.p50
+    apart = axes.x(slow) - axes.x(series.p50) > 34
+    for name, value in (("p50", series.p50), ("p90", slow)):
         x = axes.x(min(value, axes.x.high))
         dashes = "" if name == "p50" else "3 2"
         line = [(x, axes.y.start), (x, axes.y.end - 4)]
@@ -98,7 +101,10 @@ def thread_sweep(entries: Sequence[Entry]) -> str | None:
         return None
     threads = sorted({point.threads for entry in swept for point in entry.row.sweep})
     times = [
-        time for entry in swept for point in entry.row.sweep for time in (point.p50, point.p90)
+        time
+        for entry in swept
+        for point in entry.row.sweep
+        for time in (point.p50, point.p90 or point.p50)
     ]
     x = Scale(0.0, float(max(len(threads) - 1, 1)), 60.0, 340.0)
     axes = _time_axes(x, times)
@@ -108,7 +114,8 @@ def thread_sweep(entries: Sequence[Entry]) -> str | None:
     for entry in swept:
         points = [(x(float(threads.index(p.threads))), axes.y(p.p50)) for p in entry.row.sweep]
         for (place, low), point in zip(points, entry.row.sweep, strict=True):
-            axes.drawing.path([(place, low), (place, axes.y(point.p90))], stroke=entry.mark.colour)
+            high = axes.y(point.p90 or point.p50)
+            axes.drawing.path([(place, low), (place, high)], stroke=entry.mark.colour)
         _draw_series(axes, entry, points)
     said = "; ".join(
         f"{entry.label}: "
