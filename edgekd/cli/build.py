@@ -64,7 +64,7 @@ def build(
 ) -> None:
     """Lower a student to the bundle of each target; a file that loses too much fails (exit 4)."""
     if on_device is not None:
-        from edgekd.lower.finish import finish_on_device
+        from edgekd.lower.engine.finish import finish_on_device
 
         finished = finish_on_device(on_device, say)
         say(f"finished {finished}")

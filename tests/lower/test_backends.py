@@ -15,7 +15,7 @@ from edgekd.errors import InputError, MissingDependencyError
 from edgekd.lower import backends
 from edgekd.lower.backends import Backend, backend_names, get_backend
 from edgekd.lower.backends.base import missing_tool
-from edgekd.lower.onnx_lint import check_onnx
+from edgekd.lower.engine.lint import check_onnx
 from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 from edgekd.runtime.sessions import open_session
 
@@ -328,7 +328,8 @@ def test_half_precision_starts_behind_the_normalisation(lowered: Any) -> None:
 )
 @pytest.mark.parametrize("precision", get_backend("tensorrt").precisions)
 def test_tensorrt_builds_every_precision(precision: str, lowered: Any, tmp_path: Path) -> None:
-    from edgekd.lower.engine import build_engine, load_tensorrt_rtx
+    from edgekd.lower.engine.builder import build_engine
+    from edgekd.lower.engine.library import load_tensorrt_rtx
 
     report = build_engine(
         lowered("tensorrt", precision) / "model.onnx",

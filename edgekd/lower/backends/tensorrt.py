@@ -142,7 +142,7 @@ def _take_off(
 
 
 def _check(file: Path) -> None:
-    from edgekd.lower.onnx_lint import check_onnx
+    from edgekd.lower.engine.lint import check_onnx
 
     findings = check_onnx(file)
     if findings:

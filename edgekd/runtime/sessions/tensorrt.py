@@ -33,7 +33,7 @@ def open_file(
     """Open a serialized engine. Errors: see `open_session`.
 
     Args:
-        model: The engine, built on this very device by `edgekd.lower.engine`.
+        model: The engine, built on this very device by `edgekd.lower.engine.builder`.
         threads: Taken for likeness with the other sessions; the GPU does the work.
         accelerator: Likewise; what is not `gpu` is not obtained.
         require: See `open_session`.

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekd.errors import ArtefactError
-from edgekd.lower.onnx_lint import check_onnx
+from edgekd.lower.engine.lint import check_onnx
 
 Change = Callable[[onnx.ModelProto], None]
 

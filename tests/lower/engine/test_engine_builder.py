@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
-from edgekd.lower import engine
-from edgekd.lower.engine import EngineBuildError, build_engine
+from edgekd.lower.engine import library
+from edgekd.lower.engine.builder import EngineBuildError, build_engine
 from edgekd.lower.precision import Variant
 
 needs_rtx = pytest.mark.skipif(
@@ -49,7 +49,7 @@ def test_tensorrt_takes_what_the_backend_lowers(
     report = build_engine(
         mobilenet[precision],
         out,
-        trt=engine.load_tensorrt_rtx(),
+        trt=library.load_tensorrt_rtx(),
         workspace_bytes=1 << 28,
         compute_capabilities=("SM86", "SM89"),
     )
@@ -80,7 +80,7 @@ def test_parser_errors_name_the_node(tmp_path: Path) -> None:
         build_engine(
             file,
             tmp_path / "model.engine",
-            trt=engine.load_tensorrt_rtx(),
+            trt=library.load_tensorrt_rtx(),
             compute_capabilities=("SM86",),
         )
     assert not (tmp_path / "model.engine").exists()
@@ -92,7 +92,7 @@ def test_unknown_compute_capability(mobilenet: dict[str, Path], tmp_path: Path) 
         build_engine(
             mobilenet["fp32"],
             tmp_path / "model.engine",
-            trt=engine.load_tensorrt_rtx(),
+            trt=library.load_tensorrt_rtx(),
             compute_capabilities=("SM10",),
         )
     assert "SM86" in caught.value.hint
@@ -231,7 +231,7 @@ def test_missing_tensorrt(onnx_file: Path) -> None:
 
 
 def test_missing_rtx_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine.load_tensorrt_rtx.cache_clear()
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    library.load_tensorrt_rtx.cache_clear()
+    monkeypatch.setattr(library, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="tensorrt-rtx-cu13-bindings"):
-        engine.load_tensorrt_rtx()
+        library.load_tensorrt_rtx()

@@ -10,7 +10,7 @@ import msgspec
 
 from edgekd.bundle import MANIFEST, SELFTEST, Bundle, Manifest, write_bundle
 from edgekd.errors import GateFailedError, InputError
-from edgekd.lower.engine import build_engine
+from edgekd.lower.engine.builder import build_engine
 from edgekd.runtime.selftest import Vectors, run_selftest
 from edgekd.runtime.sessions import open_session
 

@@ -6,24 +6,19 @@ chosen by timing on that very GPU; so the host hands over ONNX and the device fi
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edgekd.errors import ArtefactError, EdgekdError, InputError, MissingDependencyError
+from edgekd.errors import ArtefactError, EdgekdError, InputError
 from edgekd.files import write_whole
+from edgekd.lower.engine.library import load_tensorrt
 
-__all__ = ["EngineBuildError", "EngineReport", "build_engine", "load_tensorrt", "load_tensorrt_rtx"]
-
-_RTX_LIBRARIES = "onnxruntime_ep_nv_tensorrt_rtx"
-_RTX_BINDINGS = "tensorrt_rtx_bindings"
+__all__ = ["EngineBuildError", "EngineReport", "build_engine"]
 
 
 class EngineBuildError(EdgekdError):
@@ -99,43 +94,6 @@ def build_engine(
     return EngineReport(out, _versions(trt), round(seconds, 3), out.stat().st_size)
 
 
-def load_tensorrt() -> ModuleType:
-    """The installed TensorRT.
-
-    Raises:
-        MissingDependencyError: There is none.
-    """
-    try:
-        return import_module("tensorrt")
-    except ImportError as error:
-        missing = MissingDependencyError("TensorRT", "tensorrt", "build an engine")
-        missing.hint = (
-            "TensorRT comes with JetPack (apt install tensorrt python3-libnvinfer), "
-            "elsewhere with pip install tensorrt"
-        )
-        raise missing from error
-
-
-@functools.lru_cache(maxsize=1)
-def load_tensorrt_rtx() -> ModuleType:
-    """TensorRT-RTX from its two wheels: it parses, types and fuses without a GPU.
-
-    Its engines do not run on a Jetson; to build one is a check of the ONNX.
-
-    Raises:
-        MissingDependencyError: The wheels are not installed.
-    """
-    libraries = find_spec(_RTX_LIBRARIES)
-    if libraries is None or find_spec(_RTX_BINDINGS) is None:
-        package = "onnxruntime-ep-nv-tensorrt-rtx-cu13 with tensorrt-rtx-cu13-bindings"
-        raise MissingDependencyError(package, "tensorrt-check", "check ONNX against TensorRT")
-    folder = Path((libraries.submodule_search_locations or [""])[0])
-    # The bindings look for the libraries among those already loaded; the parser needs the core.
-    for pattern in ("libtensorrt_rtx.so.*", "libtensorrt_onnxparser_rtx.so.*"):
-        ctypes.CDLL(str(next(folder.glob(pattern))), mode=ctypes.RTLD_GLOBAL)
-    return import_module(_RTX_BINDINGS)
-
-
 @functools.cache
 def _logger(trt: ModuleType) -> Any:
     """A logger that keeps errors, one per process: TensorRT holds on to the first it is given."""
@@ -169,7 +127,7 @@ def _parse(trt: ModuleType, network: Any, logger: Any, onnx: Path) -> None:
         return
     told = [_told(parser.get_error(index)) for index in range(parser.num_errors)]
     message = f"TensorRT cannot parse {onnx.name}: {'; '.join(told) or _last(logger.errors)}"
-    raise ArtefactError(message, "check it on the host with edgekd.lower.onnx_lint.check_onnx")
+    raise ArtefactError(message, "check it on the host with edgekd.lower.engine.lint.check_onnx")
 
 
 def _told(error: Any) -> str:
