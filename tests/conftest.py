@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,12 @@ SMALL_RUN = (
     "student.fit.batch_size=16",
     "trainer.threads=1",
 )
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is tested, which a shell tells what it starts in the background to ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
