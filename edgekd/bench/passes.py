@@ -10,9 +10,10 @@ import msgspec
 
 from edgekd.bench.devices import Device
 from edgekd.bench.launch import WorkerError
-from edgekd.bench.measure.energy import joules_per_inference
+from edgekd.bench.measure.energy import EnergyAnswer, joules_per_inference
 from edgekd.bench.measure.job import Answer, Job, Kind, Series
 from edgekd.bench.measure.timing import Preset
+from edgekd.bench.meter import Asked, Moment, PowerMeter, metered_energy
 from edgekd.bench.result import (
     SPAN_TENSOR,
     Energy,
@@ -42,7 +43,8 @@ class Plan:
         preset: How long to measure.
         threads: Threads of the engine.
         sweep: Further numbers of threads for the model alone.
-        energy: Whether power is measured where the device has a sensor.
+        energy: Whether power is measured.
+        meter: The meter outside that tells power; None takes the device's own sensor.
         images: Photos that are cycled through.
         notes: What is to be known of every row.
     """
@@ -52,6 +54,7 @@ class Plan:
     images: Sequence[str]
     sweep: tuple[int, ...] = ()
     energy: bool = False
+    meter: PowerMeter | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -92,18 +95,27 @@ class _Passes:
         self.changes: dict[str, Any] = {}
         self.flags: list[str] = []
         self.notes: list[str] = list(plan.notes)
+        self.asked: Asked | None = None
 
     def attempt(
         self, kind: Kind, take: Callable[[Answer], dict[str, Any]], threads: int | None = None
     ) -> None:
         try:
-            answer = self.on.run(_job(self.entry, kind, self.plan, threads or self.plan.threads))
+            answer = self._ask(_job(self.entry, kind, self.plan, threads or self.plan.threads))
             self.changes.update(take(answer))
         except (WorkerError, EdgekdError) as error:
             if isinstance(error, DeviceUnreachableError) and self.on.kind != "local":
                 raise  # the board is gone, and the next pass would wait for it again
-            self.flags.append(f"{kind}-not-measured: {error}")
+            # Power that is not known says nothing against times that are.
+            told = self.notes if kind == "energy" else self.flags
+            told.append(f"{kind}-not-measured: {error}")
         self.step(1)
+
+    def _ask(self, job: Job) -> Answer:
+        before = Moment.now()
+        answer = self.on.run(job)
+        self.asked = Asked(before, Moment.now())
+        return answer
 
     def row(self) -> Row:
         note = [_SMOKE] if self.plan.preset.name == "smoke" else []
@@ -122,9 +134,10 @@ class _Passes:
         if answer.model is None or answer.end_to_end is None:
             raise WorkerError(_NO_SAMPLES)
         self._judge(answer, answer.model, answer.end_to_end)
+        images = len(self.plan.images)
         return Latency(
-            model=summarise(answer.model.samples_ms),
-            end_to_end=summarise(answer.end_to_end.samples_ms),
+            model=summarise(answer.model.samples_ms, images=images),
+            end_to_end=summarise(answer.end_to_end.samples_ms, images=images),
             load_ms=answer.load_ms,
             first_ms=answer.first_ms,
         )
@@ -154,24 +167,34 @@ class _Passes:
         return {"sweep": [*self.changes.get("sweep", []), point]}
 
     def energy(self, answer: Answer) -> dict[str, Any]:
-        found, speed = answer.energy, self.changes.get("latency_ms")
-        if found is None or speed is None:
-            self.notes.append(
-                f"energy-not-measured: {answer.no_energy or 'the speed is not known'}"
-            )
-            return {}
+        speed = self.changes.get("latency_ms")
+        if speed is None:
+            raise WorkerError("the speed is not known")
+        found, told = self._power(answer)
         joules = joules_per_inference(found, speed.model.p50)
         if joules is None:
-            self.notes.append("energy-not-measured: the sensor saw no power drawn by the work")
-            return {}
+            raise WorkerError("the sensor saw no power drawn by the work")
         return {
             "energy": Energy(
                 joules_per_inference=joules,
                 active_watts=found.active_watts,
                 idle_watts=found.idle_watts,
                 sensor=found.sensor,
-            )
+            ),
+            "runtime": self.changes["runtime"] | told,
         }
+
+    def _power(self, answer: Answer) -> tuple[EnergyAnswer, dict[str, Any]]:
+        """Of both parts, and what is to be known of how it was taken."""
+        times, meter, asked = answer.work_times, self.plan.meter, self.asked
+        if times is not None and meter is not None and asked is not None:
+            same_clock = self.on.kind == "local"
+            seen = metered_energy(meter, times, asked, same_clock=same_clock)
+            readings, error = list(seen.readings), round(seen.clock_error_s, 3)
+            return seen.energy, {"meter_readings": readings, "meter_clock_error_s": error}
+        if answer.energy is None:
+            raise WorkerError(answer.no_energy or "the measuring process gave no power")
+        return answer.energy, {}
 
 
 def _job(entry: Entry, kind: Kind, plan: Plan, threads: int) -> Job:
@@ -186,6 +209,7 @@ def _job(entry: Entry, kind: Kind, plan: Plan, threads: int) -> Job:
         backend=entry.backend,
         checkpoint=None if is_bundle else path,
         minutes=plan.preset.minutes or None,
+        metered=kind == "energy" and plan.meter is not None,
     )
 
 

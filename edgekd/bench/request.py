@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekd.bench.devices import check_device
 from edgekd.bench.measure.timing import find_preset
+from edgekd.bench.meter import PowerMeter
 from edgekd.bench.result import DataFacts
 from edgekd.errors import ImageError, InputError
 
@@ -70,6 +71,8 @@ class BenchRequest:
         out: Where the result will be written, or None; what was measured is kept beside it until
             the run is complete.
         wheelhouse: Wheels for a board that lacks packages and has no network, or None.
+        meter: The file of a power meter that the device hangs on, or None; see
+            `edgekd.bench.meter.PowerMeter`.
     """
 
     device: str
@@ -85,12 +88,14 @@ class BenchRequest:
     command: str | None = None
     out: Path | None = None
     wheelhouse: Path | None = None
+    meter: Path | None = None
 
     def check(self) -> None:
         """Refuse what cannot be measured before anything is loaded.
 
         Raises:
-            InputError: An unknown device or preset, no images, nothing to measure, bad numbers.
+            InputError: An unknown device or preset, no images, nothing to measure, bad numbers, a
+                meter's file that is not understood.
         """
         check_device(self.device)
         find_preset(self.preset, self.minutes)
@@ -104,6 +109,8 @@ class BenchRequest:
         for option, number in (("--threads", self.threads), ("--limit", self.limit)):
             if number is not None and number < 1:
                 raise InputError(f"{option} {number} is not positive", "give 1 or more")
+        if self.meter is not None:
+            PowerMeter(self.meter)
 
 
 def check_classes(name: str, classes: Sequence[str], data: BenchData) -> None:

@@ -60,7 +60,9 @@ class LatencySeries(_Section, frozen=True, kw_only=True):
     """Milliseconds of single images, one after the other. No sample is ever dropped.
 
     A program that keeps no samples leaves null what it does not say. `outliers` is how many samples
-    lie far above the rest; they are in every other number.
+    lie far above the rest; they are in every other number. `block_medians` are those of five parts
+    of the run, one after the other, with what differs between the images taken out: they say
+    whether the times moved. Too short a run has none.
     """
 
     p50: float
@@ -75,6 +77,7 @@ class LatencySeries(_Section, frozen=True, kw_only=True):
     outliers: int | None = None
     p50_interval: tuple[float, float] | None
     p90_interval: tuple[float, float] | None
+    block_medians: list[float] = []
     samples: list[float] = []
 
 

@@ -27,6 +27,7 @@ from edgekd.bench.journal import Journal, Remembering
 from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.measure.timing import find_preset
+from edgekd.bench.meter import PowerMeter
 from edgekd.bench.passes import Plan, measured
 from edgekd.bench.request import BenchData, BenchRequest, data_facts
 from edgekd.bench.result import Result, Row
@@ -90,6 +91,7 @@ class _Run:
             threads=request.threads or default_threads(),
             images=_timed_images(self.data),
             sweep=request.sweep,
+            meter=None if request.meter is None else PowerMeter(request.meter),
         )
 
     def close(self) -> None:
@@ -141,7 +143,7 @@ class _Run:
             self.plan,
             threads=first,
             sweep=tuple(others),
-            energy="power_sensor" in facts,
+            energy="power_sensor" in facts or self.plan.meter is not None,
             notes=tuple(notes),
         )
         return facts
@@ -244,9 +246,9 @@ class _Run:
         except DeviceUnreachableError as error:
             self._lose(error)
             row = _not_measured(entry, error.message)
-        # A device without a power sensor lacks nothing that was asked for.
-        flags = [flag for flag in row.flags if not flag.startswith("energy-")]
-        lacking = [flag for flag in flags if "-not-measured: " in flag]
+        lacking = [flag for flag in row.flags if "-not-measured: " in flag]
+        if self.plan.meter is None:  # energy was not asked for where the device has no sensor
+            lacking = [flag for flag in lacking if not flag.startswith("energy-")]
         self.missing += [f"{row.name}: {flag}" for flag in lacking]
         return row
 

@@ -16,6 +16,7 @@ from edgekd.errors import InputError
 __all__ = [
     "as_told",
     "block_medians",
+    "block_spread",
     "deviation",
     "outliers",
     "steadied",
@@ -32,11 +33,17 @@ _FAR = 5.0
 """Scaled median deviations from the median: of a million normal samples not one is so far."""
 
 
-def summarise(samples_ms: Sequence[float], *, seed: int = 0) -> LatencySeries:
+def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) -> LatencySeries:
     """The statistics of a series, with every sample.
 
     p95 only from 200 samples on and p99 only from 1,000: below that the tail is a handful of
     runs. The intervals of p50 and p90 take runs as independent.
+
+    Args:
+        samples_ms: The samples in the order in which they were taken.
+        images: How many images were cycled through; what differs between them is taken out of the
+            medians of the blocks, as the flags see them, and of nothing else.
+        seed: Of the bootstrap.
 
     Raises:
         InputError: There are no samples, or one is not a time.
@@ -58,6 +65,7 @@ def summarise(samples_ms: Sequence[float], *, seed: int = 0) -> LatencySeries:
         outliers=outliers(values),
         p50_interval=_rank_interval(ordered, 0.50, seed),
         p90_interval=_rank_interval(ordered, 0.90, seed),
+        block_medians=[round(value, 5) for value in block_medians(steadied(values, images))],
         samples=[round(value, 5) for value in values.tolist()],
     )
 
@@ -156,6 +164,13 @@ def block_medians(values: NDArray[np.float64], blocks: int = BLOCKS) -> list[flo
     if values.size < 2 * blocks:
         return []
     return [float(np.median(block)) for block in np.array_split(values, blocks)]
+
+
+def block_spread(medians: Sequence[float]) -> float | None:
+    """How much slower the slowest block is than the fastest, as a share; None without blocks."""
+    if not medians or min(medians) <= 0:
+        return None
+    return max(medians) / min(medians) - 1
 
 
 def outliers(values: NDArray[np.float64]) -> int:

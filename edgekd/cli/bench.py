@@ -61,6 +61,14 @@ def bench(
     wheelhouse: Annotated[
         Path | None, typer.Option(help="Wheels for a board that has no network.")
     ] = None,
+    meter: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of the power meter that the device hangs on: `time` (Unix seconds by this "
+            "machine's clock, or ISO 8601 with zone) and `watts`, or `volts` and `amperes`. It "
+            "takes the place of the device's own sensor."
+        ),
+    ] = None,
     clean_device: Annotated[
         bool, typer.Option(help="Remove what edgekd put on the device, and do nothing else.")
     ] = False,
@@ -88,6 +96,8 @@ def bench(
     if clean_device:
         _clean(names)
         return
+    if meter is not None:
+        _check_meter(meter, names)
     counts = parse_threads(threads) if threads else ()
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
@@ -106,6 +116,7 @@ def bench(
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             out=_file_of(json, name, names),
             wheelhouse=wheelhouse,
+            meter=meter,
         )
         for name in names
     ]
@@ -124,6 +135,16 @@ def bench(
     if failed:
         raise typer.Exit(failed[0].exit_code)
     _tell_missing([result for _, result in results])
+
+
+def _check_meter(meter: Path, names: list[str]) -> None:
+    """Refuse it before a demo of minutes is made."""
+    from edgekd.bench.meter import PowerMeter
+
+    if len(names) > 1:
+        message = f"one meter cannot tell {' from '.join(names)}"
+        raise InputError(message, "measure one device after the other, or leave --meter out")
+    PowerMeter(meter)
 
 
 def _clean(names: list[str]) -> None:

@@ -28,6 +28,13 @@ def report(
     csv: Annotated[
         Path | None, typer.Option(help="File for all numbers, one line per row and device.")
     ] = None,
+    pareto: Annotated[
+        Path | None,
+        typer.Option(
+            help="SVG file for accuracy over time with its Pareto front; what may not stand in "
+            "one picture follows in OUT-2.svg."
+        ),
+    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(help="Folder of the images, to show those whose decision changed."),
@@ -39,7 +46,7 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Print the results of one or several devices, and write them as one page, Markdown or CSV.
+    """Print the results of one or several devices; write them as a page, Markdown, CSV, a picture.
 
     The page needs no network. Results of other images, another timed span or another schema stand
     in their own part of it.
@@ -50,6 +57,8 @@ def report(
     find = None
     if images is not None:
         find = written.images_below(_folder(images))
+    if pareto is not None:
+        written.check_picture(pareto)
     found = [read_result(path) for path in results]
     for result in found:
         written.print_table(result)
@@ -59,7 +68,8 @@ def report(
         written.write_markdown(found, markdown)
     if csv is not None:
         written.write_csv(found, csv)
-    for out in (html, markdown, csv):
+    drawn = written.write_pareto(found, pareto) if pareto is not None else []
+    for out in (html, markdown, csv, *drawn):
         if out is not None:
             say(f"wrote {out}")
 

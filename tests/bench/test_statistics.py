@@ -11,6 +11,7 @@ from edgekd.bench.measure.job import RunStatistics
 from edgekd.bench.statistics import (
     as_told,
     block_medians,
+    block_spread,
     outliers,
     steadied,
     summarise,
@@ -129,6 +130,23 @@ def test_a_drift_survives_when_the_differences_between_images_are_taken_out():
 def test_blocks_need_two_samples_each():
     assert block_medians(np.arange(9.0)) == []
     assert block_medians(np.arange(10.0)) == [0.5, 2.5, 4.5, 6.5, 8.5]
+
+
+def test_the_blocks_of_a_series_are_kept_and_told():
+    series = summarise([10.0] * 60 + [11.0] * 40)
+    assert series.block_medians == [10.0, 10.0, 10.0, 11.0, 11.0]
+    assert block_spread(series.block_medians) == pytest.approx(0.1)
+    assert summarise([1.0] * 9).block_medians == []
+    assert block_spread([]) is block_spread([0.0, 1.0]) is None
+
+
+def test_what_differs_between_images_is_no_spread_of_the_blocks():
+    samples = np.tile([1.0, 9.0], 28)[:55]  # each block of 11 begins with the other image
+    assert block_spread(summarise(samples).block_medians) == pytest.approx(8.0)
+    series = summarise(samples, images=2)
+    assert block_spread(series.block_medians) == pytest.approx(0.0, abs=1e-9)
+    assert series.samples == samples.tolist()
+    assert (series.min, series.max) == (1.0, 9.0)
 
 
 def test_what_a_program_tells_is_taken_and_nothing_added():

@@ -1,7 +1,8 @@
-"""Electric power by a sensor of the device itself. Without a sensor there is no number.
+"""Electric power by a sensor of the device, or by a meter outside: without one, no number.
 
-Two are known: INA3221 of the Jetson boards (power of each rail, now) and RAPL of x86 (energy since
-some moment). An estimate from a data sheet's power would be no measurement.
+Two sensors are known: INA3221 of the Jetson boards (power of each rail, now) and RAPL of x86
+(energy since some moment). A meter outside is read by the host (`edgekd.bench.meter`), which is
+told when the work was. An estimate from a data sheet's power would be no measurement.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from edgekd.errors import InputError
 __all__ = [
     "EnergyAnswer",
     "PowerSensor",
+    "WorkTimes",
     "find_power_sensor",
     "joules_per_inference",
     "measure_energy",
     "sensor_facts",
+    "time_work",
     "why_no_sensor",
 ]
 
@@ -38,6 +41,8 @@ Monitors"). A board without such a rail has its rails side by side: their sum co
 _UNUSED = ("NC",)
 _SAMPLE_SECONDS = 0.05
 SHORTEST_SECONDS = 0.2
+SHORTEST_METERED_SECONDS = 2.0
+"""Of each part where a meter outside is read: it tells power a few times a second at best."""
 
 
 class EnergyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +61,24 @@ class EnergyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     sensor: str
     runs: int
     seconds: float
+
+
+class WorkTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """When a device idled and when it worked: seconds of its monotonic clock.
+
+    Not of its wall clock: a board without a battery has that set by the network at any moment.
+
+    Attributes:
+        began: When the measuring process was started, or a little later; never earlier.
+        idle: Begin and end of the part without work.
+        active: Begin and end of the part in which one image was run after the other.
+        runs: Images that were run.
+    """
+
+    began: float
+    idle: tuple[float, float]
+    active: tuple[float, float]
+    runs: int
 
 
 class PowerSensor(Protocol):
@@ -110,20 +133,47 @@ def measure_energy(call: Call, seconds: float, sensor: PowerSensor) -> EnergyAns
         message = f"{seconds:g} s are too short for a power sensor"
         raise InputError(message, f"give {SHORTEST_SECONDS:g} s or more; ten are usual")
     idle = sensor.mean_watts(lambda: time.sleep(seconds))
-    runs, took = 0, 0.0
-
-    def work() -> None:
-        nonlocal runs, took
-        start = time.perf_counter()
-        while took < seconds:
-            call(runs)
-            runs += 1
-            took = time.perf_counter() - start
-
+    work = _Work(call, seconds)
     active = sensor.mean_watts(work)
     return EnergyAnswer(
-        active_watts=active, idle_watts=idle, sensor=sensor.name, runs=runs, seconds=took
+        active_watts=active,
+        idle_watts=idle,
+        sensor=sensor.name,
+        runs=work.runs,
+        seconds=work.seconds,
     )
+
+
+def time_work(call: Call, seconds: float, began: float) -> WorkTimes:
+    """The same two parts for a meter outside, which sees all that the device draws.
+
+    Args:
+        call: Runs the n-th image. The engine must be warm.
+        seconds: Of each part.
+        began: See `WorkTimes`; `edgekd.bench.measure.moments.process_began` tells it.
+    """
+    idle = time.monotonic()
+    time.sleep(seconds)
+    busy = time.monotonic()
+    work = _Work(call, seconds)
+    work()
+    end = time.monotonic()
+    return WorkTimes(began=began, idle=(idle, busy), active=(busy, end), runs=work.runs)
+
+
+class _Work:
+    """One image after the other, for so many seconds."""
+
+    def __init__(self, call: Call, seconds: float) -> None:
+        self._call, self._wanted = call, seconds
+        self.runs, self.seconds = 0, 0.0
+
+    def __call__(self) -> None:
+        start = time.perf_counter()
+        while self.seconds < self._wanted:
+            self._call(self.runs)
+            self.runs += 1
+            self.seconds = time.perf_counter() - start
 
 
 def joules_per_inference(energy: EnergyAnswer, p50_ms: float) -> float | None:

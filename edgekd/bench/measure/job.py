@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edgekd.bench.measure.energy import EnergyAnswer
+from edgekd.bench.measure.energy import EnergyAnswer, WorkTimes
 from edgekd.bench.measure.sustained import MinuteSample
 from edgekd.bench.measure.watch import Disturbances
 from edgekd.errors import EdgekdError
@@ -44,6 +44,7 @@ class Job(_Section, frozen=True, kw_only=True):
         backend: Engine to use instead of the bundle's own, or null.
         checkpoint: The checkpoint folder to open with PyTorch, or null.
         minutes: Length of a sustained run; null takes the preset's.
+        metered: Whether a meter outside tells the power, so that only times are wanted.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Job(_Section, frozen=True, kw_only=True):
     backend: str | None = None
     checkpoint: str | None = None
     minutes: int | None = None
+    metered: bool = False
 
 
 class Series(_Section, frozen=True, kw_only=True):
@@ -121,6 +123,7 @@ class Answer(_Section, frozen=True, kw_only=True):
 
     Attributes:
         told: In the place of `model`, what a program without samples says of its runs.
+        work_times: In the place of `energy`, where a meter outside tells the power.
         flags: Why its times should not be trusted, as `code: words`, as far as only it can know.
         notes: What else is to be known of them, likewise.
     """
@@ -138,6 +141,7 @@ class Answer(_Section, frozen=True, kw_only=True):
     minutes: list[MinuteSample] = []
     energy: EnergyAnswer | None = None
     no_energy: str = ""
+    work_times: WorkTimes | None = None
     temperatures_before_c: dict[str, float] = {}
     temperatures_after_c: dict[str, float] = {}
     flags: list[str] = []

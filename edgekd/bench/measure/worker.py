@@ -16,15 +16,18 @@ from pathlib import Path
 import msgspec
 
 from edgekd.bench.measure.energy import (
+    SHORTEST_METERED_SECONDS,
     SHORTEST_SECONDS,
     find_power_sensor,
     measure_energy,
     sensor_facts,
+    time_work,
     why_no_sensor,
 )
 from edgekd.bench.measure.job import Answer, Job, Kind, Seen, Series, failure_of
 from edgekd.bench.measure.machine import local_facts, temperatures
 from edgekd.bench.measure.memory import PeakMemory
+from edgekd.bench.measure.moments import process_began
 from edgekd.bench.measure.subject import Subject, open_bundle, open_checkpoint
 from edgekd.bench.measure.sustained import sustain
 from edgekd.bench.measure.timing import Call, Preset, find_preset, measure, warm_up
@@ -161,6 +164,8 @@ def _sustained(job: Job, images: Sequence[bytes]) -> Answer:
 
 
 def _energy(job: Job, images: Sequence[bytes]) -> Answer:
+    if job.metered:
+        return _work_times(job, images)
     sensor = find_power_sensor()
     if sensor is None:
         return Answer(no_energy=why_no_sensor())
@@ -169,6 +174,15 @@ def _energy(job: Job, images: Sequence[bytes]) -> Answer:
         warm_up(call, preset)
         found = measure_energy(call, max(preset.seconds, SHORTEST_SECONDS), sensor)
         return Answer(facts=dict(subject.facts), energy=found)
+
+
+def _work_times(job: Job, images: Sequence[bytes]) -> Answer:
+    """The energy pass for a meter outside."""
+    preset = find_preset(job.preset)
+    with _model_call(job, images) as (subject, call):
+        warm_up(call, preset)
+        times = time_work(call, max(preset.seconds, SHORTEST_METERED_SECONDS), process_began())
+        return Answer(facts=dict(subject.facts), work_times=times)
 
 
 def _memory(job: Job, images: Sequence[bytes]) -> Answer:

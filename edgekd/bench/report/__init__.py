@@ -1,8 +1,9 @@
-"""The results for people: terminal, Markdown, CSV, a page for the one who signs off."""
+"""The results for people: terminal, Markdown, CSV, a picture, a page for the one who signs off."""
 
 from edgekd.bench.report.gallery import GalleryItem, Resolver, images_below
 from edgekd.bench.report.markdown import write_markdown
 from edgekd.bench.report.page import write_page
+from edgekd.bench.report.pareto import check_picture, write_pareto
 from edgekd.bench.report.spreadsheet import COLUMNS, write_csv
 from edgekd.bench.report.table import print_table
 
@@ -10,9 +11,11 @@ __all__ = [
     "COLUMNS",
     "GalleryItem",
     "Resolver",
+    "check_picture",
     "images_below",
     "print_table",
     "write_csv",
     "write_markdown",
     "write_page",
+    "write_pareto",
 ]

@@ -10,7 +10,17 @@ import msgspec
 
 from edgekd.bench.result import Latency, Result, Row
 
-__all__ = ["Entry", "Mark", "Section", "entries_of", "honest", "places_of", "sections_of"]
+__all__ = [
+    "Entry",
+    "Mark",
+    "Section",
+    "Timed",
+    "entries_of",
+    "honest",
+    "places_of",
+    "sections_of",
+    "timed_parts",
+]
 
 # Okabe and Ito 2008, without black (invisible in the dark) and yellow (invisible in the light).
 _TEACHER, _STUDENT = "#D55E00", "#0072B2"
@@ -211,6 +221,31 @@ def sections_of(entries: Sequence[Entry]) -> list[Section]:
         )
         for index, group in enumerate(groups)
     ]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What stands in one picture of accuracy over time.
+
+    Attributes:
+        span: What was timed.
+        entries: Those with times of it.
+        drawn: The same, and the teacher without times, whose accuracy is a line.
+    """
+
+    span: str
+    entries: tuple[Entry, ...]
+    drawn: tuple[Entry, ...]
+
+
+def timed_parts(entries: Sequence[Entry]) -> list[Timed]:
+    """The entries of a section by what was timed; of one span as a rule."""
+    spans: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.latency is not None:
+            spans.setdefault(entry.latency.model_span, []).append(entry)
+    teachers = [entry for entry in entries if entry.row.role == "teacher" and entry.latency is None]
+    return [Timed(span, tuple(timed), (*timed, *teachers)) for span, timed in spans.items()]
 
 
 def _apart(number: int, first: Sequence[Result], group: Sequence[Result]) -> str:

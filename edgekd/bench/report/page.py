@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.bench.report import pictures, words
-from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of
+from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of, timed_parts
 from edgekd.bench.report.gallery import GalleryItem, Resolver, changed_images, thumbnail
 from edgekd.bench.result import Result
 from edgekd.errors import InputError, MissingDependencyError
@@ -178,17 +178,13 @@ def _targets(entries: Sequence[Entry]) -> list[tuple[str, list[tuple[Entry, list
 
 def _scatters(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """One picture for each timed span, wide and narrow; the page shows what fits."""
-    spans: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.latency is not None:
-            spans.setdefault(entry.latency.model_span, []).append(entry)
-    teachers = [entry for entry in entries if entry.row.role == "teacher" and entry.latency is None]
     drawn = []
-    for span, timed in spans.items():
-        wide = pictures.accuracy_latency([*timed, *teachers])
-        narrow = pictures.accuracy_latency([*timed, *teachers], width=360, height=340)
+    for timed in timed_parts(entries):
+        wide = pictures.accuracy_latency(timed.drawn)
+        narrow = pictures.accuracy_latency(timed.drawn, width=360, height=340)
         if wide is not None:
-            drawn.append({"span": span, "wide": wide, "narrow": narrow, "entries": timed})
+            found = {"span": timed.span, "entries": timed.entries}
+            drawn.append(found | {"wide": wide, "narrow": narrow})
     return drawn
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekd.bench.report.entries import honest
 from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, Row, ThreadPoint
+from edgekd.bench.statistics import block_spread
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 
@@ -110,6 +111,13 @@ def _latency_columns(series: str, span: str) -> dict[str, str]:
     columns[f"latency_{series}_runs"] = "Number of timed runs"
     columns[f"latency_{series}_outliers"] = (
         "How many of them lie far above the rest; none is left out"
+    )
+    columns[f"latency_{series}_block_medians_ms"] = (
+        "Medians of the run's five parts in order, separated by spaces; without differences of "
+        "the images"
+    )
+    columns[f"latency_{series}_block_spread"] = (
+        "The slowest of these medians over the fastest, less 1"
     )
     return columns
 
@@ -235,6 +243,9 @@ def _latency(latency: Latency | None) -> dict[str, Any]:
         cells |= {f"latency_{name}_{key}_ms": getattr(series, key) for key in _STATISTICS}
         cells[f"latency_{name}_runs"] = series.n
         cells[f"latency_{name}_outliers"] = series.outliers
+        medians = series.block_medians
+        cells[f"latency_{name}_block_medians_ms"] = " ".join(f"{each:.6g}" for each in medians)
+        cells[f"latency_{name}_block_spread"] = block_spread(medians)
         for key, bounds in (("p50", series.p50_interval), ("p90", series.p90_interval)):
             low, high = bounds or (None, None)
             cells[f"latency_{name}_{key}_ms_interval_low"] = low

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgekd.bench import statistics
 from edgekd.bench.result import Estimate, LatencySeries, Result, Row
 
 Verdict = tuple[Literal["good", "bad", "doubt", "none"], str]
@@ -19,6 +20,8 @@ __all__ = [
     "Verdict",
     "accuracy_verdict",
     "amount",
+    "block_medians",
+    "block_spread",
     "count",
     "delta_points",
     "environment_line",
@@ -141,6 +144,20 @@ def p50_p90(series: LatencySeries | None) -> str:
     if series is None:
         return DASH
     return f"{milliseconds(series.p50)} / {milliseconds(series.p90)}"
+
+
+def block_medians(series: LatencySeries | None) -> str:
+    """1.20-1.24: the fastest and the slowest of the run's five parts."""
+    if series is None or not series.block_medians:
+        return DASH
+    low, high = (milliseconds(bound(series.block_medians)) for bound in (min, max))
+    return low if low == high else f"{low}{_TO}{high}"
+
+
+def block_spread(series: LatencySeries | None) -> str:
+    """3.1 % apart; may be empty."""
+    spread = statistics.block_spread(series.block_medians) if series is not None else None
+    return "" if spread is None else f"{percent(spread)}{_PERCENT} apart"
 
 
 def amount(size_bytes: int | None) -> str:

@@ -49,6 +49,21 @@ def test_every_number_with_its_interval():
     assert line["energy_sensor"] == "INA3221"
 
 
+def test_the_blocks_of_a_run_are_told():
+    row, line = full_result().rows[2], lines_of(full_result())[2]
+    medians = row.latency_ms.model.block_medians
+    told = [float(each) for each in line["latency_model_block_medians_ms"].split()]
+    assert told == pytest.approx(medians, rel=1e-4)
+    spread = float(line["latency_model_block_spread"])
+    assert spread == pytest.approx(max(medians) / min(medians) - 1, rel=1e-4)
+    old = msgspec.structs.replace(
+        row.latency_ms, model=msgspec.structs.replace(row.latency_ms.model, block_medians=[])
+    )
+    rows = [msgspec.structs.replace(row, latency_ms=old)]
+    (line,) = lines_of(msgspec.structs.replace(full_result(), rows=rows))
+    assert line["latency_model_block_medians_ms"] == line["latency_model_block_spread"] == ""
+
+
 def test_what_was_not_measured_is_empty():
     for result, index in ((sample_result(), 4), (emulated_result(), 2)):
         line = lines_of(result)[index]

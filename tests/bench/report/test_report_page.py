@@ -131,6 +131,14 @@ def test_null_shows_as_a_dash_with_its_reason(html):
     assert cells["Model p50 / p90, ms"][1].startswith("7.89 / 8.41")
 
 
+def test_the_spread_of_the_blocks_is_told(html):
+    medians = full_result().rows[0].latency_ms.model.block_medians
+    low, high = min(medians), max(medians)
+    spread = f"{100 * (high / low - 1):.1f}\N{NO-BREAK SPACE}% apart"
+    assert 'scope="col">Medians of five parts</th>' in html
+    assert f"<td>{low:.1f}\N{EN DASH}{high:.1f}<small>{spread}</small></td>" in html
+
+
 def test_rows_without_speed_are_named_beside_the_picture(html):
     assert re.search(r"Not drawn, since their speed was not measured.*?rpi int8", html, re.DOTALL)
     picture = re.search(r'aria-label="(Balanced accuracy over[^"]*)"', html).group(1)

@@ -1,0 +1,78 @@
+"""What this machine's wall clock said when a device did something.
+
+A job is asked for here, begins there, ends there, and its answer is here: the device's clock lies
+between two bounds that these four moments give (Mills et al. 2010, RFC 5905, section 8).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from edgekd.bench.measure.energy import WorkTimes
+from edgekd.errors import InputError
+
+__all__ = ["Asked", "Moment", "Offset", "clock_offset"]
+
+_MAX_JUMP_S = 0.1
+_MAX_SLEW = 1e-3
+"""Time services may slew a clock by 0.5 ms a second, the device's and this machine's."""
+
+
+class Moment(NamedTuple):
+    """One moment by both clocks of this machine, seconds: Unix time and the monotonic one."""
+
+    unix: float
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """This one."""
+        return cls(time.time(), time.monotonic())
+
+
+class Asked(NamedTuple):
+    """Around a job: just before it was asked for, and just after its answer had come."""
+
+    before: Moment
+    after: Moment
+
+
+class Offset(NamedTuple):
+    """Unix time of this machine less the device's monotonic clock, seconds.
+
+    `error` is how far off `seconds` may be to either side.
+    """
+
+    seconds: float
+    error: float
+
+
+def clock_offset(times: WorkTimes, asked: Asked, *, same_clock: bool) -> Offset:
+    """How a device's monotonic clock is translated to this machine's Unix time.
+
+    Args:
+        times: What the device told.
+        asked: Around the job that told it.
+        same_clock: Whether the device is this machine.
+
+    Raises:
+        InputError: This machine's clock was set meanwhile, or the two contradict each other.
+    """
+    before, after = asked
+    took = after.monotonic - before.monotonic
+    jump = (after.unix - before.unix) - took
+    if abs(jump) > _MAX_JUMP_S + _MAX_SLEW * took:
+        message = f"this machine's clock was set by {jump:+.1f} s while power was measured"
+        raise InputError(message, "measure again")
+    if same_clock:
+        return Offset(after.unix - after.monotonic, abs(jump))
+    # The process began after it was asked for, and its work was over before the answer came.
+    least = before.unix - times.began
+    most = after.unix - times.active[1]
+    slewed = _MAX_SLEW * took
+    if most < least - slewed:
+        apart = least - most
+        message = f"the clocks of this machine and the device ran {apart:.1f} s apart"
+        raise InputError(message, "measure again")
+    return Offset((least + most) / 2, abs(most - least) / 2 + slewed)
