@@ -91,12 +91,25 @@ class Bundle:
         """The model file with what stands beside it, for the engine."""
         return self._files.model(self.manifest.model_file, self.manifest.files)
 
+    def model_for(self, backend: str | None) -> ModelFiles:
+        """The same for another engine: ONNX Runtime takes the ONNX that a device's engine is of."""
+        source = f"{PurePosixPath(self.manifest.model_file).stem}.onnx"
+        if backend == "onnx" and source in self.manifest.files:
+            return self._files.model(source, self.manifest.files)
+        return self.model
+
     @property
     def size_bytes(self) -> int:
         """Bytes of the files that the engine reads: the model and what stands beside it."""
-        stem = PurePosixPath(self.manifest.model_file).stem
-        files = self.manifest.files.items()
-        return sum(entry.size for name, entry in files if PurePosixPath(name).stem == stem)
+        main = self.manifest.model_file
+        stem = PurePosixPath(main).stem
+        # A device keeps the ONNX that it built its engine from, and never opens it.
+        files = {
+            name: entry.size
+            for name, entry in self.manifest.files.items()
+            if PurePosixPath(name).stem == stem and (name == main or not name.endswith(".onnx"))
+        }
+        return sum(files.values())
 
     def read(self, name: str) -> bytes:
         """Content of a file that the manifest lists, or the manifest's own bytes.

@@ -18,7 +18,7 @@ from edgekd.runtime.decision import judge
 from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
-from edgekd.runtime.sessions import open_session
+from edgekd.runtime.sessions import is_backend, open_session
 from edgekd.runtime.sessions.base import Facts, Logits, Session
 
 __all__ = ["Classifier"]
@@ -70,17 +70,17 @@ class Classifier:
             quality: Measure each photo and ask for another one where it is no use.
 
         Raises:
-            InputError: There is nothing at `source`, or the backend is unknown.
+            InputError: There is nothing at `source`, or `backend` is unknown.
             MissingDependencyError: The engine is not installed.
             DeviceUnreachableError: What was required was not obtained.
             ArtefactError: The bundle is damaged, unsigned, of an unknown version or not finished,
-                or its self-test fails on this machine.
+                wants an engine that is unknown here, or its self-test fails on this machine.
         """
         bundle = Bundle.open(source, verify=verify, public_key=public_key)
         _check_runnable(bundle, backend)
         session = open_session(
             backend or bundle.manifest.lowering.backend,
-            bundle.model,
+            bundle.model_for(backend),
             threads=threads,
             accelerator=accelerator,
             require=require,
@@ -224,6 +224,10 @@ def _check_runnable(bundle: Bundle, backend: str | None) -> None:
         message = f"the bundle knows {len(known.mean)} features of a photo, this is {FEATURES}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
     lowering = manifest.lowering
+    if not backend and not is_backend(lowering.backend):
+        engine = lowering.backend
+        message = f"the bundle wants the engine {engine!r}, which this edgekd does not have"
+        raise ArtefactError(message, "install the edgekd that built it, or what brings the engine")
     if lowering.completion == "finish-on-device" and backend in (None, lowering.backend):
         message = f"the bundle {bundle.label} must be finished on its device first"
         raise ArtefactError(message, f"run there: {lowering.completion_command}")

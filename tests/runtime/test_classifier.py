@@ -184,6 +184,18 @@ def test_unknown_backend_is_refused(bundle: Path) -> None:
     assert "onnx" in error.hint
 
 
+def test_a_bundle_for_an_engine_that_is_unknown_here_is_of_the_wrong_kind(
+    make_bundle: Any,
+) -> None:
+    bundle = make_bundle(lowering={"backend": "coreml"})
+    error = refusal(bundle)
+    assert isinstance(error, ArtefactError)
+    assert "the engine 'coreml', which this edgekd does not have" in error.message
+    with Classifier.open(bundle, backend="onnx") as classifier:  # the caller knows better
+        assert classifier.classes == CLASSES
+    assert refusal(bundle, backend="nonsense").exit_code == 2
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent").exit_code == 2
 

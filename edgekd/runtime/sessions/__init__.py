@@ -17,7 +17,7 @@ from edgekd.runtime.sessions.base import Session
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Opener", "available_backends", "open_session"]
+__all__ = ["Opener", "available_backends", "is_backend", "open_session"]
 
 _GROUP = "edgekd.sessions"
 _ENGINES = {
@@ -92,6 +92,11 @@ def available_backends() -> tuple[str, ...]:
 
     built_in = {name for name, packages in _ENGINES.items() if any(map(find_spec, packages))}
     return tuple(sorted(built_in | _foreign().keys()))
+
+
+def is_backend(name: str) -> bool:
+    """Whether there is a backend of that name, be its engine installed or not."""
+    return name in _ENGINES or name in _foreign()
 
 
 def _opener(backend: str) -> Opener:
