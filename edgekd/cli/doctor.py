@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekd.cli.console import emit_json
 from edgekd.cli.options import Json
-from edgekd.errors import DeviceUnreachableError, MissingDependencyError
+from edgekd.errors import DeviceUnreachableError, EdgekdError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from edgekd.doctor import Finding
 
 __all__ = ["doctor"]
 
@@ -37,11 +40,23 @@ def doctor(
         emit_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            _line("ok" if finding.works else "missing", finding.ability, finding.detail)
+            _line(_mark(finding), finding.ability, finding.detail)
     lacking = [finding for finding in findings if finding.needed and not finding.works]
     if target != "all" and lacking:
-        first = lacking[0]
-        raise MissingDependencyError(first.package, first.extra, first.ability)
+        raise _refusal(lacking[0])
+
+
+def _mark(finding: Finding) -> str:
+    if finding.works:
+        return "ok"
+    return "missing" if finding.package or finding.needed else "note"
+
+
+def _refusal(finding: Finding) -> EdgekdError:
+    """What a script is told by the exit code."""
+    if finding.package:
+        return MissingDependencyError(finding.package, finding.extra, finding.ability)
+    return DeviceUnreachableError(f"this machine cannot {finding.ability}", finding.detail)
 
 
 def _device(name: str, wheelhouse: Path | None, json: bool) -> None:

@@ -5,13 +5,14 @@ And what a device of devices.toml can do, found out by asking it.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekd.doctor.finding import Finding
+from edgekd.doctor.jetson import examine_jetson
+from edgekd.doctor.packages import try_packages
 from edgekd.targets import Target
 
 if TYPE_CHECKING:
@@ -32,30 +33,8 @@ _LOWER = {
 _RUN = {
     "openvino": ("openvino",),
     "tflite": ("ai_edge_litert.interpreter",),
-    "tensorrt": ("tensorrt",),
     "onnx": ("onnxruntime",),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One ability of this machine.
-
-    Attributes:
-        ability: What it is, as "…" in "this machine can …".
-        works: Whether every package for it imports.
-        needed: Whether the target cannot do without it on this machine.
-        detail: Versions, or what fails and how to get it.
-        package: The first package that fails, or "".
-        extra: The extra that brings it.
-    """
-
-    ability: str
-    works: bool
-    needed: bool
-    detail: str
-    package: str
-    extra: str
 
 
 @dataclass(frozen=True)
@@ -119,39 +98,18 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
 
 def examine(targets: Sequence[Target]) -> list[Finding]:
     """Import what each ability needs, each in a fresh process: a crash there is a finding here."""
-    found = [_try(ability, modules, extra, needed=False) for ability, modules, extra in _HOST]
+    found = [
+        try_packages(ability, modules, extra, needed=False) for ability, modules, extra in _HOST
+    ]
     for target in targets:
-        lower, run = _LOWER.get(target.backend, ()), _RUN.get(target.backend, ())
-        found.append(_try(f"lower for {target.name}", lower, "lower", needed=False))
-        # A host without TensorRT still builds and checks a jetson bundle.
-        needed = target.backend != "tensorrt"
-        found.append(_try(f"run {target.name} bundles", run, target.extra, needed=needed))
+        packages = _LOWER.get(target.backend, ())
+        found.append(try_packages(f"lower for {target.name}", packages, "lower", needed=False))
+        found += _examine_run(target)
     return found
 
 
-def _try(ability: str, modules: Sequence[str], extra: str, *, needed: bool) -> Finding:
-    versions = []
-    for module in modules:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROBE.format(module=module)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            detail = f"{module} does not import ({said}); pip install 'edgekd[{extra}]'"
-            return Finding(ability, False, needed, detail, module.split(".")[0], extra)
-        versions.append(f"{module.split('.')[0]} {done.stdout.strip().splitlines()[-1]}")
-    return Finding(ability, True, needed, ", ".join(versions), "", extra)
-
-
-_PROBE = """
-import importlib, importlib.metadata
-from edgekd.runtime._telemetry import silence
-silence()
-importlib.import_module("{module}")
-top = "{module}".split(".")[0]
-names = importlib.metadata.packages_distributions().get(top, [top])
-print(importlib.metadata.version(names[0]))
-"""
+def _examine_run(target: Target) -> list[Finding]:
+    if target.backend == "tensorrt":
+        return examine_jetson(target.name)
+    packages = _RUN.get(target.backend, ())
+    return [try_packages(f"run {target.name} bundles", packages, target.extra, needed=True)]

@@ -1,0 +1,28 @@
+"""What the doctor says of one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Finding"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One ability of this machine, or one state that it is in.
+
+    Attributes:
+        ability: What it is, as "…" in "this machine can …"; of a state, its name.
+        works: Whether it is as it should be.
+        needed: Whether the target cannot do without it on this machine.
+        detail: What was found; where it is not as it should be, what fails and what to do.
+        package: The first package that fails, or "".
+        extra: The extra that brings it.
+    """
+
+    ability: str
+    works: bool
+    needed: bool
+    detail: str
+    package: str = ""
+    extra: str = ""
