@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.errors import InputError
-from edgekd.lower.backends._onnx_quantise import _prepared
+from edgekd.lower.backends._onnx_quantise import prepared_model
 from edgekd.lower.backends.openvino import _converted, _float_operations
 from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.onnx_export import WEIGHTED, export_onnx, layer_nodes
@@ -79,7 +79,7 @@ def test_every_layer_has_its_node(timm_graph: DeployGraph) -> None:
 
 
 def test_names_outlive_onnx_runtimes_optimiser(timm_graph: DeployGraph) -> None:
-    model, layers = _prepared(timm_graph, 64), list(layer_sizes(timm_graph))
+    model, layers = prepared_model(timm_graph, 64), list(layer_sizes(timm_graph))
     assert layer_nodes(model, layers) == {layer: (layer,) for layer in layers}
 
 

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     from edgekd.lower.graph import DeployGraph
 
-__all__ = ["Preset", "before_network", "float_model", "in_order", "quantise", "tensor_ranges"]
+__all__ = [
+    "Images",
+    "Preset",
+    "Ranges",
+    "before_network",
+    "float_model",
+    "in_order",
+    "prepared_model",
+    "quantise",
+    "tensor_ranges",
+]
 
 Ranges = dict[str, tuple[Any, Any]]
 """Least and greatest value of each float tensor, as float32 scalars."""
@@ -42,6 +52,8 @@ class Preset:
         seven_bits: Weights within -64..64.
         float_outputs: Whether the engine has integer layers whose output is float. Where it
             has none, a float layer reads what its integer neighbour rounded.
+        constant_sums: Whether to quantise also sums with a constant (the 1 + erf of a GELU, the
+            bias behind a MatMul), or only those of two branches.
         options: Further options of ONNX Runtime's quantiser.
     """
 
@@ -49,6 +61,7 @@ class Preset:
     activations: str
     seven_bits: bool
     float_outputs: bool
+    constant_sums: bool = True
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,10 +110,12 @@ def quantise(
     """
     from edgekd.lower.onnx_export import clean_model, layer_nodes
 
-    model = copy.deepcopy(_prepared(graph, image_size))
+    model = copy.deepcopy(prepared_model(graph, image_size))
     floats = [name for nodes in layer_nodes(model, float_layers).values() for name in nodes]
     ranges = tensor_ranges(graph, image_size, Images(calibration))
     excluded = [*before_network(model), *floats]
+    if not preset.constant_sums:
+        excluded += _constant_sums(model.graph)
     quantised = _with_pairs(model, ranges, excluded, preset)
     _feed_unrounded(quantised.graph, floats, behind_integers=preset.float_outputs)
     return clean_model(quantised)
@@ -116,6 +131,15 @@ def before_network(model: onnx.ModelProto) -> list[str]:
             reached.update(node.output)
             names.append(node.name)
     return names
+
+
+def _constant_sums(graph: onnx.GraphProto) -> list[str]:
+    constants = {tensor.name for tensor in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "Add" and not constants.isdisjoint(node.input)
+    ]
 
 
 def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -135,7 +159,7 @@ def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges
     convolution before it stays fused with it; with ONNX Runtime's own calibrator, which reads
     every tensor and optimises nothing, 512 images took 2.5 times as long.
     """
-    model = _prepared(graph, image_size)
+    model = prepared_model(graph, image_size)
     inner = _before_activations(model.graph)
     names = [name for name in _float_tensors(model.graph) if name not in inner]
     session = _open(_with_extremes(model, names))
@@ -150,8 +174,14 @@ def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges
 
 
 @functools.lru_cache(maxsize=1)
-def _prepared(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
-    """The export with shapes of all tensors and constants folded, every node with a name."""
+def prepared_model(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
+    """The export with shapes of all tensors and constants folded, every node with a name.
+
+    It is kept for the next variant; do not change it.
+
+    Raises:
+        MissingDependencyError: A tool is not installed.
+    """
     model = float_model(graph, image_size, "quantise ONNX")
     try:
         import onnx

@@ -15,14 +15,17 @@ from edgekd.lower.precision import Variant
 if TYPE_CHECKING:  # importing this package must not import torch
     from torch import nn
 
+    from edgekd.bundle import EngineCheck
     from edgekd.lower.graph import DeployGraph
 
 __all__ = [
     "Backend",
     "Calibration",
+    "CheckedBackend",
     "Completion",
     "check_request",
     "missing_tool",
+    "reads_calibration",
     "versions_of",
 ]
 
@@ -43,6 +46,10 @@ class Backend(Protocol):
         model_file: Name of the main file in the bundle.
         host_session: The session backend that runs this file on the host.
         completion: See `Completion`.
+
+    A backend may have an attribute `scanned`: precisions that make use of calibration images
+    without needing them (see `reads_calibration`). One whose engine only the device can build may
+    be a `CheckedBackend`.
     """
 
     name: str
@@ -66,7 +73,8 @@ class Backend(Protocol):
                 between two calls, since what was made of it is kept for the next variant.
             image_size: S.
             variant: Its precision is one of `precisions`.
-            calibration: Needed for `int8` and `int8-mixed`, else not used.
+            calibration: Needed for `int8` and `int8-mixed`. Where `scanned` names `fp16`, its
+                ranges are measured on the images, if there are any. Else not used.
             out: An existing folder.
 
         Returns:
@@ -83,6 +91,28 @@ class Backend(Protocol):
 
         One sentence each, for people; empty where nothing is known.
         """
+
+
+@runtime_checkable
+class CheckedBackend(Protocol):
+    """A backend that can tell on the host whether the device will take its file."""
+
+    def check(self, file: Path, log: Path) -> EngineCheck:
+        """Check a file that `lower` wrote; what is wrong with it is an answer, not an error.
+
+        Args:
+            file: The main file.
+            log: File for what the checking library says.
+        """
+
+    def checkers(self) -> dict[str, str]:
+        """Versions of what checks, by distribution; empty where nothing can."""
+
+
+def reads_calibration(backend: Backend, variant: Variant) -> bool:
+    """Whether the file of a variant depends on the calibration images."""
+    scanned: tuple[str, ...] = getattr(backend, "scanned", ())
+    return variant.calibrated or variant.precision in scanned
 
 
 def check_request(

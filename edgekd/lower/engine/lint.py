@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,39 +12,47 @@ from numpy.typing import NDArray
 
 from edgekd.errors import ArtefactError
 from edgekd.lower.backends.base import missing_tool
+from edgekd.lower.engine.operators import OPERATOR_TYPES
+from edgekd.lower.engine.quantised import quantisation_findings
 
 if TYPE_CHECKING:
     import onnx
 
 __all__ = ["OPSETS", "check_onnx"]
 
-OPSETS = range(13, 24)
-"""Per-channel Q/DQ starts with opset 13; TensorRT's parser knows operators up to 23."""
+OPSETS = range(13, 21)
+"""Per-channel Q/DQ starts with opset 13; JetPack 6 (TensorRT 10.3) reads up to 20, later more."""
 
-_Constants = dict[str, NDArray[np.generic]]
+_BAD_NODE = re.compile(r"node\. Name: (?P<name>\S+) OpType: (?P<operator>\w+)")
 
 
 def check_onnx(path: Path) -> list[str]:
     """What TensorRT 10 or 11 would refuse in an ONNX file; empty where nothing was found.
 
-    Checked: opset within `OPSETS` and no foreign operators; one uint8 input [1, S, S, 3] that
-    is cast before anything else; Q/DQ with int8, zero point 0; static shapes throughout; one
-    float32 output [1, K]. Each finding names the node or tensor.
+    Checked: opset within `OPSETS`; operators and types that the parser takes; one uint8 input
+    [1, S, S, 3] that is cast before anything else; Q/DQ in signed int8 with zero point 0, finite
+    positive scales and one scale per channel at most; static shapes throughout; one float32
+    output [1, K]. Each finding names the node or tensor, and what to change.
 
-    Sources: NVIDIA TensorRT documentation, "Working with quantized types" (symmetric int8 only)
-    and the operator list of onnx-tensorrt (uint8 only as a network input that is cast).
+    Some of it TensorRT itself lets pass, and computes something else: TensorRT-RTX 1.7 reads an
+    unsigned zero point as int8 and takes an infinite scale.
+
+    Sources: NVIDIA TensorRT documentation, "Working with quantized types" (symmetric int8 only),
+    and the operator list of onnx-tensorrt (uint8 only as input or output of the network).
 
     Raises:
         ArtefactError: The file is missing or not ONNX.
         MissingDependencyError: The package onnx is not installed.
     """
     model = _load(path)
-    constants = dict(_constants(model.graph))
+    kinds = _kinds(model)
     return [
-        *_check_operators(model),
+        *_check_opset(model),
+        *_check_operators(model.graph),
         *_check_input(model.graph),
         *_check_output(model.graph),
-        *_check_quantisation(model.graph, constants),
+        *_check_types(model.graph, kinds),
+        *quantisation_findings(model.graph, _constants(model.graph)),
         *_check_shapes(model),
     ]
 
@@ -56,31 +65,55 @@ def _load(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
+        return onnx.shape_inference.infer_shapes(model)
     except Exception as error:  # protobuf's, onnx's and the system's errors have no common base
-        why = str(error).strip().splitlines() or ["no reason given"]
-        message = f"{path.name} is not a valid ONNX file: {why[0]}"
+        message = f"{path.name} is not a valid ONNX file: {_reason(error)}"
         raise ArtefactError(message, "lower the student again") from error
-    return model
 
 
-def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _reason(error: Exception) -> str:
+    """The first line; onnx tells the node in a later one."""
+    told = str(error).strip()
+    node = _BAD_NODE.search(told)
+    named = f"node {node['name']!r} ({node['operator']}): " if node else ""
+    return named + (told.splitlines() or ["no reason given"])[0]
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:
     from onnx import numpy_helper
 
-    for tensor in graph.initializer:
-        yield tensor.name, numpy_helper.to_array(tensor)
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
-            yield node.output[0], numpy_helper.to_array(node.attribute[0].t)
+            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return found
 
 
-def _check_operators(model: onnx.ModelProto) -> Iterator[str]:
+def _kinds(model: onnx.ModelProto) -> dict[str, str]:
+    """ONNX's name of the type of each tensor, where it is known."""
+    graph, found = model.graph, {}
+    for entry in (*graph.input, *graph.value_info, *graph.output):
+        found[entry.name] = entry.type.tensor_type.elem_type
+    found |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    return {name: _type_name(kind) for name, kind in found.items() if kind}
+
+
+def _check_opset(model: onnx.ModelProto) -> Iterator[str]:
     versions = {opset.domain: opset.version for opset in model.opset_import}
     version = versions.get("", versions.get("ai.onnx", 0))
     if version not in OPSETS:
-        yield f"opset {version} is not within {OPSETS[0]}..{OPSETS[-1]}"
-    for node in model.graph.node:
+        yield f"opset {version} is not within {OPSETS[0]}..{OPSETS[-1]}: export with one of these"
+
+
+def _check_operators(graph: onnx.GraphProto) -> Iterator[str]:
+    for node in graph.node:
         if node.domain not in ("", "ai.onnx"):
-            yield f"{_named(node)}: operators of {node.domain} are not ONNX's own"
+            yield (
+                f"{_named(node)}: operators of {node.domain} are not ONNX's own; TensorRT lacks "
+                "them: write it with ONNX's operators"
+            )
+        elif node.op_type not in OPERATOR_TYPES:
+            yield f"{_named(node)}: TensorRT lacks this operator: write it with others"
 
 
 def _check_input(graph: onnx.GraphProto) -> Iterator[str]:
@@ -97,7 +130,7 @@ def _check_input(graph: onnx.GraphProto) -> Iterator[str]:
             yield f"input {entry.name!r} is {_described(entry)}, not UINT8 [1, S, S, 3]"
         for node in graph.node:
             if entry.name in node.input and not _casts_to_float(node):
-                yield f"{_named(node)} takes the uint8 input before it is cast to float"
+                yield f"{_named(node)} takes the uint8 image: cast it to float32 first"
 
 
 def _check_output(graph: onnx.GraphProto) -> Iterator[str]:
@@ -112,27 +145,28 @@ def _check_output(graph: onnx.GraphProto) -> Iterator[str]:
             yield f"output {entry.name!r} is {_described(entry)}, not FLOAT [1, K]"
 
 
-def _check_quantisation(graph: onnx.GraphProto, constants: _Constants) -> Iterator[str]:
+def _check_types(graph: onnx.GraphProto, kinds: dict[str, str]) -> Iterator[str]:
+    """The type of each node's first input; the image and Q/DQ have rules of their own."""
+    images = {entry.name for entry in graph.input}
     for node in graph.node:
-        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+        if node.op_type not in OPERATOR_TYPES or node.op_type == "DequantizeLinear":
             continue
-        zero = constants.get(node.input[2]) if len(node.input) > 2 else None
-        if zero is None:
-            yield f"{_named(node)} has no constant zero point (without one it means uint8)"
-        elif zero.dtype != np.int8:
-            yield f"{_named(node)} has {zero.dtype} values, not int8"
-        elif np.any(zero != 0):
-            yield f"{_named(node)} is asymmetric: its zero point is not 0"
+        name = (node.input or node.output)[0]
+        kind = kinds.get(name)
+        if kind is None or name in images or kind in OPERATOR_TYPES[node.op_type]:
+            continue
+        known = "/".join(sorted(OPERATOR_TYPES[node.op_type]))
+        yield f"{_named(node)} takes {kind}, TensorRT only {known}: cast it first"
 
 
 def _check_shapes(model: onnx.ModelProto) -> Iterator[str]:
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    producers = {output: node for node in inferred.node for output in node.output}
-    for entry in inferred.value_info:
+    producers = {output: node for node in model.graph.node for output in node.output}
+    for entry in model.graph.value_info:
         if None in _shape(entry) and entry.name in producers:
-            yield f"{_named(producers[entry.name])} has the dynamic shape {_described(entry)}"
+            yield (
+                f"{_named(producers[entry.name])} has the dynamic shape {_described(entry)}: "
+                "export for one image of fixed size"
+            )
 
 
 def _casts_to_float(node: onnx.NodeProto) -> bool:
@@ -148,10 +182,14 @@ def _shape(entry: onnx.ValueInfoProto) -> list[int | None]:
 
 
 def _described(entry: onnx.ValueInfoProto) -> str:
+    sides = ["?" if side is None else side for side in _shape(entry)]
+    return f"{_type_name(entry.type.tensor_type.elem_type)} {sides}"
+
+
+def _type_name(kind: int) -> str:
     from onnx import TensorProto
 
-    kind = TensorProto.DataType.Name(entry.type.tensor_type.elem_type)
-    return f"{kind} {['?' if side is None else side for side in _shape(entry)]}"
+    return str(TensorProto.DataType.Name(kind))
 
 
 def _named(node: onnx.NodeProto) -> str:

@@ -96,6 +96,66 @@ def foreign_operator(model: onnx.ModelProto) -> None:
     model.opset_import.append(helper.make_opsetid("com.example", 1))
 
 
+def behind(kind: str, **attributes: object) -> Change:
+    """Put a node of that operator behind the layout change."""
+
+    def change(model: onnx.ModelProto) -> None:
+        node = helper.make_node(kind, ["nchw"], ["strange"], "strange", **attributes)
+        model.graph.node.insert(2, node)
+        model.graph.node[3].input[0] = "strange"
+
+    return change
+
+
+def with_scale(*values: float) -> Change:
+    def change(model: onnx.ModelProto) -> None:
+        many = len(values) > 1
+        set_constant(model, "scale", np.float32(values if many else values[0]))
+        set_constant(model, "zero", np.zeros(len(values) if many else (), np.int8))
+
+    return change
+
+
+def in_double(model: onnx.ModelProto) -> None:
+    model.graph.node[0].attribute[0].i = TensorProto.DOUBLE
+    set_constant(model, "weight", np.ones((2, 3, 1, 1), np.float64))
+    model.graph.node[4].input[0] = "nchw"
+    del model.graph.node[2:4]
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+
+
+def int8_into_conv(model: onnx.ModelProto) -> None:
+    model.graph.node[4].input[0] = "q"
+    del model.graph.node[3]
+
+
+def quantised_weights(axis: int, scales: int) -> Change:
+    """int8 weights [2, 3, 1, 1] with a scale for each channel of an axis."""
+
+    def change(model: onnx.ModelProto) -> None:
+        constants = {
+            "weight_q": np.ones((2, 3, 1, 1), np.int8),
+            "weight_scale": np.ones(scales, np.float32),
+            "weight_zero": np.zeros(scales, np.int8),
+        }
+        for name, value in constants.items():
+            model.graph.initializer.append(numpy_helper.from_array(value, name))
+        node = helper.make_node("DequantizeLinear", list(constants), ["dqw"], "weights", axis=axis)
+        model.graph.node.insert(4, node)
+        model.graph.node[5].input[1] = "dqw"
+
+    return change
+
+
+def int8_scalar(model: onnx.ModelProto) -> None:
+    constants = {"one": np.int8(127), "one_scale": np.float32(1 / 127), "one_zero": np.int8(0)}
+    for name, value in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    model.graph.node.insert(4, helper.make_node("DequantizeLinear", list(constants), ["1"], "one"))
+    model.graph.node.insert(5, helper.make_node("Add", ["dq", "1"], ["more"], "add"))
+    model.graph.node[6].input[0] = "more"
+
+
 def save(model: onnx.ModelProto, folder: Path) -> Path:
     file = folder / "model.onnx"
     onnx.save(model, file)
@@ -112,14 +172,36 @@ def test_nothing_is_found_in_a_good_file(tmp_path: Path) -> None:
         (asymmetric, "node 'quantise' (QuantizeLinear) is asymmetric: its zero point is not 0"),
         (unsigned, "node 'quantise' (QuantizeLinear) has uint8 values, not int8"),
         (without_zero_point, "node 'dequantise' (DequantizeLinear) has no constant zero point"),
-        (transposed_first, "node 'layout' (Transpose) takes the uint8 input before it is cast"),
-        (cast_to_half, "node 'cast' (Cast) takes the uint8 input before it is cast to float"),
+        (
+            transposed_first,
+            "node 'layout' (Transpose) takes the uint8 image: cast it to float32 first",
+        ),
+        (cast_to_half, "node 'cast' (Cast) takes the uint8 image: cast it to float32 first"),
         (cast_to_half, "output 'logits' is FLOAT16 [1, 2], not FLOAT [1, K]"),
         (dynamic_batch, "input 'image' is UINT8 ['?', 4, 4, 3], not UINT8 [1, S, S, 3]"),
         (dynamic_batch, "node 'conv' (Conv) has the dynamic shape FLOAT ['?', 2, 4, 4]"),
         (float_input, "input 'image' is FLOAT [1, 4, 4, 3]"),
-        (new_opset, "opset 24 is not within 13..23"),
+        (new_opset, "opset 24 is not within 13..20"),
         (foreign_operator, "node 'conv' (Conv): operators of com.example are not ONNX's own"),
+        (behind("Det"), "node 'strange' (Det): TensorRT lacks this operator"),
+        (in_double, "node 'layout' (Transpose) takes DOUBLE, TensorRT only"),
+        (in_double, "node 'conv' (Conv) takes DOUBLE, TensorRT only BFLOAT16/FLOAT/FLOAT16"),
+        (int8_into_conv, "node 'conv' (Conv) takes INT8, TensorRT only"),
+        (with_scale(0.0), "node 'quantise' (QuantizeLinear) has a scale that is not positive"),
+        (with_scale(-1.0), "node 'dequantise' (DequantizeLinear) has a scale that is not positive"),
+        (with_scale(np.inf), "node 'quantise' (QuantizeLinear) has a scale that is not finite"),
+        (with_scale(np.nan), "node 'quantise' (QuantizeLinear) has a scale that is not finite"),
+        (with_scale(1, 1, 1), "node 'quantise' (QuantizeLinear) has 3 scales for an activation"),
+        (int8_scalar, "node 'one' (DequantizeLinear) gives a scalar in int8"),
+        (
+            quantised_weights(1, 3),
+            "node 'weights' (DequantizeLinear) has scales along axis 1 of the weights of node "
+            "'conv' (Conv): quantise them along axis 0",
+        ),
+        (
+            quantised_weights(0, 3),
+            "node 'weights' (DequantizeLinear) has 3 scales for 2 channels of axis 0",
+        ),
     ],
 )
 def test_findings_name_the_node(change: Change, finding: str, tmp_path: Path) -> None:
@@ -127,6 +209,19 @@ def test_findings_name_the_node(change: Change, finding: str, tmp_path: Path) ->
     change(model)
     findings = check_onnx(save(model, tmp_path))
     assert any(found.startswith(finding) for found in findings), findings
+
+
+def test_weights_with_a_scale_for_each_output_channel(tmp_path: Path) -> None:
+    model = good_model()
+    quantised_weights(0, 2)(model)
+    assert check_onnx(save(model, tmp_path)) == []
+
+
+def test_an_operator_that_onnx_lacks_is_named_with_its_node(tmp_path: Path) -> None:
+    model = good_model()
+    model.graph.node[4].op_type = "Convolve"
+    with pytest.raises(ArtefactError, match=r"node 'conv' \(Convolve\): No Op registered"):
+        check_onnx(save(model, tmp_path))
 
 
 def test_damaged_file(tmp_path: Path) -> None:
