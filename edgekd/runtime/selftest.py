@@ -20,7 +20,7 @@ from edgekd.errors import ArtefactError
 if TYPE_CHECKING:
     from edgekd.runtime.sessions.base import Session
 
-__all__ = ["SelfTestReport", "Vectors", "run_selftest"]
+__all__ = ["SelfTestReport", "Vectors", "compare_answers", "run_selftest"]
 
 _MAX_BYTES = 256 << 20
 
@@ -121,12 +121,18 @@ def run_selftest(session: Session, vectors: Vectors) -> SelfTestReport:
     if found != (session.input_shape, session.classes):
         message = "the self-test vectors do not belong to the model file"
         raise ArtefactError(message, "copy the bundle again, or build it again")
-    images, expected = vectors.images, vectors.logits
-    logits = np.concatenate([session.run(image[None]) for image in images])
+    return compare_answers(
+        vectors, np.concatenate([session.run(image[None]) for image in vectors.images])
+    )
+
+
+def compare_answers(vectors: Vectors, logits: NDArray[np.float32]) -> SelfTestReport:
+    """The outcome for logits [N, K] that were answered to the vectors' images."""
+    expected = vectors.logits
     difference = float(np.abs(logits - expected).max())
     return SelfTestReport(
         passed=difference <= vectors.tolerance,  # False for NaN
-        images=len(images),
+        images=len(vectors.images),
         max_difference=difference,
         tolerance=vectors.tolerance,
         flips=int((logits.argmax(axis=1) != expected.argmax(axis=1)).sum()),

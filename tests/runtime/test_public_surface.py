@@ -32,9 +32,10 @@ HEAVY = (
 
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
-    "Decision", "FileEntry", "GateRecord", "LayerHarm", "Limit", "Lineage", "Lowering", "Manifest",
-    "ModelFiles", "ModelInfo", "PublicKey", "Rung", "SignatureState", "generate_key",
-    "sign_bundle", "verify_signature", "write_bundle", "zip_bundle",
+    "Decision", "EngineCheck", "EngineRecord", "FileEntry", "GateRecord", "LayerHarm", "Limit",
+    "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PublicKey", "Rung",
+    "SignatureState", "generate_key", "sign_bundle", "verify_signature", "write_bundle",
+    "zip_bundle",
 ]  # fmt: skip
 
 

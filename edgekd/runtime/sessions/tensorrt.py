@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekd.bundle.model_files import ModelFiles
-from edgekd.errors import DeviceUnreachableError, MissingDependencyError
+from edgekd.errors import ArtefactError, MissingDependencyError
 from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
     require_file,
 )
+from edgekd.runtime.sessions._engine_sidecar import rebuild_hint, refuse_stranger
+from edgekd.runtime.sessions._tensorrt_environment import (
+    engine_environment,
+    load_cudart,
+    refuse_old_tensorrt,
+)
+from edgekd.runtime.sessions._tensorrt_logger import keeping_logger
+from edgekd.runtime.sessions._tensorrt_run import EngineRun
 from edgekd.runtime.sessions.base import Facts, Image, Logits
 
-__all__ = ["TensorRtSession", "open_file"]
+if TYPE_CHECKING:
+    import tensorrt
 
-_CUDART = ("cuda.bindings.runtime", "cuda.cudart")  # the second until cuda-python 12
+__all__ = ["TensorRtSession", "open_file"]
 
 
 def open_file(
@@ -32,24 +40,23 @@ def open_file(
 ) -> TensorRtSession:
     """Open a serialized engine. Errors: see `open_session`.
 
+    What is not an engine of this very machine is refused before TensorRT sees it.
+
     Args:
-        model: The engine, built on this very device by `edgekd.lower.engine.builder`.
+        model: The engine with its sidecar, built on this device by `edgekd build --on-device`.
         threads: Taken for likeness with the other sessions; the GPU does the work.
         accelerator: Likewise; what is not `gpu` is not obtained.
         require: See `open_session`.
     """
     del threads
-    trt, cudart = _import_tensorrt(), _import_cudart()
+    trt, cudart = _import_tensorrt(), load_cudart()
+    refuse_old_tensorrt(trt)
     require_file(model)
-    runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
-    # A version-compatible engine carries host code; to load one is to run foreign code.
-    runtime.engine_host_code_allowed = False
-    engine = runtime.deserialize_cuda_engine(model.read())
-    if engine is None:
-        # The usual cause: built by another TensorRT version or on another GPU.
-        reason = ValueError(f"not an engine of TensorRT {trt.__version__} for this GPU")
-        raise damaged(model, "TensorRT", reason)
-    session = TensorRtSession(model, trt, cudart, engine, accelerator)
+    content = model.read()
+    sidecar = refuse_stranger(model, content, engine_environment(trt, cudart))
+    engine = _deserialised(trt, model, content)
+    facts: Facts = {f"built_{name}": value for name, value in sidecar.flags.items()}
+    session = TensorRtSession(model, trt, cudart, engine, accelerator, facts)
     if require:
         session.insist()
     return session
@@ -61,59 +68,51 @@ class TensorRtSession(EngineSession):
     backend = "tensorrt"
 
     def __init__(
-        self, model: ModelFiles, trt: Any, cudart: Any, engine: Any, asked: str | None
+        self,
+        model: ModelFiles,
+        trt: Any,
+        cudart: Any,
+        engine: tensorrt.ICudaEngine,
+        asked: str | None,
+        built: Facts,
     ) -> None:
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
         outputs = [name for name in names if name not in inputs]
         taken, given = _described(trt, engine, inputs), _described(trt, engine, outputs)
         shape, classes = check_contract(model, taken, given)
+        self._run = EngineRun(cudart, engine, (inputs[0], shape), (outputs[0], (1, classes)))
         facts: Facts = {
             "engine": f"tensorrt {trt.__version__}",
             "accelerator_asked": asked,
             "accelerator": "GPU",
+            "cuda_graph": self._run.graph_failure is None,
+            "cuda_graph_failure": self._run.graph_failure,
         }
-        super().__init__(model, (shape, classes), facts, _shortfalls(asked))
-        self._engine, self._cudart = engine, cudart
-        self._context = engine.create_execution_context()
-        self._logits = np.empty((1, classes), np.float32)
-        self._device: dict[str, int] = {}
-        self._input, self._output = inputs[0], outputs[0]
-        self._stream = self._call("cudaStreamCreate")
-        self._allocate(self._input, int(np.prod(shape)))
-        self._allocate(self._output, self._logits.nbytes)
-
-    def _allocate(self, name: str, size: int) -> None:
-        self._device[name] = int(self._call("cudaMalloc", size))
-        self._context.set_tensor_address(name, self._device[name])
+        super().__init__(model, (shape, classes), facts | built, _shortfalls(asked))
 
     def _infer(self, image: Image) -> Logits:
-        kinds, logits = self._cudart.cudaMemcpyKind, self._logits
-        source, target = self._device[self._output], self._device[self._input]
-        self._copy(target, image.ctypes.data, image.nbytes, kinds.cudaMemcpyHostToDevice)
-        if not self._context.execute_async_v3(int(self._stream)):
-            raise RuntimeError(f"TensorRT could not run {self._name}")
-        self._copy(logits.ctypes.data, source, logits.nbytes, kinds.cudaMemcpyDeviceToHost)
-        self._call("cudaStreamSynchronize", self._stream)
-        return logits.copy()
-
-    def _copy(self, target: int, source: int, size: int, kind: Any) -> None:
-        self._call("cudaMemcpyAsync", target, source, size, kind, self._stream)
+        return self._run(image)
 
     def _release(self) -> None:
-        self._call("cudaStreamSynchronize", self._stream)
-        self._context = self._engine = None  # before the memory that they point to
-        for address in self._device.values():
-            self._call("cudaFree", address)
-        self._call("cudaStreamDestroy", self._stream)
+        self._run.close()
 
-    def _call(self, function: str, *arguments: Any) -> Any:
-        """Result of a call to the CUDA runtime, which answers (status, result…)."""
-        status, *results = getattr(self._cudart, function)(*arguments)
-        if int(status) != 0:
-            message = f"CUDA failed in {function}: {status!s}"
-            raise DeviceUnreachableError(message, "check the GPU with nvidia-smi or tegrastats")
-        return results[0] if results else None
+
+def _deserialised(trt: Any, model: ModelFiles, content: bytes) -> tensorrt.ICudaEngine:
+    logger = keeping_logger(trt)
+    logger.errors.clear()
+    runtime: tensorrt.Runtime = trt.Runtime(logger)
+    # A version-compatible engine carries host code; to load one is to run foreign code.
+    runtime.engine_host_code_allowed = False
+    engine: tensorrt.ICudaEngine | None = runtime.deserialize_cuda_engine(content)
+    if engine is None:
+        said = f": {'; '.join(logger.errors)}" if logger.errors else ""
+        message = (
+            f"TensorRT {trt.__version__} does not load {model.name}, or it needs host code, which "
+            f"is never allowed{said}"
+        )
+        raise ArtefactError(message, rebuild_hint(model))
+    return engine
 
 
 def _shortfalls(asked: str | None) -> list[Shortfall]:
@@ -123,11 +122,14 @@ def _shortfalls(asked: str | None) -> list[Shortfall]:
     return [Shortfall(what, "it runs there", "leave the accelerator out, or take another backend")]
 
 
-def _described(trt: Any, engine: Any, names: list[str]) -> tuple[tuple[int, ...], str]:
+def _described(
+    trt: Any, engine: tensorrt.ICudaEngine, names: list[str]
+) -> tuple[tuple[int, ...], str]:
     """Shape and numpy dtype of the only tensor; a dynamic side is -1, as TensorRT says it."""
     if len(names) != 1:
         return (), f"{len(names)} tensors"
-    shape = tuple(int(side) for side in engine.get_tensor_shape(names[0]))
+    sides = engine.get_tensor_shape(names[0])
+    shape = tuple(int(sides[index]) for index in range(len(sides)))
     return shape, np.dtype(trt.nptype(engine.get_tensor_dtype(names[0]))).name
 
 
@@ -141,12 +143,3 @@ def _import_tensorrt() -> Any:
             "elsewhere with pip install tensorrt"
         )
         raise missing from error
-
-
-def _import_cudart() -> Any:
-    for name in _CUDART:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    raise MissingDependencyError("cuda-python", "tensorrt", "move images to the GPU")

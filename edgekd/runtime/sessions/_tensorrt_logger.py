@@ -1,0 +1,24 @@
+"""What TensorRT says, kept: its functions answer None, and tell the reason to a logger."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+__all__ = ["keeping_logger"]
+
+
+@functools.cache
+def keeping_logger(trt: Any) -> Any:
+    """A logger with the `errors` so far; one per process: TensorRT holds on to its first."""
+
+    class KeepingLogger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+                self.errors.append(" ".join(message.split()))
+
+    return KeepingLogger()
