@@ -19,6 +19,9 @@ $(READY): pyproject.toml constraints.txt
 		{ rm -rf $(VENV); echo "python3 cannot make virtual environments; install python3-venv"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt \
+		--no-deps --target $(VENV)/stubs tensorrt-stubs
+	sed -i.orig -f .ci/tensorrt-stubs.sed $(VENV)/stubs/tensorrt_bindings/tensorrt.pyi
 	@touch $@
 
 demo: setup ## The whole chain on painted dermoscopy, some minutes; ends with a report
@@ -36,11 +39,13 @@ abuse: setup ## The runtime's long tests: many threads, many openings; some minu
 fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; some minutes
 	$(BIN)/python tests/abuse/fuzz.py $(ARGS)
 
-lint: setup ## Style, types, and which room may import which
+lint: setup ## Style, types, which room may import which, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if test -x $(BIN)/hadolint; then $(BIN)/hadolint Dockerfile.jetson; \
+		else echo "Dockerfile.jetson is not linted: hadolint's wheel is for x86-64 Linux"; fi
 
 format: setup ## Lay the code out
 	$(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ __all__ = [
     "CaptureRule",
     "ClassChange",
     "Decision",
+    "EngineCheck",
+    "EngineRecord",
     "FileEntry",
     "GateRecord",
     "LayerHarm",
@@ -34,7 +36,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
@@ -229,6 +231,50 @@ class LayerHarm(_Section, frozen=True, kw_only=True):
     flips: int
 
 
+class EngineCheck(_Section, frozen=True, kw_only=True):
+    """Whether the device's engine can be built from the file, as far as a host can tell.
+
+    Attributes:
+        status: `not checked` says nothing of the file.
+        by: The tool with its version, or why there was no check and how to get one.
+        capabilities: Compute capabilities that it was built for, such as `SM86`.
+        findings: What was found, one sentence each; of a file that passed they are remarks.
+    """
+
+    status: Literal["passed", "refused", "not checked"]
+    by: str
+    capabilities: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        if self.status == "not checked":
+            return f"not checked: {self.by}"
+        built_for = f" for {', '.join(self.capabilities)}" if self.capabilities else ""
+        return f"{self.status} by {self.by}{built_for}"
+
+
+class EngineRecord(_Section, frozen=True, kw_only=True):
+    """The engine that a device built, and how it answered there.
+
+    Attributes:
+        built_for: Versions and GPU that it is tied to; compared before it is loaded.
+        seconds: Time of building.
+        size_bytes: Of the engine.
+        latency_ms: Median of an image on that device, with copying there and back.
+        selftest_difference: Largest difference of a logit from what the host saw.
+        gate: The comparison with the float student, on the host's validation images.
+    """
+
+    built_for: dict[str, str]
+    seconds: float
+    size_bytes: int
+    latency_ms: float
+    selftest_difference: float
+    gate: GateRecord
+
+
 class Lowering(_Section, frozen=True, kw_only=True):
     """How the file came to be.
 
@@ -245,6 +291,10 @@ class Lowering(_Section, frozen=True, kw_only=True):
         rescued: Whether the weights were trained on with simulated int8 before lowering.
         build_key: Hash of all that this bundle was made from.
         tools: Versions of what lowered it.
+        check: What the device's engine will make of the file; null where the host ran it itself.
+        evidence_sha256: Hash of the file with the images that a device judges its engine by; null
+            where the host judged the very file.
+        engine: What the device built; null before.
     """
 
     target: str
@@ -258,6 +308,9 @@ class Lowering(_Section, frozen=True, kw_only=True):
     rescued: bool = False
     build_key: str = ""
     tools: dict[str, str] = {}
+    check: EngineCheck | None = None
+    evidence_sha256: str | None = None
+    engine: EngineRecord | None = None
 
 
 class Lineage(_Section, frozen=True, kw_only=True):

@@ -60,13 +60,19 @@ def build(
     on_device: Annotated[
         Path | None, typer.Option(help="Finish this bundle on the device that this is.")
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --on-device: what the engine is judged by, if it is not beside the bundle."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Lower a student to the bundle of each target; a file that loses too much fails (exit 4)."""
     if on_device is not None:
         from edgekd.lower.engine.finish import finish_on_device
 
-        finished = finish_on_device(on_device, say)
+        finished = finish_on_device(on_device, say, evidence=evidence)
         say(f"finished {finished}")
         return
     if model is None or out is None:
@@ -94,6 +100,20 @@ def build(
             )
         )
     _report(built, json=json)
+    _tell_of_evidence(built)
+
+
+def _tell_of_evidence(built: list[BuiltBundle]) -> None:
+    """Say where patients' images were left, and until when they are needed."""
+    from edgekd.lower.engine.evidence import evidence_beside
+
+    for bundle in built:
+        lowering = bundle.manifest.lowering if bundle.manifest else None
+        if bundle.path and lowering and lowering.completion == "finish-on-device":
+            say(
+                f"copy {evidence_beside(bundle.path)} to the board beside the bundle; it holds "
+                "images: delete it on both when the engine is built"
+            )
 
 
 def _report(built: list[BuiltBundle], *, json: bool) -> None:
@@ -143,6 +163,7 @@ def _summary(bundle: BuiltBundle) -> dict[str, object]:
         "target": bundle.target,
         "path": str(bundle.path),
         "precision": manifest.lowering.precision if manifest else None,
+        "check": manifest.lowering.check if manifest else None,
         "fresh": bundle.fresh,
         "rungs": bundle.rungs,
         "metrics": manifest.metrics if manifest else None,

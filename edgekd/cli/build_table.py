@@ -133,8 +133,10 @@ def summary_of(bundle: BuiltBundle) -> str:
         "" if accuracy["low"] is None else f" [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
     )
     known = "" if bundle.fresh else "  (was there already)"
+    check = bundle.manifest.lowering.check
+    checked = "" if check is None else f"; TensorRT check: {check.summary}"
     return (
         f"{bundle.path}: {_label(taken)}, {taken.size_bytes / 1e6:.2f} MB, balanced accuracy "
         f"{accuracy['value']:.3f}{interval}, worst class drop {_worst_class(taken.gate)} points, "
-        f"flips {taken.gate.flips:.1%}{known}"
+        f"flips {taken.gate.flips:.1%}{checked}{known}"
     )

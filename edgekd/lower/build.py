@@ -14,15 +14,18 @@ from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip
 from edgekd.data import cache_folder
 from edgekd.errors import GateFailedError
 from edgekd.files import make_folder, scratch_folder
+from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
 from edgekd.lower.climb import Climb, climb_all, parallel_backends
+from edgekd.lower.engine.evidence import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import Story, describe
 from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.harm import layer_harm
 from edgekd.lower.plan import BuildRequest, Plan, plans_of
-from edgekd.lower.precision import CALIBRATED, LADDER
+from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
 
@@ -95,15 +98,16 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
 
 
 def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None:
-    wanted = request.precisions or LADDER
-    if not CALIBRATED.intersection(wanted):
+    wanted = [Variant(precision=name) for name in request.precisions or LADDER]
+    backends = [get_backend(target.backend) for target in request.targets]
+    if not any(reads_calibration(one, variant) for one in backends for variant in wanted):
         return None
     return draw_calibration(source.split, source.pixels, images=request.calibration_images)
 
 
 def _kept(plan: Plan) -> BuiltBundle | None:
     manifest = plan.current()
-    if manifest is None:
+    if manifest is None or lacks_evidence(manifest, plan.path):
         return None
     rungs = manifest.lowering.rungs
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
@@ -129,6 +133,7 @@ def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBun
         plan.key,
     )  # fmt: skip
     manifest = describe(source, plan.target, story)
+    manifest = leave_evidence(source, plan.target, manifest, plan.path)
     manifest = _write(request, source, step.candidate, manifest, plan.path)
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
 

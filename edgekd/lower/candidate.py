@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import SELFTEST
+from edgekd.bundle import SELFTEST, EngineCheck
 from edgekd.errors import EdgekdError, MissingDependencyError
 from edgekd.files import whole_file
 from edgekd.lower.backends import Backend, get_backend
+from edgekd.lower.backends.base import CheckedBackend, reads_calibration
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.jobs.conversion import ConversionJob, convert
 from edgekd.lower.jobs.process import JobError
@@ -43,6 +44,7 @@ class Candidate:
         made: Its files; None where it could not be lowered.
         answers: To the validation images; None where it could not be run.
         failure: Why one of these is None.
+        check: What the device's engine will make of it; None where this host has that engine.
     """
 
     backend: Backend
@@ -51,6 +53,7 @@ class Candidate:
     made: Kept | None = None
     answers: Answers | None = None
     failure: str | None = None
+    check: EngineCheck | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -103,7 +106,8 @@ class Lowering:
     def key(self, backend: str, variant: Variant) -> str:
         """Key of a file in the store."""
         images = self.calibration.sha256 if self.calibration else None
-        return self.store.key(self.source.card, backend, variant, images)
+        scanned = reads_calibration(get_backend(backend), variant)
+        return self.store.key(self.source.card, backend, variant, images, scanned=scanned)
 
 
 def lower_variants(
@@ -111,8 +115,9 @@ def lower_variants(
 ) -> list[Candidate]:
     """Lower the student for one backend to each variant, and run every file.
 
-    What the store has is neither made nor run again. A variant that fails does not stop the
-    others: it becomes a candidate without a file.
+    What the store has is neither made, checked nor run again. A variant that fails does not stop
+    the others: it becomes a candidate without a file, or with one that was not run because the
+    device's engine cannot be built from it.
 
     Raises:
         EdgekdError: The user's own: no such backend, a tool that is not installed.
@@ -125,12 +130,14 @@ def lower_variants(
     failures = _make(lowering, found)
     for label, one in found.items():
         made = lowering.store.find(one.key)
-        found[label] = replace(one, made=made, failure=failures.get(label))
-    failures = _run(lowering, found)
-    return [
-        replace(one, answers=_answers(lowering, one), failure=one.failure or failures.get(label))
-        for label, one in found.items()
-    ]
+        found[label] = _checked(lowering, replace(one, made=made, failure=failures.get(label)))
+    _say_unchecked(lowering, found.values())
+    good = {label: one for label, one in found.items() if one.failure is None}
+    failures = _run(lowering, good)
+    for label, one in good.items():
+        answers = _answers(lowering, one)
+        found[label] = replace(one, answers=answers, failure=failures.get(label))
+    return list(found.values())
 
 
 # ---- making ----
@@ -175,6 +182,35 @@ def _calibration_file(lowering: Lowering) -> str | None:
         return None
     file = lowering.work / f"{calibration.sha256[:16]}.npy"
     return _saved(file, lambda: calibration.images)
+
+
+# ---- checking ----
+
+
+def _checked(lowering: Lowering, one: Candidate) -> Candidate:
+    """The candidate with what the check says, where its backend has one; refused, it failed."""
+    backend = one.backend
+    if one.made is None or not isinstance(backend, CheckedBackend):
+        return one
+    check = lowering.store.find_check(one.key, backend.checkers())
+    if check is None:
+        lowering.watch.state(backend.name, one.variant.label, "checking")
+        log = lowering.logs / backend.name / f"check-{one.variant.label}.log"
+        check = backend.check(one.made.folder / backend.model_file, log)
+        if check.capabilities:  # else a tool is missing or went down, which may change
+            lowering.store.keep_check(one.key, backend.checkers(), check)
+    if check.status != "refused":
+        return replace(one, check=check)
+    lowering.watch.state(backend.name, one.variant.label, "refused")
+    return replace(one, check=check, failure=f"{check.summary}: {'; '.join(check.findings)}")
+
+
+def _say_unchecked(lowering: Lowering, candidates: Iterable[Candidate]) -> None:
+    """Once for all: a bundle is built all the same, and nobody shall think it was checked."""
+    for one in candidates:
+        if one.check is not None and one.check.status == "not checked":
+            lowering.watch.line(f"{one.backend.name}: {one.check.summary}")
+            return
 
 
 # ---- running ----

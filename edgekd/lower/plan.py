@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.precision import LADDER
 from edgekd.lower.source import Source
@@ -110,8 +111,15 @@ def plans_of(
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            plans.append(Plan(own, ladder, path, fingerprint(made_from, own, ladder)))
+            key = fingerprint(made_from, own, ladder, _checkers(own))
+            plans.append(Plan(own, ladder, path, key))
     return plans
+
+
+def _checkers(target: Target) -> dict[str, str]:
+    """A bundle whose file was not checked is built again as soon as it can be."""
+    backend = get_backend(target.backend)
+    return backend.checkers() if isinstance(backend, CheckedBackend) else {}
 
 
 def _with_limits(request: BuildRequest, target: Target, classes: Sequence[str]) -> Target:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +20,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bundle import EngineCheck
 from edgekd.data import cache_folder
-from edgekd.files import pretty_json, whole_folder
+from edgekd.files import pretty_json, whole_folder, write_whole
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.models import ModelCard
@@ -40,6 +42,7 @@ _CODE = (
     "lower/graph.py", "lower/onnx_export.py", "lower/int8/stem.py", "lower/jobs/worker.py",
     "lower/backends",
 )  # fmt: skip
+_CHECKING = ("lower/engine",)
 
 
 class Kept(NamedTuple):
@@ -60,7 +63,15 @@ class Store:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or cache_folder() / "lowered"
 
-    def key(self, card: ModelCard, backend: str, variant: Variant, calibration: str | None) -> str:
+    def key(
+        self,
+        card: ModelCard,
+        backend: str,
+        variant: Variant,
+        calibration: str | None,
+        *,
+        scanned: bool = False,
+    ) -> str:
         """Key of a lowered file.
 
         Args:
@@ -68,9 +79,10 @@ class Store:
             backend: Name of the lowering backend.
             variant: What it is lowered to.
             calibration: Hash of the calibration images; counts for int8 alone.
+            scanned: They count for this variant too, see `reads_calibration`.
         """
         network = (card.weights_sha256, card.arch, card.arch_options, card.mean, card.std)
-        used = calibration if variant.calibrated else None
+        used = calibration if variant.calibrated or scanned else None
         shape = (card.image_size, len(card.classes))
         return fingerprint(
             network, shape, backend, variant, used, tool_versions(), code_sha256(*_CODE)
@@ -102,6 +114,19 @@ class Store:
     def keep_answers(self, key: str, images: str, threads: int, answers: Answers) -> None:
         """Keep the answers of a file."""
         answers.save(self._answers(key, images, threads))
+
+    def find_check(self, key: str, checkers: Mapping[str, str]) -> EngineCheck | None:
+        """What tools of these versions said of the file of that key, or None."""
+        file = self._check(key, checkers)
+        return msgspec.json.decode(file.read_bytes(), type=EngineCheck) if file.is_file() else None
+
+    def keep_check(self, key: str, checkers: Mapping[str, str], check: EngineCheck) -> None:
+        """Keep what was said of a file."""
+        write_whole(self._check(key, checkers), pretty_json(check))
+
+    def _check(self, key: str, checkers: Mapping[str, str]) -> Path:
+        name = fingerprint(dict(checkers), code_sha256(*_CHECKING))[:16]
+        return self._folder / key / f"{name}.check.json"
 
     def _answers(self, key: str, images: str, threads: int) -> Path:
         name = fingerprint(images, threads, tool_versions(), _host())[:16]

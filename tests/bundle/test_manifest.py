@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from fuzzing import fuzz
 from hypothesis import given
@@ -67,6 +68,21 @@ def test_bytes_are_readable_and_the_same_every_time(manifest: Manifest) -> None:
 def test_newer_minor_version_with_a_new_field_is_read(manifest: Manifest) -> None:
     newer = changed(manifest, "format_version", value="1.7").replace(b'"task"', b'"hue": 1, "task"')
     assert decode_manifest(newer).task == "classification"
+
+
+def test_check_of_the_engine(manifest: Manifest) -> None:
+    check = {"status": "passed", "by": "a tool 1.2", "capabilities": ["SM86", "SM89"]}
+    found = decode_manifest(changed(manifest, "lowering", "check", value=check)).lowering.check
+    assert found is not None
+    assert found.summary == "passed by a tool 1.2 for SM86, SM89"
+    for status, summary in (("refused", "refused by a tool 1.2"), ("not checked", "not checked: ")):
+        other = msgspec.structs.replace(found, status=status, capabilities=())
+        assert other.summary.startswith(summary)
+    refusal(changed(manifest, "lowering", "check", value=check | {"status": "perhaps"}))
+    older = json.loads(encode_manifest(manifest))
+    del older["lowering"]["check"]
+    older["format_version"] = "1.2"
+    assert decode_manifest(json.dumps(older).encode()).lowering.check is None
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "11.0"])

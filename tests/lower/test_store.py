@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from cards import make_card
 
+from edgekd.bundle import EngineCheck
 from edgekd.lower import store as storing
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
@@ -65,6 +66,10 @@ def test_key_holds_nothing_else(store: Store) -> None:
     assert store.key(card, "tflite", INT8, "c") == store.key(same, "tflite", INT8, "c")
     # Another calibration list lowers int8 again, and nothing else.
     assert store.key(card, "tflite", FP32, "c") == store.key(card, "tflite", FP32, "d")
+    # Unless its backend measures ranges for it.
+    fp16 = Variant(precision="fp16")
+    keys = {store.key(card, "tensorrt", fp16, images, scanned=True) for images in ("c", "d")}
+    assert len(keys) == 2
 
 
 def test_files_are_kept_with_their_tools(store: Store, files: Path) -> None:
@@ -87,6 +92,16 @@ def test_answers_belong_to_a_file_and_its_images(store: Store, files: Path) -> N
     assert store.find_answers("key", "other images", 1) is None
     assert store.find_answers("key", "images", 2) is None
     assert store.find_answers("other", "images", 1) is None
+
+
+def test_checks_belong_to_a_file_and_to_what_checked_it(store: Store, files: Path) -> None:
+    store.keep("key", files, {})
+    check = EngineCheck(status="passed", by="a tool", capabilities=("SM86",), findings=("one",))
+    store.keep_check("key", {"tool": "1"}, check)
+    assert store.find_check("key", {"tool": "1"}) == check
+    assert store.find_check("key", {"tool": "2"}) is None
+    assert store.find_check("key", {}) is None
+    assert store.find_check("other", {"tool": "1"}) is None
 
 
 def test_the_longest_unused_go_first(

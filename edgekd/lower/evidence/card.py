@@ -26,6 +26,7 @@ def write_card(manifest: Manifest) -> str:
         _metrics(manifest),
         _classes(manifest),
         _gate(manifest),
+        _engine(manifest),
         _harm(manifest),
         _caveats(manifest),
     )
@@ -44,6 +45,10 @@ def _model(manifest: Manifest) -> Iterator[str]:
         size = f"{model.params / 1e6:.2f} M parameters, {model.macs / 1e6:.0f} M MAC an image"
         yield f"- Size: {size}"
     yield f"- File: {lowering.precision} by {lowering.backend}; {lowering.completion}"
+    if lowering.check is not None:
+        yield f"- TensorRT check: {lowering.check.summary}"
+        for finding in lowering.check.findings:
+            yield f"- TensorRT check: {finding}"
     yield f"- Made by: edgekd {manifest.version}; {_listed(lowering.tools)}"
     recipe = _short(lineage.recipe_sha256)
     yield f"- Trained by: {lineage.method}, seed {lineage.seed}, recipe {recipe}"
@@ -67,7 +72,7 @@ def _data(manifest: Manifest) -> Iterator[str]:
     yield f"- Licence of the weights: {manifest.licences.get('weights', 'unknown')}"
     if calibration:
         yield (
-            f"- int8 ranges: {calibration['images']} images of the {calibration['part']} part, "
+            f"- Ranges: {calibration['images']} images of the {calibration['part']} part, "
             f"{_short(calibration['sha256'])}, listed in the manifest"
         )
     fitted = manifest.decision.fitted_on
@@ -168,6 +173,8 @@ def _classes(manifest: Manifest) -> Iterator[str]:
 
 
 def _changes(manifest: Manifest) -> Mapping[str, ClassChange]:
+    if manifest.lowering.engine is not None:
+        return manifest.lowering.engine.gate.per_class
     taken = [rung for rung in manifest.lowering.rungs if rung.taken and rung.gate]
     return taken[0].gate.per_class if taken and taken[0].gate else {}
 
@@ -223,6 +230,28 @@ def _rung_cells(rung: Rung) -> list[str]:
     ]
 
 
+def _engine(manifest: Manifest) -> Iterator[str]:
+    lowering = manifest.lowering
+    if lowering.engine is None and lowering.completion == "complete":
+        return
+    yield "## The engine"
+    yield ""
+    engine = lowering.engine
+    if engine is None:
+        yield f"- Built on the device: `{lowering.completion_command}`."
+        yield "- It is judged there by the images of the `.evidence.npz` that was written beside"
+        yield "  this bundle. They are patients' images: delete that file when the engine is built."
+        return
+    gate = engine.gate
+    yield f"- Built in {engine.seconds:.0f} s for {_listed(engine.built_for)}."
+    yield (
+        f"- Passed the gate itself, on {gate.images} images: balanced accuracy "
+        f"{gate.balanced_accuracy:.3f}, drop {gate.balanced_accuracy_drop:+.3f}, flips "
+        f"{gate.flips:.1%}, largest logit change {gate.max_logit_difference:.3g}."
+    )
+    yield f"- {engine.latency_ms:.2f} ms an image there (median)."
+
+
 def _harm(manifest: Manifest) -> Iterator[str]:
     harm = manifest.lowering.layer_harm
     if not harm:
@@ -242,7 +271,10 @@ def _caveats(manifest: Manifest) -> Iterator[str]:
     yield (
         "- Images are taken as independent: where one lesion has several, intervals are too narrow."
     )
-    yield "- The gate saw this host's engine; the self-test tells whether another machine agrees."
+    if manifest.lowering.engine is None:
+        yield (
+            "- The gate saw this host's engine; the self-test tells whether another machine agrees."
+        )
 
 
 def _estimate(estimate: Mapping[str, Any]) -> str:

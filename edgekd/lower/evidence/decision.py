@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.margin import half_way_down, half_way_up
-from edgekd.lower.source import Source
 from edgekd.metrics import (
     OperatingPoint,
     ReferBand,
     conformal_quantile,
     energy_threshold,
     fit_temperature,
+    metrics_of,
     operating_point,
     refer_band_for_coverage,
     refer_band_for_sensitivity,
@@ -26,7 +28,29 @@ from edgekd.metrics import (
 from edgekd.runtime.decision import calibrated, energy_of, judge
 from edgekd.targets import DecisionRule, Target
 
-__all__ = ["Fit", "fit_decision", "outcome_of"]
+if TYPE_CHECKING:
+    from edgekd.lower.source import Source
+
+__all__ = ["Asked", "Fit", "asked_of", "fit_decision", "metrics_with", "outcome_of"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a decision, on which images.
+
+    Attributes:
+        rule: Of the target.
+        classes: The K class names.
+        critical: Names of the critical ones among them.
+        targets: Class indices of the images [N].
+        fitted_on: Which images they are, for the manifest.
+    """
+
+    rule: DecisionRule
+    classes: Sequence[str]
+    critical: Sequence[str]
+    targets: NDArray[np.int64]
+    fitted_on: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,23 +66,35 @@ class Fit:
     points: dict[str, OperatingPoint]
 
 
-def fit_decision(source: Source, target: Target, logits: NDArray[np.float32]) -> Fit:
+def asked_of(source: Source, target: Target) -> Asked:
+    """What a target asks of the decision of a student's files, on its validation images."""
+    classes = source.card.classes
+    fitted_on = {
+        "part": "validation",
+        "images": len(source.targets),
+        "split_sha256": source.card.data.sha256,
+        "images_sha256": source.images_sha256,
+    }
+    critical = tuple(target.critical_of(classes))
+    return Asked(target.decision, classes, critical, source.targets, fitted_on)
+
+
+def fit_decision(asked: Asked, logits: NDArray[np.float32]) -> Fit:
     """Temperature, thresholds, refer band, conformal quantile and energy threshold.
 
     Args:
-        source: The student and the validation images.
-        target: What it asks of the decision.
+        asked: What is asked of the decision.
         logits: Of the lowered file [N, K] on those images.
 
     Raises:
         GateFailedError: No refer band reaches the sensitivity that the target asks of answers.
     """
-    rule, classes = target.decision, source.card.classes
-    temperature = fit_temperature(logits, source.targets)
+    rule, targets = asked.rule, asked.targets
+    temperature = fit_temperature(logits, targets)
     probabilities = calibrated(logits, temperature)
-    critical = {name: classes.index(name) for name in target.critical_of(classes)}
-    band = _band(rule, probabilities, source.targets, critical)
-    points = _points(rule, probabilities, source.targets, critical)
+    critical = {name: asked.classes.index(name) for name in asked.critical}
+    band = _band(rule, probabilities, targets, critical)
+    points = _points(rule, probabilities, targets, critical)
     thresholds = {
         name: half_way_down(point.threshold, probabilities[:, critical[name]])
         for name, point in points.items()
@@ -72,18 +108,11 @@ def fit_decision(source: Source, target: Target, logits: NDArray[np.float32]) ->
         threshold_sensitivity=rule.critical_sensitivity if thresholds else None,
         refer_below=_refer_below(band, probabilities),
         refer_coverage=band.coverage.value if band else None,
-        conformal_quantile=conformal_quantile(
-            probabilities, source.targets, rule.conformal_coverage
-        ),
+        conformal_quantile=conformal_quantile(probabilities, targets, rule.conformal_coverage),
         conformal_coverage=rule.conformal_coverage,
         energy_threshold=None if energy is None else half_way_up(energy, energies),
         energy_kept=rule.energy_kept,
-        fitted_on={
-            "part": "validation",
-            "images": len(source.targets),
-            "split_sha256": source.card.data.sha256,
-            "images_sha256": source.images_sha256,
-        },
+        fitted_on=asked.fitted_on,
     )
     return Fit(decision, points)
 
@@ -126,11 +155,30 @@ def _points(
     }
 
 
+def metrics_with(
+    fit: Fit, asked: Asked, logits: NDArray[np.float32], retaken: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """What the manifest says of a file and its decision on the images that it was fitted on.
+
+    Args:
+        fit: The decision.
+        asked: What it was fitted to.
+        logits: Of the file [N, K].
+        retaken: Which images [N] would have to be taken again.
+    """
+    own = metrics_of(logits / fit.decision.temperature, asked.targets, tuple(asked.classes))
+    return {
+        "artefact": msgspec.to_builtins(own),
+        "decision": outcome_of(fit.decision, logits, asked.targets, asked.classes, retaken),
+        "operating_points": msgspec.to_builtins(fit.points),
+    }
+
+
 def outcome_of(
     decision: Decision,
     logits: NDArray[np.float32],
     targets: NDArray[np.int64],
-    classes: tuple[str, ...],
+    classes: Sequence[str],
     retaken: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """What the whole decision does with labelled images, as counts and shares.

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 import edgekd
-from edgekd.bundle import CaptureRule, LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle import LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
+from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate
 from edgekd.lower.evidence.capture import fit_capture, retaken
-from edgekd.lower.evidence.decision import Fit, fit_decision, outcome_of
+from edgekd.lower.evidence.decision import asked_of, fit_decision, metrics_with
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.source import Source
-from edgekd.metrics import metrics_of
 from edgekd.targets import Target
 
 __all__ = ["Story", "describe"]
@@ -27,7 +25,7 @@ class Story:
     Attributes:
         candidate: The file that was taken.
         rungs: Every precision that was tried.
-        calibration: What int8 ranges were measured on, or None.
+        calibration: What ranges were measured on, or None.
         harm: Layers by the harm that int8 does, where it was measured.
         rescued: Whether its weights were trained on with simulated int8.
         build_key: Hash of all that the bundle is made from.
@@ -51,7 +49,8 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
     """
     card, candidate = source.card, story.candidate
     assert candidate.answers is not None
-    fit = fit_decision(source, target, candidate.answers.logits)
+    logits, asked = candidate.answers.logits, asked_of(source, target)
+    fit = fit_decision(asked, logits)
     capture = fit_capture(source.images, target.decision.capture_kept)
     return Manifest(
         version=edgekd.__version__,
@@ -67,7 +66,12 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
         decision=fit.decision,
         capture=capture,
         lowering=_lowering(target, story),
-        metrics=_metrics(source, candidate, fit, capture),
+        metrics={
+            "part": "validation",
+            "teacher": (source.metrics.get("teacher") or {}).get("validation"),
+            "student": source.metrics.get("validation"),
+            **metrics_with(fit, asked, logits, retaken(source.images, capture)),
+        },
         lineage=Lineage(
             method=card.training.method,
             recipe_sha256=card.training.recipe_sha256,
@@ -100,7 +104,7 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
 def _lowering(target: Target, story: Story) -> Lowering:
     candidate = story.candidate
     assert candidate.made is not None
-    calibrated = candidate.variant.calibrated and story.calibration is not None
+    calibrated = reads_calibration(candidate.backend, candidate.variant)
     return Lowering(
         target=target.name,
         backend=target.backend,
@@ -113,6 +117,7 @@ def _lowering(target: Target, story: Story) -> Lowering:
         rescued=story.rescued,
         build_key=story.build_key,
         tools=candidate.made.tools,
+        check=candidate.check,
     )
 
 
@@ -120,25 +125,6 @@ def _completion_command(target: Target, candidate: Candidate) -> str | None:
     if candidate.backend.completion == "complete":
         return None
     return f"edgekd build --target {target.name} --on-device BUNDLE"
-
-
-def _metrics(
-    source: Source, candidate: Candidate, fit: Fit, capture: CaptureRule | None
-) -> dict[str, Any]:
-    """Of teacher, float student and this very file, all on the validation part."""
-    assert candidate.answers is not None
-    classes, logits = source.card.classes, candidate.answers.logits
-    own = metrics_of(logits / fit.decision.temperature, source.targets, classes)
-    return {
-        "part": "validation",
-        "teacher": (source.metrics.get("teacher") or {}).get("validation"),
-        "student": source.metrics.get("validation"),
-        "artefact": msgspec.to_builtins(own),
-        "decision": outcome_of(
-            fit.decision, logits, source.targets, classes, retaken(source.images, capture)
-        ),
-        "operating_points": msgspec.to_builtins(fit.points),
-    }
 
 
 def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:

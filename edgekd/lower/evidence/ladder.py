@@ -57,11 +57,18 @@ def judge_candidate(candidate: Candidate, judged: Judged, *, rescued: bool = Fal
         taken=False,
         size_bytes=candidate.size_bytes,
         host_latency_ms=candidate.latency_ms,
-        remarks=("finished with simulated int8",) if rescued else (),
+        remarks=tuple(_first_remarks(candidate, rescued=rescued)),
         gate=gate,
         failure=candidate.failure,
     )
     return Step(candidate, rung, rescued)
+
+
+def _first_remarks(candidate: Candidate, *, rescued: bool) -> Iterator[str]:
+    if rescued:
+        yield "finished with simulated int8"
+    if candidate.check is not None and candidate.failure is None:
+        yield from candidate.check.findings
 
 
 def with_remarks(steps: Sequence[Step]) -> list[Step]:

@@ -31,7 +31,10 @@ ERROR_MARK = "edgekd-error: "
 STATE_MARK = "edgekd-state: "
 """Starts a line that says what a job is doing now."""
 
-_USERS_MISTAKES = (2, 3, 6)  # exit codes of EdgekdError that a job hands on
+HINT_MARK = "edgekd-hint: "
+"""Starts the line in which a job says what to do about it."""
+
+_HANDED_ON = (2, 3, 5, 6)  # exit codes of EdgekdError: the user's mistake or the machine's lack
 _PR_SET_PDEATHSIG = 1  # of Linux, <sys/prctl.h>
 Job = TypeVar("Job", bound=msgspec.Struct)
 
@@ -41,13 +44,17 @@ class JobError(EdgekdError):
 
     Args:
         message: What the job was about and what it said last.
-        hint: Where the log and the script are.
-        exit_code: The job's own where the cause is the user's (2, 3, 6), else 1.
+        hint: The job's own, and where the log and the script are.
+        exit_code: The job's own where the cause is the user's or the machine's (2, 3, 5, 6), or 1.
+        killed: Whether something ended it by SIGKILL, which is how a lack of memory looks.
     """
 
-    def __init__(self, message: str, hint: str, exit_code: int = 1) -> None:
+    def __init__(
+        self, message: str, hint: str, exit_code: int = 1, *, killed: bool = False
+    ) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
+        self.killed = killed
 
 
 def run_in_process(
@@ -90,7 +97,7 @@ def serve(kind: type[Job], work: Callable[[Job], None], arguments: list[str]) ->
     try:
         work(msgspec.json.decode(Path(arguments[0]).read_bytes(), type=kind))
     except EdgekdError as error:
-        print(f"{ERROR_MARK}{error.message}", flush=True)
+        print(f"{HINT_MARK}{error.hint}\n{ERROR_MARK}{error.message}", flush=True)
         return error.exit_code
     except Exception as error:
         traceback.print_exc()
@@ -133,8 +140,10 @@ def _failure(title: str, command: list[str], log: Path, code: int) -> JobError:
     script = log.with_name(f"{log.stem}.reproduce.sh")
     _write_script(script, command)
     message = f"{title}: {_last_words(log, code)}"
-    hint = f"see {log}; run {script} to see it again"
-    return JobError(message, hint, code if code in _USERS_MISTAKES else 1)
+    own = _marked(log, HINT_MARK)
+    hint = f"{f'{own[-1]}; ' if own else ''}see {log}; run {script} to see it again"
+    handed_on = code if code in _HANDED_ON else 1
+    return JobError(message, hint, handed_on, killed=code == -signal.SIGKILL)
 
 
 def _write_script(script: Path, command: list[str]) -> None:
@@ -146,14 +155,20 @@ def _write_script(script: Path, command: list[str]) -> None:
 
 def _last_words(log: Path, code: int) -> str:
     """The job's own error line, else what killed it, else the log's last line."""
-    lines = log.read_text(errors="replace").splitlines()
-    marked = [line.removeprefix(ERROR_MARK) for line in lines if line.startswith(ERROR_MARK)]
-    if marked:
+    if marked := _marked(log, ERROR_MARK):
         return marked[-1]
     if code < 0:
         return f"the process was ended by {_signal_name(-code)}"
+    lines = log.read_text(errors="replace").splitlines()
     said = [line.strip() for line in lines if line.strip()]
     return said[-1] if said else f"the process ended with exit code {code} and said nothing"
+
+
+def _marked(log: Path, mark: str) -> list[str]:
+    """What the log says in lines that start with a mark, where that is anything."""
+    lines = log.read_text(errors="replace").splitlines()
+    found = [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
+    return [text for text in found if text]
 
 
 def _signal_name(number: int) -> str:

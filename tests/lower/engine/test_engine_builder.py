@@ -12,7 +12,7 @@ import pytest
 
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.lower.engine import library
-from edgekd.lower.engine.builder import EngineBuildError, build_engine
+from edgekd.lower.engine.builder import EngineBuildError, Phases, build_engine
 from edgekd.lower.precision import Variant
 
 needs_rtx = pytest.mark.skipif(
@@ -98,6 +98,61 @@ def test_unknown_compute_capability(mobilenet: dict[str, Path], tmp_path: Path) 
     assert "SM86" in caught.value.hint
 
 
+@needs_rtx
+@pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops:DeprecationWarning")
+def test_builder_settings_reach_tensorrt(mobilenet: dict[str, Path], tmp_path: Path) -> None:
+    said: list[str] = []
+    cache = tmp_path / "cache"
+    report = build_engine(
+        mobilenet["fp32"],
+        tmp_path / "model.engine",
+        trt=library.load_tensorrt_rtx(),
+        workspace_bytes=1 << 27,
+        compute_capabilities=("SM86",),
+        timing_cache=cache,
+        optimization_level=2,
+        tf32=False,
+        progress=said.append,
+    )
+    assert report.flags == {"workspace_bytes": 1 << 27, "optimization_level": 2, "tf32": False}
+    assert said[0].startswith("Building engine")
+    assert cache.stat().st_size > 0
+
+
+def test_phases_one_in_the_other() -> None:
+    said: list[str] = []
+    phases = Phases(said.append, pause=0.0)
+    phases.start("building", 6)
+    phases.step("building", 2)
+    phases.start("timing", 200)
+    phases.step("timing", 50)
+    phases.start("one kernel", 1)
+    phases.finish("one kernel")
+    phases.finish("timing")
+    phases.step("timing", 51)  # a late word of another thread
+    phases.step("building", 3)
+    phases.finish("building")
+    assert said == [
+        "building 0/6",
+        "building 2/6",
+        "building 2/6; timing 0/200",
+        "building 2/6; timing 50/200",
+        "building 2/6; one kernel",
+        "building 3/6",
+    ]
+
+
+def test_phases_do_not_flood() -> None:
+    said: list[str] = []
+    phases = Phases(said.append, pause=3600.0)
+    phases.start("building", 6)
+    for step in range(6):
+        phases.step("building", step)
+    phases.finish("building")
+    phases.start("writing", 1)
+    assert said == ["building 0/6", "writing"]
+
+
 class Cache:
     """A timing cache that holds `content`."""
 
@@ -122,6 +177,7 @@ class StandIn(ModuleType):
         flags = {"STRONGLY_TYPED": 1} if strongly_typed else {}
         self.NetworkDefinitionCreationFlag = SimpleNamespace(**flags)
         self.MemoryPoolType = SimpleNamespace(WORKSPACE="workspace")
+        self.BuilderFlag = SimpleNamespace(TF32="tf32", VERSION_COMPATIBLE="version compatible")
         self.plan: bytes | None = b"plan"
         self.parser_errors: list[Any] = []
         self.foreign_cache = b""
@@ -143,11 +199,14 @@ class StandIn(ModuleType):
         )
 
     def _config(self) -> Any:
-        return SimpleNamespace(
+        self.config = SimpleNamespace(
+            set_flag=lambda flag: self.calls.append(("set", flag)),
+            clear_flag=lambda flag: self.calls.append(("clear", flag)),
             set_memory_pool_limit=lambda *limit: self.calls.append(("memory", *limit)),
             create_timing_cache=Cache,
             set_timing_cache=lambda cache, _: cache.content != self.foreign_cache or not cache,
         )
+        return self.config
 
     def _build(self) -> bytes | None:
         if self.plan is None:
@@ -182,6 +241,34 @@ def test_workspace_is_bounded(onnx_file: Path) -> None:
     trt = StandIn()
     build_engine(onnx_file, onnx_file.with_suffix(".engine"), trt=trt, workspace_bytes=99)
     assert ("memory", "workspace", 99) in trt.calls
+
+
+def test_float32_may_be_exact(onnx_file: Path) -> None:
+    trt = StandIn()
+    quick = build_engine(onnx_file, onnx_file.with_suffix(".engine"), trt=trt)
+    assert quick.flags == {"tf32": True}
+    assert ("clear", "tf32") not in trt.calls
+    exact = build_engine(onnx_file, onnx_file.with_suffix(".engine"), trt=trt, tf32=False)
+    assert exact.flags == {"tf32": False}
+    assert ("clear", "tf32") in trt.calls
+
+
+def test_no_engine_carries_host_code(onnx_file: Path) -> None:
+    trt = StandIn()
+    build_engine(
+        onnx_file, onnx_file.with_suffix(".engine"), trt=trt, workspace_bytes=99, tf32=False,
+        optimization_level=1,
+    )  # fmt: skip
+    assert not [call for call in trt.calls if call[0] == "set"]  # VERSION_COMPATIBLE, say
+    assert trt.config.builder_optimization_level == 1
+
+
+def test_tensorrt_without_a_progress_monitor(onnx_file: Path) -> None:
+    said: list[str] = []
+    trt = StandIn()
+    build_engine(onnx_file, onnx_file.with_suffix(".engine"), trt=trt, progress=said.append)
+    assert said == []
+    assert not hasattr(trt.config, "progress_monitor")
 
 
 def test_tensorrt_without_other_gpus(onnx_file: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekd.bundle import Rung
+from edgekd.bundle import EngineCheck, Rung
 from edgekd.lower.backends import get_backend
 from edgekd.lower.candidate import Candidate
 from edgekd.lower.evidence.gate import Judged
@@ -49,6 +49,23 @@ def labels(steps: list[Step]) -> list[str]:
 
 def rungs(steps: list[Step]) -> list[Rung]:
     return [one.rung for one in with_remarks(steps)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "remarks"), [(None, ("finished with simulated int8", "float32: 'a'")), ("no", ())]
+)
+def test_what_the_check_remarks_stands_with_the_rung(
+    failure: str | None, remarks: tuple[str, ...]
+) -> None:
+    check = EngineCheck(status="passed", by="a tool", findings=("float32: 'a'",))
+    answers = Answers(STUDENT, np.ones(len(TARGETS)), {})
+    candidate = Candidate(
+        get_backend("tensorrt"), Variant(precision="fp16"), "key",
+        Kept(Path(__file__).parent, {}), None if failure else answers, failure, check,
+    )  # fmt: skip
+    judged = judge_candidate(candidate, JUDGED, rescued=failure is None)
+    assert (judged.rung.remarks, judged.rung.failure) == (remarks, failure)
+    assert judged.passed == (failure is None)
 
 
 def test_the_first_that_passes_is_taken() -> None:

@@ -90,6 +90,25 @@ def test_last_words(code: str, said: str, exit_code: int, tmp_path: Path) -> Non
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [("DeviceUnreachableError", 5), ("ArtefactError", 6), ("GateFailedError", 1)],
+)
+def test_a_jobs_own_hint(error: str, exit_code: int, tmp_path: Path) -> None:
+    code = f"import edgekd.errors as e; raise e.{error}('no driver', 'start it with --gpus')"
+    with pytest.raises(JobError, match="a job: no driver") as caught:
+        run(tmp_path, code)
+    assert caught.value.hint.startswith(f"start it with --gpus; see {tmp_path}")
+    assert (caught.value.exit_code, caught.value.killed) == (exit_code, False)
+
+
+def test_a_job_that_was_killed_is_told_from_one_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(JobError) as caught:
+        run(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert caught.value.killed
+    assert caught.value.hint.startswith("see ")
+
+
 def test_an_old_result_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "result").write_text("of yesterday")
     with pytest.raises(JobError):

@@ -1,0 +1,194 @@
+"""What a device judges its engine by: the host's validation images and the student's answers.
+
+The host cannot run the engine, so the gate goes with the bundle: `<bundle>.evidence.npz` beside it,
+named by its hash in the manifest. It is never inside: a bundle goes to every device, and these are
+patients' images.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.bundle import GateRecord, Manifest
+from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.files import sha256_of, whole_file
+from edgekd.lower.evidence.decision import Asked, asked_of
+from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.runtime.sessions.base import Facts
+from edgekd.targets import DecisionRule, GateLimits
+
+if TYPE_CHECKING:
+    from edgekd.lower.source import Source
+    from edgekd.targets import Target
+
+__all__ = [
+    "IMAGES",
+    "Evidence",
+    "evidence_beside",
+    "lacks_evidence",
+    "leave_evidence",
+    "read_evidence",
+]
+
+IMAGES = "images.npy"
+"""Name of the images in the file, and where they were unpacked."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """By what an engine is judged, apart from the arrays.
+
+    Attributes:
+        classes: The K class names.
+        limits: What it may lose.
+        critical: Limits of the critical classes, by name.
+        rule: What is asked of its decision.
+        exact: Whether it claims the student's own precision.
+        fitted_on: Which images they are.
+    """
+
+    classes: tuple[str, ...]
+    limits: GateLimits
+    critical: dict[str, float]
+    rule: DecisionRule
+    exact: bool
+    fitted_on: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The images and what is known of them.
+
+    Attributes:
+        images: uint8 [N, S, S, 3].
+        student: Logits [N, K] of the float student.
+        targets: Class indices [N].
+        terms: By what an engine is judged.
+    """
+
+    images: NDArray[np.uint8]
+    student: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    terms: Terms
+
+    @property
+    def asked(self) -> Asked:
+        """What the decision of the engine is fitted to."""
+        terms = self.terms
+        critical = tuple(terms.critical)
+        return Asked(terms.rule, terms.classes, critical, self.targets, terms.fitted_on)
+
+    def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
+        """The gate on the engine's logits [N, K]: the very one of the host."""
+        terms = self.terms
+        judged = Judged(self.student, self.targets, terms.classes, terms.limits, terms.critical)
+        return judge(judged, logits, runtime=runtime, exact=terms.exact)
+
+    def save(self, file: Path) -> str:
+        """Write them, whole and for the owner's eyes only; gives the hash.
+
+        The same evidence gives the same bytes.
+        """
+        terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
+        with whole_file(file) as beside:
+            beside.touch(mode=0o600)
+            with beside.open("wb") as stream:
+                np.savez(
+                    stream, images=self.images, student=self.student, targets=self.targets,
+                    terms=terms,
+                )  # fmt: skip
+            return sha256_of(beside)
+
+
+def evidence_beside(bundle: Path) -> Path:
+    """Where the evidence of a bundle is unless somebody moved it."""
+    bundle = bundle.absolute()
+    return bundle.with_name(f"{bundle.name.removesuffix('.edgekd')}.evidence.npz")
+
+
+def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: Path) -> Manifest:
+    """Write the evidence beside a bundle that a device has to finish.
+
+    Args:
+        source: The student and its validation images.
+        target: With the limits of this build.
+        manifest: Of the bundle.
+        bundle: Where the bundle goes.
+
+    Returns:
+        The manifest, with the hash of the evidence; as it was where the bundle is complete.
+    """
+    lowering = manifest.lowering
+    if lowering.completion != "finish-on-device":
+        return manifest
+    asked = asked_of(source, target)
+    terms = Terms(
+        classes=tuple(asked.classes),
+        limits=target.gate,
+        critical=target.critical_of(asked.classes),
+        rule=asked.rule,
+        exact=lowering.precision == "fp32",
+        fitted_on=asked.fitted_on,
+    )
+    evidence = Evidence(source.images, source.logits, source.targets, terms)
+    sha256 = evidence.save(evidence_beside(bundle))
+    lowering = msgspec.structs.replace(lowering, evidence_sha256=sha256)
+    return msgspec.structs.replace(manifest, lowering=lowering)
+
+
+def lacks_evidence(manifest: Manifest, bundle: Path) -> bool:
+    """Whether no device can finish the bundle before its evidence is written again."""
+    unfinished = manifest.lowering.completion == "finish-on-device"
+    return unfinished and not evidence_beside(bundle).is_file()
+
+
+def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
+    """The evidence of a bundle.
+
+    Args:
+        file: Where it is.
+        sha256: What the bundle's manifest says of it.
+        work: A folder for the images: they are mapped from there, a small device's memory is for
+            the engine.
+
+    Raises:
+        GateFailedError: There is none; without it no engine counts.
+        ArtefactError: It is another bundle's, or damaged.
+    """
+    if sha256 is None:
+        message = "the bundle names no evidence that an engine could be judged by"
+        raise GateFailedError(message, "build it again with this edgekd on the host")
+    if not file.is_file():
+        message = f"no evidence for the engine: {file} is missing"
+        raise GateFailedError(
+            message, f"copy {file.name} from the host to the board, or give --evidence FILE"
+        )
+    if sha256_of(file) != sha256:
+        message = f"{file} is damaged, or the evidence of another bundle"
+        raise ArtefactError(message, "copy the one that was written beside this very bundle")
+    return _read(file, work)
+
+
+def _read(file: Path, work: Path) -> Evidence:
+    """The arrays of a file whose hash is the host's own word for it."""
+    try:
+        with (
+            zipfile.ZipFile(file) as archive,
+            archive.open(IMAGES) as packed,
+            (work / IMAGES).open("wb") as unpacked,
+        ):
+            shutil.copyfileobj(packed, unpacked)
+        with np.load(file, allow_pickle=False) as arrays:
+            terms = msgspec.json.decode(arrays["terms"].tobytes(), type=Terms)
+            images = np.load(work / IMAGES, mmap_mode="r", allow_pickle=False)
+            return Evidence(images, arrays["student"], arrays["targets"], terms)
+    except (zipfile.BadZipFile, KeyError, ValueError, msgspec.MsgspecError) as error:
+        message = f"{file} cannot be read: {error}"
+        raise ArtefactError(message, "build the bundle again with this edgekd") from error
