@@ -1,0 +1,108 @@
+"""Contrast guided by classes, and relations to class centroids: Xing, Hou, Li, Yuan, Li, Meng
+2021, "Categorical Relation-Preserving Contrastive Knowledge Distillation for Medical Image
+Classification" (MICCAI; arXiv 2107.03225).
+
+Both look at unit vectors [B, E] that a linear layer makes of the pooled features, and at banks
+[N, E] with one such vector for each training image.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edgekd.distill.losses.hinton2015 import softened_kl
+from edgekd.distill.losses.precision import at_least_float32
+
+__all__ = ["category_relation", "class_centroids", "contrast_scores", "noise_contrast"]
+
+TEMPERATURE = 0.07
+_LEAST = 1e-7  # beside the noise's probability, as in the released code
+
+
+def contrast_scores(
+    anchors: Tensor, bank: Tensor, drawn: Tensor, temperature: float = TEMPERATURE
+) -> Tensor:
+    """exp(anchor · bank[j] / τ) of each anchor and the rows j that were drawn for it.
+
+    Products with the whole bank are cheaper than a copy of thousands of rows for each anchor.
+
+    Args:
+        anchors: Unit vectors [B, E].
+        bank: Unit vectors [N, E] of the other network; no gradient flows to them.
+        drawn: Rows of the bank [B, P + Q], positives first.
+        temperature: τ.
+
+    Returns:
+        [B, P + Q], float32 at least: at τ = 0.07 half precision would leave two digits.
+    """
+    with torch.autocast(anchors.device.type, enabled=False):
+        products = at_least_float32(anchors) @ bank.detach().T
+        return (products.gather(1, drawn) / temperature).exp()
+
+
+def noise_contrast(scores: Tensor, positives: int, samples: int) -> Tensor:
+    """How far the positives are from being told from noise (class-guided contrast, one side).
+
+    With c = Q/N the noise's share: the mean over the batch of
+    −(1/P) Σ log(u/(u + c)) over the positives − Σ log(c/(u + c)) over the negatives. With one
+    positive, the anchor itself, it is the loss of Tian et al. 2020, "Contrastive Representation
+    Distillation" (ICLR).
+
+    Args:
+        scores: u, `contrast_scores` over their constant Z [B, P + Q].
+        positives: P, the first columns.
+        samples: N, rows of the bank.
+
+    Returns:
+        A scalar.
+    """
+    noise = (scores.shape[1] - positives) / samples
+    total = scores + noise + _LEAST
+    found = (scores[:, :positives] / total[:, :positives]).log().mean(dim=1)
+    refused = (noise / total[:, positives:]).log().sum(dim=1)
+    return -(found + refused).mean()
+
+
+def class_centroids(bank: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """The mean of each class's rows after a ReLU, brought to unit length [K, E].
+
+    Each class has one centroid whatever its size. That of a class without rows is zero.
+
+    Args:
+        bank: Unit vectors [N, E].
+        labels: Their classes [N].
+        classes: K.
+    """
+    sums = bank.new_zeros(classes, bank.shape[1]).index_add_(0, labels, bank.relu())
+    counts = torch.bincount(labels, minlength=classes).clamp(min=1)
+    return F.normalize(sums / counts[:, None], dim=1)
+
+
+def category_relation(
+    student: Tensor,
+    teacher: Tensor,
+    student_centroids: Tensor,
+    teacher_centroids: Tensor,
+    temperature: float = TEMPERATURE,
+) -> Tensor:
+    """KL between the teacher's and the student's likeness to the class centroids.
+
+    The mean over the batch of KL(σ(t·A_tᵀ/τ) ‖ σ(s·A_sᵀ/τ)); unlike with softened outputs, no
+    factor τ². Gradient flows to the student's vectors alone.
+
+    Args:
+        student: Unit vectors [B, E].
+        teacher: Likewise.
+        student_centroids: `class_centroids` of the student's bank [K, E].
+        teacher_centroids: Of the teacher's.
+        temperature: τ.
+
+    Returns:
+        A scalar, 0 where both are equally like to every centroid.
+    """
+    with torch.autocast(student.device.type, enabled=False):
+        own = at_least_float32(student) @ student_centroids.detach().T
+        guide = at_least_float32(teacher.detach()) @ teacher_centroids.detach().T
+        return softened_kl(own, guide, temperature) / temperature**2

@@ -1,0 +1,85 @@
+"""`crckd_cross`: CRCKD's two terms between a big teacher and a small student (after Xing et al.
+2021, MICCAI; arXiv 2107.03225, whose two networks are of one size).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from msgspec import Meta
+from torch import nn
+
+from edgekd.distill.losses import softened_kl
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
+from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.recipe import Section
+
+__all__ = ["CategoryRelationTransfer"]
+
+
+class CategoryRelationTransferConfig(Section, frozen=True, kw_only=True):
+    """Keys of the method.
+
+    Attributes:
+        ce: Weight of the hard-label loss.
+        consistency: Weight of the KL at temperature 1 to the teacher's outputs, which in CRCKD are
+            those of the moving average. 0 leaves the two terms alone.
+        category: CRCKD's two terms.
+    """
+
+    ce: Annotated[float, Meta(ge=0.0)] = 1.0
+    consistency: Annotated[float, Meta(ge=0.0)] = 1.0
+    category: CategoryConfig = CategoryConfig()
+
+
+class CategoryRelationTransfer(Method):
+    """ce·CE + consistency·KL + contrast + relation, all from the first epoch.
+
+    The teacher is frozen and right from the start: nothing has to wait for it. It sees the
+    student's view; its bank moves by its own embedding, which is trained.
+    """
+
+    name = "crckd_cross"
+    Config = CategoryRelationTransferConfig
+    config: CategoryRelationTransferConfig
+
+    def __init__(
+        self,
+        config: CategoryRelationTransferConfig,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        context: MethodContext,
+    ) -> None:
+        super().__init__(config, student, teacher, context)
+        networks = (student, self.guide)
+        own, guide = (probe(net, context.image_size).pooled.shape[1] for net in networks)
+        self.category = CategoryTerms(config.category, (own, guide), context)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage: the student and the embeddings, with the banks behind them."""
+        category = self.category
+        return (
+            Stage(
+                "student", (self.student, category.embeddings), self._objective, self.student,
+                followers=(category.banks,), after_step=category.remember,
+            ),
+        )  # fmt: skip
+
+    def _objective(self, batch: Batch) -> Terms:
+        student = tapped(self.student, batch.pixels)
+        with torch.no_grad():
+            teacher = tapped(self.guide, batch.pixels)
+        return self.terms(student, teacher, batch)
+
+    def terms(self, student: Tapped, teacher: Tapped, batch: Batch) -> Terms:
+        """The weighted terms of the taps."""
+        config = self.config
+        terms = {"ce": config.ce * self.hard_label(student.logits, batch.targets)}
+        if config.consistency:
+            divergence = softened_kl(student.logits.float(), teacher.logits.float(), 1.0)
+            terms["consistency"] = config.consistency * divergence
+        return terms | self.category.terms(
+            student.pooled, teacher.pooled, batch.indices, batch.generator
+        )

@@ -1,0 +1,105 @@
+"""CRCKD without batch statistics, and one of several processes that train it.
+
+python bank_share.py RANK PROCESSES STORE
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import timm
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from edgekd.distill.methods import Batch, Method, MethodContext, resolve_method
+from edgekd.distill.optimisation import make_optimizer
+from edgekd.recipe import FitSection
+
+CLASSES, IMAGES, SIDE, STEPS = 3, 12, 32, 6
+LABELS = torch.arange(IMAGES) % CLASSES
+# All of an anchor's class and all of the others: no draw differs from another.
+SHARES = {"positives": IMAGES // CLASSES, "negatives": IMAGES - IMAGES // CLASSES, "embedding": 8}
+
+
+def even_method() -> Method:
+    """CRCKD whose loss is a mean over images, each of which is seen alone."""
+    torch.manual_seed(0)
+    options = {"channels": (4, 4, 8, 8), "stem_width": 4, "norm_layer": "groupnorm1"}
+    student = timm.create_model("resnet10t", num_classes=CLASSES, **options)
+    fit = FitSection(epochs=STEPS, optimizer="sgd", learning_rate=0.05)
+    context = MethodContext(
+        (IMAGES // CLASSES,) * CLASSES, torch.ones(CLASSES), IMAGES, SIDE, fit,
+        training_labels=LABELS,
+    )  # fmt: skip
+    kind, config = resolve_method(
+        {"name": "crckd", "start": 0.3, "ramp": 0.6, "turn": False, "category": SHARES}
+    )
+    return kind(config, student, None, context)
+
+
+def batch(step: int, rank: int, processes: int) -> Batch:
+    """A process's share of six of the images; the second half follows the first."""
+    images = torch.rand(IMAGES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    chosen = (torch.arange(6) + 6 * step)[rank::processes] % IMAGES
+    return Batch(images[chosen], LABELS[chosen], chosen, step)
+
+
+class Objective(nn.Module):
+    """The objective of a method's only stage, as what is wrapped for several processes."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+        self.objective = method.stages()[0].objective
+
+    def forward(self, sample: Batch) -> Tensor:
+        """The sum of the terms."""
+        return torch.stack(list(self.objective(sample).values())).sum()
+
+
+def trained(
+    rank: int, processes: int, wrap: Callable[[Any], Any] = lambda network: network
+) -> dict[str, Tensor]:
+    """The loss of each step and everything that the stage changed, of a process with its share."""
+    made = even_method()
+    (stage,) = made.stages()
+    made.requires_grad_(False)
+    for module in stage.trained:
+        module.requires_grad_(True)
+    for module in stage.changed:
+        module.train()
+    network = wrap(Objective(made))
+    optimizer = make_optimizer(stage.trained, made.context.fit)
+    losses = []
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        loss = network(batch(step, rank, processes))
+        loss.backward()
+        optimizer.step()
+        stage.after_step()
+        losses.append(loss.detach())
+    return {"losses": torch.stack(losses), **{k: v.clone() for k, v in made.state_dict().items()}}
+
+
+def _wrapped(network: nn.Module) -> DistributedDataParallel:
+    """Without buffers from the first process: the banks must agree by themselves."""
+    return DistributedDataParallel(network, broadcast_buffers=False)
+
+
+def main() -> None:
+    """Train, and leave in `STORE.RANK` what this process has come to."""
+    rank, processes, store = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    torch.set_num_threads(1)
+    where = f"file://{store}"
+    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=processes)
+    torch.save(trained(rank, processes, _wrapped), f"{store}.{rank}")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
