@@ -10,12 +10,14 @@ import importlib
 from typing import Any
 
 from edgekd.data.dataset import Dataset
+from edgekd.data.subclasses import LabelSection, relabelled
 from edgekd.errors import InputError
 from edgekd.recipe import convert
 
 __all__ = ["SOURCES", "load_dataset"]
 
 SOURCES = {
+    "aptos2019": "edgekd.data.sources.aptos2019",
     "csv": "edgekd.data.sources.csv_table",
     "folder": "edgekd.data.sources.folder",
     "ham10000": "edgekd.data.sources.ham10000",
@@ -25,12 +27,13 @@ SOURCES = {
 
 
 def load_dataset(section: dict[str, Any]) -> Dataset:
-    """The data set of a recipe's `data` section.
+    """The data set of a recipe's `data` section: `source`, its keys, and those of `LabelSection`.
 
     Raises:
         InputError: The source is unknown, one of its keys is wrong, or its files are not there.
     """
     options = dict(section)
+    labels = {key: options.pop(key) for key in ("merge", "subclasses") if key in options}
     name = str(options.pop("source", ""))
     if name not in SOURCES:
         near = difflib.get_close_matches(name, SOURCES, n=1)
@@ -39,4 +42,6 @@ def load_dataset(section: dict[str, Any]) -> Dataset:
         raise InputError(message, f"{hint}`data.source` is one of: {', '.join(SOURCES)}")
     module = importlib.import_module(SOURCES[name])
     dataset: Dataset = module.load(convert(options, module.Config, f"data source {name}"))
-    return dataset
+    if not labels:
+        return dataset
+    return relabelled(dataset, convert(labels, LabelSection, "`data`"))

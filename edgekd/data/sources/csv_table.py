@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.table import read_table, require_columns, resolve_image
-from edgekd.errors import ImageError
+from edgekd.errors import ImageError, InputError
 from edgekd.recipe import Section
 
 __all__ = ["Config", "load"]
@@ -23,6 +23,7 @@ class Config(Section, frozen=True, kw_only=True):
         group_column: Lesion or patient; without one every image stands alone.
         root: Folder of the images; by default the folder of the file.
         classes: Class names in the order of the logits; by default sorted.
+        ordered: They are grades, from the least to the worst; needs `classes`.
         name: For reports; by default the file's name.
     """
 
@@ -32,6 +33,7 @@ class Config(Section, frozen=True, kw_only=True):
     group_column: str | None = None
     root: str | None = None
     classes: Sequence[str] | None = None
+    ordered: bool = False
     name: str | None = None
     licence: str = ""
 
@@ -40,8 +42,11 @@ def load(config: Config) -> Dataset:
     """The data set of the table.
 
     Raises:
-        InputError: The table, a column or an image is missing.
+        InputError: The table, a column or an image is missing, or grades are not listed.
     """
+    if config.ordered and not config.classes:
+        message = "`data.ordered` says nothing without the order of the grades"
+        raise InputError(message, "list them in `data.classes`, from the least to the worst")
     file = Path(config.file)
     root = Path(config.root) if config.root else file.parent
     rows = read_table(file)
@@ -49,7 +54,12 @@ def load(config: Config) -> Dataset:
     require_columns(file, rows, columns + ([config.group_column] if config.group_column else []))
     samples = [_sample(row, number, config, root) for number, row in enumerate(rows, start=2)]
     return dataset_of(
-        config.name or file.stem, root, samples, classes=config.classes, licence=config.licence
+        config.name or file.stem,
+        root,
+        samples,
+        classes=config.classes,
+        licence=config.licence,
+        ordered=config.ordered,
     )
 
 

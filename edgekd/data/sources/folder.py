@@ -39,4 +39,7 @@ def load(config: Config) -> Dataset:
         for file in sorted(root.glob("*/**/*"))
         if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
     ]
+    if not samples:
+        message = f"the folder {root} has no images in folders of their class"
+        raise InputError(message, f"expected there: {root / 'CLASS' / 'NAME.jpg'}")
     return dataset_of(config.name or root.name, root, samples, licence=config.licence)

@@ -41,8 +41,8 @@ def load(config: Config) -> Dataset:
     if not file.is_file():
         file = next(iter(sorted(root.glob("*metadata*.csv"))), file)
     if not file.is_file():
-        message = f"{root} does not look like HAM10000: {METADATA} is missing"
-        raise InputError(message, "check `data.root`")
+        message = f"{root} does not look like HAM10000: {root / METADATA} is missing"
+        raise InputError(message, "put the official table there, or correct `data.root`")
     rows = read_table(file)
     require_columns(file, rows, ("lesion_id", "image_id", "dx"))
     samples = [_sample(row, root) for row in rows]
@@ -62,4 +62,5 @@ def _sample(row: dict[str, str], root: Path) -> Sample:
         if (root / image).is_file():
             return Sample(image, row["dx"], row["lesion_id"], row)
     message = f"the image {row['image_id']}.jpg of {METADATA} is not in {root}"
-    raise ImageError(message, "unpack all parts of the archive below that folder")
+    where = f"{root / _FOLDERS[1]} and {_FOLDERS[2]}, or {root / _FOLDERS[0]}"
+    raise ImageError(message, f"unpack all parts of the archive: into {where}")

@@ -1,0 +1,150 @@
+"""The temperature of a method's logit terms: a number, or one that is learnt as a curriculum.
+
+A method whose config has a `temperature` of the type `Temperature` gets the module that yields it
+as `Method.softening`, and trains it with `Method.softening_trained`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+
+from edgekd.distill.losses.li2023 import Rise, bounded_temperature, reversal, reversed_gradient
+from edgekd.distill.losses.precision import at_least_float32
+from edgekd.recipe import Section
+
+__all__ = [
+    "CurriculumTemperature",
+    "FixedTemperature",
+    "GlobalTemperature",
+    "InstanceTemperature",
+    "Softening",
+    "Temperature",
+]
+
+_HIDDEN = 32  # width of the instance's network, ours
+
+
+class CurriculumTemperature(Section, frozen=True, kw_only=True):
+    """A temperature that is learnt against the student, harder from epoch to epoch (CTKD).
+
+    The student descends the distillation loss and θ climbs it, by a factor that rises with the
+    epochs; T = floor + span · sigmoid(θ). Defaults of the paper: T starts at 15.6 of 1…21.
+
+    Attributes:
+        curriculum: `global` learns one temperature; `instance` one for each image, by a small
+            network of both logits.
+        epochs: Over which the factor rises to 1. The paper takes 10 of 240.
+        rise: `cosine`, or `linear`.
+        floor: Lowest temperature.
+        span: From the lowest to the highest.
+        start: θ at the beginning.
+        weight_decay: Of θ and of the small network. The released code decays θ as it does
+            everything else, even while nothing else moves it; here nothing does unless asked.
+    """
+
+    curriculum: Literal["global", "instance"]
+    epochs: Annotated[int, Meta(ge=1)] = 10
+    rise: Rise = "cosine"
+    floor: Annotated[float, Meta(gt=0.0)] = 1.0
+    span: Annotated[float, Meta(gt=0.0)] = 20.0
+    start: float = 1.0
+    weight_decay: Annotated[float, Meta(ge=0.0)] = 0.0
+
+
+Temperature = Annotated[float, Meta(gt=0.0)] | CurriculumTemperature
+"""What a recipe may say: `temperature: 4`, or `temperature: {curriculum: global}`."""
+
+
+class Softening(nn.Module):
+    """Yields T for some logits: a number, a tensor [], or one for each image [B]."""
+
+    def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> float | Tensor:
+        """T.
+
+        Args:
+            student: Logits [B, K].
+            teacher: Logits [B, K].
+            epoch: Counted from 0.
+        """
+        raise NotImplementedError
+
+    def noted(self) -> dict[str, Tensor]:
+        """What is worth a column of the history."""
+        return {}
+
+
+class FixedTemperature(Softening):
+    """Always the same."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> float:
+        """T, whatever the logits."""
+        return self.value
+
+
+class _LearntTemperature(Softening):
+    """From raw values to temperatures; the optimiser reads `weight_decay`."""
+
+    def __init__(self, section: CurriculumTemperature) -> None:
+        super().__init__()
+        self.section = section
+        self.weight_decay = section.weight_decay
+        self._latest: Tensor | None = None
+
+    def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> Tensor:
+        """T of these logits; its gradient is reversed, that of the student is not."""
+        section = self.section
+        factor = reversal(epoch + 1, section.epochs, section.rise)
+        # Near 16, bfloat16 knows temperatures to a sixteenth alone.
+        raw = at_least_float32(self.raw(student, teacher))
+        raw = reversed_gradient(raw, factor)
+        found = bounded_temperature(raw, section.floor, section.span)
+        self._latest = found.detach().mean()
+        return found
+
+    def noted(self) -> dict[str, Tensor]:
+        """The mean temperature of the latest batch."""
+        return {} if self._latest is None else {"temperature": self._latest}
+
+
+class GlobalTemperature(_LearntTemperature):
+    """One θ for all images."""
+
+    def __init__(self, section: CurriculumTemperature) -> None:
+        super().__init__(section)
+        self.theta = nn.Parameter(torch.tensor(section.start))
+
+    def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """θ itself, []."""
+        return self.theta
+
+
+class InstanceTemperature(_LearntTemperature):
+    """θ of an image from both logits, by two layers that start at `start` for every image.
+
+    The paper's network is not in the released code that we read; width and start are ours. It sees
+    the logits without a gradient: reversed, it would drive the student up the loss.
+    """
+
+    def __init__(self, section: CurriculumTemperature, classes: int) -> None:
+        super().__init__(section)
+        last = nn.Linear(_HIDDEN, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, section.start)
+        self.layers = nn.Sequential(nn.Linear(2 * classes, _HIDDEN), nn.ReLU(), last)
+
+    def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """θ of each image, [B]."""
+        both = torch.cat((student.detach(), teacher.detach()), dim=1)
+        raw: Tensor = self.layers(both).squeeze(1)
+        return raw
