@@ -49,11 +49,22 @@ class SplitSection(Section, frozen=True, kw_only=True):
         validation: Share for model selection, gates and calibration of confidence.
         test: Share that only evaluation sees.
         seed: Own seed, so that runs with other seeds share the split.
+        folds: Part the images into so many folds instead; `test` is then not read, and
+            `validation` is a share of what is left for training. `edgekd compare --folds` runs
+            through all of them.
+        fold: The fold that is the test part, counted from 0.
     """
 
     validation: Fraction = 0.15
     test: Fraction = 0.2
     seed: int = 0
+    folds: Annotated[int, Meta(ge=0)] = 0
+    fold: Annotated[int, Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a single fold, and one that is not there."""
+        if self.folds == 1 or self.fold >= max(self.folds, 1):
+            raise ValueError(f"there is no fold {self.fold} of {self.folds}: 2 folds are the least")
 
 
 class ModelSection(Section, frozen=True, kw_only=True):

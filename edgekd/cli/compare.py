@@ -20,6 +20,9 @@ def compare(
     ],
     out: RunFolder,
     seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2",
+    folds: Annotated[
+        int, typer.Option(help="Cross-validate in so many folds; 0 takes the recipes' test part.")
+    ] = 0,
     overrides: Set = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="File for the table; - is stdout.")
@@ -35,7 +38,9 @@ def compare(
     from edgekd.recipe import load_recipe
 
     loaded = [load_recipe(name, overrides) for name in recipes]
-    request = comparing.CompareRequest(loaded, _seeds(seeds), out, say, ticker("images"))
+    request = comparing.CompareRequest(
+        loaded, _seeds(seeds), out, say, ticker("images"), _folds(folds)
+    )
     found = comparing.compare(request)
     text = comparing.markdown(found)
     if markdown is not None:
@@ -55,3 +60,9 @@ def _seeds(text: str) -> list[int]:
     if len(set(seeds)) != len(seeds):
         raise InputError(f"--seeds {text} name one twice", "give each seed once")
     return seeds
+
+
+def _folds(count: int) -> int:
+    if count != 0 and count < 2:
+        raise InputError(f"--folds {count} are none", "give 2 or more")
+    return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from edgekd.errors import InputError
@@ -21,12 +22,14 @@ class Sample:
         label: Name of its class.
         group: What must not be torn apart by a split: the lesion or patient.
         columns: Whatever else its row said (diagnosis type, body site, …).
+        subclass: Name of its subclass within the class; empty where classes are not divided.
     """
 
     image: str
     label: str
     group: str
     columns: dict[str, str] = field(default_factory=dict)
+    subclass: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Dataset:
         samples: In a fixed order.
         licence: Of the images.
         citation: Whom to cite.
+        ordered: The classes are grades, each one worse than the one before.
     """
 
     name: str
@@ -48,11 +52,39 @@ class Dataset:
     samples: tuple[Sample, ...]
     licence: str = ""
     citation: str = ""
+    ordered: bool = False
 
     def labels(self) -> list[int]:
         """Class index of every sample."""
         index = {name: position for position, name in enumerate(self.classes)}
         return [index[sample.label] for sample in self.samples]
+
+    @cached_property
+    def subclasses(self) -> dict[str, tuple[str, ...]]:
+        """The subclasses of each class, sorted; no entry at all where classes are not divided.
+
+        Their order, class by class, is that of the logits of a network that tells subclasses.
+        """
+        found = {(sample.label, sample.subclass) for sample in self.samples if sample.subclass}
+        if not found:
+            return {}
+        return {
+            name: tuple(sorted(subclass for label, subclass in found if label == name))
+            for name in self.classes
+        }
+
+    @property
+    def subclass_of(self) -> tuple[int, ...]:
+        """Class index of each subclass [S]."""
+        return tuple(
+            index for index, name in enumerate(self.classes) for _ in self.subclasses.get(name, ())
+        )
+
+    def subclass_labels(self) -> list[int]:
+        """Subclass index of every sample; empty where classes are not divided."""
+        pairs = [(name, one) for name, members in self.subclasses.items() for one in members]
+        index = {pair: position for position, pair in enumerate(pairs)}
+        return [index[sample.label, sample.subclass] for sample in self.samples if index]
 
     def counts(self) -> dict[str, int]:
         """Number of images by class."""
@@ -73,12 +105,14 @@ def dataset_of(
     classes: Sequence[str] | None = None,
     licence: str = "",
     citation: str = "",
+    ordered: bool = False,
 ) -> Dataset:
     """A checked data set; classes are the sorted labels unless given.
 
     Raises:
         InputError: There are no images, fewer than two classes, an image or a class twice, an
-            image without a label, or with one that is not among the given classes.
+            image without a label, or with one that is not among the given classes; or some images
+            have a subclass and others do not.
     """
     if not samples:
         raise InputError(f"the data set {name} at {root} has no images", "check its folder")
@@ -100,4 +134,9 @@ def dataset_of(
     twice = [image for image, n in Counter(s.image for s in samples).items() if n > 1]
     if twice:
         raise InputError(f"the data set {name} lists {twice[0]} twice", "remove one of the rows")
-    return Dataset(name, root, order, tuple(samples), licence, citation)
+    divided = {bool(sample.subclass) for sample in samples}
+    if len(divided) > 1:
+        bare = next(sample.image for sample in samples if not sample.subclass)
+        message = f"the data set {name} lists {bare} without a subclass"
+        raise InputError(message, "give every image one, or none")
+    return Dataset(name, root, order, tuple(samples), licence, citation, ordered)

@@ -28,12 +28,15 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         images: Number of images by class and part.
         groups: Number of lesions or patients.
         leaks: Lists of images of the same bytes that lie in different parts.
+        subclasses: Number of images by class, subclass and part; empty where classes are not
+            divided.
     """
 
     name: str
     images: dict[str, dict[str, int]]
     groups: int
     leaks: list[list[str]]
+    subclasses: dict[str, dict[str, dict[str, int]]] = {}
 
     def text(self) -> str:
         """For the terminal."""
@@ -41,9 +44,14 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         lines = [f"{self.name}: {total} images, {self.groups} lesions, {len(self.images)} classes"]
         lines.append(f"{'':12}{''.join(f'{part:>12}' for part in PARTS)}")
         for name, parts in self.images.items():
-            lines.append(f"{name:12}{''.join(f'{parts[part]:12}' for part in PARTS)}")
+            lines.append(_line(name, parts))
+            lines += [_line(f"  {one}", n) for one, n in self.subclasses.get(name, {}).items()]
         leaks = [f"leak: {' = '.join(images)}" for images in self.leaks]
         return "\n".join([*lines, *(leaks or ["no image lies in two parts"])])
+
+
+def _line(name: str, parts: dict[str, int]) -> str:
+    return f"{name:12}{''.join(f'{parts[part]:12}' for part in PARTS)}"
 
 
 def inspect_split(split: Split, progress: Progress | None = None) -> Inspection:
@@ -53,10 +61,16 @@ def inspect_split(split: Split, progress: Progress | None = None) -> Inspection:
         InputError: An image cannot be read.
     """
     counts = {name: dict.fromkeys(PARTS, 0) for name in split.dataset.classes}
+    finer = {
+        name: {one: dict.fromkeys(PARTS, 0) for one in members}
+        for name, members in split.dataset.subclasses.items()
+    }
     copies: dict[bytes, list[int]] = defaultdict(list)
     paths = split.dataset.paths()
     for index, (sample, part) in enumerate(zip(split.dataset.samples, split.parts, strict=True)):
         counts[sample.label][part] += 1
+        if finer:
+            finer[sample.label][sample.subclass][part] += 1
         copies[_digest(paths[index])].append(index)
         if progress:
             progress(index + 1, len(paths))
@@ -66,7 +80,9 @@ def inspect_split(split: Split, progress: Progress | None = None) -> Inspection:
         if len({split.parts[index] for index in same}) > 1
     ]
     groups = len({sample.group for sample in split.dataset.samples})
-    return Inspection(name=split.dataset.name, images=counts, groups=groups, leaks=leaks)
+    return Inspection(
+        name=split.dataset.name, images=counts, groups=groups, leaks=leaks, subclasses=finer
+    )
 
 
 def sheet_of(split: Split, out: Path, *, columns: int = 8, tile: int = 128) -> None:

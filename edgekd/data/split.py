@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,9 @@ class Split:
         return {part: found[part] for part in PARTS}
 
     def sha256(self) -> str:
-        """Hash of the list of images, labels and parts."""
+        """Hash of the list of images, labels (subclasses, where there are any) and parts."""
         rows = [
-            (sample.image, sample.label, part)
+            (sample.image, *_labels(sample), part)
             for sample, part in zip(self.dataset.samples, self.parts, strict=True)
         ]
         return fingerprint(self.dataset.classes, rows)
@@ -50,12 +50,15 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
     """Part a data set by group: within each class, shuffled groups fill test, then validation.
 
     A group whose images carry several labels counts for its most frequent one. A class with three
-    groups or more gets at least one group into every part that is asked for.
+    groups or more gets at least one group into every part that is asked for. Where classes are
+    divided, subclasses stand for classes here: a part must not lack the rare ones. With `folds`,
+    the groups of each class are dealt evenly to the folds, whichever of them is the test part.
 
     Raises:
         InputError: Validation and test leave nothing to train on.
     """
-    if section.validation + section.test >= 0.95:
+    test = 0.0 if section.folds else section.test
+    if section.validation + test >= 0.95:
         message = "split.validation and split.test leave too little to train on"
         raise InputError(message, "let their sum be below 0.95")
     members: dict[str, list[int]] = defaultdict(list)
@@ -63,19 +66,63 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
         members[sample.group].append(index)
     parts = ["train"] * len(dataset.samples)
     rng = np.random.default_rng(section.seed)
-    for groups in _groups_by_class(dataset, members).values():
+    filled = [0] * section.folds
+    for groups in _groups_by_stratum(dataset, members).values():
         order = [groups[position] for position in rng.permutation(len(groups))]
-        shares = {"test": section.test, "validation": section.validation}
+        if section.folds:
+            tested = _fold(order, members, filled, section.fold)
+            order = [group for group in order if group not in tested]
+            _put("test", tested, members, parts)
+        shares = {"test": test, "validation": section.validation}
         _deal(order, members, shares, parts)
     return Split(dataset, tuple(parts))
 
 
-def _groups_by_class(dataset: Dataset, members: Mapping[str, list[int]]) -> dict[str, list[str]]:
-    by_class: dict[str, list[str]] = {name: [] for name in dataset.classes}
+def _groups_by_stratum(
+    dataset: Dataset, members: Mapping[str, list[int]]
+) -> dict[tuple[str, ...], list[str]]:
+    """Groups of each class, or of each subclass."""
+    divided = dataset.subclasses
+    by_stratum: dict[tuple[str, ...], list[str]] = {
+        stratum: []
+        for name in dataset.classes
+        for stratum in ([(name, one) for one in divided[name]] if divided else [(name,)])
+    }
     for group, indices in members.items():
-        votes = Counter(dataset.samples[index].label for index in indices)
-        by_class[max(sorted(votes), key=votes.__getitem__)].append(group)
-    return by_class
+        votes = Counter(_labels(dataset.samples[index]) for index in indices)
+        by_stratum[max(sorted(votes), key=votes.__getitem__)].append(group)
+    return by_stratum
+
+
+def _labels(sample: Sample) -> tuple[str, ...]:
+    return (sample.label, sample.subclass) if sample.subclass else (sample.label,)
+
+
+def _fold(
+    groups: Sequence[str], members: Mapping[str, list[int]], filled: list[int], fold: int
+) -> set[str]:
+    """The groups of one class that fall to a fold.
+
+    Large groups first, each to the fold that has the fewest images of the class, and of those to
+    the one with the fewest at all (`filled`, which grows).
+    """
+    own = [0] * len(filled)
+    chosen = set()
+    for group in sorted(groups, key=lambda name: -len(members[name])):
+        place = min(range(len(filled)), key=lambda one: (own[one], filled[one]))
+        for counts in (own, filled):
+            counts[place] += len(members[group])
+        if place == fold:
+            chosen.add(group)
+    return chosen
+
+
+def _put(
+    part: str, groups: Iterable[str], members: Mapping[str, list[int]], parts: list[str]
+) -> None:
+    for group in groups:
+        for index in members[group]:
+            parts[index] = part
 
 
 def _deal(
@@ -98,17 +145,18 @@ def _deal(
                 break
             group = remaining.pop()
             filled += len(members[group])
-            for index in members[group]:
-                parts[index] = part
+            _put(part, [group], members, parts)
 
 
 def write_split(split: Split) -> str:
-    """The split as CSV text: image, label, group, part."""
+    """The split as CSV text: image, label, group, part, and subclass where there are any."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("image", "label", "group", "part"))
+    divided = bool(split.dataset.subclasses)
+    writer.writerow(("image", "label", "group", "part", *(("subclass",) if divided else ())))
     for sample, part in zip(split.dataset.samples, split.parts, strict=True):
-        writer.writerow((sample.image, sample.label, sample.group, part))
+        own = (sample.subclass,) if divided else ()
+        writer.writerow((sample.image, sample.label, sample.group, part, *own))
     return buffer.getvalue()
 
 
@@ -123,6 +171,9 @@ def read_split(file: Path, root: Path, *, name: str, classes: Sequence[str]) -> 
     if not (root / rows[0]["image"]).is_file():
         message = f"the images of {name} are not at {root} any more"
         raise InputError(message, "give their folder with --data-root")
-    samples = [Sample(row["image"], row["label"], row["group"]) for row in rows]
+    samples = [
+        Sample(row["image"], row["label"], row["group"], subclass=row.get("subclass", ""))
+        for row in rows
+    ]
     dataset = dataset_of(name, root, samples, classes=classes)
     return Split(dataset, tuple(row["part"] for row in rows))

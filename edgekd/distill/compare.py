@@ -1,9 +1,9 @@
-"""Several methods over the same data, split and seeds, as a table that a paper would print."""
+"""Several methods over the same data, split and seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data.cache import Progress
+from edgekd.distill.comparison import (
+    MACRO,
+    Comparison,
+    MethodRow,
+    Spread,
+    markdown,
+    positive_class,
+)
+from edgekd.distill.label_bits import LabelBits, noted_bits
 from edgekd.distill.pipeline import RunRequest, distill, train
 from edgekd.distill.samples import RunSamples, load_samples
 from edgekd.errors import InputError
@@ -21,60 +30,19 @@ from edgekd.metrics import (
     confusion_matrix,
     macro_auroc,
     macro_f1,
+    paired_difference,
+    quadratic_kappa,
     recall_difference,
     sensitivity,
 )
+from edgekd.metrics.classification import class_f1_of, macro_f1_of, quadratic_kappa_of
+from edgekd.metrics.difference import Statistic
 from edgekd.models import load_checkpoint, logits_of
-from edgekd.recipe import Recipe, RoleSection
+from edgekd.recipe import Recipe, RoleSection, fingerprint
 
 __all__ = ["CompareRequest", "Comparison", "MethodRow", "Spread", "compare", "markdown"]
 
 UNDISTILLED = "none"
-
-
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean and standard deviation (n − 1) over the seeds; no deviation for one seed."""
-
-    mean: float
-    sd: float | None
-
-
-class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One method.
-
-    Attributes:
-        name: Of its recipe; `none` is the student without a teacher.
-        method: Of its recipe.
-        seeds: Trained with.
-        metrics: accuracy, balanced_accuracy, macro_f1, macro_auroc on the test part.
-        sensitivity: By class.
-        versus_undistilled: Balanced accuracy minus that of `none`, paired over images and seeds.
-    """
-
-    name: str
-    method: str
-    seeds: tuple[int, ...]
-    metrics: dict[str, Spread]
-    sensitivity: dict[str, Spread]
-    versus_undistilled: Estimate | None
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole table.
-
-    Attributes:
-        data: Name of the data set.
-        images: Images by part.
-        split_sha256: Hash of the split.
-        teacher: Test metrics of the teacher that all methods share.
-        rows: The methods, `none` first.
-    """
-
-    data: str
-    images: dict[str, int]
-    split_sha256: str
-    teacher: dict[str, float]
-    rows: tuple[MethodRow, ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +52,8 @@ class CompareRequest:
     Attributes:
         recipes: One for each method; data, split and student must be the same.
         seeds: Of weights, order and augmentation; the split keeps its own.
-        out: Folder of the runs; what is there already is reused.
+        out: Folder of the runs, one for each fold in it; what is there already is reused.
+        folds: Cross-validation in so many folds, instead of the recipes' own test part.
         say: Takes one line of progress.
         tick: Takes (done, total) while images are decoded.
     """
@@ -94,37 +63,96 @@ class CompareRequest:
     out: Path
     say: Callable[[str], None] = lambda line: None
     tick: Progress | None = field(default=None)
+    folds: int = 0
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One test part and what was said of it.
+
+    Attributes:
+        samples: All images, in the parts of this fold.
+        labels: Of the test images [N].
+        outputs: Of every method's students [seeds, N, K].
+        teacher: Its outputs [N, K].
+        label_bits: What each method's students were told beyond the classes.
+    """
+
+    samples: RunSamples
+    labels: NDArray[np.int64]
+    outputs: dict[str, NDArray[np.float32]]
+    teacher: NDArray[np.float32] | None
+    label_bits: dict[str, LabelBits | None]
 
 
 def compare(request: CompareRequest) -> Comparison:
     """Train what is not there yet and set every method beside the undistilled student.
 
-    One teacher, trained with the first recipe's seed, serves all methods and seeds. The student
-    without a teacher is added where no recipe asks for it.
+    One teacher, trained with the first recipe's seed, serves all methods and seeds; with folds
+    there is one in each. The student without a teacher is added where no recipe asks for it.
 
     Raises:
-        InputError: The recipes do not share data, split, image size, student or teacher.
+        InputError: The recipes do not share data, split, image size, student or teacher; or a
+            teacher that is trained already would have seen the test images of other folds.
     """
     recipes = _with_undistilled(request.recipes)
     _refuse_unequal(recipes)
-    samples = load_samples(recipes[0], request.tick)
-    teacher = _teacher(request, recipes)
-    images, labels = samples.part("test")
-    outputs: dict[str, NDArray[np.float32]] = {}
-    for recipe in recipes:
-        folders = [_student(request, recipe, seed, teacher) for seed in request.seeds]
-        outputs[recipe.name] = np.stack([_outputs(folder, images) for folder in folders])
-    rows = tuple(
-        _row(recipe, request.seeds, outputs[recipe.name], outputs[UNDISTILLED], labels, samples)
-        for recipe in recipes
-    )
+    tested = [_tested(part) for part in _parts(request, recipes)]
+    samples = tested[0].samples
+    rows = tuple(_row(recipe, request.seeds, tested) for recipe in recipes)
     return Comparison(
         data=samples.split.dataset.name,
         images=samples.split.counts(),
-        split_sha256=samples.split.sha256(),
-        teacher=_scores(_outputs(teacher, images), labels) if teacher else {},
+        split_sha256=_split_hash(tested),
+        teacher=_teacher_scores(tested),
         rows=rows,
+        folds=request.folds,
     )
+
+
+def _parts(request: CompareRequest, recipes: Sequence[Recipe]) -> list[CompareRequest]:
+    """The request itself, or one for each fold with recipes of that fold."""
+    if not request.folds:
+        return [replace(request, recipes=recipes)]
+    if any(recipe.teacher and recipe.teacher.checkpoint for recipe in recipes):
+        message = "a teacher that is trained already has seen the test images of other folds"
+        raise InputError(message, "give `teacher.model`, so that each fold trains its own")
+    return [
+        replace(request, recipes=[_in_fold(r, request.folds, fold) for r in recipes],
+                out=request.out / f"fold-{fold}")
+        for fold in range(request.folds)
+    ]  # fmt: skip
+
+
+def _in_fold(recipe: Recipe, folds: int, fold: int) -> Recipe:
+    split = msgspec.structs.replace(recipe.split, folds=folds, fold=fold)
+    return msgspec.structs.replace(recipe, split=split)
+
+
+def _tested(request: CompareRequest) -> _Tested:
+    """Train what one part asks for, and run it over its test images."""
+    samples = load_samples(request.recipes[0], request.tick)
+    teacher = _teacher(request, request.recipes)
+    images, labels = samples.part("test")
+    outputs: dict[str, NDArray[np.float32]] = {}
+    bits: dict[str, LabelBits | None] = {}
+    for recipe in request.recipes:
+        folders = [_student(request, recipe, seed, teacher) for seed in request.seeds]
+        outputs[recipe.name] = np.stack([_outputs(folder, images) for folder in folders])
+        bits[recipe.name] = noted_bits(folders[0])  # one teacher for all seeds
+    guide = _outputs(teacher, images) if teacher else None
+    return _Tested(samples, labels, outputs, guide, bits)
+
+
+def _split_hash(tested: Sequence[_Tested]) -> str:
+    hashes = [part.samples.split.sha256() for part in tested]
+    return hashes[0] if len(hashes) == 1 else fingerprint(hashes)
+
+
+def _teacher_scores(tested: Sequence[_Tested]) -> dict[str, float]:
+    scores = [_scores(part.teacher, part) for part in tested if part.teacher is not None]
+    names = scores[0] if scores else {}
+    return {name: float(np.mean([one[name] for one in scores])) for name in names}
 
 
 def _with_undistilled(recipes: Sequence[Recipe]) -> list[Recipe]:
@@ -161,7 +189,8 @@ def _student(request: CompareRequest, recipe: Recipe, seed: int, teacher: Path |
     shared = RoleSection(checkpoint=str(teacher)) if teacher else None
     own = msgspec.structs.replace(recipe, seed=seed, teacher=shared)
     out = request.out / recipe.name / f"seed-{seed}"
-    request.say(f"{recipe.name}, seed {seed}")
+    fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
+    request.say(f"{recipe.name}, seed {seed}{fold}")
     distill(RunRequest(own, out, request.say, request.tick))
     return out / "student"
 
@@ -170,27 +199,22 @@ def _outputs(folder: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return logits_of(load_checkpoint(folder).normalised(), images)
 
 
-def _scores(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
-    functions = (accuracy, balanced_accuracy, macro_f1, macro_auroc)
-    found = {function.__name__: function(logits, labels) for function in functions}
+def _scores(logits: NDArray[np.float32], part: _Tested) -> dict[str, float]:
+    functions = [accuracy, balanced_accuracy, macro_f1, macro_auroc]
+    if part.samples.split.dataset.ordered:
+        functions.append(quadratic_kappa)
+    found = {function.__name__: function(logits, part.labels) for function in functions}
     return {name: float("nan") if value is None else value for name, value in found.items()}
 
 
-def _row(
-    recipe: Recipe,
-    seeds: Sequence[int],
-    outputs: NDArray[np.float32],
-    undistilled: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    samples: RunSamples,
-) -> MethodRow:
-    scores = [_scores(logits, labels) for logits in outputs]
-    recalls = [sensitivity(confusion_matrix(logits, labels)) for logits in outputs]
-    versus = None
-    if recipe.name != UNDISTILLED:
-        gain = _hits(outputs, labels) - _hits(undistilled, labels)
-        value, low, high = recall_difference(gain, labels)
-        versus = Estimate(value=value, low=low, high=high)
+def _row(recipe: Recipe, seeds: Sequence[int], tested: Sequence[_Tested]) -> MethodRow:
+    runs = [(part, logits) for part in tested for logits in part.outputs[recipe.name]]
+    scores = [_scores(logits, part) for part, logits in runs]
+    confusions = [confusion_matrix(logits, part.labels) for part, logits in runs]
+    recalls = [sensitivity(confusion) for confusion in confusions]
+    f1 = class_f1_of(np.stack(confusions))
+    dataset = tested[0].samples.split.dataset
+    compared = recipe.name != UNDISTILLED
     return MethodRow(
         name=recipe.name,
         method=str(recipe.method.get("name")),
@@ -198,10 +222,61 @@ def _row(
         metrics={name: _spread([score[name] for score in scores]) for name in scores[0]},
         sensitivity={
             name: _spread([recall[k] or 0.0 for recall in recalls])
-            for k, name in enumerate(samples.classes)
+            for k, name in enumerate(dataset.classes)
         },
-        versus_undistilled=versus,
+        versus_undistilled=_gain(recipe.name, tested) if compared else None,
+        kappa_versus_undistilled=(
+            _kappa_gain(recipe.name, tested) if compared and dataset.ordered else None
+        ),
+        f1={name: _spread(f1[:, k].tolist()) for k, name in enumerate(dataset.classes)},
+        f1_versus_undistilled=_f1_gains(recipe.name, tested) if compared else {},
+        label_bits=_mean_bits([part.label_bits[recipe.name] for part in tested]),
     )
+
+
+def _gain(name: str, tested: Sequence[_Tested]) -> Estimate:
+    """Balanced accuracy over all test images, minus that of the undistilled student."""
+    gains = [
+        _hits(part.outputs[name], part.labels) - _hits(part.outputs[UNDISTILLED], part.labels)
+        for part in tested
+    ]
+    labels = np.concatenate([part.labels for part in tested])
+    return Estimate(**recall_difference(np.concatenate(gains), labels)._asdict())
+
+
+def _kappa_gain(name: str, tested: Sequence[_Tested]) -> Estimate:
+    """Likewise of the quadratic kappa."""
+    return _gain_of(quadratic_kappa_of, name, tested)
+
+
+def _f1_gains(name: str, tested: Sequence[_Tested]) -> dict[str, Estimate]:
+    """Likewise of F1, see `MethodRow`."""
+    gains = {MACRO: _gain_of(macro_f1_of, name, tested)}
+    positive = positive_class(tested[0].samples.classes)
+    if positive is not None:
+        gains[positive] = _gain_of(lambda counts: class_f1_of(counts)[..., 1], name, tested)
+    return gains
+
+
+def _mean_bits(found: Sequence[LabelBits | None]) -> LabelBits | None:
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
+    means = {
+        name: float(np.mean([getattr(one, name) for one in known])) for name in ("bits", "plain")
+    }
+    return msgspec.structs.replace(known[0], **means)
+
+
+def _gain_of(statistic: Statistic, name: str, tested: Sequence[_Tested]) -> Estimate:
+    first, second = (
+        np.concatenate([part.outputs[each].argmax(axis=2) for part in tested], axis=1)
+        for each in (UNDISTILLED, name)
+    )
+    labels = np.concatenate([part.labels for part in tested])
+    classes = len(tested[0].samples.classes)
+    found = paired_difference(statistic, first, second, labels, classes)
+    return Estimate(**found._asdict())
 
 
 def _hits(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -212,32 +287,3 @@ def _hits(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np
 def _spread(values: Sequence[float]) -> Spread:
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Spread(mean=float(np.mean(values)), sd=sd)
-
-
-def markdown(comparison: Comparison) -> str:
-    """The table as Markdown, in per cent."""
-    classes = list(comparison.rows[0].sensitivity)
-    head = ["method", "ACC", "BACC", "macro F1", "macro AUROC", "BACC − none [95 %]", *classes]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    if comparison.teacher:
-        cells = [f"{100 * value:.1f}" for value in comparison.teacher.values()]
-        lines.append(f"| teacher | {' | '.join(cells)} |{' |' * (1 + len(classes))}")
-    for row in comparison.rows:
-        cells = [_percent(spread) for spread in row.metrics.values()]
-        cells.append(_difference(row.versus_undistilled))
-        cells += [_percent(row.sensitivity[name]) for name in classes]
-        lines.append(f"| {row.name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _percent(spread: Spread) -> str:
-    mean = f"{100 * spread.mean:.1f}"
-    return mean if spread.sd is None else f"{mean} ± {100 * spread.sd:.1f}"
-
-
-def _difference(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
-        return "—"
-    if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.value:+.1f}"
-    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"

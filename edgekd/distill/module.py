@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from edgekd.data.augment import augment
 from edgekd.distill.methods import Batch, Method, Stage, Terms
 from edgekd.distill.optimisation import Better, make_optimizer, rate_of_epoch, stalled
+from edgekd.distill.processes import mean_of_each
 from edgekd.distill.samples import EpochSampler, Item, PartDataset, RunSamples
 from edgekd.distill.tasks import Task
 from edgekd.models import pixels_of
@@ -109,7 +110,7 @@ class StageModule(LightningModule):
         self._set_rate()
         torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
         self.method.eval()
-        for module in self.stage.trained:
+        for module in self.stage.changed:
             module.train()
         self._sums.clear()
         self._steps = 0
@@ -122,8 +123,13 @@ class StageModule(LightningModule):
             return None
         terms = self.stage.objective(sample)
         loss = _total(terms)
-        self._note({"loss": loss, **terms})
+        self._note({"loss": loss, **terms, **self.method.noted()})
         return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move what follows the trained modules."""
+        if self.stage.after_step is not None:
+            self.stage.after_step()
 
     def _drawn(self, batch: list[Tensor], batch_index: int) -> Batch:
         images, targets, indices = batch
@@ -167,6 +173,7 @@ class StageModule(LightningModule):
         """Log the score and the means of the terms; stop where the score has long been better."""
         score = self._mean_loss() if self.stage.criterion else self._metric()
         means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
+        means = mean_of_each(means, self.device)
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
         if stalled(self.fit, self.scores, self.better):
@@ -212,8 +219,8 @@ class StageModule(LightningModule):
     # Training checkpoints ------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what is trained; a frozen teacher is read from its own checkpoint again."""
-        checkpoint["state_dict"] = trained_state(self, self.stage.trained)
+        """Keep what changes; a frozen teacher is read from its own checkpoint again."""
+        checkpoint["state_dict"] = trained_state(self, self.stage.changed)
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -24,11 +24,16 @@ _FLOOR = 1e-6  # of the learning rate on a plateau, as in SSD-KD (Wang et al. 20
 
 
 def make_optimizer(modules: Sequence[nn.Module], fit: FitSection) -> torch.optim.Optimizer:
-    """The optimiser of a stage; weight decay on matrices and kernels only."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
+    """The optimiser of a stage; weight decay on matrices and kernels only.
+
+    A module with a `weight_decay` of its own has all of its parameters decayed by that.
+    """
+    own = [module for module in modules if hasattr(module, "weight_decay")]
+    parameters = [p for module in modules if module not in own for p in module.parameters()]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": fit.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        *({"params": [*m.parameters()], "weight_decay": m.weight_decay} for m in own),
     ]
     if fit.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=fit.learning_rate, momentum=fit.momentum)

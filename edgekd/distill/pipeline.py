@@ -14,7 +14,9 @@ import torch
 
 from edgekd.distill.fit import StageOutcome, fit_stage
 from edgekd.distill.losses import class_weights
+from edgekd.distill.losses.cross_entropy import Balance
 from edgekd.distill.methods import Method, MethodContext, resolve_method
+from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
 from edgekd.distill.record import Role, Trained, history_csv, write_run
 from edgekd.distill.samples import RunSamples, load_samples
@@ -23,6 +25,7 @@ from edgekd.distill.tasks import resolve_task
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 from edgekd.models import (
+    BuiltNetwork,
     Checkpoint,
     ModelCard,
     NormalisedNetwork,
@@ -32,7 +35,8 @@ from edgekd.models import (
     read_card,
 )
 from edgekd.models.card import CARD, METRICS, SPLIT
-from edgekd.recipe import Recipe, RoleSection, fingerprint
+from edgekd.models.subclasses import start_even
+from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 
 __all__ = ["STAGES", "RunRequest", "distill", "train"]
@@ -61,11 +65,18 @@ class RunRequest:
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
     """Train one role of the recipe without any teacher, into `out` itself.
 
+    A teacher learns the subclasses where the data have any.
+
     Raises:
         InputError: The recipe does not have that role, or its data cannot be read.
     """
     samples = load_samples(request.recipe, request.tick)
-    return _train_role(request, samples, role, {"name": "none"}, None, request.out)
+    method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
+    return _train_role(request, samples, role, method, None, request.out)
+
+
+def _teachers_method(samples: RunSamples) -> dict[str, Any]:
+    return {"name": "subclass" if samples.subclass_of else "none"}
 
 
 def distill(request: RunRequest) -> ModelCard:
@@ -80,7 +91,10 @@ def distill(request: RunRequest) -> ModelCard:
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method)
     samples = load_samples(recipe, request.tick)
+    _refuse_undivided(kind, samples)
     teacher = _teacher(request, samples) if kind.needs_teacher else None
+    if teacher and kind.learns_subclasses:
+        _refuse_other_subclasses(teacher, samples)
     out = request.out / "student"
     return _train_role(request, samples, "student", recipe.method, teacher, out)
 
@@ -92,7 +106,7 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         request.say(f"teacher: {folder}")
     else:
         folder = request.out / "teacher"
-        _train_role(request, samples, "teacher", {"name": "none"}, None, folder)
+        _train_role(request, samples, "teacher", _teachers_method(samples), None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.classes != samples.classes:
         message = (
@@ -101,6 +115,19 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         raise InputError(message, "take a teacher that was trained on the same classes")
     _refuse_leak(checkpoint, samples, folder)
     return checkpoint
+
+
+def _refuse_undivided(kind: type[Method], samples: RunSamples) -> None:
+    if kind.learns_subclasses and not samples.subclass_of:
+        name = samples.split.dataset.name
+        message = f"the method {kind.name} needs subclass labels, and {name} has none"
+        raise InputError(message, "add `subclasses` to the recipe's `data`")
+
+
+def _refuse_other_subclasses(teacher: Checkpoint, samples: RunSamples) -> None:
+    if teacher.card.subclasses != samples.split.dataset.subclasses:
+        message = f"the teacher {teacher.folder} does not tell the subclasses of the data"
+        raise InputError(message, "train it with the recipe's `data` section")
 
 
 def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None:
@@ -141,12 +168,14 @@ def _train_role(
     _seed(request.recipe.seed)
     if section.model is None:
         raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
-    built = build_network(section.model, len(samples.classes))
+    subclasses = samples.split.dataset.subclasses if kind.learns_subclasses else {}
+    subclass_of = samples.subclass_of if subclasses else ()
+    built = _built(section.model, samples, subclass_of)
     request.say(
         f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters"
     )
     context = _context(request.recipe, section, samples)
-    student = NormalisedNetwork(built.network, built.mean, built.std)
+    student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
     network = kind(config, student, teacher.normalised() if teacher else None, context)
     network.to(memory_format=torch.channels_last)
     outcome = _run_stages(request, samples, network, out, key, given)
@@ -161,10 +190,22 @@ def _train_role(
         outcome=outcome,
         teacher=teacher,
         key=key,
+        subclasses=subclasses,
     )
     card = write_run(trained, out, request.say)
     shutil.rmtree(out / _WORK, ignore_errors=True)
     return card
+
+
+def _built(
+    section: ModelSection, samples: RunSamples, subclass_of: tuple[int, ...]
+) -> BuiltNetwork:
+    """The network, with an output for each subclass where it is to tell them, else each class."""
+    built = build_network(section, len(subclass_of) or len(samples.classes))
+    if subclass_of:
+        network: Any = built.network
+        start_even(network.get_classifier(), subclass_of)
+    return built
 
 
 def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> tuple[Any, ...]:
@@ -190,15 +231,25 @@ def _seed(seed: int) -> None:
 
 
 def _context(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
-    counts = samples.class_counts()
+    counts, balance = samples.class_counts(), section.fit.class_weights
     return MethodContext(
         class_counts=counts,
-        class_weights=class_weights(counts, section.fit.class_weights),
+        class_weights=class_weights(counts, balance),
         samples=len(samples.labels),
         image_size=recipe.image_size,
         fit=section.fit,
         seed=recipe.seed,
+        training_labels=torch.from_numpy(samples.training_labels()),
+        subclasses=_subclasses(samples, balance),
     )
+
+
+def _subclasses(samples: RunSamples, balance: Balance) -> Subclasses | None:
+    if not samples.subclass_of:
+        return None
+    labels = torch.from_numpy(samples.subclass_labels())
+    weights = class_weights(samples.subclass_counts(), balance)
+    return Subclasses(samples.subclass_of, labels, weights)
 
 
 def _run_stages(

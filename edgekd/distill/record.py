@@ -6,7 +6,7 @@ import csv
 import io
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import msgspec
 
 from edgekd.data import write_split
 from edgekd.distill.fit import StageOutcome
+from edgekd.distill.label_bits import KEY, LabelBits, told_bits
 from edgekd.distill.samples import RunSamples
 from edgekd.distill.tasks import resolve_task
 from edgekd.files import pretty_json, write_whole
@@ -57,6 +58,7 @@ class Trained:
         outcome: History and best epoch.
         teacher: The teacher's checkpoint, or None.
         key: Hash of what the weights depend on.
+        subclasses: Of each class, where the network tells subclasses.
     """
 
     recipe: Recipe
@@ -69,19 +71,24 @@ class Trained:
     outcome: StageOutcome
     teacher: Checkpoint | None
     key: str
+    subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
     """Evaluate the network and write it, the card last: a folder with a card is whole."""
     metrics = _evaluate(trained)
+    bits = _bits(trained)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / SPLIT, write_split(trained.samples.split))
     write_whole(out / HISTORY, history_csv(trained.outcome.history))
-    write_whole(out / METRICS, pretty_json({**metrics, "teacher": _teachers_metrics(trained)}))
+    known = {**metrics, "teacher": _teachers_metrics(trained)}
+    write_whole(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_whole(out / RECIPE, pretty_json(trained.recipe))
     card = save_checkpoint(out, trained.built.network, _card(trained))
     for part, found in metrics.items():
         say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
+    if bits:
+        say(f"{card.role}: {bits.text()}")
     return card
 
 
@@ -97,14 +104,23 @@ def history_csv(history: list[dict[str, float]]) -> str:
 
 def _evaluate(trained: Trained) -> dict[str, Metrics]:
     built, samples = trained.built, trained.samples
-    network = NormalisedNetwork(built.network.cpu(), built.mean, built.std)
+    subclass_of = samples.subclass_of if trained.subclasses else ()
+    network = NormalisedNetwork(built.network.cpu(), built.mean, built.std, subclass_of)
     task = resolve_task(trained.recipe.task)
+    ordered = samples.split.dataset.ordered
     return {
-        part: task.evaluate(logits_of(network, images), labels, samples.classes)
+        part: task.evaluate(logits_of(network, images), labels, samples.classes, ordered=ordered)
         for part in ("validation", "test")
         for images, labels in [samples.part(part)]
         if len(labels)
     }
+
+
+def _bits(trained: Trained) -> LabelBits | None:
+    """Of a student that its teacher told subclasses."""
+    if trained.teacher is None or not trained.subclasses:
+        return None
+    return told_bits(trained.teacher, trained.samples, trained.options)
 
 
 def _teachers_metrics(trained: Trained) -> dict[str, Any] | None:
@@ -131,6 +147,7 @@ def _card(trained: Trained) -> ModelCard:
         pretrained=model.pretrained,
         data=_data_card(trained.samples),
         training=_training_card(trained),
+        subclasses=trained.subclasses,
     )
 
 

@@ -44,10 +44,32 @@ class RunSamples:
         """Class names in the order of the logits."""
         return self.split.dataset.classes
 
+    @property
+    def subclass_of(self) -> tuple[int, ...]:
+        """Class index of each subclass; empty where classes are not divided."""
+        return self.split.dataset.subclass_of
+
     def part(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels of one part."""
         chosen = np.array(self.split.indices(name), dtype=np.int64)
         return self.images[chosen], self.labels[chosen]
+
+    def training_labels(self) -> NDArray[np.int64]:
+        """Label of each image [N], −1 outside of the training part."""
+        known = np.full_like(self.labels, -1)
+        chosen = np.array(self.split.indices("train"), dtype=np.int64)
+        known[chosen] = self.labels[chosen]
+        return known
+
+    def subclass_labels(self) -> NDArray[np.int64]:
+        """Subclass index of each image [N]; empty where classes are not divided."""
+        return np.array(self.split.dataset.subclass_labels(), dtype=np.int64)
+
+    def subclass_counts(self) -> tuple[int, ...]:
+        """Training images of each subclass."""
+        labels = self.subclass_labels()
+        found = Counter(labels[self.split.indices("train")].tolist() if len(labels) else [])
+        return tuple(found[label] for label in range(len(self.subclass_of)))
 
     def class_counts(self) -> tuple[int, ...]:
         """Training images of each class."""

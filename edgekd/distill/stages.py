@@ -18,7 +18,7 @@ __all__ = ["keep_stage", "take_kept_stage"]
 
 def keep_stage(file: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome) -> None:
     """Write what a stage trained, with the hash of what it depends on and its history."""
-    trained = trained_state(method, stage.trained)
+    trained = trained_state(method, stage.changed)
     state = {name: tensor.cpu().contiguous() for name, tensor in trained.items()}
     about = {"key": key, "outcome": msgspec.json.encode(outcome).decode()}
     with whole_file(file) as beside:
@@ -39,7 +39,7 @@ def take_kept_stage(file: Path, method: Method, stage: Stage, key: str) -> Stage
         state = load_file(file)
     except (OSError, SafetensorError):
         return None
-    if state.keys() != trained_state(method, stage.trained).keys():
+    if state.keys() != trained_state(method, stage.changed).keys():
         return None
     method.load_state_dict(state, strict=False)
     return msgspec.json.decode(about["outcome"], type=StageOutcome)

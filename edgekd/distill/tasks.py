@@ -24,9 +24,14 @@ class Task(Protocol):
         """Number of outputs of the network's head."""
 
     def evaluate(
-        self, outputs: NDArray[np.float32], targets: NDArray[np.int64], classes: tuple[str, ...]
+        self,
+        outputs: NDArray[np.float32],
+        targets: NDArray[np.int64],
+        classes: tuple[str, ...],
+        *,
+        ordered: bool = False,
     ) -> Metrics:
-        """Metrics with intervals of a network's outputs."""
+        """Metrics with intervals of a network's outputs; some are for graded classes alone."""
 
     def selection(self, outputs: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """The selection metric alone, quickly."""
@@ -43,10 +48,15 @@ class ClassificationTask:
         return len(classes)
 
     def evaluate(
-        self, outputs: NDArray[np.float32], targets: NDArray[np.int64], classes: tuple[str, ...]
+        self,
+        outputs: NDArray[np.float32],
+        targets: NDArray[np.int64],
+        classes: tuple[str, ...],
+        *,
+        ordered: bool = False,
     ) -> Metrics:
         """See `edgekd.metrics.metrics_of`."""
-        return metrics_of(outputs, targets, classes)
+        return metrics_of(outputs, targets, classes, ordered=ordered)
 
     def selection(self, outputs: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Mean recall over the classes that occur."""

@@ -8,31 +8,43 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from edgekd.models.subclasses import SubclassSums
+
 __all__ = ["DeployGraph", "deploy_graph"]
 
 
 class DeployGraph(nn.Module):
     """A network with cast, layout change and normalisation inside.
 
-    uint8 RGB [1, S, S, 3] in, float32 logits [1, K] out.
+    uint8 RGB [1, S, S, 3] in, float32 logits [1, K] out. Where the network tells subclasses, the
+    logits are those of the classes, by sums that every backend leaves in float.
 
     Args:
-        network: Maps normalised float32 [N, 3, S, S] to logits [N, K].
+        network: Maps normalised float32 [N, 3, S, S] to logits [N, K], or of subclasses.
         mean: Mean per channel, for pixels in 0..1.
         std: Standard deviation per channel, for pixels in 0..1.
+        subclass_of: Class index of each of the network's outputs, where it tells subclasses.
 
     Raises:
-        ValueError: `mean` or `std` has not three values, or a `std` is not positive.
+        ValueError: `mean` or `std` has not three values, a `std` is not positive, or the subclasses
+            are not in the order of their classes.
     """
 
     scale: Tensor
     offset: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        subclass_of: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f"mean and std need three values, std positive: {mean}, {std}")
         self.network = network
+        self.subclass_sums = SubclassSums(subclass_of) if subclass_of else None
         # In float64 first, so that the folded constants are the nearest float32.
         deviation = torch.tensor(std, dtype=torch.float64)
         centre = torch.tensor(mean, dtype=torch.float64)
@@ -50,16 +62,27 @@ class DeployGraph(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits [N, K] of uint8 RGB images [N, S, S, 3]; N is 1 in every lowered file."""
-        logits: Tensor = self.network(self.normalise(image))
+        return self.class_logits(self.network(self.normalise(image)))
+
+    def class_logits(self, outputs: Tensor) -> Tensor:
+        """Logits [N, K] of the classes from the network's outputs."""
+        if self.subclass_sums is None:
+            return outputs
+        logits: Tensor = self.subclass_sums(outputs)
         return logits
 
 
-def deploy_graph(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> DeployGraph:
+def deploy_graph(
+    network: nn.Module,
+    mean: Sequence[float],
+    std: Sequence[float],
+    subclass_of: Sequence[int] = (),
+) -> DeployGraph:
     """The deploy graph of a copy of `network`, in eval mode, on the CPU, without gradients.
 
     The caller's network stays as it is. Arguments and errors: see `DeployGraph`.
     """
-    graph = DeployGraph(copy.deepcopy(network), mean, std).cpu().eval()
+    graph = DeployGraph(copy.deepcopy(network), mean, std, subclass_of).cpu().eval()
     return graph.requires_grad_(False)
 
 

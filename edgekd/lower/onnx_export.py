@@ -15,7 +15,14 @@ from edgekd.lower.graph import DeployGraph
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["OPSET", "WEIGHTED", "clean_model", "export_onnx", "layer_nodes"]
+__all__ = [
+    "OPSET",
+    "WEIGHTED",
+    "clean_model",
+    "export_onnx",
+    "layer_nodes",
+    "subclass_nodes",
+]
 
 OPSET = 18
 """The lowest that torch's exporter writes without down-conversion; TensorRT 10 reads it."""
@@ -26,6 +33,7 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _NETWORK = "network"
 _NORMALISATION = "normalisation"
+_SUMS = "subclass_sums"
 
 
 @functools.lru_cache(maxsize=1)
@@ -74,6 +82,15 @@ def layer_nodes(model: onnx.ModelProto, layers: Sequence[str]) -> dict[str, tupl
             message = f"there is no convolution or linear layer {layer!r} in the exported graph"
             raise InputError(message, f"known are, among others: {', '.join(names[:3])}")
     return found
+
+
+def subclass_nodes(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that sum up subclasses, behind the network; none where it tells classes.
+
+    Args:
+        model: What `export_onnx` gave, or what ONNX Runtime's optimiser made of it.
+    """
+    return [node.name for node in model.graph.node if _belongs(node.name, _SUMS)]
 
 
 def clean_model(model: onnx.ModelProto) -> onnx.ModelProto:

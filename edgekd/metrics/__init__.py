@@ -10,11 +10,13 @@ from edgekd.metrics.classification import (
     expected_calibration_error,
     macro_auroc,
     macro_f1,
+    quadratic_kappa,
     sensitivity,
     softmax,
     specificity,
 )
 from edgekd.metrics.conformal import conformal_quantile
+from edgekd.metrics.difference import paired_difference
 from edgekd.metrics.energy import energy_threshold
 from edgekd.metrics.intervals import (
     RESAMPLES,
@@ -25,6 +27,7 @@ from edgekd.metrics.intervals import (
     recall_difference,
     wilson,
 )
+from edgekd.metrics.label_bits import label_bits
 from edgekd.metrics.operating import (
     MIN_IMAGES,
     OperatingPoint,
@@ -59,12 +62,15 @@ __all__ = [
     "energy_threshold",
     "expected_calibration_error",
     "fit_temperature",
+    "label_bits",
     "macro_auroc",
     "macro_f1",
     "metrics_of",
     "negative_log_likelihood",
     "operating_point",
+    "paired_difference",
     "paired_drops",
+    "quadratic_kappa",
     "recall_difference",
     "refer_band_for_coverage",
     "refer_band_for_sensitivity",

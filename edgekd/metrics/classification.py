@@ -20,6 +20,7 @@ __all__ = [
     "expected_calibration_error",
     "macro_auroc",
     "macro_f1",
+    "quadratic_kappa",
     "sensitivity",
     "softmax",
     "specificity",
@@ -91,6 +92,17 @@ def macro_f1(logits: ArrayLike, targets: ArrayLike) -> float | None:
     return float(macro_f1_of(confusion)) if confusion.any() else None
 
 
+def quadratic_kappa(logits: ArrayLike, targets: ArrayLike) -> float | None:
+    """Weighted kappa of graded classes with squared distances (Cohen 1968, Psychol. Bull. 70:213).
+
+    1 is full agreement, 0 that of chance. The classes' order is that of the logits. None without
+    images, or where chance cannot disagree (one class, and all decided so).
+    """
+    confusion = confusion_matrix(logits, targets)
+    value = float(quadratic_kappa_of(confusion)) if confusion.any() else np.nan
+    return value if np.isfinite(value) else None
+
+
 def macro_auroc(logits: ArrayLike, targets: ArrayLike) -> float | None:
     """Mean one-vs-rest area under the ROC curve of the probabilities.
 
@@ -145,8 +157,26 @@ def macro_f1_of(confusions: NDArray[np.generic]) -> Floats:
     """Mean F1 [...] of confusion matrices [..., K, K] over classes that occur or are decided."""
     counts = np.asarray(confusions, dtype=np.float64)
     seen = counts.sum(axis=-1) + counts.sum(axis=-2)
-    f1 = _ratio(2 * np.diagonal(counts, axis1=-2, axis2=-1), seen)
-    return np.asarray(f1.sum(axis=-1) / (seen > 0).sum(axis=-1))
+    return np.asarray(class_f1_of(counts).sum(axis=-1) / (seen > 0).sum(axis=-1))
+
+
+def class_f1_of(confusions: NDArray[np.generic]) -> Floats:
+    """F1 of each class [..., K]; 0 for one that neither occurs nor is decided."""
+    counts = np.asarray(confusions, dtype=np.float64)
+    seen = counts.sum(axis=-1) + counts.sum(axis=-2)
+    return np.asarray(_ratio(2 * np.diagonal(counts, axis1=-2, axis2=-1), seen))
+
+
+def quadratic_kappa_of(confusions: NDArray[np.generic]) -> Floats:
+    """Quadratic weighted kappa [...] of confusion matrices [..., K, K]; NaN where it is none."""
+    counts = np.asarray(confusions, dtype=np.float64)
+    grades = np.arange(counts.shape[-1])
+    distance = np.square(grades[:, None] - grades)
+    true, decided = counts.sum(axis=-1), counts.sum(axis=-2)
+    by_chance = np.einsum("...i,...j,ij->...", true, decided, distance)
+    found = (counts * distance).sum(axis=(-2, -1)) * counts.sum(axis=(-2, -1))
+    unknown = np.full_like(by_chance, np.nan)
+    return np.asarray(1.0 - np.divide(found, by_chance, out=unknown, where=by_chance > 0))
 
 
 def auroc_of(probabilities: Floats, labels: Integers, counts: Floats) -> Floats | None:

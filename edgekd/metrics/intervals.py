@@ -27,6 +27,8 @@ from edgekd.metrics.classification import (
     macro_auroc,
     macro_f1,
     macro_f1_of,
+    quadratic_kappa,
+    quadratic_kappa_of,
     softmax,
     top_class,
 )
@@ -61,6 +63,7 @@ class BootstrapIntervals(NamedTuple):
     macro_f1: Interval
     macro_auroc: Interval
     ece: Interval
+    quadratic_kappa: Interval
 
 
 def wilson(successes: int, n: int) -> Interval:
@@ -110,13 +113,14 @@ def bootstrap_intervals(
         macro_f1(scores, labels),
         macro_auroc(scores, labels),
         expected_calibration_error(scores, labels),
+        quadratic_kappa(scores, labels),
     )
     if not _enough(labels):
         return BootstrapIntervals(*(Interval(value) for value in values))
     samples = _resampled_metrics(scores, labels, resamples, seed)
     pairs = zip(values, samples, strict=True)
-    recall, f1, auroc, ece = (_percentiles(value, sample) for value, sample in pairs)
-    return BootstrapIntervals(recall, f1, auroc, _shifted(ece, samples[3]))
+    recall, f1, auroc, ece, kappa = (_percentiles(value, sample) for value, sample in pairs)
+    return BootstrapIntervals(recall, f1, auroc, _shifted(ece, samples[3]), kappa)
 
 
 def balanced_accuracy_difference(
@@ -175,8 +179,8 @@ def recall_difference(
 
 def _resampled_metrics(
     scores: Floats, labels: Integers, resamples: int, seed: int
-) -> tuple[Floats, Floats, Floats | None, Floats]:
-    """Balanced accuracy, F1, AUROC, ECE, each [resamples]."""
+) -> tuple[Floats, Floats, Floats | None, Floats, Floats]:
+    """Balanced accuracy, F1, AUROC, ECE, quadratic kappa, each [resamples]."""
     size = scores.shape[1]
     cells = np.zeros((labels.size, size * size))
     cells[np.arange(labels.size), labels * size + top_class(scores)] = 1.0
@@ -194,6 +198,7 @@ def _resampled_metrics(
         macro_f1_of(matrices),
         np.concatenate(known) if known else None,
         np.concatenate(errors),
+        quadratic_kappa_of(matrices),
     )
 
 

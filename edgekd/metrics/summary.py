@@ -35,7 +35,10 @@ class ClassMetrics(_Section, frozen=True, kw_only=True):
 
 
 class Metrics(_Section, frozen=True, kw_only=True):
-    """What a classifier's decisions on a labelled set are worth."""
+    """What a classifier's decisions on a labelled set are worth.
+
+    `quadratic_kappa` is there for graded classes alone.
+    """
 
     accuracy: Estimate
     balanced_accuracy: Estimate
@@ -43,15 +46,19 @@ class Metrics(_Section, frozen=True, kw_only=True):
     macro_auroc: Estimate
     ece: Estimate
     per_class: dict[str, ClassMetrics]
+    quadratic_kappa: Estimate | None = None
 
 
-def metrics_of(logits: ArrayLike, targets: ArrayLike, classes: Sequence[str]) -> Metrics:
+def metrics_of(
+    logits: ArrayLike, targets: ArrayLike, classes: Sequence[str], *, ordered: bool = False
+) -> Metrics:
     """Every metric with its interval.
 
     Args:
         logits: [N, K], divided by the temperature already (it moves ECE alone).
         targets: Class indices [N].
         classes: The K class names.
+        ordered: They are grades, each one worse than the one before.
 
     Raises:
         InputError: The shapes do not fit, a target is no class, or a logit is not finite.
@@ -66,6 +73,7 @@ def metrics_of(logits: ArrayLike, targets: ArrayLike, classes: Sequence[str]) ->
         macro_auroc=_estimate(bootstrapped.macro_auroc),
         ece=_estimate(bootstrapped.ece),
         per_class={name: _class_metrics(confusion, k) for k, name in enumerate(classes)},
+        quadratic_kappa=_estimate(bootstrapped.quadratic_kappa) if ordered else None,
     )
 
 

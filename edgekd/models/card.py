@@ -84,6 +84,8 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         arch: Name of the architecture in timm.
         arch_options: Further arguments of its constructor.
         classes: Class names in the order of the logits.
+        subclasses: Of each class, where the network's outputs are subclasses (class by class, in
+            this order) and the logits their sums; else empty.
         image_size: S, the side of the square input in pixels.
         mean: Per channel, of pixels scaled to 0…1.
         std: Likewise.
@@ -112,6 +114,18 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     data: DataCard
     training: TrainingCard
     weights_sha256: str = ""
+    subclasses: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def subclass_of(self) -> tuple[int, ...]:
+        """Class index of each output of a network that tells subclasses; else empty."""
+        sizes = [len(self.subclasses.get(name, ())) for name in self.classes]
+        return tuple(index for index, size in enumerate(sizes) for _ in range(size))
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the network's head."""
+        return len(self.subclass_of) or len(self.classes)
 
 
 def read_card(folder: str | Path) -> ModelCard:
@@ -136,4 +150,7 @@ def read_card(folder: str | Path) -> ModelCard:
             f"{file} has format version {card.format_version}; this edgekd reads {CARD_VERSION}"
         )
         raise ArtefactError(message, "install the edgekd that wrote it")
+    if card.subclasses and not all(card.subclasses.get(name) for name in card.classes):
+        message = f"{file} is damaged: it names the subclasses of some classes alone"
+        raise ArtefactError(message, "train again, or copy it again")
     return card

@@ -38,8 +38,9 @@ class Checkpoint:
     size_bytes: int
 
     def normalised(self) -> NormalisedNetwork:
-        """The network with its normalisation in front: pixels 0…1 in, logits out."""
-        return NormalisedNetwork(self.network, self.card.mean, self.card.std).eval()
+        """The network with its normalisation in front: pixels 0…1 in, class logits out."""
+        card = self.card
+        return NormalisedNetwork(self.network, card.mean, card.std, card.subclass_of).eval()
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -58,7 +59,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         message = f"{weights} does not have the hash that {CARD} says"
         raise ArtefactError(message, "copy the checkpoint again, or train again")
     try:
-        network = create_network(card.arch, len(card.classes), card.arch_options)
+        network = create_network(card.arch, card.outputs, card.arch_options)
     except InputError as error:
         hint = "install the edgekd and timm that wrote it, or copy the checkpoint again"
         raise ArtefactError(f"{folder / CARD}: {error.message}", hint) from error

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekd.models.subclasses import SubclassSums
+
 __all__ = ["NormalisedNetwork", "logits_of", "pixels_of"]
 
 
@@ -19,21 +21,44 @@ class NormalisedNetwork(nn.Module):
         network: Takes normalised images.
         mean: Per channel.
         std: Per channel.
+        subclass_of: Class index of each of the network's outputs, where it tells subclasses.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        subclass_of: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.network = network
+        self.subclass_sums = SubclassSums(subclass_of) if subclass_of else None
         self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits [B, K]."""
+        """Logits [B, K] of the classes."""
+        return self.class_logits(self.outputs(pixels))
+
+    def outputs(self, pixels: Tensor) -> Tensor:
+        """What the head gives: logits [B, S] of the subclasses, or of the classes."""
+        logits: Tensor = self.network(self.normalise(pixels))
+        return logits
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """What the network sees of pixels 0…1."""
         normalised = (pixels - self.mean) / self.std
-        logits: Tensor = self.network(normalised.contiguous(memory_format=torch.channels_last))
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+    def class_logits(self, outputs: Tensor) -> Tensor:
+        """Logits [B, K] of the classes from what the head gives."""
+        if self.subclass_sums is None:
+            return outputs
+        logits: Tensor = self.subclass_sums(outputs)
         return logits
 
 
@@ -44,13 +69,25 @@ def pixels_of(images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def logits_of(
-    network: NormalisedNetwork, images: NDArray[np.uint8], batch_size: int = 64
+    network: NormalisedNetwork,
+    images: NDArray[np.uint8],
+    batch_size: int = 64,
+    *,
+    raw: bool = False,
 ) -> NDArray[np.float32]:
-    """Logits [N, K] of images uint8 [N, S, S, 3], in evaluation mode and float32."""
+    """Logits [N, K] of images uint8 [N, S, S, 3], in evaluation mode and float32.
+
+    Args:
+        network: The network.
+        images: uint8 [N, S, S, 3].
+        batch_size: Images at once.
+        raw: What the head gives, which may be subclasses, instead of classes.
+    """
+    ask = network.outputs if raw else network
     network.eval()
     device = network.mean.device
     batches = []
     for start in range(0, len(images), batch_size):
         batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-        batches.append(network(pixels_of(batch)).float().cpu().numpy())
+        batches.append(ask(pixels_of(batch)).float().cpu().numpy())
     return np.concatenate(batches)

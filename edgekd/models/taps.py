@@ -6,7 +6,7 @@ that no hooks are registered and none can pile up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -49,9 +49,8 @@ def tapped(network: nn.Module, images: Tensor) -> Tapped:
         InputError: The network does not come apart into the two halves, or has no map.
     """
     if isinstance(network, NormalisedNetwork):
-        normalised = (images - network.mean) / network.std
-        images = normalised.contiguous(memory_format=torch.channels_last)
-        network = network.network
+        found = tapped(network.network, network.normalise(images))
+        return replace(found, logits=network.class_logits(found.logits))
     halves: Any = network
     if not all(hasattr(network, half) for half in _HALVES):
         message = f"{type(network).__name__} has no feature taps"

@@ -11,7 +11,7 @@ import pytest
 from edgekd.data import Sample, dataset_of, load_dataset, split_dataset
 from edgekd.data.sources import SOURCES
 from edgekd.errors import ImageError, InputError
-from edgekd.recipe import SplitSection
+from edgekd.recipe import SplitSection, load_recipe
 
 REPOSITORY = Path(__file__).parents[2]
 REAL_DATA = Path(os.environ.get("EDGEKD_REAL_DATA") or REPOSITORY / ".." / "shared" / "data")
@@ -168,6 +168,15 @@ def test_csv_class_lists_that_are_refused(table: Path) -> None:
     assert "only one class" in refusal(**section).message
 
 
+def test_csv_with_grades(table: Path) -> None:
+    section = {"source": "csv", "file": str(table), "ordered": True}
+    assert load_dataset(section | {"classes": ["nv", "mel"]}).ordered
+    assert not load_dataset(section | {"ordered": False}).ordered
+    error = refusal(**section)
+    assert "`data.ordered` says nothing without the order" in error.message
+    assert "`data.classes`" in error.hint
+
+
 def test_csv_tables_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     assert "does not exist" in refusal(source="csv", file=str(file)).message
@@ -197,7 +206,9 @@ def test_folder(tmp_path: Path, draw: Any) -> None:
 
 def test_folder_that_holds_no_data_set(tmp_path: Path, draw: Any) -> None:
     assert "does not exist" in refusal(source="folder", root=str(tmp_path / "absent")).message
-    assert "has no images" in refusal(source="folder", root=str(tmp_path)).message
+    error = refusal(source="folder", root=str(tmp_path))
+    assert "has no images" in error.message
+    assert str(tmp_path / "CLASS" / "NAME.jpg") in error.hint
     draw(tmp_path / "mel" / "a.png", 0)
     assert "only one class" in refusal(source="folder", root=str(tmp_path)).message
 
@@ -241,9 +252,12 @@ def test_ham10000_missing_pieces(official: Path) -> None:
     assert "did you mean 'lesion'?" in refusal(**section).hint
     edit(metadata, "lesion,", "lesion_id,")
     (official / "HAM10000_images_part_1" / "SYNI_0000000.jpg").unlink()
-    assert "SYNI_0000000.jpg" in refusal(**section).message
+    error = refusal(**section)
+    assert "SYNI_0000000.jpg" in error.message
+    assert str(official / "HAM10000_images_part_1") in error.hint
     metadata.unlink()
-    assert "does not look like HAM10000" in refusal(**section).message
+    error = refusal(**section)
+    assert f"does not look like HAM10000: {metadata} is missing" in error.message
 
 
 def test_ham10000_with_a_class_of_another_set(official: Path) -> None:
@@ -281,6 +295,19 @@ def test_samples_keep_their_order_and_classes_are_sorted() -> None:
     assert dataset.samples == tuple(samples)
     assert dataset.classes == ("a", "b")
     assert dataset.paths() == [Path("root/2.png"), Path("root/1.png")]
+
+
+@pytest.mark.skipif(
+    not (REAL_DATA / "idrid_512").is_dir(),
+    reason=f"the real IDRiD is not at {REAL_DATA} (EDGEKD_REAL_DATA names its folder)",
+)
+def test_real_idrid_by_its_shipped_recipe() -> None:
+    file = REAL_DATA / "idrid_512" / "labels.csv"
+    dataset = load_dataset(load_recipe("idrid-kd", [f"data.file={file}"]).data)
+    assert dataset.counts() == {"0": 134, "1": 20, "2": 136, "3": 74, "4": 49}
+    assert dataset.ordered
+    folds = [split_dataset(dataset, SplitSection(folds=5, fold=fold)) for fold in range(5)]
+    assert [split.counts()["test"] for split in folds] == [83, 83, 83, 82, 82]
 
 
 @pytest.mark.skipif(

@@ -22,7 +22,7 @@ from edgekd.data import (
     write_split,
 )
 from edgekd.errors import InputError
-from edgekd.recipe import SplitSection
+from edgekd.recipe import SplitSection, convert
 
 
 def make_dataset(groups: dict[str, list[int]]) -> Dataset:
@@ -209,3 +209,70 @@ def test_split_file_that_is_missing_or_no_split(tmp_path: Path) -> None:
     file.write_text("image,label,group\na.png,a,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column 'part'"):
         read_split(file, tmp_path, name="x", classes=("a", "b"))
+
+
+# Folds -----------------------------------------------------------------------------------------
+
+
+def in_folds(dataset: Dataset, folds: int, **keys: Any) -> list[Split]:
+    return [
+        split_dataset(dataset, SplitSection(folds=folds, fold=fold, **keys))
+        for fold in range(folds)
+    ]
+
+
+@given(
+    sizes=st.dictionaries(
+        st.sampled_from(["a", "b", "c", "d"]),
+        st.lists(st.integers(1, 4), min_size=1, max_size=20),
+        min_size=2,
+    ),
+    folds=st.integers(2, 6),
+    seed=st.integers(0, 3),
+)
+@fuzz(60)
+def test_every_image_is_tested_once_and_no_group_is_torn(
+    sizes: dict[str, list[int]], folds: int, seed: int
+) -> None:
+    dataset = make_dataset(sizes)
+    splits = in_folds(dataset, folds, seed=seed, validation=0.2)
+    tested = [index for split in splits for index in split.indices("test")]
+    assert sorted(tested) == list(range(len(dataset.samples)))
+    for split in splits:
+        assert all(len(parts) == 1 for parts in parts_of_groups(split).values())
+
+
+def test_folds_are_stratified_and_even() -> None:
+    splits = in_folds(BIG, 5)
+    for name, total in BIG.counts().items():
+        each = [
+            sum(BIG.samples[index].label == name for index in split.indices("test"))
+            for split in splits
+        ]
+        assert max(each) - min(each) <= 3  # the largest group
+        assert sum(each) == total
+    sizes = [split.counts()["test"] for split in splits]
+    assert max(sizes) - min(sizes) <= 3
+    for split in splits:
+        assert all(parts == set(PARTS) for parts in parts_of_classes(split).values())
+        left = len(BIG.samples) - split.counts()["test"]
+        assert split.counts()["validation"] / left == pytest.approx(0.15, abs=0.02)
+
+
+def test_rare_classes_do_not_all_fall_to_the_first_fold() -> None:
+    dataset = make_dataset({name: [1, 1] for name in "abcdefgh"})
+    sizes = [split.counts()["test"] for split in in_folds(dataset, 4)]
+    assert sizes == [4, 4, 4, 4]
+
+
+def test_folds_have_a_seed() -> None:
+    first, again, other = (
+        split_dataset(BIG, SplitSection(folds=5, fold=2, seed=seed)) for seed in (0, 0, 1)
+    )
+    assert first.parts == again.parts != other.parts
+
+
+@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (0, 1), (5, 5)])
+def test_a_fold_that_is_none(folds: int, fold: int) -> None:
+    with pytest.raises(InputError, match=f"no fold {fold} of {folds}"):
+        convert({"folds": folds, "fold": fold}, SplitSection, "the section")

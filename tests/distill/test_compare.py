@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from edgekd.cli import app
 from edgekd.distill.compare import CompareRequest, Comparison, compare, markdown
 from edgekd.errors import InputError
 from edgekd.recipe import Recipe
@@ -81,3 +85,79 @@ def test_the_markdown_table_is_rectangular(recipe: Make, tmp_path: Path) -> None
     lines = markdown(found).splitlines()
     assert len(lines) == 2 + 1 + len(found.rows)
     assert len({line.count("|") for line in lines}) == 1
+
+
+# Folds and grades ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def graded(tmp_path: Path) -> dict[str, object]:
+    """Forty images of four grades, darker from grade to grade."""
+    rows = ["image,grade,patient"]
+    for number in range(40):
+        level = 60 * (number % 4) + 2 * (number // 4)
+        assert cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((32, 32, 3), level, np.uint8))
+        rows.append(f"{number}.png,g{number % 4},p{number // 8}-{number % 4}")
+    (tmp_path / "grades.csv").write_text("\n".join(rows) + "\n")
+    return {
+        "source": "csv", "file": str(tmp_path / "grades.csv"), "label_column": "grade",
+        "group_column": "patient", "classes": ["g0", "g1", "g2", "g3"], "ordered": True,
+    }  # fmt: skip
+
+
+def test_folds_test_every_image_once(recipe: Make, graded: object, tmp_path: Path) -> None:
+    out, lines = tmp_path / "out", []
+    chosen = [recipe(name="soft", data=graded, method={"name": "kd"})]
+    request = CompareRequest(chosen, [0, 1], out, lines.append, folds=2)
+    found = compare(request)
+    assert found.folds == 2
+    assert sorted(path.name for path in out.iterdir()) == ["fold-0", "fold-1"]
+    tested: list[str] = []
+    scores = []
+    for fold in ("fold-0", "fold-1"):
+        for seed in (0, 1):
+            folder = out / fold / "soft" / f"seed-{seed}" / "student"
+            metrics = json.loads((folder / "metrics.json").read_text())
+            scores.append(metrics["test"]["quadratic_kappa"]["value"])
+        rows = csv.DictReader((folder / "split.csv").read_text().splitlines())
+        tested += [row["image"] for row in rows if row["part"] == "test"]
+    assert sorted(tested) == sorted(f"{number}.png" for number in range(40))
+    spread = found.rows[1].metrics["quadratic_kappa"]
+    assert spread.mean == pytest.approx(np.mean(scores))
+    assert spread.sd == pytest.approx(np.std(scores, ddof=1))
+    assert set(found.teacher) == set(found.rows[0].metrics)
+    assert "soft, seed 1, fold 2 of 2" in lines
+    assert compare(request) == found
+    assert sum("reused" in line for line in lines) == 2 * (1 + 2 * 2)
+
+
+def test_grades_have_a_column_of_kappa(recipe: Make, graded: object, tmp_path: Path) -> None:
+    found = compare(CompareRequest([recipe(name="soft", data=graded)], [0], tmp_path / "out"))
+    none, soft = found.rows
+    assert none.kappa_versus_undistilled is None
+    difference = soft.metrics["quadratic_kappa"].mean - none.metrics["quadratic_kappa"].mean
+    assert soft.kappa_versus_undistilled is not None
+    assert soft.kappa_versus_undistilled.value == pytest.approx(difference)
+    head, *lines = markdown(found).splitlines()
+    assert "| κ² |" in head
+    assert "| κ² − none [95 %] |" in head
+    assert {line.count("|") for line in lines} == {head.count("|")}
+
+
+def test_classes_without_an_order_have_no_kappa(recipe: Make, tmp_path: Path) -> None:
+    found, _ = run(recipe, tmp_path, [0])
+    assert "quadratic_kappa" not in found.rows[0].metrics
+    assert "κ" not in markdown(found)
+
+
+def test_a_trained_teacher_would_have_seen_the_other_folds(recipe: Make, tmp_path: Path) -> None:
+    trained = recipe(name="soft", teacher={"checkpoint": str(tmp_path)})
+    with pytest.raises(InputError, match="has seen the test images of other folds"):
+        compare(CompareRequest([trained], [0], tmp_path, folds=3))
+
+
+@pytest.mark.parametrize("folds", ["1", "-2"])
+def test_a_number_of_folds_that_is_none(folds: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["compare", "demo", "--out", str(tmp_path), "--folds", folds])
+    assert isinstance(done.exception, InputError)
+    assert f"--folds {folds} are none" in done.exception.message

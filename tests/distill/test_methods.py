@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from edgekd.distill.losses import class_weights, softened_kl, weighted_cross_entropy
 from edgekd.distill.methods import Batch, Method, MethodContext, method_names, resolve_method
 from edgekd.distill.methods.adapters import map_adapter
+from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.methods.d_kd import relation_terms
 from edgekd.distill.methods.ssd_kd import rotated_views
 from edgekd.errors import InputError
@@ -20,25 +21,39 @@ from edgekd.models import NormalisedNetwork
 from edgekd.models.taps import Tapped
 from edgekd.recipe import FitSection
 
-TEACHED = [name for name in method_names() if name != "none"]
+TEACHED = [name for name in method_names() if resolve_method({"name": name})[0].needs_teacher]
 COUNTS = (40, 20, 10, 5, 5)
 
 
-def network(seed: int, *channels: int) -> NormalisedNetwork:
+SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
+
+
+def network(seed: int, *channels: int, subclass_of: tuple[int, ...] = ()) -> NormalisedNetwork:
     torch.manual_seed(seed)
-    plain = timm.create_model("resnet10t", num_classes=5, channels=channels, stem_width=4)
-    return NormalisedNetwork(plain, (0.5,) * 3, (0.5,) * 3)
+    outputs = len(subclass_of) or 5
+    plain = timm.create_model("resnet10t", num_classes=outputs, channels=channels, stem_width=4)
+    return NormalisedNetwork(plain, (0.5,) * 3, (0.5,) * 3, subclass_of)
+
+
+def make_context(fit: FitSection | None = None) -> MethodContext:
+    """Of 80 images, of which the even ones of classes 0 and 3 have a subclass of their own."""
+    labels = torch.arange(80) % 5
+    first = torch.tensor([SUBCLASS_OF.index(label) for label in range(5)])
+    own = first[labels] + (torch.isin(labels, torch.tensor([0, 3])) & (torch.arange(80) % 2 == 0))
+    return MethodContext(
+        COUNTS, class_weights(COUNTS, "full"), 80, 32, fit or FitSection(),
+        training_labels=labels, subclasses=Subclasses(SUBCLASS_OF, own, torch.ones(7)),
+    )  # fmt: skip
 
 
 def method(
     name: str, *, student: Any = None, fit: FitSection | None = None, **options: Any
 ) -> Method:
-    fit = fit or FitSection()
-    context = MethodContext(COUNTS, class_weights(COUNTS, "full"), 80, 32, fit)
     kind, config = resolve_method({"name": name, **options})
-    teacher = network(1, 4, 8, 8, 16) if kind.needs_teacher else None
-    made = kind(config, student or network(0, 4, 4, 8, 8), teacher, context)
-    return made.eval()
+    divided = SUBCLASS_OF if kind.learns_subclasses else ()
+    teacher = network(1, 4, 8, 8, 16, subclass_of=divided) if kind.needs_teacher else None
+    student = student or network(0, 4, 4, 8, 8, subclass_of=divided)
+    return kind(config, student, teacher, make_context(fit)).eval()
 
 
 def batch(epoch: int = 0, size: int = 6, seed: int = 0) -> Batch:
@@ -90,8 +105,8 @@ def test_equal_draws_give_equal_terms(name):
 
 def train_untaught(name: str) -> None:
     kind, config = resolve_method({"name": name})
-    context = MethodContext(COUNTS, class_weights(COUNTS, "full"), 80, 32, FitSection())
-    made = kind(config, network(0, 4, 4, 8, 8), None, context)
+    divided = SUBCLASS_OF if kind.learns_subclasses else ()
+    made = kind(config, network(0, 4, 4, 8, 8, subclass_of=divided), None, make_context())
     made.stages()[-1].objective(batch())
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -68,7 +69,10 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, stage: str, error: type[BaseExcep
     monkeypatch.setattr(StageModule, "on_train_epoch_start", broken)
 
 
-@pytest.mark.parametrize("method", ["none", "kd", "dkd", "at", "rkd", "d_kd"])
+@pytest.mark.parametrize(
+    "method",
+    ["none", "kd", "dkd", "at", "rkd", "d_kd", "mean_teacher", "crckd", "crckd_cross"],
+)
 def test_a_run_from_end_to_end(taught, tmp_path, method):
     recipe = taught(method={"name": method})
     run(recipe, tmp_path)
@@ -83,7 +87,7 @@ def test_a_run_from_end_to_end(taught, tmp_path, method):
         assert {row["part"] for row in csv.DictReader(stream)} == {"train", "validation", "test"}
     card = load_checkpoint(student).card
     assert (card.training.method, card.training.epochs) == (method, 2)
-    assert (card.training.teacher is None) == (method == "none")
+    assert (card.training.teacher is None) != resolve_method({"name": method})[0].needs_teacher
     assert not leftovers(tmp_path)
 
 
@@ -144,8 +148,13 @@ def record_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return trained
 
 
-def test_the_saved_student_is_the_trained_one_bit_for_bit(taught, tmp_path, monkeypatch):
-    kind, _ = resolve_method(SSD_KD)
+@pytest.mark.parametrize(
+    ("method", "stripped"), [(SSD_KD, "student_head"), ({"name": "crckd"}, "average")]
+)
+def test_the_saved_student_is_the_trained_one_bit_for_bit(
+    taught, tmp_path, monkeypatch, method, stripped
+):
+    kind, _ = resolve_method(method)
     made = []
     build = kind.__init__
 
@@ -154,13 +163,27 @@ def test_the_saved_student_is_the_trained_one_bit_for_bit(taught, tmp_path, monk
         made.append(self)
 
     monkeypatch.setattr(kind, "__init__", noted)
-    recipe = taught(method=SSD_KD)
+    recipe = taught(method=method)
     run(recipe, tmp_path)
     images = pipeline.load_samples(recipe).images[:20]
     trained = logits_of(made[0].student, images)
     saved = logits_of(load_checkpoint(tmp_path / "student").normalised(), images)
-    assert made[0].student_head is not None
+    assert getattr(made[0], stripped) is not None
+    assert set(weights(tmp_path)) == set(made[0].student.network.state_dict())
     assert (trained == saved).all()
+
+
+def test_a_network_that_crckd_trained_teaches_a_smaller_one(recipe, tmp_path):
+    better = recipe(student={**msgspec.to_builtins(recipe().teacher)}, method={"name": "crckd"})
+    run(better, tmp_path / "better")
+    taught = recipe(teacher={"checkpoint": str(tmp_path / "better" / "student")}, method=SSD_KD)
+    run(taught, tmp_path)
+    student, teacher = (
+        load_checkpoint(f) for f in (tmp_path / "student", tmp_path / "better" / "student")
+    )
+    assert student.card.training.teacher == teacher.card.weights_sha256
+    assert teacher.card.training.method == "crckd"
+    assert student.card.params < teacher.card.params
 
 
 def test_fitnet_from_end_to_end(taught, tmp_path):
@@ -176,6 +199,7 @@ def test_fitnet_from_end_to_end(taught, tmp_path):
         ({"name": "kd"}, {}, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", KeyboardInterrupt),
         ({"name": "d_kd", "select": "objective"}, PLATEAU, "student", RuntimeError),
+        ({"name": "crckd", "start": 0}, {}, "student", KeyboardInterrupt),
         (SSD_KD, {}, "teacher_head", RuntimeError),
         (SSD_KD, {}, "student", KeyboardInterrupt),
     ],

@@ -50,6 +50,24 @@ def test_agrees_with_scikit_learn(case):
     np.testing.assert_array_equal(
         metrics.confusion_matrix(logits, targets), sk.confusion_matrix(targets, decided)
     )
+    assert metrics.quadratic_kappa(logits, targets) == pytest.approx(
+        sk.cohen_kappa_score(targets, decided, weights="quadratic")
+    )
+
+
+def test_quadratic_kappa_by_hand():
+    # True 0 1 2, decided 0 2 2: Σ d² = 1; by chance Σ rᵢ cⱼ d²/3 with r = 1 1 1 and c = 1 0 2.
+    logits = np.eye(3)[[0, 2, 2]]
+    assert metrics.quadratic_kappa(logits, np.arange(3)) == pytest.approx(1 - 1 / (15 / 3))
+    assert metrics.quadratic_kappa(np.eye(3), np.arange(3)) == 1.0
+    assert metrics.quadratic_kappa(np.eye(3)[::-1], np.arange(3)) == pytest.approx(-1.0)
+    further = metrics.quadratic_kappa(np.eye(3)[[2, 1, 2]], np.arange(3))
+    assert further < metrics.quadratic_kappa(np.eye(3)[[1, 1, 2]], np.arange(3))
+
+
+def test_quadratic_kappa_where_chance_cannot_disagree():
+    assert metrics.quadratic_kappa(np.eye(2)[[0, 0]], np.array([0, 0])) is None
+    assert metrics.quadratic_kappa(np.empty((0, 2)), np.empty(0, dtype=int)) is None
 
 
 @given(cases)

@@ -57,6 +57,7 @@ def test_bootstrap_values_are_the_metrics_and_lie_inside():
     assert intervals.macro_f1.value == metrics.macro_f1(logits, targets)
     assert intervals.macro_auroc.value == metrics.macro_auroc(logits, targets)
     assert intervals.ece.value == metrics.expected_calibration_error(logits, targets)
+    assert intervals.quadratic_kappa.value == metrics.quadratic_kappa(logits, targets)
     for value, low, high in intervals:
         assert low <= value <= high
 

@@ -2,8 +2,10 @@
 
 from edgekd.distill.losses.cross_entropy import class_weights, weighted_cross_entropy
 from edgekd.distill.losses.hinton2015 import softened_kl
+from edgekd.distill.losses.li2023 import bounded_temperature, reversal, reversed_gradient
 from edgekd.distill.losses.park2019 import angle_relation, distance_relation
 from edgekd.distill.losses.romero2015 import hint
+from edgekd.distill.losses.tarvainen2017 import average_decay, ramp_up
 from edgekd.distill.losses.wang2023 import (
     channel_relation,
     instance_contrast,
@@ -13,6 +15,12 @@ from edgekd.distill.losses.wang2023 import (
     transformed_kl,
     view_similarity,
 )
+from edgekd.distill.losses.xing2021 import (
+    category_relation,
+    class_centroids,
+    contrast_scores,
+    noise_contrast,
+)
 from edgekd.distill.losses.zagoruyko2017 import attention_map, attention_transfer
 from edgekd.distill.losses.zhao2022 import non_target_kl, target_kl
 
@@ -20,13 +28,22 @@ __all__ = [
     "angle_relation",
     "attention_map",
     "attention_transfer",
+    "average_decay",
+    "bounded_temperature",
+    "category_relation",
     "channel_relation",
+    "class_centroids",
     "class_weights",
+    "contrast_scores",
     "distance_relation",
     "hint",
     "instance_contrast",
     "kept_rows",
+    "noise_contrast",
     "non_target_kl",
+    "ramp_up",
+    "reversal",
+    "reversed_gradient",
     "similarity_transfer",
     "softened_kl",
     "sources_of",

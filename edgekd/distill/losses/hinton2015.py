@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["softened_kl"]
+__all__ = ["softened", "softened_kl", "squared_mean"]
 
 
 def softened_kl(
-    student: Tensor, teacher: Tensor, temperature: float, weights: Tensor | None = None
+    student: Tensor,
+    teacher: Tensor,
+    temperature: float | Tensor,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """T² · mean over the batch of KL(σ(teacher/T) ‖ σ(student/T)).
 
@@ -18,15 +21,31 @@ def softened_kl(
     Args:
         student: Logits [B, K].
         teacher: Logits [B, K]; no gradient flows to them.
-        temperature: T > 0.
+        temperature: T > 0; a tensor [] or, of one for each sample, [B] may be learnt.
         weights: Weight of each sample [B]; the mean is then Σ w·KL / Σ w.
 
     Returns:
         A scalar, 0 where the softened outputs agree.
     """
-    log_q = F.log_softmax(student / temperature, dim=1)
-    log_p = F.log_softmax(teacher.detach() / temperature, dim=1)
+    log_q = F.log_softmax(softened(student, temperature), dim=1)
+    log_p = F.log_softmax(softened(teacher.detach(), temperature), dim=1)
     divergence = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1)
+    return squared_mean(divergence, temperature, weights)
+
+
+def softened(logits: Tensor, temperature: float | Tensor) -> Tensor:
+    """Logits [B, K] over T, or over the T of each sample [B]."""
+    if isinstance(temperature, Tensor) and temperature.ndim == 1:
+        temperature = temperature[:, None]
+    return logits / temperature
+
+
+def squared_mean(
+    divergence: Tensor, temperature: float | Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """Mean over the batch of T² · divergence [B], weighed by sample where weights [B] are given."""
+    if isinstance(temperature, Tensor) and temperature.ndim == 1:
+        return squared_mean(temperature**2 * divergence, 1.0, weights)
     if weights is None:
         return temperature**2 * divergence.mean()
     return temperature**2 * (weights * divergence).sum() / weights.sum()

@@ -149,7 +149,11 @@ def similarity_transfer(
 
 
 def transformed_kl(
-    student: Tensor, teacher: Tensor, targets: Tensor, temperature: float = 4.0, ratio: float = 1.0
+    student: Tensor,
+    teacher: Tensor,
+    targets: Tensor,
+    temperature: float | Tensor = 4.0,
+    ratio: float = 1.0,
 ) -> Tensor:
     """ℓ3: T²·KL of the transformed views' class logits, over the kept rows.
 
@@ -157,7 +161,7 @@ def transformed_kl(
         student: Logits [R, K].
         teacher: Likewise; no gradient flows to them.
         targets: Class of each row [R].
-        temperature: T.
+        temperature: T, or that of each row [R].
         ratio: Share of the rows kept where the teacher is wrong.
 
     Returns:
@@ -166,7 +170,13 @@ def transformed_kl(
     return _kl_of_rows(student, teacher, kept_rows(teacher, targets, ratio), temperature)
 
 
-def _kl_of_rows(student: Tensor, teacher: Tensor, rows: Tensor, temperature: float) -> Tensor:
+def _kl_of_rows(
+    student: Tensor, teacher: Tensor, rows: Tensor, temperature: float | Tensor
+) -> Tensor:
     if len(rows) == 0:
-        return student.sum() * 0.0
+        # A learnt temperature stays in the graph: processes wait for each other's gradients.
+        learnt = temperature.sum() if isinstance(temperature, Tensor) else 0.0
+        return (student.sum() + learnt) * 0.0
+    if isinstance(temperature, Tensor) and temperature.ndim == 1:
+        temperature = temperature[rows]
     return softened_kl(student[rows], teacher[rows], temperature)

@@ -8,34 +8,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edgekd.distill.losses.hinton2015 import softened_kl
+from edgekd.distill.losses.hinton2015 import softened, softened_kl, squared_mean
 
 __all__ = ["non_target_kl", "target_kl"]
 
 
-def target_kl(student: Tensor, teacher: Tensor, targets: Tensor, temperature: float) -> Tensor:
+def target_kl(
+    student: Tensor, teacher: Tensor, targets: Tensor, temperature: float | Tensor
+) -> Tensor:
     """TCKD: T²·KL of the softened pair (target class, all others) (section 3.1).
 
     Args:
         student: Logits [B, K].
         teacher: Logits [B, K]; no gradient flows to them.
         targets: Class indices [B].
-        temperature: T.
+        temperature: T, or that of each sample [B].
     """
-    log_q = _log_pair(student / temperature, targets)
-    log_p = _log_pair(teacher.detach() / temperature, targets)
-    divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence
+    log_q = _log_pair(softened(student, temperature), targets)
+    log_p = _log_pair(softened(teacher.detach(), temperature), targets)
+    divergence = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1)
+    return squared_mean(divergence, temperature)
 
 
-def non_target_kl(student: Tensor, teacher: Tensor, targets: Tensor, temperature: float) -> Tensor:
+def non_target_kl(
+    student: Tensor, teacher: Tensor, targets: Tensor, temperature: float | Tensor
+) -> Tensor:
     """NCKD: T²·KL of the softened outputs among the classes that are not the target.
 
     Args:
         student: Logits [B, K].
         teacher: Logits [B, K]; no gradient flows to them.
         targets: Class indices [B].
-        temperature: T.
+        temperature: T, or that of each sample [B].
     """
     return softened_kl(_others(student, targets), _others(teacher, targets), temperature)
 

@@ -20,6 +20,11 @@ _METHODS = {
     "fitnet": "edgekd.distill.methods.fitnet:HintedDistillation",
     "at": "edgekd.distill.methods.at:AttentionTransfer",
     "rkd": "edgekd.distill.methods.rkd:RelationalDistillation",
+    "mean_teacher": "edgekd.distill.methods.mean_teacher:MeanTeacher",
+    "crckd": "edgekd.distill.methods.crckd:CategoryRelationPreserving",
+    "crckd_cross": "edgekd.distill.methods.crckd_cross:CategoryRelationTransfer",
+    "subclass": "edgekd.distill.methods.subclass:SubclassSupervised",
+    "skd": "edgekd.distill.methods.skd:SubclassDistillation",
     "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
     "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
 }

@@ -17,6 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.distill.losses import weighted_cross_entropy
+from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.methods.temperature import (
+    CurriculumTemperature,
+    FixedTemperature,
+    GlobalTemperature,
+    InstanceTemperature,
+    Softening,
+)
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, Section
 
@@ -30,6 +38,7 @@ __all__ = [
     "Objective",
     "Stage",
     "Step",
+    "Subclasses",
     "Terms",
     "own_draws",
 ]
@@ -77,6 +86,21 @@ Step = Callable[["LightningModule", Batch], Terms]
 
 
 @dataclass(frozen=True)
+class Subclasses:
+    """What divides the classes.
+
+    Attributes:
+        of: Class index of each subclass [S].
+        labels: Subclass of each image of the data set, int64 [samples].
+        weights: Weights of the hard-label loss on subclasses, float32 [S].
+    """
+
+    of: tuple[int, ...]
+    labels: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
 class MethodContext:
     """What a method may know of the run.
 
@@ -87,6 +111,9 @@ class MethodContext:
         image_size: S.
         fit: How the student is trained.
         seed: Of the run, for modules whose start must not depend on what was built before them.
+        training_labels: Label of each image of the data set, −1 outside of the training part,
+            int64 [samples], for methods that remember samples.
+        subclasses: What divides the classes, where something does.
     """
 
     class_counts: tuple[int, ...]
@@ -95,6 +122,8 @@ class MethodContext:
     image_size: int
     fit: FitSection
     seed: int = 0
+    training_labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    subclasses: Subclasses | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +145,9 @@ class Stage:
         depends_on: What the result depends on besides the data, the augmentation, the teacher, the
             seed and `fit`; the finished stage is reused while that is unchanged. None stands for
             the whole of the method's options, the student and the stages before.
+        followers: Modules that change in this stage without being optimised (moving averages,
+            memory banks): in training mode, and kept with what is trained.
+        after_step: Called after every step of the optimiser, to move the followers.
     """
 
     name: str
@@ -127,6 +159,13 @@ class Stage:
     fit: FitSection | None = None
     step: Step | None = None
     depends_on: tuple[Any, ...] | None = None
+    followers: tuple[nn.Module, ...] = ()
+    after_step: Callable[[], None] | None = None
+
+    @property
+    def changed(self) -> tuple[nn.Module, ...]:
+        """Modules whose state the stage changes."""
+        return (*self.trained, *self.followers)
 
 
 class Method(nn.Module, ABC):
@@ -142,6 +181,8 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     Config: ClassVar[type[Section]] = Section
     needs_teacher: ClassVar[bool] = True
+    learns_subclasses: ClassVar[bool] = False
+    """Whether the student, and the teacher if there is one, tell subclasses."""
     class_weights: Tensor
 
     def __init__(
@@ -153,6 +194,31 @@ class Method(nn.Module, ABC):
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
         self.context = context
         self.register_buffer("class_weights", context.class_weights, persistent=False)
+        self.softening = self._softening()
+
+    def _softening(self) -> Softening:
+        """What yields the config's `temperature`, where it has one."""
+        section = getattr(self.config, "temperature", 1.0)
+        if not isinstance(section, CurriculumTemperature):
+            return FixedTemperature(section)
+        if section.curriculum == "global":
+            return GlobalTemperature(section)
+        with own_draws(self.context.seed):
+            return InstanceTemperature(section, self.softened_logits)
+
+    @property
+    def softened_logits(self) -> int:
+        """Number of logits that the temperature softens: one for each class."""
+        return len(self.context.class_counts)
+
+    @property
+    def softening_trained(self) -> tuple[nn.Module, ...]:
+        """The temperature where it is learnt: part of what a stage with logit terms trains."""
+        return (self.softening,) if any(True for _ in self.softening.parameters()) else ()
+
+    def noted(self) -> Terms:
+        """What is logged beside the latest batch's terms, and not minimised."""
+        return self.softening.noted()
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
@@ -174,7 +240,8 @@ class Method(nn.Module, ABC):
     def hard_label(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The class-weighted cross-entropy that the recipe's `fit` asks for."""
         smoothing = self.context.fit.label_smoothing
-        return weighted_cross_entropy(logits.float(), targets, self.class_weights, smoothing)
+        wide = at_least_float32(logits)
+        return weighted_cross_entropy(wide, targets, self.class_weights.to(wide.dtype), smoothing)
 
 
 @contextmanager

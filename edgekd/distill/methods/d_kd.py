@@ -18,6 +18,7 @@ from edgekd.distill.losses import (
 )
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.models.taps import Tapped, probe, tapped
 from edgekd.recipe import Section
 
@@ -60,16 +61,22 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
     """Keys of the method, besides the relations' weights.
 
     Attributes:
-        temperature: T.
+        temperature: T, or a curriculum.
         weight: λ in (1 − λ)·CE + λ·T²·KL.
         select: What chooses the best epoch: the validation metric of the task, or as in the
             paper's code the whole `objective` on the validation part. The latter depends on how
-            the images fall into batches; ours are in a fixed order.
+            the images fall into batches; ours are in a fixed order. Under a curriculum the
+            objective of one epoch is not that of another, and is refused.
     """
 
-    temperature: Annotated[float, Meta(gt=0.0)] = 5.0
+    temperature: Temperature = 5.0
     weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     select: Literal["metric", "objective"] = "metric"
+
+    def __post_init__(self) -> None:
+        """Refuse to choose an epoch by losses at different temperatures."""
+        if self.select == "objective" and isinstance(self.temperature, CurriculumTemperature):
+            raise ValueError("select `objective` needs a temperature that stays as it is")
 
 
 class DiverseDistillation(Method):
@@ -94,7 +101,8 @@ class DiverseDistillation(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student with its adapter."""
-        trained = (self.student, *((self.adapter,) if self.adapter is not None else ()))
+        adapter = (self.adapter,) if self.adapter is not None else ()
+        trained = (self.student, *adapter, *self.softening_trained)
         criterion = self._objective if self.config.select == "objective" else None
         return (Stage("student", trained, self._objective, self.student, criterion),)
 
@@ -102,12 +110,13 @@ class DiverseDistillation(Method):
         student = tapped(self.student, batch.pixels)
         with torch.no_grad():
             teacher = tapped(self.guide, batch.pixels)
-        return self.terms(student, teacher, batch.targets)
+        return self.terms(student, teacher, batch.targets, batch.epoch)
 
-    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor) -> Terms:
-        """The weighted terms of a batch's taps."""
+    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor, epoch: int = 0) -> Terms:
+        """The weighted terms of a batch's taps in an epoch, counted from 0."""
         config = self.config
-        soft = softened_kl(student.logits, teacher.logits, config.temperature)
+        temperature = self.softening(student.logits, teacher.logits, epoch)
+        soft = softened_kl(student.logits, teacher.logits, temperature)
         return {
             "ce": (1 - config.weight) * self.hard_label(student.logits, targets),
             "kd": config.weight * soft,

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from edgekd.distill.losses import non_target_kl, target_kl
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
+from edgekd.distill.methods.temperature import Temperature
 from edgekd.recipe import Section
 
 __all__ = ["DecoupledDistillation"]
@@ -20,7 +21,7 @@ class DecoupledDistillationConfig(Section, frozen=True, kw_only=True):
     """Keys of the method; defaults of the paper's released code on CIFAR-100.
 
     Attributes:
-        temperature: T.
+        temperature: T, or a curriculum.
         ce: Weight of the hard-label loss.
         alpha: Weight of the target class's part.
         beta: Weight of the other classes' part.
@@ -28,7 +29,7 @@ class DecoupledDistillationConfig(Section, frozen=True, kw_only=True):
             The released code takes 20 of 240.
     """
 
-    temperature: Annotated[float, Meta(gt=0.0)] = 4.0
+    temperature: Temperature = 4.0
     ce: Weight = 1.0
     alpha: Weight = 1.0
     beta: Weight = 8.0
@@ -44,7 +45,11 @@ class DecoupledDistillation(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
-        return (Stage("student", (self.student,), self._objective, self.student),)
+        return (
+            Stage(
+                "student", (self.student, *self.softening_trained), self._objective, self.student
+            ),
+        )
 
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
@@ -52,7 +57,8 @@ class DecoupledDistillation(Method):
         student = self.student(batch.pixels)
         with torch.no_grad():
             teacher = self.guide(batch.pixels)
-        logits = (student.float(), teacher.float(), batch.targets, config.temperature)
+        temperature = self.softening(student, teacher, batch.epoch)
+        logits = (student.float(), teacher.float(), batch.targets, temperature)
         return {
             "ce": config.ce * self.hard_label(student, batch.targets),
             "target": ramp * config.alpha * target_kl(*logits),

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from edgekd.distill.losses import softened_kl
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
+from edgekd.distill.methods.temperature import Temperature
 from edgekd.recipe import Section
 
 __all__ = ["ClassicDistillation"]
@@ -20,13 +21,13 @@ class ClassicDistillationConfig(Section, frozen=True, kw_only=True):
     Attributes:
         temperature: T of the softened outputs. The paper tried 1 to 20; 4 is the value that the
             later literature settled on (e.g. Tian et al. 2020, "Contrastive Representation
-            Distillation", section 4).
+            Distillation", section 4). Or a curriculum (`{curriculum: global}`).
         weight: λ in (1 − λ)·CE + λ·T²·KL.
         weigh_classes: Weigh each sample's KL by its class as the hard-label loss does. Without
             it the many images of a majority class decide what is learnt of the teacher.
     """
 
-    temperature: Annotated[float, Meta(gt=0.0)] = 4.0
+    temperature: Temperature = 4.0
     weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.7
     weigh_classes: bool = False
 
@@ -40,7 +41,11 @@ class ClassicDistillation(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
-        return (Stage("student", (self.student,), self._objective, self.student),)
+        return (
+            Stage(
+                "student", (self.student, *self.softening_trained), self._objective, self.student
+            ),
+        )
 
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
@@ -49,5 +54,6 @@ class ClassicDistillation(Method):
             teacher = self.guide(batch.pixels)
         weights = self.class_weights[batch.targets] if config.weigh_classes else None
         hard = self.hard_label(student, batch.targets)
-        soft = softened_kl(student.float(), teacher.float(), config.temperature, weights)
+        temperature = self.softening(student, teacher, batch.epoch)
+        soft = softened_kl(student.float(), teacher.float(), temperature, weights)
         return {"ce": (1 - config.weight) * hard, "kd": config.weight * soft}

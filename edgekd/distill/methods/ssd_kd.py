@@ -20,6 +20,7 @@ from edgekd.distill.losses import (
 from edgekd.distill.methods.adapters import map_adapter, projection_head
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, own_draws
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
+from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.models.taps import Tapped, probe, tapped
 from edgekd.recipe import FitSection, Section
 
@@ -30,7 +31,6 @@ VIEWS = 4
 
 Weight = Annotated[float, Meta(ge=0.0)]
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
-Temperature = Annotated[float, Meta(gt=0.0)]
 
 
 class HeadFit(FitSection, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True
         similarity: Of the self-supervised similarity between turned and normal views.
         relations: Of the relations of D-KD, over all views.
         relation: Their own weights.
-        temperature: T of the softened outputs.
+        temperature: T of the softened outputs, or a curriculum.
         similarity_temperature: τ of the similarities.
         transformed_ratio: Share of the turned views kept where the teacher errs on the class.
         similarity_ratio: Share kept where its head does not find the right image.
@@ -74,11 +74,17 @@ class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True
     relations: Weight = 1.0
     relation: RelationWeights = RelationWeights()
     temperature: Temperature = 4.0
-    similarity_temperature: Temperature = 0.5
+    similarity_temperature: Annotated[float, Meta(gt=0.0)] = 0.5
     transformed_ratio: Ratio = 1.0
     similarity_ratio: Ratio = 0.75
     teacher_head: HeadFit = HeadFit()
     select: Literal["metric", "objective"] = "metric"
+
+    def __post_init__(self) -> None:
+        """Refuse a curriculum of nothing."""
+        learnt = isinstance(self.temperature, CurriculumTemperature)
+        if learnt and not (self.kd or self.transformed):
+            raise ValueError("a curriculum temperature needs a weight of kd or transformed")
 
 
 class SelfSupervisedDiverseDistillation(Method):
@@ -112,9 +118,8 @@ class SelfSupervisedDiverseDistillation(Method):
         """The teacher's head where it is needed, then the student."""
         extras = (part for part in (self.student_head, self.adapter) if part is not None)
         criterion = self._hard_label if self.config.select == "objective" else None
-        student = Stage(
-            "student", (self.student, *extras), self._objective, self.student, criterion
-        )
+        trained = (self.student, *extras, *self.softening_trained)
+        student = Stage("student", trained, self._objective, self.student, criterion)
         if self.teacher_head is None:
             return (student,)
         head = Stage(
@@ -146,7 +151,7 @@ class SelfSupervisedDiverseDistillation(Method):
         student = tapped(self.student, views)
         with torch.no_grad():
             teacher = tapped(self.guide, views)
-        return self.terms(student, teacher, batch.targets)
+        return self.terms(student, teacher, batch.targets, batch.epoch)
 
     def _hard_label(self, batch: Batch) -> Terms:
         return {"ce": self.hard_label(self.student(batch.raw), batch.targets)}
@@ -162,16 +167,25 @@ class SelfSupervisedDiverseDistillation(Method):
         images = torch.where(mirrored.to(batch.raw.device), batch.raw.flip(3), batch.raw)
         return batch.augment(rotated_views(images))
 
-    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor) -> Terms:
-        """The weighted terms of the views' taps, image by image, the normal view first."""
+    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor, epoch: int = 0) -> Terms:
+        """The weighted terms of the views' taps, image by image, the normal view first.
+
+        Args:
+            student: Taps of the views.
+            teacher: Likewise.
+            targets: Class of each image.
+            epoch: Counted from 0.
+        """
         config = self.config
         every = VIEWS if self._needs_turned_views else 1
         own, guide = student.logits[::every], teacher.logits[::every]
         terms = {"ce": config.ce * self.hard_label(own, targets)}
         if config.kd:
-            terms["kd"] = config.kd * softened_kl(own, guide, config.temperature)
+            temperature = self.softening(own, guide, epoch)
+            terms["kd"] = config.kd * softened_kl(own, guide, temperature)
         if config.transformed:
-            terms["transformed"] = config.transformed * self._transformed(student, teacher, targets)
+            transformed = self._transformed(student, teacher, targets, epoch)
+            terms["transformed"] = config.transformed * transformed
         if config.similarity:
             terms["similarity"] = config.similarity * self._similarity(student, teacher)
         if config.relations:
@@ -179,11 +193,11 @@ class SelfSupervisedDiverseDistillation(Method):
             terms |= {name: config.relations * term for name, term in relations.items()}
         return terms
 
-    def _transformed(self, student: Tapped, teacher: Tapped, targets: Tensor) -> Tensor:
-        config = self.config
+    def _transformed(self, student: Tapped, teacher: Tapped, targets: Tensor, epoch: int) -> Tensor:
         own, guide = _turned(student.logits), _turned(teacher.logits)
         repeated = targets.repeat_interleave(VIEWS - 1)
-        return transformed_kl(own, guide, repeated, config.temperature, config.transformed_ratio)
+        temperature = self.softening(own, guide, epoch)
+        return transformed_kl(own, guide, repeated, temperature, self.config.transformed_ratio)
 
     def _similarity(self, student: Tapped, teacher: Tapped) -> Tensor:
         assert self.student_head is not None

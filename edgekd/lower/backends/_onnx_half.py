@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +66,11 @@ def half_model(model: onnx.ModelProto, ranges: Ranges | None) -> onnx.ModelProto
         from onnxruntime.transformers.float16 import convert_float_to_float16
     except ImportError as error:
         raise missing_tool(error, "convert ONNX to fp16") from error
-    from edgekd.lower.onnx_export import clean_model
+    from edgekd.lower.onnx_export import clean_model, subclass_nodes
 
     network = copy.deepcopy(model)
     nodes, constants = _take_off(network.graph, before_network(model))
-    islands = _islands(network.graph, ranges or {})
+    islands = _islands(network.graph, ranges or {}, subclass_nodes(network))
     half = convert_float_to_float16(network, keep_io_types=True, node_block_list=islands)
     graph = half.graph
     del graph.input[:], graph.value_info[:]  # the converter leaves some wrong types there
@@ -95,8 +95,8 @@ def islands_of(file: Path) -> tuple[str, ...]:
 # ---- which nodes ----
 
 
-def _islands(graph: onnx.GraphProto, ranges: Ranges) -> list[str]:
-    """Nodes that have to do with a tensor out of fp16's range, and sensitive ones.
+def _islands(graph: onnx.GraphProto, ranges: Ranges, sums: Collection[str]) -> list[str]:
+    """Nodes that have to do with a tensor out of fp16's range, sensitive ones, and `sums`.
 
     What a ReLU or its limit cuts off does not count (see `tensor_ranges`): infinity is cut off too.
     """
@@ -108,6 +108,7 @@ def _islands(graph: onnx.GraphProto, ranges: Ranges) -> list[str]:
         node.name
         for node in graph.node
         if node.op_type in _SENSITIVE
+        or node.name in sums
         or beyond.intersection((*node.input, *node.output))
         or _may_overflow_in_sum(node, ranges, counts)
     ]

@@ -102,18 +102,19 @@ def quantise(
 ) -> onnx.ModelProto:
     """The graph with Q/DQ pairs where `preset` wants them, but none at the float layers.
 
-    Normalisation stays float too: it is cheap, and the normalised image is rounded once.
+    Normalisation stays float too: it is cheap, and the normalised image is rounded once. So do the
+    sums of subclasses, whose small probabilities int8 would lose.
 
     Raises:
         InputError: There is no layer of one of the names.
         MissingDependencyError: A tool is not installed.
     """
-    from edgekd.lower.onnx_export import clean_model, layer_nodes
+    from edgekd.lower.onnx_export import clean_model, layer_nodes, subclass_nodes
 
     model = copy.deepcopy(prepared_model(graph, image_size))
     floats = [name for nodes in layer_nodes(model, float_layers).values() for name in nodes]
     ranges = tensor_ranges(graph, image_size, Images(calibration))
-    excluded = [*before_network(model), *floats]
+    excluded = [*before_network(model), *floats, *subclass_nodes(model)]
     if not preset.constant_sums:
         excluded += _constant_sums(model.graph)
     quantised = _with_pairs(model, ranges, excluded, preset)
@@ -189,13 +190,23 @@ def prepared_model(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
     except ImportError as error:
         raise missing_tool(error, "quantise ONNX") from error
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "prepared.onnx"
-        quant_pre_process(model, str(file))
+        given, file = Path(folder) / "exported.onnx", Path(folder) / "prepared.onnx"
+        onnx.save(_without_shapes(model), given)
+        # Every shape is fixed, so ONNX's own inference is enough; ONNX Runtime's symbolic one stops
+        # at a ReduceMax of this operator set.
+        quant_pre_process(str(given), str(file), skip_symbolic_shape=True)
         prepared = onnx.load(file)
     for index, node in enumerate(prepared.graph.node):
         # ONNX Runtime's optimiser leaves some nameless, and nodes are excluded by name.
         node.name = node.name or f"optimised/{node.op_type}_{index}"
     return prepared
+
+
+def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose shapes are to be inferred: the exporter lists those of the weights too."""
+    bare = copy.deepcopy(model)
+    del bare.graph.value_info[:]
+    return bare
 
 
 def _with_pairs(

@@ -14,6 +14,12 @@ __all__ = ["quantise_activations", "quantise_weights"]
 _NORMALISATION = r"^[\w.]*DeployGraph;\d*;$"
 """Scope of the operators that stand in DeployGraph itself and in none of its children."""
 
+_SUMS = r"SubclassSums_subclass_sums;"
+"""Part of the scope of the operators that sum up subclasses; they stay float."""
+
+_OUTPUT = r"^serving_default_output"
+"""Scope of the operator that writes the output, which has lost its own."""
+
 
 def quantise_weights(content: bytes, precision: str) -> bytes:
     """`content` with the weights of its layers stored small; it computes in float.
@@ -37,7 +43,8 @@ def quantise_activations(
     """`content` with int8 weights (per channel) and int8 activations.
 
     Input (uint8), cast, normalisation and output stay as they are: the normalised image is
-    rounded once, not three times, and float is quicker than two requantising operators.
+    rounded once, not three times, and float is quicker than two requantising operators. So do
+    the sums of subclasses.
 
     Args:
         content: A float file.
@@ -50,6 +57,7 @@ def quantise_activations(
     operations = aeq.qtyping.TFLOperationName
     kept = [(".*", operations.INPUT), (".*", operations.OUTPUT)]
     kept += [(_NORMALISATION, operations.MUL), (_NORMALISATION, operations.ADD)]
+    kept += [(_SUMS, operations.ALL_SUPPORTED), (_OUTPUT, operations.CONCATENATION)]
     kept += [(f"^{re.escape(scope)}$", operations.ALL_SUPPORTED) for scope in float_scopes]
     for scope, operation in kept:
         quantizer.update_quantization_recipe(

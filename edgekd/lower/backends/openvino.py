@@ -70,6 +70,7 @@ class OpenVinoBackend:
         tools = ["torch", "onnx", "onnxscript", "openvino"]
         if variant.calibrated and calibration is not None:
             floats = list(_float_operations(model, exported, variant.float_layers))
+            floats += _sums_of_subclasses(model, exported)
             model = _quantise(model, calibration, floats)
             tools.append("nncf")
         _save(model, out / self.model_file, half=variant.precision == "fp16")
@@ -109,16 +110,31 @@ def _float_operations(
     from edgekd.lower.onnx_export import layer_nodes
 
     outputs = {node.name: node.output[0] for node in exported.graph.node}
-    sources = {
+    sources = _sources(model)
+    for layer, nodes in layer_nodes(exported, layers).items():
+        for node in nodes:
+            yield _weighted(sources.get(outputs[node]), layer).get_friendly_name()
+
+
+def _sums_of_subclasses(model: Any, exported: onnx.ModelProto) -> list[str]:
+    """OpenVINO's names of the operations that sum up subclasses, which stay float."""
+    from edgekd.lower.onnx_export import subclass_nodes
+
+    names = set(subclass_nodes(exported))
+    tensors = [node.output[0] for node in exported.graph.node if node.name in names]
+    sources = _sources(model)
+    return [sources[tensor].get_friendly_name() for tensor in tensors if tensor in sources]
+
+
+def _sources(model: Any) -> dict[str, Any]:
+    """The operation that writes each tensor of ONNX's names."""
+    return {
         name: port.get_node()
         for operation in model.get_ordered_ops()
         if operation.get_type_name() != "Result"
         for port in operation.outputs()
         for name in port.get_names()
     }
-    for layer, nodes in layer_nodes(exported, layers).items():
-        for node in nodes:
-            yield _weighted(sources.get(outputs[node]), layer).get_friendly_name()
 
 
 def _weighted(operation: Any, layer: str) -> Any:

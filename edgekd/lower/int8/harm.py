@@ -67,7 +67,8 @@ def deploy_graph_of(lowering: Lowering) -> DeployGraph:
     from edgekd.lower.graph import deploy_graph
 
     card = lowering.source.card
-    return deploy_graph(lowering.source.checkpoint.network, card.mean, card.std)
+    network = lowering.source.checkpoint.network
+    return deploy_graph(network, card.mean, card.std, card.subclass_of)
 
 
 def _rank(lowering: Lowering) -> tuple[LayerHarm, ...]:

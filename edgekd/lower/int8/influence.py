@@ -149,9 +149,10 @@ def _logits_by_layer(
     inputs = graph.normalise(batch)
     layers = {name: graph.network.get_submodule(name) for name in ranges}
     replay = _Replay(graph.network)
-    yield "", replay.record(inputs)
+    yield "", graph.class_logits(replay.record(inputs))
     for name, layer in layers.items():
-        yield name, replay.run(inputs, layer, quantised_forward(layer, ranges[name]))
+        outputs = replay.run(inputs, layer, quantised_forward(layer, ranges[name]))
+        yield name, graph.class_logits(outputs)
 
 
 class _Replay:

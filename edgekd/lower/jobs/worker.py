@@ -52,7 +52,8 @@ def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
     checkpoint = load_checkpoint(Path(job.checkpoint))
     card = checkpoint.card
     print(f"[edgekd] loaded {job.checkpoint}: {len(card.classes)} classes", flush=True)
-    return deploy_graph(checkpoint.network, card.mean, card.std), card.image_size
+    graph = deploy_graph(checkpoint.network, card.mean, card.std, card.subclass_of)
+    return graph, card.image_size
 
 
 def _stem(graph: DeployGraph, image_size: int) -> str | None:

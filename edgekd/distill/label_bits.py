@@ -1,0 +1,61 @@
+"""What a student is told beyond its classes by a teacher of subclasses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekd.distill.samples import RunSamples
+from edgekd.metrics import label_bits
+from edgekd.models import Checkpoint, logits_of
+from edgekd.models.card import METRICS
+
+__all__ = ["KEY", "LabelBits", "noted_bits", "told_bits"]
+
+KEY = "label_bits"
+"""Their place in a student's `metrics.json`."""
+
+
+class LabelBits(msgspec.Struct, frozen=True, kw_only=True):
+    """Label bits with what they were measured on.
+
+    Attributes:
+        bits: Per training image, see `edgekd.metrics.label_bits`.
+        temperature: At which the student was taught; 1 where it is learnt.
+        plain: Bits at T = 1: what the teacher believes, without what softening adds.
+        images: Training images.
+    """
+
+    bits: float
+    temperature: float
+    plain: float
+    images: int
+
+    def text(self) -> str:
+        """For people."""
+        plain = f", {self.plain:.4f} at T = 1" if self.temperature != 1.0 else ""
+        return f"{self.bits:.4f} label bits per training sample at T = {self.temperature:g}{plain}"
+
+
+def told_bits(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any]) -> LabelBits:
+    """Those of a teacher over the training images, as they are.
+
+    Args:
+        teacher: Tells the subclasses of the samples.
+        samples: All images and their parts.
+        options: Of the student's method.
+    """
+    images, _ = samples.part("train")
+    outputs = logits_of(teacher.normalised(), images, raw=True)
+    found = options.get("temperature")
+    temperature = float(found) if isinstance(found, int | float) else 1.0
+    bits, plain = (label_bits(outputs, samples.subclass_of, t) for t in (temperature, 1.0))
+    return LabelBits(bits=bits, temperature=temperature, plain=plain, images=len(images))
+
+
+def noted_bits(student: Path) -> LabelBits | None:
+    """Those that a student's folder remembers; None where it was told no subclasses."""
+    known: dict[str, Any] = msgspec.json.decode((student / METRICS).read_bytes())
+    return msgspec.convert(known[KEY], LabelBits) if KEY in known else None

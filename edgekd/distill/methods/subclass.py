@@ -1,0 +1,78 @@
+"""`subclass`: plain supervised training on subclass labels; decisions by summed probability.
+
+So learns a teacher where the data have subclasses. For a student it is the control of `skd`: what
+the finer labels give by themselves, without any teacher.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from edgekd.distill.losses import weighted_cross_entropy
+from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Subclasses, Terms
+from edgekd.errors import InputError
+from edgekd.models import NormalisedNetwork
+from edgekd.recipe import Section
+
+__all__ = ["SubclassMethod", "SubclassSupervised", "subclass_logits"]
+
+
+class SubclassMethod(Method):
+    """Base of the methods whose student tells subclasses.
+
+    Raises:
+        InputError: The data have no subclasses.
+    """
+
+    learns_subclasses = True
+    subclass_labels: Tensor
+    subclass_weights: Tensor
+
+    def __init__(
+        self, config: Section, student: nn.Module, teacher: nn.Module | None, context: MethodContext
+    ) -> None:
+        super().__init__(config, student, teacher, context)
+        self.register_buffer("subclass_labels", self.subclasses.labels, persistent=False)
+        self.register_buffer("subclass_weights", self.subclasses.weights, persistent=False)
+
+    @property
+    def subclasses(self) -> Subclasses:
+        """What divides the classes."""
+        if self.context.subclasses is None:
+            message = f"the method {self.name} needs subclass labels, and the data have none"
+            raise InputError(message, "add `subclasses` to the recipe's `data`")
+        return self.context.subclasses
+
+    def subclass_label(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The hard-label loss on subclass logits [B, S], subclasses weighted as `fit` says."""
+        targets = self.subclass_labels[batch.indices]
+        smoothing = self.context.fit.label_smoothing
+        wide, weights = at_least_float32(outputs), self.subclass_weights
+        return weighted_cross_entropy(wide, targets, weights.to(wide.dtype), smoothing)
+
+
+class SubclassSupervised(SubclassMethod):
+    """Weighted cross-entropy on the subclass labels."""
+
+    name = "subclass"
+    needs_teacher = False
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage: the network itself."""
+        return (Stage("supervised", (self.student,), self._objective, self.student),)
+
+    def _objective(self, batch: Batch) -> Terms:
+        return {"ce": self.subclass_label(subclass_logits(self.student, batch.pixels), batch)}
+
+
+def subclass_logits(network: nn.Module, pixels: Tensor) -> Tensor:
+    """What the head of a network that tells subclasses gives, [B, S].
+
+    Raises:
+        InputError: It tells classes.
+    """
+    if not isinstance(network, NormalisedNetwork) or network.subclass_sums is None:
+        message = f"{type(network).__name__} tells classes, not subclasses"
+        raise InputError(message, "train it on data with subclasses")
+    return network.outputs(pixels)

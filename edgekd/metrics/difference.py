@@ -1,0 +1,73 @@
+"""A statistic of decisions beside that of other decisions on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.metrics.classification import Floats, Integers
+from edgekd.metrics.intervals import RESAMPLES, Interval, _counts, _enough, _percentiles
+
+__all__ = ["paired_difference"]
+
+Statistic = Callable[[NDArray[np.generic]], Floats]
+"""From confusion matrices [..., K, K] (true classes in rows) to values [...]."""
+
+
+def paired_difference(
+    statistic: Statistic,
+    first: Integers,
+    second: Integers,
+    targets: Integers,
+    classes: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The statistic of `second` minus that of `first`, means over seeds, with a 95 % interval.
+
+    Resampled are images, within their class, and with an image all decisions about it: what is
+    hard for both cancels out. What another training seed would change is not in the interval.
+
+    Args:
+        statistic: Of confusion matrices.
+        first: Decided classes [seeds, N].
+        second: Likewise; the number of seeds may be another.
+        targets: Class indices [N].
+        classes: K.
+        resamples: Number of bootstrap samples.
+        seed: The same seed gives the same interval.
+
+    Returns:
+        No value where the statistic has none; no bounds where a class has a single image.
+    """
+    if not targets.size:
+        return Interval(None)
+    before, after = (_cells(decided, targets, classes) for decided in (first, second))
+
+    def gain(counts: Floats) -> Floats:
+        return _mean(statistic, counts, after) - _mean(statistic, counts, before)
+
+    value = float(gain(np.ones((1, targets.size)))[0])
+    if not np.isfinite(value):
+        return Interval(None)
+    if not _enough(targets):
+        return Interval(value)
+    return _percentiles(value, np.concatenate([*map(gain, _counts(targets, resamples, seed))]))
+
+
+def _cells(decided: Integers, targets: Integers, classes: int) -> Floats:
+    """The cell of the confusion matrix that each decision falls into, one-hot [seeds, N, K²]."""
+    cells = targets * classes + decided
+    return np.asarray(cells[:, :, None] == np.arange(classes**2), np.float64)
+
+
+def _mean(statistic: Statistic, counts: Floats, cells: Floats) -> Floats:
+    """Mean over the seeds of the statistic where images occur `counts` [B, N] times, [B]."""
+    classes = round(cells.shape[-1] ** 0.5)
+    confusions = np.stack([counts @ one for one in cells]).reshape(
+        len(cells), len(counts), classes, classes
+    )
+    return np.asarray(statistic(confusions).mean(axis=0))
