@@ -131,7 +131,7 @@ def test_every_precision_agrees_with_the_student(
 def test_float_layers_bring_int8_closer(name: str, lowered: Any, student: Any) -> None:
     apart = {
         precision: np.abs(answers(name, lowered(name, precision), student)[0] - student.logits)
-        for precision in CALIBRATED
+        for precision in sorted(CALIBRATED)
     }
     assert apart["int8-mixed"].mean() < apart["int8"].mean()
 
@@ -160,7 +160,7 @@ def weight_bytes(file: Path) -> int:
     return sum(numpy_helper.to_array(tensor).nbytes for tensor in tensors if len(tensor.dims) > 1)
 
 
-@pytest.mark.parametrize("precision", CALIBRATED)
+@pytest.mark.parametrize("precision", sorted(CALIBRATED))
 def test_exactly_the_named_layers_are_float_in_openvino(precision: str, lowered: Any) -> None:
     import openvino
 
@@ -195,7 +195,7 @@ def int8_constant(port: Any) -> bool:
     return int8_constant(node.input_value(0))
 
 
-@pytest.mark.parametrize("precision", CALIBRATED)
+@pytest.mark.parametrize("precision", sorted(CALIBRATED))
 def test_exactly_the_named_layers_are_float_for_tensorrt(precision: str, lowered: Any) -> None:
     for is_float, sources in zip(
         float_in_order(precision), weighted_sources(lowered("tensorrt", precision)), strict=True
@@ -203,7 +203,7 @@ def test_exactly_the_named_layers_are_float_for_tensorrt(precision: str, lowered
         assert [source == "DequantizeLinear" for source in sources] == [not is_float] * 2
 
 
-@pytest.mark.parametrize("precision", CALIBRATED)
+@pytest.mark.parametrize("precision", sorted(CALIBRATED))
 def test_exactly_the_named_layers_have_float_weights_in_onnx(precision: str, lowered: Any) -> None:
     found = weighted_sources(lowered("onnx", precision))
     weights = [weight == "DequantizeLinear" for _, weight in found]
