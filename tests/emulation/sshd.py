@@ -115,6 +115,8 @@ class Sshd:
     def stop(self) -> None:
         """End it and its connections."""
         if self._process.poll() is None:
+            # Held first: a connection that is made between two kills would outlive both.
+            os.kill(self._process.pid, signal.SIGSTOP)
             self.cut()
             self._process.kill()
             self._process.wait()

@@ -234,12 +234,17 @@ WARM_KILLS, COLD_KILLS = 14, 6
 
 @pytest.mark.slow
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
-    small_run: Path, target: Target, shared_folder: Path, tmp_path: Path
+    small_run: Path,
+    target: Target,
+    shared_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """20 kills at random moments of builds that take turns in what they write."""
     rng = random.Random(4)
     bundle = tmp_path / "out" / "cpu-onnx-fp32"
-    cache = Path(os.environ["EDGEKD_CACHE"])
+    cache = tmp_path / "cache"  # builds of other tests come and go in that of the session
+    monkeypatch.setenv("EDGEKD_CACHE", str(cache))
     commands = [
         [
             sys.executable,
