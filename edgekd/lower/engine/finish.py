@@ -117,11 +117,11 @@ def finish_on_device(
     if path.is_file():
         raise InputError(f"{path} is a packed bundle", "unzip it into a folder first")
     toolchain = toolchain or Toolchain()
-    if toolchain.library == "tensorrt" and find_spec("tensorrt") is None:
-        load_tensorrt()  # raises; found out here rather than in a process of its own
     path = path.resolve()  # a link to a folder stays one
     with Bundle.open(path) as bundle:
         _refuse_foreign(bundle)
+        if toolchain.library == "tensorrt" and find_spec("tensorrt") is None:
+            load_tensorrt()  # raises; found out here rather than in a process of its own
         try:
             with scratch_folder(path) as work:
                 _finish(bundle, _Bench(path, work, toolchain, say), evidence)
