@@ -16,8 +16,7 @@ from pathlib import Path
 from edgekd.bench.regression import METRICS, Limits, Regressions, compare_results
 from edgekd.bench.regression_table import as_markdown, print_changes
 from edgekd.bench.schema import read_result
-from edgekd.cli.console import emit_json, report_error, say
-from edgekd.errors import EdgekdError
+from edgekd.cli.console import emit_json, exit_code_of, say
 from edgekd.files import write_whole
 
 
@@ -30,13 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
         loose_tolerance=options.loose_tolerance,
         critical=options.critical,
     )
-    try:
+
+    def work() -> int:
         found = compare_results(read_result(options.old), read_result(options.new), limits)
         _tell(found, options)
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    return found.exit_code(strict=options.strict)
+        return found.exit_code(strict=options.strict)
+
+    return exit_code_of(work)
 
 
 def _tell(found: Regressions, options: argparse.Namespace) -> None:

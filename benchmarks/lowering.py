@@ -34,10 +34,9 @@ from numpy.typing import NDArray
 from edgekd import cli
 from edgekd.bench.measure.machine import local_facts
 from edgekd.bundle import Rung
-from edgekd.cli.console import emit_json, report_error, say
+from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.data import PARTS
 from edgekd.errors import EdgekdError, InputError
-from edgekd.files import write_whole
 from edgekd.lower.build import BuildRequest, BuiltBundle, build_all
 from edgekd.lower.candidate import Candidate, Lowering, lower_variants
 from edgekd.lower.int8.calibration import draw_calibration
@@ -75,19 +74,15 @@ Row = dict[str, Any]
 def main(arguments: list[str] | None = None) -> int:
     """Train where asked for, lower, measure; print tables, write the files."""
     options = _options(arguments)
-    try:
+
+    def work() -> None:
         targets = resolve_targets(options.targets)
         runs = [_measured(run, targets, options) for run in (*_trained(options), *options.runs)]
         text = "\n\n".join(_markdown(run) for run in runs)
-        print(text)
-        if options.markdown:
-            write_whole(options.markdown, f"{text}\n")
-        if options.json:
-            emit_json(_result(arguments, options, runs), options.json)
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    return 0
+        result = _result(arguments, options, runs)
+        publish(text, result, markdown=options.markdown, json=options.json)
+
+    return exit_code_of(work)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,8 +22,8 @@ import numpy.typing as npt
 
 import edgekd
 from edgekd.bundle import Manifest
+from edgekd.cli.console import exit_code_of, publish
 from edgekd.data import Split, read_split
-from edgekd.files import pretty_json, write_whole
 from edgekd.lower.source import find_student
 from edgekd.metrics import wilson
 from edgekd.models import read_card
@@ -126,8 +127,12 @@ SPOILT: dict[str, tuple[Callable[[Image], Image], str]] = {
 }
 
 
-def main() -> None:
+def main() -> int:
     options = read_options()
+    return exit_code_of(lambda: refuse(options))
+
+
+def refuse(options: argparse.Namespace) -> None:
     with Classifier.open(options.bundle, threads=1) as classifier:
         rows = [run(trial, classifier) for trial in trials(options)]
         result = {
@@ -137,12 +142,7 @@ def main() -> None:
             "bundle": described(classifier.manifest),
             "rows": rows,
         }
-    table = markdown(result)
-    print(table)
-    if options.json:
-        write_whole(options.json, pretty_json(result))
-    if options.markdown:
-        write_whole(options.markdown, table)
+    publish(markdown(result), result, markdown=options.markdown, json=options.json)
 
 
 def read_options() -> argparse.Namespace:
@@ -252,4 +252,4 @@ def said(estimate: dict[str, float | None]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -33,10 +33,9 @@ from edgekd.bench.measure.timing import PRESETS, Preset, find_preset
 from edgekd.bench.measure.watch import Disturbances
 from edgekd.bench.statistics import deviation, summarise
 from edgekd.bench.validity import session_flags, validity_flags
-from edgekd.cli.console import emit_json, report_error, say
+from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.data.synthetic import CLASSES, paint
-from edgekd.errors import EdgekdError, InputError
-from edgekd.files import write_whole
+from edgekd.errors import InputError
 
 QUIET = "quiet"
 LOADS = {
@@ -69,18 +68,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 def main(arguments: list[str] | None = None) -> int:
     """Run, print the table, write the files."""
     options = _options(arguments)
-    try:
+
+    def work() -> int:
         runs = _runs(options)
-        text = markdown(runs)
-        print(text)
-        if options.markdown:
-            write_whole(options.markdown, text)
-        if options.json:
-            emit_json(_plain(options, runs), options.json)
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    return 0 if holds(runs) else 4
+        publish(markdown(runs), _plain(options, runs), markdown=options.markdown, json=options.json)
+        return 0 if holds(runs) else 4
+
+    return exit_code_of(work)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -32,9 +32,7 @@ from summary import Spread
 from edgekd.bench.launch import run_job
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import local_facts
-from edgekd.cli.console import emit_json, report_error, say
-from edgekd.errors import EdgekdError
-from edgekd.files import write_whole
+from edgekd.cli.console import exit_code_of, publish, say
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOW, HIGH = 0.95, 1.05
@@ -94,18 +92,13 @@ OURS = "edgekd"
 def main(arguments: list[str] | None = None) -> int:
     """Measure; print the table, write the files."""
     options = _options(arguments)
-    try:
+
+    def work() -> None:
         result = _result(options)
-        text = markdown(result)
-        print(text)
-        if options.markdown:
-            write_whole(options.markdown, text)
-        if options.json:
-            emit_json(_plain(result), options.json)
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    return 0
+        files = {"markdown": options.markdown, "json": options.json}
+        publish(markdown(result), _plain(result), **files)
+
+    return exit_code_of(work)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -32,9 +32,8 @@ from tables import markdown
 
 from edgekd.bench.measure.load import CpuSeconds, cpu_seconds, other_share
 from edgekd.bench.measure.machine import local_facts
-from edgekd.cli.console import emit_json, report_error, say
-from edgekd.errors import EdgekdError, InputError
-from edgekd.files import write_whole
+from edgekd.cli.console import exit_code_of, publish, say
+from edgekd.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -42,18 +41,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def main(arguments: list[str] | None = None) -> int:
     """Install, measure; print tables, write the files."""
     options = _options(arguments)
-    try:
+
+    def work() -> None:
         result = _result(options)
-        text = markdown(result)
-        print(text)
-        if options.markdown:
-            write_whole(options.markdown, text)
-        if options.json:
-            emit_json(_plain(result), options.json)
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    return 0
+        files = {"markdown": options.markdown, "json": options.json}
+        publish(markdown(result), _plain(result), **files)
+
+    return exit_code_of(work)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekd.errors import EdgekdError
 
-__all__ = ["emit_json", "report_error", "say", "ticker"]
+__all__ = ["emit_json", "exit_code_of", "publish", "report_error", "say", "ticker"]
 
 
 def say(line: str) -> None:
@@ -33,6 +33,26 @@ def emit_json(value: Any, out: Path | None = None) -> None:
         sys.stdout.write(text.decode())
     else:
         write_whole(out, text)
+
+
+def publish(text: str, value: Any, *, markdown: Path | None, json: Path | None) -> None:
+    """Print a table, and write it and what it is made of to the files that were asked for."""
+    from edgekd.files import write_whole
+
+    print(text)
+    if markdown is not None:
+        write_whole(markdown, text if text.endswith("\n") else f"{text}\n")
+    if json is not None:
+        emit_json(value, json)
+
+
+def exit_code_of(work: Callable[[], int | None]) -> int:
+    """The exit code of a command; a mistake of the user's is told in two lines."""
+    try:
+        return work() or 0
+    except EdgekdError as error:
+        report_error(error)
+        return error.exit_code
 
 
 def ticker(title: str) -> Callable[[int, int], None]:
