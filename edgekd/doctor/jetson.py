@@ -48,6 +48,11 @@ class Machine:
     capabilities: tuple[str, ...] = ()
     session: str = "tensorrt"
 
+    def job(self, folder: Path) -> EngineJob:
+        """What builds an engine into a folder."""
+        out, library = str(folder / "engine"), self.library
+        return EngineJob(out=out, library=library, capabilities=self.capabilities)
+
 
 _RTX = Machine(library="tensorrt-rtx", capabilities=("SM86",))
 
@@ -94,11 +99,8 @@ def _system(l4t: str) -> Finding:
 def _engine(ability: str, machine: Machine, *, needed: bool) -> list[Finding]:
     """One finding for building, and one for running where that went well."""
     folder = Path(tempfile.mkdtemp(prefix="edgekd-doctor-"))
-    job = EngineJob(
-        out=str(folder / "engine"), library=machine.library, capabilities=machine.capabilities
-    )
     try:
-        built = build_one_op(job, log=folder / "build.log")
+        built = build_one_op(machine.job(folder), log=folder / "build.log")
     except JobError as error:
         return [_failed(ability, error, folder, needed=needed)]
     words = f"a one-op engine in {built.seconds:.1f} s by {built.environment}"
@@ -145,11 +147,8 @@ def _built_by_rtx(ability: str) -> Finding:
         words = "TensorRT-RTX's wheels are for x86-64 Linux; do it where the bundle is built"
         return Finding(ability, False, False, words)
     folder = Path(tempfile.mkdtemp(prefix="edgekd-doctor-"))
-    job = EngineJob(
-        out=str(folder / "engine"), library=_RTX.library, capabilities=_RTX.capabilities
-    )
     try:
-        built = build_one_op(job, log=folder / "build.log")
+        built = build_one_op(_RTX.job(folder), log=folder / "build.log")
     except JobError as error:
         missing = _failed(ability, error, folder, needed=False)
         return replace(missing, needed=False, extra="tensorrt-check" if missing.package else "")

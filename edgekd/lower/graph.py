@@ -44,7 +44,7 @@ class DeployGraph(nn.Module):
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f"mean and std need three values, std positive: {mean}, {std}")
         self.network = network
-        self.subclass_sums = SubclassSums(subclass_of) if subclass_of else None
+        self.class_logits = SubclassSums(subclass_of)
         # In float64 first, so that the folded constants are the nearest float32.
         deviation = torch.tensor(std, dtype=torch.float64)
         centre = torch.tensor(mean, dtype=torch.float64)
@@ -62,13 +62,7 @@ class DeployGraph(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits [N, K] of uint8 RGB images [N, S, S, 3]; N is 1 in every lowered file."""
-        return self.class_logits(self.network(self.normalise(image)))
-
-    def class_logits(self, outputs: Tensor) -> Tensor:
-        """Logits [N, K] of the classes from the network's outputs."""
-        if self.subclass_sums is None:
-            return outputs
-        logits: Tensor = self.subclass_sums(outputs)
+        logits: Tensor = self.class_logits(self.network(self.normalise(image)))
         return logits
 
 

@@ -33,7 +33,7 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _NETWORK = "network"
 _NORMALISATION = "normalisation"
-_SUMS = "subclass_sums"
+_SUMS = "class_logits"
 
 
 @functools.lru_cache(maxsize=1)

@@ -36,13 +36,15 @@ class NormalisedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self.subclass_sums = SubclassSums(subclass_of) if subclass_of else None
+        self.subclass_of = tuple(subclass_of)
+        self.class_logits = SubclassSums(subclass_of)
         self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits [B, K] of the classes."""
-        return self.class_logits(self.outputs(pixels))
+        logits: Tensor = self.class_logits(self.outputs(pixels))
+        return logits
 
     def outputs(self, pixels: Tensor) -> Tensor:
         """What the head gives: logits [B, S] of the subclasses, or of the classes."""
@@ -53,13 +55,6 @@ class NormalisedNetwork(nn.Module):
         """What the network sees of pixels 0…1."""
         normalised = (pixels - self.mean) / self.std
         return normalised.contiguous(memory_format=torch.channels_last)
-
-    def class_logits(self, outputs: Tensor) -> Tensor:
-        """Logits [B, K] of the classes from what the head gives."""
-        if self.subclass_sums is None:
-            return outputs
-        logits: Tensor = self.subclass_sums(outputs)
-        return logits
 
 
 def pixels_of(images: Tensor) -> Tensor:

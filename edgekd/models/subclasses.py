@@ -21,6 +21,7 @@ class SubclassSums(nn.Module):
 
     Args:
         subclass_of: Class index of each subclass [S]; class by class, none without a subclass.
+            Empty where the network tells classes: its logits are left as they are.
 
     Source: Sajedi & Plataniotis 2022, arXiv 2207.08063; Müller, Kornblith, Hinton 2020, "Subclass
     Distillation".
@@ -29,12 +30,14 @@ class SubclassSums(nn.Module):
     def __init__(self, subclass_of: Sequence[int]) -> None:
         super().__init__()
         ends = list(accumulate(len(list(members)) for _, members in groupby(subclass_of)))
-        self._spans = list(pairwise([0, *ends]))
+        self._spans = list(pairwise([0, *ends])) if ends else []
         if list(subclass_of) != [c for c, (a, b) in enumerate(self._spans) for _ in range(a, b)]:
             raise ValueError(f"subclasses must be in the order of their classes: {subclass_of}")
 
     def forward(self, logits: Tensor) -> Tensor:
         """Class logits [B, K] of subclass logits [B, S]."""
+        if not self._spans:
+            return logits
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         # Slices, because ONNX Runtime's tools fail on the several outputs of a split.
         return torch.cat([_log_sum(wide[:, start:end]) for start, end in self._spans], dim=1)

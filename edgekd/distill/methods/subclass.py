@@ -72,7 +72,7 @@ def subclass_logits(network: nn.Module, pixels: Tensor) -> Tensor:
     Raises:
         InputError: It tells classes.
     """
-    if not isinstance(network, NormalisedNetwork) or network.subclass_sums is None:
+    if not isinstance(network, NormalisedNetwork) or not network.subclass_of:
         message = f"{type(network).__name__} tells classes, not subclasses"
         raise InputError(message, "train it on data with subclasses")
     return network.outputs(pixels)

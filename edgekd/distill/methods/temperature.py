@@ -6,6 +6,7 @@ as `Method.softening`, and trains it with `Method.softening_trained`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal
 
 import torch
@@ -59,9 +60,10 @@ Temperature = Annotated[float, Meta(gt=0.0)] | CurriculumTemperature
 """What a recipe may say: `temperature: 4`, or `temperature: {curriculum: global}`."""
 
 
-class Softening(nn.Module):
+class Softening(nn.Module, ABC):
     """Yields T for some logits: a number, a tensor [], or one for each image [B]."""
 
+    @abstractmethod
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> float | Tensor:
         """T.
 
@@ -70,7 +72,6 @@ class Softening(nn.Module):
             teacher: Logits [B, K].
             epoch: Counted from 0.
         """
-        raise NotImplementedError
 
     def noted(self) -> dict[str, Tensor]:
         """What is worth a column of the history."""
@@ -98,8 +99,9 @@ class _LearntTemperature(Softening):
         self.weight_decay = section.weight_decay
         self._latest: Tensor | None = None
 
+    @abstractmethod
     def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
-        raise NotImplementedError
+        """θ, one for all images [] or one for each [B]."""
 
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> Tensor:
         """T of these logits; its gradient is reversed, that of the student is not."""

@@ -14,7 +14,7 @@ __all__ = ["quantise_activations", "quantise_weights"]
 _NORMALISATION = r"^[\w.]*DeployGraph;\d*;$"
 """Scope of the operators that stand in DeployGraph itself and in none of its children."""
 
-_SUMS = r"SubclassSums_subclass_sums;"
+_SUMS = r"SubclassSums_class_logits;"
 """Part of the scope of the operators that sum up subclasses; they stay float."""
 
 _OUTPUT = r"^serving_default_output"
