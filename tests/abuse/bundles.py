@@ -27,8 +27,8 @@ from edgekd.bundle.manifest import encode_manifest
 from edgekd.runtime.capture import FEATURES
 
 __all__ = [
-    "BACKENDS", "CLASSES", "FILES", "MODELS", "SIZE", "Parts", "installed", "manifest_of", "parts",
-    "write_folder", "zip_of",
+    "BACKENDS", "CLASSES", "FILES", "MODELS", "SIZE", "Parts", "how_to_get",
+    "installed", "manifest_of", "parts", "write_folder", "zip_of",
 ]  # fmt: skip
 
 MODELS = Path(__file__).resolve().parent / "models"
@@ -48,6 +48,11 @@ _ENGINES = {
 
 Parts = dict[str, bytes]
 """Content of a bundle's files by name, `manifest.json` among them."""
+
+
+def how_to_get(backend: str) -> str:
+    """Why a test of an engine skips."""
+    return f"the engine of {backend} is not installed: pip install 'edgekd[{backend}]'"
 
 
 def installed(backend: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from abuse import procfs
-from abuse.bundles import BACKENDS, installed, parts, zip_of
+from abuse.bundles import BACKENDS, how_to_get, installed, parts, zip_of
 from edgekd.runtime import Classifier
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -35,7 +35,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
     name: str = request.param
     if not installed(name):
-        pytest.skip(f"the engine of {name} is not installed")
+        pytest.skip(how_to_get(name))
     return name
 
 
@@ -43,7 +43,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 def loop(tmp_path: Path) -> Loop:
     """Runs a job of `abuse.loops` in a fresh process and returns what it found."""
     if not procfs.TOLD:
-        pytest.skip("this system does not tell what a process holds")
+        pytest.skip("needs Linux's /proc, which tells what a process holds: run it on Linux")
 
     def run(job: str, backend: str, form: str, count: int, warm: int) -> dict[str, Any]:
         home = Path(tempfile.mkdtemp(dir=tmp_path))

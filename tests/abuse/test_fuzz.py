@@ -16,7 +16,7 @@ from abuse.photos import photos
 from edgekd.errors import EdgekdError
 from edgekd.runtime import Classifier
 
-pytestmark = pytest.mark.skipif(not procfs.TOLD, reason="needs Linux's /proc")
+pytestmark = pytest.mark.skipif(not procfs.TOLD, reason="needs Linux's /proc: run it on Linux")
 
 BUNDLES, IMAGES = 400, 600
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from abuse.bundles import BACKENDS, installed
+from abuse.bundles import BACKENDS, how_to_get, installed
 from abuse.photos import photos
 from abuse.sandbox import supported
 
@@ -27,7 +27,7 @@ Home = tuple[Path, list[str]]
 engines = pytest.mark.parametrize(
     "backend",
     [
-        pytest.param(name, marks=pytest.mark.skipif(not installed(name), reason="not installed"))
+        pytest.param(name, marks=pytest.mark.skipif(not installed(name), reason=how_to_get(name)))
         for name in BACKENDS
     ],
 )
@@ -101,7 +101,9 @@ def test_no_socket_is_opened_for_dicom(home: Home) -> None:
 def test_answers_in_a_network_namespace_with_nothing(backend: str, home: Home) -> None:
     before = ("unshare", "--map-root-user", "--net")
     if subprocess.run([*before, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this system gives no network namespace to its users")
+        pytest.skip(
+            "needs user namespaces: sysctl kernel.unprivileged_userns_clone=1, or run as root"
+        )
     place, files = home
     done = alone(place, "free", backend, "bytes", *files, before=before)
     assert done.stdout.split() == ["answer"] * len(files), done.stderr[-800:]
@@ -112,7 +114,7 @@ def network_calls(home: Path, *arguments: str) -> list[str]:
     log = home / "calls"
     before = ("strace", "-f", "-e", "trace=network", "-o", str(log))
     if shutil.which("strace") is None or subprocess.run([*before, "true"], check=False).returncode:
-        pytest.skip("strace is not installed or may not trace")
+        pytest.skip("there is no strace that may trace: apt install strace, and allow ptrace")
     done = alone(home, "free", *arguments, before=before)
     assert done.returncode == 0, done.stderr[-800:]
     return re.findall(r"(?m)^\d+ +(\w+\(.*)", log.read_text())
@@ -134,7 +136,7 @@ def test_nothing_is_written(backend: str, home: Home) -> None:
     assert written(place / "temporary") == []
 
 
-@pytest.mark.skipif(not installed("openvino"), reason="not installed")
+@pytest.mark.skipif(not installed("openvino"), reason=how_to_get("openvino"))
 @pytest.mark.parametrize("form", ["folder", "bytes"])
 def test_what_openvino_compiles_is_kept_in_the_cache_alone(form: str, home: Home) -> None:
     """Where the cache is asked for; a bundle in memory may have been decrypted and leaves none."""

@@ -24,7 +24,8 @@ IMAGES = sorted((FOLDER / "images").iterdir())
 REFUSED = "ArtefactError"
 
 pytestmark = pytest.mark.skipif(
-    not all(map(installed, BACKENDS)), reason="needs LiteRT, OpenVINO and ONNX Runtime"
+    not all(map(installed, BACKENDS)),
+    reason="needs all engines: pip install 'edgekd[tflite,openvino,onnx]'",
 )
 
 

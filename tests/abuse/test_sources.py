@@ -18,14 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from abuse.bundles import BACKENDS, FILES, MODELS, installed, manifest_of, parts, zip_of
+from abuse.bundles import BACKENDS, FILES, MODELS, how_to_get, installed, manifest_of, parts, zip_of
 from abuse.worker import contradictions, judged
 from edgekd.bundle import MANIFEST, CaptureRule, Decision, Limit, Manifest
 from edgekd.bundle.manifest import decode_manifest, encode_manifest
 from edgekd.errors import ArtefactError
 from edgekd.runtime import Classifier
 
-pytestmark = pytest.mark.skipif(not any(map(installed, BACKENDS)), reason="needs an engine")
+pytestmark = pytest.mark.skipif(not any(map(installed, BACKENDS)), reason=how_to_get("onnx"))
 
 FIRST = next(filter(installed, BACKENDS), "onnx")
 JSON = st.recursive(

@@ -171,9 +171,8 @@ class Connection:
 
     async def _work(self, stream: Stream, service: str) -> None:
         try:
-            await self._serve(stream, service)
-        except (EOFError, ConnectionError):
-            pass  # the host has closed the stream
+            with contextlib.suppress(EOFError, ConnectionError):  # the host has closed the stream
+                await self._serve(stream, service)
         finally:
             del self._streams[stream.here]
             await self.send(b"CLSE", stream.here, stream.there)

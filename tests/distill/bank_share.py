@@ -1,17 +1,13 @@
-"""CRCKD without batch statistics, and one of several processes that train it.
-
-python bank_share.py RANK PROCESSES STORE
-"""
+"""CRCKD without batch statistics, and one of two processes that train it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import timm
 import torch
-import torch.distributed as dist
+from pair import Objective, take_part
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -48,19 +44,6 @@ def batch(step: int, rank: int, processes: int) -> Batch:
     return Batch(images[chosen], LABELS[chosen], chosen, step)
 
 
-class Objective(nn.Module):
-    """The objective of a method's only stage, as what is wrapped for several processes."""
-
-    def __init__(self, method: Method) -> None:
-        super().__init__()
-        self.method = method
-        self.objective = method.stages()[0].objective
-
-    def forward(self, sample: Batch) -> Tensor:
-        """The sum of the terms."""
-        return torch.stack(list(self.objective(sample).values())).sum()
-
-
 def trained(
     rank: int, processes: int, wrap: Callable[[Any], Any] = lambda network: network
 ) -> dict[str, Tensor]:
@@ -90,16 +73,5 @@ def _wrapped(network: nn.Module) -> DistributedDataParallel:
     return DistributedDataParallel(network, broadcast_buffers=False)
 
 
-def main() -> None:
-    """Train, and leave in `STORE.RANK` what this process has come to."""
-    rank, processes, store = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    torch.set_num_threads(1)
-    where = f"file://{store}"
-    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=processes)
-    torch.save(trained(rank, processes, _wrapped), f"{store}.{rank}")
-    dist.barrier()
-    dist.destroy_process_group()
-
-
 if __name__ == "__main__":
-    main()
+    take_part(lambda rank, processes: trained(rank, processes, _wrapped))

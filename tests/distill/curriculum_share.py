@@ -1,16 +1,12 @@
-"""A linear student under a learnt temperature, and one of several processes that train it.
-
-python curriculum_share.py RANK PROCESSES STORE
-"""
+"""A linear student under a learnt temperature, and one of two processes that train it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.distributed as dist
+from pair import Objective, take_part
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -40,19 +36,6 @@ def batch(epoch: int = 0, size: int = 8) -> Batch:
     return Batch(raw, torch.arange(size) % CLASSES, torch.arange(size), epoch)
 
 
-class Objective(nn.Module):
-    """The objective of a method's only stage, as what is wrapped for several processes."""
-
-    def __init__(self, method: Method) -> None:
-        super().__init__()
-        self.method = method
-        self.objective = method.stages()[0].objective
-
-    def forward(self, sample: Batch) -> Tensor:
-        """The sum of the terms."""
-        return torch.stack(list(self.objective(sample).values())).sum()
-
-
 def learnt(
     curriculum: str, rank: int, processes: int, wrap: Callable[[Any], Any] = lambda network: network
 ) -> Tensor:
@@ -70,23 +53,13 @@ def learnt(
     return torch.cat([p.detach().flatten() for module in trained for p in module.parameters()])
 
 
-def main() -> None:
-    """Train both kinds and leave in `STORE.pt` what each process has learnt."""
-    rank, processes, store = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    torch.set_num_threads(1)
-    where = f"file://{store}"
-    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=processes)
-    found = {}
-    for curriculum in ("global", "instance"):
-        own = learnt(curriculum, rank, processes, DistributedDataParallel)
-        everyone = [torch.empty_like(own) for _ in range(processes)]
-        dist.all_gather(everyone, own)
-        found[curriculum] = torch.stack(everyone)
-    if rank == 0:
-        torch.save(found, f"{store}.pt")
-    dist.barrier()
-    dist.destroy_process_group()
+def both(rank: int, processes: int) -> dict[str, Tensor]:
+    """What a process has learnt, by curriculum."""
+    return {
+        curriculum: learnt(curriculum, rank, processes, DistributedDataParallel)
+        for curriculum in ("global", "instance")
+    }
 
 
 if __name__ == "__main__":
-    main()
+    take_part(both)

@@ -11,6 +11,7 @@ from typing import Any
 import bank_share
 import pytest
 import torch
+from pair import trained_in_pair
 from test_methods import batch, method
 from torch import Tensor
 
@@ -214,15 +215,7 @@ def test_a_run_moves_the_average_and_the_banks_with_every_step(recipe, tmp_path,
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
     """What each of two processes came to."""
-    store = tmp_path_factory.mktemp("pair") / "store"
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, bank_share.__file__]
-    runs = [
-        subprocess.Popen([*command, str(rank), "2", str(store)], env=environment)
-        for rank in range(2)
-    ]
-    assert [run.wait(timeout=300) for run in runs] == [0, 0]
-    return [torch.load(f"{store}.{rank}") for rank in range(2)]
+    return trained_in_pair(bank_share.__file__, tmp_path_factory.mktemp("pair"))
 
 
 def test_two_processes_have_the_same_banks(pair):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import subprocess
-import sys
 
 import curriculum_share
 import msgspec
 import pytest
 import torch
 from curriculum_share import batch, flat_method, learnt
+from pair import trained_in_pair
 from torch import Tensor, nn
 
 from edgekd.distill import pipeline
@@ -301,22 +299,14 @@ def test_an_interrupted_run_learns_the_same_temperature(recipe, tmp_path, monkey
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
-    """What either of two processes learnt, [2, values], by curriculum."""
-    store = tmp_path_factory.mktemp("pair") / "store"
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
-    runs = [
-        subprocess.Popen([sys.executable, curriculum_share.__file__, str(rank), "2", str(store)],
-                         env=environment)
-        for rank in range(2)
-    ]  # fmt: skip
-    assert [run.wait(timeout=300) for run in runs] == [0, 0]
-    return torch.load(f"{store}.pt")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
+    """What each of two processes has learnt, by curriculum."""
+    return trained_in_pair(curriculum_share.__file__, tmp_path_factory.mktemp("pair"))
 
 
 @pytest.mark.parametrize("curriculum", ["global", "instance"])
 def test_two_processes_learn_the_temperature_that_one_learns(curriculum, pair):
-    first, second = pair[curriculum]
+    first, second = (each[curriculum] for each in pair)
     assert first.equal(second)
     torch.testing.assert_close(first, learnt(curriculum, 0, 1), atol=1e-6, rtol=1e-5)
     start = flat_method(temperature={"curriculum": curriculum}).softening

@@ -1,0 +1,58 @@
+"""Two processes that train one method together over gloo, and what each of them has come to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from edgekd.distill.methods import Batch, Method
+
+PROCESSES = 2
+
+
+class Objective(nn.Module):
+    """The objective of a method's only stage, as what is wrapped for several processes."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+        self.objective = method.stages()[0].objective
+
+    def forward(self, sample: Batch) -> Tensor:
+        """The sum of the terms."""
+        return torch.stack(list(self.objective(sample).values())).sum()
+
+
+def trained_in_pair(script: str, folder: Path) -> list[dict[str, Tensor]]:
+    """What each process of a script whose main is `take_part` has come to."""
+    store = folder / "store"
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
+    runs = [
+        subprocess.Popen([sys.executable, script, str(rank), str(store)], env=environment)
+        for rank in range(PROCESSES)
+    ]
+    assert [run.wait(timeout=300) for run in runs] == [0] * PROCESSES
+    return [torch.load(f"{store}.{rank}") for rank in range(PROCESSES)]
+
+
+def take_part(train: Callable[[int, int], Any]) -> None:
+    """Be the process `RANK STORE` of the command line: leave in `STORE.RANK` what `train` gives.
+
+    Args:
+        train: Takes the rank and the number of processes.
+    """
+    rank, store = int(sys.argv[1]), sys.argv[2]
+    torch.set_num_threads(1)
+    where = f"file://{store}"
+    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=PROCESSES)
+    torch.save(train(rank, PROCESSES), f"{store}.{rank}")
+    dist.barrier()
+    dist.destroy_process_group()
