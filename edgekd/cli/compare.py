@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, say, ticker
+from edgekd.cli.console import emit_json, say, speaks, ticker
 from edgekd.cli.options import RunFolder, Set
 from edgekd.errors import InputError
 
@@ -42,6 +42,8 @@ def compare(
         loaded, _seeds(seeds), out, say, ticker("images"), _folds(folds)
     )
     found = comparing.compare(request)
+    if not speaks():
+        return
     text = comparing.markdown(found)
     if markdown is not None:
         write_whole(markdown, text)

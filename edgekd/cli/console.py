@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,18 @@ from typing import Any
 
 from edgekd.errors import EdgekdError
 
-__all__ = ["emit_json", "exit_code_of", "publish", "report_error", "say", "ticker"]
+__all__ = ["emit_json", "exit_code_of", "publish", "report_error", "say", "speaks", "ticker"]
+
+
+def speaks() -> bool:
+    """Whether this process speaks for its command, which Lightning starts once for each device."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 def say(line: str) -> None:
     """One line of progress."""
-    print(line, file=sys.stderr, flush=True)
+    if speaks():
+        print(line, file=sys.stderr, flush=True)
 
 
 def report_error(error: EdgekdError) -> None:
@@ -62,7 +69,7 @@ def ticker(title: str) -> Callable[[int, int], None]:
     def tick(done: int, total: int) -> None:
         nonlocal last
         tenth = 10 * done // total
-        if tenth == last or (not sys.stderr.isatty() and done < total):
+        if not speaks() or tenth == last or (not sys.stderr.isatty() and done < total):
             return
         last = tenth
         end = "\n" if done == total else "\r"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import signal
 import time
@@ -21,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgekd.distill.allocator import keep_freed_memory
 from edgekd.distill.module import StageModule
 from edgekd.distill.optimisation import best_epoch
+from edgekd.distill.processes import leads
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 from edgekd.recipe import TrainerSection
@@ -163,7 +163,7 @@ class Narrator(Callback):
 
     def line(self, text: str) -> None:
         """One line."""
-        if int(os.environ.get("RANK", "0")) == 0:
+        if leads():
             self._console.print(text)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:

@@ -18,6 +18,7 @@ from edgekd.distill.losses.cross_entropy import Balance
 from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
+from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.distill.record import Role, Trained, history_csv, write_run
 from edgekd.distill.samples import RunSamples, load_samples
 from edgekd.distill.stages import keep_stage, take_kept_stage
@@ -192,9 +193,12 @@ def _train_role(
         key=key,
         subclasses=subclasses,
     )
-    card = write_run(trained, out, request.say)
-    shutil.rmtree(out / _WORK, ignore_errors=True)
-    return card
+    wait_for_each_other()  # all have taken their weights from the folder that goes now
+    if leads():
+        write_run(trained, out, request.say)
+        shutil.rmtree(out / _WORK, ignore_errors=True)
+    wait_for_each_other()
+    return read_card(out)
 
 
 def _built(
@@ -282,7 +286,7 @@ def _run_stages(
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
-        if stage is not stages[-1]:
+        if stage is not stages[-1] and leads():
             keep_stage(file, method, stage, stage_key, outcome)
             write_whole(file.with_suffix(".csv"), history_csv(outcome.history))
     return outcome

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, distributed
 
-__all__ = ["gathered", "mean_of_each", "mean_of_processes"]
+__all__ = ["gathered", "leads", "mean_of_each", "mean_of_processes", "wait_for_each_other"]
 
 
 def _several() -> bool:
     return distributed.is_available() and distributed.is_initialized()
+
+
+def leads() -> bool:
+    """Whether this process speaks and writes for all of the run; also before they have met."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)  # what Lightning sets is not in its types
+
+
+def wait_for_each_other() -> None:
+    """Go on when all processes are here, so that what the leading one wrote is there for all."""
+    if _several():
+        distributed.barrier()
 
 
 def gathered(tensor: Tensor) -> Tensor:
