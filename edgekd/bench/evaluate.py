@@ -8,6 +8,7 @@ import platform
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,7 +24,7 @@ from edgekd.errors import ArtefactError, InputError
 from edgekd.files import write_whole
 from edgekd.models.card import CARD, read_card
 
-__all__ = ["Evaluation", "classes_of", "evaluate", "is_bundle"]
+__all__ = ["Evaluation", "KnownClasses", "classes_of", "evaluate", "is_bundle"]
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,21 @@ def is_bundle(path: Path) -> bool:
     raise ArtefactError(message, "give what `edgekd build` or `edgekd distill` wrote")
 
 
-def classes_of(path: Path) -> tuple[str, ...]:
-    """Class names of a bundle or checkpoint, in the order of its logits."""
+class KnownClasses(NamedTuple):
+    """Class names in the order of the logits, and whether they are grades."""
+
+    names: tuple[str, ...]
+    ordered: bool
+
+
+def classes_of(path: Path) -> KnownClasses:
+    """What a bundle or checkpoint tells apart."""
     if not is_bundle(path):
-        return read_card(path).classes
+        card = read_card(path)
+        return KnownClasses(card.classes, card.ordered)
     with Bundle.open(path, verify=False) as bundle:
-        return bundle.manifest.model.classes
+        model = bundle.manifest.model
+        return KnownClasses(model.classes, model.ordered)
 
 
 def evaluate(

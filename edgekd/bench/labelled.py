@@ -17,6 +17,7 @@ def data_of_csv(
     file: Path,
     classes: tuple[str, ...],
     *,
+    ordered: bool = False,
     image_column: str = "image",
     label_column: str = "label",
     root: Path | None = None,
@@ -26,6 +27,7 @@ def data_of_csv(
     Args:
         file: The table.
         classes: The model's classes; the table may lack some of them.
+        ordered: They are grades, each one worse than the one before.
         image_column: Paths relative to `root`; the suffix may be left out.
         label_column: Class names.
         root: Folder of the images; by default that of the table.
@@ -52,7 +54,7 @@ def data_of_csv(
             )
             raise ImageError(message, "correct the line, or give the folder with --image-root")
         images.append((folder / image, classes.index(label)))
-    return BenchData(file.stem, "csv", classes, images)
+    return BenchData(file.stem, "csv", classes, images, ordered)
 
 
 def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
@@ -71,4 +73,4 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
     labels = split.dataset.labels()
     paths = split.dataset.paths()
     images = [(paths[index], labels[index]) for index in chosen]
-    return BenchData(card.data.name, "test", card.classes, images)
+    return BenchData(card.data.name, "test", card.classes, images, card.ordered)

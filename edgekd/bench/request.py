@@ -25,12 +25,14 @@ class BenchData:
         split: Name of the part, `test` as a rule.
         classes: Class names; labels are indices into them.
         images: Path and label of each image.
+        ordered: The classes are grades, each one worse than the one before.
     """
 
     name: str
     split: str
     classes: tuple[str, ...]
     images: Sequence[tuple[Path, int]]
+    ordered: bool = False
 
     @property
     def paths(self) -> list[Path]:

@@ -90,7 +90,7 @@ def checkpoint_entry(
         size_bytes=checkpoint.size_bytes,
         sha256=card.weights_sha256,
         runtime=_torch_facts(),
-        metrics=metrics_of(logits, data.labels, data.classes),
+        metrics=metrics_of(logits, data.labels, data.classes, ordered=data.ordered),
     )
     return Entry(row, logits, folder)
 
@@ -128,7 +128,7 @@ def bundle_entry(
         return Entry(row, None, path, temperature, backend, error)
     seen = [each for answer in answers for each in answer.seen]
     logits = np.array([each.logits for each in seen], np.float32)
-    metrics = metrics_of(logits / temperature, data.labels, data.classes)
+    metrics = metrics_of(logits / temperature, data.labels, data.classes, ordered=data.ordered)
     row = msgspec.structs.replace(
         row, metrics=metrics, runtime=dict(answers[0].facts), decisions=_decisions(seen)
     )

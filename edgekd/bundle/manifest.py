@@ -36,7 +36,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.3"
+FORMAT_VERSION = "1.4"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
@@ -52,6 +52,7 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
     Attributes:
         name: The architecture's name, for people.
         classes: Class names in the order of the logits.
+        ordered: They are grades, each one worse than the one before.
         image_size: S, the side of the square input in pixels.
         colour: Channel order of the input; always "RGB".
         resize: Name of the preprocessing rule (see `edgekd.runtime.preprocess`).
@@ -61,6 +62,7 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
 
     name: str
     classes: tuple[str, ...]
+    ordered: bool = False
     image_size: int
     colour: str = "RGB"
     resize: str = "centre-square-area-v1"

@@ -34,9 +34,11 @@ def evaluate(
     from edgekd.bench.labelled import data_of_csv
     from edgekd.bench.report import print_table
 
+    known = accuracy.classes_of(model)
     data = data_of_csv(
         csv,
-        accuracy.classes_of(model),
+        known.names,
+        ordered=known.ordered,
         image_column=image_column,
         label_column=label_column,
         root=image_root,

@@ -138,6 +138,7 @@ def _card(trained: Trained) -> ModelCard:
         arch=model.arch,
         arch_options=model.options,
         classes=trained.samples.classes,
+        ordered=trained.samples.split.dataset.ordered,
         image_size=trained.recipe.image_size,
         mean=built.mean,
         std=built.std,

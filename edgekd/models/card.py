@@ -84,6 +84,7 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         arch: Name of the architecture in timm.
         arch_options: Further arguments of its constructor.
         classes: Class names in the order of the logits.
+        ordered: The classes are grades, each one worse than the one before.
         subclasses: Of each class, where the network's outputs are subclasses (class by class, in
             this order) and the logits their sums; else empty.
         image_size: S, the side of the square input in pixels.
@@ -114,6 +115,7 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     data: DataCard
     training: TrainingCard
     weights_sha256: str = ""
+    ordered: bool = False
     subclasses: dict[str, tuple[str, ...]] = {}
 
     @property

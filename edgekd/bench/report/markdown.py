@@ -77,6 +77,8 @@ def _columns(entries: Sequence[Entry]) -> dict[str, Callable[[Entry], str]]:
     columns["Points to teacher"] = lambda each: words.delta_points(each.row) or words.DASH
     if any(words.melanoma(entry.row) is not None for entry in entries):
         columns["Melanoma sensitivity, %"] = lambda e: words.percent_interval(words.melanoma(e.row))
+    if any(words.kappa(entry.row) is not None for entry in entries):
+        columns["Quadratic kappa, %"] = lambda e: words.percent_interval(words.kappa(e.row))
     columns["Model p50 / p90, ms"] = _model
     columns["Whole p50 / p90, ms"] = _whole
     columns["Speed, × teacher"] = lambda each: words.speed(each.row, each.result)

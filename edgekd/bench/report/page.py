@@ -109,6 +109,7 @@ def _overview(sections: Sequence[Section]) -> dict[str, Any]:
         "blocks": blocks,
         "summary": words.summary(rows),
         "has_melanoma": any(words.melanoma(row) is not None for row in rows),
+        "has_grades": any(words.kappa(row) is not None for row in rows),
     }
 
 

@@ -22,6 +22,7 @@ _METRICS = {
     "macro_f1": "Mean of the F1 of all classes",
     "macro_auroc": "Mean area under the ROC curve, one class against the rest",
     "ece": "Expected calibration error",
+    "quadratic_kappa": "Agreement of grades, weighted by the square of their distance",
 }
 _SERIES = {"model": "the runtime call alone", "end_to_end": "encoded photo to decision"}
 _STATISTICS = {

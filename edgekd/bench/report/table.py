@@ -14,6 +14,7 @@ from edgekd.bench.report.words import (
     TIMES,
     amount,
     count,
+    kappa,
     melanoma,
     p50_p90,
     percent,
@@ -75,6 +76,8 @@ def _cells(result: Result, *, wide: bool) -> tuple[list[str], list[list[str]]]:
     columns: dict[str, Callable[[Row], str]] = {"Bal. acc. %": _balanced_accuracy}
     if any(melanoma(row) is not None for row in result.rows):
         columns["Mel. %"] = _melanoma
+    if any(kappa(row) is not None for row in result.rows):
+        columns["κ² %"] = _kappa
     columns |= {"Agree %": _agreement, "p50 / p90 ms": _latency}
     if wide:
         columns["Memory"] = _memory
@@ -92,6 +95,11 @@ def _balanced_accuracy(row: Row) -> str:
 def _melanoma(row: Row) -> str:
     sensitivity = melanoma(row)
     return percent(sensitivity.value if sensitivity is not None else None)
+
+
+def _kappa(row: Row) -> str:
+    found = kappa(row)
+    return percent(found.value if found is not None else None)
 
 
 def _agreement(row: Row) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "hottest",
     "interval",
     "joules",
+    "kappa",
     "melanoma",
     "milliseconds",
     "p50_p90",
@@ -202,6 +203,11 @@ def melanoma(row: Row) -> Estimate | None:
     """Sensitivity for melanoma, where the row was measured and the data has that class."""
     found = row.metrics.per_class.get(MELANOMA) if row.metrics is not None else None
     return found.sensitivity if found is not None else None
+
+
+def kappa(row: Row) -> Estimate | None:
+    """Quadratic kappa, where the row was measured and its classes are grades."""
+    return row.metrics.quadratic_kappa if row.metrics is not None else None
 
 
 def why_not(row: Row, kind: Literal["latency", "memory", "energy", "accuracy"]) -> str:

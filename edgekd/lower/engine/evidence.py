@@ -52,6 +52,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         rule: What is asked of its decision.
         exact: Whether it claims the student's own precision.
         fitted_on: Which images they are.
+        ordered: The classes are grades.
     """
 
     classes: tuple[str, ...]
@@ -60,6 +61,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     rule: DecisionRule
     exact: bool
     fitted_on: dict[str, Any]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class Evidence:
         """What the decision of the engine is fitted to."""
         terms = self.terms
         critical = tuple(terms.critical)
-        return Asked(terms.rule, terms.classes, critical, self.targets, terms.fitted_on)
+        return Asked(
+            terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered
+        )
 
     def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
         """The gate on the engine's logits [N, K]: the very one of the host."""
@@ -136,6 +140,7 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
         rule=asked.rule,
         exact=lowering.precision == "fp32",
         fitted_on=asked.fitted_on,
+        ordered=asked.ordered,
     )
     evidence = Evidence(source.images, source.logits, source.targets, terms)
     sha256 = evidence.save(evidence_beside(bundle))

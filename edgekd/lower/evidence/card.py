@@ -13,6 +13,12 @@ from edgekd.bundle import ClassChange, Manifest, Rung
 __all__ = ["write_card"]
 
 _HARM_ROWS = 10
+_METRICS = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "macro_auroc": "macro AUROC",
+    "ece": "ECE",
+}
 
 
 def write_card(manifest: Manifest) -> str:
@@ -148,13 +154,15 @@ def _point(name: str, point: Mapping[str, Any]) -> str:
 def _metrics(manifest: Manifest) -> Iterator[str]:
     yield f"## Measured on the {manifest.metrics.get('part', '')} part"
     yield ""
-    yield "| | balanced accuracy | accuracy | macro AUROC | ECE |"
-    yield "|---|---|---|---|---|"
-    names = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
+    columns = dict(_METRICS)
+    if manifest.model.ordered:
+        columns["quadratic_kappa"] = "quadratic kappa"
+    yield f"| | {' | '.join(columns.values())} |"
+    yield f"|---|{'---|' * len(columns)}"
     for role in ("teacher", "student", "artefact"):
         found = manifest.metrics.get(role)
         if found:
-            yield f"| {role} | {' | '.join(_estimate(found[name]) for name in names)} |"
+            yield f"| {role} | {' | '.join(_estimate(found[name]) for name in columns)} |"
     yield ""
     yield "ECE of the artefact is with its temperature, the others' without one."
 

@@ -44,6 +44,7 @@ class Asked:
         critical: Names of the critical ones among them.
         targets: Class indices of the images [N].
         fitted_on: Which images they are, for the manifest.
+        ordered: The classes are grades.
     """
 
     rule: DecisionRule
@@ -51,6 +52,7 @@ class Asked:
     critical: Sequence[str]
     targets: NDArray[np.int64]
     fitted_on: dict[str, Any]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def asked_of(source: Source, target: Target) -> Asked:
         "images_sha256": source.images_sha256,
     }
     critical = tuple(target.critical_of(classes))
-    return Asked(target.decision, classes, critical, source.targets, fitted_on)
+    ordered = source.card.ordered
+    return Asked(target.decision, classes, critical, source.targets, fitted_on, ordered)
 
 
 def fit_decision(asked: Asked, logits: NDArray[np.float32]) -> Fit:
@@ -166,7 +169,8 @@ def metrics_with(
         logits: Of the file [N, K].
         retaken: Which images [N] would have to be taken again.
     """
-    own = metrics_of(logits / fit.decision.temperature, asked.targets, tuple(asked.classes))
+    calibrated = logits / fit.decision.temperature
+    own = metrics_of(calibrated, asked.targets, tuple(asked.classes), ordered=asked.ordered)
     return {
         "artefact": msgspec.to_builtins(own),
         "decision": outcome_of(fit.decision, logits, asked.targets, asked.classes, retaken),

@@ -58,6 +58,7 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
         model=ModelInfo(
             name=card.arch,
             classes=card.classes,
+            ordered=card.ordered,
             image_size=card.image_size,
             resize=card.resize,
             params=card.params,
