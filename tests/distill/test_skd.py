@@ -240,7 +240,7 @@ def test_data_without_subclasses_are_refused(recipe, tmp_path, method):
     assert "data" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("method", ["none", "kd", "skd"])
+@pytest.mark.parametrize("method", ["none", "kd", "subclass", "skd"])
 def test_the_shipped_recipes_share_all_but_the_method(method):
     ours, skd = load_recipe(f"ham10000-malignant-{method}"), load_recipe("ham10000-malignant-skd")
     assert ours.method["name"] == method
