@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 
@@ -17,16 +18,9 @@ pytestmark = pytest.mark.skipif(
     chromium.PROGRAM is None, reason="there is no Chromium: apt install chromium"
 )
 
-# What Chromium itself asks now and then, whatever page is open. The page's own requests are told by
-# `browser.requests()` too, which would have them.
-BROWSERS_OWN = tuple(
-    f"CONNECT {host}:443".encode()
-    for host in (
-        "accounts.google.com",
-        "content-autofill.googleapis.com",
-        "optimizationguide-pa.googleapis.com",
-    )
-)
+# What Chromium itself asks of its maker now and then, whatever page is open. The page's own
+# requests, whatever their host, are in `browser.requests()`.
+BROWSERS_OWN = re.compile(rb"CONNECT [\w.-]+\.(google|googleapis|gstatic)\.com:443 ")
 
 # Of each picture that is shown: its name, its strokes, and whether all lies inside of it.
 PICTURES = """
@@ -70,7 +64,7 @@ def proxy():
                 return
             with connection:
                 knock = connection.recv(200)
-            if not knock.startswith(BROWSERS_OWN):
+            if not BROWSERS_OWN.match(knock):
                 knocks.append(knock)
 
     thread = threading.Thread(target=listen, daemon=True)
