@@ -246,20 +246,21 @@ class _Pair:
         old, new = self.old.metrics, self.new.metrics
         if old is None:
             return
-        before = old.balanced_accuracy
-        after = new.balanced_accuracy if new is not None else Estimate(value=None)
-        said = self._judged(*(self._beside_teacher() or (before, after)))
-        yield from self._change("balanced accuracy", before.value, after.value, said)
+        for name in ("balanced_accuracy", "quadratic_kappa"):
+            before: Estimate | None = getattr(old, name)
+            if before is None:
+                continue
+            after = (getattr(new, name) if new is not None else None) or Estimate(value=None)
+            said = self._judged(*(self._beside_teacher(f"{name}_delta") or (before, after)))
+            yield from self._change(name.replace("_", " "), before.value, after.value, said)
 
-    def _beside_teacher(self) -> tuple[Estimate, Estimate] | None:
+    def _beside_teacher(self, delta: str) -> tuple[Estimate, Estimate] | None:
         """Both as differences to one and the same teacher, whose intervals are narrower: paired."""
         versus = self.old.vs_teacher, self.new.vs_teacher
         if not self.same_teacher or versus[0] is None or versus[1] is None:
             return None
-        deltas = versus[0].balanced_accuracy_delta, versus[1].balanced_accuracy_delta
-        if deltas[0] is None or deltas[1] is None:
-            return None
-        return deltas[0], deltas[1]
+        before, after = (getattr(each, delta) for each in versus)
+        return (before, after) if before is not None and after is not None else None
 
     def _sensitivities(self) -> Iterator[Change]:
         old, new = self.old.metrics, self.new.metrics

@@ -34,7 +34,7 @@ __all__ = [
     "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
 SPAN_END_TO_END = "encoded photo in memory to the decision"
@@ -46,9 +46,13 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(_Section, frozen=True, kw_only=True):
-    """One row beside the teacher, on the same images and, for speed, the same machine."""
+    """One row beside the teacher, on the same images and, for speed, the same machine.
+
+    Deltas are row minus teacher; that of the quadratic kappa is there for graded classes alone.
+    """
 
     balanced_accuracy_delta: Estimate | None = None
+    quadratic_kappa_delta: Estimate | None = None
     agreement: float | None = None
     flips: int | None = None
     speedup_p50: float | None = None

@@ -55,7 +55,7 @@ def metrics_of(
     """Every metric with its interval.
 
     Args:
-        logits: [N, K], divided by the temperature already (it moves ECE alone).
+        logits: [N, K], divided by the temperature already, which moves ECE and AUROC alone.
         targets: Class indices [N].
         classes: The K class names.
         ordered: They are grades, each one worse than the one before.

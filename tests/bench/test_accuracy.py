@@ -7,6 +7,7 @@ import pytest
 
 from edgekd.bench.accuracy import compare, metrics_of
 from edgekd.errors import InputError
+from edgekd.metrics import quadratic_kappa
 
 
 def case(n: int = 60):
@@ -26,6 +27,21 @@ def test_comparison_by_hand():
     assert delta.value == pytest.approx(-3 / 60)
     assert delta.low < delta.value < delta.high <= 0
     assert comparison.speedup_p50 is None
+
+
+def test_grades_are_compared_by_their_distance_too():
+    """Two students flip as often, one to the next grade and one across all of them."""
+    targets = np.arange(60) % 3
+    teacher, near, far = (np.eye(3)[targets] * 4 for _ in range(3))
+    near[::3], far[::3] = [0, 1, 0], [0, 0, 1]
+    deltas = [
+        compare(teacher, student, targets, ordered=True).quadratic_kappa_delta
+        for student in (near, far)
+    ]
+    assert all(delta.low <= delta.value <= delta.high < 0 for delta in deltas)
+    assert deltas[0].value > deltas[1].value
+    assert deltas[0].value == pytest.approx(quadratic_kappa(near, targets) - 1)
+    assert compare(teacher, near, targets).quadratic_kappa_delta is None
 
 
 def test_a_flip_between_two_wrong_classes_counts():

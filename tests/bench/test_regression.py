@@ -215,6 +215,21 @@ def test_less_melanoma_found_is_a_regression_though_the_accuracy_stays():
     }
 
 
+def test_grades_that_err_further_are_a_regression_though_the_accuracy_stays():
+    targets = images(0)[1]
+    near, far = (np.eye(len(CLASSES))[targets] * 4 for _ in range(2))
+    near[::8], far[::8] = np.eye(4)[1], np.eye(4)[3]  # of the lowest grade: every eighth is one
+
+    def row(scores: np.ndarray, *, ordered: bool = True) -> Row:
+        return artefact(1, metrics=metrics_of(scores, targets, CLASSES, ordered=ordered))
+
+    found = judged(row(far), old=row(near))
+    assert found["balanced accuracy"] == "same"
+    assert found["quadratic kappa"] == "regression"
+    assert judged(row(near), old=row(far))["quadratic kappa"] == "improvement"
+    assert "quadratic kappa" not in judged(row(far, ordered=False), old=row(near, ordered=False))
+
+
 def test_classes_are_those_of_the_target_or_as_asked():
     limits = Limits(metrics=["sensitivity"], critical=["df", "unheard of"])
     assert list(judged(BASE, limits)) == ["sensitivity df"]

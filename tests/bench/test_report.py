@@ -19,6 +19,7 @@ from edgekd.bench.report.words import (
     count,
     headline,
     joules,
+    kappa_points,
     milliseconds,
     percent_interval,
     plain_flags,
@@ -166,6 +167,12 @@ def test_verdicts():
     assert accuracy_verdict(with_delta(-0.03, 0.01)) == ("good", "no loss shown")
     assert accuracy_verdict(with_delta(0.01, 0.02)) == ("good", "above teacher")
     assert accuracy_verdict(sample_result().rows[0]) == ("none", "not compared")
+    kappa = Estimate(value=-0.2, low=-0.3, high=-0.1)
+    graded = with_delta(-0.03, 0.01)
+    versus = msgspec.structs.replace(graded.vs_teacher, quadratic_kappa_delta=kappa)
+    graded = msgspec.structs.replace(graded, vs_teacher=versus)
+    assert accuracy_verdict(graded) == ("bad", "below teacher")
+    assert kappa_points(graded) == "−20.0 (−30.0 to −10.0)"
     bare = msgspec.structs.replace(sample_result().rows[2], metrics=None)
     assert accuracy_verdict(bare) == ("none", "accuracy not measured")
     rows = sample_result().rows

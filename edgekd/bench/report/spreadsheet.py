@@ -65,6 +65,9 @@ def _columns() -> dict[str, str]:
     columns |= _estimate_columns(
         "balanced_accuracy_delta_to_teacher", "Balanced accuracy less the teacher's, paired"
     )
+    columns |= _estimate_columns(
+        "quadratic_kappa_delta_to_teacher", "Quadratic kappa less the teacher's, paired"
+    )
     columns |= {
         "agreement_with_teacher": "Share of images with the teacher's top class",
         "flips_against_teacher": "Number of images with another top class than the teacher's",
@@ -208,6 +211,7 @@ def _accuracy(row: Row) -> dict[str, Any]:
     if row.vs_teacher is not None:
         versus = row.vs_teacher
         cells |= _estimate("balanced_accuracy_delta_to_teacher", versus.balanced_accuracy_delta)
+        cells |= _estimate("quadratic_kappa_delta_to_teacher", versus.quadratic_kappa_delta)
         cells |= {
             "agreement_with_teacher": versus.agreement,
             "flips_against_teacher": versus.flips,

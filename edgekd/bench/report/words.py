@@ -30,6 +30,7 @@ __all__ = [
     "interval",
     "joules",
     "kappa",
+    "kappa_points",
     "melanoma",
     "milliseconds",
     "p50_p90",
@@ -217,13 +218,15 @@ def why_not(row: Row, kind: Literal["latency", "memory", "energy", "accuracy"]) 
 
 
 def accuracy_verdict(row: Row) -> Verdict:
-    """Balanced accuracy beside the teacher's, by the interval of the difference."""
+    """Balanced accuracy and, of grades, kappa beside the teacher's, by the paired intervals."""
     if row.metrics is None:
         return "none", "accuracy not measured"
     delta = row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None
     if delta is None or delta.low is None or delta.high is None:
         return "none", "not compared"
-    if delta.high < 0:
+    kappa_delta = row.vs_teacher.quadratic_kappa_delta if row.vs_teacher is not None else None
+    worse = kappa_delta is not None and kappa_delta.high is not None and kappa_delta.high < 0
+    if delta.high < 0 or worse:
         return "bad", "below teacher"
     return "good", "above teacher" if delta.low > 0 else "no loss shown"
 
@@ -250,7 +253,15 @@ def time_verdict(row: Row) -> Verdict:
 
 def delta_points(row: Row) -> str:
     """-1.2 (-2.0 to -0.4): points of balanced accuracy against the teacher's."""
-    delta = row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None
+    return _points(row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None)
+
+
+def kappa_points(row: Row) -> str:
+    """Likewise of the quadratic kappa."""
+    return _points(row.vs_teacher.quadratic_kappa_delta if row.vs_teacher is not None else None)
+
+
+def _points(delta: Estimate | None) -> str:
     if delta is None or delta.value is None:
         return ""
     if delta.low is None or delta.high is None:
@@ -369,6 +380,7 @@ def headline(row: Row, result: Result) -> list[str]:
     sentences = [
         _size_and_speed(row, doubted=not (row.valid and (teacher is None or teacher.valid))),
         _accuracy(row, teacher),
+        _kappa(row, teacher),
         _melanoma(row, teacher),
         _agreement(row, result.data.n),
     ]
@@ -413,6 +425,17 @@ def _accuracy(row: Row, teacher: Row | None) -> str:
     other = percent(teacher.metrics.balanced_accuracy.value)
     both = f"{percent(own.value)}{_PERCENT}, teacher {other}{_PERCENT}"
     return f"Balanced accuracy {both}: {_difference(delta)}."
+
+
+def _kappa(row: Row, teacher: Row | None) -> str:
+    own, theirs = kappa(row), kappa(teacher) if teacher is not None else None
+    if own is None or own.value is None:
+        return ""
+    delta = row.vs_teacher.quadratic_kappa_delta if row.vs_teacher is not None else None
+    if theirs is None or delta is None or delta.value is None:
+        return f"Quadratic kappa {_with_bounds(own)}."
+    both = f"{percent(own.value)}{_PERCENT}, teacher {percent(theirs.value)}{_PERCENT}"
+    return f"Quadratic kappa {both}: {_difference(delta)}."
 
 
 def _difference(delta: Estimate) -> str:

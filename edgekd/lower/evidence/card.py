@@ -164,7 +164,7 @@ def _metrics(manifest: Manifest) -> Iterator[str]:
         if found:
             yield f"| {role} | {' | '.join(_estimate(found[name]) for name in columns)} |"
     yield ""
-    yield "ECE of the artefact is with its temperature, the others' without one."
+    yield "ECE and AUROC of the artefact are with its temperature, the others' without one."
 
 
 def _classes(manifest: Manifest) -> Iterator[str]:
