@@ -35,7 +35,12 @@ from edgekd.metrics import (
     recall_difference,
     sensitivity,
 )
-from edgekd.metrics.classification import class_f1_of, macro_f1_of, quadratic_kappa_of
+from edgekd.metrics.classification import (
+    class_f1_of,
+    class_recall_of,
+    macro_f1_of,
+    quadratic_kappa_of,
+)
 from edgekd.metrics.difference import Statistic
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe, RoleSection, fingerprint
@@ -225,6 +230,7 @@ def _row(recipe: Recipe, seeds: Sequence[int], tested: Sequence[_Tested]) -> Met
             for k, name in enumerate(dataset.classes)
         },
         versus_undistilled=_gain(recipe.name, tested) if compared else None,
+        sensitivity_versus_undistilled=_recall_gains(recipe.name, tested) if compared else {},
         kappa_versus_undistilled=(
             _kappa_gain(recipe.name, tested) if compared and dataset.ordered else None
         ),
@@ -242,6 +248,16 @@ def _gain(name: str, tested: Sequence[_Tested]) -> Estimate:
     ]
     labels = np.concatenate([part.labels for part in tested])
     return Estimate(**recall_difference(np.concatenate(gains), labels)._asdict())
+
+
+def _recall_gains(name: str, tested: Sequence[_Tested]) -> dict[str, Estimate]:
+    """Likewise of the sensitivity for each class that has test images."""
+    present = {int(label) for part in tested for label in part.labels}
+    return {
+        each: _gain_of(lambda counts, k=k: class_recall_of(counts)[..., k], name, tested)  # type: ignore[misc]
+        for k, each in enumerate(tested[0].samples.classes)
+        if k in present
+    }
 
 
 def _kappa_gain(name: str, tested: Sequence[_Tested]) -> Estimate:

@@ -39,6 +39,8 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
         metrics: accuracy, balanced_accuracy, macro_f1, macro_auroc on the test part, and
             quadratic_kappa where the classes are grades.
         sensitivity: By class.
+        sensitivity_versus_undistilled: Of each class that has test images, see
+            `versus_undistilled`.
         versus_undistilled: Balanced accuracy minus that of `none`, paired over images and seeds;
             over the test images of all folds together.
         kappa_versus_undistilled: Likewise of the quadratic kappa, for grades.
@@ -54,6 +56,7 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Spread]
     sensitivity: dict[str, Spread]
     versus_undistilled: Estimate | None
+    sensitivity_versus_undistilled: dict[str, Estimate] = {}
     kappa_versus_undistilled: Estimate | None = None
     f1: dict[str, Spread] = {}
     f1_versus_undistilled: dict[str, Estimate] = {}
@@ -86,7 +89,10 @@ def positive_class(classes: Sequence[str]) -> str | None:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table as Markdown, in per cent; below it the label bits, where there are any."""
+    """The table as Markdown, in per cent.
+
+    Below it the sensitivities that chance does not explain, and the label bits where there are any.
+    """
     first = comparison.rows[0]
     classes, graded = list(first.sensitivity), "quadratic_kappa" in first.metrics
     positive = positive_class(classes)
@@ -106,9 +112,23 @@ def markdown(comparison: Comparison) -> str:
         cells += _f1_cells(row, positive) if positive is not None else []
         cells += [_percent(row.sensitivity[name]) for name in classes]
         lines.append(f"| {row.name} | {' | '.join(cells)} |")
-    told = [f"{row.name}: {row.label_bits.text()}" for row in comparison.rows if row.label_bits]
-    lines += ["", *told] if told else []
-    return "\n".join(lines) + "\n"
+    told = [_changed(row) for row in comparison.rows if _beyond_chance(row)]
+    told += [f"{row.name}: {row.label_bits.text()}" for row in comparison.rows if row.label_bits]
+    return "\n".join(lines) + "\n" + "".join(f"\n{line}\n" for line in told)
+
+
+def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
+    """The classes whose interval does not hold 0."""
+    return {
+        name: found
+        for name, found in row.sensitivity_versus_undistilled.items()
+        if found.low is not None and found.high is not None and not found.low <= 0 <= found.high
+    }
+
+
+def _changed(row: MethodRow) -> str:
+    changes = [f"{name}: {_difference(found)}" for name, found in _beyond_chance(row).items()]
+    return f"{row.name}, sensitivity − none beyond chance: {'; '.join(changes)}"
 
 
 def _f1_cells(row: MethodRow, positive: str) -> list[str]:

@@ -147,10 +147,14 @@ def top_class(scores: Floats) -> Integers:
 
 def balanced_accuracy_of(confusions: NDArray[np.generic]) -> Floats:
     """Mean recall [...] of confusion matrices [..., K, K] over the classes that occur."""
+    occurs = np.asarray(confusions, dtype=np.float64).sum(axis=-1) > 0
+    return np.asarray(class_recall_of(confusions).sum(axis=-1) / occurs.sum(axis=-1))
+
+
+def class_recall_of(confusions: NDArray[np.generic]) -> Floats:
+    """Recall of each class [..., K]; 0 for one that does not occur."""
     counts = np.asarray(confusions, dtype=np.float64)
-    support = counts.sum(axis=-1)
-    recall = _ratio(np.diagonal(counts, axis1=-2, axis2=-1), support)
-    return np.asarray(recall.sum(axis=-1) / (support > 0).sum(axis=-1))
+    return np.asarray(_ratio(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)))
 
 
 def macro_f1_of(confusions: NDArray[np.generic]) -> Floats:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from edgekd.cli import app
 from edgekd.distill.compare import CompareRequest, Comparison, compare, markdown
 from edgekd.errors import InputError
+from edgekd.metrics import Estimate
 from edgekd.recipe import Recipe
 
 Make = Callable[..., Recipe]
@@ -82,9 +84,24 @@ def test_recipes_of_one_name_are_refused(recipe: Make, tmp_path: Path) -> None:
 
 def test_the_markdown_table_is_rectangular(recipe: Make, tmp_path: Path) -> None:
     found, _ = run(recipe, tmp_path, [0])
-    lines = markdown(found).splitlines()
+    lines = [line for line in markdown(found).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 1 + len(found.rows)
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_sensitivities_that_chance_does_not_explain_are_told(recipe: Make, tmp_path: Path) -> None:
+    found, _ = run(recipe, tmp_path, [0])
+    row = found.rows[-1]
+    assert set(row.sensitivity_versus_undistilled) == set(row.sensitivity)
+    name, other, *_ = row.sensitivity
+    gains = {
+        name: Estimate(value=-0.089, low=-0.129, high=-0.05),
+        other: Estimate(value=0.01, low=-0.01, high=0.03),
+    }
+    row = msgspec.structs.replace(row, sensitivity_versus_undistilled=gains)
+    text = markdown(msgspec.structs.replace(found, rows=(found.rows[0], row)))
+    told = f"{row.name}, sensitivity − none beyond chance: {name}: -8.9 [-12.9, -5.0]"
+    assert text.splitlines()[-1] == told
 
 
 # Folds and grades ------------------------------------------------------------------------------
@@ -138,7 +155,7 @@ def test_grades_have_a_column_of_kappa(recipe: Make, graded: object, tmp_path: P
     difference = soft.metrics["quadratic_kappa"].mean - none.metrics["quadratic_kappa"].mean
     assert soft.kappa_versus_undistilled is not None
     assert soft.kappa_versus_undistilled.value == pytest.approx(difference)
-    head, *lines = markdown(found).splitlines()
+    head, *lines = [line for line in markdown(found).splitlines() if line.startswith("|")]
     assert "| κ² |" in head
     assert "| κ² − none [95 %] |" in head
     assert {line.count("|") for line in lines} == {head.count("|")}

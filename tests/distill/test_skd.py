@@ -267,6 +267,12 @@ def test_compare_shares_the_teacher_of_subclasses(recipe, tmp_path):
         assert gains["macro"].value == pytest.approx(macro)
         assert gains["malignant"].value == pytest.approx(positive)
         assert gains["malignant"].low <= positive <= gains["malignant"].high
+        recall = row.sensitivity_versus_undistilled
+        assert set(recall) == {"benign", "malignant"}
+        lost = row.sensitivity["malignant"].mean - plain.sensitivity["malignant"].mean
+        assert recall["malignant"].value == pytest.approx(lost)
+        mean = (recall["benign"].value + recall["malignant"].value) / 2
+        assert row.versus_undistilled.value == pytest.approx(mean)
     text = markdown(found)
     head, *rows = [line for line in text.splitlines() if line.startswith("|")]
     assert "F1 malignant − none [95 %]" in head
