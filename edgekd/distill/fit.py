@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgekd.distill.allocator import keep_freed_memory
 from edgekd.distill.module import StageModule
 from edgekd.distill.optimisation import best_epoch
-from edgekd.distill.processes import leads
+from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.errors import InputError
 from edgekd.files import write_whole
 from edgekd.recipe import TrainerSection
@@ -53,7 +53,9 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         key: Hash of what the stage depends on; what another key left in `work` is thrown away.
     """
     keep_freed_memory()
-    _prepare_folder(work, key)
+    if leads():
+        _prepare_folder(work, key)
+    wait_for_each_other()
     last = work / "last.ckpt"
     best = ModelCheckpoint(dirpath=work, filename="best", monitor="score", mode=module.better)
     newest = ModelCheckpoint(dirpath=work, filename="last", save_on_train_epoch_end=True)
@@ -61,7 +63,7 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     say = Narrator(module)
     with _quiet():
         trainer = _trainer(section, module, [best, newest, say])
-        resumed = str(last) if last.is_file() else None
+        resumed = str(last) if _belongs(work, key) and last.is_file() else None
         if resumed:
             say.line(f"taking up {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
@@ -88,12 +90,16 @@ def _take_best(module: StageModule, file: Path) -> None:
 
 def _prepare_folder(work: Path, key: str) -> None:
     """An empty folder for this key, or the one that an interrupted run of the same key left."""
-    note = work / _KEY
-    if note.is_file() and note.read_text() == key:
+    if _belongs(work, key):
         return
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    write_whole(note, key)
+    write_whole(work / _KEY, key)
+
+
+def _belongs(work: Path, key: str) -> bool:
+    note = work / _KEY
+    return note.is_file() and note.read_text() == key
 
 
 def _trainer(section: TrainerSection, module: StageModule, callbacks: list[Callback]) -> Trainer:
