@@ -418,24 +418,24 @@ def _agreement(row: Row, images: int) -> str:
 def _accuracy(row: Row, teacher: Row | None) -> str:
     if row.metrics is None:
         return "Accuracy not measured."
-    own = row.metrics.balanced_accuracy
+    theirs = teacher.metrics.balanced_accuracy if teacher and teacher.metrics else None
     delta = row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None
-    if teacher is None or teacher.metrics is None or delta is None or own.value is None:
-        return f"Balanced accuracy {_with_bounds(own)}."
-    other = percent(teacher.metrics.balanced_accuracy.value)
-    both = f"{percent(own.value)}{_PERCENT}, teacher {other}{_PERCENT}"
-    return f"Balanced accuracy {both}: {_difference(delta)}."
+    return _beside("Balanced accuracy", row.metrics.balanced_accuracy, theirs, delta)
 
 
 def _kappa(row: Row, teacher: Row | None) -> str:
-    own, theirs = kappa(row), kappa(teacher) if teacher is not None else None
+    own = kappa(row)
     if own is None or own.value is None:
         return ""
     delta = row.vs_teacher.quadratic_kappa_delta if row.vs_teacher is not None else None
-    if theirs is None or delta is None or delta.value is None:
-        return f"Quadratic kappa {_with_bounds(own)}."
+    return _beside("Quadratic kappa", own, kappa(teacher) if teacher is not None else None, delta)
+
+
+def _beside(name: str, own: Estimate, theirs: Estimate | None, delta: Estimate | None) -> str:
+    if own.value is None or theirs is None or delta is None or delta.value is None:
+        return f"{name} {_with_bounds(own)}."
     both = f"{percent(own.value)}{_PERCENT}, teacher {percent(theirs.value)}{_PERCENT}"
-    return f"Quadratic kappa {both}: {_difference(delta)}."
+    return f"{name} {both}: {_difference(delta)}."
 
 
 def _difference(delta: Estimate) -> str:
