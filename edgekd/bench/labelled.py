@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekd.bench.request import BenchData
-from edgekd.data import read_split
 from edgekd.data.table import read_table, require_columns, resolve_image
 from edgekd.errors import ImageError, InputError
-from edgekd.models.card import SPLIT, ModelCard
+from edgekd.models.card import ModelCard, read_own_split
 
 __all__ = ["data_of_csv", "data_of_run"]
 
@@ -62,13 +61,9 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
 
     Raises:
         InputError: The images are gone, or the test part is empty.
+        ArtefactError: The split is not the one that the student was trained with.
     """
-    split = read_split(
-        student / SPLIT,
-        root or Path(card.data.root),
-        name=card.data.name,
-        classes=card.classes,
-    )
+    split = read_own_split(student, card, root)
     chosen = split.indices("test")
     labels = split.dataset.labels()
     paths = split.dataset.paths()

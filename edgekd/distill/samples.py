@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
-from edgekd.data import Split, decoded, load_dataset, split_dataset
+from edgekd.data import Split, content_sha256, decoded, load_dataset, split_dataset
 from edgekd.data.cache import Progress
 from edgekd.distill.losses import class_weights
 from edgekd.distill.losses.cross_entropy import Balance
@@ -33,11 +33,13 @@ class RunSamples:
         split: Which sample is in which part.
         images: uint8 [N, S, S, 3], in the data set's order.
         labels: int64 [N].
+        content_sha256: Hash of the image files; "" where it does not matter.
     """
 
     split: Split
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    content_sha256: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -89,7 +91,8 @@ def load_samples(recipe: Recipe, progress: Progress | None = None) -> RunSamples
             message = f"the {part} part of {split.dataset.name} is empty"
             raise InputError(message, "give more images, or another `split`")
     images = decoded(split.dataset, recipe.image_size, progress)
-    return RunSamples(split, images, np.array(split.dataset.labels(), dtype=np.int64))
+    labels = np.array(split.dataset.labels(), dtype=np.int64)
+    return RunSamples(split, images, labels, content_sha256(split.dataset))
 
 
 class PartDataset(TorchDataset[Item]):

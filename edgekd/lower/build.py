@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip
 from edgekd.data import cache_folder
 from edgekd.errors import GateFailedError
 from edgekd.files import make_folder, scratch_folder
+from edgekd.locks import only_writer
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
@@ -28,6 +30,7 @@ from edgekd.lower.plan import BuildRequest, Plan, plans_of
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
+from edgekd.lower.watch import Watch
 
 __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all"]
 
@@ -76,18 +79,19 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """`build`, where a bundle that is refused is an answer too.
 
     Raises:
-        InputError: The checkpoint or its images are not there, or see `plans_of`.
+        InputError: The checkpoint or its images are not there, another process builds one of the
+            bundles, or see `plans_of`.
         EdgekdError: A conversion failed.
     """
     source = load_source(request.model, request.data_root)
     calibration = _calibration(request, source)
     plans = plans_of(request, source, calibration)
-    built = {plan.path: _kept(plan) for plan in plans}
+    built = {plan.path: _kept(plan, request.watch) for plan in plans}
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
         return [bundle for bundle in built.values() if bundle is not None]
     make_folder(request.out)  # before anyone waits for what cannot be written
-    with scratch_folder(cache_folder() / "build") as work:
+    with _alone(todo), scratch_folder(cache_folder() / "build") as work:
         lowering = Lowering(
             source, calibration, Store(), work, request.out / "logs", request.watch,
             threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
@@ -105,9 +109,21 @@ def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None
     return draw_calibration(source.split, source.pixels, images=request.calibration_images)
 
 
-def _kept(plan: Plan) -> BuiltBundle | None:
-    manifest = plan.current()
-    if manifest is None or lacks_evidence(manifest, plan.path):
+@contextmanager
+def _alone(plans: Sequence[Plan]) -> Iterator[None]:
+    """Build bundles that no other process builds."""
+    with ExitStack() as held:
+        for plan in plans:
+            held.enter_context(only_writer(plan.path, "built"))
+        yield
+
+
+def _kept(plan: Plan, watch: Watch) -> BuiltBundle | None:
+    manifest = plan.current(watch.line)
+    if manifest is None:
+        return None
+    if lacks_evidence(manifest, plan.path):
+        watch.line(f"{plan.name}: the evidence beside it is missing or damaged; built again")
         return None
     rungs = manifest.lowering.rungs
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,14 +78,19 @@ class Plan:
         """For people."""
         return self.path.name.removesuffix(".edgekd")
 
-    def current(self) -> Manifest | None:
-        """The manifest of the bundle at its place, if it is the very one that would be built."""
+    def current(self, say: Callable[[str], None] = lambda line: None) -> Manifest | None:
+        """The manifest of the bundle at its place, if it is the very one that would be built.
+
+        Args:
+            say: Told what is there instead, where it is no whole bundle.
+        """
         if not self.path.exists():
             return None
         try:
             with Bundle.open(self.path) as bundle:
                 manifest = bundle.manifest
-        except EdgekdError:
+        except EdgekdError as error:
+            say(f"{error.message}; built again")
             return None
         return manifest if manifest.lowering.build_key == self.key else None
 

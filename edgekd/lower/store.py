@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import EngineCheck
 from edgekd.data import cache_folder
-from edgekd.files import pretty_json, whole_folder, write_whole
+from edgekd.files import pretty_json, whole_file, whole_folder
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.models import ModelCard
 from edgekd.recipe import fingerprint
+from edgekd.seals import is_whole, read_kept, seal, seal_files, write_sealed
 
 __all__ = ["Kept", "Store", "array_sha256", "code_sha256", "tool_versions"]
 
@@ -91,7 +92,7 @@ class Store:
     def find(self, key: str) -> Kept | None:
         """The file of that key, or None."""
         place = self._folder / key / _MADE
-        if not place.is_dir():
+        if not is_whole(place):
             return None
         os.utime(place.parent)
         tools = msgspec.json.decode((place / _TOOLS_FILE).read_bytes(), type=dict[str, str])
@@ -103,26 +104,33 @@ class Store:
         with whole_folder(place) as beside:
             shutil.copytree(files, beside / "files")
             (beside / _TOOLS_FILE).write_bytes(pretty_json(tools))
+            made = [file for file in beside.rglob("*") if file.is_file()]
+            seal_files(beside, [file.relative_to(beside).as_posix() for file in made])
         self._prune()
         return Kept(place / "files", tools)
 
     def find_answers(self, key: str, images: str, threads: int) -> Answers | None:
         """What the file of that key answered to images of that hash, or None."""
         file = self._answers(key, images, threads)
-        return Answers.load(file) if file.is_file() else None
+        return None if read_kept(file, file.name) is None else Answers.load(file)
 
     def keep_answers(self, key: str, images: str, threads: int, answers: Answers) -> None:
         """Keep the answers of a file."""
-        answers.save(self._answers(key, images, threads))
+        file = self._answers(key, images, threads)
+        with whole_file(file) as beside:
+            answers.save(beside)
+            seal(beside, file.name)
 
     def find_check(self, key: str, checkers: Mapping[str, str]) -> EngineCheck | None:
         """What tools of these versions said of the file of that key, or None."""
         file = self._check(key, checkers)
-        return msgspec.json.decode(file.read_bytes(), type=EngineCheck) if file.is_file() else None
+        found = read_kept(file, file.name)
+        return None if found is None else msgspec.json.decode(found, type=EngineCheck)
 
     def keep_check(self, key: str, checkers: Mapping[str, str], check: EngineCheck) -> None:
         """Keep what was said of a file."""
-        write_whole(self._check(key, checkers), pretty_json(check))
+        file = self._check(key, checkers)
+        write_sealed(file, pretty_json(check), file.name)
 
     def _check(self, key: str, checkers: Mapping[str, str]) -> Path:
         name = fingerprint(dict(checkers), code_sha256(*_CHECKING))[:16]

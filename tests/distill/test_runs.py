@@ -103,6 +103,7 @@ def test_ssd_kd_from_end_to_end(taught, tmp_path, monkeypatch):
     assert {file.name for file in stages.iterdir()} == {
         "teacher_head.safetensors",
         "teacher_head.csv",
+        "seal.json",
     }
     assert not leftovers(tmp_path)
     assert not any("reused" in line for line in lines)

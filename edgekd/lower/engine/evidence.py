@@ -150,8 +150,10 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
 
 def lacks_evidence(manifest: Manifest, bundle: Path) -> bool:
     """Whether no device can finish the bundle before its evidence is written again."""
-    unfinished = manifest.lowering.completion == "finish-on-device"
-    return unfinished and not evidence_beside(bundle).is_file()
+    if manifest.lowering.completion != "finish-on-device":
+        return False
+    file = evidence_beside(bundle)
+    return not file.is_file() or sha256_of(file) != manifest.lowering.evidence_sha256
 
 
 def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:

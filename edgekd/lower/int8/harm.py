@@ -9,9 +9,10 @@ import msgspec
 
 from edgekd.bundle import LayerHarm
 from edgekd.data import cache_folder
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json
 from edgekd.lower.store import code_sha256
 from edgekd.recipe import fingerprint
+from edgekd.seals import keep_bytes
 
 if TYPE_CHECKING:
     from edgekd.lower.candidate import Lowering
@@ -37,15 +38,17 @@ def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
     assert lowering.calibration is not None
     card = lowering.source.card
     key = fingerprint(card.weights_sha256, lowering.calibration.sha256, code_sha256(*_CODE))[:32]
-    file = cache_folder() / "students" / f"{key}.harm.json"
-    if not file.is_file():
+
+    def make() -> bytes:
         ranking = _rank(lowering)
-        write_whole(file, pretty_json(ranking))
         for place, one in enumerate(ranking[:SHOWN], 1):
             lowering.watch.line(
                 f"  {place}. {one.layer}: KL {one.divergence:.2g}, {one.flips} of {RANKED_ON} flip"
             )
-    return msgspec.json.decode(file.read_bytes(), type=tuple[LayerHarm, ...])
+        return pretty_json(ranking)
+
+    found = keep_bytes(cache_folder() / "students" / f"{key}.harm.json", key, make)
+    return msgspec.json.decode(found, type=tuple[LayerHarm, ...])
 
 
 def float_sets(harm: Sequence[LayerHarm]) -> tuple[tuple[str, ...], ...]:

@@ -17,6 +17,7 @@ from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256
 from edgekd.models import read_card, save_checkpoint
 from edgekd.recipe import fingerprint
+from edgekd.seals import is_whole, seal_files
 
 __all__ = ["rescued_source"]
 
@@ -32,7 +33,7 @@ def rescued_source(lowering: Lowering) -> Source:
     source = lowering.source
     key = fingerprint(source.card.weights_sha256, source.card.data.sha256, code_sha256(*_CODE))
     folder = cache_folder() / "students" / f"{key[:32]}.rescued"
-    if not folder.is_dir():
+    if not is_whole(folder):
         _write(lowering, _finished(lowering), folder)
     return replace(source, folder=folder, card=read_card(folder))
 
@@ -46,3 +47,4 @@ def _finished(lowering: Lowering) -> nn.Module:
 def _write(lowering: Lowering, network: nn.Module, folder: Path) -> None:
     with whole_folder(folder) as beside:
         save_checkpoint(beside, network, lowering.source.card)
+        seal_files(beside, [file.name for file in beside.iterdir()])
