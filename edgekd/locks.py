@@ -42,7 +42,8 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingDependencyError("filelock", "distill", "write to a run's folder") from error
     make_folder(place.parent)
-    file = place.absolute().with_name(f".{place.absolute().name}.lock")
+    own = place.resolve()
+    file = own.with_name(f".{own.name}.lock")
     lock = FileLock(file, blocking=False)
     try:
         lock.acquire()

@@ -1,7 +1,7 @@
 """Seals: how a file that is kept shows that it is still what was written.
 
 What only edgekd reads (caches, training checkpoints, journals) is a *sealed file*: the content, and
-behind it one line with the hashes of its purpose and of the content. Readers that know nothing of
+behind it one line with the hash of its purpose, and that of both. Readers that know nothing of
 it, `numpy.load` among them, stop before that line. The purpose is whatever the content depends on:
 a file of another run, renamed, does not pass for one's own.
 
@@ -65,7 +65,7 @@ def seal(file: Path, purpose: str) -> None:
     """Seal a file that has just been written, in its place beside the one that it will have."""
     digest = sha256_of(file)
     with file.open("ab") as stream:
-        stream.write(_line(purpose, digest))
+        stream.write(_line(_hex(purpose), digest))
 
 
 def write_sealed(path: Path, content: bytes, purpose: str) -> None:
@@ -75,8 +75,12 @@ def write_sealed(path: Path, content: bytes, purpose: str) -> None:
         seal(beside, purpose)
 
 
-def flaw_of(path: Path, purpose: str) -> str | None:
+def flaw_of(path: Path, purpose: str | None) -> str | None:
     """What is wrong with a sealed file; None where it is whole.
+
+    Args:
+        path: Where it is.
+        purpose: What its content depends on; None takes any.
 
     Returns:
         `MISSING`, `STRANGE`, or words for a damage, to stand behind the file's name.
@@ -152,10 +156,10 @@ def clear_place(path: Path, *, folders_only: bool = False) -> None:
         path.unlink(missing_ok=True)
 
 
-def _flaw(stream: BinaryIO, path: Path, purpose: str) -> str | None:
+def _flaw(stream: BinaryIO, path: Path, purpose: str | None) -> str | None:
     facts = os.fstat(stream.fileno())
     stamp = (
-        str(path), purpose, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns,
+        str(path), purpose or "", facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns,
         facts.st_ctime_ns,
     )  # fmt: skip
     if stamp in _found_whole:
@@ -165,16 +169,18 @@ def _flaw(stream: BinaryIO, path: Path, purpose: str) -> str | None:
     line = stream.read()
     if length < 0 or line[: len(_MAGIC)] != _MAGIC:
         return "is cut off, or not sealed"
-    if line[len(_MAGIC) : len(_MAGIC) + 64] != _hex(purpose):
+    found = line[len(_MAGIC) : len(_MAGIC) + 64]
+    if purpose is not None and found != _hex(purpose):
         return STRANGE
-    if line != _line(purpose, _digest(stream, length)):
+    if line != _line(found, _digest(stream, length)):
         return "is not what was written"
     _found_whole.add(stamp)
     return None
 
 
-def _line(purpose: str, digest: str) -> bytes:
-    return b"%s%s %s\n" % (_MAGIC, _hex(purpose), digest.encode())
+def _line(purpose: bytes, digest: str) -> bytes:
+    both = hashlib.sha256(purpose + digest.encode()).hexdigest().encode()
+    return b"%s%s %s\n" % (_MAGIC, purpose, both)
 
 
 def _hex(purpose: str) -> bytes:

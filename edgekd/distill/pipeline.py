@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from edgekd.distill.module import StageModule
 from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.distill.record import Role, Trained, write_run
 from edgekd.distill.reuse import left_in, refuse_folders, take_weights
-from edgekd.distill.samples import RunSamples, load_samples
+from edgekd.distill.samples import RunSamples, decode_samples, load_split
 from edgekd.distill.stages import (
     drop_damaged_stages,
     keep_stage,
@@ -38,6 +38,7 @@ from edgekd.models import (
     ModelCard,
     NormalisedNetwork,
     build_network,
+    check_model,
     count_params,
     load_checkpoint,
     read_card,
@@ -79,9 +80,37 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
             process trains into the same folder.
     """
     with _alone(request.out):
-        samples = load_samples(request.recipe, request.tick)
+        samples = _samples(request, [_model_to_train(request.recipe, role)])
         method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
         return _train_role(request, samples, role, method, None, request.out)
+
+
+def _samples(request: RunRequest, networks: Sequence[ModelSection]) -> RunSamples:
+    """The images of a run; a network that cannot learn from them is refused before they are
+    decoded.
+    """
+    split = load_split(request.recipe)
+    for model in networks:
+        check_model(model, len(split.dataset.classes), request.recipe.image_size)
+    return decode_samples(request.recipe, split, request.tick)
+
+
+def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
+    model = _role(recipe, role).model
+    if model is None:
+        raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
+    return model
+
+
+def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
+    """The networks of a distillation; a teacher that is trained already sees the images too."""
+    found = [_model_to_train(recipe, "student")]
+    if with_teacher and (folder := _role(recipe, "teacher").checkpoint):
+        card = read_card(folder)
+        found.append(ModelSection(arch=card.arch, options=card.arch_options))
+    elif with_teacher:
+        found.append(_model_to_train(recipe, "teacher"))
+    return found
 
 
 @contextmanager
@@ -112,7 +141,7 @@ def distill(request: RunRequest) -> ModelCard:
     kind, _ = resolve_method(recipe.method)
     out = request.out / "student"
     with _alone(out):
-        samples = load_samples(recipe, request.tick)
+        samples = _samples(request, _models(recipe, with_teacher=kind.needs_teacher))
         _refuse_undivided(kind, samples)
         teacher = _teacher(request, samples) if kind.needs_teacher else None
         if teacher and kind.learns_subclasses:
@@ -195,14 +224,11 @@ def _train_role(
         again = "made again from its weights" if left.trained else "trained again"
         request.say(f"{role}: {left.damage}; {again}")
     _seed(request.recipe.seed)
-    if section.model is None:
-        raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
+    model = _model_to_train(request.recipe, role)
     subclasses = samples.split.dataset.subclasses if kind.learns_subclasses else {}
     subclass_of = samples.subclass_of if subclasses else ()
-    built = _built(section.model, samples, subclass_of)
-    request.say(
-        f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters"
-    )
+    built = _built(model, samples, subclass_of)
+    request.say(f"{role}: {model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
     if left and left.trained:
         outcome = take_weights(left, built.network)
     else:
@@ -215,7 +241,7 @@ def _train_role(
         recipe=request.recipe,
         samples=samples,
         role=role,
-        model=section.model,
+        model=model,
         built=built,
         method=kind.name,
         options=msgspec.to_builtins(config),

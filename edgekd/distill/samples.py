@@ -20,7 +20,14 @@ from edgekd.distill.losses.cross_entropy import Balance
 from edgekd.errors import InputError
 from edgekd.recipe import Recipe
 
-__all__ = ["EpochSampler", "PartDataset", "RunSamples", "load_samples"]
+__all__ = [
+    "EpochSampler",
+    "PartDataset",
+    "RunSamples",
+    "decode_samples",
+    "load_samples",
+    "load_split",
+]
 
 Item = tuple[Tensor, int, int]
 
@@ -85,11 +92,25 @@ def load_samples(recipe: Recipe, progress: Progress | None = None) -> RunSamples
     Raises:
         InputError: The data set cannot be read, or a part that training needs is empty.
     """
+    return decode_samples(recipe, load_split(recipe), progress)
+
+
+def load_split(recipe: Recipe) -> Split:
+    """Read and part the images of a recipe, without decoding one.
+
+    Raises:
+        InputError: The data set cannot be read, or a part that training needs is empty.
+    """
     split = split_dataset(load_dataset(recipe.data), recipe.split)
     for part in ("train", "validation"):
         if not split.indices(part):
             message = f"the {part} part of {split.dataset.name} is empty"
             raise InputError(message, "give more images, or another `split`")
+    return split
+
+
+def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = None) -> RunSamples:
+    """The decoded images of a recipe's split."""
     images = decoded(split.dataset, recipe.image_size, progress)
     labels = np.array(split.dataset.labels(), dtype=np.int64)
     return RunSamples(split, images, labels, content_sha256(split.dataset))
