@@ -20,8 +20,8 @@ from edgekd.distill.comparison import (
     positive_class,
 )
 from edgekd.distill.label_bits import LabelBits, noted_bits
-from edgekd.distill.pipeline import RunRequest, distill, train
-from edgekd.distill.samples import RunSamples, load_samples
+from edgekd.distill.pipeline import RunRequest, distill, distilling_samples, train
+from edgekd.distill.samples import RunSamples
 from edgekd.errors import InputError
 from edgekd.metrics import (
     Estimate,
@@ -136,7 +136,8 @@ def _in_fold(recipe: Recipe, folds: int, fold: int) -> Recipe:
 
 def _tested(request: CompareRequest) -> _Tested:
     """Train what one part asks for, and run it over its test images."""
-    samples = load_samples(request.recipes[0], request.tick)
+    run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
+    samples = distilling_samples(run, with_teacher=run.recipe.teacher is not None)
     teacher = _teacher(request, request.recipes)
     images, labels = samples.part("test")
     outputs: dict[str, NDArray[np.float32]] = {}

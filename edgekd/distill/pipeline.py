@@ -47,7 +47,7 @@ from edgekd.models.subclasses import start_even
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 
-__all__ = ["STAGES", "RunRequest", "distill", "train"]
+__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
 
 STAGES = "stages"
 _WORK = ".training"
@@ -86,13 +86,21 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
 
 
 def _samples(request: RunRequest, networks: Sequence[ModelSection]) -> RunSamples:
-    """The images of a run; a network that cannot learn from them is refused before they are
-    decoded.
-    """
+    """The images of a run, decoded once its networks are known to be able to learn from them."""
     split = load_split(request.recipe)
     for model in networks:
         check_model(model, len(split.dataset.classes), request.recipe.image_size)
     return decode_samples(request.recipe, split, request.tick)
+
+
+def distilling_samples(request: RunRequest, *, with_teacher: bool) -> RunSamples:
+    """The images of a distillation, see `distill`.
+
+    Raises:
+        InputError: The recipe lacks a role, its data cannot be read, or a network cannot be trained
+            on them, which is told before they are decoded.
+    """
+    return _samples(request, _models(request.recipe, with_teacher=with_teacher))
 
 
 def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
@@ -141,7 +149,7 @@ def distill(request: RunRequest) -> ModelCard:
     kind, _ = resolve_method(recipe.method)
     out = request.out / "student"
     with _alone(out):
-        samples = _samples(request, _models(recipe, with_teacher=kind.needs_teacher))
+        samples = distilling_samples(request, with_teacher=kind.needs_teacher)
         _refuse_undivided(kind, samples)
         teacher = _teacher(request, samples) if kind.needs_teacher else None
         if teacher and kind.learns_subclasses:

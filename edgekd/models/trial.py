@@ -44,14 +44,18 @@ def _check(model: bytes, classes: int, image_size: int) -> None:
     section = msgspec.json.decode(model, type=ModelSection)
     arch, options = section.arch, section.options
     with torch.random.fork_rng(devices=[]):
-        network = create_network(arch, classes, options)
+        try:
+            network = create_network(arch, classes, options)
+        except InputError as error:
+            helps = _remedy(arch, options, classes, image_size) or error.hint
+            raise InputError(error.message, helps) from error
         why = _refusal(network, classes, image_size)
         if why is None:
             return
-        helps = _remedy(arch, options, classes, image_size)
+        helps = _remedy(arch, options, classes, image_size) or _ASK
     with_options = f" with the options {options}" if options else ""
     message = f"{arch}{with_options} cannot be trained on images of {image_size} px: {why}"
-    raise InputError(message, helps or _ASK)
+    raise InputError(message, helps)
 
 
 def _refusal(network: nn.Module, classes: int, image_size: int) -> str | None:
@@ -86,12 +90,14 @@ def _remedy(arch: str, options: dict[str, Any], classes: int, image_size: int) -
 def _changes(
     arch: str, options: dict[str, Any], image_size: int
 ) -> Iterator[tuple[dict[str, Any], int, str]]:
+    if not timm.is_model(arch):
+        return
     for name in options:
         less = {key: value for key, value in options.items() if key != name}
         yield less, image_size, f"remove `{name}` from the model's `options`"
     fitting = options | {"img_size": image_size}
     yield fitting, image_size, f"add `img_size: {image_size}` to the model's `options`"
-    config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
+    config = timm.get_pretrained_cfg(arch)
     own = config.input_size[-1] if config else image_size
     if own != image_size:
         yield options, own, f"set `image_size: {own}`, which {arch} is made for"

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
 from edgekd.distill.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
+from edgekd.locks import only_writer
 from edgekd.lower.source import load_source
 from edgekd.models import load_checkpoint, read_card
 from edgekd.models.card import read_metrics
@@ -73,10 +75,10 @@ class Chain:
     def distill(self) -> int:
         return main(["distill", str(self.home / "recipe.yaml"), "--out", str(self.run)])
 
-    def train(self) -> int:
+    def train(self, name: str = "interrupted") -> int:
         """A training of its own, which was interrupted."""
         student = ["--role", "student", "--set", "student.fit.epochs=3"]
-        out = ["--out", str(self.run / "interrupted")]
+        out = ["--out", str(self.run / name)]
         return main(["train", str(self.home / "recipe.yaml"), *student, *out])
 
     def build(self) -> int:
@@ -323,6 +325,23 @@ def test_a_stage_whose_training_checkpoint_is_damaged_begins_again(
     assert not work.exists()
 
 
+def test_an_interrupted_training_goes_on_where_its_folder_was_moved_to(
+    chain: Chain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its best epoch lies before the interruption: its weights are in the folder's new place."""
+    monkeypatch.setattr(StageModule, "_metric", lambda self: 0.0)
+    shutil.copytree(chain.run / "interrupted", chain.home / "aside")
+    weights = []
+    for name in ("interrupted", "moved"):
+        assert chain.train(name) == 0
+        assert "taking up" in capsys.readouterr().err
+        weights.append((chain.run / name / "model.safetensors").read_bytes())
+        shutil.rmtree(chain.run / name)
+        if name == "interrupted":
+            (chain.home / "aside").rename(chain.run / "moved")
+    assert weights[0] == weights[1]
+
+
 @pytest.mark.parametrize("damage", [halve, flip, replace_by_folder, lambda file: cut(file, 0)])
 def test_the_cache_of_decoded_images_is_made_again(
     chain: Chain, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str],
@@ -339,26 +358,25 @@ def test_the_cache_of_decoded_images_is_made_again(
     assert [file.read_bytes() for file in files] == before
 
 
-@pytest.mark.parametrize("damage", [halve, flip, replace_by_folder])
 def test_a_damaged_bundle_is_refused_and_built_again(
-    chain: Chain, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    chain: Chain, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what it could be made from is damaged too, each file in another way."""
     bundle = chain.run / "bundles" / BUNDLE
-    lowered = [file for file in chain.kept() if "lowered" in file.parts or "students" in file.parts]
+    kept = [file for file in chain.kept() if {"lowered", "students"}.intersection(file.parts)]
     before = (bundle / "model.onnx").read_bytes()
-    damage(bundle / "model.onnx")
-    for file in lowered:  # what the bundle could be made from is damaged too
+    halve(bundle / "model.onnx")
+    for file, damage in zip(kept, cycle((halve, flip, replace_by_folder)), strict=False):
         damage(file)
     assert main(["verify", str(bundle)]) == 6
     assert "model.onnx" in capsys.readouterr().err
     assert chain.build() == 0
     assert "built again" in capsys.readouterr().err
-    assert {"students", "lowered"} <= {
-        part for record in caplog.records for part in record.getMessage().split("/")
-    }
+    for place in ("students", "lowered"):
+        assert f"/{place}/" in caplog.text
     assert (bundle / "model.onnx").read_bytes() == before
     assert main(["verify", str(bundle)]) == 0
+    assert all(flaw(file, chain.home) is None for file in chain.kept())
 
 
 @pytest.mark.parametrize("damage", [halve, flip, replace_by_folder])
@@ -371,6 +389,39 @@ def test_a_damaged_answer_of_an_interrupted_measurement_is_measured_again(
     assert again.machine
     assert str(file) in caplog.text
     assert flaw(file, chain.home) is None
+
+
+def test_a_second_run_into_a_folder_is_told_of_the_first(
+    chain: Chain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {
+        chain.run / "student": ("trained", chain.distill),
+        chain.run / "interrupted": ("trained", chain.train),
+        chain.run / "bundles" / BUNDLE: ("built", chain.build),
+    }
+    shutil.rmtree(chain.run / "bundles")
+    for place, (what, verb) in places.items():
+        with only_writer(place, what):
+            assert verb() == 2
+        told = capsys.readouterr().err
+        assert f"{place} is being {what} already by process {os.getpid()} on" in told
+        assert "Traceback" not in told
+
+
+def test_a_network_that_cannot_be_trained_is_told_before_an_image_is_decoded(
+    chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("EDGEKD_CACHE", str(tmp_path / "empty"))
+    for role in ("student", "teacher"):
+        arguments = ["--out", str(tmp_path / "new"), "--set", f"{role}.model.options.in_chans=1"]
+        assert main(["distill", str(chain.home / "recipe.yaml"), *arguments]) == 2
+        told = capsys.readouterr().err
+        assert "cannot be trained on images of 32 px" in told
+        assert "remove `in_chans`" in told
+        assert "Traceback" not in told
+    assert not (tmp_path / "empty").exists()
+    assert not (tmp_path / "new" / "student").exists()
 
 
 def test_files_of_another_run_do_not_pass(chain: Chain, capsys: pytest.CaptureFixture[str]) -> None:
