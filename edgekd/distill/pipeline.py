@@ -71,7 +71,7 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
     Raises:
         InputError: The recipe does not have that role, or its data cannot be read.
     """
-    samples = load_samples(request.recipe, request.tick)
+    samples = load_samples(request.recipe, request.tick, request.say)
     method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
     return _train_role(request, samples, role, method, None, request.out)
 
@@ -91,7 +91,7 @@ def distill(request: RunRequest) -> ModelCard:
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method)
-    samples = load_samples(recipe, request.tick)
+    samples = load_samples(recipe, request.tick, request.say)
     _refuse_undivided(kind, samples)
     teacher = _teacher(request, samples) if kind.needs_teacher else None
     if teacher and kind.learns_subclasses:
