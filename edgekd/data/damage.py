@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekd.errors import ImageError
 from edgekd.runtime.preprocess import load_image
 
-__all__ = ["Loaded", "damaged_error", "load_images"]
+__all__ = ["Loaded", "damaged_error", "load_images", "refuse_damaged"]
 
 Loaded = NDArray[np.uint8] | ImageError
 
@@ -38,7 +38,23 @@ def load_images(
                 progress(index + 1, len(paths))
 
 
-def damaged_error(damaged: Sequence[tuple[str, ImageError]], total: int) -> ImageError:
+def refuse_damaged(paths: Sequence[Path], size: int) -> None:
+    """Decode all images, for one error that tells of all that cannot be.
+
+    Raises:
+        ImageError: Some cannot be read: the first of them and how many there are.
+    """
+    loaded = zip(paths, load_images(paths, size), strict=True)
+    damaged = [(str(path), one) for path, one in loaded if isinstance(one, ImageError)]
+    if damaged:
+        raise damaged_error(damaged, len(paths), "repair them, or remove their rows")
+
+
+def damaged_error(
+    damaged: Sequence[tuple[str, ImageError]],
+    total: int,
+    hint: str = "repair or remove them; `edgekd data inspect` lists all of them",
+) -> ImageError:
     """One error for the images (path, error) of a data set of `total` that cannot be read."""
     first = damaged[0][1]
     if len(damaged) == 1:
@@ -46,4 +62,4 @@ def damaged_error(damaged: Sequence[tuple[str, ImageError]], total: int) -> Imag
     others = ", ".join(name for name, _ in damaged[1:_SHOWN])
     more = f" and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
     message = f"{len(damaged)} of {total} images cannot be used: {first.message}; {others}{more}"
-    return ImageError(message, "repair or remove them; `edgekd data inspect` lists all of them")
+    return ImageError(message, hint)
