@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import cv2
@@ -31,6 +31,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         images: Number of images by class and part.
         groups: Number of lesions or patients; an image without one counts as its own.
         leaks: Lists of images of the same bytes that lie in different parts.
+        conflicts: Lists of images of the same bytes that have different labels.
         damaged: Images that cannot be decoded, each with the reason.
         notes: Sentences on what was left out, merged or taken for something else.
         subclasses: Number of images by class, subclass and part; empty where classes are not
@@ -41,6 +42,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     images: dict[str, dict[str, int]]
     groups: int
     leaks: list[list[str]]
+    conflicts: list[list[str]] = []
     damaged: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     subclasses: dict[str, dict[str, dict[str, int]]] = {}
@@ -55,9 +57,10 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(_line(name, parts))
             lines += [_line(f"  {one}", n) for one, n in self.subclasses.get(name, {}).items()]
         leaks = [f"leak: {' = '.join(images)}" for images in self.leaks]
-        damaged = [f"damaged: {why}" for why in self.damaged.values()]
+        told = [f"damaged: {why}" for why in self.damaged.values()]
+        told += [f"one image, several labels: {' = '.join(same)}" for same in self.conflicts]
         notes = [f"note: {note}" for note in self.notes]
-        return "\n".join([*lines, *notes, *damaged, *(leaks or ["no image lies in two parts"])])
+        return "\n".join([*lines, *notes, *told, *(leaks or ["no image lies in two parts"])])
 
 
 def _line(name: str, parts: dict[str, int]) -> str:
@@ -80,25 +83,35 @@ def inspect_split(split: Split, size: int, progress: Progress | None = None) -> 
         counts[sample.label][part] += 1
         if finer:
             finer[sample.label][sample.subclass][part] += 1
+    copies = _copies(dataset)
     return Inspection(
         name=dataset.name,
         images=counts,
         groups=len({sample.group for sample in dataset.samples}),
-        leaks=_leaks(split),
+        leaks=_differing(copies, dataset, split.parts),
+        conflicts=_differing(copies, dataset, dataset.labels()),
         damaged=_damaged(dataset, size, progress),
         notes=dataset.notes,
         subclasses=finer,
     )
 
 
-def _leaks(split: Split) -> list[list[str]]:
-    copies: dict[bytes, list[int]] = defaultdict(list)
-    for index, path in enumerate(split.dataset.paths()):
-        copies[_digest(path)].append(index)
+def _copies(dataset: Dataset) -> list[list[int]]:
+    """Lists of images of the same bytes."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for index, path in enumerate(dataset.paths()):
+        found[_digest(path)].append(index)
+    return [same for same in found.values() if len(same) > 1]
+
+
+def _differing(
+    copies: Sequence[Sequence[int]], dataset: Dataset, values: Sequence[str | int]
+) -> list[list[str]]:
+    """Names of the copies that differ in their values, which are told by image."""
     return [
-        [split.dataset.samples[index].image for index in same]
-        for same in copies.values()
-        if len({split.parts[index] for index in same}) > 1
+        [dataset.samples[index].image for index in same]
+        for same in copies
+        if len({values[index] for index in same}) > 1
     ]
 
 

@@ -130,9 +130,15 @@ def test_classes_that_look_alike(root: Path, draw: Any, other: str) -> None:
     draw(root / other / "9.jpg", 9)
     if other.strip() == "mel":
         assert load(root).classes == ("mel", "nv")
+        assert "the folder 'mel ' is taken for the class 'mel'" in load(root).notes
         return
     with pytest.raises(InputError, match="classes that look alike"):
         load(root)
+
+
+def test_an_empty_folder_is_told(root: Path) -> None:
+    (root / "df" / "deep").mkdir(parents=True)
+    assert "folders without images, which are no classes: df" in load(root).notes
 
 
 def test_a_class_called_unknown_is_told(root: Path, draw: Any) -> None:

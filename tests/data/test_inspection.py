@@ -52,6 +52,15 @@ def test_duplicate_within_a_part_is_no_leak(split: Split) -> None:
     assert inspect_split(split, 32).leaks == []
 
 
+def test_one_image_under_two_labels_is_told(split: Split) -> None:
+    copy(split, 4, 5)
+    assert inspect_split(split, 32).conflicts == []
+    copy(split, 3, 4)
+    found = inspect_split(split, 32)
+    assert found.conflicts == [["3.png", "4.png"]]
+    assert "one image, several labels: 3.png = 4.png" in found.text()
+
+
 def test_text(split: Split) -> None:
     clean = inspect_split(split, 32).text()
     assert clean.startswith("mine: 6 images, 3 lesions or patients, 2 classes\n")

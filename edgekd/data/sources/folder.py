@@ -78,6 +78,7 @@ class _Walk:
     clutter: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    empty: list[str] = field(default_factory=list)
     top: int = 0
     doubles: int = 0
 
@@ -85,7 +86,9 @@ class _Walk:
         """Every image in a class folder, and below."""
         for path in self._entries(self.root):
             if path.is_dir():
-                yield from self._below(path, (self.root.resolve(),))
+                images = list(self._below(path, (self.root.resolve(),)))
+                yield from images
+                self.empty += [] if images else [path.name]
             elif path.suffix.lower() in IMAGE_SUFFIXES:
                 self.top += 1
 
@@ -98,6 +101,8 @@ class _Walk:
             counts = [f"{n} {suffix or 'without a suffix'}" for suffix, n in self.others.items()]
             kinds = ", ".join(IMAGE_SUFFIXES)
             found.append(f"files left out: {_some(counts)} (images are {kinds})")
+        if self.empty:
+            found.append(f"folders without images, which are no classes: {_some(self.empty)}")
         if self.top:
             found.append(f"images left out that lie in no folder of a class: {self.top}")
         if self.loops:
@@ -172,6 +177,10 @@ def _notes_on(folders: Sequence[tuple[str, ...]]) -> list[str]:
     notes = [
         f"{name!r} is taken for a class: remove its folder if it is none"
         for name in sorted({names[0] for names in folders if is_blank(names[0])})
+    ]
+    notes += [
+        f"the folder {name!r} is taken for the class {clean(name)!r}"
+        for name in sorted({names[0] for names in folders if clean(names[0]) != names[0]})
     ]
     parts = sorted({name for names in folders for name in names[1:] if _PART.fullmatch(name)})
     if parts:
