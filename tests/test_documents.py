@@ -13,6 +13,8 @@ import pytest
 import typer
 
 from edgekd import errors
+from edgekd.bench.result import SCHEMA_VERSION
+from edgekd.bundle.manifest import FORMAT_VERSION
 from edgekd.cli import app
 from edgekd.distill.methods import method_names
 from edgekd.resources import recipe_names
@@ -101,6 +103,12 @@ def test_scripts_links_and_make_targets_are_there() -> None:
             assert "://" in path or (document.parent / path).exists(), (document.name, path)
         for target in re.findall(r"(?:`|^    )make ([a-z]+)", text, re.MULTILINE):
             assert target in targets, (document.name, target)
+
+
+def test_versions_in_the_changelog_are_those_of_the_formats() -> None:
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1]
+    assert re.findall(r"format version ([\d.]+)", text) == [FORMAT_VERSION]
+    assert re.findall(r"schema version ([\d.]+)", text) == [SCHEMA_VERSION]
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
