@@ -74,7 +74,7 @@ class ImageFiles:
         return name
 
     def _at(self, path: str) -> str | None:
-        if (self.root / path).is_file():
+        if _is_file(self.root / path):
             return path
         return self._lenient(path) or (
             self._lenient(posixpath.normpath(path.replace("\\", "/"))) if "\\" in path else None
@@ -97,7 +97,7 @@ class ImageFiles:
             for one in listing.get(_key(last + suffix), ())
             if _stem(one) == clean(last)
         ]
-        files = [one for one in files if (self.root / folder / one).is_file()]
+        files = [one for one in files if _is_file(self.root / folder / one)]
         if len(files) > 1:
             message = f"{path!r} may be any of {', '.join(sorted(files))} in {self.root / folder}"
             raise ImageError(message, "write the suffix in the table")
@@ -107,9 +107,8 @@ class ImageFiles:
         """Names in a folder by their key."""
         if folder not in self._listings:
             listing = defaultdict(list)
-            path = self.root / folder
-            for entry in sorted(path.iterdir()) if path.is_dir() else ():
-                listing[_key(entry.name)].append(entry.name)
+            for name in _names(self.root / folder):
+                listing[_key(name)].append(name)
             self._listings[folder] = listing
         return self._listings[folder]
 
@@ -151,6 +150,20 @@ def _missing(table: Path, missing: Sequence[tuple[int, str]], root: Path, hint: 
     elif PureWindowsPath(name).drive:
         hint = "give paths relative to the folder of the images"
     return ImageError(message, hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (OSError, ValueError):
+        return []
 
 
 def _key(name: str) -> str:

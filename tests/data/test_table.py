@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing import fuzz
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgekd.bench.labelled import data_of_csv
 from edgekd.data import load_dataset
+from edgekd.data.table import read_table
 from edgekd.errors import ImageError, InputError
 
 COMPOSED = "häßlich"
@@ -134,10 +138,34 @@ def test_every_missing_image_is_counted(read: Read, root: Path) -> None:
 @READERS
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("https://host/a.jpg", "fetch the images"), ("C:\\photos\\a.jpg", "relative to the folder")],
+    [
+        ("https://host/a.jpg", "fetch the images"),
+        ("C:\\photos\\a.jpg", "relative to the folder"),
+        ("x" * 300, "correct the line"),
+        ("deep/" * 2000, "correct the line"),
+    ],
 )
 def test_images_that_lie_elsewhere(read: Read, root: Path, name: str, said: str) -> None:
     assert said in refusal(read, table(root, "image,label", f"{name},mel", *ROWS[1:])).hint
+
+
+CELLS = st.text(alphabet='abc.jpg,;|\t"\n\r \0é\u0301/\\#nan_-', max_size=120)
+
+
+@given(st.one_of(st.binary(max_size=200), CELLS.map(lambda t: f"image,label\n{t}".encode())))
+@fuzz(100)
+def test_any_bytes_are_a_table_or_refused_in_two_lines(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.csv"
+    file.write_bytes(content)
+    try:
+        rows = read_table(file, ("image", "label"))
+    except InputError as error:
+        assert error.hint
+        assert "\n" not in error.message + error.hint
+    else:
+        assert all({"image", "label"} <= set(row) for row in rows)
 
 
 @READERS
