@@ -36,7 +36,7 @@ emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, need
 abuse: setup ## The runtime's long tests: many threads, many openings; some minutes
 	$(BIN)/python -m pytest -m abuse -rP tests/abuse $(ARGS)
 
-fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; some minutes
+fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; minutes. `.ci/run` has a short one
 	$(BIN)/python tests/abuse/fuzz.py $(ARGS)
 
 lint: setup ## Style, types, which room may import which, and the Dockerfile
@@ -51,7 +51,7 @@ format: setup ## Lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint test ## What CI runs
+check: lint test ## The linters and the tests
 
 clean: ## Remove what was made, but not your runs
 	rm -rf $(VENV) .edgekd-cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -241,7 +241,20 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
-        raise InputError(f"{where}: {text}", "correct the value") from error
+        text = re.sub(r" - at `key` in `\$\.?(.*?)`", r" (at a key of \1)", text)
+        raise InputError(f"{where}: {text}", _remedy(text)) from error
+
+
+def _remedy(text: str) -> str:
+    """What to do about a value of a wrong type, which is often YAML's reading of plain words."""
+    if re.search(r"Expected `str[^`]*`, got `(bool|int|float|null|date|datetime|time)`", text):
+        return (
+            "put quotes around it: YAML takes no, yes, on, off, null, numbers and dates for "
+            'something else than text, so write "no" and "0"'
+        )
+    if re.search(r"Expected `array[^`]*`, got `str`", text):
+        return "write a list: [one, two]"
+    return "correct the value"
 
 
 def fingerprint(*parts: Any) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekd.bench.request import BenchData
-from edgekd.data.table import read_table, require_columns, resolve_image
-from edgekd.errors import ImageError, InputError
+from edgekd.data.labelled_rows import labelled_rows
 from edgekd.models.card import ModelCard, read_own_split
 
 __all__ = ["data_of_csv", "data_of_run"]
@@ -32,27 +31,20 @@ def data_of_csv(
         root: Folder of the images; by default that of the table.
 
     Raises:
-        InputError: The table or a column is missing, or a label is none of the classes.
-        ImageError: An image is missing.
+        InputError: The table or a column is missing, a label is none of the classes, or an image
+            is listed twice.
+        ImageError: Images are missing.
     """
-    rows = read_table(file)
-    require_columns(file, rows, (image_column, label_column))
     folder = root or file.parent
-    images = []
-    for number, row in enumerate(rows, start=2):
-        label = row[label_column].strip()
-        if label not in classes:
-            message = (
-                f"line {number} of {file} has the class {label!r}, which the model does not know"
-            )
-            raise InputError(message, f"the model knows: {', '.join(classes)}")
-        image = resolve_image(folder, row[image_column].strip())
-        if image is None:
-            message = (
-                f"line {number} of {file} names {row[image_column]!r}, which is not in {folder}"
-            )
-            raise ImageError(message, "correct the line, or give the folder with --image-root")
-        images.append((folder / image, classes.index(label)))
+    rows = labelled_rows(
+        file,
+        folder,
+        image_column=image_column,
+        label_column=label_column,
+        classes=classes,
+        hint="correct the line, or give the folder with --image-root",
+    )
+    images = [(folder / row.image, classes.index(row.label)) for row in rows]
     return BenchData(file.stem, "csv", classes, images, ordered)
 
 

@@ -13,6 +13,9 @@ from edgekd.cli.console import emit_json, say, ticker
 
 __all__ = ["evaluate"]
 
+_SIZE = 256
+"""Pixels at which images are decoded again once one of them proved damaged."""
+
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A bundle, or a checkpoint's folder.")],
@@ -33,6 +36,8 @@ def evaluate(
     from edgekd.bench import evaluate as accuracy
     from edgekd.bench.labelled import data_of_csv
     from edgekd.bench.report import print_table
+    from edgekd.data.damage import refuse_damaged
+    from edgekd.errors import ImageError
 
     known = accuracy.classes_of(model)
     data = data_of_csv(
@@ -51,7 +56,11 @@ def evaluate(
         done += count
         tick(done, total)
 
-    found = accuracy.evaluate(model, data, command=shlex.join(sys.argv), step=step)
+    try:
+        found = accuracy.evaluate(model, data, command=shlex.join(sys.argv), step=step)
+    except ImageError:
+        refuse_damaged([path for path, _ in data.images], _SIZE)
+        raise
     if predictions is not None:
         found.write_predictions(predictions)
         say(f"wrote {predictions}")

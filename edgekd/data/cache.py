@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.data.damage import damaged_error, load_images
 from edgekd.data.dataset import Dataset
 from edgekd.errors import ImageError
 from edgekd.files import cache_folder, sha256_of
 from edgekd.recipe import fingerprint
-from edgekd.runtime.preprocess import RULE, load_image
+from edgekd.runtime.preprocess import RULE
 from edgekd.seals import keep, keep_bytes
 
 __all__ = ["cache_folder", "content_sha256", "decode_images", "decoded"]
@@ -67,13 +68,20 @@ def content_sha256(dataset: Dataset) -> str:
 def decode_images(
     paths: Sequence[Path], size: int, progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """The images of `paths` as the network gets them, uint8 [N, size, size, 3]."""
+    """The images of `paths` as the network gets them, uint8 [N, size, size, 3].
+
+    Raises:
+        ImageError: Images are missing or damaged: the first of them and how many there are.
+    """
     images = np.empty((len(paths), size, size, 3), np.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for index, image in enumerate(pool.map(lambda path: load_image(path, size), paths)):
-            images[index] = image
-            if progress:
-                progress(index + 1, len(paths))
+    damaged = []
+    for index, loaded in enumerate(load_images(paths, size, progress)):
+        if isinstance(loaded, ImageError):
+            damaged.append((str(paths[index]), loaded))
+        else:
+            images[index] = loaded
+    if damaged:
+        raise damaged_error(damaged, len(paths))
     return images
 
 

@@ -87,7 +87,7 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
 
 def _samples(request: RunRequest, networks: Sequence[ModelSection]) -> RunSamples:
     """The images of a run, decoded once its networks are known to be able to learn from them."""
-    split = load_split(request.recipe)
+    split = load_split(request.recipe, request.say)
     for model in networks:
         check_model(model, len(split.dataset.classes), request.recipe.image_size)
     return decode_samples(request.recipe, split, request.tick)

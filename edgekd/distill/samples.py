@@ -86,22 +86,27 @@ class RunSamples:
         return tuple(found[label] for label in range(len(self.classes)))
 
 
-def load_samples(recipe: Recipe, progress: Progress | None = None) -> RunSamples:
-    """Read, part and decode the images of a recipe.
+def load_samples(
+    recipe: Recipe, progress: Progress | None = None, say: Callable[[str], None] | None = None
+) -> RunSamples:
+    """Read, part and decode the images of a recipe; `say` takes the data set's notes.
 
     Raises:
         InputError: The data set cannot be read, or a part that training needs is empty.
     """
-    return decode_samples(recipe, load_split(recipe), progress)
+    return decode_samples(recipe, load_split(recipe, say), progress)
 
 
-def load_split(recipe: Recipe) -> Split:
-    """Read and part the images of a recipe, without decoding one.
+def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Split:
+    """Read and part the images of a recipe, without decoding one; `say` takes its notes.
 
     Raises:
         InputError: The data set cannot be read, or a part that training needs is empty.
     """
     split = split_dataset(load_dataset(recipe.data), recipe.split)
+    if say:
+        for note in split.dataset.notes:
+            say(f"note: {note}")
     for part in ("train", "validation"):
         if not split.indices(part):
             message = f"the {part} part of {split.dataset.name} is empty"

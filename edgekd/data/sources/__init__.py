@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from edgekd.data.dataset import Dataset
+from edgekd.data.groups import grouped
 from edgekd.data.subclasses import LabelSection, relabelled
 from edgekd.errors import InputError
 from edgekd.recipe import convert
@@ -41,7 +42,8 @@ def load_dataset(section: dict[str, Any]) -> Dataset:
         message = f"there is no data source {name!r}"
         raise InputError(message, f"{hint}`data.source` is one of: {', '.join(SOURCES)}")
     module = importlib.import_module(SOURCES[name])
-    dataset: Dataset = module.load(convert(options, module.Config, f"data source {name}"))
+    loaded: Dataset = module.load(convert(options, module.Config, f"data source {name}"))
+    dataset = grouped(loaded)
     if not labels:
         return dataset
     return relabelled(dataset, convert(labels, LabelSection, "`data`"))
