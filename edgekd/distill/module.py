@@ -20,10 +20,11 @@ from edgekd.distill.optimisation import Better, make_optimizer, rate_of_epoch, s
 from edgekd.distill.processes import mean_of_each
 from edgekd.distill.samples import EpochSampler, Item, PartDataset, RunSamples
 from edgekd.distill.tasks import Task
+from edgekd.errors import InputError
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection
 
-__all__ = ["StageModule", "trained_state"]
+__all__ = ["StageModule", "total_of", "trained_state"]
 
 
 class StageModule(LightningModule):
@@ -122,7 +123,7 @@ class StageModule(LightningModule):
             self._note(self.stage.step(self, sample))
             return None
         terms = self.stage.objective(sample)
-        loss = _total(terms)
+        loss = total_of(terms, self.stage)
         self._note({"loss": loss, **terms, **self.method.noted()})
         return loss
 
@@ -154,7 +155,7 @@ class StageModule(LightningModule):
             self._collect(pixels_of(images), targets)
             return
         sample = Batch(pixels_of(images), targets, indices, self.current_epoch)
-        loss = _total(self.stage.criterion(sample)).detach()
+        loss = total_of(self.stage.criterion(sample), self.stage).detach()
         self._losses.append(
             torch.stack((loss.double() * len(targets), targets.new_tensor(len(targets))))
         )
@@ -228,7 +229,17 @@ class StageModule(LightningModule):
         self.history = list(checkpoint.get("history", []))
 
 
-def _total(terms: Terms) -> Tensor:
+def total_of(terms: Terms, stage: Stage) -> Tensor:
+    """The sum of a stage's loss terms.
+
+    Raises:
+        InputError: One is in half precision, in which a difference of outputs is mostly rounding.
+    """
+    for name, term in terms.items():
+        if torch.finfo(term.dtype).bits < 32:
+            kind = str(term.dtype).removeprefix("torch.")
+            message = f"the term {name} of the stage {stage.name} is {kind}"
+            raise InputError(message, "compute it under `losses.precision.full_precision`")
     return torch.stack(list(terms.values())).sum()
 
 

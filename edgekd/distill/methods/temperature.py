@@ -14,7 +14,7 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from edgekd.distill.losses.li2023 import Rise, bounded_temperature, reversal, reversed_gradient
-from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.losses.precision import full_precision
 from edgekd.recipe import Section
 
 __all__ = [
@@ -103,13 +103,12 @@ class _LearntTemperature(Softening):
     def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
         """θ, one for all images [] or one for each [B]."""
 
+    @full_precision
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> Tensor:
         """T of these logits; its gradient is reversed, that of the student is not."""
         section = self.section
         factor = reversal(epoch + 1, section.epochs, section.rise)
-        # Near 16, bfloat16 knows temperatures to a sixteenth alone.
-        raw = at_least_float32(self.raw(student, teacher))
-        raw = reversed_gradient(raw, factor)
+        raw = reversed_gradient(self.raw(student, teacher), factor)
         found = bounded_temperature(raw, section.floor, section.span)
         self._latest = found.detach().mean()
         return found
