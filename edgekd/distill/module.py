@@ -11,12 +11,17 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 
 from edgekd.data.augment import augment
 from edgekd.distill.methods import Batch, Method, Stage, Terms
-from edgekd.distill.optimisation import Better, make_optimizer, rate_of_epoch, stalled
+from edgekd.distill.optimisation import (
+    Better,
+    make_optimizer,
+    one_cycle,
+    rate_of_epoch,
+    stalled,
+)
 from edgekd.distill.processes import mean_of_each
 from edgekd.distill.samples import EpochSampler, Item, PartDataset, RunSamples
 from edgekd.distill.tasks import Task
@@ -59,6 +64,7 @@ class StageModule(LightningModule):
         self._steps = 0
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
+        self._peaks: list[float] = []
         method.requires_grad_(False)
         for module in stage.trained:
             module.requires_grad_(True)
@@ -197,25 +203,22 @@ class StageModule(LightningModule):
     # Optimisation --------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimiser; the one cycle (Smith & Topin 2018) is stepped each batch."""
+        """The stage's optimiser; the one cycle is stepped each batch."""
         optimizer = make_optimizer(self.stage.trained, self.fit)
+        self._peaks = [group["lr"] for group in optimizer.param_groups]
         if self.fit.schedule != "one_cycle":
             return optimizer
-        scheduler = OneCycleLR(
-            optimizer,
-            max_lr=self.fit.learning_rate,
-            total_steps=max(int(self.trainer.estimated_stepping_batches), 2),
-            pct_start=self.fit.warmup,
-        )
+        scheduler = one_cycle(optimizer, self.fit, int(self.trainer.estimated_stepping_batches))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def _set_rate(self) -> None:
+        """That of the epoch; a group with a peak of its own keeps its share."""
         rate = rate_of_epoch(self.fit, self.scores, self.better)
         if rate is None:
             return
         for optimizer in self.trainer.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            for group, peak in zip(optimizer.param_groups, self._peaks, strict=True):
+                group["lr"] = rate * (peak / self.fit.learning_rate)
 
     # Training checkpoints ------------------------------------------------------------------
 
