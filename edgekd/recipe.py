@@ -93,9 +93,10 @@ class FitSection(Section, frozen=True, kw_only=True):
         batch_size: Images of a step.
         optimizer: `adamw`, or `sgd` with momentum.
         learning_rate: Its peak.
-        momentum: Of SGD.
+        momentum: Of SGD, under every schedule.
         weight_decay: Not on biases and norms.
-        schedule: `one_cycle`; `plateau` (a tenth after `patience` epochs without a better
+        schedule: `one_cycle` (Smith & Topin 2018; with AdamW its β₁ falls from 0.95 to 0.85 and
+            comes back); `plateau` (a tenth after `patience` epochs without a better
             validation score); or `steps` (a tenth at each of `milestones`).
         warmup: Share of the steps in which the one cycle rises.
         patience: Epochs, for `plateau`.
