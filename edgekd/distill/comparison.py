@@ -144,7 +144,7 @@ def _row(predictions: Predictions, number: int) -> MethodRow:
         versus_undistilled=compared.gain(balanced_accuracy_of) if compared else None,
         sensitivity_versus_undistilled=compared.recalls() if compared else {},
         kappa_versus_undistilled=(
-            compared.gain(quadratic_kappa_of) if compared and facts.ordered else None
+            compared.gain(quadratic_kappa_of, largest=2.0) if compared and facts.ordered else None
         ),
         f1=_spreads(class_f1_of(confusions).tolist(), facts.classes),
         f1_versus_undistilled=compared.f1() if compared else {},
@@ -160,11 +160,11 @@ class _Compared:
         self._labels, self._groups = predictions.labels, predictions.groups
         self._before, self._after = predictions.decided(0), predictions.decided(number)
 
-    def gain(self, statistic: Statistic, family: int = 1) -> Estimate:
+    def gain(self, statistic: Statistic, family: int = 1, largest: float = 1.0) -> Estimate:
         """What the method has more than the undistilled student."""
         found = seeds_difference(
             statistic, self._before, self._after, self._labels, len(self._classes),
-            groups=self._groups, family=family,
+            groups=self._groups, family=family, largest=largest,
         )  # fmt: skip
         return Estimate(**found._asdict())
 

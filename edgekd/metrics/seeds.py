@@ -34,6 +34,7 @@ def seeds_difference(
     *,
     groups: Integers | None = None,
     family: int = 1,
+    largest: float = 1.0,
 ) -> Interval:
     """The statistic of `second` minus that of `first`, means over seeds, with a 95 % interval.
 
@@ -64,6 +65,8 @@ def seeds_difference(
         classes: K.
         groups: Lesion or patient of each image [N], as numbers; by default each is its own.
         family: Number of intervals that hold together.
+        largest: Difference that is possible; bounds do not go beyond it. 1 for a statistic of
+            0…1, 2 for one of −1…1.
 
     Returns:
         No value where the statistic has none. No bounds with a single seed of either method, where
@@ -83,7 +86,9 @@ def seeds_difference(
         return Interval(value)
     drawn = _Draw.of(targets, np.arange(targets.size) if groups is None else groups)
     half = _half_width(methods, drawn, family)
-    return Interval(value) if half is None else Interval(value, value - half, value + half)
+    if half is None:
+        return Interval(value)
+    return Interval(value, max(value - half, -largest), min(value + half, largest))
 
 
 class _Method(NamedTuple):
