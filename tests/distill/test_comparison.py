@@ -74,13 +74,17 @@ def predictions(
 
 
 def better(seeds: int = 3, images: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Decisions [2, seeds, N] and labels [N]: the second method misses fewer of both classes."""
+    """Decisions [2, seeds, N] and labels [N]: the second method misses fewer of both classes.
+
+    Of 100 benign ones 20 fewer and ten more, of 100 malignant ones 20.
+    """
     labels = np.arange(images) % 2
     decided = np.tile(labels, (2, seeds, 1))
     for method, wrong in enumerate((60, 20)):
         for seed in range(seeds):
             missed = np.arange(5 * seed, 5 * seed + wrong)
             decided[method, seed, missed] = 1 - labels[missed]
+    decided[0, :, images - 20 :: 2] = 1
     return decided, labels
 
 
@@ -121,8 +125,20 @@ def test_a_method_that_is_better_gains(sign: int) -> None:
         assert sign * gain.value > 0, name
         assert gain.low < gain.value < gain.high
         assert (gain.low > 0) == (sign > 0), name
-    for name in ("balanced accuracy", "sensitivity benign", "sensitivity malignant"):
-        assert found[name].value == pytest.approx(sign * 0.2)
+    assert found["balanced accuracy"].value == pytest.approx(sign * 0.25)
+    assert found["sensitivity benign"].value == pytest.approx(sign * 0.3)
+    assert found["sensitivity malignant"].value == pytest.approx(sign * 0.2)
+
+
+def test_a_kappa_may_differ_by_two() -> None:
+    labels = np.arange(40) % 2
+    decided = np.tile(labels, (2, 2, 1))
+    for method, wrong in enumerate(((2, 18), (20, 34))):
+        for seed, count in enumerate(wrong):
+            decided[method, seed, :count] ^= 1
+    found = gains(row_of(comparison_of(predictions(decided, labels, ordered=True))))
+    assert found["kappa"].low == -2.0
+    assert found["balanced accuracy"].low == -1.0
 
 
 def test_gains_are_differences_of_the_rows() -> None:
@@ -203,7 +219,7 @@ def test_one_seed_has_no_intervals_and_says_why(folds: int) -> None:
     )
     text = markdown(found)
     assert text.endswith(f"\n{found.notes[0]}\n")
-    assert "| +20.0 |" in text
+    assert "| +25.0 |" in text
     assert "beyond chance" not in text
 
 
