@@ -13,14 +13,12 @@ from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.precision import LADDER, RESCUED
 from edgekd.lower.source import Source
-from edgekd.lower.store import code_sha256, tool_versions
+from edgekd.lower.store import code_sha256, providers_of, tool_versions
 from edgekd.lower.watch import Lines, Watch
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "Plan", "plans_of"]
-
-_CODE = ("lower", "metrics", "bundle", "runtime", "targets.py")
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def plans_of(
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
-        request.all_rungs, request.rescue, code_sha256(*_CODE), tool_versions(),
+        request.all_rungs, request.rescue, code_sha256(), tool_versions(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
@@ -112,7 +110,8 @@ def plans_of(
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            key = fingerprint(made_from, own, ladder, _checkers(own))
+            tools = (_checkers(own), providers_of(own.backend))
+            key = fingerprint(made_from, own, ladder, tools)
             plans.append(Plan(own, ladder, path, key))
     _refuse_idle_rescue(request, plans)
     return plans

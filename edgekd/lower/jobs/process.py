@@ -118,6 +118,8 @@ class _Running:
                 except BaseException:
                     _end(process)
                     raise
+            if self._closed:  # it did not fail: it was ended
+                raise KeyboardInterrupt
         finally:
             with self._lock:
                 self._processes.discard(process)
