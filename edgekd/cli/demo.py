@@ -37,7 +37,7 @@ def demo(
     )
     result = run_benchmark(request)
     write_result(out / "report.json", result)
-    write_page([result], out / "report.html")
+    write_page([result], out / "report.html", images=subjects.data.find)
     print_table(result)
     print(f"{out / 'report.html'}")
 
