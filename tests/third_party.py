@@ -68,6 +68,15 @@ class Full(OnnxBackend):
         raise OSError(errno.ENOSPC, "No space left on device", str(out))
 
 
+class Finishing(OnnxBackend):
+    name = "finishing"
+    completion = "finish-on-device"
+
+    def finish(self, bundle, say, *, evidence=None):
+        say(f"finishing {bundle.name} by {evidence}")
+        return bundle / "manifest.json"
+
+
 class Sleeping(OnnxBackend):
     name = "sleeping"
 
@@ -82,6 +91,7 @@ unlucky = third_party_backends:Unlucky
 crashing = third_party_backends:Crashing
 toolless = third_party_backends:Toolless
 full = third_party_backends:Full
+finishing = third_party_backends:Finishing
 sleeping = third_party_backends:Sleeping
 unimportable = third_party_of_none:Backend
 unfit = third_party_backends:Path

@@ -21,7 +21,9 @@ CRITICAL_LIMIT = 0.05
 
 
 def build(
-    target: Annotated[str, typer.Option(help="A target, several with commas, or `all`.")],
+    target: Annotated[
+        str | None, typer.Option(help="A target, several with commas, or `all`.")
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="The student's checkpoint, or the folder of its run.")
     ] = None,
@@ -70,13 +72,14 @@ def build(
 ) -> None:
     """Lower a student to the bundle of each target; a file that loses too much fails (exit 4)."""
     if on_device is not None:
-        from edgekd.lower.engine.finish import finish_on_device
+        from edgekd.lower.finish import finish_bundle
 
-        finished = finish_on_device(on_device, say, evidence=evidence)
+        finished = finish_bundle(on_device, say, evidence=evidence, target=target)
         say(f"finished {finished}")
         return
-    if model is None or out is None:
-        raise InputError("--model and --out are needed", "or --on-device BUNDLE to finish one")
+    if target is None or model is None or out is None:
+        message = "--target, --model and --out are needed"
+        raise InputError(message, "or --on-device BUNDLE to finish one")
     from edgekd.cli.build_table import watching
     from edgekd.lower.build import build_all, worst_of
     from edgekd.lower.plan import BuildRequest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "Calibration",
     "CheckedBackend",
     "Completion",
+    "FinishingBackend",
     "UnconvertibleError",
     "check_request",
     "converting",
@@ -57,8 +58,8 @@ class Backend(Protocol):
         completion: See `Completion`.
 
     A backend may have an attribute `scanned`: precisions that make use of calibration images
-    without needing them (see `reads_calibration`). One whose engine only the device can build may
-    be a `CheckedBackend`.
+    without needing them (see `reads_calibration`). One whose engine only the device can build is a
+    `FinishingBackend`, and may be a `CheckedBackend`.
     """
 
     name: str
@@ -118,6 +119,29 @@ class CheckedBackend(Protocol):
 
     def checkers(self) -> dict[str, str]:
         """Versions of what checks, by distribution; empty where nothing can."""
+
+
+@runtime_checkable
+class FinishingBackend(Protocol):
+    """A backend whose bundles are finished on the device, by `edgekd build --on-device`."""
+
+    def finish(
+        self, bundle: Path, say: Callable[[str], None], *, evidence: Path | None = None
+    ) -> Path:
+        """Build the engine of a bundle on this device and put it in, whole or not at all.
+
+        Args:
+            bundle: The bundle's folder.
+            say: Told what is done now.
+            evidence: What the engine is judged by; None looks beside the bundle.
+
+        Returns:
+            The manifest's path.
+
+        Raises:
+            GateFailedError: The engine's answers are not the student's.
+            EdgekdError: It cannot be built here.
+        """
 
 
 def reads_calibration(backend: Backend, variant: Variant) -> bool:
