@@ -200,9 +200,10 @@ def _tell_missing(results: list[Result]) -> None:
         hint = "check it with `edgekd doctor --device`; the same command goes on from here"
         raise DeviceUnreachableError(stops["unreachable"], hint)
     if "lacking" in stops:
-        error = MissingDependencyError("a package", "tflite", "measure there")
-        error.message, error.hint = stops["lacking"], "install it there, or give --wheelhouse"
-        raise error
+        hint = "install it there, or give --wheelhouse"
+        raise MissingDependencyError(
+            "a package", "tflite", "measure there", message=stops["lacking"], hint=hint
+        )
     if stops:
         raise KeyboardInterrupt
 

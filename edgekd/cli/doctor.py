@@ -55,11 +55,12 @@ def _mark(finding: Finding) -> str:
 def _refusal(finding: Finding) -> EdgekdError:
     """What a script is told by the exit code."""
     if finding.package:
-        missing = MissingDependencyError(finding.package, finding.extra, finding.ability)
-        if not finding.extra:  # none of edgekd's brings it: the detail says what to do
-            missing.message = f"this machine cannot {finding.ability}"
-            missing.hint = finding.detail
-        return missing
+        if finding.extra:
+            return MissingDependencyError(finding.package, finding.extra, finding.ability)
+        message = f"this machine cannot {finding.ability}"
+        return MissingDependencyError(
+            finding.package, "", finding.ability, message=message, hint=finding.detail
+        )
     return DeviceUnreachableError(f"this machine cannot {finding.ability}", finding.detail)
 
 

@@ -54,8 +54,9 @@ class Climb:
 
     @property
     def wants_rescue(self) -> bool:
-        """Whether weights that were trained on would be judged: as int8, and only there."""
-        return RESCUED in self.plan.ladder and self.wants_int8
+        """Whether weights that were trained on would be judged: as int8, where it can be made."""
+        made = [step.candidate.variant.precision for step in self.steps if step.rung.gate]
+        return RESCUED in made and self.wants_int8
 
     def settle(self) -> None:
         """Give up where no file could be judged, and safer ones than the missing were tried."""

@@ -54,10 +54,10 @@ def _loaded(entry: EntryPoint) -> Backend:
     try:
         backend = entry.load()()
     except ImportError as error:
-        missing = MissingDependencyError(error.name or owner, "lower", "load a backend")
-        missing.message = f"the backend {entry.name} of {owner} does not import: {error}"
-        missing.hint = hint
-        raise missing from error
+        message = f"the backend {entry.name} of {owner} does not import: {error}"
+        raise MissingDependencyError(
+            error.name or owner, "lower", "load a backend", message=message, hint=hint
+        ) from error
     except Exception as error:
         message = f"the backend {entry.name} of {owner} cannot be loaded: {error!r}"
         raise ArtefactError(message, hint) from error

@@ -128,10 +128,10 @@ def _loaded(entry: EntryPoint) -> Opener:
     try:
         opener = entry.load()
     except ImportError as error:
-        missing = MissingDependencyError(error.name or owner, "onnx", "open a model file")
-        missing.message = f"the session {entry.name} of {owner} does not import: {error}"
-        missing.hint = hint
-        raise missing from error
+        message = f"the session {entry.name} of {owner} does not import: {error}"
+        raise MissingDependencyError(
+            error.name or owner, "onnx", "open a model file", message=message, hint=hint
+        ) from error
     except Exception as error:
         message = f"the session {entry.name} of {owner} cannot be loaded: {error!r}"
         raise ArtefactError(message, hint) from error
