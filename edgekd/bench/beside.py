@@ -75,9 +75,10 @@ def _with_flips(row: Row, student: Entry, entry: Entry, data: BenchData) -> Row:
     order = changed[
         np.argsort(-np.abs(before[changed] - after[changed]).max(axis=1), kind="stable")
     ]
+    names = data.names
     flips = [
         Flip(
-            image=data.paths[index].name,
+            image=names[index],
             label=data.classes[data.labels[index]],
             student=_shares(data.classes, before[index].tolist()),
             artefact=_shares(data.classes, after[index].tolist()),

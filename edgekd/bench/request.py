@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +44,20 @@ class BenchData:
     def labels(self) -> list[int]:
         """The labels, in order."""
         return [label for _, label in self.images]
+
+    @property
+    def names(self) -> list[str]:
+        """What each image is called: its path below the folder that all of them share."""
+        if not self.images:
+            return []
+        root = Path(os.path.commonpath([path.parent for path in self.paths]))
+        return [path.relative_to(root).as_posix() for path in self.paths]
+
+    def find(self, name: str) -> Path | None:
+        """The only image whose path ends in that name; None where there is none or several."""
+        parts = Path(name).parts
+        found = [path for path in self.paths if parts and path.parts[-len(parts) :] == parts]
+        return found[0] if len(found) == 1 else None
 
     def limited(self, limit: int | None) -> BenchData:
         """At most `limit` images, evenly taken over the classes; always the same ones."""

@@ -31,10 +31,11 @@ __all__ = [
     "Minute",
     "Result",
     "Row",
+    "Stop",
     "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
 SPAN_END_TO_END = "encoded photo in memory to the decision"
@@ -209,11 +210,18 @@ class DataFacts(_Section, frozen=True, kw_only=True):
     classes: list[str] = []
 
 
+class Stop(_Section, frozen=True, kw_only=True):
+    """What ended a run before everything was measured, and what is said of it."""
+
+    kind: Literal["interrupted", "unreachable", "lacking"]
+    message: str
+
+
 class Result(_Section, frozen=True, kw_only=True):
     """One run of the harness on one device.
 
     `missing` says what was asked for and not measured, in sentences; the same command goes on
-    from there.
+    from there. `stop` is null where the run came to its end.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -223,4 +231,5 @@ class Result(_Section, frozen=True, kw_only=True):
     data: DataFacts
     rows: list[Row]
     missing: list[str] = []
+    stop: Stop | None = None
     host: dict[str, Any] = {}

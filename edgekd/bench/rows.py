@@ -21,7 +21,7 @@ from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
 from edgekd.metrics import softmax, wilson
 
-__all__ = ["Entry", "bundle_entry", "checkpoint_entry", "unanswered"]
+__all__ = ["Entry", "RunInterruptedError", "bundle_entry", "checkpoint_entry", "unanswered"]
 
 BATCH = 64
 _CHUNK = 256
@@ -30,6 +30,12 @@ _CHUNK = 256
 Logits = NDArray[np.float32]
 Step = Callable[[int], None]
 """Told how many images are done."""
+
+
+class RunInterruptedError(EdgekdError):
+    """The user ended the run before this was measured."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Decision(_Section, frozen=True, kw_only=True):
         energy_threshold: Inputs with a higher energy are out of distribution.
         energy_kept: Share of the fitting images that `energy_threshold` was asked to keep.
         conformal_quantile: Classes whose conformal score (1 minus the probability) is not above
-            it cannot be excluded.
+            it cannot be excluded, nor can the top class or one that reaches its threshold.
         conformal_coverage: Share of images whose true class `conformal_quantile` was asked not
             to exclude, 1 - α.
         fitted_on: Which images it was fitted on: part, number, hash.

@@ -51,6 +51,15 @@ app.command("bench")(bench.bench)
 app.command("report")(report.report)
 
 
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return _INTERRUPTED
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code is 0, or that of `edgekd.errors` for what went wrong."""
     try:
@@ -59,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except SystemExit as ending:
+        if ending.code == _INTERRUPTED:  # Typer took Ctrl-C, and said nothing
+            return _interrupted()
         return ending.code if isinstance(ending.code, int) else 0
     return 0

@@ -102,14 +102,23 @@ def examine(targets: Sequence[Target]) -> list[Finding]:
         try_packages(ability, modules, extra, needed=False) for ability, modules, extra in _HOST
     ]
     for target in targets:
-        packages = _LOWER.get(target.backend, ())
-        found.append(try_packages(f"lower for {target.name}", packages, "lower", needed=False))
-        found += _examine_run(target)
+        found += _examine_target(target)
     return found
+
+
+def _examine_target(target: Target) -> list[Finding]:
+    """What edgekd's own backends need is known; any other one has to show what it can."""
+    if target.backend not in _LOWER:
+        from edgekd.doctor.third_party import examine_third_party
+
+        return examine_third_party(target)
+    packages = _LOWER[target.backend]
+    lower = try_packages(f"lower for {target.name}", packages, "lower", needed=False)
+    return [lower, *_examine_run(target)]
 
 
 def _examine_run(target: Target) -> list[Finding]:
     if target.backend == "tensorrt":
         return examine_jetson(target.name)
-    packages = _RUN.get(target.backend, ())
+    packages = _RUN[target.backend]
     return [try_packages(f"run {target.name} bundles", packages, target.extra, needed=True)]

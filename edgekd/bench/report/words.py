@@ -326,7 +326,9 @@ def plain_missing(sentence: str) -> str:
     """A sentence of `Result.missing`; where it quotes a row's flag, that one in plain words."""
     name, _, flag = sentence.partition(": ")
     code, _, detail = flag.partition(": ")
-    return f"{name}: {_SENTENCES[code].format(detail)}" if code in _SENTENCES else sentence
+    # No other flags are told as missing: an error's own "threads: …" is left as it is.
+    quoted = code.endswith("-not-measured") and code in _SENTENCES
+    return f"{name}: {_SENTENCES[code].format(detail)}" if quoted else sentence
 
 
 def hottest(row: Row) -> str:

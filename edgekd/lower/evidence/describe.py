@@ -111,7 +111,7 @@ def _lowering(target: Target, story: Story) -> Lowering:
         backend=target.backend,
         precision=candidate.variant.precision,
         completion=candidate.backend.completion,
-        completion_command=_completion_command(target, candidate),
+        completion_command=_completion_command(candidate),
         rungs=story.rungs,
         calibration=story.calibration.record() if calibrated and story.calibration else None,
         layer_harm=story.harm,
@@ -122,10 +122,10 @@ def _lowering(target: Target, story: Story) -> Lowering:
     )
 
 
-def _completion_command(target: Target, candidate: Candidate) -> str | None:
+def _completion_command(candidate: Candidate) -> str | None:
     if candidate.backend.completion == "complete":
         return None
-    return f"edgekd build --target {target.name} --on-device BUNDLE"
+    return "edgekd build --on-device BUNDLE"
 
 
 def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:

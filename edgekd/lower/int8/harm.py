@@ -10,7 +10,7 @@ import msgspec
 from edgekd.bundle import LayerHarm
 from edgekd.data import cache_folder
 from edgekd.files import pretty_json
-from edgekd.lower.store import code_sha256
+from edgekd.lower.store import code_sha256, tool_versions
 from edgekd.recipe import fingerprint
 from edgekd.seals import keep_bytes
 
@@ -26,8 +26,6 @@ RANKED_ON = 32
 SHOWN = 8
 """Lines of the ranking that are told; all of it stands in the manifest."""
 
-_CODE = ("lower/int8/simulate.py", "lower/int8/influence.py")
-
 
 def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
     """The student's layers by the harm that int8 does to each alone, most harmed first.
@@ -37,7 +35,8 @@ def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
     """
     assert lowering.calibration is not None
     card = lowering.source.card
-    key = fingerprint(card.weights_sha256, lowering.calibration.sha256, code_sha256(*_CODE))[:32]
+    tools = (code_sha256(), tool_versions())
+    key = fingerprint(card, lowering.calibration.sha256, tools)[:32]
 
     def make() -> bytes:
         ranking = _rank(lowering)
