@@ -20,6 +20,7 @@ def data_of_csv(
     ordered: bool = False,
     image_column: str = "image",
     label_column: str = "label",
+    group_column: str | None = None,
     root: Path | None = None,
 ) -> BenchData:
     """The images of a CSV, labelled in the model's class order.
@@ -30,6 +31,7 @@ def data_of_csv(
         ordered: They are grades, each one worse than the one before.
         image_column: Paths relative to `root`; the suffix may be left out.
         label_column: Class names.
+        group_column: Lesion or patient; an image whose cell is blank stands alone. None: all do.
         root: Folder of the images; by default that of the table.
 
     Raises:
@@ -37,9 +39,10 @@ def data_of_csv(
         ImageError: An image is missing.
     """
     rows = read_table(file)
-    require_columns(file, rows, (image_column, label_column))
+    named = (group_column,) if group_column else ()
+    require_columns(file, rows, (image_column, label_column, *named))
     folder = root or file.parent
-    images = []
+    images, groups = [], []
     for number, row in enumerate(rows, start=2):
         label = row[label_column].strip()
         if label not in classes:
@@ -54,7 +57,9 @@ def data_of_csv(
             )
             raise ImageError(message, "correct the line, or give the folder with --image-root")
         images.append((folder / image, classes.index(label)))
-    return BenchData(file.stem, "csv", classes, images, ordered)
+        # A line's number is no lesion's name: a space stands before it.
+        groups.append((row[group_column].strip() if group_column else "") or f" {number}")
+    return BenchData(file.stem, "csv", classes, images, ordered, groups if group_column else None)
 
 
 def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
@@ -73,4 +78,5 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
     labels = split.dataset.labels()
     paths = split.dataset.paths()
     images = [(paths[index], labels[index]) for index in chosen]
-    return BenchData(card.data.name, "test", card.classes, images, card.ordered)
+    groups = [split.dataset.samples[index].group for index in chosen]
+    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups)

@@ -34,7 +34,7 @@ __all__ = [
     "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
 SPAN_END_TO_END = "encoded photo in memory to the decision"
@@ -200,13 +200,18 @@ class Device(_Section, frozen=True, kw_only=True):
 
 
 class DataFacts(_Section, frozen=True, kw_only=True):
-    """The images that were used: which, how many, and the hash of their list."""
+    """The images that were used: which, how many, and the hash of their list.
+
+    `groups` is of how many lesions or patients they are; intervals take those as independent. It is
+    null where none are known.
+    """
 
     name: str
     split: str
     n: int
     sha256: str
     classes: list[str] = []
+    groups: int | None = None
 
 
 class Result(_Section, frozen=True, kw_only=True):

@@ -85,7 +85,9 @@ def climb_all(request: BuildRequest, lowering: Lowering, plans: Sequence[Plan]) 
 def _start(source: Source, plan: Plan) -> Climb:
     classes = source.card.classes
     critical = plan.target.critical_of(classes)
-    judged = Judged(source.logits, source.targets, classes, plan.target.gate, critical)
+    judged = Judged(
+        source.logits, source.targets, classes, plan.target.gate, critical, source.groups
+    )
     return Climb(plan, judged, [])
 
 

@@ -15,6 +15,7 @@ from edgekd.data import Split, cache_folder, decoded, read_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import whole_file
 from edgekd.lower.store import array_sha256
+from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import METRICS, SPLIT
 
@@ -66,6 +67,13 @@ class Source:
         """Class indices of the validation images [N]."""
         labels = np.array(self.split.dataset.labels(), dtype=np.int64)
         return labels[self.split.indices("validation")]
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """A number for the lesion or patient of each validation image [N]; no names."""
+        samples = self.split.dataset.samples
+        names = [samples[index].group for index in self.split.indices("validation")]
+        return group_codes(names, len(names))
 
     @cached_property
     def logits(self) -> NDArray[np.float32]:
