@@ -97,9 +97,12 @@ def judge(
 def lacking_evidence(judged: Judged) -> list[str]:
     """Why no file could pass on these images, whatever it answers; empty where one could."""
     limits, images = judged.limits, len(judged.targets)
-    few = [f"{images} validation images are fewer than {limits.min_images}"]
+    few = (
+        f"{images} validation images are fewer than {limits.min_images}: raise split.validation, "
+        "or add images"
+    )
     return [
-        *(few if images < limits.min_images else []),
+        *([few] if images < limits.min_images else []),
         *_no_certificate_for_balanced_accuracy(judged),
         *_no_certificates_for_classes(judged),
     ]
@@ -132,7 +135,8 @@ def _no_certificates_for_classes(judged: Judged) -> Iterator[str]:
         if _exceeds(_upper(one), limit):
             number = _number(one)
             if 0 < one.groups < one.n:
-                number += f", worth {int(effective_images(_upper(one)))} independent ones"
+                worth = int(round(effective_images(_upper(one)), 6))
+                number += f", worth {worth} independent ones"
             yield (
                 f"no certificate for {name}: {number}, fewer than the {least_images(limit)} that a "
                 f"limit of {_points(limit)} needs: raise split.validation, or add images of {name}"
