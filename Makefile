@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test emulated abuse fuzz lint format check clean
+.PHONY: help setup demo test emulated abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -35,6 +35,9 @@ emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, need
 
 abuse: setup ## The runtime's long tests: many threads, many openings; some minutes
 	$(BIN)/python -m pytest -m abuse -rP tests/abuse $(ARGS)
+
+simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
+	$(BIN)/python -m pytest -m simulation -rP $(ARGS)
 
 fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; minutes. `.ci/run` has a short one
 	$(BIN)/python tests/abuse/fuzz.py $(ARGS)

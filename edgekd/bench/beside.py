@@ -38,7 +38,13 @@ def _versus(
 ) -> Comparison:
     comparison = Comparison()
     if teacher_entry.logits is not None and entry.logits is not None:
-        comparison = compare(teacher_entry.logits, entry.logits, data.labels, ordered=data.ordered)
+        comparison = compare(
+            teacher_entry.logits,
+            entry.logits,
+            data.labels,
+            ordered=data.ordered,
+            groups=data.groups,
+        )
     return msgspec.structs.replace(
         comparison,
         speedup_p50=_ratio(_p50(teacher), _p50(row)),

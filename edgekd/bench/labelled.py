@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgekd.bench.request import BenchData
-from edgekd.data.labelled_rows import labelled_rows
+from edgekd.data.dataset import Dataset, Sample
+from edgekd.data.groups import grouped
+from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.text import clean
 from edgekd.models.card import ModelCard, read_own_split
 
 __all__ = ["data_of_csv", "data_of_run"]
@@ -18,6 +22,7 @@ def data_of_csv(
     ordered: bool = False,
     image_column: str = "image",
     label_column: str = "label",
+    group_column: str | None = None,
     root: Path | None = None,
 ) -> BenchData:
     """The images of a CSV, labelled in the model's class order.
@@ -28,6 +33,7 @@ def data_of_csv(
         ordered: They are grades, each one worse than the one before.
         image_column: Paths relative to `root`; the suffix may be left out.
         label_column: Class names.
+        group_column: Lesion or patient; an image whose cell is blank stands alone. None: all do.
         root: Folder of the images; by default that of the table.
 
     Raises:
@@ -41,11 +47,20 @@ def data_of_csv(
         folder,
         image_column=image_column,
         label_column=label_column,
+        columns=[group_column] if group_column else [],
         classes=classes,
         hint="correct the line, or give the folder with --image-root",
     )
     images = [(folder / row.image, classes.index(row.label)) for row in rows]
-    return BenchData(file.stem, "csv", classes, images, ordered)
+    groups = _groups(rows, clean(group_column)) if group_column else None
+    return BenchData(file.stem, "csv", classes, images, ordered, groups)
+
+
+def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
+    """Lesion or patient of each image, by the same rules as in training."""
+    samples = (Sample(row.image, row.label, row.row.written[column]) for row in rows)
+    dataset = grouped(Dataset("", Path(), (), tuple(samples)))
+    return [sample.group for sample in dataset.samples]
 
 
 def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
@@ -60,4 +75,5 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
     labels = split.dataset.labels()
     paths = split.dataset.paths()
     images = [(paths[index], labels[index]) for index in chosen]
-    return BenchData(card.data.name, "test", card.classes, images, card.ordered)
+    groups = [split.dataset.samples[index].group for index in chosen]
+    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups)

@@ -27,6 +27,8 @@ class BenchData:
         classes: Class names; labels are indices into them.
         images: Path and label of each image.
         ordered: The classes are grades, each one worse than the one before.
+        groups: The lesion or patient of each image, which intervals take as independent; None
+            where none are known.
     """
 
     name: str
@@ -34,6 +36,7 @@ class BenchData:
     classes: tuple[str, ...]
     images: Sequence[tuple[Path, int]]
     ordered: bool = False
+    groups: Sequence[str] | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -66,7 +69,8 @@ class BenchData:
             return self
         by_class = sorted(range(count), key=lambda index: (self.images[index][1], index))
         chosen = sorted(by_class[rank * count // limit] for rank in range(limit))
-        return replace(self, images=[self.images[index] for index in chosen])
+        groups = None if self.groups is None else [self.groups[index] for index in chosen]
+        return replace(self, images=[self.images[index] for index in chosen], groups=groups)
 
 
 @dataclass(frozen=True)
@@ -169,4 +173,5 @@ def data_facts(data: BenchData) -> DataFacts:
         n=len(data.images),
         sha256=digest.hexdigest(),
         classes=list(data.classes),
+        groups=None if data.groups is None else len(set(data.groups)),
     )

@@ -201,13 +201,18 @@ class Device(_Section, frozen=True, kw_only=True):
 
 
 class DataFacts(_Section, frozen=True, kw_only=True):
-    """The images that were used: which, how many, and the hash of their list."""
+    """The images that were used: which, how many, and the hash of their list.
+
+    `groups` is of how many lesions or patients they are; intervals take those as independent. It is
+    null where none are known.
+    """
 
     name: str
     split: str
     n: int
     sha256: str
     classes: list[str] = []
+    groups: int | None = None
 
 
 class Stop(_Section, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from edgekd.bench.request import BenchData, check_classes
 from edgekd.bench.result import Decisions, Estimate, Row
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
-from edgekd.metrics import softmax, wilson
+from edgekd.metrics import Metrics, softmax, wilson
 
 __all__ = ["Entry", "RunInterruptedError", "bundle_entry", "checkpoint_entry", "unanswered"]
 
@@ -96,7 +96,7 @@ def checkpoint_entry(
         size_bytes=checkpoint.size_bytes,
         sha256=card.weights_sha256,
         runtime=_torch_facts(),
-        metrics=metrics_of(logits, data.labels, data.classes, ordered=data.ordered),
+        metrics=_metrics(logits, data),
     )
     return Entry(row, logits, folder)
 
@@ -134,7 +134,7 @@ def bundle_entry(
         return Entry(row, None, path, temperature, backend, error)
     seen = [each for answer in answers for each in answer.seen]
     logits = np.array([each.logits for each in seen], np.float32)
-    metrics = metrics_of(logits / temperature, data.labels, data.classes, ordered=data.ordered)
+    metrics = _metrics(logits / temperature, data)
     row = msgspec.structs.replace(
         row, metrics=metrics, runtime=dict(answers[0].facts), decisions=_decisions(seen)
     )
@@ -177,6 +177,10 @@ def _bundle_row(manifest: Manifest, size_bytes: int) -> Row:
         size_bytes=size_bytes,
         sha256=manifest.files[manifest.model_file].sha256,
     )
+
+
+def _metrics(logits: NDArray[np.floating[Any]], data: BenchData) -> Metrics:
+    return metrics_of(logits, data.labels, data.classes, ordered=data.ordered, groups=data.groups)
 
 
 def _decisions(seen: Sequence[Seen]) -> Decisions:

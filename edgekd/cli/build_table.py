@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["summary_of", "watching"]
 
 _COLUMNS = (
-    "file", "rung", "MB", "BACC", "drop [≤ 95 %]", "worst class", "flips", "ms", "verdict",
+    "file", "rung", "MB", "BACC", "drop [bound]", "worst class", "flips", "ms", "verdict",
 )  # fmt: skip
 _NUMBERS = 6  # columns between the rung and the verdict
 

@@ -22,6 +22,10 @@ def evaluate(
     csv: Annotated[Path, typer.Option(help="Table of images and labels.")],
     image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
     label_column: Annotated[str, typer.Option(help="Column of class names.")] = "label",
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Column of lesions or patients, which intervals take as independent."),
+    ] = None,
     image_root: Annotated[
         Path | None, typer.Option(help="Folder of the images; by default that of the table.")
     ] = None,
@@ -46,6 +50,7 @@ def evaluate(
         ordered=known.ordered,
         image_column=image_column,
         label_column=label_column,
+        group_column=group_column,
         root=image_root,
     )
     tick, total = ticker("images"), len(data.images)

@@ -103,7 +103,13 @@ def _evaluate(trained: Trained) -> dict[str, Metrics]:
     task = resolve_task(trained.recipe.task)
     ordered = samples.split.dataset.ordered
     return {
-        part: task.evaluate(logits_of(network, images), labels, samples.classes, ordered=ordered)
+        part: task.evaluate(
+            logits_of(network, images),
+            labels,
+            samples.classes,
+            ordered=ordered,
+            groups=samples.groups(part),
+        )
         for part in ("validation", "test")
         for images, labels in [samples.part(part)]
         if len(labels)

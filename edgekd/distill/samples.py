@@ -63,6 +63,11 @@ class RunSamples:
         chosen = np.array(self.split.indices(name), dtype=np.int64)
         return self.images[chosen], self.labels[chosen]
 
+    def groups(self, name: str) -> list[str]:
+        """The lesion or patient of each image of one part."""
+        samples = self.split.dataset.samples
+        return [samples[index].group for index in self.split.indices(name)]
+
     def training_labels(self) -> NDArray[np.int64]:
         """Label of each image [N], −1 outside of the training part."""
         known = np.full_like(self.labels, -1)

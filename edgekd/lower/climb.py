@@ -116,7 +116,9 @@ def _settle(climbs: Sequence[Climb]) -> None:
 def _start(source: Source, plan: Plan) -> Climb:
     classes = source.card.classes
     critical = plan.target.critical_of(classes)
-    judged = Judged(source.logits, source.targets, classes, plan.target.gate, critical)
+    judged = Judged(
+        source.logits, source.targets, classes, plan.target.gate, critical, source.groups
+    )
     lacking = lacking_evidence(judged)
     return Climb(plan, judged, [], RefusedError(plan.name, lacking) if lacking else None)
 

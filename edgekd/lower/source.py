@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgekd.data import Split, cache_folder, decoded
 from edgekd.lower.store import array_sha256
+from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import read_metrics, read_own_split
 from edgekd.seals import keep
@@ -64,6 +65,13 @@ class Source:
         """Class indices of the validation images [N]."""
         labels = np.array(self.split.dataset.labels(), dtype=np.int64)
         return labels[self.split.indices("validation")]
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """A number for the lesion or patient of each validation image [N]; no names."""
+        samples = self.split.dataset.samples
+        names = [samples[index].group for index in self.split.indices("validation")]
+        return group_codes(names, len(names))
 
     @cached_property
     def logits(self) -> NDArray[np.float32]:
