@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 
@@ -23,8 +24,7 @@ from edgekd.cli import (
     train,
 )
 from edgekd.cli import verify as verify_verb
-from edgekd.cli.console import report_error
-from edgekd.errors import EdgekdError
+from edgekd.cli.console import exit_code_of
 
 __all__ = ["app", "main"]
 
@@ -52,15 +52,11 @@ app.command("report")(report.report)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code is 0, or that of `edgekd.errors` for what went wrong."""
-    try:
-        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="edgekd")
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except SystemExit as ending:
-        return ending.code if isinstance(ending.code, int) else 0
-    return 0
+    """Run a command; its exit code is 0, or that of `edgekd.errors` for what went wrong.
+
+    130 is Ctrl-C, and 141 a reader of stdout that went, as of any program in a pipe.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = itertools.takewhile(lambda word: not word.startswith("-"), given)
+    purpose = f"run `{' '.join(['edgekd', *itertools.islice(words, 1)])}`"
+    return exit_code_of(lambda: app(given, prog_name="edgekd", standalone_mode=False), purpose)
