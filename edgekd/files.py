@@ -31,6 +31,7 @@ __all__ = [
     "cache_folder",
     "check_file_place",
     "check_folder_place",
+    "check_input_place",
     "config_folder",
     "make_folder",
     "pretty_json",
@@ -296,6 +297,28 @@ def _make_parent(path: Path) -> None:
 # ---- before the work: whether a place can be written ----
 
 
+def check_input_place(path: Path, what: str) -> None:
+    """Refuse an input that is not there or may not be read; it is not opened, it may be a pipe.
+
+    Args:
+        path: A file or a folder.
+        what: What it is to be, for people.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"there is no {what} at {path}", "check the path") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"cannot read {path}: {why}", "check the path") from error
+    if not _may(path, os.R_OK | os.X_OK if stat.S_ISDIR(kind) else os.R_OK):
+        message = f"cannot read {path}: {os.strerror(errno.EACCES)}"
+        raise InputError(message, f"it is to be a {what}: ask its owner for the right to read it")
+
+
 def check_file_place(path: Path) -> None:
     """Refuse a place where `whole_file` could not write, before anyone waits for what goes there.
 
@@ -352,9 +375,12 @@ def _is_there(place: Path) -> bool:
 
 def _refuse_protected(place: Path) -> None:
     """Who protects a file thinks of the file, not of the right to rename within its folder."""
-    effective = os.access in os.supports_effective_ids
-    if not os.access(place, os.W_OK, effective_ids=effective):
+    if not _may(place, os.W_OK):
         raise PermissionError(errno.EACCES, "it is write-protected")
+
+
+def _may(place: Path, how: int) -> bool:
+    return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _try_beside(place: Path) -> None:

@@ -25,6 +25,7 @@ from edgekd.cli import (
 )
 from edgekd.cli import verify as verify_verb
 from edgekd.cli.console import exit_code_of
+from edgekd.cli.places import with_checked_places
 
 __all__ = ["app", "main"]
 
@@ -36,19 +37,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
+_VERBS = {
+    "demo": demo.demo,
+    "doctor": doctor.doctor,
+    "train": train.train,
+    "distill": distill.distill,
+    "compare": compare.compare,
+    "build": build.build,
+    "sign": sign.sign,
+    "verify": verify_verb.verify,
+    "eval": evaluate.evaluate,
+    "predict": predict.predict,
+    "bench": bench.bench,
+    "report": report.report,
+}
+"""In the order of work, as `--help` shows them."""
+
+for _name, _verb in _VERBS.items():
+    app.command(_name)(with_checked_places(_verb))
 app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.command("distill")(distill.distill)
-app.command("compare")(compare.compare)
-app.command("build")(build.build)
-app.command("sign")(sign.sign)
-app.command("verify")(verify_verb.verify)
-app.command("eval")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("bench")(bench.bench)
-app.command("report")(report.report)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

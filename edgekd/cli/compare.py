@@ -9,6 +9,8 @@ import typer
 
 from edgekd.cli.console import emit_json, say, speaks, ticker
 from edgekd.cli.options import RunFolder, Set
+from edgekd.cli.places import STDOUT, Reads, Writes
+from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
 
 __all__ = ["compare"]
@@ -16,7 +18,9 @@ __all__ = ["compare"]
 
 def compare(
     recipes: Annotated[
-        list[str], typer.Argument(metavar="RECIPE…", help="One recipe for each method.")
+        list[str],
+        Reads.RECIPE,
+        typer.Argument(metavar="RECIPE…", help="One recipe for each method."),
     ],
     out: RunFolder,
     seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2",
@@ -25,22 +29,24 @@ def compare(
     ] = 0,
     overrides: Set = None,
     json: Annotated[
-        Path | None, typer.Option("--json", help="File for the table; - is stdout.")
+        Path | None,
+        Writes.FILE,
+        typer.Option("--json", help="File for the table; - is stdout."),
     ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="File for the table as Markdown.")] = None,
+    markdown: Annotated[
+        Path | None, Writes.FILE, typer.Option(help="File for the table as Markdown.")
+    ] = None,
 ) -> None:
     """Train methods over the same data, split and seeds, beside the undistilled student.
 
     What is trained already is reused, so an interrupted comparison goes on where it stopped.
     """
+    loaded = [read_recipe(name, overrides) for name in recipes]
+    numbers, parts = _seeds(seeds), _folds(folds)
     from edgekd.distill import compare as comparing
     from edgekd.files import write_whole
-    from edgekd.recipe import load_recipe
 
-    loaded = [load_recipe(name, overrides) for name in recipes]
-    request = comparing.CompareRequest(
-        loaded, _seeds(seeds), out, say, ticker("images"), _folds(folds)
-    )
+    request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts)
     found = comparing.compare(request)
     if not speaks():
         return
@@ -49,8 +55,8 @@ def compare(
         write_whole(markdown, text)
         say(f"wrote {markdown}")
     if json is not None:
-        emit_json(found, None if str(json) == "-" else json)
-    if json is None or str(json) != "-":
+        emit_json(found, None if json == STDOUT else json)
+    if json != STDOUT:
         print(text, end="")
 
 
