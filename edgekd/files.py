@@ -297,12 +297,13 @@ def _make_parent(path: Path) -> None:
 # ---- before the work: whether a place can be written ----
 
 
-def check_input_place(path: Path, what: str) -> None:
+def check_input_place(path: Path, what: str, *, folder: bool | None = None) -> None:
     """Refuse an input that is not there or may not be read; it is not opened, it may be a pipe.
 
     Args:
         path: A file or a folder.
         what: What it is to be, for people.
+        folder: Whether that is a folder or a file; None where it may be either.
 
     Raises:
         InputError: It cannot be read.
@@ -314,7 +315,11 @@ def check_input_place(path: Path, what: str) -> None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot read {path}: {why}", "check the path") from error
-    if not _may(path, os.R_OK | os.X_OK if stat.S_ISDIR(kind) else os.R_OK):
+    found = stat.S_ISDIR(kind)
+    if folder is not None and found != folder:
+        kinds = ("folder", "file") if found else ("file", "folder")
+        raise InputError(f"{path} is a {kinds[0]}; a {what} is a {kinds[1]}", "check the path")
+    if not _may(path, os.R_OK | os.X_OK if found else os.R_OK):
         message = f"cannot read {path}: {os.strerror(errno.EACCES)}"
         raise InputError(message, f"it is to be a {what}: ask its owner for the right to read it")
 

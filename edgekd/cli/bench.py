@@ -18,6 +18,7 @@ from edgekd.errors import (
     InputError,
     MissingDependencyError,
 )
+from edgekd.streams import is_stream
 
 if TYPE_CHECKING:
     from edgekd.bench.request import BenchRequest
@@ -100,6 +101,7 @@ def bench(
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
     from edgekd.bench.threads import parse_threads
+    from edgekd.bundle import Bundle
 
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
     for name in names:
@@ -110,6 +112,8 @@ def bench(
     if meter is not None:
         _check_meter(meter, names)
     counts = parse_threads(threads) if threads else ()
+    for path in bundle or []:
+        Bundle.open(path).close()  # a damaged one is told before minutes of measuring
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     requests = [
@@ -173,6 +177,9 @@ def _clean(names: list[str]) -> None:
 def _file_of(json: Path | None, name: str, names: list[str]) -> Path | None:
     if json is None or len(names) == 1:
         return json
+    if is_stream(json):
+        message = f"{json} cannot take the results of several devices"
+        raise InputError(message, "name a file with --json; each device's gets its own name")
     return json.with_name(f"{json.stem}-{name}{json.suffix}")
 
 

@@ -28,23 +28,30 @@ class Reads(Enum):
     BUNDLE = "bundle"
     CHECKPOINT = "checkpoint"
     MODEL = "bundle or checkpoint"
-    RUN = "folder of a run"
+    RUN = "run"
     RECIPE = "recipe"
     PHOTO = "photo"
     VIDEO = "camera or video"
-    IMAGES = "folder of images"
+    IMAGES = "data set"
     TABLE = "table of images and labels"
     RESULT = "result of bench or eval"
     EVIDENCE = "evidence for an engine"
     PRIVATE_KEY = "private key"
     PUBLIC_KEY = "public key"
     METER = "record of a power meter"
-    WHEELHOUSE = "folder of wheels"
+    WHEELHOUSE = "wheelhouse"
 
     @property
     def checked_first(self) -> bool:
         """Whether it has to be there; the others' verbs say more, or go on with the next one."""
         return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO)
+
+    @property
+    def is_folder(self) -> bool | None:
+        """Whether it is a folder or a file; None where it may be either."""
+        if self in (Reads.BUNDLE, Reads.MODEL):
+            return None
+        return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
 
 
 class Writes(Enum):
@@ -97,7 +104,7 @@ def _paths(value: Any) -> Iterator[Path]:
 def _check(path: Path, place: Place) -> None:
     if isinstance(place, Reads):
         if place.checked_first:
-            check_input_place(path, place.value)
+            check_input_place(path, place.value, folder=place.is_folder)
     elif place is Writes.FOLDER:
         check_folder_place(path)
     elif path != Path("-"):
