@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from edgekd.errors import InputError
-from edgekd.files import sha256_of, whole_file, whole_folder, write_whole
+from edgekd.files import (
+    cache_folder,
+    check_file_place,
+    check_folder_place,
+    config_folder,
+    sha256_of,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -159,3 +173,230 @@ def test_folders_change_places_in_one_step(tmp_path: Path) -> None:
     watcher.join()
     assert len(seen) > 50
     assert all(seen)
+
+
+# ---- links, devices, pipes, and what stood there before ----
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path, there: bool, length: int) -> None:
+    target = tmp_path / "far" / "target"
+    target.parent.mkdir()
+    if there:
+        target.write_bytes(b"old")
+    links = [tmp_path / f"link{n}" for n in range(length)]
+    for link, to in zip(links, [*links[1:], Path("far/target")], strict=True):
+        link.symlink_to(to)
+    old = target.open("rb") if there else None
+    write_whole(links[0], b"new")
+    assert all(link.is_symlink() for link in links)
+    assert target.read_bytes() == b"new"
+    if old:
+        assert old.read() == b"old"  # replaced, not written over: a reader keeps what it opened
+        old.close()
+    assert names(target.parent) == ["target"]
+
+
+def test_a_link_into_another_file_system(tmp_path: Path) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs /dev/shm as a file system of its own; mount a tmpfs there")
+    with tempfile.TemporaryDirectory(dir=shared) as far:
+        (tmp_path / "link").symlink_to(Path(far, "target"))
+        write_whole(tmp_path / "link", b"new")
+        assert (tmp_path / "link").is_symlink()
+        assert Path(far, "target").read_bytes() == b"new"
+        assert names(Path(far)) == ["target"]
+
+
+def test_a_link_to_a_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "old").write_bytes(b"")
+    (tmp_path / "link").symlink_to("real")
+    with whole_folder(tmp_path / "link") as beside:
+        (beside / "new").write_bytes(b"")
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "real") == ["new"]
+    assert names(tmp_path) == ["link", "real"]
+
+
+def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for write in (lambda path: write_whole(path, b""), check_file_place, check_folder_place):
+        with pytest.raises(InputError, match="circle"):
+            write(tmp_path / "a")
+    assert names(tmp_path) == ["a", "b"]
+
+
+def write_in_a_block(path: Path, content: bytes) -> None:
+    with whole_file(path) as beside:
+        beside.write_bytes(content)
+
+
+WRITERS = pytest.mark.parametrize("write", [write_whole, write_in_a_block])
+
+
+@WRITERS
+def test_a_pipe_gets_the_bytes_and_stays(
+    tmp_path: Path, write: Callable[[Path, bytes], None]
+) -> None:
+    pipe, content = tmp_path / "pipe", os.urandom(1 << 20)
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("pipe")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    check_file_place(tmp_path / "link")
+    write(tmp_path / "link", content)
+    reader.join()
+    assert got == [content]
+    assert names(tmp_path) == ["link", "pipe"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def device(folder: Path, name: str) -> Path:
+    """`/dev/null` or `/dev/full`; to root, who could replace the machine's own, a twin of it."""
+    real = Path("/dev", name)
+    if os.geteuid() != 0:
+        return real
+    os.mknod(folder / name, stat.S_IFCHR | 0o666, real.stat().st_rdev)
+    return folder / name
+
+
+@WRITERS
+def test_a_device_stays(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+    null, full = device(tmp_path, "null"), device(tmp_path, "full")
+    check_file_place(null)
+    write(null, b"nothing")
+    with pytest.raises(OSError, match="No space left"):
+        write(full, b"nothing")
+    assert stat.S_ISCHR(null.stat().st_mode)
+    assert stat.S_ISCHR(full.stat().st_mode)
+    assert names(tmp_path) in ([], ["full", "null"])
+
+
+TO_STDOUT = """
+import sys
+from pathlib import Path
+from edgekd.files import check_file_place, whole_file, write_whole
+print("before")
+check_file_place(Path(sys.argv[1]))
+write_whole(Path(sys.argv[1]), "one\\n")
+with whole_file(Path(sys.argv[1])) as beside:
+    beside.write_bytes(b"two\\n")
+print("after")
+"""
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize("kind", ["file", "pipe", "socket"])
+def test_standard_output_by_its_name(tmp_path: Path, name: str, linked: bool, kind: str) -> None:
+    """Written in turn with what is printed, be it a pipe, a socket or a file of the shell's.
+
+    A link stands for `/dev/stdout`, which is one, and which a fault would replace.
+    """
+    (tmp_path / "stdout").symlink_to(name)
+    command = [sys.executable, "-c", TO_STDOUT, str(tmp_path / "stdout") if linked else name]
+    if kind == "pipe":
+        said = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    elif kind == "socket":
+        here, there = socket.socketpair()
+        with here, there:
+            subprocess.run(command, stdout=there, check=True)
+            said = here.recv(1 << 10)
+    else:
+        with (tmp_path / "out").open("wb") as out:
+            subprocess.run(command, stdout=out, check=True)
+        said = (tmp_path / "out").read_bytes()
+        assert names(tmp_path) == ["out", "stdout"]
+    assert (tmp_path / "stdout").is_symlink()
+    assert said == b"before\none\ntwo\nafter\n"
+
+
+def test_a_socket_is_no_place_for_a_file(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        for write in (check_file_place, lambda path: write_whole(path, b"")):
+            with pytest.raises(InputError, match="is a socket"):
+                write(tmp_path / "s")
+        assert stat.S_ISSOCK((tmp_path / "s").stat().st_mode)
+
+
+@WRITERS
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_a_file_keeps_its_mode(
+    tmp_path: Path, write: Callable[[Path, bytes], None], mode: int
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    file.chmod(mode)
+    write(file, b"new")
+    assert (file.read_bytes(), mode_of(file)) == (b"new", mode)
+
+
+def test_a_private_file_is_private_before_it_holds_anything(tmp_path: Path) -> None:
+    for there in (False, True):
+        with whole_file(tmp_path / "f", mode=0o600) as beside:
+            assert mode_of(beside) == 0o600, there
+            beside.write_bytes(b"x")
+        assert mode_of(tmp_path / "f") == 0o600
+        (tmp_path / "f").chmod(0o644)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write over another user's file")
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    os.chown(file, 12345, 54321)
+    write_whole(file, b"new")
+    assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
+
+
+def test_the_longest_name(tmp_path: Path) -> None:
+    for name in ("n" * 255, "ü" * 127):
+        write_whole(tmp_path / name, b"x")
+        with whole_folder(tmp_path / name[:-1]) as beside:
+            (beside / "f").write_bytes(b"x")
+    assert len(names(tmp_path)) == 4
+    with pytest.raises(InputError, match="too long"):
+        check_file_place(tmp_path / ("n" * 256))
+
+
+def test_places_that_can_be_written_are_left_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    for place in (tmp_path / "f", tmp_path / "new", tmp_path / "a" / "b" / "new"):
+        check_file_place(place)
+    for place in (tmp_path, tmp_path / "new", tmp_path / "a" / "b"):
+        check_folder_place(place)
+    assert names(tmp_path) == ["f"]
+
+
+def test_places_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"mine")
+    for place in (tmp_path, tmp_path / "f" / "x", tmp_path / "f" / "y" / "x", Path("a\0b")):
+        with pytest.raises(InputError, match="cannot write"):
+            check_file_place(place)
+    for place in (tmp_path / "f", tmp_path / "f" / "x", tmp_path / "f" / "y" / "x"):
+        with pytest.raises(InputError, match="cannot write"):
+            check_folder_place(place)
+    assert names(tmp_path) == ["f"]
+
+
+def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EDGEKD_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(_: int) -> NoReturn:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(InputError, match="no home folder"):
+        cache_folder()
+    assert config_folder() is None

@@ -20,6 +20,7 @@ from edgekd.bench.devices import Device
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.files import sha256_of
 from edgekd.seals import read_kept, write_sealed
+from edgekd.streams import is_stream
 
 __all__ = ["Journal", "Remembering"]
 
@@ -34,8 +35,10 @@ class Journal:
 
     @classmethod
     def beside(cls, out: Path | None) -> Journal:
-        """The journal of a run that writes `out`: a hidden folder beside it."""
-        return cls(None if out is None else out.with_name(f".{out.name}.parts"))
+        """The journal of a run that writes `out`: a hidden folder beside it, if that is a file."""
+        if out is None or is_stream(out):
+            return cls(None)
+        return cls(out.with_name(f".{out.name}.parts"))
 
     def remember(self, key: Sequence[Any], kind: type[T], make: Callable[[], T]) -> T:
         """What was kept under `key`, or else what `make` gives, which is kept."""

@@ -80,9 +80,13 @@ class Bundle:
         if public_key is not None:
             load_public_key(public_key)  # the caller's mistake is told before the bundle's
         source = Path(source) if isinstance(source, str) else source
-        storage = open_storage(source, _label(source))
-        raw = _read_manifest(_label(source), storage)
-        bundle = cls(source, storage, raw, _signature_state(storage, raw, public_key))
+        label = _label(source)
+        storage = open_storage(source, label)
+        raw = _read_manifest(label, storage)
+        try:
+            bundle = cls(source, storage, raw, _signature_state(storage, raw, public_key))
+        except ArtefactError as error:  # of several bundles, one has to know which
+            raise ArtefactError(f"{label}: {error.message}", error.hint) from error
         bundle._check_files(hashes=verify or public_key is not None)
         return bundle
 

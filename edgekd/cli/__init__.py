@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 
@@ -23,8 +24,8 @@ from edgekd.cli import (
     train,
 )
 from edgekd.cli import verify as verify_verb
-from edgekd.cli.console import report_error
-from edgekd.errors import EdgekdError
+from edgekd.cli.console import exit_code_of
+from edgekd.cli.places import with_checked_places
 
 __all__ = ["app", "main"]
 
@@ -36,41 +37,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
+_VERBS = {
+    "demo": demo.demo,
+    "doctor": doctor.doctor,
+    "train": train.train,
+    "distill": distill.distill,
+    "compare": compare.compare,
+    "build": build.build,
+    "sign": sign.sign,
+    "verify": verify_verb.verify,
+    "eval": evaluate.evaluate,
+    "predict": predict.predict,
+    "bench": bench.bench,
+    "report": report.report,
+}
+"""In the order of work, as `--help` shows them."""
+
+for _name, _verb in _VERBS.items():
+    app.command(_name)(with_checked_places(_verb))
 app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.command("distill")(distill.distill)
-app.command("compare")(compare.compare)
-app.command("build")(build.build)
-app.command("sign")(sign.sign)
-app.command("verify")(verify_verb.verify)
-app.command("eval")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("bench")(bench.bench)
-app.command("report")(report.report)
-
-
-_INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
-
-
-def _interrupted() -> int:
-    print("interrupted", file=sys.stderr)
-    return _INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code is 0, or that of `edgekd.errors` for what went wrong."""
-    try:
-        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="edgekd")
-    except EdgekdError as error:
-        report_error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return _interrupted()
-    except SystemExit as ending:
-        if ending.code == _INTERRUPTED:  # Typer took Ctrl-C, and said nothing
-            return _interrupted()
-        return ending.code if isinstance(ending.code, int) else 0
-    return 0
+    """Run a command; its exit code is 0, or that of `edgekd.errors` for what went wrong.
+
+    130 is Ctrl-C, and 141 a reader of stdout that went, as of any program in a pipe.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = itertools.takewhile(lambda word: not word.startswith("-"), given)
+    purpose = f"run `{' '.join(['edgekd', *itertools.islice(words, 1)])}`"
+    return exit_code_of(lambda: app(given, prog_name="edgekd", standalone_mode=False), purpose)

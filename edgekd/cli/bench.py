@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import report_error, say
+from edgekd.cli.places import Reads, Writes
 from edgekd.errors import (
     DeviceUnreachableError,
     EdgekdError,
     InputError,
     MissingDependencyError,
 )
+from edgekd.streams import is_stream
 
 if TYPE_CHECKING:
     from edgekd.bench.request import BenchRequest
@@ -42,10 +44,14 @@ def bench(
         str, typer.Option(help="A target or a name of devices.toml; several with commas.")
     ],
     bundle: Annotated[
-        list[Path] | None, typer.Option(help="Bundles; by default those of the run.")
+        list[Path] | None,
+        Reads.BUNDLE,
+        typer.Option(help="Bundles; by default those of the run."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of a run: its teacher, student, bundles, test part.")
+        Path | None,
+        Reads.RUN,
+        typer.Option(help="Folder of a run: its teacher, student, bundles, test part."),
     ] = None,
     preset: Annotated[Preset, typer.Option(help="How long to measure.")] = Preset.quick,
     limit: Annotated[int | None, typer.Option(help="At most so many test images.")] = None,
@@ -56,13 +62,18 @@ def bench(
         int | None, typer.Option(help="Length of --preset sustained, up to 30.")
     ] = None,
     data_root: Annotated[
-        Path | None, typer.Option(help="Where the run's images are now, if they moved.")
+        Path | None,
+        Reads.IMAGES,
+        typer.Option(help="Where the run's images are now, if they moved."),
     ] = None,
     wheelhouse: Annotated[
-        Path | None, typer.Option(help="Wheels for a board that has no network.")
+        Path | None,
+        Reads.WHEELHOUSE,
+        typer.Option(help="Wheels for a board that has no network."),
     ] = None,
     meter: Annotated[
         Path | None,
+        Reads.METER,
         typer.Option(
             help="CSV of the power meter that the device hangs on: `time` (Unix seconds by this "
             "machine's clock, or ISO 8601 with zone) and `watts`, or `volts` and `amperes`. It "
@@ -74,9 +85,10 @@ def bench(
     ] = False,
     json: Annotated[
         Path | None,
+        Writes.FILE,
         typer.Option("--json", help="File for the result; of several devices, one each."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
+    html: Annotated[Path | None, Writes.FILE, typer.Option(help="File for the page.")] = None,
 ) -> None:
     """Measure teacher, student and bundles on a device, beside one another.
 
@@ -89,6 +101,7 @@ def bench(
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
     from edgekd.bench.threads import parse_threads
+    from edgekd.bundle import Bundle
 
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
     for name in names:
@@ -99,6 +112,8 @@ def bench(
     if meter is not None:
         _check_meter(meter, names)
     counts = parse_threads(threads) if threads else ()
+    for path in bundle or []:
+        Bundle.open(path).close()  # a damaged one is told before minutes of measuring
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     requests = [
@@ -161,6 +176,9 @@ def _clean(names: list[str]) -> None:
 def _file_of(json: Path | None, name: str, names: list[str]) -> Path | None:
     if json is None or len(names) == 1:
         return json
+    if is_stream(json):
+        message = f"{json} cannot take the results of several devices"
+        raise InputError(message, "name a file with --json; each device's gets its own name")
     return json.with_name(f"{json.stem}-{name}{json.suffix}")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
+from edgekd.cli.places import Reads, Writes
 from edgekd.errors import EdgekdError, InputError
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ def build(
         str | None, typer.Option(help="A target, several with commas, or `all`.")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="The student's checkpoint, or the folder of its run.")
+        Path | None,
+        Reads.CHECKPOINT,
+        typer.Option(help="The student's checkpoint, or the folder of its run."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the bundles.")] = None,
+    out: Annotated[Path | None, Writes.FOLDER, typer.Option(help="Folder of the bundles.")] = None,
     precision: Annotated[
         str,
         typer.Option(
@@ -56,14 +59,19 @@ def build(
         int, typer.Option(help="Training images that int8 ranges are measured on.")
     ] = 512,
     data_root: Annotated[
-        Path | None, typer.Option(help="Where the model's images are now, if they moved.")
+        Path | None,
+        Reads.IMAGES,
+        typer.Option(help="Where the model's images are now, if they moved."),
     ] = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Write .edgekd files.")] = False,
     on_device: Annotated[
-        Path | None, typer.Option(help="Finish this bundle on the device that this is.")
+        Path | None,
+        Reads.BUNDLE,
+        typer.Option(help="Finish this bundle on the device that this is."),
     ] = None,
     evidence: Annotated[
         Path | None,
+        Reads.EVIDENCE,
         typer.Option(
             help="With --on-device: what the engine is judged by, if it is not beside the bundle."
         ),

@@ -9,6 +9,8 @@ import typer
 
 from edgekd.cli.console import emit_json, say, speaks, ticker
 from edgekd.cli.options import Set
+from edgekd.cli.places import STDOUT, Reads, Writes
+from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,12 +25,15 @@ _LARGEST_SEED = 2**32 - 1  # that NumPy takes
 def compare(
     recipes: Annotated[
         list[str] | None,
+        Reads.RECIPE,
         typer.Argument(
             metavar="RECIPE…",
             help="One recipe for each method; they may differ in name, seed and method alone.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the runs.")] = None,
+    out: Annotated[
+        Path | None, Writes.FOLDER, typer.Option("--out", help="Folder of the runs.")
+    ] = None,
     seeds: Annotated[
         str,
         typer.Option(
@@ -43,6 +48,7 @@ def compare(
     overrides: Set = None,
     kept: Annotated[
         Path | None,
+        Reads.PREDICTIONS,
         typer.Option(
             "--from",
             metavar="DIR",
@@ -51,9 +57,13 @@ def compare(
         ),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option("--json", help="File for the table; - is stdout.")
+        Path | None,
+        Writes.FILE,
+        typer.Option("--json", help="File for the table; - is stdout."),
     ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="File for the table as Markdown.")] = None,
+    markdown: Annotated[
+        Path | None, Writes.FILE, typer.Option(help="File for the table as Markdown.")
+    ] = None,
 ) -> None:
     """Train methods over the same data, split and seeds, beside the undistilled student.
 
@@ -76,13 +86,11 @@ def _trained(
 ) -> Comparison:
     if not recipes or out is None:
         raise InputError("recipes and --out are needed", "or --from DIR for a table made before")
+    loaded = [read_recipe(name, overrides) for name in recipes]
+    numbers, parts = _seeds(seeds or _SEEDS), _folds(folds)
     from edgekd.distill import compare as comparing
-    from edgekd.recipe import load_recipe
 
-    loaded = [load_recipe(name, overrides) for name in recipes]
-    request = comparing.CompareRequest(
-        loaded, _seeds(seeds or _SEEDS), out, say, ticker("images"), _folds(folds)
-    )
+    request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts)
     return comparing.compare(request)
 
 
@@ -102,8 +110,8 @@ def _tell(found: Comparison, json: Path | None, markdown: Path | None) -> None:
         write_whole(markdown, text)
         say(f"wrote {markdown}")
     if json is not None:
-        emit_json(found, None if str(json) == "-" else json)
-    if json is None or str(json) != "-":
+        emit_json(found, None if json == STDOUT else json)
+    if json != STDOUT:
         print(text, end="")
 
 

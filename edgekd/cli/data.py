@@ -9,18 +9,21 @@ import typer
 
 from edgekd.cli.console import emit_json, say, ticker
 from edgekd.cli.options import Json, RecipeName, Set
+from edgekd.cli.places import Writes, with_checked_places
+from edgekd.cli.recipes import read_recipe
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Check a data set before anything is trained on it.", no_args_is_help=True)
 
 
-@app.command("inspect")
 def inspect(
     recipe: RecipeName,
     overrides: Set = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="PNG for a contact sheet, a row for each class.")
+        Path | None,
+        Writes.FILE,
+        typer.Option(help="PNG for a contact sheet, a row for each class."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -29,9 +32,8 @@ def inspect(
     from edgekd.data.sources import load_dataset
     from edgekd.data.split import split_dataset
     from edgekd.errors import ImageError
-    from edgekd.recipe import load_recipe
 
-    loaded = load_recipe(recipe, overrides)
+    loaded = read_recipe(recipe, overrides)
     split = split_dataset(load_dataset(loaded.data), loaded.split)
     found = inspect_split(split, loaded.image_size, ticker("images"))
     if json:
@@ -46,15 +48,17 @@ def inspect(
         raise ImageError(message, "repair or remove those listed; training would stop at them")
 
 
-@app.command("prepare")
 def prepare(recipe: RecipeName, overrides: Set = None) -> None:
     """Decode a recipe's images into the cache, so that training starts at once."""
     from edgekd.data import decoded, load_dataset
-    from edgekd.recipe import load_recipe
 
-    loaded = load_recipe(recipe, overrides)
+    loaded = read_recipe(recipe, overrides)
     dataset = load_dataset(loaded.data)
     images = decoded(dataset, loaded.image_size, ticker("images"))
     for note in dataset.notes:
         say(f"note: {note}")
     say(f"{len(images)} images of {dataset.name} at {loaded.image_size} pixels are in the cache")
+
+
+app.command("inspect")(with_checked_places(inspect))
+app.command("prepare")(with_checked_places(prepare))

@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from edgekd.cli.console import report_error, say, ticker
+from edgekd.cli.places import Writes
 from edgekd.errors import EdgekdError
 
 __all__ = ["demo", "make_demo"]
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+    out: Annotated[Path, Writes.FOLDER, typer.Option(help="Folder of the run.")] = Path(
+        "runs/demo"
+    ),
 ) -> None:
     """The whole chain on synthetic dermoscopy: teacher, student, every target, the report."""
     from edgekd.bench.report import print_table, write_page

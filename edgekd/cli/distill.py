@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekd.cli.console import say, ticker
 from edgekd.cli.options import RecipeName, RunFolder, Set
+from edgekd.cli.recipes import read_recipe
 
 __all__ = ["distill"]
 
@@ -13,9 +14,9 @@ def distill(recipe: RecipeName, out: RunFolder, overrides: Set = None) -> None:
 
     Writes OUT/teacher and OUT/student. A run that was interrupted goes on where it stopped.
     """
+    wanted = read_recipe(recipe, overrides)
     from edgekd.distill import pipeline
-    from edgekd.recipe import load_recipe
 
-    request = pipeline.RunRequest(load_recipe(recipe, overrides), out, say, ticker("images"))
+    request = pipeline.RunRequest(wanted, out, say, ticker("images"))
     pipeline.distill(request)
     say(f"wrote {out / 'student'}")

@@ -10,6 +10,7 @@ import typer
 
 from edgekd.cli.console import emit_json
 from edgekd.cli.options import Json
+from edgekd.cli.places import Reads
 from edgekd.errors import DeviceUnreachableError, EdgekdError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def doctor(
         str | None, typer.Option(help="Look at this device of devices.toml instead.")
     ] = None,
     wheelhouse: Annotated[
-        Path | None, typer.Option(help="With --device: wheels that would be given to it.")
+        Path | None,
+        Reads.WHEELHOUSE,
+        typer.Option(help="With --device: wheels that would be given to it."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from edgekd.cli.console import emit_json, say, ticker
+from edgekd.cli.places import STDOUT, Reads, Writes
 
 __all__ = ["evaluate"]
 
@@ -18,8 +19,8 @@ _SIZE = 256
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A bundle, or a checkpoint's folder.")],
-    csv: Annotated[Path, typer.Option(help="Table of images and labels.")],
+    model: Annotated[Path, Reads.MODEL, typer.Argument(help="A bundle, or a checkpoint's folder.")],
+    csv: Annotated[Path, Reads.TABLE, typer.Option(help="Table of images and labels.")],
     image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
     label_column: Annotated[str, typer.Option(help="Column of class names.")] = "label",
     group_column: Annotated[
@@ -27,13 +28,19 @@ def evaluate(
         typer.Option(help="Column of lesions or patients, which intervals take as independent."),
     ] = None,
     image_root: Annotated[
-        Path | None, typer.Option(help="Folder of the images; by default that of the table.")
+        Path | None,
+        Reads.IMAGES,
+        typer.Option(help="Folder of the images; by default that of the table."),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option("--json", help="File for the result; - is stdout.")
+        Path | None,
+        Writes.FILE,
+        typer.Option("--json", help="File for the result; - is stdout."),
     ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="CSV for label and probabilities of each image.")
+        Path | None,
+        Writes.FILE,
+        typer.Option(help="CSV for label and probabilities of each image."),
     ] = None,
 ) -> None:
     """Measure a bundle's or checkpoint's accuracy on labelled images."""
@@ -70,6 +77,6 @@ def evaluate(
         found.write_predictions(predictions)
         say(f"wrote {predictions}")
     if json is not None:
-        emit_json(found.result, None if str(json) == "-" else json)
-    if json is None or str(json) != "-":
+        emit_json(found.result, None if json == STDOUT else json)
+    if json != STDOUT:
         print_table(found.result)

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
+from edgekd.cli.places import Reads, Writes
+
 __all__ = ["Json", "RecipeName", "RunFolder", "Set"]
 
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe.")
+    str,
+    Reads.RECIPE,
+    typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe."),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. student.fit.epochs=20."),
 ]
-RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run.")]
+RunFolder = Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]

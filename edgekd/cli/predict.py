@@ -10,6 +10,7 @@ import typer
 
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
+from edgekd.cli.places import Reads, Writes
 from edgekd.cli.prediction_text import line_of
 from edgekd.errors import EdgekdError, ImageError, InputError, MissingDependencyError
 
@@ -20,10 +21,11 @@ __all__ = ["predict"]
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle folder or .edgekd file.")],
-    images: Annotated[list[Path] | None, typer.Argument(help="Photos.")] = None,
+    bundle: Annotated[Path, Reads.BUNDLE, typer.Argument(help="A bundle folder or .edgekd file.")],
+    images: Annotated[list[Path] | None, Reads.PHOTO, typer.Argument(help="Photos.")] = None,
     camera: Annotated[
         str | None,
+        Reads.VIDEO,
         typer.Option(metavar="N|FILE", help="Watch a camera, by number, or a video file."),
     ] = None,
     headless: Annotated[
@@ -35,6 +37,7 @@ def predict(
     ] = None,
     save: Annotated[
         Path | None,
+        Writes.FOLDER,
         typer.Option(help="Camera: folder for captures (space), or for all overlays if headless."),
     ] = None,
     interval: Annotated[
@@ -51,7 +54,9 @@ def predict(
         bool, typer.Option("--require", help="Fail where the accelerator is not obtained whole.")
     ] = False,
     public_key: Annotated[
-        Path | None, typer.Option(help="Ed25519 key as PEM that the bundle must be signed with.")
+        Path | None,
+        Reads.PUBLIC_KEY,
+        typer.Option(help="Ed25519 key as PEM that the bundle must be signed with."),
     ] = None,
     no_quality: Annotated[
         bool, typer.Option("--no-quality", help="Do not ask for a better photo.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekd.cli.console import say
+from edgekd.cli.places import Reads, Writes
 
 __all__ = ["report"]
 
@@ -22,14 +23,21 @@ def _print_columns(wanted: bool) -> None:
 
 
 def report(
-    results: Annotated[list[Path], typer.Argument(help="JSON files of `edgekd bench` or `eval`.")],
-    html: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="File for the report as Markdown.")] = None,
+    results: Annotated[
+        list[Path], Reads.RESULT, typer.Argument(help="JSON files of `edgekd bench` or `eval`.")
+    ],
+    html: Annotated[Path | None, Writes.FILE, typer.Option(help="File for the page.")] = None,
+    markdown: Annotated[
+        Path | None, Writes.FILE, typer.Option(help="File for the report as Markdown.")
+    ] = None,
     csv: Annotated[
-        Path | None, typer.Option(help="File for all numbers, one line per row and device.")
+        Path | None,
+        Writes.FILE,
+        typer.Option(help="File for all numbers, one line per row and device."),
     ] = None,
     pareto: Annotated[
         Path | None,
+        Writes.FILE,
         typer.Option(
             help="SVG file for accuracy over time with its Pareto front; what may not stand in "
             "one picture follows in OUT-2.svg."
@@ -37,6 +45,7 @@ def report(
     ] = None,
     images: Annotated[
         Path | None,
+        Reads.IMAGES,
         typer.Option(
             help="Folder of the images, to show those whose decision changed; by default those of "
             "the run that a result stands in."

@@ -8,18 +8,24 @@ from typing import Annotated
 
 import typer
 
+from edgekd.cli.places import Reads, Writes
 from edgekd.errors import InputError
 
 __all__ = ["sign"]
 
 
 def sign(
-    bundle: Annotated[Path | None, typer.Argument(help="A bundle folder or .edgekd file.")] = None,
+    bundle: Annotated[
+        Path | None, Reads.BUNDLE, typer.Argument(help="A bundle folder or .edgekd file.")
+    ] = None,
     key: Annotated[
-        Path | None, typer.Option(help="Private Ed25519 key as PEM, to sign the bundle with.")
+        Path | None,
+        Reads.PRIVATE_KEY,
+        typer.Option(help="Private Ed25519 key as PEM, to sign the bundle with."),
     ] = None,
     new_key: Annotated[
         Path | None,
+        Writes.NEW_FILE,
         typer.Option(help="Make a new key here instead; its public half stands beside it."),
     ] = None,
     passphrase_env: Annotated[

@@ -10,6 +10,8 @@ import typer
 
 from edgekd.cli.console import say, ticker
 from edgekd.cli.options import RecipeName, Set
+from edgekd.cli.places import Writes
+from edgekd.cli.recipes import read_recipe
 
 __all__ = ["train"]
 
@@ -23,14 +25,14 @@ class Role(str, Enum):
 
 def train(
     recipe: RecipeName,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the checkpoint.")],
+    out: Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the checkpoint.")],
     role: Annotated[Role, typer.Option(help="Which network of the recipe.")] = Role.teacher,
     overrides: Set = None,
 ) -> None:
     """Train the teacher, or the student without any teacher."""
+    wanted = read_recipe(recipe, overrides)
     from edgekd.distill import pipeline
-    from edgekd.recipe import load_recipe
 
-    request = pipeline.RunRequest(load_recipe(recipe, overrides), out, say, ticker("images"))
+    request = pipeline.RunRequest(wanted, out, say, ticker("images"))
     pipeline.train(request, role.value)
     say(f"wrote {out}")

@@ -11,18 +11,21 @@ import typer
 from edgekd.bundle import Bundle, SignatureState
 from edgekd.cli.console import emit_json
 from edgekd.cli.options import Json
+from edgekd.cli.places import Reads
 from edgekd.errors import ArtefactError
 
 __all__ = ["verify"]
 
 
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="A bundle folder or .edgekd file.")],
+    bundle: Annotated[Path, Reads.BUNDLE, typer.Argument(help="A bundle folder or .edgekd file.")],
     backend: Annotated[
         str | None, typer.Option(help="Engine to use instead of the bundle's own.")
     ] = None,
     public_key: Annotated[
-        Path | None, typer.Option(help="Ed25519 key as PEM that the bundle must be signed with.")
+        Path | None,
+        Reads.PUBLIC_KEY,
+        typer.Option(help="Ed25519 key as PEM that the bundle must be signed with."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from edgekd.errors import InputError
+from edgekd.files import config_folder
 from edgekd.targets import target_names
 
 if sys.version_info >= (3, 11):
@@ -186,9 +187,9 @@ def _device_files() -> Iterator[Path]:
             message = f"EDGEKD_DEVICES names {named}, and there is no such file"
             raise InputError(message, "correct the variable, or unset it")
         yield Path(named)
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    if (own := home / "edgekd" / "devices.toml").is_file():
-        yield own
+    home = config_folder()
+    if home is not None and os.path.isfile(home / "devices.toml"):  # noqa: PTH113 - may be closed
+        yield home / "devices.toml"
 
 
 def _read(file: Path) -> dict[str, DeviceConfig]:

@@ -10,7 +10,7 @@ import edgekd
 
 __all__ = ["pack_runner", "runner_files"]
 
-_FILES = ("__init__.py", "errors.py", "files.py", "resources.py", "bench/__init__.py")
+_FILES = ("__init__.py", "errors.py", "files.py", "resources.py", "streams.py", "bench/__init__.py")
 _FOLDERS = ("bundle", "runtime", "bench/measure")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 

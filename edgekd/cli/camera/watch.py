@@ -58,8 +58,6 @@ def watch(wanted: Watch, open_classifier: Callable[[], Classifier]) -> None:
         MissingDependencyError: A window is wanted and this OpenCV has none.
         DeviceUnreachableError: No such camera, it stopped, or there is no screen.
     """
-    if wanted.save is not None:
-        make_folder(wanted.save)
     with contextlib.ExitStack() as closing:
         closing.enter_context(_ended_cleanly())
         screen = None
@@ -68,6 +66,8 @@ def watch(wanted: Watch, open_classifier: Callable[[], Classifier]) -> None:
             closing.callback(screen.close)
         frames = closing.enter_context(open_frames(wanted.camera))
         classifier = closing.enter_context(open_classifier())
+        if wanted.save is not None:
+            make_folder(wanted.save)
         tell = _teller(wanted)
         Loop(classifier, screen, tell, wanted.save, wanted.screen, wanted.interval).run(frames)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from types import ModuleType
 from typing import Any
 
 from edgekd.data.dataset import Dataset
@@ -15,7 +16,7 @@ from edgekd.data.subclasses import LabelSection, relabelled
 from edgekd.errors import InputError
 from edgekd.recipe import convert
 
-__all__ = ["SOURCES", "load_dataset"]
+__all__ = ["SOURCES", "load_dataset", "resolve_source"]
 
 SOURCES = {
     "aptos2019": "edgekd.data.sources.aptos2019",
@@ -33,6 +34,17 @@ def load_dataset(section: dict[str, Any]) -> Dataset:
     Raises:
         InputError: The source is unknown, one of its keys is wrong, or its files are not there.
     """
+    module, config, labels = resolve_source(section)
+    dataset = grouped(module.load(config))
+    return dataset if labels is None else relabelled(dataset, labels)
+
+
+def resolve_source(section: dict[str, Any]) -> tuple[ModuleType, Any, LabelSection | None]:
+    """A source's module, its config and what is asked of the labels; nothing is read.
+
+    Raises:
+        InputError: The source is unknown, or one of its keys is wrong.
+    """
     options = dict(section)
     labels = {key: options.pop(key) for key in ("merge", "subclasses") if key in options}
     name = str(options.pop("source", ""))
@@ -42,8 +54,5 @@ def load_dataset(section: dict[str, Any]) -> Dataset:
         message = f"there is no data source {name!r}"
         raise InputError(message, f"{hint}`data.source` is one of: {', '.join(SOURCES)}")
     module = importlib.import_module(SOURCES[name])
-    loaded: Dataset = module.load(convert(options, module.Config, f"data source {name}"))
-    dataset = grouped(loaded)
-    if not labels:
-        return dataset
-    return relabelled(dataset, convert(labels, LabelSection, "`data`"))
+    config = convert(options, module.Config, f"data source {name}")
+    return module, config, convert(labels, LabelSection, "`data`") if labels else None

@@ -108,8 +108,7 @@ class Evidence:
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
         groups = {} if self.groups is None else {"groups": self.groups}
-        with whole_file(file) as beside:
-            beside.touch(mode=0o600)
+        with whole_file(file, mode=0o600) as beside:
             with beside.open("wb") as stream:
                 np.savez(
                     stream, images=self.images, student=self.student, targets=self.targets,

@@ -120,8 +120,6 @@ def finish_on_device(
     path = path.resolve()  # a link to a folder stays one
     with Bundle.open(path) as bundle:
         _refuse_foreign(bundle)
-        if toolchain.library == "tensorrt" and find_spec("tensorrt") is None:
-            load_tensorrt()  # raises; found out here rather than in a process of its own
         try:
             with scratch_folder(path) as work:
                 _finish(bundle, _Bench(path, work, toolchain, say), evidence)
@@ -146,15 +144,23 @@ def _refuse_foreign(bundle: Bundle) -> None:
 def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
     manifest = bundle.manifest
     if manifest.lowering.completion == "complete":
+        _require(bench.toolchain)
         _refuse_complete(bundle, bench)
     sha256 = manifest.lowering.evidence_sha256
     evidence = read_evidence(file or evidence_beside(bench.bundle), sha256, bench.work)
+    _require(bench.toolchain)
     result = _build(bench, tf32=not evidence.terms.exact)
     with bundle.stream(SELFTEST) as stream:
         tried = _try_engine(bench, Vectors.read(stream), evidence)
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
     finished = _completed(manifest, result, tried, evidence)
     _write(bench, finished)
+
+
+def _require(toolchain: Toolchain) -> None:
+    """Find out here, rather than in a process of its own, that TensorRT is not installed."""
+    if toolchain.library == "tensorrt" and find_spec("tensorrt") is None:
+        load_tensorrt()  # raises
 
 
 # ---- building ----

@@ -1,0 +1,153 @@
+"""What a user is told of an error that edgekd did not raise itself.
+
+A full disk, a missing package, too little memory, a file in another encoding: each has its two
+lines and its exit code here, once for all verbs. What is left is a mistake of ours, and keeps its
+traceback. `EDGEKD_DEBUG=1` shows the traceback of the others too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+
+from edgekd.errors import EdgekdError, InputError, MissingDependencyError
+
+__all__ = ["explained", "show_origin"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_HINTS = {
+    errno.EACCES: "check the permissions, or choose another place",
+    errno.EPERM: "check the permissions, or choose another place",
+    errno.EROFS: "choose another place: this file system is read-only",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path: a part of it is a file",
+    errno.EISDIR: "give a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "check the symbolic links",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+}
+_IMPORTED_AS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+"""Distributions that are imported by another name."""
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+
+
+def explained(error: BaseException, purpose: str) -> EdgekdError | None:
+    """The error in two lines, or None where only a programmer can do something about it.
+
+    Args:
+        error: What ended the command.
+        purpose: What it was to do, as the end of "… is needed to …".
+    """
+    for cause in _causes(error):
+        if isinstance(cause, EdgekdError):
+            return cause
+        found = _told(cause, purpose)
+        if found is not None:
+            return found
+    return None
+
+
+def show_origin(error: BaseException) -> None:
+    """Where the error comes from, for who asks by `EDGEKD_DEBUG`."""
+    if os.environ.get("EDGEKD_DEBUG", "0") not in ("", "0"):
+        traceback.print_exception(error, file=sys.stderr)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made from on purpose; libraries wrap what the system says."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _told(error: BaseException, purpose: str) -> EdgekdError | None:
+    if isinstance(error, ImportError):
+        return _not_imported(error, purpose)
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(_first_line(error)):
+        message = f"there is too little memory to {purpose}"
+        return InputError(message, "end other programs, or take smaller batches or images")
+    if isinstance(error, UnicodeError):
+        return _of_an_encoding(error)
+    if any(os.strerror(code) in str(error) for code in _FULL):  # as a library's own error
+        return _disk_full(_first_line(error))
+    return _of_a_parser(error)
+
+
+def _of_the_system(error: OSError) -> EdgekdError:
+    what = error.strerror or _first_line(error) or type(error).__name__
+    named = ": ".join(str(part) for part in (error.filename, what) if part)
+    if error.errno in _FULL:
+        return _disk_full(named)
+    return InputError(named, _HINTS.get(error.errno or 0, "EDGEKD_DEBUG=1 shows where it happened"))
+
+
+def _disk_full(what: str) -> EdgekdError:
+    return InputError(what, "make room there, or choose a place on another disk")
+
+
+def _of_an_encoding(error: UnicodeError) -> EdgekdError:
+    if isinstance(error, UnicodeEncodeError):
+        message = f"a name or a text cannot be written as {error.encoding}: {error.object!r}"
+        return InputError(message, "rename the file, or use a UTF-8 locale")
+    return InputError(f"a file is not text in UTF-8: {error}", "save it as UTF-8")
+
+
+def _of_a_parser(error: BaseException) -> EdgekdError | None:
+    """Errors of msgspec and PyYAML, told by their names: neither is imported for that."""
+    origin, kinds = type(error).__module__, {kind.__name__ for kind in type(error).__mro__}
+    if origin.startswith(("msgspec", "yaml")) and kinds & {"MsgspecError", "YAMLError"}:
+        return InputError(f"a file cannot be read: {_first_line(error)}", "correct it")
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+# ---- packages ----
+
+
+def _not_imported(error: ImportError, purpose: str) -> EdgekdError | None:
+    """A package that is not there, or that is there and broken; edgekd's own are our mistake."""
+    top = (error.name or "").partition(".")[0]
+    if not top or top == "edgekd":
+        return None
+    package = _IMPORTED_AS.get(top, top.replace("_", "-"))
+    extra = _extra_of(package)
+    found = MissingDependencyError(package, extra or "", purpose)
+    if extra is None:  # of what edgekd is installed with, or of another package
+        found.hint = f"pip install {package}"
+    if not isinstance(error, ModuleNotFoundError):
+        found.message = f"{package} is installed but does not import: {_first_line(error)}"
+        found.hint = f"install it again: pip install --force-reinstall {package}"
+    return found
+
+
+def _extra_of(package: str) -> str | None:
+    """The smallest extra of edgekd that brings the package; None where none does."""
+    brought = [extra for extra, packages in _extras().items() if package.lower() in packages]
+    return min(brought, key=lambda extra: len(_extras()[extra]), default=None)
+
+
+def _extras() -> dict[str, set[str]]:
+    """Packages by extra, as this edgekd was installed; none where it is run from a folder."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        needed = requires("edgekd") or []
+    except PackageNotFoundError:
+        return {}
+    found: dict[str, set[str]] = {}
+    for line in needed:
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra == ['\"]([\w-]+)", line)
+        if name and extra:
+            found.setdefault(extra[1], set()).add(name[0].lower().replace("_", "-"))
+    return found
