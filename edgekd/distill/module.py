@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from edgekd.data.augment import augment
+from edgekd.distill.losses.precision import full_precision
 from edgekd.distill.methods import Batch, Method, Stage, Terms
 from edgekd.distill.optimisation import (
     Better,
@@ -163,7 +164,9 @@ class StageModule(LightningModule):
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
         (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        change = partial(augment, section=self.augmentation, generator=generator)
+        # In bfloat16 a position of an image is off by half a pixel and more.
+        wide = full_precision(augment)
+        change = partial(wide, section=self.augmentation, generator=generator)
         pixels = pixels_of(images)
         return Batch(pixels, targets, indices, self.current_epoch, change, generator)
 
