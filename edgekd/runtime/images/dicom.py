@@ -107,6 +107,8 @@ class Jpeg:
         Raises:
             Unreadable: They contradict each other, or nobody says which colours these are.
         """
+        if self.data[jpeg.end_of_image(self.data) :].strip(b"\0"):
+            raise _surplus()
         layout = self.layout
         said = (layout.columns, layout.rows, layout.samples)
         if (header.width, header.height, header.components) != said:
@@ -289,12 +291,28 @@ def _plain(stored: bytes, layout: Layout) -> NDArray[np.uint8]:
     if layout.photometric == "YBR_FULL_422":
         return _halved_chroma(stored, rows, columns)
     count = layout.pixels * samples
-    if len(stored) < count:
-        raise truncated("DICOM pixels")
+    _refuse_length(len(stored), count)
     values = np.frombuffer(stored, np.uint8, count)
     if layout.planar:
         return np.ascontiguousarray(values.reshape(samples, rows, columns).transpose(1, 2, 0))
     return values.reshape(rows, columns, samples)
+
+
+def _refuse_length(found: int, wanted: int) -> None:
+    """Values have an even length, so that one byte may stand behind them, and no more (PS3.5, 8.1).
+
+    What has more than its colours take is in others than it declares, often with three bytes a
+    pixel in spite of YBR_FULL_422, or has a second picture behind it.
+    """
+    if found < wanted:
+        raise truncated("DICOM pixels")
+    if found > wanted + wanted % 2:
+        raise _surplus()
+
+
+def _surplus() -> Unreadable:
+    reason = "is a DICOM file with more data than the picture that it declares takes"
+    return Unreadable(reason, _EXPORT)
 
 
 def _halved_chroma(stored: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
@@ -302,8 +320,7 @@ def _halved_chroma(stored: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
     count = rows * columns * 2
     if columns % 2:
         raise damaged("DICOM")
-    if len(stored) < count:
-        raise truncated("DICOM pixels")
+    _refuse_length(len(stored), count)
     pairs = np.frombuffer(stored, np.uint8, count).reshape(rows, columns // 2, 4)
     samples = np.empty((rows, columns, 3), np.uint8)
     samples[..., 0] = pairs[..., :2].reshape(rows, columns)
@@ -342,7 +359,9 @@ def _unpacked(segment: bytes, count: int) -> bytearray:
             position += 1
     if len(plane) < count:
         raise truncated("DICOM pixels")
-    return plane[:count]
+    if len(plane) > count or len(segment) > position + 1:  # one more makes its length even
+        raise _surplus()
+    return plane
 
 
 def _palette(elements: Elements) -> NDArray[np.uint8]:

@@ -16,7 +16,15 @@ from typing import NamedTuple
 
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
 
-__all__ = ["SIGNATURE", "Segment", "colour_is_declared", "end_of_scan", "read", "segments"]
+__all__ = [
+    "SIGNATURE",
+    "Segment",
+    "colour_is_declared",
+    "end_of_image",
+    "end_of_scan",
+    "read",
+    "segments",
+]
 
 SIGNATURE = b"\xff\xd8\xff"
 
@@ -91,6 +99,12 @@ def segments(data: bytes) -> Iterator[Segment]:
             return
         position = end_of_scan(data, end) if marker == _START_OF_SCAN else end
     raise Unreadable(f"is a JPEG of more than {MAX_SEGMENTS} segments", "save it anew")
+
+
+def end_of_image(data: bytes) -> int:
+    """What comes after the (first) image, or the end of the bytes where its own is missing."""
+    ends = (segment.end for segment in segments(data) if segment.marker == _END_OF_IMAGE)
+    return next(ends, len(data))
 
 
 def colour_is_declared(data: bytes) -> bool:
