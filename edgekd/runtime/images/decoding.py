@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images import bmp, entropy, foreign, jpeg, png, tiff, webp
+from edgekd.runtime.images import bmp, entropy, foreign, jpeg, png, profile, tiff, webp
 from edgekd.runtime.images.header import (
     MAX_BYTES,
     MAX_MEMORY,
@@ -22,7 +23,7 @@ from edgekd.runtime.images.header import (
     truncated,
 )
 
-__all__ = ["decode_bgr", "read_header"]
+__all__ = ["Picture", "decode", "read_header"]
 
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -36,9 +37,26 @@ _DICOM = b"DICM"
 """What a DICOM file has behind its preamble of 128 bytes (PS3.10, 7.1)."""
 
 
-def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
-    """Pixels in OpenCV's order: uint8 [H, W, 3] BGR, upright, with at least 2·`size` pixels on the
-    shorter side where the image has them.
+@dataclass(frozen=True)
+class Picture:
+    """Decoded pixels, upright.
+
+    Attributes:
+        bgr: uint8 [H, W, 3] in OpenCV's order.
+        conversion: What brings their colours to sRGB; None where they are in it, or say nothing.
+    """
+
+    bgr: NDArray[np.uint8]
+    conversion: profile.Conversion | None = None
+
+    def rgb(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The pixels, or what was made of them, as sRGB."""
+        rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        return rgb if self.conversion is None else self.conversion(rgb)
+
+
+def decode(data: bytes, size: int) -> Picture:
+    """The pixels, with at least 2·`size` of them on the shorter side where the image has them.
 
     Raises:
         Unreadable: It is damaged, too large, or of a kind that is not read.
@@ -48,7 +66,10 @@ def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
         raise Unreadable(f"has more than {MAX_BYTES} bytes", "save it as JPEG")
     if data[128:132] == _DICOM:
         return _from_dicom(data, size)
-    return _decoded(data, read_header(data), size)
+    header = read_header(data)
+    bgr = _decoded(data, header, size)
+    found = profile.profile_in(data, header.format)
+    return Picture(bgr, profile.conversion_of(found) if found else None)
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -70,17 +91,19 @@ def read_header(data: bytes) -> ImageHeader:
     raise foreign.refusal(data)
 
 
-def _from_dicom(data: bytes, size: int) -> NDArray[np.uint8]:
+def _from_dicom(data: bytes, size: int) -> Picture:
     from edgekd.runtime.images import dicom  # here, since most devices never meet one
 
-    picture = dicom.read(data)
-    if isinstance(picture, dicom.Pixels):
-        return picture.bgr()
-    header = jpeg.read(picture.data)
-    picture.check(header)
-    # A frame is shown as it is stored, whatever EXIF its JPEG carries.
-    bgr = _decoded(picture.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.bitwise_not(bgr) if picture.inverted else bgr  # type: ignore[return-value]
+    frame = dicom.read(data)
+    found = frame.layout.profile
+    conversion = profile.conversion_of(found) if found else None
+    if isinstance(frame, dicom.Pixels):
+        return Picture(frame.bgr(), conversion)
+    header = jpeg.read(frame.data)
+    frame.check(header)
+    # A frame is shown as it is stored, whatever EXIF or profile its JPEG carries.
+    bgr = _decoded(frame.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
+    return Picture(~bgr if frame.inverted else bgr, conversion)
 
 
 def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDArray[np.uint8]:

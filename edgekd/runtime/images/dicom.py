@@ -54,10 +54,10 @@ _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGNED = (
 )  # fmt: skip
 _DESCRIPTORS = (0x00281101, 0x00281102, 0x00281103)
 _TABLES = (0x00281201, 0x00281202, 0x00281203)
-_PIXEL_DATA = 0x7FE00010
+_PROFILE, _PIXEL_DATA = 0x00282000, 0x7FE00010
 _TAGS = (
     _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGNED,
-    *_DESCRIPTORS, *_TABLES, _PIXEL_DATA,
+    *_DESCRIPTORS, *_TABLES, _PROFILE, _PIXEL_DATA,
 )  # fmt: skip
 
 _SAMPLES_OF = {
@@ -77,6 +77,7 @@ class Layout:
     columns: int
     photometric: str
     planar: bool
+    profile: bytes = b""
 
     @property
     def samples(self) -> int:
@@ -250,7 +251,9 @@ def _layout(elements: Elements) -> Layout:
     if photometric not in _SAMPLES_OF:
         raise Unreadable("is a DICOM file in colours that are not read", _EXPORT)
     planar = _number(elements, _PLANAR) if _PLANAR in elements else 0
-    layout = Layout(_number(elements, _ROWS), _number(elements, _COLUMNS), photometric, planar == 1)
+    rows, columns = _number(elements, _ROWS), _number(elements, _COLUMNS)
+    profile = b"" if photometric.startswith("MONO") else elements.get(_PROFILE, b"")
+    layout = Layout(rows, columns, photometric, planar == 1, profile)
     if _number(elements, _SAMPLES) != layout.samples or _number(elements, _SIGNED) != 0:
         raise damaged("DICOM")
     if layout.pixels == 0:

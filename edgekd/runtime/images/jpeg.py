@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
@@ -124,6 +125,11 @@ def _end(data: bytes, position: int) -> int:
     if length < 2:
         raise damaged("jpeg")
     return int(position + length)
+
+
+def heads(data: bytes) -> Iterator[Segment]:
+    """The segments before the first scan."""
+    return takewhile(lambda segment: segment.marker != _START_OF_SCAN, segments(data))
 
 
 def end_of_scan(data: bytes, start: int) -> int:

@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged, truncated
 
-__all__ = ["SIGNATURES", "orientation", "read"]
+__all__ = ["SIGNATURES", "orientation", "profile", "read"]
 
 SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_ORIENTATION = 274
+_ORIENTATION, _PROFILE = 274, 34675
 _STRIPS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _SUB_IFDS, _SAMPLE_FORMAT, _CFA, _DNG = 330, 339, 32803, 50706
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _TAGS = frozenset(
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES, _ROWS_PER_STRIP}
-    | {_STRIP_BYTES, _PLANAR, _ORIENTATION, _SUB_IFDS, _SAMPLE_FORMAT, _DNG}
+    | {_STRIP_BYTES, _PLANAR, _ORIENTATION, _PROFILE, _SUB_IFDS, _SAMPLE_FORMAT, _DNG}
     | {_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES}
 )
-_TYPES = {1: "u1", 3: "u2", 4: "u4"}  # BYTE, SHORT, LONG: all that the tags above may be
+_TYPES = {1: "u1", 3: "u2", 4: "u4", 7: "u1"}  # BYTE, SHORT, LONG, and UNDEFINED of the profile
 _COMPRESSIONS = (1, 5, 8, 32946, 32773)  # none, LZW, deflate, old deflate, PackBits
 _HINT = "save it as PNG or as an 8-bit RGB TIFF of one page"
 
@@ -79,6 +79,13 @@ def orientation(exif: bytes) -> int:
     except Unreadable:
         return 1
     return value if 1 <= value <= 8 else 1
+
+
+def profile(data: bytes) -> bytes | None:
+    """The ICC profile of the first page of a TIFF that `read` took."""
+    table = _directory(data, "<" if data.startswith(b"II") else ">")
+    values = table[0].get(_PROFILE) if table else None
+    return None if values is None else np.asarray(values, np.uint8).tobytes()
 
 
 def _directory(data: bytes, order: str) -> tuple[Fields, int] | None:
