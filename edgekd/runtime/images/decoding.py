@@ -19,6 +19,7 @@ from edgekd.runtime.images.header import (
     MAX_SCANS,
     ImageHeader,
     Unreadable,
+    corrupt,
     damaged,
     truncated,
 )
@@ -116,6 +117,8 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
             "is transparent in places, and what lies under them is not the photo",
             "save it without transparency",
         )
+    if header.format == "tiff":
+        tiff.check(data)
     if header.format == "webp":
         flags |= cv2.IMREAD_IGNORE_ORIENTATION  # whatever it took for one, `webp` did not
     flags |= scale
@@ -143,7 +146,7 @@ def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     pixels = _imdecode(data[:end] + _FILLING, flags)
     fewer = data[: max(end - entropy.SPARE - 1, first.start)]
     if pixels is None or _imdecode(fewer, int(cv2.IMREAD_REDUCED_GRAYSCALE_8)) is not None:
-        raise entropy.corrupt("jpeg")
+        raise corrupt("jpeg")
     return pixels
 
 

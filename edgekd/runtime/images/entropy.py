@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.runtime.images import jpeg
-from edgekd.runtime.images.header import Unreadable, damaged
+from edgekd.runtime.images.header import Unreadable, corrupt, damaged
 
-__all__ = ["SPARE", "Scan", "check", "corrupt", "scans"]
+__all__ = ["SPARE", "Scan", "check", "scans"]
 
 SPARE = 3
 """Bytes that may be left at a scan's end: some encoders fill up to an even length."""
@@ -42,13 +42,6 @@ _LEAST = 600  # bytes of zeros behind the data, more than a block can take
 _END, _BAD = 128, 255  # steps beyond every coefficient: the block ends, no such code
 _SKIP, _RUN = 16, 32  # kinds of a progressive code: sixteen zeros, and a run of empty blocks
 _GROUP = 1 << 18  # bytes that are looked up at once
-
-
-def corrupt(kind: str) -> Unreadable:
-    """The verdict on an image whose compressed data are not those of its picture."""
-    return Unreadable(
-        f"is damaged: the {kind} data do not make up its picture", "copy it again from its source"
-    )
 
 
 Found = NDArray[np.uint8]

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged, truncated
+from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt, damaged, truncated
+from edgekd.runtime.images.strips import unpacks_to
 
-__all__ = ["SIGNATURES", "orientation", "profile", "read"]
+__all__ = ["SIGNATURES", "check", "orientation", "profile", "read"]
 
 SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
@@ -67,6 +68,28 @@ def read(data: bytes) -> ImageHeader:
         components=samples,
         overhead=2 * strip_pixels * samples * (bits // 8),
     )
+
+
+def check(data: bytes) -> None:
+    """Unpack the strips or tiles of a TIFF that `read` took for whole.
+
+    Raises:
+        Unreadable: One of them does not make up its part of the picture.
+    """
+    table = _directory(data, "<" if data.startswith(b"II") else ">")
+    assert table is not None
+    fields, _ = table
+    width, height = _one(fields, _WIDTH, 0), _one(fields, _HEIGHT, 0)
+    pixel = _one(fields, _SAMPLES, 1) * _one(fields, _BITS, 1) // 8
+    whole, pieces = _layout(fields, width, height)
+    tags = (_TILES, _TILE_BYTES) if _TILES in fields else (_STRIPS, _STRIP_BYTES)
+    offsets, counts = (np.asarray(fields[tag], np.int64).tolist() for tag in tags)
+    compression = _one(fields, _COMPRESSION, 1)
+    for index, (start, count) in enumerate(zip(offsets, counts, strict=True)):
+        last = index == pieces - 1 and _TILES not in fields
+        pixels = width * height - whole * index if last else whole
+        if not unpacks_to(compression, memoryview(data)[start : start + count], pixel * pixels):
+            raise corrupt("tiff")
 
 
 def orientation(exif: bytes) -> int:
