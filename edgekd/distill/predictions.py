@@ -122,7 +122,7 @@ class Predictions:
             if part.teacher is not None:
                 arrays[f"teacher-{number}"] = part.teacher
         content = io.BytesIO()
-        np.savez_compressed(content, **arrays)
+        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
         write_whole(file, content.getvalue())
 
     @classmethod
