@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekd.distill import pipeline
-from edgekd.distill.compare import CompareRequest, compare, markdown
+from edgekd.distill.compare import CompareRequest, compare
+from edgekd.distill.comparison_table import markdown
 from edgekd.distill.losses import class_weights, softened_kl
 from edgekd.distill.methods import Batch, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
