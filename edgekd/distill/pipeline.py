@@ -129,7 +129,7 @@ def _alone(out: Path) -> Iterator[None]:
 
     A finished run in a place that nobody here may write to needs no lock to be reused.
     """
-    if not leads() or ((out / SEAL).is_file() and not os.access(out.parent, os.W_OK)):
+    if not leads() or ((out / SEAL).is_file() and not os.access(out, os.W_OK)):
         yield
         return
     refuse_folders(out)
