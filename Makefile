@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test emulated abuse fuzz lint format check clean
+.PHONY: help setup demo test emulated abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -36,7 +36,10 @@ emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, need
 abuse: setup ## The runtime's long tests: many threads, many openings; some minutes
 	$(BIN)/python -m pytest -m abuse -rP tests/abuse $(ARGS)
 
-fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; some minutes
+simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
+	$(BIN)/python -m pytest -m simulation -rP $(ARGS)
+
+fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; minutes. `.ci/run` has a short one
 	$(BIN)/python tests/abuse/fuzz.py $(ARGS)
 
 lint: setup ## Style, types, which room may import which, and the Dockerfile
@@ -51,7 +54,7 @@ format: setup ## Lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint test ## What CI runs
+check: lint test ## The linters and the tests
 
 clean: ## Remove what was made, but not your runs
 	rm -rf $(VENV) .edgekd-cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -70,13 +70,17 @@ class MissingDependencyError(EdgekdError):
         package: The distribution's name, as pip knows it.
         extra: The extra of edgekd that brings it.
         purpose: What it is needed for, as the end of "… is needed to …".
+        message: In the place of the usual one, where something else is known.
+        hint: Likewise, where none of edgekd's extras brings it.
     """
 
     exit_code = 3
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        message = f"{package} is not installed; it is needed to {purpose}"
-        super().__init__(message, f"pip install 'edgekd[{extra}]'")
+    def __init__(
+        self, package: str, extra: str, purpose: str, *, message: str = "", hint: str = ""
+    ) -> None:
+        usual = f"{package} is not installed; it is needed to {purpose}"
+        super().__init__(message or usual, hint or f"pip install 'edgekd[{extra}]'")
         self.package = package
         self.extra = extra
 

@@ -93,9 +93,10 @@ class FitSection(Section, frozen=True, kw_only=True):
         batch_size: Images of a step.
         optimizer: `adamw`, or `sgd` with momentum.
         learning_rate: Its peak.
-        momentum: Of SGD.
+        momentum: Of SGD, under every schedule.
         weight_decay: Not on biases and norms.
-        schedule: `one_cycle`; `plateau` (a tenth after `patience` epochs without a better
+        schedule: `one_cycle` (Smith & Topin 2018; with AdamW its β₁ falls from 0.95 to 0.85 and
+            comes back); `plateau` (a tenth after `patience` epochs without a better
             validation score); or `steps` (a tenth at each of `milestones`).
         warmup: Share of the steps in which the one cycle rises.
         patience: Epochs, for `plateau`.
@@ -241,7 +242,20 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
-        raise InputError(f"{where}: {text}", "correct the value") from error
+        text = re.sub(r" - at `key` in `\$\.?(.*?)`", r" (at a key of \1)", text)
+        raise InputError(f"{where}: {text}", _remedy(text)) from error
+
+
+def _remedy(text: str) -> str:
+    """What to do about a value of a wrong type, which is often YAML's reading of plain words."""
+    if re.search(r"Expected `str[^`]*`, got `(bool|int|float|null|date|datetime|time)`", text):
+        return (
+            "put quotes around it: YAML takes no, yes, on, off, null, numbers and dates for "
+            'something else than text, so write "no" and "0"'
+        )
+    if re.search(r"Expected `array[^`]*`, got `str`", text):
+        return "write a list: [one, two]"
+    return "correct the value"
 
 
 def fingerprint(*parts: Any) -> str:

@@ -33,8 +33,8 @@ CriticalLimit = Annotated[float, Meta(gt=0.0, le=1.0)]
 class GateLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a lowered file may lose against the float student, on validation images.
 
-    Where a limit is one of evidence, the upper end of the loss's paired 95 % interval must keep
-    it: a loss that cannot be excluded counts as one.
+    Where a limit is one of evidence, the upper one-sided 95 % bound of the loss must keep it: a
+    loss that cannot be excluded counts as one.
 
     Attributes:
         max_flips: Share of images whose top class may change.
@@ -91,8 +91,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             gate is taken.
         critical: Classes whose loss harms most, whatever their case, each with a limit of
             evidence for the sensitivity that it may lose; a model has some of them. A limit of L
-            needs 3/L images of the class: with fewer even a file that loses none of them may
-            lose more (rule of three; Hanley, Lippman-Hand 1983).
+            needs log 0.05 / log(1 − L) independent images of the class, 59 for 5 points: with
+            fewer even a file that loses none of them may lose more (Clopper, Pearson 1934).
         gate: What a lowered file may lose besides, in any precision.
         decision: What is asked of the decision.
     """

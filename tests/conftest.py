@@ -32,6 +32,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Simulations are asked for by name: ordinary tests repeat the same experiments a few times."""
+    if "simulation" in config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="`make simulation` runs it (thousands of repetitions)")
+    for item in items:
+        if item.get_closest_marker("simulation"):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """One folder for all workers of this test session."""

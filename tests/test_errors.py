@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from edgekd import errors
@@ -30,6 +33,18 @@ def test_error_says_what_is_wrong_and_what_to_do(name: str) -> None:
         "the file is red",
     )
     assert getattr(errors, name)("nothing can be done").hint == ""
+
+
+def test_base_class_itself_is_never_made() -> None:
+    """Its exit code is none of the contract's."""
+    package = Path(errors.__file__).parent
+    made = [
+        f"{file.relative_to(package)}:{node.lineno}"
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("EdgekdError")
+    ]
+    assert made == []
 
 
 def test_an_image_error_is_an_input_error() -> None:

@@ -9,6 +9,8 @@ from fuzzing import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekd.data import load_dataset
+from edgekd.data.subclasses import LabelSection
 from edgekd.distill.methods import resolve_method
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, Recipe, convert, fingerprint, load_recipe
@@ -209,6 +211,35 @@ def test_convert_names_where() -> None:
         convert({"epoch": 7}, FitSection, "here")
     with pytest.raises(InputError, match=r"here: Expected"):
         convert([7], FitSection, "here")
+
+
+@pytest.mark.parametrize(
+    "value", ["[no, yes]", "[0, 1]", "[1.5, 2]", "[2020-01-01, x]", "[x, null]", "[x, ~]"]
+)
+@pytest.mark.parametrize(
+    "override", ["data={{source: csv, file: x, classes: {}}}", "data.merge={{made: {}}}"]
+)
+def test_words_that_yaml_takes_for_something_else(recipe: Path, override: str, value: str) -> None:
+    loaded = load_recipe(str(recipe), [f"data.root={recipe.parent}", override.format(value)])
+    (recipe.parent / "a").mkdir()
+    (recipe.parent / "b").mkdir()
+    for name in "ab":
+        (recipe.parent / name / "x.png").touch()
+    with pytest.raises(InputError, match="Expected `str`") as caught:
+        load_dataset(loaded.data)
+    assert "put quotes around it" in caught.value.hint
+
+
+def test_keys_that_yaml_takes_for_something_else() -> None:
+    with pytest.raises(InputError, match=r"\(at a key of merge\)") as caught:
+        convert({"merge": {False: ["a"], True: ["b"]}}, LabelSection, "here")
+    assert "put quotes around it" in caught.value.hint
+
+
+def test_one_word_where_a_list_belongs() -> None:
+    with pytest.raises(InputError, match="Expected `array") as caught:
+        convert({"merge": {"made": "mel"}}, LabelSection, "here")
+    assert caught.value.hint == "write a list: [one, two]"
 
 
 def test_fingerprint_is_independent_of_the_order_of_keys() -> None:

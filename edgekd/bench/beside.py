@@ -38,7 +38,13 @@ def _versus(
 ) -> Comparison:
     comparison = Comparison()
     if teacher_entry.logits is not None and entry.logits is not None:
-        comparison = compare(teacher_entry.logits, entry.logits, data.labels, ordered=data.ordered)
+        comparison = compare(
+            teacher_entry.logits,
+            entry.logits,
+            data.labels,
+            ordered=data.ordered,
+            groups=data.groups,
+        )
     return msgspec.structs.replace(
         comparison,
         speedup_p50=_ratio(_p50(teacher), _p50(row)),
@@ -75,9 +81,10 @@ def _with_flips(row: Row, student: Entry, entry: Entry, data: BenchData) -> Row:
     order = changed[
         np.argsort(-np.abs(before[changed] - after[changed]).max(axis=1), kind="stable")
     ]
+    names = data.names
     flips = [
         Flip(
-            image=data.paths[index].name,
+            image=names[index],
             label=data.classes[data.labels[index]],
             student=_shares(data.classes, before[index].tolist()),
             artefact=_shares(data.classes, after[index].tolist()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ import msgspec
 import edgekd
 from edgekd.bench.devices import Device
 from edgekd.bench.measure.job import Answer, Job
-from edgekd.files import sha256_of, write_whole
+from edgekd.files import sha256_of
+from edgekd.seals import read_kept, write_sealed
 from edgekd.streams import is_stream
 
 __all__ = ["Journal", "Remembering"]
@@ -42,13 +44,14 @@ class Journal:
         """What was kept under `key`, or else what `make` gives, which is kept."""
         if self._folder is None:
             return make()
-        named = msgspec.json.encode([edgekd.__version__, *key])
-        file = self._folder / f"{hashlib.sha256(named).hexdigest()[:40]}.json"
-        try:
-            return msgspec.json.decode(file.read_bytes(), type=kind)
-        except (OSError, msgspec.DecodeError):  # not there, or damaged
-            made = make()
-        write_whole(file, msgspec.json.encode(made))
+        named = hashlib.sha256(msgspec.json.encode([edgekd.__version__, *key])).hexdigest()
+        file = self._folder / f"{named[:40]}.json"
+        kept = read_kept(file, named)
+        if kept is not None:
+            with suppress(msgspec.DecodeError):  # a number that JSON has not
+                return msgspec.json.decode(kept, type=kind)
+        made = make()
+        write_sealed(file, msgspec.json.encode(made), named)
         return made
 
     def forget(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgekd.bench.request import BenchData
-from edgekd.data import read_split
-from edgekd.data.table import read_table, require_columns, resolve_image
-from edgekd.errors import ImageError, InputError
-from edgekd.models.card import SPLIT, ModelCard
+from edgekd.data.dataset import Dataset, Sample
+from edgekd.data.groups import grouped
+from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.text import clean
+from edgekd.models.card import ModelCard, read_own_split
 
 __all__ = ["data_of_csv", "data_of_run"]
 
@@ -20,6 +22,7 @@ def data_of_csv(
     ordered: bool = False,
     image_column: str = "image",
     label_column: str = "label",
+    group_column: str | None = None,
     root: Path | None = None,
 ) -> BenchData:
     """The images of a CSV, labelled in the model's class order.
@@ -30,31 +33,34 @@ def data_of_csv(
         ordered: They are grades, each one worse than the one before.
         image_column: Paths relative to `root`; the suffix may be left out.
         label_column: Class names.
+        group_column: Lesion or patient; an image whose cell is blank stands alone. None: all do.
         root: Folder of the images; by default that of the table.
 
     Raises:
-        InputError: The table or a column is missing, or a label is none of the classes.
-        ImageError: An image is missing.
+        InputError: The table or a column is missing, a label is none of the classes, or an image
+            is listed twice.
+        ImageError: Images are missing.
     """
-    rows = read_table(file)
-    require_columns(file, rows, (image_column, label_column))
     folder = root or file.parent
-    images = []
-    for number, row in enumerate(rows, start=2):
-        label = row[label_column].strip()
-        if label not in classes:
-            message = (
-                f"line {number} of {file} has the class {label!r}, which the model does not know"
-            )
-            raise InputError(message, f"the model knows: {', '.join(classes)}")
-        image = resolve_image(folder, row[image_column].strip())
-        if image is None:
-            message = (
-                f"line {number} of {file} names {row[image_column]!r}, which is not in {folder}"
-            )
-            raise ImageError(message, "correct the line, or give the folder with --image-root")
-        images.append((folder / image, classes.index(label)))
-    return BenchData(file.stem, "csv", classes, images, ordered)
+    rows = labelled_rows(
+        file,
+        folder,
+        image_column=image_column,
+        label_column=label_column,
+        columns=[group_column] if group_column else [],
+        classes=classes,
+        hint="correct the line, or give the folder with --image-root",
+    )
+    images = [(folder / row.image, classes.index(row.label)) for row in rows]
+    groups = _groups(rows, clean(group_column)) if group_column else None
+    return BenchData(file.stem, "csv", classes, images, ordered, groups)
+
+
+def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
+    """Lesion or patient of each image, by the same rules as in training."""
+    samples = (Sample(row.image, row.label, row.row.written[column]) for row in rows)
+    dataset = grouped(Dataset("", Path(), (), tuple(samples)))
+    return [sample.group for sample in dataset.samples]
 
 
 def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
@@ -62,15 +68,12 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
 
     Raises:
         InputError: The images are gone, or the test part is empty.
+        ArtefactError: The split is not the one that the student was trained with.
     """
-    split = read_split(
-        student / SPLIT,
-        root or Path(card.data.root),
-        name=card.data.name,
-        classes=card.classes,
-    )
+    split = read_own_split(student, card, root)
     chosen = split.indices("test")
     labels = split.dataset.labels()
     paths = split.dataset.paths()
     images = [(paths[index], labels[index]) for index in chosen]
-    return BenchData(card.data.name, "test", card.classes, images, card.ordered)
+    groups = [split.dataset.samples[index].group for index in chosen]
+    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ class BenchData:
         classes: Class names; labels are indices into them.
         images: Path and label of each image.
         ordered: The classes are grades, each one worse than the one before.
+        groups: The lesion or patient of each image, which intervals take as independent; None
+            where none are known.
     """
 
     name: str
@@ -33,6 +36,7 @@ class BenchData:
     classes: tuple[str, ...]
     images: Sequence[tuple[Path, int]]
     ordered: bool = False
+    groups: Sequence[str] | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -44,6 +48,20 @@ class BenchData:
         """The labels, in order."""
         return [label for _, label in self.images]
 
+    @property
+    def names(self) -> list[str]:
+        """What each image is called: its path below the folder that all of them share."""
+        if not self.images:
+            return []
+        root = Path(os.path.commonpath([path.parent for path in self.paths]))
+        return [path.relative_to(root).as_posix() for path in self.paths]
+
+    def find(self, name: str) -> Path | None:
+        """The only image whose path ends in that name; None where there is none or several."""
+        parts = Path(name).parts
+        found = [path for path in self.paths if parts and path.parts[-len(parts) :] == parts]
+        return found[0] if len(found) == 1 else None
+
     def limited(self, limit: int | None) -> BenchData:
         """At most `limit` images, evenly taken over the classes; always the same ones."""
         count = len(self.images)
@@ -51,7 +69,8 @@ class BenchData:
             return self
         by_class = sorted(range(count), key=lambda index: (self.images[index][1], index))
         chosen = sorted(by_class[rank * count // limit] for rank in range(limit))
-        return replace(self, images=[self.images[index] for index in chosen])
+        groups = None if self.groups is None else [self.groups[index] for index in chosen]
+        return replace(self, images=[self.images[index] for index in chosen], groups=groups)
 
 
 @dataclass(frozen=True)
@@ -154,4 +173,5 @@ def data_facts(data: BenchData) -> DataFacts:
         n=len(data.images),
         sha256=digest.hexdigest(),
         classes=list(data.classes),
+        groups=None if data.groups is None else len(set(data.groups)),
     )

@@ -31,10 +31,11 @@ __all__ = [
     "Minute",
     "Result",
     "Row",
+    "Stop",
     "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
 SPAN_END_TO_END = "encoded photo in memory to the decision"
@@ -200,20 +201,32 @@ class Device(_Section, frozen=True, kw_only=True):
 
 
 class DataFacts(_Section, frozen=True, kw_only=True):
-    """The images that were used: which, how many, and the hash of their list."""
+    """The images that were used: which, how many, and the hash of their list.
+
+    `groups` is of how many lesions or patients they are; intervals take those as independent. It is
+    null where none are known.
+    """
 
     name: str
     split: str
     n: int
     sha256: str
     classes: list[str] = []
+    groups: int | None = None
+
+
+class Stop(_Section, frozen=True, kw_only=True):
+    """What ended a run before everything was measured, and what is said of it."""
+
+    kind: Literal["interrupted", "unreachable", "lacking"]
+    message: str
 
 
 class Result(_Section, frozen=True, kw_only=True):
     """One run of the harness on one device.
 
     `missing` says what was asked for and not measured, in sentences; the same command goes on
-    from there.
+    from there. `stop` is null where the run came to its end.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -223,4 +236,5 @@ class Result(_Section, frozen=True, kw_only=True):
     data: DataFacts
     rows: list[Row]
     missing: list[str] = []
+    stop: Stop | None = None
     host: dict[str, Any] = {}

@@ -19,9 +19,9 @@ from edgekd.bench.request import BenchData, check_classes
 from edgekd.bench.result import Decisions, Estimate, Row
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
-from edgekd.metrics import softmax, wilson
+from edgekd.metrics import Metrics, softmax, wilson
 
-__all__ = ["Entry", "bundle_entry", "checkpoint_entry", "unanswered"]
+__all__ = ["Entry", "RunInterruptedError", "bundle_entry", "checkpoint_entry", "unanswered"]
 
 BATCH = 64
 _CHUNK = 256
@@ -30,6 +30,12 @@ _CHUNK = 256
 Logits = NDArray[np.float32]
 Step = Callable[[int], None]
 """Told how many images are done."""
+
+
+class RunInterruptedError(EdgekdError):
+    """The user ended the run before this was measured."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def checkpoint_entry(
         size_bytes=checkpoint.size_bytes,
         sha256=card.weights_sha256,
         runtime=_torch_facts(),
-        metrics=metrics_of(logits, data.labels, data.classes, ordered=data.ordered),
+        metrics=_metrics(logits, data),
     )
     return Entry(row, logits, folder)
 
@@ -128,7 +134,7 @@ def bundle_entry(
         return Entry(row, None, path, temperature, backend, error)
     seen = [each for answer in answers for each in answer.seen]
     logits = np.array([each.logits for each in seen], np.float32)
-    metrics = metrics_of(logits / temperature, data.labels, data.classes, ordered=data.ordered)
+    metrics = _metrics(logits / temperature, data)
     row = msgspec.structs.replace(
         row, metrics=metrics, runtime=dict(answers[0].facts), decisions=_decisions(seen)
     )
@@ -171,6 +177,10 @@ def _bundle_row(manifest: Manifest, size_bytes: int) -> Row:
         size_bytes=size_bytes,
         sha256=manifest.files[manifest.model_file].sha256,
     )
+
+
+def _metrics(logits: NDArray[np.floating[Any]], data: BenchData) -> Metrics:
+    return metrics_of(logits, data.labels, data.classes, ordered=data.ordered, groups=data.groups)
 
 
 def _decisions(seen: Sequence[Seen]) -> Decisions:

@@ -31,7 +31,14 @@ from edgekd.bench.meter import PowerMeter
 from edgekd.bench.passes import Plan, measured
 from edgekd.bench.request import BenchData, BenchRequest, data_facts
 from edgekd.bench.result import Result, Row
-from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry, unanswered
+from edgekd.bench.rows import (
+    Entry,
+    RunInterruptedError,
+    Step,
+    bundle_entry,
+    checkpoint_entry,
+    unanswered,
+)
 from edgekd.bench.threads import threads_on, within_cores
 from edgekd.bundle import Bundle
 from edgekd.errors import (
@@ -44,6 +51,7 @@ from edgekd.errors import (
 __all__ = ["BenchData", "BenchRequest", "run_benchmark"]
 
 _INTERRUPTED = "the run was interrupted"
+_NOT_TIMED = "latency-not-measured"
 _TIMED_IMAGES = 32  # cycled through: enough to defeat caches, few enough to hold in memory
 
 
@@ -83,7 +91,7 @@ class _Run:
         found = find_device(request.device, wheelhouse=request.wheelhouse)
         self.device = Remembering(found, self.journal) if found is not None else None
         self.lost: EdgekdError | None = None
-        self.interrupted = False
+        self.stop: results.Stop | None = None
         self.missing: list[str] = []
         self.progress = _progress(console)
         self.plan = Plan(
@@ -93,6 +101,15 @@ class _Run:
             sweep=request.sweep,
             meter=None if request.meter is None else PowerMeter(request.meter),
         )
+
+    @property
+    def interrupted(self) -> bool:
+        return self.stop is not None and self.stop.kind == "interrupted"
+
+    def _interrupt(self, what: str) -> None:
+        """The user ended the run, in the midst of this."""
+        message = f"{what}: {_INTERRUPTED}"
+        self.stop = self.stop or results.Stop(kind="interrupted", message=message)
 
     def close(self) -> None:
         if self.device is not None:
@@ -115,6 +132,7 @@ class _Run:
             data=facts,
             rows=rows,
             missing=list(dict.fromkeys(self.missing)),
+            stop=self.stop,
             host=local_facts() | {"threads": self.plan.threads, "preset": self.request.preset},
         )
         if not found.missing:
@@ -133,7 +151,7 @@ class _Run:
             self._lose(error)
             return {}
         except KeyboardInterrupt:
-            self.interrupted = True
+            self._interrupt(device.name)
             self.missing.append(f"{device.name}: {_INTERRUPTED} before anything was measured")
             return {}
         threads = self.request.threads or threads_on(facts)
@@ -152,7 +170,9 @@ class _Run:
         self.lost = error
         silent = isinstance(error, DeviceUnreachableError)
         why = "does not answer" if silent else "lacks something"
-        self.missing.append(f"{self.request.device} {why}: {error.message}")
+        message = f"{self.request.device} {why}: {error.message}"
+        self.stop = results.Stop(kind="unreachable" if silent else "lacking", message=message)
+        self.missing.append(message)
 
     def _described(self, before: dict[str, Any]) -> results.Device:
         device = self.device
@@ -183,7 +203,7 @@ class _Run:
                 entries += self._unless_interrupted(partial(self._checkpoint, folder, role), role)
         for path in request.bundles:
             made = self._unless_interrupted(partial(self._bundle, path), path.name)
-            entries += made or [unanswered(path, EdgekdError(_INTERRUPTED))]
+            entries += made or [unanswered(path, RunInterruptedError(_INTERRUPTED))]
         _require_an_engine(entries)
         return entries
 
@@ -193,7 +213,7 @@ class _Run:
             try:
                 return [make()]
             except KeyboardInterrupt:
-                self.interrupted = True
+                self._interrupt(name)
         self.missing.append(f"{name}: accuracy-not-measured: {_INTERRUPTED}")
         return []
 
@@ -229,44 +249,51 @@ class _Run:
 
     def _measured(self, entry: Entry) -> Row:
         """The row with what was measured on the device, or with the flags that say why not."""
-        reason = self._why_not(entry)
-        if self.interrupted and reason is None:
-            reason = _INTERRUPTED
-            self.missing.append(f"{entry.row.name}: latency-not-measured: {reason}")
-        if reason is not None or self.device is None:
-            return _not_measured(entry, reason or "")
+        why = self._why_not(entry)
+        if self.interrupted and why is None:
+            why = _NOT_TIMED, _INTERRUPTED
+            self.missing.append(f"{entry.row.name}: {_NOT_TIMED}: {_INTERRUPTED}")
+        if why is not None or self.device is None:
+            return _not_measured(entry, *(why or (_NOT_TIMED, "")))
         try:
             with self._step(f"speed and memory: {entry.row.name}", self.plan.passes) as step:
                 row = measured(entry, self.device, self.plan, step)
             if not self.device.decides and entry.missing is None:
                 row = msgspec.structs.replace(row, flags=[*row.flags, _from_host(entry)])
         except KeyboardInterrupt:
-            self.interrupted = True
-            row = _not_measured(entry, _INTERRUPTED)
+            self._interrupt(entry.row.name)
+            row = _not_measured(entry, _NOT_TIMED, _INTERRUPTED)
         except DeviceUnreachableError as error:
             self._lose(error)
-            row = _not_measured(entry, error.message)
-        lacking = [flag for flag in row.flags if "-not-measured: " in flag]
+            row = _not_measured(entry, _NOT_TIMED, error.message)
+        lacking = [flag for flag in row.flags if _code_of(flag).endswith("-not-measured")]
         if self.plan.meter is None:  # energy was not asked for where the device has no sensor
             lacking = [flag for flag in lacking if not flag.startswith("energy-")]
         self.missing += [f"{row.name}: {flag}" for flag in lacking]
         return row
 
-    def _why_not(self, entry: Entry) -> str | None:
+    def _why_not(self, entry: Entry) -> tuple[str, str] | None:
+        """The flag of a row that is not measured, with its reason; None for one that can be."""
+        name, device, reason = self.request.device, self.device, self._why_not_here(entry)
+        if reason is not None or device is None:
+            return _NOT_TIMED, reason or ""
+        if self.lost is not None:
+            return _NOT_TIMED, self.lost.message
+        if device.emulated:
+            words = f"{name} is emulated, and a processor that is imitated has no speed of its own"
+            return "emulated", words
+        if device.kind != "local" and entry.row.role != "artefact":
+            return _NOT_TIMED, f"it runs on the host, and this run is about {name}"
+        return None if entry.missing is None else (_NOT_TIMED, entry.missing.message)
+
+    def _why_not_here(self, entry: Entry) -> str | None:
+        """Why the row is none of this device's; None where it is."""
         name, target, device = self.request.device, entry.row.target, self.device
         if target is not None and target != name and not runs_on(target, device):
             if find_device(target) is None:
                 return f"no {target} device is configured"
             return f"it is built for {target}, and this run is about {name}"
-        if device is None:
-            return f"no {name} device is configured"
-        if self.lost is not None:
-            return self.lost.message
-        if device.emulated:
-            return f"{name} is emulated, and a processor that is imitated has no speed of its own"
-        if device.kind != "local" and entry.row.role != "artefact":
-            return f"it runs on the host, and this run is about {name}"
-        return entry.missing.message if entry.missing is not None else None
+        return f"no {name} device is configured" if device is None else None
 
     @contextmanager
     def _step(self, words: str, total: int) -> Iterator[Step]:
@@ -285,9 +312,12 @@ def _require_an_engine(entries: Sequence[Entry]) -> None:
         raise missing[0]
 
 
-def _not_measured(entry: Entry, reason: str) -> Row:
-    emulated = "is emulated" in reason
-    flags = [f"{'emulated' if emulated else 'latency-not-measured'}: {reason}"]
+def _code_of(flag: str) -> str:
+    return flag.partition(": ")[0]
+
+
+def _not_measured(entry: Entry, code: str, reason: str) -> Row:
+    flags = [f"{code}: {reason}"]
     if entry.missing is not None:
         flags.append(f"accuracy-not-measured: {entry.missing.message}")
     elif entry.device is None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekd.bench.devices import target_of
 from edgekd.bench.labelled import data_of_run
 from edgekd.bench.request import BenchData
-from edgekd.bundle import MANIFEST
-from edgekd.errors import InputError
+from edgekd.bench.result import Result
+from edgekd.bundle import MANIFEST, Bundle
+from edgekd.errors import ArtefactError, EdgekdError, InputError
 from edgekd.models.card import CARD, read_card
 
-__all__ = ["RunSubjects", "subjects_of_run"]
+__all__ = ["RunSubjects", "images_of_runs", "subjects_of_run"]
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,38 @@ class RunSubjects:
     data: BenchData
 
     def bundles_for(self, device: str) -> tuple[Path, ...]:
-        """The bundles of one target.
+        """The bundles that run on a device, by the target that their manifests say.
+
+        Args:
+            device: A target, or a section of devices.toml.
 
         Raises:
             InputError: There are none.
+            ArtefactError: One that is called after the target is damaged.
         """
-        found = tuple(path for path in self.bundles if path.name.split("-")[0] == device)
+        target = target_of(device)
+        found = tuple(path for path in self.bundles if _is_for(target, path))
         if not found:
-            message = f"{self.folder} has no bundle for {device}"
+            message = f"{self.folder} has no bundle for {_named(device, target)}"
             hint = (
-                f"edgekd build --target {device} --model {self.folder} --out {self.folder}/bundles"
+                f"edgekd build --target {target} --model {self.folder} --out {self.folder}/bundles"
             )
             raise InputError(message, hint)
         return found
+
+
+def _is_for(target: str, bundle: Path) -> bool:
+    try:
+        with Bundle.open(bundle, verify=False) as opened:
+            return opened.manifest.lowering.target == target
+    except ArtefactError:
+        if bundle.name.startswith(target):
+            raise
+        return False  # another target's as far as can be told: no reason not to measure these
+
+
+def _named(device: str, target: str) -> str:
+    return device if device == target else f"{device}, whose target is {target}"
 
 
 def subjects_of_run(folder: Path, data_root: Path | None = None) -> RunSubjects:
@@ -71,3 +93,37 @@ def subjects_of_run(folder: Path, data_root: Path | None = None) -> RunSubjects:
         tuple(path for path in bundles if not path.name.startswith(".")),
         data_of_run(student, read_card(student), data_root),
     )
+
+
+def images_of_runs(results: Sequence[tuple[Path, Result]]) -> Callable[[str], Path | None]:
+    """Finds the images of results whose files stand in the folder of their run.
+
+    Args:
+        results: Each with its file.
+
+    Returns:
+        The path of an image by its name in the data set; None where its run is elsewhere, has no
+        such image, or was measured on other images.
+    """
+    datas = [data for file, result in results if (data := _data_beside(file, result)) is not None]
+
+    def find(name: str) -> Path | None:
+        found = {path for data in datas if (path := data.find(name)) is not None}
+        return found.pop() if len(found) == 1 else None  # rather none than another run's
+
+    return find
+
+
+def _data_beside(file: Path, result: Result) -> BenchData | None:
+    """The test part of the run that a result stands in, if it is what was measured."""
+    for folder in file.resolve().parents:
+        student = folder / "student"
+        if (student / CARD).is_file():
+            try:
+                data = data_of_run(student, read_card(student))
+            except EdgekdError:  # the images are gone: the page says which pictures are missing
+                return None
+            same = (data.name, data.split, list(data.classes))
+            told = result.data
+            return data if same == (told.name, told.split, told.classes) else None
+    return None

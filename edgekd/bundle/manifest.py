@@ -36,7 +36,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
@@ -83,7 +83,7 @@ class Decision(_Section, frozen=True, kw_only=True):
         energy_threshold: Inputs with a higher energy are out of distribution.
         energy_kept: Share of the fitting images that `energy_threshold` was asked to keep.
         conformal_quantile: Classes whose conformal score (1 minus the probability) is not above
-            it cannot be excluded.
+            it cannot be excluded, nor can the top class or one that reaches its threshold.
         conformal_coverage: Share of images whose true class `conformal_quantile` was asked not
             to exclude, 1 - α.
         fitted_on: Which images it was fitted on: part, number, hash.
@@ -146,9 +146,12 @@ class ClassChange(_Section, frozen=True, kw_only=True):
         lost: Right by the float student, wrong by the file.
         gained: The other way round.
         drop: Sensitivity of the float student minus that of the file; null without images.
-        drop_high: Upper end of its paired 95 % interval; null for fewer than two images.
+        drop_high: Its upper one-sided 95 % bound; null without images. Bundles of a format
+            before 1.5 have the upper end of a paired 95 % bootstrap interval.
         critical: Whether the target names it so.
         limit: What the drop was held against: `drop_high` of a critical class, else `drop`.
+        groups: Lesions or patients that its images are of, which the bounds take as independent;
+            null in bundles of a format before 1.5.
     """
 
     images: int
@@ -158,6 +161,7 @@ class ClassChange(_Section, frozen=True, kw_only=True):
     drop_high: float | None
     critical: bool
     limit: float
+    groups: int | None = None
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
@@ -171,7 +175,8 @@ class GateRecord(_Section, frozen=True, kw_only=True):
         flips: Share of images whose top class changed.
         balanced_accuracy: Of the saved file.
         balanced_accuracy_drop: Student minus saved file.
-        balanced_accuracy_drop_high: Upper end of its paired 95 % interval.
+        balanced_accuracy_drop_high: Its upper one-sided 95 % bound; null where a class that occurs
+            has a single image, or images of a single lesion or patient.
         ece: Expected calibration error of the file with its own temperature.
         ece_increase: That minus the float student's with the student's own temperature.
         per_class: What each class lost.
@@ -287,6 +292,8 @@ class Lowering(_Section, frozen=True, kw_only=True):
         completion: `complete`, or `finish-on-device` where the device must build an engine.
         completion_command: The command that finishes it there, or null.
         rungs: Every precision tried, with its numbers.
+        tried: Verdicts that were read, in the ladder's order, until a file was taken, its own
+            included; null in bundles of a format before 1.5.
         calibration: Part, number, hash and list of the calibration images, or null.
         layer_harm: Layers by the harm that int8 does to them, most harmed first; empty where it
             was not measured.
@@ -305,6 +312,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
     completion: str = "complete"
     completion_command: str | None = None
     rungs: tuple[Rung, ...] = ()
+    tried: int | None = None
     calibration: dict[str, Any] | None = None
     layer_harm: tuple[LayerHarm, ...] = ()
     rescued: bool = False

@@ -142,8 +142,7 @@ def bench(
             write_result(request.out, result)
             say(f"wrote {request.out}")
     if html is not None and results:
-        photos = {path.name: path for path in subjects.data.paths}
-        write_page([result for _, result in results], html, images=photos.get)
+        write_page([result for _, result in results], html, images=subjects.data.find)
         say(f"wrote {html}")
     for error in failed:
         report_error(error)
@@ -211,19 +210,19 @@ def _tell_missing(results: list[Result]) -> None:
         MissingDependencyError: A device lacks Python or a package.
         KeyboardInterrupt: The user ended the run.
     """
-    missing = [line for result in results for line in result.missing]
-    for line in missing:
-        say(f"missing: {line}")
-    lost = [line for line in missing if " does not answer: " in line]
-    if lost:
+    for result in results:
+        for line in result.missing:
+            say(f"missing: {line}")
+    stops = {result.stop.kind: result.stop.message for result in results if result.stop}
+    if "unreachable" in stops:
         hint = "check it with `edgekd doctor --device`; the same command goes on from here"
-        raise DeviceUnreachableError(lost[0], hint)
-    lacking = [line for line in missing if " lacks something: " in line]
-    if lacking:
-        error = MissingDependencyError("a package", "tflite", "measure there")
-        error.message, error.hint = lacking[0], "install it there, or give --wheelhouse"
-        raise error
-    if any("interrupted" in line for line in missing):
+        raise DeviceUnreachableError(stops["unreachable"], hint)
+    if "lacking" in stops:
+        hint = "install it there, or give --wheelhouse"
+        raise MissingDependencyError(
+            "a package", "tflite", "measure there", message=stops["lacking"], hint=hint
+        )
+    if stops:
         raise KeyboardInterrupt
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, say
+from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads, Writes
-from edgekd.errors import InputError
+from edgekd.errors import EdgekdError, InputError
 
 if TYPE_CHECKING:
     from edgekd.lower.build import BuiltBundle
@@ -22,7 +22,9 @@ CRITICAL_LIMIT = 0.05
 
 
 def build(
-    target: Annotated[str, typer.Option(help="A target, several with commas, or `all`.")],
+    target: Annotated[
+        str | None, typer.Option(help="A target, several with commas, or `all`.")
+    ] = None,
     model: Annotated[
         Path | None,
         Reads.CHECKPOINT,
@@ -78,20 +80,21 @@ def build(
 ) -> None:
     """Lower a student to the bundle of each target; a file that loses too much fails (exit 4)."""
     if on_device is not None:
-        from edgekd.lower.engine.finish import finish_on_device
+        from edgekd.lower.finish import finish_bundle
 
-        finished = finish_on_device(on_device, say, evidence=evidence)
+        finished = finish_bundle(on_device, say, evidence=evidence, target=target)
         say(f"finished {finished}")
         return
-    if model is None or out is None:
-        raise InputError("--model and --out are needed", "or --on-device BUNDLE to finish one")
+    if target is None or model is None or out is None:
+        message = "--target, --model and --out are needed"
+        raise InputError(message, "or --on-device BUNDLE to finish one")
     from edgekd.cli.build_table import watching
-    from edgekd.lower.build import build as build_bundles
+    from edgekd.lower.build import build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
     with watching() as watch:
-        built = build_bundles(
+        built = build_all(
             BuildRequest(
                 model=model,
                 targets=resolve_targets(target),
@@ -109,6 +112,12 @@ def build(
         )
     _report(built, json=json)
     _tell_of_evidence(built)
+    worst = worst_of(built)
+    if worst is not None:
+        for error in dict.fromkeys(bundle.error for bundle in built):
+            if error is not None:
+                report_error(error)
+        raise typer.Exit(worst.exit_code)
 
 
 def _tell_of_evidence(built: list[BuiltBundle]) -> None:
@@ -166,13 +175,20 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _summary(bundle: BuiltBundle) -> dict[str, object]:
-    manifest = bundle.manifest
+    manifest, error = bundle.manifest, bundle.error
     return {
         "target": bundle.target,
-        "path": str(bundle.path),
+        "name": bundle.name,
+        "passed": bundle.passed,
+        "path": None if bundle.path is None else str(bundle.path),
+        "error": None if error is None else _told(error),
         "precision": manifest.lowering.precision if manifest else None,
         "check": manifest.lowering.check if manifest else None,
         "fresh": bundle.fresh,
         "rungs": bundle.rungs,
         "metrics": manifest.metrics if manifest else None,
     }
+
+
+def _told(error: EdgekdError) -> dict[str, object]:
+    return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}

@@ -3,31 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekd.cli.console import emit_json, say, speaks, ticker
-from edgekd.cli.options import RunFolder, Set
+from edgekd.cli.options import Set
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
 
+if TYPE_CHECKING:
+    from edgekd.distill.comparison import Comparison
+
 __all__ = ["compare"]
+
+_SEEDS = "0,1,2"
+_LARGEST_SEED = 2**32 - 1  # that NumPy takes
 
 
 def compare(
     recipes: Annotated[
-        list[str],
+        list[str] | None,
         Reads.RECIPE,
-        typer.Argument(metavar="RECIPE…", help="One recipe for each method."),
-    ],
-    out: RunFolder,
-    seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2",
+        typer.Argument(
+            metavar="RECIPE…",
+            help="One recipe for each method; they may differ in name, seed and method alone.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, Writes.FOLDER, typer.Option("--out", help="Folder of the runs.")
+    ] = None,
+    seeds: Annotated[
+        str,
+        typer.Option(
+            help=f"Seeds, with commas; by default {_SEEDS}. Three are the least that tell much: "
+            "of two the intervals are very wide, of one there are none.",
+            show_default=False,
+        ),
+    ] = "",
     folds: Annotated[
         int, typer.Option(help="Cross-validate in so many folds; 0 takes the recipes' test part.")
     ] = 0,
     overrides: Set = None,
+    kept: Annotated[
+        Path | None,
+        Reads.PREDICTIONS,
+        typer.Option(
+            "--from",
+            metavar="DIR",
+            help="Train nothing: make the table again of the predictions that an earlier "
+            "comparison kept in its --out.",
+        ),
+    ] = None,
     json: Annotated[
         Path | None,
         Writes.FILE,
@@ -39,18 +67,45 @@ def compare(
 ) -> None:
     """Train methods over the same data, split and seeds, beside the undistilled student.
 
-    What is trained already is reused, so an interrupted comparison goes on where it stopped.
+    What is trained already is reused, so an interrupted comparison goes on where it stopped. What
+    all students say of the test images is kept as OUT/predictions.npz.
     """
+    if kept is None:
+        found = _trained(recipes or [], out, seeds, folds, overrides)
+    else:
+        if recipes or out or seeds or folds or overrides:
+            message = "--from takes no recipes and no --out, --seeds, --folds or --set"
+            raise InputError(message, "give --from DIR alone, with --json or --markdown")
+        found = _remade(kept)
+    if speaks():
+        _tell(found, json, markdown)
+
+
+def _trained(
+    recipes: list[str], out: Path | None, seeds: str, folds: int, overrides: list[str] | None
+) -> Comparison:
+    if not recipes or out is None:
+        raise InputError("recipes and --out are needed", "or --from DIR for a table made before")
     loaded = [read_recipe(name, overrides) for name in recipes]
-    numbers, parts = _seeds(seeds), _folds(folds)
+    numbers, parts = _seeds(seeds or _SEEDS), _folds(folds)
     from edgekd.distill import compare as comparing
-    from edgekd.files import write_whole
 
     request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts)
-    found = comparing.compare(request)
-    if not speaks():
-        return
-    text = comparing.markdown(found)
+    return comparing.compare(request)
+
+
+def _remade(kept: Path) -> Comparison:
+    from edgekd.distill.comparison import comparison_of
+    from edgekd.distill.predictions import Predictions
+
+    return comparison_of(Predictions.load(kept))
+
+
+def _tell(found: Comparison, json: Path | None, markdown: Path | None) -> None:
+    from edgekd.distill import comparison_table
+    from edgekd.files import write_whole
+
+    text = comparison_table.markdown(found)
     if markdown is not None:
         write_whole(markdown, text)
         say(f"wrote {markdown}")
@@ -65,6 +120,8 @@ def _seeds(text: str) -> list[int]:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"--seeds {text} are no whole numbers", "write e.g. 0,1,2") from None
+    if not all(0 <= seed <= _LARGEST_SEED for seed in seeds):
+        raise InputError(f"--seeds {text} are no seeds", f"give numbers of 0 to {_LARGEST_SEED}")
     if len(set(seeds)) != len(seeds):
         raise InputError(f"--seeds {text} name one twice", "give each seed once")
     return seeds

@@ -27,21 +27,25 @@ def inspect(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show a recipe's classes, parts and leaks, and a contact sheet."""
+    """Show a recipe's classes, parts, leaks and damaged images, and a contact sheet."""
     from edgekd.data.inspection import inspect_split, sheet_of
     from edgekd.data.sources import load_dataset
     from edgekd.data.split import split_dataset
+    from edgekd.errors import ImageError
 
     loaded = read_recipe(recipe, overrides)
     split = split_dataset(load_dataset(loaded.data), loaded.split)
-    found = inspect_split(split, ticker("images"))
+    found = inspect_split(split, loaded.image_size, ticker("images"))
     if json:
         emit_json(found)
     else:
         print(found.text())
     if sheet is not None:
-        sheet_of(split, sheet)
+        sheet_of(split, sheet, skip=found.damaged)
         say(f"wrote {sheet}")
+    if found.damaged:
+        message = f"{len(found.damaged)} of {len(split.parts)} images cannot be decoded"
+        raise ImageError(message, "repair or remove those listed; training would stop at them")
 
 
 def prepare(recipe: RecipeName, overrides: Set = None) -> None:
@@ -51,6 +55,8 @@ def prepare(recipe: RecipeName, overrides: Set = None) -> None:
     loaded = read_recipe(recipe, overrides)
     dataset = load_dataset(loaded.data)
     images = decoded(dataset, loaded.image_size, ticker("images"))
+    for note in dataset.notes:
+        say(f"note: {note}")
     say(f"{len(images)} images of {dataset.name} at {loaded.image_size} pixels are in the cache")
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from edgekd.cli.console import say, ticker
+from edgekd.cli.console import report_error, say, ticker
 from edgekd.cli.places import Writes
+from edgekd.errors import EdgekdError
 
 __all__ = ["demo", "make_demo"]
 
@@ -26,7 +27,7 @@ def demo(
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
 
-    make_demo(out)
+    lacking = make_demo(out)
     say("4/4  measure everything beside the teacher")
     subjects = subjects_of_run(out)
     request = BenchRequest(
@@ -40,17 +41,26 @@ def demo(
     )
     result = run_benchmark(request)
     write_result(out / "report.json", result)
-    write_page([result], out / "report.html")
+    write_page([result], out / "report.html", images=subjects.data.find)
     print_table(result)
     print(f"{out / 'report.html'}")
+    if lacking is not None:
+        raise typer.Exit(lacking.exit_code)
 
 
-def make_demo(out: Path) -> None:
-    """Train, distil and build the demo; what is there already is reused."""
+def make_demo(out: Path) -> EdgekdError | None:
+    """Train, distil and build the demo; what is there already is reused.
+
+    Returns:
+        What kept a target from its bundle, where others have theirs.
+
+    Raises:
+        EdgekdError: No target has one.
+    """
     from edgekd.cli.build_table import watching
     from edgekd.data import load_dataset
     from edgekd.distill import pipeline
-    from edgekd.lower.build import build
+    from edgekd.lower.build import build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.recipe import load_recipe
     from edgekd.targets import resolve_targets
@@ -64,5 +74,12 @@ def make_demo(out: Path) -> None:
     say("3/4  lower to every target")
     targets = resolve_targets("all")
     with watching() as watch:
-        build(BuildRequest(out, targets, out / "bundles", watch=watch))
+        built = build_all(BuildRequest(out, targets, out / "bundles", watch=watch))
+    worst = worst_of(built)
+    if worst is not None and not any(bundle.passed for bundle in built):
+        raise worst
+    for error in dict.fromkeys(bundle.error for bundle in built):
+        if error is not None:
+            report_error(error)  # of its own target; the others are measured all the same
     say(f"     built after {time.perf_counter() - start:.0f} s")
+    return worst

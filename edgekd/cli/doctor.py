@@ -58,7 +58,12 @@ def _mark(finding: Finding) -> str:
 def _refusal(finding: Finding) -> EdgekdError:
     """What a script is told by the exit code."""
     if finding.package:
-        return MissingDependencyError(finding.package, finding.extra, finding.ability)
+        if finding.extra:
+            return MissingDependencyError(finding.package, finding.extra, finding.ability)
+        message = f"this machine cannot {finding.ability}"
+        return MissingDependencyError(
+            finding.package, "", finding.ability, message=message, hint=finding.detail
+        )
     return DeviceUnreachableError(f"this machine cannot {finding.ability}", finding.detail)
 
 

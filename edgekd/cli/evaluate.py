@@ -14,12 +14,19 @@ from edgekd.cli.places import STDOUT, Reads, Writes
 
 __all__ = ["evaluate"]
 
+_SIZE = 256
+"""Pixels at which images are decoded again once one of them proved damaged."""
+
 
 def evaluate(
     model: Annotated[Path, Reads.MODEL, typer.Argument(help="A bundle, or a checkpoint's folder.")],
     csv: Annotated[Path, Reads.TABLE, typer.Option(help="Table of images and labels.")],
     image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
     label_column: Annotated[str, typer.Option(help="Column of class names.")] = "label",
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Column of lesions or patients, which intervals take as independent."),
+    ] = None,
     image_root: Annotated[
         Path | None,
         Reads.IMAGES,
@@ -40,6 +47,8 @@ def evaluate(
     from edgekd.bench import evaluate as accuracy
     from edgekd.bench.labelled import data_of_csv
     from edgekd.bench.report import print_table
+    from edgekd.data.damage import refuse_damaged
+    from edgekd.errors import ImageError
 
     known = accuracy.classes_of(model)
     data = data_of_csv(
@@ -48,6 +57,7 @@ def evaluate(
         ordered=known.ordered,
         image_column=image_column,
         label_column=label_column,
+        group_column=group_column,
         root=image_root,
     )
     tick, total = ticker("images"), len(data.images)
@@ -58,7 +68,11 @@ def evaluate(
         done += count
         tick(done, total)
 
-    found = accuracy.evaluate(model, data, command=shlex.join(sys.argv), step=step)
+    try:
+        found = accuracy.evaluate(model, data, command=shlex.join(sys.argv), step=step)
+    except ImageError:
+        refuse_damaged([path for path, _ in data.images], _SIZE)
+        raise
     if predictions is not None:
         found.write_predictions(predictions)
         say(f"wrote {predictions}")

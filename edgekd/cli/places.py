@@ -38,6 +38,7 @@ class Reads(Enum):
     EVIDENCE = "evidence for an engine"
     PRIVATE_KEY = "private key"
     PUBLIC_KEY = "public key"
+    PREDICTIONS = "predictions of a comparison"
     METER = "record of a power meter"
     WHEELHOUSE = "wheelhouse"
 
@@ -49,7 +50,7 @@ class Reads(Enum):
     @property
     def is_folder(self) -> bool | None:
         """Whether it is a folder or a file; None where it may be either."""
-        if self in (Reads.BUNDLE, Reads.MODEL):
+        if self in (Reads.BUNDLE, Reads.MODEL, Reads.PREDICTIONS):
             return None
         return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
 

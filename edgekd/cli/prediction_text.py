@@ -11,13 +11,17 @@ __all__ = ["line_of"]
 
 
 def line_of(name: str, prediction: Prediction) -> str:
-    """The decision on what is called `name`; the label stands there only where it is an answer."""
+    """The decision on what is called `name`.
+
+    The label stands there only where it is an answer, and the classes that cannot be excluded
+    only where the photo is of use.
+    """
     parts = [f"{name}: {prediction.decision}"]
     if prediction.decision == "answer":
         parts.append(_answer(prediction))
     parts += [f"{reason.code}: {reason.text}" for reason in prediction.reasons]
-    if prediction.conformal_set is not None:
-        parts.append(f"not excluded: {', '.join(prediction.conformal_set) or 'none'}")
+    if prediction.conformal_set is not None and prediction.decision != "retake":
+        parts.append(f"not excluded: {', '.join(prediction.conformal_set)}")
     return " | ".join(parts)
 
 

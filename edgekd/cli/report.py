@@ -46,7 +46,10 @@ def report(
     images: Annotated[
         Path | None,
         Reads.IMAGES,
-        typer.Option(help="Folder of the images, to show those whose decision changed."),
+        typer.Option(
+            help="Folder of the images, to show those whose decision changed; by default those of "
+            "the run that a result stands in."
+        ),
     ] = None,
     csv_columns: Annotated[
         bool,
@@ -61,11 +64,10 @@ def report(
     in their own part of it.
     """
     from edgekd.bench import report as written
+    from edgekd.bench.run_folder import images_of_runs
     from edgekd.bench.schema import read_result
 
-    find = None
-    if images is not None:
-        find = written.images_below(_folder(images))
+    below = None if images is None else written.images_below(_folder(images))
     if pareto is not None:
         written.check_picture(pareto)
     found = [read_result(path) for path in results]
@@ -74,6 +76,7 @@ def report(
     # First, since it may be that there is no picture to draw.
     drawn = written.write_pareto(found, pareto) if pareto is not None else []
     if html is not None:
+        find = below or images_of_runs(list(zip(results, found, strict=True)))
         written.write_page(found, html, images=find)
     if markdown is not None:
         written.write_markdown(found, markdown)

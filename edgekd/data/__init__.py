@@ -1,6 +1,6 @@
 """Data sets: sources, splits, the decoded cache, augmentation, synthetic dermoscopy."""
 
-from edgekd.data.cache import cache_folder, decode_images, decoded
+from edgekd.data.cache import cache_folder, content_sha256, decode_images, decoded
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.sources import SOURCES, load_dataset
 from edgekd.data.split import PARTS, Split, read_split, split_dataset, write_split
@@ -12,6 +12,7 @@ __all__ = [
     "Sample",
     "Split",
     "cache_folder",
+    "content_sha256",
     "dataset_of",
     "decode_images",
     "decoded",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.data.damage import damaged_error, load_images
 from edgekd.data.dataset import Dataset
 from edgekd.errors import ImageError
-from edgekd.files import cache_folder, whole_file
+from edgekd.files import cache_folder, sha256_of
 from edgekd.recipe import fingerprint
-from edgekd.runtime.preprocess import RULE, load_image
+from edgekd.runtime.preprocess import RULE
+from edgekd.seals import keep, keep_bytes
 
-__all__ = ["cache_folder", "decode_images", "decoded"]
+__all__ = ["cache_folder", "content_sha256", "decode_images", "decoded"]
 
 Progress = Callable[[int, int], None]
 
@@ -24,7 +27,8 @@ Progress = Callable[[int, int], None]
 def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:
     """Every image of a data set as the network gets it.
 
-    The file in the cache is keyed by the images' paths, sizes and dates, `size` and the rule.
+    The file in the cache is keyed by the images' paths, sizes and dates, `size` and the rule; it
+    is hashed before it is used, and made again where it is not what was written.
 
     Returns:
         RGB uint8 [N, size, size, 3], mapped from the cache, read only.
@@ -32,37 +36,66 @@ def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> ND
     Raises:
         ImageError: An image is missing or damaged.
     """
-    file = cache_folder() / "decoded" / f"{_key(dataset, size)}.npy"
-    if not file.is_file():
-        with whole_file(file) as beside, beside.open("wb") as stream:
+    key = fingerprint(RULE, size, _stamps(dataset))
+
+    def write(place: Path) -> None:
+        with place.open("wb") as stream:
             np.save(stream, decode_images(dataset.paths(), size, progress))
-    mapped: NDArray[np.uint8] = np.load(file, mmap_mode="r")
+
+    file = keep(cache_folder() / "decoded" / f"{key[:24]}.npy", key, write)
+    mapped: NDArray[np.uint8] = np.load(file, mmap_mode="r", allow_pickle=False)
     return mapped
+
+
+def content_sha256(dataset: Dataset) -> str:
+    """Hash of the image files' bytes, in order: what two data sets of the same names may differ in.
+
+    Read once, then kept in the cache, keyed as the decoded images are.
+
+    Raises:
+        ImageError: An image is missing.
+    """
+    key = fingerprint("content", _stamps(dataset))
+
+    def digest() -> bytes:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            hashes = list(pool.map(sha256_of, dataset.paths()))
+        return hashlib.sha256("".join(hashes).encode()).hexdigest().encode()
+
+    return keep_bytes(cache_folder() / "contents" / key[:24], key, digest).decode()
 
 
 def decode_images(
     paths: Sequence[Path], size: int, progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """The images of `paths` as the network gets them, uint8 [N, size, size, 3]."""
+    """The images of `paths` as the network gets them, uint8 [N, size, size, 3].
+
+    Raises:
+        ImageError: Images are missing or damaged: the first of them and how many there are.
+    """
     images = np.empty((len(paths), size, size, 3), np.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for index, image in enumerate(pool.map(lambda path: load_image(path, size), paths)):
-            images[index] = image
-            if progress:
-                progress(index + 1, len(paths))
+    damaged = []
+    for index, loaded in enumerate(load_images(paths, size, progress)):
+        if isinstance(loaded, ImageError):
+            damaged.append((str(paths[index]), loaded))
+        else:
+            images[index] = loaded
+    if damaged:
+        raise damaged_error(damaged, len(paths))
     return images
 
 
-def _key(dataset: Dataset, size: int) -> str:
+def _stamps(dataset: Dataset) -> tuple[str, list[str], list[tuple[int, int, int]]]:
+    """Where the images are, and all that the file system knows of a change to one of them."""
     names = [sample.image for sample in dataset.samples]
-    stamps = [_stamp(path) for path in dataset.paths()]
-    return fingerprint(RULE, size, str(dataset.root.resolve()), names, stamps)[:24]
+    return str(dataset.root.resolve()), names, [_stamp(path) for path in dataset.paths()]
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Size and dates. No program can set the last one: a copy that keeps its date shows there."""
     try:
         status = path.stat()
     except OSError as error:
         message = f"the image {path} cannot be read: {error.strerror}"
         raise ImageError(message, "check the data set's folder") from error
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

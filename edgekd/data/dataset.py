@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from edgekd.data.text import look_alikes
 from edgekd.errors import InputError
 
 __all__ = ["Dataset", "Sample", "dataset_of"]
@@ -20,7 +21,8 @@ class Sample:
     Attributes:
         image: Path below the data set's root, with forward slashes.
         label: Name of its class.
-        group: What must not be torn apart by a split: the lesion or patient.
+        group: What must not be torn apart by a split: the lesion or patient. A source leaves it
+            empty where it knows none; `load_dataset` then gives the image a group of its own.
         columns: Whatever else its row said (diagnosis type, body site, …).
         subclass: Name of its subclass within the class; empty where classes are not divided.
     """
@@ -44,6 +46,8 @@ class Dataset:
         licence: Of the images.
         citation: Whom to cite.
         ordered: The classes are grades, each one worse than the one before.
+        notes: Sentences on what was left out, merged or taken for something else; people who train
+            on the data have to see them.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Dataset:
     licence: str = ""
     citation: str = ""
     ordered: bool = False
+    notes: tuple[str, ...] = ()
 
     def labels(self) -> list[int]:
         """Class index of every sample."""
@@ -106,13 +111,15 @@ def dataset_of(
     licence: str = "",
     citation: str = "",
     ordered: bool = False,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """A checked data set; classes are the sorted labels unless given.
 
     Raises:
         InputError: There are no images, fewer than two classes, an image or a class twice, an
-            image without a label, or with one that is not among the given classes; or some images
-            have a subclass and others do not.
+            image without a label, or with one that is not among the given classes; classes, or
+            subclasses of a class, whose names differ in case, white space or separators alone; or
+            some images have a subclass and others do not.
     """
     if not samples:
         raise InputError(f"the data set {name} at {root} has no images", "check its folder")
@@ -120,23 +127,49 @@ def dataset_of(
     if blank is not None:
         message = f"the data set {name} lists {blank} without a label"
         raise InputError(message, "label it, or remove its row")
+    order = _class_order(name, samples, classes)
+    twice = [image for image, n in Counter(s.image for s in samples).items() if n > 1]
+    if twice:
+        raise InputError(f"the data set {name} lists {twice[0]} twice", "remove one of the rows")
+    _refuse_subclasses(name, samples)
+    counts = Counter(sample.label for sample in samples)
+    empty = [f"there is no image of the class {one!r}" for one in order if not counts[one]]
+    told = tuple(dict.fromkeys((*notes, *empty)))
+    return Dataset(name, root, order, tuple(samples), licence, citation, ordered, told)
+
+
+def _class_order(
+    name: str, samples: Sequence[Sample], classes: Sequence[str] | None
+) -> tuple[str, ...]:
     found = {sample.label for sample in samples}
     order = tuple(classes) if classes else tuple(sorted(found))
     unknown = sorted(found - set(order))
     if unknown:
         message = f"the data set {name} has the class {unknown[0]!r}, which is not among {order}"
-        raise InputError(message, "correct the labels or the class list")
+        near = look_alikes([unknown[0], *order])
+        hint = f"did you mean {near[0][1]!r}? " if near else ""
+        raise InputError(message, f"{hint}correct the labels or the class list")
     if len(set(order)) < len(order):
         message = f"the class list of the data set {name} names a class twice: {order}"
         raise InputError(message, "name each class once")
+    for same in look_alikes(order):
+        message = f"the data set {name} has classes that look alike: {_quoted(same)}"
+        raise InputError(message, "write the class in one way everywhere")
     if len(order) < 2:
         raise InputError(f"the data set {name} has only one class", "two or more are needed")
-    twice = [image for image, n in Counter(s.image for s in samples).items() if n > 1]
-    if twice:
-        raise InputError(f"the data set {name} lists {twice[0]} twice", "remove one of the rows")
+    return order
+
+
+def _refuse_subclasses(name: str, samples: Sequence[Sample]) -> None:
     divided = {bool(sample.subclass) for sample in samples}
     if len(divided) > 1:
         bare = next(sample.image for sample in samples if not sample.subclass)
         message = f"the data set {name} lists {bare} without a subclass"
         raise InputError(message, "give every image one, or none")
-    return Dataset(name, root, order, tuple(samples), licence, citation, ordered)
+    for same in look_alikes(sample.subclass for sample in samples):
+        message = f"the data set {name} has subclasses that look alike: {_quoted(same)}"
+        raise InputError(message, "give them one name with `data.subclasses.together`")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " and ".join(repr(name) for name in names)

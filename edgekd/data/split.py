@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.table import read_table, require_columns
+from edgekd.data.table import read_table
 from edgekd.errors import InputError
 from edgekd.recipe import SplitSection, fingerprint
 
@@ -166,8 +166,7 @@ def read_split(file: Path, root: Path, *, name: str, classes: Sequence[str]) -> 
     Raises:
         InputError: The file or the folder of the images is missing.
     """
-    rows = read_table(file)
-    require_columns(file, rows, ("image", "label", "group", "part"))
+    rows = read_table(file, ("image", "label", "group", "part"), verbatim=True)
     if not (root / rows[0]["image"]).is_file():
         message = f"the images of {name} are not at {root} any more"
         raise InputError(message, "give their folder with --data-root")

@@ -6,17 +6,20 @@ of melanoma, basal cell carcinoma and actinic keratosis), `subclasses` says what
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.table import read_table, require_columns
+from edgekd.data.labelled_rows import near_class
+from edgekd.data.table import read_table
+from edgekd.data.text import clean, is_missing
 from edgekd.errors import InputError
 from edgekd.recipe import Section
 
@@ -105,7 +108,7 @@ def relabelled(dataset: Dataset, section: LabelSection) -> Dataset:
     return dataset_of(
         dataset.name, dataset.root, samples,
         classes=classes, licence=dataset.licence, citation=dataset.citation,
-        ordered=dataset.ordered,
+        ordered=dataset.ordered, notes=dataset.notes,
     )  # fmt: skip
 
 
@@ -113,12 +116,14 @@ def _merged_names(dataset: Dataset, merge: Mapping[str, Sequence[str]]) -> dict[
     """The new class of each class of the source."""
     if not merge:
         return {name: name for name in dataset.classes}
+    merge = {made: [clean(name) for name in names] for made, names in merge.items()}
     named = Counter(name for names in merge.values() for name in names)
     wrong = [name for name in named if name not in dataset.classes or named[name] > 1]
     wrong += [name for name in dataset.classes if name not in named]
     if wrong:
         message = f"`data.merge` has to name each class of {dataset.name} once; not so {wrong[0]!r}"
-        raise InputError(message, f"the classes are: {', '.join(dataset.classes)}")
+        near = near_class(wrong[0], dataset.classes) if wrong[0] not in dataset.classes else ""
+        raise InputError(message, f"{near}the classes are: {', '.join(dataset.classes)}")
     return {name: made for made, names in merge.items() for name in names}
 
 
@@ -130,8 +135,12 @@ def _subclass_names(
     if section == "label":
         return [sample.label for sample in dataset.samples]
     read = _reader(dataset, section)
-    renamed = {value: name for name, values in section.together.items() for value in values}
+    renamed = {clean(value): name for name, values in section.together.items() for value in values}
     found = [read(sample) for sample in dataset.samples]
+    for sample, value in zip(dataset.samples, found, strict=True):
+        if is_missing(value) and value not in renamed:
+            message = f"{sample.image} has the subclass {value!r}, which stands for a missing value"
+            raise InputError(message, "correct it, or give it a name in `data.subclasses.together`")
     return [renamed.get(value, value) for value in found]
 
 
@@ -147,7 +156,7 @@ def _reader(dataset: Dataset, section: SubclassSection) -> Callable[[Sample], st
 
 
 def _of_column(sample: Sample, dataset: Dataset, column: str) -> str:
-    value = sample.columns.get(column, "").strip()
+    value = sample.columns.get(clean(column), "")
     if not value:
         message = f"the data set {dataset.name} has no value of {column!r} for {sample.image}"
         raise InputError(message, f"known columns: {', '.join(sample.columns) or 'none'}")
@@ -155,14 +164,23 @@ def _of_column(sample: Sample, dataset: Dataset, column: str) -> str:
 
 
 def _listed(file: Path) -> dict[str, str]:
-    rows = read_table(file)
-    require_columns(file, rows, ("image", "subclass"))
-    return {row["image"].strip(): row["subclass"].strip() for row in rows}
+    listed: dict[str, str] = {}
+    for row in read_table(file, ("image", "subclass")):
+        name = _plain(row["image"])
+        if listed.setdefault(name, row["subclass"]) != row["subclass"]:
+            message = f"line {row.line} of {file} gives {row['image']} another subclass"
+            raise InputError(message, "name each image once")
+    return listed
+
+
+def _plain(name: str) -> str:
+    """The path without `./`, in one Unicode form, with forward slashes."""
+    return posixpath.normpath(clean(name).replace("\\", "/"))
 
 
 def _of_file(sample: Sample, listed: Mapping[str, str], file: str | None) -> str:
-    path = Path(sample.image)
-    for name in (sample.image, path.with_suffix("").as_posix(), path.name, path.stem):
+    path = PurePosixPath(_plain(sample.image))
+    for name in (str(path), path.with_suffix("").as_posix(), path.name, path.stem):
         if listed.get(name):
             return listed[name]
     message = f"{file} has no subclass for the image {sample.image}"

@@ -1,64 +1,153 @@
-"""CSV tables of images: columns looked up by name, mistakes told by name."""
+"""Tables of images: CSV as spreadsheets, pandas and archives write it, mistakes told by line."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
-from collections.abc import Sequence
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from edgekd.data.text import clean
 from edgekd.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "read_table", "require_columns", "resolve_image"]
+__all__ = ["Row", "read_table"]
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_DELIMITERS = (",", ";", "\t", "|")
 
 
-def read_table(file: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header line.
+class Row(dict[str, str]):
+    """A row's cells by column.
+
+    Attributes:
+        line: Where the row begins in its file, counted from 1.
+        written: The cells as they stand in the file.
+    """
+
+    def __init__(self, cells: dict[str, str], written: dict[str, str], line: int) -> None:
+        super().__init__(cells)
+        self.written = written
+        self.line = line
+
+
+def read_table(file: Path, columns: Sequence[str], *, verbatim: bool = False) -> list[Row]:
+    """The rows of a table with a header line.
+
+    UTF-8, or UTF-16 with its mark; separated by commas, semicolons, tabs or bars, whichever gives
+    the columns. Cells are `clean`ed; blank lines and columns without a name are left out.
+
+    Args:
+        file: The table.
+        columns: Those that it has to have.
+        verbatim: It is edgekd's own: cells stay as they are.
 
     Raises:
-        InputError: It is missing, empty, not text, or a row is shorter or longer than the header.
+        InputError: It is missing, empty, not such a text, has a column twice or lacks one (the
+            nearest one is told), or a row is shorter or longer than the header.
     """
+    tidy: Callable[[str], str] = str if verbatim else clean
+    records = _records(file, _text(file), [tidy(name) for name in columns])
+    header, rows = [tidy(cell) for cell in records[0][1]], records[1:]
+    _refuse_header(file, header, [tidy(name) for name in columns])
+    found = [
+        _row(file, line, header, cells, tidy)
+        for line, cells in rows
+        if verbatim or any(cell.strip() for cell in cells)
+    ]
+    if not found:
+        raise InputError(f"the table {file} has no rows", "it needs a header line and one row each")
+    return found
+
+
+def _text(file: Path) -> str:
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        data = file.read_bytes()
     except FileNotFoundError:
         raise InputError(f"the table {file} does not exist", "check the path") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        message = f"the table {file} cannot be read: {error.strerror}"
+        raise InputError(message, "give a file that you may read") from error
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        message = f"the table {file} cannot be read: line {line} is not UTF-8"
+        raise InputError(message, "save it as CSV in UTF-8 (not Latin-1, nor a workbook)") from None
+    if "\0" in text:
+        message = f"the table {file} cannot be read: it is not text"
+        raise InputError(message, "save it as CSV in UTF-8")
+    return text
+
+
+def _records(file: Path, text: str, columns: Sequence[str]) -> list[tuple[int, list[str]]]:
+    """Line and cells of every record, by the separator that gives the columns."""
+    skipped = 0
+    if text[:4].lower() == "sep=":  # a line that Excel writes and takes for itself
+        first, _, text = text.partition("\n")
+        delimiter, skipped = first[4:5] or ",", 1
+    else:
+        delimiter = _delimiter(text, columns)
+    try:
+        records = [(line + skipped, cells) for line, cells in _parsed(text, delimiter)]
+    except csv.Error as error:
         raise InputError(
-            f"the table {file} cannot be read: {error}", "save it as UTF-8 CSV"
+            f"the table {file} cannot be read: {error}",
+            'look for a cell whose quote " is not closed',
         ) from error
-    if not rows:
+    if not records:
         raise InputError(f"the table {file} has no rows", "it needs a header line and one row each")
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            count = "more" if None in row else "fewer"
-            message = f"line {number} of {file} has {count} columns than the header"
-            raise InputError(message, "correct the line")
-    return rows
+    return records
 
 
-def require_columns(file: Path, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
-    """Refuse a table that lacks one of the columns.
+def _delimiter(text: str, columns: Sequence[str]) -> str:
+    headers: dict[str, list[str]] = {}
+    for delimiter in _DELIMITERS:
+        try:
+            headers[delimiter] = next(_parsed(text, delimiter), (0, []))[1]
+        except csv.Error:
+            continue
+        if set(columns) <= {clean(cell) for cell in headers[delimiter]}:
+            return delimiter
+    return max(headers, key=lambda one: len(headers[one]), default=",")
 
-    Raises:
-        InputError: Names the missing column, and the nearest one that is there.
-    """
-    there = [name for name in rows[0] if name is not None]
-    for name in names:
-        if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+
+def _parsed(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line it begins on; a quoted cell may have several lines."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise csv.Error(f"{error} (in the row that begins on line {begins})") from None
+
+
+def _refuse_header(file: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    for name in columns:
+        if name not in header:
+            by_case = {one.casefold(): one for one in header if one}
+            near = difflib.get_close_matches(name.casefold(), by_case, n=1)
+            hint = f"did you mean {by_case[near[0]]!r}? " if near else ""
             message = f"the table {file} has no column {name!r}"
-            raise InputError(message, f"{hint}its columns are: {', '.join(there)}")
+            raise InputError(message, f"{hint}its columns are: {', '.join(header)}")
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise InputError(f"the table {file} has two columns {twice[0]!r}", "rename one of them")
 
 
-def resolve_image(root: Path, value: str) -> str | None:
-    """The path below `root` of the image that a table cell names, with or without its suffix."""
-    for folder in ("", "images/"):
-        for suffix in ("", *IMAGE_SUFFIXES):
-            relative = f"{folder}{value}{suffix}"
-            if value and (root / relative).is_file():
-                return relative
-    return None
+def _row(
+    file: Path, line: int, header: Sequence[str], cells: list[str], tidy: Callable[[str], str]
+) -> Row:
+    while len(cells) > len(header) and not cells[-1].strip():
+        cells.pop()  # separators at the end of the line
+    if len(cells) != len(header):
+        count = "more" if len(cells) > len(header) else "fewer"
+        message = f"line {line} of {file} has {count} columns than the header"
+        raise InputError(message, "correct the line")
+    written = {name: cell for name, cell in zip(header, cells, strict=True) if name}
+    return Row({name: tidy(cell) for name, cell in written.items()}, written, line)

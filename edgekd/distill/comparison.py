@@ -1,31 +1,47 @@
-"""What a comparison found, and the table that a paper would print of it."""
+"""What a comparison found: every method beside the undistilled student."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgekd.distill.label_bits import LabelBits
-from edgekd.metrics import Estimate
+from edgekd.distill.predictions import Predictions, TestedPart
+from edgekd.metrics import (
+    Estimate,
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    macro_auroc,
+    macro_f1,
+    quadratic_kappa,
+    sensitivity,
+)
+from edgekd.metrics.classification import (
+    balanced_accuracy_of,
+    class_f1_of,
+    class_recall_of,
+    macro_f1_of,
+    quadratic_kappa_of,
+)
+from edgekd.metrics.difference import Statistic
+from edgekd.metrics.seeds import LEAST_SEEDS, seeds_difference
 
-__all__ = ["MACRO", "Comparison", "MethodRow", "Spread", "markdown", "positive_class"]
+__all__ = ["MACRO", "Comparison", "MethodRow", "Spread", "comparison_of", "positive_class"]
 
 MACRO = "macro"
 
-_HEADS = {
-    "accuracy": "ACC",
-    "balanced_accuracy": "BACC",
-    "macro_f1": "macro F1",
-    "macro_auroc": "macro AUROC",
-    "quadratic_kappa": "κ²",
-}
-
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean and standard deviation (n − 1) over the runs (seeds × folds); none for one run."""
+    """Mean and standard deviation (n − 1) over the runs (seeds × folds) that have a value.
 
-    mean: float
+    No mean without any, no deviation with one alone.
+    """
+
+    mean: float | None
     sd: float | None
 
 
@@ -40,9 +56,10 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
             quadratic_kappa where the classes are grades.
         sensitivity: By class.
         sensitivity_versus_undistilled: Of each class that has test images, see
-            `versus_undistilled`.
-        versus_undistilled: Balanced accuracy minus that of `none`, paired over images and seeds;
-            over the test images of all folds together.
+            `versus_undistilled`; the intervals of all classes hold together.
+        versus_undistilled: Balanced accuracy minus that of `none`; mean over the seeds, over the
+            test images of all folds together. The interval holds what other seeds and images would
+            change, see `edgekd.metrics.seeds`; no bounds with a single seed.
         kappa_versus_undistilled: Likewise of the quadratic kappa, for grades.
         f1: By class.
         f1_versus_undistilled: Likewise of F1: `macro`, and of two classes the second, which is
@@ -73,14 +90,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         teacher: Test metrics of the teacher that all methods share, means over the folds.
         rows: The methods, `none` first.
         folds: Number of folds; every image is in the test part of one. 0 without.
+        notes: Sentences on what the intervals hold, or why there are none.
     """
 
     data: str
     images: dict[str, int]
     split_sha256: str
-    teacher: dict[str, float]
+    teacher: dict[str, float | None]
     rows: tuple[MethodRow, ...]
     folds: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def positive_class(classes: Sequence[str]) -> str | None:
@@ -88,63 +107,148 @@ def positive_class(classes: Sequence[str]) -> str | None:
     return classes[1] if len(classes) == 2 else None
 
 
-def markdown(comparison: Comparison) -> str:
-    """The table as Markdown, in per cent.
+def comparison_of(predictions: Predictions) -> Comparison:
+    """The table of what students said; nothing is trained.
 
-    Below it the sensitivities that chance does not explain, and the label bits where there are any.
+    With folds, each seed was trained in every fold and decided on every image once, and the
+    statistic of a seed is that over all images: seeds are what intervals are told from, never
+    folds. Those share most of their training images, and no estimate of what their mean varies
+    by is unbiased (Bengio, Grandvalet 2004, J. Mach. Learn. Res. 5:1089).
     """
-    first = comparison.rows[0]
-    classes, graded = list(first.sensitivity), "quadratic_kappa" in first.metrics
-    positive = positive_class(classes)
-    versus = ["BACC − none [95 %]", *(["κ² − none [95 %]"] if graded else [])]
-    if positive is not None:
-        versus += ["macro F1 − none [95 %]", f"F1 {positive}", f"F1 {positive} − none [95 %]"]
-    head = ["method", *(_HEADS[name] for name in first.metrics), *versus, *classes]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    if comparison.teacher:
-        cells = [f"{100 * value:.1f}" for value in comparison.teacher.values()]
-        blank = " |" * (len(versus) + len(classes))
-        lines.append(f"| teacher | {' | '.join(cells)} |{blank}")
-    for row in comparison.rows:
-        cells = [_percent(spread) for spread in row.metrics.values()]
-        cells.append(_difference(row.versus_undistilled))
-        cells += [_difference(row.kappa_versus_undistilled)] if graded else []
-        cells += _f1_cells(row, positive) if positive is not None else []
-        cells += [_percent(row.sensitivity[name]) for name in classes]
-        lines.append(f"| {row.name} | {' | '.join(cells)} |")
-    told = [_changed(row) for row in comparison.rows if _beyond_chance(row)]
-    told += [f"{row.name}: {row.label_bits.text()}" for row in comparison.rows if row.label_bits]
-    return "\n".join(lines) + "\n" + "".join(f"\n{line}\n" for line in told)
+    facts = predictions.facts
+    rows = tuple(_row(predictions, number) for number in range(len(facts.methods)))
+    return Comparison(
+        data=facts.data,
+        images=facts.images,
+        split_sha256=facts.split_sha256,
+        teacher=_teacher_scores(predictions),
+        rows=rows,
+        folds=facts.folds,
+        notes=tuple(_notes(predictions, rows)),
+    )
 
 
-def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
-    """The classes whose interval does not hold 0."""
-    return {
-        name: found
-        for name, found in row.sensitivity_versus_undistilled.items()
-        if found.low is not None and found.high is not None and not found.low <= 0 <= found.high
-    }
+def _row(predictions: Predictions, number: int) -> MethodRow:
+    facts = predictions.facts
+    method = facts.methods[number]
+    runs = [(part, logits) for part in predictions.parts for logits in part.outputs[number]]
+    scores = [_scores(logits, part, facts.ordered) for part, logits in runs]
+    confusions = np.stack([confusion_matrix(logits, part.labels) for part, logits in runs])
+    compared = _Compared(predictions, number) if number else None
+    return MethodRow(
+        name=method.name,
+        method=method.method,
+        seeds=facts.seeds,
+        metrics={name: _spread([score[name] for score in scores]) for name in scores[0]},
+        sensitivity=_spreads([sensitivity(each) for each in confusions], facts.classes),
+        versus_undistilled=compared.gain(balanced_accuracy_of) if compared else None,
+        sensitivity_versus_undistilled=compared.recalls() if compared else {},
+        kappa_versus_undistilled=(
+            compared.gain(quadratic_kappa_of, largest=2.0) if compared and facts.ordered else None
+        ),
+        f1=_spreads(class_f1_of(confusions).tolist(), facts.classes),
+        f1_versus_undistilled=compared.f1() if compared else {},
+        label_bits=method.label_bits,
+    )
 
 
-def _changed(row: MethodRow) -> str:
-    changes = [f"{name}: {_difference(found)}" for name, found in _beyond_chance(row).items()]
-    return f"{row.name}, sensitivity − none beyond chance: {'; '.join(changes)}"
+class _Compared:
+    """One method beside the undistilled student."""
+
+    def __init__(self, predictions: Predictions, number: int) -> None:
+        self._classes = predictions.facts.classes
+        self._labels, self._groups = predictions.labels, predictions.groups
+        self._before, self._after = predictions.decided(0), predictions.decided(number)
+
+    def gain(self, statistic: Statistic, family: int = 1, largest: float = 1.0) -> Estimate:
+        """What the method has more than the undistilled student."""
+        found = seeds_difference(
+            statistic, self._before, self._after, self._labels, len(self._classes),
+            groups=self._groups, family=family, largest=largest,
+        )  # fmt: skip
+        return Estimate(**found._asdict())
+
+    def recalls(self) -> dict[str, Estimate]:
+        """Of the sensitivity of each class that has test images; the intervals hold together."""
+        present = np.unique(self._labels).tolist()
+        return {
+            self._classes[k]: self.gain(_of_class(class_recall_of, k), len(present))
+            for k in present
+        }
+
+    def f1(self) -> dict[str, Estimate]:
+        """See `MethodRow.f1_versus_undistilled`."""
+        gains = {MACRO: self.gain(macro_f1_of)}
+        positive = positive_class(self._classes)
+        if positive is not None:
+            gains[positive] = self.gain(_of_class(class_f1_of, 1))
+        return gains
 
 
-def _f1_cells(row: MethodRow, positive: str) -> list[str]:
-    gains = row.f1_versus_undistilled
-    macro, own = _difference(gains.get(MACRO)), _difference(gains.get(positive))
-    return [macro, _percent(row.f1[positive]), own]
+def _of_class(statistic: Statistic, index: int) -> Statistic:
+    return lambda confusions: statistic(confusions)[..., index]
 
 
-def _percent(spread: Spread) -> str:
-    mean = f"{100 * spread.mean:.1f}"
-    return mean if spread.sd is None else f"{mean} ± {100 * spread.sd:.1f}"
+def _scores(
+    logits: NDArray[np.float32], part: TestedPart, ordered: bool
+) -> dict[str, float | None]:
+    functions = [accuracy, balanced_accuracy, macro_f1, macro_auroc]
+    functions += [quadratic_kappa] if ordered else []
+    return {function.__name__: function(logits, part.labels) for function in functions}
 
 
-def _difference(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
-        return "—"
-    if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.value:+.1f}"
-    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+def _teacher_scores(predictions: Predictions) -> dict[str, float | None]:
+    scores = [
+        _scores(part.teacher, part, predictions.facts.ordered)
+        for part in predictions.parts
+        if part.teacher is not None
+    ]
+    names = scores[0] if scores else {}
+    return {name: _spread([one[name] for one in scores]).mean for name in names}
+
+
+def _spreads(values: Sequence[Sequence[float | None]], classes: Sequence[str]) -> dict[str, Spread]:
+    return {name: _spread([run[k] for run in values]) for k, name in enumerate(classes)}
+
+
+def _spread(values: Sequence[float | None]) -> Spread:
+    known = [value for value in values if value is not None]
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return Spread(mean=float(np.mean(known)) if known else None, sd=sd)
+
+
+def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
+    """What the intervals hold, or why there are none."""
+    seeds = len(predictions.facts.seeds)
+    if seeds < LEAST_SEEDS:
+        return [
+            "No intervals: one seed each, and what another seed would have given is unknown. "
+            "Give three or more (--seeds 0,1,2)."
+        ]
+    groups, images = np.unique(predictions.groups).size, predictions.groups.size
+    drawn = "images" if groups == images else f"{groups} groups of images (lesions or patients)"
+    notes = [
+        f"Intervals, 95 %, hold what other seeds ({seeds} of each method) and other {drawn} would "
+        "change; those of the sensitivities hold for all classes together."
+    ]
+    if predictions.parts[0].teacher is not None:
+        each = "each fold" if predictions.facts.folds else "all of them"
+        notes.append(f"One teacher served {each}: what another one would change is not in them.")
+    unknown = [row.name for row in rows if any(_unbounded(found) for found in _gains(row))]
+    if unknown:
+        notes.append(
+            f"Without an interval ({', '.join(unknown)}): a class with a single image or group, "
+            "or nothing that varied."
+        )
+    return notes
+
+
+def _gains(row: MethodRow) -> list[Estimate]:
+    single = [row.versus_undistilled, row.kappa_versus_undistilled]
+    families = [row.sensitivity_versus_undistilled, row.f1_versus_undistilled]
+    own = [found for found in single if found is not None]
+    return own + [found for family in families for found in family.values()]
+
+
+def _unbounded(found: Estimate) -> bool:
+    return found.value is not None and found.low is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import time
 import warnings
@@ -13,21 +12,25 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edgekd.distill.allocator import keep_freed_memory
+from edgekd.distill.interrupted import (
+    BEST,
+    LAST,
+    MovableCheckpoint,
+    SealedCheckpoints,
+    clear_unless_whole,
+)
 from edgekd.distill.module import StageModule
 from edgekd.distill.optimisation import best_epoch
 from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.errors import InputError
-from edgekd.files import write_whole
 from edgekd.recipe import TrainerSection
 
 __all__ = ["StageOutcome", "fit_stage"]
-
-_KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,23 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         key: Hash of what the stage depends on; what another key left in `work` is thrown away.
     """
     keep_freed_memory()
+    say, checkpoints = Narrator(module), SealedCheckpoints(key)
     if leads():
-        _prepare_folder(work, key)
+        damage = clear_unless_whole(work, key)
+        if damage:
+            say.line(f"{damage}; {module.stage.name} begins again")
     wait_for_each_other()
-    last = work / "last.ckpt"
-    best = ModelCheckpoint(dirpath=work, filename="best", monitor="score", mode=module.better)
-    newest = ModelCheckpoint(dirpath=work, filename="last", save_on_train_epoch_end=True)
-    newest.CHECKPOINT_NAME_LAST = "last"
-    say = Narrator(module)
+    best = MovableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
+    newest = MovableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
+    newest.CHECKPOINT_NAME_LAST = LAST
+    last = work / f"{LAST}{newest.FILE_EXTENSION}"
     with _quiet():
-        trainer = _trainer(section, module, [best, newest, say])
-        resumed = str(last) if _belongs(work, key) and last.is_file() else None
+        trainer = _trainer(section, module, [best, newest, say], checkpoints)
+        resumed = str(last) if last.is_file() else None
         if resumed:
             say.line(f"taking up {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
-    _take_best(module, Path(best.best_model_path))
+    _take_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
 
@@ -83,26 +88,16 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
         raise KeyboardInterrupt from stop
 
 
-def _take_best(module: StageModule, file: Path) -> None:
-    state = torch.load(file, map_location="cpu", weights_only=False)["state_dict"]
-    module.load_state_dict(state, strict=False)
+def _take_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
+    module.load_state_dict(checkpoint["state_dict"], strict=False)
 
 
-def _prepare_folder(work: Path, key: str) -> None:
-    """An empty folder for this key, or the one that an interrupted run of the same key left."""
-    if _belongs(work, key):
-        return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    write_whole(work / _KEY, key)
-
-
-def _belongs(work: Path, key: str) -> bool:
-    note = work / _KEY
-    return note.is_file() and note.read_text() == key
-
-
-def _trainer(section: TrainerSection, module: StageModule, callbacks: list[Callback]) -> Trainer:
+def _trainer(
+    section: TrainerSection,
+    module: StageModule,
+    callbacks: list[Callback],
+    checkpoints: SealedCheckpoints,
+) -> Trainer:
     if section.threads:
         torch.set_num_threads(section.threads)
     try:
@@ -113,6 +108,7 @@ def _trainer(section: TrainerSection, module: StageModule, callbacks: list[Callb
             precision=_precision(section),
             max_epochs=module.fit.epochs,
             callbacks=callbacks,
+            plugins=[checkpoints],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -10,7 +10,7 @@ import msgspec
 from edgekd.distill.samples import RunSamples
 from edgekd.metrics import label_bits
 from edgekd.models import Checkpoint, logits_of
-from edgekd.models.card import METRICS
+from edgekd.models.card import read_metrics
 
 __all__ = ["KEY", "LabelBits", "noted_bits", "told_bits"]
 
@@ -57,5 +57,5 @@ def told_bits(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any])
 
 def noted_bits(student: Path) -> LabelBits | None:
     """Those that a student's folder remembers; None where it was told no subclasses."""
-    known: dict[str, Any] = msgspec.json.decode((student / METRICS).read_bytes())
+    known = read_metrics(student)
     return msgspec.convert(known[KEY], LabelBits) if KEY in known else None

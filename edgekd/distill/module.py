@@ -11,19 +11,25 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 
 from edgekd.data.augment import augment
 from edgekd.distill.methods import Batch, Method, Stage, Terms
-from edgekd.distill.optimisation import Better, make_optimizer, rate_of_epoch, stalled
+from edgekd.distill.optimisation import (
+    Better,
+    make_optimizer,
+    one_cycle,
+    rate_of_epoch,
+    stalled,
+)
 from edgekd.distill.processes import mean_of_each
 from edgekd.distill.samples import EpochSampler, Item, PartDataset, RunSamples
 from edgekd.distill.tasks import Task
+from edgekd.errors import InputError
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection
 
-__all__ = ["StageModule", "trained_state"]
+__all__ = ["StageModule", "total_of", "trained_state"]
 
 
 class StageModule(LightningModule):
@@ -58,6 +64,7 @@ class StageModule(LightningModule):
         self._steps = 0
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
+        self._peaks: list[float] = []
         method.requires_grad_(False)
         for module in stage.trained:
             module.requires_grad_(True)
@@ -122,7 +129,7 @@ class StageModule(LightningModule):
             self._note(self.stage.step(self, sample))
             return None
         terms = self.stage.objective(sample)
-        loss = _total(terms)
+        loss = total_of(terms, self.stage)
         self._note({"loss": loss, **terms, **self.method.noted()})
         return loss
 
@@ -154,7 +161,7 @@ class StageModule(LightningModule):
             self._collect(pixels_of(images), targets)
             return
         sample = Batch(pixels_of(images), targets, indices, self.current_epoch)
-        loss = _total(self.stage.criterion(sample)).detach()
+        loss = total_of(self.stage.criterion(sample), self.stage).detach()
         self._losses.append(
             torch.stack((loss.double() * len(targets), targets.new_tensor(len(targets))))
         )
@@ -196,25 +203,22 @@ class StageModule(LightningModule):
     # Optimisation --------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimiser; the one cycle (Smith & Topin 2018) is stepped each batch."""
+        """The stage's optimiser; the one cycle is stepped each batch."""
         optimizer = make_optimizer(self.stage.trained, self.fit)
+        self._peaks = [group["lr"] for group in optimizer.param_groups]
         if self.fit.schedule != "one_cycle":
             return optimizer
-        scheduler = OneCycleLR(
-            optimizer,
-            max_lr=self.fit.learning_rate,
-            total_steps=max(int(self.trainer.estimated_stepping_batches), 2),
-            pct_start=self.fit.warmup,
-        )
+        scheduler = one_cycle(optimizer, self.fit, int(self.trainer.estimated_stepping_batches))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def _set_rate(self) -> None:
+        """That of the epoch; a group with a peak of its own keeps its share."""
         rate = rate_of_epoch(self.fit, self.scores, self.better)
         if rate is None:
             return
         for optimizer in self.trainer.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            for group, peak in zip(optimizer.param_groups, self._peaks, strict=True):
+                group["lr"] = rate * (peak / self.fit.learning_rate)
 
     # Training checkpoints ------------------------------------------------------------------
 
@@ -228,7 +232,17 @@ class StageModule(LightningModule):
         self.history = list(checkpoint.get("history", []))
 
 
-def _total(terms: Terms) -> Tensor:
+def total_of(terms: Terms, stage: Stage) -> Tensor:
+    """The sum of a stage's loss terms.
+
+    Raises:
+        InputError: One is in half precision, in which a difference of outputs is mostly rounding.
+    """
+    for name, term in terms.items():
+        if torch.finfo(term.dtype).bits < 32:
+            kind = str(term.dtype).removeprefix("torch.")
+            message = f"the term {name} of the stage {stage.name} is {kind}"
+            raise InputError(message, "compute it under `losses.precision.full_precision`")
     return torch.stack(list(terms.values())).sum()
 
 

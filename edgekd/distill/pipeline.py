@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,28 +20,34 @@ from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
 from edgekd.distill.processes import leads, wait_for_each_other
-from edgekd.distill.record import Role, Trained, history_csv, write_run
-from edgekd.distill.samples import RunSamples, load_samples
-from edgekd.distill.stages import keep_stage, take_kept_stage
+from edgekd.distill.record import Role, Trained, write_run
+from edgekd.distill.reuse import left_in, refuse_folders, take_weights
+from edgekd.distill.samples import RunSamples, decode_samples, load_split
+from edgekd.distill.stages import (
+    drop_damaged_stages,
+    keep_stage,
+    stage_file,
+    take_kept_stage,
+)
 from edgekd.distill.tasks import resolve_task
 from edgekd.errors import InputError
-from edgekd.files import write_whole
+from edgekd.locks import only_writer
 from edgekd.models import (
     BuiltNetwork,
     Checkpoint,
     ModelCard,
     NormalisedNetwork,
     build_network,
+    check_model,
     count_params,
     load_checkpoint,
     read_card,
 )
-from edgekd.models.card import CARD, METRICS, SPLIT
 from edgekd.models.subclasses import start_even
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 
-__all__ = ["STAGES", "RunRequest", "distill", "train"]
+__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
 
 STAGES = "stages"
 _WORK = ".training"
@@ -69,11 +76,60 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
     A teacher learns the subclasses where the data have any.
 
     Raises:
-        InputError: The recipe does not have that role, or its data cannot be read.
+        InputError: The recipe does not have that role, its data cannot be read, or another
+            process trains into the same folder.
     """
-    samples = load_samples(request.recipe, request.tick)
-    method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
-    return _train_role(request, samples, role, method, None, request.out)
+    with _alone(request.out):
+        samples = _samples(request, [_model_to_train(request.recipe, role)])
+        method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
+        return _train_role(request, samples, role, method, None, request.out)
+
+
+def _samples(request: RunRequest, networks: Sequence[ModelSection]) -> RunSamples:
+    """The images of a run, decoded once its networks are known to be able to learn from them."""
+    split = load_split(request.recipe, request.say)
+    for model in networks:
+        check_model(model, len(split.dataset.classes), request.recipe.image_size)
+    return decode_samples(request.recipe, split, request.tick)
+
+
+def distilling_samples(request: RunRequest, *, with_teacher: bool) -> RunSamples:
+    """The images of a distillation, see `distill`.
+
+    Raises:
+        InputError: The recipe lacks a role, its data cannot be read, or a network cannot be trained
+            on them, which is told before they are decoded.
+    """
+    return _samples(request, _models(request.recipe, with_teacher=with_teacher))
+
+
+def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
+    model = _role(recipe, role).model
+    if model is None:
+        raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
+    return model
+
+
+def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
+    """The networks of a distillation; a teacher that is trained already sees the images too."""
+    found = [_model_to_train(recipe, "student")]
+    if with_teacher and (folder := _role(recipe, "teacher").checkpoint):
+        card = read_card(folder)
+        found.append(ModelSection(arch=card.arch, options=card.arch_options))
+    elif with_teacher:
+        found.append(_model_to_train(recipe, "teacher"))
+    return found
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Train into a folder that no other run writes to; the leading process holds it for all."""
+    if not leads():
+        yield
+        return
+    refuse_folders(out)
+    with only_writer(out, "trained"):
+        yield
 
 
 def _teachers_method(samples: RunSamples) -> dict[str, Any]:
@@ -86,18 +142,19 @@ def distill(request: RunRequest) -> ModelCard:
     Writes `out/teacher` (unless the recipe names a checkpoint) and `out/student`.
 
     Raises:
-        InputError: The recipe lacks a role, its data cannot be read, or the teacher knows
-            other classes.
+        InputError: The recipe lacks a role, its data cannot be read, the teacher knows other
+            classes, or another process trains into the same folder.
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method)
-    samples = load_samples(recipe, request.tick)
-    _refuse_undivided(kind, samples)
-    teacher = _teacher(request, samples) if kind.needs_teacher else None
-    if teacher and kind.learns_subclasses:
-        _refuse_other_subclasses(teacher, samples)
     out = request.out / "student"
-    return _train_role(request, samples, "student", recipe.method, teacher, out)
+    with _alone(out):
+        samples = distilling_samples(request, with_teacher=kind.needs_teacher)
+        _refuse_undivided(kind, samples)
+        teacher = _teacher(request, samples) if kind.needs_teacher else None
+        if teacher and kind.learns_subclasses:
+            _refuse_other_subclasses(teacher, samples)
+        return _train_role(request, samples, "student", recipe.method, teacher, out)
 
 
 def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
@@ -107,7 +164,8 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         request.say(f"teacher: {folder}")
     else:
         folder = request.out / "teacher"
-        _train_role(request, samples, "teacher", _teachers_method(samples), None, folder)
+        with _alone(folder):
+            _train_role(request, samples, "teacher", _teachers_method(samples), None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.classes != samples.classes:
         message = (
@@ -162,29 +220,36 @@ def _train_role(
     kind, config = resolve_method(method)
     given = _given(request.recipe, samples, teacher)
     key = fingerprint(given, section, kind.name, config)
-    finished = _finished(out, key)
-    if finished is not None:
+    left = left_in(out, key)
+    wait_for_each_other()  # all have looked at the folder that one changes now
+    if leads() and (damage := drop_damaged_stages(out / STAGES)):
+        request.say(f"{role}: {damage}; removed, and made again when it is needed")
+    wait_for_each_other()
+    if left and left.card and not left.flaws:
         request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
-        return finished
+        return left.card
+    if left:
+        again = "made again from its weights" if left.trained else "trained again"
+        request.say(f"{role}: {left.damage}; {again}")
     _seed(request.recipe.seed)
-    if section.model is None:
-        raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
+    model = _model_to_train(request.recipe, role)
     subclasses = samples.split.dataset.subclasses if kind.learns_subclasses else {}
     subclass_of = samples.subclass_of if subclasses else ()
-    built = _built(section.model, samples, subclass_of)
-    request.say(
-        f"{role}: {section.model.arch}, {count_params(built.network) / 1e6:.2f} M parameters"
-    )
-    context = _context(request.recipe, section, samples)
-    student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
-    network = kind(config, student, teacher.normalised() if teacher else None, context)
-    network.to(memory_format=torch.channels_last)
-    outcome = _run_stages(request, samples, network, out, key, given)
+    built = _built(model, samples, subclass_of)
+    request.say(f"{role}: {model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+    if left and left.trained:
+        outcome = take_weights(left, built.network)
+    else:
+        context = _context(request.recipe, section, samples)
+        student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
+        network = kind(config, student, teacher.normalised() if teacher else None, context)
+        network.to(memory_format=torch.channels_last)
+        outcome = _run_stages(request, samples, network, out, key, given)
     trained = Trained(
         recipe=request.recipe,
         samples=samples,
         role=role,
-        model=section.model,
+        model=model,
         built=built,
         method=kind.name,
         options=msgspec.to_builtins(config),
@@ -217,16 +282,8 @@ def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> t
     weights = teacher.card.weights_sha256 if teacher else None
     return (
         recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
-        weights, samples.split.sha256(), RULE,
+        weights, samples.split.sha256(), samples.content_sha256, RULE,
     )  # fmt: skip
-
-
-def _finished(out: Path, key: str) -> ModelCard | None:
-    if not (out / CARD).is_file():
-        return None
-    card = read_card(out)
-    whole = (out / METRICS).is_file() and (out / SPLIT).is_file()
-    return card if whole and card.training.stage_sha256 == key else None
 
 
 def _seed(seed: int) -> None:
@@ -275,10 +332,9 @@ def _run_stages(
         fit = stage.fit or method.context.fit
         own = key if stage.depends_on is None else (given, fit, stage.depends_on)
         stage_key = fingerprint(number, stage.name, own)
-        file = out / STAGES / f"{stage.name}.safetensors"
-        kept = take_kept_stage(file, method, stage, stage_key)
+        kept = take_kept_stage(out / STAGES, method, stage, stage_key)
         if kept is not None:
-            request.say(f"{stage.name}: {file} is there already; reused")
+            request.say(f"{stage.name}: {stage_file(out / STAGES, stage)} is there already; reused")
             outcome = kept
             continue
         module = StageModule(
@@ -287,6 +343,5 @@ def _run_stages(
         )  # fmt: skip
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
         if stage is not stages[-1] and leads():
-            keep_stage(file, method, stage, stage_key, outcome)
-            write_whole(file.with_suffix(".csv"), history_csv(outcome.history))
+            keep_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

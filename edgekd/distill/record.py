@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from edgekd.data import write_split
 from edgekd.distill.fit import StageOutcome
 from edgekd.distill.label_bits import KEY, LabelBits, told_bits
 from edgekd.distill.samples import RunSamples
+from edgekd.distill.stages import history_csv
 from edgekd.distill.tasks import resolve_task
 from edgekd.files import pretty_json, write_whole
 from edgekd.metrics import Estimate, Metrics
@@ -31,14 +28,18 @@ from edgekd.models import (
     logits_of,
     save_checkpoint,
 )
-from edgekd.models.card import METRICS, SPLIT
+from edgekd.models.card import CARD, METRICS, SPLIT, read_metrics
+from edgekd.models.checkpoint import WEIGHTS
 from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE
+from edgekd.seals import clear_place, seal_files, unseal_files
 
-__all__ = ["HISTORY", "RECIPE", "Role", "Trained", "history_csv", "write_run"]
+__all__ = ["FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
 
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
+FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE)
+"""What a run leaves, beside its stages."""
 
 Role = Literal["teacher", "student"]
 
@@ -75,31 +76,24 @@ class Trained:
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
-    """Evaluate the network and write it, the card last: a folder with a card is whole."""
+    """Evaluate the network and write it, the seal last: a sealed folder is whole."""
     metrics = _evaluate(trained)
     bits = _bits(trained)
     out.mkdir(parents=True, exist_ok=True)
+    unseal_files(out)
+    clear_place(out / CARD)  # without it nobody takes what follows for the old checkpoint
     write_whole(out / SPLIT, write_split(trained.samples.split))
     write_whole(out / HISTORY, history_csv(trained.outcome.history))
     known = {**metrics, "teacher": _teachers_metrics(trained)}
     write_whole(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_whole(out / RECIPE, pretty_json(trained.recipe))
     card = save_checkpoint(out, trained.built.network, _card(trained))
+    seal_files(out, FILES)
     for part, found in metrics.items():
         say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
     if bits:
         say(f"{card.role}: {bits.text()}")
     return card
-
-
-def history_csv(history: list[dict[str, float]]) -> str:
-    """One line an epoch, one column a loss term."""
-    buffer = io.StringIO()
-    columns = list(dict.fromkeys(name for row in history for name in row))
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return buffer.getvalue()
 
 
 def _evaluate(trained: Trained) -> dict[str, Metrics]:
@@ -109,7 +103,13 @@ def _evaluate(trained: Trained) -> dict[str, Metrics]:
     task = resolve_task(trained.recipe.task)
     ordered = samples.split.dataset.ordered
     return {
-        part: task.evaluate(logits_of(network, images), labels, samples.classes, ordered=ordered)
+        part: task.evaluate(
+            logits_of(network, images),
+            labels,
+            samples.classes,
+            ordered=ordered,
+            groups=samples.groups(part),
+        )
         for part in ("validation", "test")
         for images, labels in [samples.part(part)]
         if len(labels)
@@ -125,10 +125,8 @@ def _bits(trained: Trained) -> LabelBits | None:
 
 def _teachers_metrics(trained: Trained) -> dict[str, Any] | None:
     """As they stand beside the teacher's checkpoint, so that a student's folder has both."""
-    if trained.teacher is None or not (trained.teacher.folder / METRICS).is_file():
-        return None
-    found: dict[str, Any] = msgspec.json.decode((trained.teacher.folder / METRICS).read_bytes())
-    return {part: found[part] for part in ("validation", "test") if part in found}
+    found = read_metrics(trained.teacher.folder) if trained.teacher else {}
+    return {part: found[part] for part in ("validation", "test") if part in found} or None
 
 
 def _card(trained: Trained) -> ModelCard:

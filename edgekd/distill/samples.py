@@ -13,14 +13,21 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
-from edgekd.data import Split, decoded, load_dataset, split_dataset
+from edgekd.data import Split, content_sha256, decoded, load_dataset, split_dataset
 from edgekd.data.cache import Progress
 from edgekd.distill.losses import class_weights
 from edgekd.distill.losses.cross_entropy import Balance
 from edgekd.errors import InputError
 from edgekd.recipe import Recipe
 
-__all__ = ["EpochSampler", "PartDataset", "RunSamples", "load_samples"]
+__all__ = [
+    "EpochSampler",
+    "PartDataset",
+    "RunSamples",
+    "decode_samples",
+    "load_samples",
+    "load_split",
+]
 
 Item = tuple[Tensor, int, int]
 
@@ -33,11 +40,13 @@ class RunSamples:
         split: Which sample is in which part.
         images: uint8 [N, S, S, 3], in the data set's order.
         labels: int64 [N].
+        content_sha256: Hash of the image files; "" where it does not matter.
     """
 
     split: Split
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    content_sha256: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -53,6 +62,11 @@ class RunSamples:
         """Images and labels of one part."""
         chosen = np.array(self.split.indices(name), dtype=np.int64)
         return self.images[chosen], self.labels[chosen]
+
+    def groups(self, name: str) -> list[str]:
+        """The lesion or patient of each image of one part."""
+        samples = self.split.dataset.samples
+        return [samples[index].group for index in self.split.indices(name)]
 
     def training_labels(self) -> NDArray[np.int64]:
         """Label of each image [N], −1 outside of the training part."""
@@ -77,19 +91,39 @@ class RunSamples:
         return tuple(found[label] for label in range(len(self.classes)))
 
 
-def load_samples(recipe: Recipe, progress: Progress | None = None) -> RunSamples:
-    """Read, part and decode the images of a recipe.
+def load_samples(
+    recipe: Recipe, progress: Progress | None = None, say: Callable[[str], None] | None = None
+) -> RunSamples:
+    """Read, part and decode the images of a recipe; `say` takes the data set's notes.
+
+    Raises:
+        InputError: The data set cannot be read, or a part that training needs is empty.
+    """
+    return decode_samples(recipe, load_split(recipe, say), progress)
+
+
+def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Split:
+    """Read and part the images of a recipe, without decoding one; `say` takes its notes.
 
     Raises:
         InputError: The data set cannot be read, or a part that training needs is empty.
     """
     split = split_dataset(load_dataset(recipe.data), recipe.split)
+    if say:
+        for note in split.dataset.notes:
+            say(f"note: {note}")
     for part in ("train", "validation"):
         if not split.indices(part):
             message = f"the {part} part of {split.dataset.name} is empty"
             raise InputError(message, "give more images, or another `split`")
+    return split
+
+
+def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = None) -> RunSamples:
+    """The decoded images of a recipe's split."""
     images = decoded(split.dataset, recipe.image_size, progress)
-    return RunSamples(split, images, np.array(split.dataset.labels(), dtype=np.int64))
+    labels = np.array(split.dataset.labels(), dtype=np.int64)
+    return RunSamples(split, images, labels, content_sha256(split.dataset))
 
 
 class PartDataset(TorchDataset[Item]):

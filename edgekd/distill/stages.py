@@ -1,7 +1,12 @@
-"""Finished stages kept in a run's folder, so that a later stage can be tried again without them."""
+"""Finished stages kept in a run's folder, so that a later stage can be tried again without them.
+
+Each is two files of a sealed folder: what it trained, and its history as a table.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import msgspec
@@ -11,26 +16,39 @@ from safetensors.torch import load_file, save_file
 from edgekd.distill.fit import StageOutcome
 from edgekd.distill.methods import Method, Stage
 from edgekd.distill.module import trained_state
-from edgekd.files import whole_file
+from edgekd.files import whole_file, write_whole
+from edgekd.seals import SEAL, clear_place, flaws_of, seal_files, unseal_files
 
-__all__ = ["keep_stage", "take_kept_stage"]
+__all__ = ["drop_damaged_stages", "history_csv", "keep_stage", "take_kept_stage"]
 
 
-def keep_stage(file: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome) -> None:
+def keep_stage(folder: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome) -> None:
     """Write what a stage trained, with the hash of what it depends on and its history."""
     trained = trained_state(method, stage.changed)
     state = {name: tensor.cpu().contiguous() for name, tensor in trained.items()}
     about = {"key": key, "outcome": msgspec.json.encode(outcome).decode()}
+    file = stage_file(folder, stage)
     with whole_file(file) as beside:
         save_file(state, beside, metadata=about)
+    table = file.with_suffix(".csv")
+    write_whole(table, history_csv(outcome.history))
+    seal_files(folder, [file.name, table.name])
 
 
-def take_kept_stage(file: Path, method: Method, stage: Stage, key: str) -> StageOutcome | None:
+def stage_file(folder: Path, stage: Stage) -> Path:
+    """Where a stage is kept."""
+    return folder / f"{stage.name}.safetensors"
+
+
+def take_kept_stage(folder: Path, method: Method, stage: Stage, key: str) -> StageOutcome | None:
     """Load what a stage trained earlier into its modules.
 
     Returns:
-        None if there is none, it is damaged, or it depended on something else.
+        None if there is none, it is not what was written, or it depended on something else.
     """
+    file = stage_file(folder, stage)
+    if not flaws_of(folder).keys().isdisjoint({SEAL, file.name}):
+        return None
     try:
         with safe_open(file, "pt") as kept:
             about = kept.metadata() or {}
@@ -43,3 +61,33 @@ def take_kept_stage(file: Path, method: Method, stage: Stage, key: str) -> Stage
         return None
     method.load_state_dict(state, strict=False)
     return msgspec.json.decode(about["outcome"], type=StageOutcome)
+
+
+def drop_damaged_stages(folder: Path) -> str:
+    """Remove the stages that are not what was written: they are made again when they are needed.
+
+    Returns:
+        What was damaged, in words; "" where nothing was.
+    """
+    if not folder.is_dir():
+        return ""
+    flaws = flaws_of(folder)
+    if SEAL in flaws:
+        clear_place(folder)
+    elif flaws:
+        stages = {Path(name).stem for name in flaws}
+        names = [f"{stage}{suffix}" for stage in stages for suffix in (".safetensors", ".csv")]
+        unseal_files(folder, names)
+        for name in names:
+            clear_place(folder / name)
+    return "; ".join(f"{folder / name} {flaw}" for name, flaw in flaws.items())
+
+
+def history_csv(history: list[dict[str, float]]) -> str:
+    """One line an epoch, one column a loss term."""
+    buffer = io.StringIO()
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,7 @@ class Task(Protocol):
         classes: tuple[str, ...],
         *,
         ordered: bool = False,
+        groups: Sequence[str] | None = None,
     ) -> Metrics:
         """Metrics with intervals of a network's outputs; some are for graded classes alone."""
 
@@ -54,9 +56,10 @@ class ClassificationTask:
         classes: tuple[str, ...],
         *,
         ordered: bool = False,
+        groups: Sequence[str] | None = None,
     ) -> Metrics:
         """See `edgekd.metrics.metrics_of`."""
-        return metrics_of(outputs, targets, classes, ordered=ordered)
+        return metrics_of(outputs, targets, classes, ordered=ordered, groups=groups)
 
     def selection(self, outputs: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Mean recall over the classes that occur."""

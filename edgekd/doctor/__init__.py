@@ -107,16 +107,25 @@ def examine(targets: Sequence[Target]) -> list[Finding]:
         for ability, modules, extra in _HOST
     ]
     for target in targets:
-        packages = _LOWER.get(target.backend, ())
-        ability = f"lower for {target.name}"
-        found.append(try_packages(ability, packages, "lower", needed=False, tried=tried))
-        found += _examine_run(target, tried)
+        found += _examine_target(target, tried)
     return found
+
+
+def _examine_target(target: Target, tried: Mapping[str, Tried]) -> list[Finding]:
+    """What edgekd's own backends need is known; any other one has to show what it can."""
+    if target.backend not in _LOWER:
+        from edgekd.doctor.third_party import examine_third_party
+
+        return examine_third_party(target)
+    packages = _LOWER[target.backend]
+    ability = f"lower for {target.name}"
+    lower = try_packages(ability, packages, "lower", needed=False, tried=tried)
+    return [lower, *_examine_run(target, tried)]
 
 
 def _examine_run(target: Target, tried: Mapping[str, Tried]) -> list[Finding]:
     if target.backend == "tensorrt":
         return examine_jetson(target.name)
-    packages = _RUN.get(target.backend, ())
+    packages = _RUN[target.backend]
     ability = f"run {target.name} bundles"
     return [try_packages(ability, packages, target.extra, needed=True, tried=tried)]

@@ -17,7 +17,7 @@ class Finding:
         needed: Whether the target cannot do without it on this machine.
         detail: What was found; where it is not as it should be, what fails and what to do.
         package: The first package that fails, or "".
-        extra: The extra that brings it.
+        extra: The extra that brings it; empty where none of edgekd's does.
     """
 
     ability: str

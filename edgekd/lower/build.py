@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip_bundle
 from edgekd.data import cache_folder
-from edgekd.errors import GateFailedError
+from edgekd.errors import EdgekdError, GateFailedError
 from edgekd.files import make_folder, scratch_folder
+from edgekd.locks import only_writer
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
-from edgekd.lower.climb import Climb, climb_all, parallel_backends
+from edgekd.lower.climb import Climb, RefusedError, climb_all, ended_by, parallel_backends
 from edgekd.lower.engine.evidence import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import Story, describe
@@ -28,21 +30,22 @@ from edgekd.lower.plan import BuildRequest, Plan, plans_of
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
+from edgekd.lower.watch import Watch
 
-__all__ = ["BuildRequest", "BuiltBundle", "build", "build_all"]
+__all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
 
 
 @dataclass(frozen=True)
 class BuiltBundle:
-    """One bundle that was built, or one that its gate refused (`path` is then None).
+    """One bundle that was built, or one that there is none of (`path` is then None).
 
     Attributes:
         target: Name of its target.
         name: Of the bundle.
         path: Where it is.
-        manifest: What it says of itself; None where it was refused.
+        manifest: What it says of itself; None where there is none.
         rungs: Every precision that was tried.
-        refused: Why there is none; empty for a bundle.
+        error: Why there is none; None for a bundle.
         fresh: Whether it was written now; else it was there already, made of the same things.
     """
 
@@ -51,7 +54,7 @@ class BuiltBundle:
     path: Path | None
     manifest: Manifest | None
     rungs: tuple[Rung, ...]
-    refused: tuple[str, ...] = ()
+    error: EdgekdError | None = None
     fresh: bool = True
 
     @property
@@ -59,42 +62,74 @@ class BuiltBundle:
         """Whether there is a bundle."""
         return self.path is not None
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why there is none; empty for a bundle."""
+        if isinstance(self.error, RefusedError):
+            return self.error.reasons
+        return () if self.error is None else (self.error.message,)
+
 
 def build(request: BuildRequest) -> list[BuiltBundle]:
-    """Build every bundle that passes its gate; what is there already is left as it is.
+    """Build every bundle that can be; what is there already is left as it is.
 
     Raises:
-        GateFailedError: No file of a bundle kept its limits; the others are built all the same.
-        EdgekdError: See `build_all`.
+        EdgekdError: Of the bundle that there is none of, see `worst_of`; the others are built all
+            the same. Else see `build_all`.
     """
     built = build_all(request)
-    _refuse_failed(built)
+    error = worst_of(built)
+    if error is not None:
+        raise error
     return built
 
 
+def worst_of(built: Sequence[BuiltBundle]) -> EdgekdError | None:
+    """The error that a build with these outcomes ends in: of a gate before any other."""
+    errors = [bundle.error for bundle in built if bundle.error is not None]
+    gates = [error for error in errors if isinstance(error, GateFailedError)]
+    if len(gates) > 1:
+        return GateFailedError("; ".join(error.message for error in gates), gates[0].hint)
+    return next(iter(gates or errors), None)
+
+
 def build_all(request: BuildRequest) -> list[BuiltBundle]:
-    """`build`, where a bundle that is refused is an answer too.
+    """`build`, where what keeps one bundle from being is an answer too: each has its own.
 
     Raises:
-        InputError: The checkpoint or its images are not there, or see `plans_of`.
-        EdgekdError: A conversion failed.
+        InputError: The checkpoint or its images are not there, the place cannot be written to,
+            another process builds one of the bundles, or see `plans_of`.
     """
     source = load_source(request.model, request.data_root)
+    request, broken = _loadable(request)
     calibration = _calibration(request, source)
     plans = plans_of(request, source, calibration)
-    built = {plan.path: _kept(plan) for plan in plans}
+    built = {plan.path: _kept(plan, request.watch) for plan in plans}
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
-        return [bundle for bundle in built.values() if bundle is not None]
+        return [*(bundle for bundle in built.values() if bundle is not None), *broken]
     make_folder(request.out)  # before anyone waits for what cannot be written
-    with scratch_folder(cache_folder() / "build") as work:
+    with _alone(todo), scratch_folder(cache_folder() / "build") as work:
         lowering = Lowering(
             source, calibration, Store(), work, request.out / "logs", request.watch,
             threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
         )  # fmt: skip
         for climb in climb_all(request, lowering, todo):
             built[climb.plan.path] = _finish(request, lowering, climb)
-    return [bundle for bundle in built.values() if bundle is not None]
+    return [*(bundle for bundle in built.values() if bundle is not None), *broken]
+
+
+def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
+    """The request without the targets whose backend does not even load, and what these came to."""
+    targets, broken = [], []
+    for target in request.targets:
+        try:
+            get_backend(target.backend)
+        except EdgekdError as error:
+            broken.append(BuiltBundle(target.name, target.name, None, None, (), error))
+        else:
+            targets.append(target)
+    return replace(request, targets=targets), broken
 
 
 def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None:
@@ -105,9 +140,21 @@ def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None
     return draw_calibration(source.split, source.pixels, images=request.calibration_images)
 
 
-def _kept(plan: Plan) -> BuiltBundle | None:
-    manifest = plan.current()
-    if manifest is None or lacks_evidence(manifest, plan.path):
+@contextmanager
+def _alone(plans: Sequence[Plan]) -> Iterator[None]:
+    """Build bundles that no other process builds."""
+    with ExitStack() as held:
+        for plan in plans:
+            held.enter_context(only_writer(plan.path, "built"))
+        yield
+
+
+def _kept(plan: Plan, watch: Watch) -> BuiltBundle | None:
+    manifest = plan.current(watch.line)
+    if manifest is None:
+        return None
+    if lacks_evidence(manifest, plan.path):
+        watch.line(f"{plan.name}: the evidence beside it is missing or damaged; built again")
         return None
     rungs = manifest.lowering.rungs
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
@@ -115,27 +162,61 @@ def _kept(plan: Plan) -> BuiltBundle | None:
 
 def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
     """Take the first rung that passes, and write its bundle with every rung's numbers."""
-    plan, steps = climb.plan, with_remarks(climb.steps)
-    place = chosen(steps)
-    rungs = tuple(
+    plan = climb.plan
+    try:
+        if climb.error is not None:
+            raise climb.error
+        return _first_that_decides(request, lowering, climb)
+    except (EdgekdError, OSError) as error:
+        rungs = tuple(step.rung for step in climb.steps)
+        return BuiltBundle(
+            plan.target.name, plan.name, None, None, rungs, ended_by(plan.name, error)
+        )
+
+
+def _first_that_decides(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
+    """The bundle of the first rung that passes and whose decision is as the target asks.
+
+    Raises:
+        GateFailedError: There is none.
+        EdgekdError, OSError: It cannot be written.
+    """
+    plan, source = climb.plan, lowering.source
+    while True:
+        steps = with_remarks(climb.steps)
+        place = chosen(steps)
+        rungs = _with_taken(steps, place)
+        for before, rung in zip(climb.steps, rungs, strict=True):
+            if rung != before.rung:  # taken, or there is something to say of it now
+                request.watch.judged(plan.name, rung)
+        if place is None:
+            raise RefusedError(plan.name, _why(rungs[-1]))
+        step = steps[place]
+        story = Story(
+            step.candidate, rungs, lowering.calibration, _harm_of(lowering, steps), step.rescued,
+            plan.key,
+        )  # fmt: skip
+        try:
+            manifest = describe(source, plan.target, story)
+        except GateFailedError as error:
+            climb.steps[place] = _undecided(climb.steps[place], error)
+            continue
+        manifest = leave_evidence(source, plan.target, manifest, plan.path)
+        manifest = _write(request, source, step.candidate, manifest, plan.path)
+        return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
+
+
+def _with_taken(steps: Sequence[Step], place: int | None) -> tuple[Rung, ...]:
+    return tuple(
         msgspec.structs.replace(step.rung, taken=index == place) for index, step in enumerate(steps)
     )
-    for before, rung in zip(climb.steps, rungs, strict=True):
-        if rung != before.rung:  # taken, or there is something to say of it now
-            request.watch.judged(plan.name, rung)
-    if place is None:
-        refused = tuple(climb.lacking) or _why(rungs[-1])
-        return BuiltBundle(plan.target.name, plan.name, None, None, rungs, refused)
-    step = steps[place]
-    source = lowering.source
-    story = Story(
-        step.candidate, rungs, lowering.calibration, _harm_of(lowering, steps), step.rescued,
-        plan.key,
-    )  # fmt: skip
-    manifest = describe(source, plan.target, story)
-    manifest = leave_evidence(source, plan.target, manifest, plan.path)
-    manifest = _write(request, source, step.candidate, manifest, plan.path)
-    return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
+
+
+def _undecided(step: Step, error: GateFailedError) -> Step:
+    """A step that passed every limit, but whose decision cannot be as it was asked for."""
+    assert step.rung.gate is not None
+    gate = msgspec.structs.replace(step.rung.gate, passed=False, reasons=(error.message,))
+    return replace(step, rung=msgspec.structs.replace(step.rung, gate=gate))
 
 
 def _harm_of(lowering: Lowering, steps: Sequence[Step]) -> tuple[LayerHarm, ...]:
@@ -157,16 +238,6 @@ def _write(
         written = write_bundle(folder, manifest, files)
         zip_bundle(folder, path)
         return written
-
-
-def _refuse_failed(built: Sequence[BuiltBundle]) -> None:
-    failed = [bundle for bundle in built if not bundle.passed]
-    if not failed:
-        return
-    names = ", ".join(bundle.name for bundle in failed)
-    message = f"no file for {names} passed its gate; {'; '.join(failed[0].refused)}"
-    hint = "take a safer --precision, more calibration or validation images, or another student"
-    raise GateFailedError(message, hint)
 
 
 def _why(rung: Rung) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, EngineCheck
-from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.errors import GateFailedError, MissingDependencyError
 from edgekd.files import whole_file
 from edgekd.lower.backends import Backend, get_backend
-from edgekd.lower.backends.base import CheckedBackend, reads_calibration
+from edgekd.lower.backends.base import CheckedBackend, UnconvertibleError, reads_calibration
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.jobs.conversion import ConversionJob, convert
-from edgekd.lower.jobs.process import JobError
+from edgekd.lower.jobs.process import DISK_FULL, JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
 from edgekd.lower.precision import Variant
 from edgekd.lower.source import Source
@@ -44,6 +44,7 @@ class Candidate:
         made: Its files; None where it could not be lowered.
         answers: To the validation images; None where it could not be run.
         failure: Why one of these is None.
+        error: Of the job that failed; None where it was refused or all is well.
         check: What the device's engine will make of it; None where this host has that engine.
     """
 
@@ -53,7 +54,14 @@ class Candidate:
     made: Kept | None = None
     answers: Answers | None = None
     failure: str | None = None
+    error: JobError | None = None
     check: EngineCheck | None = None
+
+    def failed(self, error: JobError | None) -> Candidate:
+        """It with the error of its job, if there is one."""
+        if error is None:
+            return self
+        return replace(self, error=error, failure=f"{error.message}; {error.hint}")
 
     @property
     def size_bytes(self) -> int:
@@ -120,30 +128,30 @@ def lower_variants(
     device's engine cannot be built from it.
 
     Raises:
-        EdgekdError: The user's own: no such backend, a tool that is not installed.
+        InputError: There is no such backend.
+        JobError: A tool is not installed, or the disk is full: no variant is spared that.
     """
     known = get_backend(backend)
     found = {
         variant.label: Candidate(known, variant, lowering.key(backend, variant))
         for variant in variants
     }
-    failures = _make(lowering, found)
+    errors = _make(lowering, found)
     for label, one in found.items():
-        made = lowering.store.find(one.key)
-        found[label] = _checked(lowering, replace(one, made=made, failure=failures.get(label)))
+        made = replace(one, made=lowering.store.find(one.key)).failed(errors.get(label))
+        found[label] = _checked(lowering, made)
     _say_unchecked(lowering, found.values())
     good = {label: one for label, one in found.items() if one.failure is None}
-    failures = _run(lowering, good)
+    errors = _run(lowering, good)
     for label, one in good.items():
-        answers = _answers(lowering, one)
-        found[label] = replace(one, answers=answers, failure=failures.get(label))
+        found[label] = replace(one, answers=_answers(lowering, one)).failed(errors.get(label))
     return list(found.values())
 
 
 # ---- making ----
 
 
-def _make(lowering: Lowering, candidates: Mapping[str, Candidate]) -> dict[str, str]:
+def _make(lowering: Lowering, candidates: Mapping[str, Candidate]) -> dict[str, JobError]:
     """Lower what the store lacks; gives what went wrong, by label."""
     missing = [label for label, one in candidates.items() if lowering.store.find(one.key) is None]
     for label in missing:
@@ -221,7 +229,7 @@ def _answers(lowering: Lowering, one: Candidate) -> Answers | None:
     return lowering.store.find_answers(one.key, images, TRIAL_THREADS) if one.made else None
 
 
-def _run(lowering: Lowering, candidates: Mapping[str, Candidate]) -> dict[str, str]:
+def _run(lowering: Lowering, candidates: Mapping[str, Candidate]) -> dict[str, JobError]:
     """Run what was not run yet; gives what went wrong, by label."""
 
     def try_some(labels: Sequence[str]) -> None:
@@ -274,30 +282,32 @@ def _saved(file: Path, images: Callable[[], NDArray[np.uint8]]) -> str:
 
 def _together_or_alone(
     work: Callable[[Sequence[str]], None], labels: Sequence[str]
-) -> dict[str, str]:
+) -> dict[str, JobError]:
     """Do all in one process, and one by one where that fails, so that one stops no other.
+
+    A network that cannot be converted at all fails for all labels at once.
 
     Returns:
         What went wrong, by label.
 
     Raises:
-        JobError: A tool is missing, which would stop every one.
+        JobError: A tool is missing or the disk is full, which would stop every one.
     """
     if not labels:
         return {}
     try:
         work(labels)
     except JobError as error:
-        if error.exit_code == MissingDependencyError.exit_code:
+        if error.exit_code == MissingDependencyError.exit_code or error.kind == DISK_FULL:
             raise
-        if len(labels) == 1:
-            return {labels[0]: f"{error.message}; {error.hint}"}
+        if len(labels) == 1 or error.kind == UnconvertibleError.__name__:
+            return dict.fromkeys(labels, error)
     else:
         return {}
-    failures: dict[str, str] = {}
+    errors: dict[str, JobError] = {}
     for label in labels:
-        failures |= _together_or_alone(work, [label])
-    return failures
+        errors |= _together_or_alone(work, [label])
+    return errors
 
 
 # ---- the self-test ----
@@ -308,12 +318,16 @@ def selftest_vectors(source: Source, candidate: Candidate) -> Vectors:
 
     The tolerance is relative to the largest logit: other processors sum in another order, and
     int8 kernels may round a step otherwise.
+
+    Raises:
+        GateFailedError: Outputs are not finite.
     """
     assert candidate.answers is not None
     order = np.argsort(_occurrence(source.targets), kind="stable")[:SELFTEST_IMAGES]
     logits = candidate.answers.logits[order]
     if not np.isfinite(logits).all():
-        raise EdgekdError(f"{SELFTEST} cannot be made: outputs are not finite")
+        message = f"{SELFTEST} cannot be made: outputs are not finite"
+        raise GateFailedError(message, "take a safer --precision, or another student")
     scale = max(1.0, float(np.abs(logits).max()))
     relative = _RELATIVE_TOLERANCE.get(candidate.variant.precision, _INT8_TOLERANCE)
     return Vectors(source.images[order], logits, relative * scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +11,14 @@ from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.int8.calibration import CalibrationSet
-from edgekd.lower.precision import LADDER
+from edgekd.lower.precision import LADDER, RESCUED
 from edgekd.lower.source import Source
-from edgekd.lower.store import code_sha256, tool_versions
+from edgekd.lower.store import code_sha256, providers_of, tool_versions
 from edgekd.lower.watch import Lines, Watch
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "Plan", "plans_of"]
-
-_CODE = ("lower", "metrics", "bundle", "runtime", "targets.py")
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,19 @@ class Plan:
         """For people."""
         return self.path.name.removesuffix(".edgekd")
 
-    def current(self) -> Manifest | None:
-        """The manifest of the bundle at its place, if it is the very one that would be built."""
+    def current(self, say: Callable[[str], None] = lambda line: None) -> Manifest | None:
+        """The manifest of the bundle at its place, if it is the very one that would be built.
+
+        Args:
+            say: Told what is there instead, where it is no whole bundle.
+        """
         if not self.path.exists():
             return None
         try:
             with Bundle.open(self.path) as bundle:
                 manifest = bundle.manifest
-        except EdgekdError:
+        except EdgekdError as error:
+            say(f"{error.message}; built again")
             return None
         return manifest if manifest.lowering.build_key == self.key else None
 
@@ -96,12 +99,13 @@ def plans_of(
     """The bundles that were asked for.
 
     Raises:
-        InputError: A precision that a target lacks, a limit that would be loosened or dropped, or
-            a model without a critical class where none was said to be right.
+        InputError: A precision that a target lacks, a limit that would be loosened or dropped, a
+            model without a critical class where none was said to be right, or a rescue that no
+            bundle has a rung for.
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
-        request.all_rungs, request.rescue, code_sha256(*_CODE), tool_versions(),
+        request.all_rungs, request.rescue, code_sha256(), tool_versions(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
@@ -111,9 +115,19 @@ def plans_of(
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            key = fingerprint(made_from, own, ladder, _checkers(own))
+            tools = (_checkers(own), providers_of(own.backend))
+            key = fingerprint(made_from, own, ladder, tools)
             plans.append(Plan(own, ladder, path, key))
+    _refuse_idle_rescue(request, plans)
     return plans
+
+
+def _refuse_idle_rescue(request: BuildRequest, plans: Sequence[Plan]) -> None:
+    """Say before minutes of training that no bundle would be judged with it."""
+    if request.rescue and plans and not any(RESCUED in plan.ladder for plan in plans):
+        tried = ", ".join(dict.fromkeys(name for plan in plans for name in plan.ladder))
+        message = f"--rescue trains the student for {RESCUED}, and this build tries {tried} alone"
+        raise InputError(message, f"add {RESCUED} to --precision, or leave --rescue out")
 
 
 def _checkers(target: Target) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["CALIBRATED", "LADDER", "Variant"]
+__all__ = ["CALIBRATED", "LADDER", "RESCUED", "Variant"]
 
 LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
 """Every precision, the boldest first.
@@ -18,6 +18,9 @@ LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
 
 CALIBRATED = frozenset({"int8", "int8-mixed"})
 """Those that need calibration images."""
+
+RESCUED = "int8"
+"""The one that a rescue trains the weights for."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

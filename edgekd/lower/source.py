@@ -7,16 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data import Split, cache_folder, decoded, read_split
-from edgekd.errors import ArtefactError, InputError
-from edgekd.files import whole_file
+from edgekd.data import Split, cache_folder, decoded
 from edgekd.lower.store import array_sha256
+from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
-from edgekd.models.card import METRICS, SPLIT
+from edgekd.models.card import read_metrics, read_own_split
+from edgekd.seals import keep
 
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
@@ -68,15 +67,23 @@ class Source:
         return labels[self.split.indices("validation")]
 
     @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """A number for the lesion or patient of each validation image [N]; no names."""
+        samples = self.split.dataset.samples
+        names = [samples[index].group for index in self.split.indices("validation")]
+        return group_codes(names, len(names))
+
+    @cached_property
     def logits(self) -> NDArray[np.float32]:
         """The float student's answers [N, K] to the validation images; kept in the cache."""
+        key = f"{self.card.weights_sha256} {self.images_sha256}"
         name = f"{self.card.weights_sha256[:16]}-{self.images_sha256[:16]}.npy"
-        file = cache_folder() / "students" / name
-        if not file.is_file():
-            found = self._ask_student()
-            with whole_file(file) as beside, beside.open("wb") as stream:
-                np.save(stream, found)
-        kept: NDArray[np.float32] = np.load(file)
+
+        def write(place: Path) -> None:
+            with place.open("wb") as stream:
+                np.save(stream, self._ask_student())
+
+        kept: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
         return kept
 
     def _ask_student(self) -> NDArray[np.float32]:
@@ -103,20 +110,6 @@ def load_source(model: Path, data_root: Path | None = None) -> Source:
     """
     folder = find_student(model)
     card = read_card(folder)
-    if not (folder / SPLIT).is_file():
-        message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
-        raise InputError(message, "copy the checkpoint's whole folder")
-    root = data_root or Path(card.data.root)
-    split = read_split(folder / SPLIT, root, name=card.data.name, classes=card.classes)
-    if split.sha256() != card.data.sha256:
-        message = f"{folder / SPLIT} is not the one that the model was trained with"
-        raise ArtefactError(message, "copy the checkpoint's whole folder")
-    return Source(folder, card, split, decoded(split.dataset, card.image_size), _metrics(folder))
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    file = folder / METRICS
-    if not file.is_file():
-        return {}
-    found: dict[str, Any] = msgspec.json.decode(file.read_bytes())
-    return found
+    split = read_own_split(folder, card, data_root)
+    pixels = decoded(split.dataset, card.image_size)
+    return Source(folder, card, split, pixels, read_metrics(folder))

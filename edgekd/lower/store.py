@@ -1,8 +1,9 @@
 """What was lowered and run before, kept by content.
 
 A key holds everything that a file depends on: weights, graph, backend, variant, versions of the
-tools, this package's own lowering code, and for int8 the calibration images. So to build again is
-instant, and another calibration list lowers int8 again and nothing else.
+tools, all of this package's code that may take part, a third party's that does, and for int8 the
+calibration images. So to build again is instant, and another calibration list lowers int8 again
+and nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import shutil
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +25,24 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import EngineCheck
 from edgekd.data import cache_folder
-from edgekd.files import pretty_json, whole_folder, write_whole
+from edgekd.files import pretty_json, whole_file, whole_folder
+from edgekd.lower.backends import get_backend
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.models import ModelCard
 from edgekd.recipe import fingerprint
+from edgekd.seals import is_whole, read_kept, seal, seal_files, write_sealed
 
-__all__ = ["Kept", "Store", "array_sha256", "code_sha256", "tool_versions"]
+__all__ = [
+    "ABOVE",
+    "Kept",
+    "Store",
+    "array_sha256",
+    "code_sha256",
+    "providers_of",
+    "tool_versions",
+    "tree_sha256",
+]
 
 _MADE, _TOOLS_FILE = "made", "tools.json"
 _KEPT = 400
@@ -38,11 +52,11 @@ _TOOLS = (
     "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "litert-torch",
     "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "tflite-runtime", "timm", "numpy",
 )  # fmt: skip
-_CODE = (
-    "lower/graph.py", "lower/onnx_export.py", "lower/int8/stem.py", "lower/jobs/worker.py",
-    "lower/backends",
-)  # fmt: skip
-_CHECKING = ("lower/engine",)
+ABOVE = frozenset({"__main__.py", "bench", "cli", "distill", "doctor"})
+"""What lowering must not import (the layers of pyproject.toml): it makes no file another one."""
+
+_PROVIDERS = ("edgekd.backends", "edgekd.sessions")
+"""Groups of entry points whose code makes a file or runs it."""
 
 
 class Kept(NamedTuple):
@@ -81,17 +95,19 @@ class Store:
             calibration: Hash of the calibration images; counts for int8 alone.
             scanned: They count for this variant too, see `reads_calibration`.
         """
-        network = (card.weights_sha256, card.arch, card.arch_options, card.mean, card.std)
+        network = (
+            card.weights_sha256, card.arch, card.arch_options, card.mean, card.std,
+            card.subclass_of,
+        )  # fmt: skip
         used = calibration if variant.calibrated or scanned else None
         shape = (card.image_size, len(card.classes))
-        return fingerprint(
-            network, shape, backend, variant, used, tool_versions(), code_sha256(*_CODE)
-        )[:32]
+        tools = (tool_versions(), code_sha256(), providers_of(backend))
+        return fingerprint(network, shape, backend, variant, used, tools)[:32]
 
     def find(self, key: str) -> Kept | None:
         """The file of that key, or None."""
         place = self._folder / key / _MADE
-        if not place.is_dir():
+        if not is_whole(place):
             return None
         os.utime(place.parent)
         tools = msgspec.json.decode((place / _TOOLS_FILE).read_bytes(), type=dict[str, str])
@@ -103,33 +119,40 @@ class Store:
         with whole_folder(place) as beside:
             shutil.copytree(files, beside / "files")
             (beside / _TOOLS_FILE).write_bytes(pretty_json(tools))
+            made = [file for file in beside.rglob("*") if file.is_file()]
+            seal_files(beside, [file.relative_to(beside).as_posix() for file in made])
         self._prune()
         return Kept(place / "files", tools)
 
     def find_answers(self, key: str, images: str, threads: int) -> Answers | None:
         """What the file of that key answered to images of that hash, or None."""
         file = self._answers(key, images, threads)
-        return Answers.load(file) if file.is_file() else None
+        return None if read_kept(file, file.name) is None else Answers.load(file)
 
     def keep_answers(self, key: str, images: str, threads: int, answers: Answers) -> None:
         """Keep the answers of a file."""
-        answers.save(self._answers(key, images, threads))
+        file = self._answers(key, images, threads)
+        with whole_file(file) as beside:
+            answers.save(beside)
+            seal(beside, file.name)
 
     def find_check(self, key: str, checkers: Mapping[str, str]) -> EngineCheck | None:
         """What tools of these versions said of the file of that key, or None."""
         file = self._check(key, checkers)
-        return msgspec.json.decode(file.read_bytes(), type=EngineCheck) if file.is_file() else None
+        found = read_kept(file, file.name)
+        return None if found is None else msgspec.json.decode(found, type=EngineCheck)
 
     def keep_check(self, key: str, checkers: Mapping[str, str], check: EngineCheck) -> None:
         """Keep what was said of a file."""
-        write_whole(self._check(key, checkers), pretty_json(check))
+        file = self._check(key, checkers)
+        write_sealed(file, pretty_json(check), file.name)
 
     def _check(self, key: str, checkers: Mapping[str, str]) -> Path:
-        name = fingerprint(dict(checkers), code_sha256(*_CHECKING))[:16]
+        name = fingerprint(dict(checkers), code_sha256())[:16]
         return self._folder / key / f"{name}.check.json"
 
     def _answers(self, key: str, images: str, threads: int) -> Path:
-        name = fingerprint(images, threads, tool_versions(), _host())[:16]
+        name = fingerprint(images, threads, tool_versions(), code_sha256(), _host())[:16]
         return self._folder / key / f"{name}.npz"
 
     def _prune(self) -> None:
@@ -156,20 +179,56 @@ def tool_versions() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=4)
-def code_sha256(*places: str) -> str:
-    """Hash of edgekd's own code at some places: in a checkout it changes without a new version.
+def code_sha256() -> str:
+    """Hash of all of edgekd's code that may take part: in a checkout it changes without a version.
+
+    Everything but `ABOVE`, whatever it is called: a new module cannot be forgotten.
+    """
+    return tree_sha256(Path(__file__).resolve().parent.parent, ABOVE)
+
+
+def providers_of(backend: str) -> tuple[tuple[str, str, str], ...]:
+    """The third parties behind a backend: distribution, version and hash of its code.
+
+    Those of its name, and of the session that runs its files on this host. Empty where both are
+    edgekd's own.
+    """
+    names = {backend, get_backend(backend).host_session}
+    found = []
+    for group in _PROVIDERS:
+        for entry in entry_points(group=group):
+            if entry.name in names:
+                dist = entry.dist
+                owner = (dist.name, dist.version) if dist else (entry.value, "")
+                found.append((*owner, _provided_sha256(entry.module)))
+    return tuple(sorted(found))
+
+
+def _provided_sha256(module: str) -> str:
+    """Of the package that a module belongs to, which is not imported."""
+    spec = find_spec(module.partition(".")[0])
+    if spec is None:
+        return ""
+    places = spec.submodule_search_locations or ([spec.origin] if spec.origin else [])
+    return fingerprint([tree_sha256(Path(place)) for place in places])
+
+
+@lru_cache(maxsize=16)
+def tree_sha256(place: Path, without: frozenset[str] = frozenset()) -> str:
+    """Hash of the Python code of a module or package, by content and place.
 
     Args:
-        places: Files or folders below the package.
+        place: A file or a folder.
+        without: Names at its top that are left out.
     """
-    home = Path(__file__).resolve().parent.parent
-    files = [file for place in places for file in sorted(_sources(home / place))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _sources(place: Path) -> list[Path]:
-    return [place] if place.is_file() else list(place.rglob("*.py"))
+    digest = hashlib.sha256()
+    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    for file in files:
+        parts = file.relative_to(place).parts
+        if not without.intersection(parts[:1]):
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest.update(f"{'/'.join(parts)} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _last_used(entry: Path) -> float:

@@ -18,13 +18,14 @@ from edgekd.metrics.classification import (
 from edgekd.metrics.conformal import conformal_quantile
 from edgekd.metrics.difference import paired_difference
 from edgekd.metrics.energy import energy_threshold
+from edgekd.metrics.exact import effective_images, least_images, loss_bounds
 from edgekd.metrics.intervals import (
     RESAMPLES,
     BootstrapIntervals,
     Interval,
-    balanced_accuracy_difference,
     bootstrap_intervals,
     recall_difference,
+    share_interval,
     wilson,
 )
 from edgekd.metrics.label_bits import label_bits
@@ -36,7 +37,12 @@ from edgekd.metrics.operating import (
     refer_band_for_coverage,
     refer_band_for_sensitivity,
 )
-from edgekd.metrics.paired import ClassDrop, PairedDrops, paired_drops
+from edgekd.metrics.paired import (
+    ClassDrop,
+    PairedDrops,
+    balanced_accuracy_difference,
+    paired_drops,
+)
 from edgekd.metrics.summary import ClassMetrics, Estimate, Metrics, metrics_of
 from edgekd.metrics.temperature import fit_temperature, negative_log_likelihood
 
@@ -59,10 +65,13 @@ __all__ = [
     "bootstrap_intervals",
     "conformal_quantile",
     "confusion_matrix",
+    "effective_images",
     "energy_threshold",
     "expected_calibration_error",
     "fit_temperature",
     "label_bits",
+    "least_images",
+    "loss_bounds",
     "macro_auroc",
     "macro_f1",
     "metrics_of",
@@ -75,6 +84,7 @@ __all__ = [
     "refer_band_for_coverage",
     "refer_band_for_sensitivity",
     "sensitivity",
+    "share_interval",
     "softmax",
     "specificity",
     "wilson",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgekd.metrics.classification import Floats, Integers
 from edgekd.metrics.intervals import RESAMPLES, Interval, _counts, _enough, _percentiles
+from edgekd.metrics.resampling import Groups
 
 __all__ = ["paired_difference"]
 
@@ -23,6 +24,7 @@ def paired_difference(
     targets: Integers,
     classes: int,
     *,
+    groups: Groups = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
@@ -37,6 +39,7 @@ def paired_difference(
         second: Likewise; the number of seeds may be another.
         targets: Class indices [N].
         classes: K.
+        groups: The lesion or patient of each image; they are drawn, with all of their images.
         resamples: Number of bootstrap samples.
         seed: The same seed gives the same interval.
 
@@ -53,9 +56,10 @@ def paired_difference(
     value = float(gain(np.ones((1, targets.size)))[0])
     if not np.isfinite(value):
         return Interval(None)
-    if not _enough(targets):
+    if not _enough(targets, groups):
         return Interval(value)
-    return _percentiles(value, np.concatenate([*map(gain, _counts(targets, resamples, seed))]))
+    blocks = _counts(targets, resamples, seed, groups)
+    return _percentiles(value, np.concatenate([*map(gain, blocks)]))
 
 
 def _cells(decided: Integers, targets: Integers, classes: int) -> Floats:

@@ -1,8 +1,7 @@
 """95 % intervals: Wilson for proportions, a seeded bootstrap for everything else.
 
-The bootstrap draws images with replacement within each class, so that no class disappears from
-a sample. It takes images as independent: where one lesion has several images, the intervals are
-too narrow by what those images have in common.
+Where the lesion or patient of each image is known, both take those as independent rather than the
+images: see `edgekd.metrics.resampling` for the bootstrap and `share_interval` for proportions.
 """
 
 from __future__ import annotations
@@ -32,20 +31,22 @@ from edgekd.metrics.classification import (
     softmax,
     top_class,
 )
+from edgekd.metrics.resampling import Groups, group_codes
+from edgekd.metrics.resampling import counts as _counts
+from edgekd.metrics.resampling import enough as _enough
 
 __all__ = [
     "RESAMPLES",
     "BootstrapIntervals",
     "Interval",
-    "balanced_accuracy_difference",
     "bootstrap_intervals",
     "recall_difference",
+    "share_interval",
     "wilson",
 ]
 
 RESAMPLES = 1000
 _Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
-_BLOCK_CELLS = 2_000_000  # resamples by images held at once: 16 MB
 
 
 class Interval(NamedTuple):
@@ -79,7 +80,43 @@ def wilson(successes: int, n: int) -> Interval:
         raise InputError(message, "give 0 <= successes <= n")
     if n == 0:
         return Interval(None)
-    share = successes / n
+    return _score_interval(successes / n, n)
+
+
+def share_interval(flags: ArrayLike, groups: Groups = None) -> Interval:
+    """Wilson's interval of the share of flagged images, some of which belong together.
+
+    The number of images is divided by the design effect: the variance of the share over groups
+    beside that of independent images (Kish 1965; Korn, Graubard 1998). It is at least 1, and at
+    most what it is where all images of a group say the same, which it is taken as where all images
+    at all say the same.
+
+    Args:
+        flags: True where an image counts [N].
+        groups: The lesion or patient of each image.
+    """
+    flagged = np.asarray(flags, np.float64)
+    n = flagged.size
+    if groups is None or n == 0:
+        return wilson(int(flagged.sum()), n)
+    codes = group_codes(groups, n)
+    sizes = np.bincount(codes)
+    if sizes.size < 2:
+        return Interval(float(flagged.mean()))
+    return _score_interval(float(flagged.mean()), _effective(flagged, codes, sizes))
+
+
+def _effective(flagged: Floats, codes: Integers, sizes: Integers) -> float:
+    """How many independent images tell as much of the share as these do."""
+    n, share = flagged.size, float(flagged.mean())
+    least = n**2 / float((sizes**2).sum())
+    off = np.bincount(codes, weights=flagged - share)
+    variance = float((off**2).sum()) / n**2 * sizes.size / (sizes.size - 1)
+    found = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else 0.0
+    return min(float(n), max(least, found))
+
+
+def _score_interval(share: float, n: float) -> Interval:
     if n < 2:
         return Interval(share)
     scale = 1 + _Z95**2 / n
@@ -90,19 +127,25 @@ def wilson(successes: int, n: int) -> Interval:
 
 
 def bootstrap_intervals(
-    logits: ArrayLike, targets: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    groups: Groups = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> BootstrapIntervals:
     """Percentile intervals of the metrics that are no proportion.
 
     Args:
         logits: [N, K], divided by the temperature already where ECE shall mean the device's.
         targets: Class indices [N].
+        groups: The lesion or patient of each image; they are drawn, with all of their images.
         resamples: Number of bootstrap samples.
         seed: The same seed gives the same intervals.
 
     Returns:
-        Values with bounds. Bounds are None as soon as one class that occurs has a single image:
-        drawing within it gives that same image each time, and an interval that is too narrow.
+        Values with bounds. Bounds are None as soon as one class that occurs has a single image or
+        group: drawing within it gives that same one each time, and an interval that is too narrow.
 
     Raises:
         InputError: See `edgekd.metrics.classification.checked`.
@@ -115,45 +158,21 @@ def bootstrap_intervals(
         expected_calibration_error(scores, labels),
         quadratic_kappa(scores, labels),
     )
-    if not _enough(labels):
+    if not _enough(labels, groups):
         return BootstrapIntervals(*(Interval(value) for value in values))
-    samples = _resampled_metrics(scores, labels, resamples, seed)
+    samples = _resampled_metrics(scores, labels, _counts(labels, resamples, seed, groups))
     pairs = zip(values, samples, strict=True)
     recall, f1, auroc, ece, kappa = (_percentiles(value, sample) for value, sample in pairs)
     return BootstrapIntervals(recall, f1, auroc, _shifted(ece, samples[3]), kappa)
 
 
-def balanced_accuracy_difference(
-    first: ArrayLike,
-    second: ArrayLike,
+def recall_difference(
+    gain: ArrayLike,
     targets: ArrayLike,
     *,
+    groups: Groups = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Interval:
-    """Balanced accuracy of `second` minus that of `first` on the same images.
-
-    Paired: both are resampled with the same images, so what is hard for both cancels out.
-
-    Args:
-        first: Logits [N, K], the teacher's as a rule.
-        second: Logits [N, K].
-        targets: Class indices [N].
-        resamples: Number of bootstrap samples.
-        seed: The same seed gives the same interval.
-
-    Raises:
-        InputError: See `edgekd.metrics.classification.checked`.
-    """
-    first_scores, labels = checked(first, targets)
-    second_scores, _ = checked(second, targets)
-    correct = (top_class(second_scores) == labels).astype(np.float64)
-    gain = correct - (top_class(first_scores) == labels)
-    return recall_difference(gain, labels, resamples=resamples, seed=seed)
-
-
-def recall_difference(
-    gain: ArrayLike, targets: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Mean over the classes of the mean gain of their images, with a bootstrap over images.
 
@@ -161,6 +180,7 @@ def recall_difference(
         gain: What each image gains [N], correct (1) minus correct before (1); means over several
             training seeds are allowed.
         targets: Class indices [N].
+        groups: The lesion or patient of each image; they are drawn, with all of their images.
         resamples: Number of bootstrap samples, stratified by class.
         seed: The same seed gives the same interval.
     """
@@ -171,14 +191,21 @@ def recall_difference(
     # Each class weighs the same: an image weighs one over the images of its class.
     weighted = gains / (support[inverse] * classes.size)
     value = float(weighted.sum())
-    if not _enough(labels):
+    if not _enough(labels, groups):
         return Interval(value)
-    sample = np.concatenate([block @ weighted for block in _counts(labels, resamples, seed)])
+    # The classes' own sizes in each sample: groups are of several.
+    one_hot = labels[:, None] == np.unique(labels)
+    sample = np.concatenate(
+        [
+            ((block @ (gains[:, None] * one_hot)) / (block @ one_hot)).mean(axis=1)
+            for block in _counts(labels, resamples, seed, groups)
+        ]
+    )
     return _percentiles(value, sample)
 
 
 def _resampled_metrics(
-    scores: Floats, labels: Integers, resamples: int, seed: int
+    scores: Floats, labels: Integers, blocks: Iterator[Floats]
 ) -> tuple[Floats, Floats, Floats | None, Floats, Floats]:
     """Balanced accuracy, F1, AUROC, ECE, quadratic kappa, each [resamples]."""
     size = scores.shape[1]
@@ -187,9 +214,9 @@ def _resampled_metrics(
     gaps = calibration_gaps(scores, labels)
     probabilities = softmax(scores)
     confusions, errors, areas = [], [], []
-    for block in _counts(labels, resamples, seed):
+    for block in blocks:
         confusions.append((block @ cells).reshape(-1, size, size))
-        errors.append(np.abs(block @ gaps).sum(axis=1) / labels.size)
+        errors.append(np.abs(block @ gaps).sum(axis=1) / block.sum(axis=1))
         areas.append(auroc_of(probabilities, labels, block))
     matrices = np.concatenate(confusions)
     known = [area for area in areas if area is not None]
@@ -200,30 +227,6 @@ def _resampled_metrics(
         np.concatenate(errors),
         quadratic_kappa_of(matrices),
     )
-
-
-def _counts(labels: Integers, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each image is drawn, in blocks [b, N]; stratified by class."""
-    generator = np.random.default_rng(seed)
-    members = [np.flatnonzero(labels == index) for index in np.unique(labels)]
-    height = max(1, min(resamples, _BLOCK_CELLS // labels.size))
-    for start in range(0, resamples, height):
-        rows = min(height, resamples - start)
-        block = np.empty((rows, labels.size))
-        for indices in members:
-            block[:, indices] = _draw(generator, rows, indices.size)
-        yield block
-
-
-def _draw(generator: np.random.Generator, rows: int, n: int) -> Integers:
-    """Counts [rows, n] of n draws with replacement from n images."""
-    drawn = generator.integers(0, n, size=(rows, n))
-    drawn += np.arange(rows)[:, None] * n
-    return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.int64)
-
-
-def _enough(labels: Integers) -> bool:
-    return labels.size > 0 and bool(np.unique(labels, return_counts=True)[1].min() >= 2)
 
 
 def _percentiles(value: float | None, sample: Floats | None) -> Interval:

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekd.metrics.classification import checked, confusion_matrix
-from edgekd.metrics.intervals import Interval, bootstrap_intervals, wilson
+from edgekd.metrics.classification import Integers, checked, top_class
+from edgekd.metrics.intervals import Interval, bootstrap_intervals, share_interval
+from edgekd.metrics.resampling import Groups, group_codes
 
 __all__ = ["ClassMetrics", "Estimate", "Metrics", "metrics_of"]
 
@@ -50,7 +51,12 @@ class Metrics(_Section, frozen=True, kw_only=True):
 
 
 def metrics_of(
-    logits: ArrayLike, targets: ArrayLike, classes: Sequence[str], *, ordered: bool = False
+    logits: ArrayLike,
+    targets: ArrayLike,
+    classes: Sequence[str],
+    *,
+    ordered: bool = False,
+    groups: Groups = None,
 ) -> Metrics:
     """Every metric with its interval.
 
@@ -59,33 +65,37 @@ def metrics_of(
         targets: Class indices [N].
         classes: The K class names.
         ordered: They are grades, each one worse than the one before.
+        groups: The lesion or patient of each image [N], by any name: intervals take those as
+            independent. None takes the images so.
 
     Raises:
         InputError: The shapes do not fit, a target is no class, or a logit is not finite.
     """
     scores, labels = checked(logits, targets)
-    confusion = confusion_matrix(scores, labels)
-    bootstrapped = bootstrap_intervals(scores, labels)
+    codes = None if groups is None else group_codes(groups, labels.size)
+    decided = top_class(scores)
+    bootstrapped = bootstrap_intervals(scores, labels, groups=codes)
     return Metrics(
-        accuracy=_estimate(wilson(int(np.trace(confusion)), int(confusion.sum()))),
+        accuracy=_estimate(share_interval(decided == labels, codes)),
         balanced_accuracy=_estimate(bootstrapped.balanced_accuracy),
         macro_f1=_estimate(bootstrapped.macro_f1),
         macro_auroc=_estimate(bootstrapped.macro_auroc),
         ece=_estimate(bootstrapped.ece),
-        per_class={name: _class_metrics(confusion, k) for k, name in enumerate(classes)},
+        per_class={
+            name: _class_metrics(decided == k, labels == k, codes) for k, name in enumerate(classes)
+        },
         quadratic_kappa=_estimate(bootstrapped.quadratic_kappa) if ordered else None,
     )
 
 
-def _class_metrics(confusion: NDArray[np.int64], k: int) -> ClassMetrics:
-    positives = int(confusion[k].sum())
-    negatives = int(confusion.sum()) - positives
-    found = int(confusion[k, k])
-    false_alarms = int(confusion[:, k].sum()) - found
+def _class_metrics(
+    decided: NDArray[np.bool_], true: NDArray[np.bool_], codes: Integers | None
+) -> ClassMetrics:
+    own, others = (None if codes is None else codes[chosen] for chosen in (true, ~true))
     return ClassMetrics(
-        sensitivity=_estimate(wilson(found, positives)),
-        specificity=_estimate(wilson(negatives - false_alarms, negatives)),
-        n=positives,
+        sensitivity=_estimate(share_interval(decided[true], own)),
+        specificity=_estimate(share_interval(~decided[~true], others)),
+        n=int(true.sum()),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         create_network,
     )
     from edgekd.models.normalised import NormalisedNetwork, logits_of, pixels_of
+    from edgekd.models.trial import check_model
 
 __all__ = [
     "BuiltNetwork",
@@ -29,6 +30,7 @@ __all__ = [
     "NormalisedNetwork",
     "TrainingCard",
     "build_network",
+    "check_model",
     "count_macs",
     "count_params",
     "create_network",
@@ -43,6 +45,7 @@ _HOMES = {
     "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
     "network": ("BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"),
     "normalised": ("NormalisedNetwork", "logits_of", "pixels_of"),
+    "trial": ("check_model",),
 }
 
 

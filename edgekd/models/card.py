@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgekd.data.split import Split, read_split
 from edgekd.errors import ArtefactError, InputError
+from edgekd.seals import read_checked
 
 __all__ = [
     "CARD",
@@ -18,6 +20,8 @@ __all__ = [
     "ModelCard",
     "TrainingCard",
     "read_card",
+    "read_metrics",
+    "read_own_split",
 ]
 
 CARD = "model.json"
@@ -135,15 +139,15 @@ def read_card(folder: str | Path) -> ModelCard:
 
     Raises:
         InputError: There is no checkpoint.
-        ArtefactError: Its card is damaged or of another major version.
+        ArtefactError: Its card is damaged, not what was sealed, or of another major version.
     """
     file = Path(folder) / CARD
     if not file.is_file():
         message = f"there is no checkpoint at {folder}: {CARD} is missing"
         raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
     try:
-        card = msgspec.json.decode(file.read_bytes(), type=ModelCard)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        card = msgspec.json.decode(read_checked(file), type=ModelCard)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise ArtefactError(
             f"{file} is damaged: {error}", "train again, or copy it again"
         ) from error
@@ -156,3 +160,45 @@ def read_card(folder: str | Path) -> ModelCard:
         message = f"{file} is damaged: it names the subclasses of some classes alone"
         raise ArtefactError(message, "train again, or copy it again")
     return card
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The metrics that training wrote beside a checkpoint; empty where there are none.
+
+    Raises:
+        ArtefactError: They are damaged.
+    """
+    file = folder / METRICS
+    try:
+        found = msgspec.json.decode(read_checked(file), type=dict[str, Any])
+    except FileNotFoundError:
+        return {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+        message = f"{file} is damaged: {error}"
+        raise ArtefactError(message, "train again, or copy it again") from error
+    return found
+
+
+def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> Split:
+    """The parts that a checkpoint was trained with.
+
+    Args:
+        folder: Of the checkpoint.
+        card: What it remembers.
+        root: Where the images are now, if not where they were.
+
+    Raises:
+        InputError: There is no split, or its images are gone.
+        ArtefactError: It is not the one that the checkpoint was trained with.
+    """
+    file = folder / SPLIT
+    if not file.is_file():
+        message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
+        raise InputError(message, "copy the checkpoint's whole folder")
+    read_checked(file)
+    found = read_split(file, root or Path(card.data.root), name=card.data.name,
+                       classes=card.classes)  # fmt: skip
+    if found.sha256() != card.data.sha256:
+        message = f"{file} is not the one that the model was trained with"
+        raise ArtefactError(message, "copy the checkpoint's whole folder")
+    return found

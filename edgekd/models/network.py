@@ -20,6 +20,15 @@ __all__ = ["BuiltNetwork", "build_network", "count_macs", "count_params", "creat
 
 _HALF = (0.5, 0.5, 0.5)
 _HEADS = ("classifier.", "fc.", "head.")
+_ELSEWHERE = {
+    "num_classes": "the data set says how many classes there are",
+    "pretrained": "`pretrained` stands beside `options`",
+    "checkpoint_path": "`pretrained` beside `options` names the file of the weights",
+    "pretrained_cfg": "`pretrained`, `mean` and `std` stand beside `options`",
+    "pretrained_cfg_overlay": "`pretrained`, `mean` and `std` stand beside `options`",
+    "cache_dir": "`pretrained` beside `options` names the file of the weights",
+}
+"""Arguments of timm's constructor that a recipe has a place of their own for."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,16 @@ def create_network(arch: str, classes: int, options: dict[str, Any] | None = Non
     """A network with random weights and `classes` logits.
 
     Raises:
-        InputError: timm has no such architecture (the nearest names are told), or refuses the
-            options.
+        InputError: timm has no such architecture (the nearest names are told), refuses the
+            options, or one of them is not an option of the network.
     """
     if not timm.is_model(arch):
         near = difflib.get_close_matches(arch, timm.list_models(), n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
         raise InputError(f"timm has no architecture {arch!r}", hint)
+    for name in _ELSEWHERE.keys() & (options or {}).keys():
+        message = f"`{name}` is no option of {arch}: {_ELSEWHERE[name]}"
+        raise InputError(message, f"remove `{name}` from the model's `options`")
     try:
         network: nn.Module = timm.create_model(arch, num_classes=classes, **(options or {}))
     except Exception as error:  # timm's constructors raise nearly anything

@@ -18,6 +18,7 @@ __all__ = [
     "calibrated",
     "energy_of",
     "judge",
+    "plausible",
     "prediction_set",
     "reasons_of",
 ]
@@ -60,7 +61,7 @@ def energy_of(logits: ArrayLike) -> NDArray[np.float64]:
 
 
 def prediction_set(probabilities: ArrayLike, quantile: float) -> NDArray[np.bool_]:
-    """Which classes [..., K] cannot be excluded, from probabilities [..., K].
+    """The conformal set [..., K] of probabilities [..., K]; see `plausible` for what is shown.
 
     Several classes mean that the network cannot tell them apart; no class, that the image is
     like none of the images it was fitted on. Where the output is not finite, nothing is excluded.
@@ -84,7 +85,8 @@ class Judgement:
         probabilities: Calibrated, [K].
         verdict: `answer` or `refer`; the photo itself is judged elsewhere.
         reasons: Why it is not an answer.
-        conformal_set: Classes that cannot be excluded; None where the bundle has no quantile.
+        conformal_set: Classes that cannot be excluded, see `plausible`; None where the bundle has
+            no quantile.
     """
 
     probabilities: NDArray[np.float64]
@@ -98,7 +100,30 @@ def judge(logits: NDArray[np.float32], decision: Decision, classes: Sequence[str
     probabilities = calibrated(logits, decision.temperature)
     reasons = reasons_of(probabilities, float(energy_of(logits)), decision, classes)
     verdict: Verdict = "refer" if reasons else "answer"
-    return Judgement(probabilities, verdict, reasons, _plausible(probabilities, decision, classes))
+    return Judgement(probabilities, verdict, reasons, plausible(probabilities, decision, classes))
+
+
+def plausible(
+    probabilities: NDArray[np.float64], decision: Decision, classes: Sequence[str]
+) -> tuple[str, ...] | None:
+    """The classes that cannot be excluded, in the model's order; None without a quantile.
+
+    The conformal set, and with it the top class and every class that reaches its operating
+    threshold: what is answered, and what the patient is referred for, is never called excluded.
+    More classes keep the promise of coverage, fewer would not. A class may be in the set below its
+    operating threshold; it is no reason to refer then.
+
+    Args:
+        probabilities: Calibrated, [K].
+        decision: What the manifest says.
+        classes: The K class names.
+    """
+    if decision.conformal_quantile is None:
+        return None
+    kept = prediction_set(probabilities, decision.conformal_quantile)
+    kept |= probabilities == probabilities.max()
+    kept |= _reaching(probabilities, decision, classes)
+    return tuple(name for name, inside in zip(classes, kept.tolist(), strict=True) if inside)
 
 
 def reasons_of(
@@ -125,13 +150,13 @@ def reasons_of(
     )
 
 
-def _plausible(
+def _reaching(
     probabilities: NDArray[np.float64], decision: Decision, classes: Sequence[str]
-) -> tuple[str, ...] | None:
-    if decision.conformal_quantile is None:
-        return None
-    kept = prediction_set(probabilities, decision.conformal_quantile).tolist()
-    return tuple(name for name, inside in zip(classes, kept, strict=True) if inside)
+) -> NDArray[np.bool_]:
+    """Which classes [K] reach their operating threshold; one without a threshold never does."""
+    thresholds = decision.thresholds or {}
+    least = np.array([thresholds.get(name, np.inf) for name in classes])
+    return np.asarray(probabilities >= least)
 
 
 def _unfamiliar(energy: float, decision: Decision) -> list[Reason]:
@@ -153,15 +178,15 @@ def _not_excluded(
     probabilities: NDArray[np.float64], decision: Decision, classes: Sequence[str]
 ) -> list[Reason]:
     thresholds = decision.thresholds or {}
-    top = int(probabilities.argmax())
+    reached = _reaching(probabilities, decision, classes)
+    reached[int(probabilities.argmax())] = False
     return [
         Reason(
             "not-excluded",
-            f"{name} cannot be excluded: its probability {_said(share)} reaches "
-            f"{_said(thresholds[name])}",
+            f"{classes[index]} cannot be excluded: its probability "
+            f"{_said(float(probabilities[index]))} reaches {_said(thresholds[classes[index]])}",
         )
-        for index, (name, share) in enumerate(zip(classes, probabilities.tolist(), strict=True))
-        if index != top and name in thresholds and share >= thresholds[name]
+        for index in np.flatnonzero(reached).tolist()
     ]
 
 

@@ -24,8 +24,9 @@ class Prediction:
         probabilities: Calibrated probability of every class, in the model's order.
         decision: `answer`, `refer` (send the patient on) or `retake` (the photo is no use).
         reasons: Why it is not an answer; empty for an answer. Those of the photo come first.
-        conformal_set: Classes that cannot be excluded at the bundle's coverage, in the model's
-            order; None where the bundle has no quantile for it.
+        conformal_set: Classes that cannot be excluded, in the model's order: those that the
+            bundle's coverage needs, the label, and each class that reaches its operating
+            threshold. None where the bundle has no quantile for it.
         quality: What was measured of the photo; None where that was not asked for or the bundle
             has no limits.
         logits: The raw output, in the model's order.

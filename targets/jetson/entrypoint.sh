@@ -10,7 +10,7 @@ finish() {
         [ -f "$manifest" ] || continue
         grep -q '"completion": *"finish-on-device"' "$manifest" || continue
         # Standard output is the verb's own: `--json` may be read from it.
-        edgekd build --target jetson --on-device "${manifest%/manifest.json}" >&2
+        edgekd build --on-device "${manifest%/manifest.json}" >&2
     done
 }
 

@@ -25,7 +25,7 @@ def test_comparison_by_hand():
     assert comparison.agreement == pytest.approx(57 / 60)
     delta = comparison.balanced_accuracy_delta
     assert delta.value == pytest.approx(-3 / 60)
-    assert delta.low < delta.value < delta.high <= 0
+    assert delta.low < delta.value < 0 < delta.high  # three of three: by chance once in four
     assert comparison.speedup_p50 is None
 
 

@@ -241,7 +241,7 @@ def test_the_same_teacher_narrows_the_interval():
     logits, targets = logits_of(1, 2.0), images(0)[1]
     teacher = logits + 0.2 * np.random.default_rng(9).normal(size=logits.shape)
     worse = logits.copy()
-    worse[::17] = np.roll(worse[::17], 1, axis=1)
+    worse[::14] = np.roll(worse[::14], 1, axis=1)
 
     def row(scores):
         comparison = compare(teacher, scores, targets)

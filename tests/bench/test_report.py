@@ -123,8 +123,11 @@ def test_every_flag_of_the_harness_has_plain_words():
 
 
 def test_what_is_missing_in_plain_words():
-    assert plain_missing("a b: drift: 7%") == "a b: The times drifted while they were taken: 7%."
+    told = plain_missing("a b: memory-not-measured: no room")
+    assert told == "a b: Memory was not measured: no room."
     assert plain_missing("rpi does not answer: timed out") == "rpi does not answer: timed out"
+    said = "rpi does not answer: threads: 5"  # an error's own words, and no flag
+    assert plain_missing(said) == said
 
 
 def test_why_a_number_is_null():

@@ -16,6 +16,7 @@ from edgekd.bench.measure import worker
 from edgekd.bench.request import BenchRequest
 from edgekd.bench.run import run_benchmark
 from edgekd.bench.schema import read_result, write_result
+from edgekd.cli.bench import _tell_missing
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 
 QUIET = Console(quiet=True)
@@ -235,6 +236,10 @@ def test_interrupted_run_goes_on_from_there(data, make_bundle, tmp_path, monkeyp
     result = run(request)
     assert asked == ["accuracy", "latency", "memory"]
     assert result.missing == ["cpu fp32: latency-not-measured: the run was interrupted"]
+    assert result.stop is not None
+    assert result.stop.kind == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        _tell_missing([result])
     assert result.rows[0].metrics is not None
     assert result.rows[0].latency_ms is None
     asked.clear()
@@ -245,6 +250,36 @@ def test_interrupted_run_goes_on_from_there(data, make_bundle, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())  # complete: nothing is kept beside the result
     run(request)
     assert asked == ["memory", "accuracy", "latency", "memory"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the kernel was interrupted by the driver",
+        "npu does not answer: busy",
+        "it lacks something: a word",
+        "the GPU is emulated",
+    ],
+)
+@pytest.mark.parametrize("kind", ["accuracy", "latency"])
+def test_words_of_an_engine_are_not_taken_for_the_harnesses_own(
+    said, kind, data, make_bundle, tmp_path, monkeypatch
+):
+    """Whatever an engine says when it fails, the run has come to its end and says so."""
+    real = local.run_job
+
+    def failing(job):
+        if job.kind == kind:
+            raise WorkerError(said)
+        return real(job)
+
+    monkeypatch.setattr(local, "run_job", failing)
+    request = BenchRequest(device="cpu", data=data, bundles=[make_bundle()], preset="smoke")
+    result = run(request)
+    assert result.stop is None
+    _tell_missing([result])  # raises nothing, neither Ctrl-C nor a lost device
+    assert any(said in line for line in result.missing)
+    assert not any(flag.startswith("emulated") for row in result.rows for flag in row.flags)
 
 
 def test_what_fails_is_missing_and_not_kept(data, make_bundle, tmp_path, monkeypatch):

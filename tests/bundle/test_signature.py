@@ -61,7 +61,7 @@ def refused(source: Path | bytes, key: str | Path | bytes, words: str, verify: b
 
 def openssl(*arguments: str | Path) -> str:
     if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
+        pytest.skip("needs openssl: apt install openssl")
     command = ["openssl", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 

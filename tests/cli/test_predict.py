@@ -32,6 +32,7 @@ def test_a_line_for_each_photo(
     assert refer.startswith(f"{photos[1]}: refer | unsure: the top probability 0.95 is below")
     assert refer.endswith("| not excluded: bkl, nv")
     assert retake.startswith(f"{photos[2]}: retake | dark: the photo is too dark")
+    assert "not excluded" not in retake  # of a photo that is no use nothing is told
 
 
 def test_json_has_all_of_a_prediction(

@@ -55,20 +55,32 @@ def test_a_missing_table_is_named_with_its_place(root: Path) -> None:
     assert str(root / "train.csv") in caught.value.message
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".JPG", ".PNG", ".jpeg"])
+def test_images_as_people_save_them_again(root: Path, suffix: str) -> None:
+    (root / "train_images").rename(root / "Train_Images")
+    for file in (root / "Train_Images").iterdir():
+        file.rename(file.with_suffix(suffix))
+    dataset = load(root)
+    assert dataset.labels() == GRADES
+    assert all(path.is_file() for path in dataset.paths())
+
+
 def test_a_missing_image_is_named_with_its_place(root: Path) -> None:
     gone = root / "train_images" / f"{3:012x}.png"
     gone.unlink()
-    with pytest.raises(ImageError, match=r"line 5 of train\.csv") as caught:
+    with pytest.raises(ImageError, match=r"line 5 of .*train\.csv") as caught:
         load(root)
-    assert str(gone) in caught.value.message
+    assert gone.stem in caught.value.message
     assert str(root / "train_images") in caught.value.hint
 
 
-@pytest.mark.parametrize("grade", ["5", "", "mild"])
-def test_what_is_no_grade_is_named(root: Path, grade: str) -> None:
+@pytest.mark.parametrize(
+    ("grade", "said"), [("5", "has the class '5'"), ("", "has no label"), ("mild", "'mild'")]
+)
+def test_what_is_no_grade_is_named(root: Path, grade: str, said: str) -> None:
     text = (root / "train.csv").read_text()
     (root / "train.csv").write_text(text.replace(f"{1:012x},0", f"{1:012x},{grade}"))
-    with pytest.raises(InputError, match=f"line 3 of .*train.csv has the grade '{grade}'"):
+    with pytest.raises(InputError, match=f"line 3 of .*train.csv .*{said}"):
         load(root)
 
 

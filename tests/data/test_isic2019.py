@@ -68,6 +68,15 @@ def test_by_image_as_in_the_paper(root):
     assert len(load(root, group_by="image").samples) == 66
 
 
+def test_names_in_another_case(root):
+    images = root / IMAGES.lower()
+    (root / IMAGES).rename(images)
+    for file in images.iterdir():
+        file.rename(file.with_suffix(".JPG"))
+    (root / METADATA).rename(root / METADATA.lower())
+    assert all(path.is_file() for path in load(root).paths())
+
+
 @pytest.mark.parametrize("name", [TRUTH, METADATA])
 def test_a_missing_table_is_named(root, name):
     (root / name).unlink()
@@ -77,7 +86,9 @@ def test_a_missing_table_is_named(root, name):
 
 def test_a_missing_image_is_named(root):
     (root / IMAGES / "ISIC_0000003.jpg").unlink()
-    with pytest.raises(InputError, match=r"Input/ISIC_0000003.jpg of .*GroundTruth.csv is missing"):
+    with pytest.raises(
+        InputError, match=r"line 5 of .*GroundTruth.csv names the image .ISIC_0000003"
+    ):
         load(root)
 
 

@@ -142,7 +142,7 @@ def test_csv_without_an_image_name(table: Path) -> None:
 
 def test_csv_without_a_label(table: Path) -> None:
     edit(table, "c,nv", "c, ")
-    assert "images/c.png without a label" in refusal(source="csv", file=str(table)).message
+    assert "line 4 of" in refusal(source="csv", file=str(table)).message
 
 
 @pytest.mark.parametrize(("old", "new"), [("b,nv,P1,arm", "b,nv"), ("b,nv,P1,arm", "b,nv,P1,a,b")])
@@ -155,7 +155,10 @@ def test_csv_line_of_another_length_is_named(table: Path, old: str, new: str) ->
 
 def test_csv_image_listed_twice(table: Path) -> None:
     edit(table, "b,nv", "a,nv")
-    assert "lists a.png twice" in refusal(source="csv", file=str(table)).message
+    assert (
+        "names the image a.png twice: on lines 2 and 3"
+        in refusal(source="csv", file=str(table)).message
+    )
 
 
 def test_csv_class_lists_that_are_refused(table: Path) -> None:
@@ -245,6 +248,50 @@ def test_ham10000_in_two_parts(official: Path) -> None:
     assert folders == {"HAM10000_images_part_1", "HAM10000_images_part_2"}
 
 
+def test_ham10000_with_folders_and_suffixes_in_another_case(official: Path) -> None:
+    (official / "HAM10000_images_part_1").rename(official / "ham10000_images_part_1")
+    for file in (official / "HAM10000_images_part_2").iterdir():
+        file.rename(file.with_suffix(".JPG"))
+    (official / "HAM10000_metadata.csv").rename(official / "ham10000_Metadata.CSV")
+    dataset = load_dataset({"source": "ham10000", "root": str(official)})
+    assert len(dataset.samples) == 70
+    assert all(path.is_file() for path in dataset.paths())
+
+
+@pytest.mark.parametrize("name", ["HAM10000_metadata.tab", "HAM10000_metadata"])
+def test_ham10000_as_its_archive_gives_it(official: Path, name: str) -> None:
+    section = {"source": "ham10000", "root": str(official)}
+    before = load_dataset(section)
+    table = official / "HAM10000_metadata.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    quoted = ("\t".join(f'"{cell}"' for cell in line.split(",")) for line in lines)
+    (official / name).write_text("\n".join(quoted), encoding="utf-8")
+    table.unlink()
+    (official / "._HAM10000_metadata.csv").write_bytes(b"\0\5\x16\7")
+    assert load_dataset(section) == before
+
+
+def test_ham10000_with_two_other_tables(official: Path) -> None:
+    table = official / "HAM10000_metadata.csv"
+    other = official / "a_metadata.csv"
+    table.rename(other)
+    assert len(load_dataset({"source": "ham10000", "root": str(official)}).samples) == 70
+    (official / "b_metadata.csv").write_bytes(other.read_bytes())
+    error = refusal(source="ham10000", root=str(official))
+    assert "there are a_metadata.csv and b_metadata.csv" in error.message
+
+
+def test_a_class_without_images_is_told(official: Path) -> None:
+    table = official / "HAM10000_metadata.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(line for line in lines if ",df," not in line), encoding="utf-8")
+    dataset = load_dataset({"source": "ham10000", "root": str(official)})
+    assert "there is no image of the class 'df'" in dataset.notes
+    merge = {"benign": ["bkl", "df", "nv", "vasc"], "malignant": ["akiec", "bcc", "mel"]}
+    merged = load_dataset({"source": "ham10000", "root": str(official), "merge": merge})
+    assert "there is no image of the class 'df'" in merged.notes
+
+
 def test_ham10000_missing_pieces(official: Path) -> None:
     section = {"source": "ham10000", "root": str(official)}
     metadata = official / "HAM10000_metadata.csv"
@@ -253,7 +300,7 @@ def test_ham10000_missing_pieces(official: Path) -> None:
     edit(metadata, "lesion,", "lesion_id,")
     (official / "HAM10000_images_part_1" / "SYNI_0000000.jpg").unlink()
     error = refusal(**section)
-    assert "SYNI_0000000.jpg" in error.message
+    assert "names the image 'SYNI_0000000', which is not in" in error.message
     assert str(official / "HAM10000_images_part_1") in error.hint
     metadata.unlink()
     error = refusal(**section)
@@ -304,6 +351,9 @@ def test_samples_keep_their_order_and_classes_are_sorted() -> None:
 def test_real_idrid_by_its_shipped_recipe() -> None:
     file = REAL_DATA / "idrid_512" / "labels.csv"
     dataset = load_dataset(load_recipe("idrid-kd", [f"data.file={file}"]).data)
+    assert split_dataset(dataset, SplitSection()).sha256() == (
+        "77bab9fa5b1fc55dfd447f5d800c482ae229e7ff6b4b9f6477a28721be2ed3a5"
+    )
     assert dataset.counts() == {"0": 134, "1": 20, "2": 136, "3": 74, "4": 49}
     assert dataset.ordered
     folds = [split_dataset(dataset, SplitSection(folds=5, fold=fold)) for fold in range(5)]
@@ -319,6 +369,8 @@ def test_real_ham10000_is_split_by_lesion() -> None:
     with (REAL_DATA / "ham10000" / "HAM10000_metadata.csv").open(encoding="utf-8") as stream:
         assert len(dataset.samples) == len(list(csv.DictReader(stream))) == 10_015
     split = split_dataset(dataset, SplitSection())
+    assert split.sha256() == "3b5ec4f13c7b680bf6cbd0f45e069375a96bd156b2274dd32da424f6de8ae55a"
+    assert dataset.notes == ()
     parts: dict[str, set[str]] = defaultdict(set)
     for sample, part in zip(dataset.samples, split.parts, strict=True):
         parts[sample.group].add(part)

@@ -164,7 +164,7 @@ def test_a_split_is_stratified_by_subclass(ham: Make) -> None:
 
 def test_inspection_counts_subclasses(ham: Make) -> None:
     split = split_dataset(load_dataset(ham(merge=BINARY, subclasses="label")), SplitSection())
-    found = inspect_split(split)
+    found = inspect_split(split, 32)
     for name, parts in found.images.items():
         summed = Counter[str]()
         for counts in found.subclasses[name].values():

@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from edgekd.cli import app
-from edgekd.distill.compare import CompareRequest, Comparison, compare, markdown
+from edgekd.distill.compare import MAY_DIFFER, CompareRequest, compare
+from edgekd.distill.comparison import Comparison, comparison_of
+from edgekd.distill.comparison_table import markdown
+from edgekd.distill.predictions import PREDICTIONS, Predictions
 from edgekd.errors import InputError
-from edgekd.metrics import Estimate
 from edgekd.recipe import Recipe
 
 Make = Callable[..., Recipe]
@@ -55,6 +57,14 @@ def test_a_second_call_trains_nothing_and_says_so(recipe: Make, tmp_path: Path) 
     second, lines = run(recipe, tmp_path, [0])
     assert second == first
     assert sum("reused" in line for line in lines) == 4  # the teacher and three students
+    kept = Predictions.load(tmp_path)
+    assert comparison_of(kept) == first
+    assert [each.name for each in kept.facts.methods] == ["none", "soft", "hints"]
+    again = tmp_path / "again.json"
+    done = CliRunner().invoke(app, ["compare", "--from", str(tmp_path), "--json", str(again)])
+    assert done.exit_code == 0, done.output
+    assert json.loads(again.read_text()) == json.loads(msgspec.json.encode(first))
+    assert done.stdout == markdown(first)
 
 
 def test_a_further_seed_keeps_what_is_there(recipe: Make, tmp_path: Path) -> None:
@@ -71,15 +81,69 @@ def test_a_further_seed_keeps_what_is_there(recipe: Make, tmp_path: Path) -> Non
     assert spread.sd == pytest.approx(np.std(accuracies, ddof=1))
 
 
-def test_unequal_recipes_are_refused(recipe: Make, tmp_path: Path) -> None:
-    unequal = [recipe(name="a"), recipe(name="b", image_size=48)]
-    with pytest.raises(InputError, match="differ in `image_size`"):
+OTHER = {
+    "task": None,  # there is one
+    "image_size": 48,
+    "data": {"source": "synthetic", "images": 71, "size": 32, "seed": 1},
+    "split": {"validation": 0.3, "test": 0.2},
+    "augment": {"flip": False},
+    "teacher": {"checkpoint": "another"},
+    "student": {"model": {"arch": "resnet10t"}, "fit": {"epochs": 3}},
+    "trainer": {"accelerator": "cpu", "precision": "bf16", "threads": 1},
+}
+"""Another value of every section that a recipe has; a new section must come in here."""
+
+
+def test_every_section_is_compared_or_may_differ() -> None:
+    assert {*OTHER, *MAY_DIFFER} == set(Recipe.__struct_fields__)
+
+
+@pytest.mark.parametrize("section", [name for name, value in OTHER.items() if value])
+def test_unequal_recipes_are_refused(recipe: Make, tmp_path: Path, section: str) -> None:
+    unequal = [recipe(name="a"), recipe(name="b", **{section: OTHER[section]})]
+    with pytest.raises(InputError, match=f"b and a differ in `{section}"):
         compare(CompareRequest(unequal, [0], tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
-def test_recipes_of_one_name_are_refused(recipe: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ({"trainer": {"accelerator": "cpu", "precision": "bf16"}}, "trainer.precision"),
+        ({"augment": {"colour": 0.2}}, "augment.colour"),
+        ({"data": {"source": "synthetic", "images": 70}}, "data.size"),
+    ],
+)
+def test_the_key_that_differs_is_named(
+    recipe: Make, tmp_path: Path, section: dict[str, object], key: str
+) -> None:
+    unequal = [recipe(name="a"), recipe(name="b", **section)]
+    with pytest.raises(InputError) as caught:
+        compare(CompareRequest(unequal, [0], tmp_path))
+    assert caught.value.message == f"b and a differ in `{key}`"
+    assert caught.value.hint == "compared recipes may differ in name, seed, method"
+
+
+def test_a_recipe_without_distillation_must_be_equal_too(recipe: Make, tmp_path: Path) -> None:
+    plain = recipe(name="plain", method={"name": "none"}, augment={"flip": False})
+    with pytest.raises(InputError, match=r"plain and soft differ in `augment.flip`"):
+        compare(CompareRequest([recipe(name="soft"), plain], [0], tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names", [("tiny", "tiny"), ("none", "tiny"), ("teacher", "tiny")], ids="-".join
+)
+def test_recipes_whose_runs_would_share_a_folder_are_refused(
+    recipe: Make, tmp_path: Path, names: tuple[str, str]
+) -> None:
     with pytest.raises(InputError, match="different names"):
-        compare(CompareRequest([recipe(), recipe()], [0], tmp_path))
+        compare(CompareRequest([recipe(name=name) for name in names], [0], tmp_path))
+
+
+def test_an_empty_test_part_is_refused(recipe: Make, tmp_path: Path) -> None:
+    untested = recipe(split={"validation": 0.25, "test": 0.0})
+    with pytest.raises(InputError, match="the test part of synthetic-1-70-32-1 is empty"):
+        compare(CompareRequest([untested], [0], tmp_path))
 
 
 def test_the_markdown_table_is_rectangular(recipe: Make, tmp_path: Path) -> None:
@@ -87,21 +151,6 @@ def test_the_markdown_table_is_rectangular(recipe: Make, tmp_path: Path) -> None
     lines = [line for line in markdown(found).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 1 + len(found.rows)
     assert len({line.count("|") for line in lines}) == 1
-
-
-def test_sensitivities_that_chance_does_not_explain_are_told(recipe: Make, tmp_path: Path) -> None:
-    found, _ = run(recipe, tmp_path, [0])
-    row = found.rows[-1]
-    assert set(row.sensitivity_versus_undistilled) == set(row.sensitivity)
-    name, other, *_ = row.sensitivity
-    gains = {
-        name: Estimate(value=-0.089, low=-0.129, high=-0.05),
-        other: Estimate(value=0.01, low=-0.01, high=0.03),
-    }
-    row = msgspec.structs.replace(row, sensitivity_versus_undistilled=gains)
-    text = markdown(msgspec.structs.replace(found, rows=(found.rows[0], row)))
-    told = f"{row.name}, sensitivity − none beyond chance: {name}: -8.9 [-12.9, -5.0]"
-    assert text.splitlines()[-1] == told
 
 
 # Folds and grades ------------------------------------------------------------------------------
@@ -128,7 +177,7 @@ def test_folds_test_every_image_once(recipe: Make, graded: object, tmp_path: Pat
     request = CompareRequest(chosen, [0, 1], out, lines.append, folds=2)
     found = compare(request)
     assert found.folds == 2
-    assert sorted(path.name for path in out.iterdir()) == ["fold-0", "fold-1"]
+    assert sorted(path.name for path in out.iterdir()) == ["fold-0", "fold-1", PREDICTIONS]
     tested: list[str] = []
     scores = []
     for fold in ("fold-0", "fold-1"):
@@ -146,6 +195,16 @@ def test_folds_test_every_image_once(recipe: Make, graded: object, tmp_path: Pat
     assert "soft, seed 1, fold 2 of 2" in lines
     assert compare(request) == found
     assert sum("reused" in line for line in lines) == 2 * (1 + 2 * 2)
+    kept = Predictions.load(out / PREDICTIONS)
+    assert comparison_of(kept) == found
+    assert kept.groups.size == 40
+    assert np.unique(kept.groups).size == 20  # patients
+
+
+def test_a_recipe_without_distillation_is_the_undistilled_one(recipe: Make, tmp_path: Path) -> None:
+    plain = recipe(name="plain", method={"name": "none"})
+    found = compare(CompareRequest([recipe(name="soft"), plain], [0], tmp_path))
+    assert [row.name for row in found.rows] == ["none", "soft"]
 
 
 def test_grades_have_a_column_of_kappa(recipe: Make, graded: object, tmp_path: Path) -> None:
@@ -178,3 +237,27 @@ def test_a_number_of_folds_that_is_none(folds: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", "demo", "--out", str(tmp_path), "--folds", folds])
     assert isinstance(done.exception, InputError)
     assert f"--folds {folds} are none" in done.exception.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo"], "recipes and --out are needed"),
+        (["--out", "runs"], "recipes and --out are needed"),
+        (["demo", "--from", "runs"], "--from takes no recipes"),
+        (["--from", "runs", "--seeds", "0,1"], "--from takes no recipes"),
+        (["--from", "nowhere"], "there are no predictions at nowhere"),
+        (["demo", "--out", "runs", "--seeds", "0,-1"], "--seeds 0,-1 are no seeds"),
+        (["demo", "--out", "runs", "--seeds", "4294967296"], "--seeds 4294967296 are no seeds"),
+        (["demo", "--out", "runs", "--seeds", "0,0"], "name one twice"),
+    ],
+)
+def test_what_cannot_be_compared(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["compare", *arguments])
+    assert isinstance(done.exception, InputError)
+    assert message in done.exception.message
+    assert done.exception.hint
+    assert not list(tmp_path.iterdir())

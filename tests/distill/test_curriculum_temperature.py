@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from typing import Any
 
 import curriculum_share
 import msgspec
@@ -30,7 +31,7 @@ from edgekd.distill.methods.temperature import (
     InstanceTemperature,
 )
 from edgekd.distill.module import StageModule
-from edgekd.distill.optimisation import make_optimizer
+from edgekd.distill.optimisation import make_optimizer, one_cycle
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, load_recipe
 
@@ -60,13 +61,14 @@ def test_the_schedule_of_the_golden(golden, agree, precision):
     agree(torch.tensor([reversal(epoch) for epoch in range(16)], dtype=precision), wanted)
 
 
-def test_the_trajectory_of_the_golden(golden, agree, precision):
+@pytest.mark.parametrize("students", ["sgd", "adamw"])
+def test_the_trajectory_of_the_golden(golden, agree, precision, students):
     g = golden("ctkd")
     section = CurriculumTemperature(curriculum="global", weight_decay=5e-4)
     softening = GlobalTemperature(section).to(precision)
-    optimizer = make_optimizer(
-        [softening], FitSection(optimizer="sgd", learning_rate=0.05, weight_decay=0.3)
-    )
+    student = nn.Linear(2, 2)
+    fit = FitSection(optimizer=students, weight_decay=0.3, momentum=0.5)
+    optimizer = make_optimizer([student, softening], fit)
     for step in range(12):
         agree(softening.theta, g["raw_tau_before_each_step"][step])
         temperature = softening(g["logits_s"], g["logits_t"], step)
@@ -250,6 +252,56 @@ def test_what_is_refused(options, told):
         resolve_method(options)
 
 
+def moved(curriculum: str, epoch: int, fit: FitSection, steps: int = 3) -> float:
+    """How far one batch moves the temperature's last parameter in steps of one epoch."""
+    made = flat_method(temperature={"curriculum": curriculum})
+    (stage,) = made.stages()
+    theta = list(made.softening.parameters())[-1]
+    optimizer = make_optimizer(stage.trained, fit)
+    schedule = one_cycle(optimizer, fit, steps)
+    before = theta.detach().clone()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        torch.stack(list(stage.objective(batch(epoch)).values())).sum().backward()
+        optimizer.step()
+        schedule.step()
+    return float((theta.detach() - before).norm())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("curriculum", ["global", "instance"])
+def test_the_factor_matters_whatever_the_students_optimiser(curriculum, optimizer):
+    """The first epoch's λ is a 41st of the last one's, and so are the steps."""
+    shipped = load_recipe("ham10000-ssd-kd-curriculum").student.fit
+    fit = msgspec.structs.replace(shipped, optimizer=optimizer)
+    first, last = (moved(curriculum, epoch, fit) for epoch in (0, 9))
+    assert last > 1e-4
+    assert first / last == pytest.approx(-reversal(1), rel=0.1)
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "steps", "plateau"])
+def test_its_rate_rises_and_falls_with_the_students(recipe, tmp_path, monkeypatch, schedule):
+    fit = {"epochs": 3, "batch_size": 16, "schedule": schedule, "milestones": [1], "patience": 1}
+    made = recipe(
+        method={"name": "kd", "temperature": {"curriculum": "global", "learning_rate": 0.25}},
+        student={"model": recipe().student.model, "fit": {**fit, "learning_rate": 0.01}},
+    )
+    rates: list[list[float]] = []
+    step = StageModule.on_train_batch_end
+
+    def noted(self: StageModule, *args: Any) -> None:
+        if self.stage.name == "student":
+            rates.append([group["lr"] for group in self.trainer.optimizers[0].param_groups])
+        step(self, *args)
+
+    monkeypatch.setattr(StageModule, "on_train_batch_end", noted)
+    pipeline.distill(pipeline.RunRequest(made, tmp_path))
+    assert len({tuple(each) for each in rates}) > (1 if schedule == "steps" else 0)
+    for *students, own in rates:
+        assert students == [students[0]] * 2
+        assert own == pytest.approx(25 * students[0])
+
+
 # In a run --------------------------------------------------------------------------------------
 
 
@@ -262,7 +314,9 @@ def test_the_shipped_recipe_is_ssd_kd_with_two_changed_lines():
 def test_ssd_kd_under_a_curriculum_from_end_to_end(recipe, tmp_path):
     head = {"epochs": 1, "batch_size": 16, "optimizer": "adamw", "schedule": "one_cycle"}
     shipped = load_recipe("ham10000-ssd-kd-curriculum").method
-    made = recipe(method={**shipped, "teacher_head": head})
+    # The logits of networks that have hardly learnt differ by hundredths.
+    learnt = {**shipped["temperature"], "learning_rate": 1e4}
+    made = recipe(method={**shipped, "teacher_head": head, "temperature": learnt})
     pipeline.distill(pipeline.RunRequest(made, tmp_path))
     lines = (tmp_path / "student" / "history.csv").read_text().splitlines()
     rows = list(csv.DictReader(lines))

@@ -364,3 +364,11 @@ def test_hard_labels_are_normalised_by_the_weights_that_occur():
     wanted = (chosen * losses).sum() / chosen.sum()
     close(weighted_cross_entropy(logits, targets, weights), wanted)
     close(weighted_cross_entropy(logits, targets, 7 * weights), wanted)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_batch_of_classes_without_weight_costs_nothing(smoothing):
+    """A validation batch whose one class has no training image."""
+    weights = torch.tensor([1.0, 0.0, 2.0])
+    logits, targets = drawn(4, 3).float(), torch.ones(4, dtype=torch.int64)
+    close(weighted_cross_entropy(logits, targets, weights, smoothing), 0.0)

@@ -16,6 +16,7 @@ from torch import Tensor
 from edgekd.distill import pipeline
 from edgekd.distill.methods import resolve_method
 from edgekd.distill.module import StageModule
+from edgekd.distill.samples import load_samples
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe
@@ -103,6 +104,7 @@ def test_ssd_kd_from_end_to_end(taught, tmp_path, monkeypatch):
     assert {file.name for file in stages.iterdir()} == {
         "teacher_head.safetensors",
         "teacher_head.csv",
+        "seal.json",
     }
     assert not leftovers(tmp_path)
     assert not any("reused" in line for line in lines)
@@ -165,7 +167,7 @@ def test_the_saved_student_is_the_trained_one_bit_for_bit(
     monkeypatch.setattr(kind, "__init__", noted)
     recipe = taught(method=method)
     run(recipe, tmp_path)
-    images = pipeline.load_samples(recipe).images[:20]
+    images = load_samples(recipe).images[:20]
     trained = logits_of(made[0].student, images)
     saved = logits_of(load_checkpoint(tmp_path / "student").normalised(), images)
     assert getattr(made[0], stripped) is not None

@@ -26,11 +26,11 @@ method: {{name: none}}
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """240 photos, darker from grade to grade."""
+    """260 photos, darker from grade to grade."""
     folder = tmp_path_factory.mktemp("grades")
     generator = np.random.default_rng(0)
     rows = ["image,label"]
-    for number in range(240):
+    for number in range(260):
         grade = number % GRADES
         noise = generator.integers(0, 60, size=(32, 32, 3))
         assert cv2.imwrite(str(folder / f"{number}.png"), (190 - 60 * grade + noise).astype("u1"))

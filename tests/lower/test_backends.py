@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
-from edgekd.errors import InputError, MissingDependencyError
+from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.lower import backends
 from edgekd.lower.backends import Backend, backend_names, get_backend
-from edgekd.lower.backends.base import missing_tool
+from edgekd.lower.backends.base import UnconvertibleError, missing_tool
 from edgekd.lower.engine.lint import check_onnx
+from edgekd.lower.graph import deploy_graph
 from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 from edgekd.runtime.sessions import open_session
 
@@ -399,6 +402,43 @@ def test_requests_that_cannot_be_met(name: str, student: Any, tmp_path: Path) ->
     with pytest.raises(InputError, match="not uint8"):
         backend.lower(student.graph, SIZE, variant("int8"), student.calibration[:, :-1], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+class Unusual(nn.Module):
+    """A network with an operator that no converter has."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.linalg.svdvals(image.mean(1))[:, :CLASSES]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_network_that_cannot_be_converted_is_told_by_engine_and_operator(
+    name: str, precision: str, tmp_path: Path
+) -> None:
+    graph = deploy_graph(Unusual(), (0.5,) * 3, (0.5,) * 3)
+    images = np.zeros((4, SIZE, SIZE, 3), np.uint8)
+    with pytest.raises(UnconvertibleError, match="cannot convert the network: ") as caught:
+        get_backend(name).lower(graph, SIZE, Variant(precision=precision), images, tmp_path)
+    assert "_linalg_svd" in caught.value.message
+    assert caught.value.exit_code == 2
+    assert "\\n" not in caught.value.message  # one line: no listing of a graph
+    assert not list(tmp_path.iterdir())
+
+
+def test_third_partys_backend_that_is_none_is_told_with_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for value, kind, said in (
+        ("no_such_module:Backend", MissingDependencyError, "No module named 'no_such_module'"),
+        ("edgekd.lower.backends.tflite:NoBackend", ArtefactError, "AttributeError"),
+        ("pathlib:Path", ArtefactError, "no Backend"),
+    ):
+        entry = EntryPoint("mine", value, "edgekd.backends")
+        monkeypatch.setattr(backends, "entry_points", lambda group, e=entry: EntryPoints([e]))
+        with pytest.raises(kind, match=said) as caught:
+            get_backend("mine")
+        assert value in caught.value.message
 
 
 def test_unknown_backend_names_the_known_ones() -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+import third_party
 from cards import make_card
 
 from edgekd.bundle import EngineCheck
 from edgekd.lower import store as storing
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
-from edgekd.lower.store import Store, array_sha256, code_sha256
+from edgekd.lower.store import Store, array_sha256, code_sha256, providers_of, tree_sha256
 from edgekd.models import ModelCard
 
 FP32, INT8 = Variant(precision="fp32"), Variant(precision="int8")
@@ -123,6 +126,58 @@ def test_hash_of_an_array_tells_type_and_shape() -> None:
     assert array_sha256(np.zeros((4, 2), np.uint8)[:, 0]) == array_sha256(flat)
 
 
-def test_hash_of_code_is_that_of_its_places() -> None:
-    assert code_sha256("lower/graph.py") != code_sha256("lower/store.py")
-    assert code_sha256("lower") == code_sha256("lower")
+def test_a_new_module_anywhere_below_lowering_makes_every_file_another_one(
+    tmp_path: Path,
+) -> None:
+    """A copy of the package with one more module, in every place that lowering may import."""
+    package = Path(storing.__file__).parent.parent
+    home = tmp_path / "edgekd"
+    shutil.copytree(package, home, ignore=shutil.ignore_patterns("__pycache__"))
+    before = tree_sha256(home, storing.ABOVE)
+    assert before == code_sha256()
+    seen = {before}
+    for folder in ("", "lower", "lower/backends/new", "models", "data", "runtime/sessions"):
+        new = home / folder / "new_module.py"
+        new.parent.mkdir(exist_ok=True)
+        new.write_text("VALUE = 1\n")
+        tree_sha256.cache_clear()
+        seen.add(tree_sha256(home, storing.ABOVE))
+    assert len(seen) == 7
+    (home / "cli" / "new_module.py").write_text("VALUE = 1\n")
+    tree_sha256.cache_clear()
+    assert tree_sha256(home, storing.ABOVE) in seen
+
+
+def test_what_is_left_out_of_the_hash_is_what_lowering_must_not_import() -> None:
+    """By the contract that import-linter holds."""
+    settings = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    (listed,) = re.findall(r"(?s)layers = \[(.*?)\]", settings)
+    layers = [line.split(" | ") for line in re.findall(r'"(.*?)"', listed)]
+    place = next(index for index, layer in enumerate(layers) if "lower" in layer)
+    above = {name for layer in layers[: place + 1] for name in layer} - {"lower"}
+    assert {name.removesuffix(".py") for name in storing.ABOVE} == above
+
+
+def test_graph_of_subclasses_and_a_third_partys_version_and_code_are_in_the_key(
+    store: Store, tmp_path: Path
+) -> None:
+    card = make_card()
+    keys = {store.key(card, "onnx", FP32, None)}
+    keys.add(
+        store.key(
+            changed(card, subclasses={"mel": ("a", "b"), "nv": ("c",), "bkl": ("d",)}),
+            "onnx",
+            FP32,
+            None,
+        )
+    )
+    assert len(keys) == 2
+    for name, version in (("first", "1.0"), ("second", "1.1"), ("third", "1.1")):
+        with pytest.MonkeyPatch.context() as patch:
+            third_party.install(tmp_path / name, patch, version=version)
+            if name == "third":
+                module = tmp_path / name / "third_party_backends.py"
+                module.write_text(module.read_text() + "# mended\n")
+            assert providers_of("onnx") == ()
+            keys.add(store.key(card, "sound", FP32, None))
+    assert len(keys) == 5

@@ -13,7 +13,14 @@ from hypothesis.extra import numpy as arrays
 from edgekd.bundle import Decision
 from edgekd.errors import ArtefactError
 from edgekd.runtime import Classifier
-from edgekd.runtime.decision import calibrated, energy_of, judge, prediction_set, reasons_of
+from edgekd.runtime.decision import (
+    calibrated,
+    energy_of,
+    judge,
+    plausible,
+    prediction_set,
+    reasons_of,
+)
 
 CLASSES = ("bkl", "mel", "nv")
 LOGITS = np.array([1.0, 3.0, -2.0], np.float32)
@@ -185,8 +192,47 @@ def test_conformal_set_is_in_the_order_of_the_classes() -> None:
     assert even.conformal_set == CLASSES
 
 
-def test_set_can_be_empty() -> None:
+def test_conformal_set_itself_can_be_empty_what_is_shown_has_the_label() -> None:
     assert not prediction_set([0.4, 0.3, 0.3], 0.5).any()
+    shown = plausible(np.array([0.3, 0.4, 0.3]), Decision(conformal_quantile=0.5), CLASSES)
+    assert shown == ("mel",)
+
+
+def test_class_that_is_referred_for_is_not_called_excluded() -> None:
+    """The very line of a clinic: mel cannot be excluded, and not excluded was nv alone."""
+    logits = np.log(np.array([0.09, 0.11, 0.80])).astype(np.float32)
+    judged = judge(logits, Decision(thresholds={"mel": 0.1}, conformal_quantile=0.5), CLASSES)
+    assert [str(reason) for reason in judged.reasons] == [
+        "mel cannot be excluded: its probability 0.11 reaches 0.10"
+    ]
+    assert judged.conformal_set == ("mel", "nv")
+
+
+@fuzz(200)
+@given(
+    logits=arrays.arrays(np.float32, 3, elements=st.floats(-20, 20, width=32)),
+    thresholds=st.none() | st.dictionaries(st.sampled_from(CLASSES), st.floats(0, 1)),
+    quantile=st.floats(0, 1),
+    temperature=st.floats(0.05, 20),
+)
+def test_set_shown_holds_the_label_the_reasons_and_the_conformal_set(
+    logits: npt.NDArray[np.float32],
+    thresholds: dict[str, float] | None,
+    quantile: float,
+    temperature: float,
+) -> None:
+    decision = Decision(temperature=temperature, thresholds=thresholds, conformal_quantile=quantile)
+    judged = judge(logits, decision, CLASSES)
+    assert judged.conformal_set is not None
+    named = {
+        reason.text.split(" cannot be excluded")[0]
+        for reason in judged.reasons
+        if reason.code == "not-excluded"
+    }
+    inside = prediction_set(judged.probabilities, quantile)
+    covered = {name for name, kept in zip(CLASSES, inside, strict=True) if kept}
+    assert named | covered | {CLASSES[int(logits.argmax())]} <= set(judged.conformal_set)
+    assert list(judged.conformal_set) == [one for one in CLASSES if one in judged.conformal_set]
 
 
 def test_nothing_is_excluded_by_an_output_that_is_not_finite() -> None:

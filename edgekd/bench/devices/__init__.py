@@ -12,7 +12,7 @@ from edgekd.bench.measure.machine import device_tree_model
 from edgekd.errors import InputError
 from edgekd.targets import load_target, target_names
 
-__all__ = ["Device", "check_device", "find_device", "is_any_computer", "runs_on"]
+__all__ = ["Device", "check_device", "find_device", "is_any_computer", "runs_on", "target_of"]
 
 _MODELS = {"rpi": ("raspberry pi",), "jetson": ("jetson", "nvidia orin", "nvidia tegra")}
 
@@ -104,6 +104,20 @@ def runs_on(target: str, device: Device | None) -> bool:
     if target in device.targets or is_any_computer(target):
         return True
     return device.kind == "local" and _is_this_machine(target)
+
+
+def target_of(name: str) -> str:
+    """The target whose bundles run on the device of that name, as `find_device` finds it.
+
+    Raises:
+        InputError: devices.toml is wrong.
+    """
+    if is_any_computer(name) or _is_this_machine(name):
+        return name
+    from edgekd.bench.devices.config import find_configured
+
+    found = find_configured(name)
+    return name if found is None else found.target
 
 
 def check_device(name: str) -> str:

@@ -65,7 +65,8 @@ def _part(section: Section, prefix: str) -> list[str]:
         for entry in section.entries
     ]
     note = (
-        "Percentages with 95 % interval; milliseconds per image; `!`: flagged, see below; "
+        f"Percentages with 95 % interval{words.over_groups(data)}; milliseconds per image; "
+        "`!`: flagged, see below; "
         f"{words.DASH}: not measured on the named device."
     )
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)

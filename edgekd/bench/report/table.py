@@ -16,6 +16,7 @@ from edgekd.bench.report.words import (
     count,
     kappa,
     melanoma,
+    over_groups,
     p50_p90,
     percent,
     percent_interval,
@@ -42,7 +43,8 @@ def print_table(result: Result, console: Console | None = None) -> None:
     width = min(console.width, _WIDTH)
     console.print(_title(result), width=width)
     console.print(_table(result, width), width=width)
-    notes = f"95 % intervals; ms per image of the model alone; speed as {TIMES} teacher"
+    intervals = f"95 % intervals{over_groups(result.data)}"
+    notes = f"{intervals}; ms per image of the model alone; speed as {TIMES} teacher"
     console.print(f"[dim]{notes}[/]", width=width)
     for sentence in result.missing:
         console.print(f"[yellow]![/] {escape(plain_missing(sentence))}", width=width)

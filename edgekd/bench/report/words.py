@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgekd.bench import statistics
-from edgekd.bench.result import Estimate, LatencySeries, Result, Row
+from edgekd.bench.result import DataFacts, Estimate, LatencySeries, Result, Row
 
 Verdict = tuple[Literal["good", "bad", "doubt", "none"], str]
 """A kind, for its colour and sign, and the words."""
@@ -33,6 +33,7 @@ __all__ = [
     "kappa_points",
     "melanoma",
     "milliseconds",
+    "over_groups",
     "p50_p90",
     "percent",
     "percent_interval",
@@ -118,6 +119,12 @@ def percent_interval(estimate: Estimate | None) -> str:
         return DASH
     bounds = interval(estimate)
     return percent(estimate.value) + (f" ({bounds})" if bounds else "")
+
+
+def over_groups(data: DataFacts) -> str:
+    """What the intervals take as independent, where that is not the images."""
+    several = data.groups is not None and data.groups < data.n
+    return f" over {data.groups:,} lesions or patients" if several else ""
 
 
 def milliseconds(value: float | None) -> str:
@@ -326,7 +333,9 @@ def plain_missing(sentence: str) -> str:
     """A sentence of `Result.missing`; where it quotes a row's flag, that one in plain words."""
     name, _, flag = sentence.partition(": ")
     code, _, detail = flag.partition(": ")
-    return f"{name}: {_SENTENCES[code].format(detail)}" if code in _SENTENCES else sentence
+    # No other flags are told as missing: an error's own "threads: …" is left as it is.
+    quoted = code.endswith("-not-measured") and code in _SENTENCES
+    return f"{name}: {_SENTENCES[code].format(detail)}" if quoted else sentence
 
 
 def hottest(row: Row) -> str:

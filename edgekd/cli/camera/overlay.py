@@ -172,7 +172,7 @@ def _plausible(prediction: Prediction, letters: int, width: int) -> str:
         text = f"not excluded: {', '.join(names[:kept])}{left_out}"
         if width_of(text, letters) <= width:
             return text
-    return f"not excluded: {len(names)} classes" if names else "not excluded: none"
+    return f"not excluded: {len(names)} classes"
 
 
 def _draw_inset(canvas: Frame, live: Frame, top: int, letters: int) -> None:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from edgekd.data.dataset import Dataset
+from edgekd.data.groups import grouped
 from edgekd.data.subclasses import LabelSection, relabelled
 from edgekd.errors import InputError
 from edgekd.recipe import convert
@@ -34,7 +35,7 @@ def load_dataset(section: dict[str, Any]) -> Dataset:
         InputError: The source is unknown, one of its keys is wrong, or its files are not there.
     """
     module, config, labels = resolve_source(section)
-    dataset: Dataset = module.load(config)
+    dataset = grouped(module.load(config))
     return dataset if labels is None else relabelled(dataset, labels)
 
 

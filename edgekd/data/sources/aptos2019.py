@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.table import read_table, require_columns
-from edgekd.errors import ImageError, InputError
+from edgekd.data.image_files import child
+from edgekd.data.labelled_rows import labelled_rows
+from edgekd.errors import InputError
 from edgekd.recipe import Section
 
 __all__ = ["CLASSES", "Config", "load"]
@@ -42,31 +43,25 @@ def load(config: Config) -> Dataset:
         InputError: The table or an image that it lists is missing, or a grade is none.
     """
     root = Path(config.root)
-    file = root / TABLE
+    file = child(root, TABLE)
     if not file.is_file():
         message = f"{root} does not look like APTOS 2019: {file} is missing"
         raise InputError(message, "put the official table there, or correct `data.root`")
-    rows = read_table(file)
-    require_columns(file, rows, ("id_code", "diagnosis"))
-    samples = [_sample(row, number, root) for number, row in enumerate(rows, start=2)]
+    rows = labelled_rows(
+        file,
+        root,
+        image_column="id_code",
+        label_column="diagnosis",
+        classes=CLASSES,
+        folders=(IMAGES, f"{IMAGES}/{IMAGES}"),
+        hint=f"unpack {IMAGES}.zip into {root / IMAGES}",
+    )
     return dataset_of(
         "aptos2019",
         root,
-        samples,
+        [Sample(r.image, r.label, "", r.row) for r in rows],
         classes=CLASSES,
         licence="rules of the competition: no redistribution",
         citation="APTOS 2019 Blindness Detection, Asia Pacific Tele-Ophthalmology Society",
         ordered=True,
     )
-
-
-def _sample(row: dict[str, str], number: int, root: Path) -> Sample:
-    name, grade = row["id_code"].strip(), row["diagnosis"].strip()
-    if grade not in CLASSES:
-        message = f"line {number} of {root / TABLE} has the grade {grade!r}"
-        raise InputError(message, f"`diagnosis` is one of: {', '.join(CLASSES)}")
-    image = f"{IMAGES}/{name}.png"
-    if not (root / image).is_file():
-        message = f"the image {root / image} of line {number} of {TABLE} is missing"
-        raise ImageError(message, f"unpack {IMAGES}.zip into {root / IMAGES}")
-    return Sample(image, grade, name, row)

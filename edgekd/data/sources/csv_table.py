@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.table import read_table, require_columns, resolve_image
-from edgekd.errors import ImageError, InputError
+from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.text import clean, is_blank
+from edgekd.errors import InputError
 from edgekd.recipe import Section
 
 __all__ = ["Config", "load"]
@@ -20,7 +21,8 @@ class Config(Section, frozen=True, kw_only=True):
         file: The CSV file.
         image_column: Paths of the images, relative to `root`; the suffix may be left out.
         label_column: Class names.
-        group_column: Lesion or patient; without one every image stands alone.
+        group_column: Lesion or patient; without one, and where its cell is blank or says that it is
+            not known, an image stands alone.
         root: Folder of the images; by default the folder of the file.
         classes: Class names in the order of the logits; by default sorted.
         ordered: They are grades, from the least to the worst; needs `classes`.
@@ -42,34 +44,39 @@ def load(config: Config) -> Dataset:
     """The data set of the table.
 
     Raises:
-        InputError: The table, a column or an image is missing, or grades are not listed.
+        InputError: The table, a column, a label or an image is missing, an image is there twice,
+            classes look alike, or grades are not listed.
     """
     if config.ordered and not config.classes:
         message = "`data.ordered` says nothing without the order of the grades"
         raise InputError(message, "list them in `data.classes`, from the least to the worst")
     file = Path(config.file)
     root = Path(config.root) if config.root else file.parent
-    rows = read_table(file)
-    columns = [config.image_column, config.label_column]
-    require_columns(file, rows, columns + ([config.group_column] if config.group_column else []))
-    samples = [_sample(row, number, config, root) for number, row in enumerate(rows, start=2)]
+    classes = [clean(name) for name in config.classes] if config.classes else None
+    rows = labelled_rows(
+        file,
+        root,
+        image_column=config.image_column,
+        label_column=config.label_column,
+        columns=[config.group_column] if config.group_column else [],
+        classes=classes,
+        hint="correct the line, or give the folder of the images with `data.root`",
+    )
+    group = clean(config.group_column) if config.group_column else None
     return dataset_of(
         config.name or file.stem,
         root,
-        samples,
-        classes=config.classes,
+        [Sample(r.image, r.label, r.row.written[group] if group else "", r.row) for r in rows],
+        classes=classes,
         licence=config.licence,
         ordered=config.ordered,
+        notes=_unlikely_classes(rows, classes),
     )
 
 
-def _sample(row: dict[str, str], number: int, config: Config, root: Path) -> Sample:
-    value = row[config.image_column]
-    image = resolve_image(root, value)
-    if image is None:
-        message = (
-            f"line {number} of {config.file} names the image {value!r}, which is not in {root}"
-        )
-        raise ImageError(message, "correct the line, or give the folder of the images")
-    group = row[config.group_column] if config.group_column else image
-    return Sample(image, row[config.label_column].strip(), group, row)
+def _unlikely_classes(rows: Sequence[LabelledRow], classes: Sequence[str] | None) -> list[str]:
+    """Where classes are not listed, a word for `not known` may have become one."""
+    found = [] if classes else sorted({r.label for r in rows if is_blank(r.label)})
+    return [
+        f"{name!r} is taken for a class; remove its rows if it stands for none" for name in found
+    ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.table import read_table, require_columns
-from edgekd.errors import ImageError, InputError
+from edgekd.data.image_files import child, is_clutter
+from edgekd.data.labelled_rows import labelled_rows
+from edgekd.errors import InputError
 from edgekd.recipe import Section
 
 __all__ = ["CLASSES", "Config", "load"]
@@ -37,30 +38,43 @@ def load(config: Config) -> Dataset:
         InputError: The metadata or an image that it lists is missing.
     """
     root = Path(config.root)
-    file = root / METADATA
-    if not file.is_file():
-        file = next(iter(sorted(root.glob("*metadata*.csv"))), file)
-    if not file.is_file():
-        message = f"{root} does not look like HAM10000: {root / METADATA} is missing"
-        raise InputError(message, "put the official table there, or correct `data.root`")
-    rows = read_table(file)
-    require_columns(file, rows, ("lesion_id", "image_id", "dx"))
-    samples = [_sample(row, root) for row in rows]
+    rows = labelled_rows(
+        _metadata(root),
+        root,
+        image_column="image_id",
+        label_column="dx",
+        columns=("lesion_id",),
+        classes=CLASSES,
+        folders=_FOLDERS,
+        hint=f"unpack all parts of the archive: into {root / _FOLDERS[1]} and {_FOLDERS[2]}, or "
+        f"{root / _FOLDERS[0]}",
+    )
     return dataset_of(
         "ham10000",
         root,
-        samples,
+        [Sample(r.image, r.label, r.row.written["lesion_id"], r.row) for r in rows],
         classes=CLASSES,
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161",
     )
 
 
-def _sample(row: dict[str, str], root: Path) -> Sample:
-    for folder in _FOLDERS:
-        image = f"{folder}/{row['image_id']}.jpg".removeprefix("./")
-        if (root / image).is_file():
-            return Sample(image, row["dx"], row["lesion_id"], row)
-    message = f"the image {row['image_id']}.jpg of {METADATA} is not in {root}"
-    where = f"{root / _FOLDERS[1]} and {_FOLDERS[2]}, or {root / _FOLDERS[0]}"
-    raise ImageError(message, f"unpack all parts of the archive: into {where}")
+def _metadata(root: Path) -> Path:
+    """The archive's table: `.csv` from Kaggle, `.tab` or without a suffix from Dataverse."""
+    stem = Path(METADATA).stem
+    file = child(root, METADATA, f"{stem}.tab", f"{stem}.tsv", stem)
+    if file.is_file():
+        return file
+    others = [
+        path
+        for path in (sorted(root.iterdir()) if root.is_dir() else ())
+        if "metadata" in path.name.casefold()
+        and path.suffix.casefold() in (".csv", ".tab", ".tsv")
+        and not is_clutter(path.name)
+    ]
+    if len(others) == 1:
+        return others[0]
+    message = f"{root} does not look like HAM10000: {root / METADATA} is missing"
+    if others:
+        message += f", and there are {' and '.join(path.name for path in others)}"
+    raise InputError(message, "put the official table there, or correct `data.root`")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.table import read_table, require_columns
-from edgekd.errors import ImageError, InputError
+from edgekd.data.image_files import ImageFiles, child, found_images
+from edgekd.data.table import Row, read_table
+from edgekd.errors import InputError
 from edgekd.recipe import Section
 
 __all__ = ["CLASSES", "Config", "load"]
@@ -48,8 +49,14 @@ def load(config: Config) -> Dataset:
     truth = _table(root, TRUTH, ("image", *CLASSES))
     lesions = config.group_by == "lesion"
     about = _metadata(root, needed=lesions)
+    images = found_images(
+        child(root, TRUTH),
+        [(row.line, row["image"]) for row in truth],
+        ImageFiles(root, (IMAGES, f"{IMAGES}/{IMAGES}")),
+        hint=f"unpack {IMAGES}.zip below {root}",
+    )
     samples = [
-        _sample(row, number, root, about, lesions) for number, row in enumerate(truth, start=2)
+        _sample(row, image, root, about, lesions) for row, image in zip(truth, images, strict=True)
     ]
     return dataset_of(
         "isic2019",
@@ -61,45 +68,37 @@ def load(config: Config) -> Dataset:
     )
 
 
-def _table(root: Path, name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    file = root / name
+def _table(root: Path, name: str, columns: tuple[str, ...]) -> list[Row]:
+    file = child(root, name)
     if not file.is_file():
         message = f"{root} does not look like ISIC 2019: {file} is missing"
         raise InputError(message, "put the official table there, or correct `data.root`")
-    rows = read_table(file)
-    require_columns(file, rows, columns)
-    return rows
+    return read_table(file, columns)
 
 
-def _metadata(root: Path, needed: bool) -> dict[str, dict[str, str]]:
-    if not needed and not (root / METADATA).is_file():
+def _metadata(root: Path, needed: bool) -> dict[str, Row]:
+    if not needed and not child(root, METADATA).is_file():
         return {}
     rows = _table(root, METADATA, ("image", "lesion_id"))
     return {row["image"]: row for row in rows}
 
 
-def _sample(
-    row: dict[str, str], number: int, root: Path, about: dict[str, dict[str, str]], lesions: bool
-) -> Sample:
+def _sample(row: Row, image: str, root: Path, about: dict[str, Row], lesions: bool) -> Sample:
     name = row["image"]
-    image = f"{IMAGES}/{name}.jpg"
-    if not (root / image).is_file():
-        message = f"the image {root / image} of {TRUTH} is missing"
-        raise ImageError(message, f"unpack {IMAGES}.zip below {root}")
     if lesions and name not in about:
         message = f"{root / METADATA} has no row for the image {name}"
         raise InputError(message, "fetch the official table again, or use `group_by: image`")
-    columns = about.get(name, {})
-    lesion = columns.get("lesion_id", "").strip() if lesions else ""
-    return Sample(image, _label(row, number, root), lesion or name, columns)
+    columns = about.get(name) or Row({}, {}, row.line)
+    lesion = columns.written["lesion_id"] if lesions else ""
+    return Sample(image, _label(row, root), lesion, columns)
 
 
-def _label(row: dict[str, str], number: int, root: Path) -> str:
+def _label(row: Row, root: Path) -> str:
     try:
         hot = [name for name in (*CLASSES, _UNKNOWN) if float(row.get(name) or 0) == 1.0]
     except ValueError:
         hot = []
     if len(hot) != 1 or hot[0] == _UNKNOWN:
-        message = f"line {number} of {root / TRUTH} does not have 1 in exactly one class column"
+        message = f"line {row.line} of {root / TRUTH} does not have 1 in exactly one class column"
         raise InputError(message, "correct the line, or fetch the official table again")
     return hot[0]

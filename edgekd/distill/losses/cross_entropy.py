@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekd.distill.losses.precision import full_precision
+
 __all__ = ["Balance", "class_weights", "weighted_cross_entropy"]
 
 Balance = Literal["none", "sqrt", "full"]
@@ -30,10 +32,14 @@ def class_weights(counts: Sequence[int], balance: Balance) -> Tensor:
     return (raw * n.sum() / (raw * n).sum()).float()
 
 
+@full_precision
 def weighted_cross_entropy(
     logits: Tensor, targets: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
 ) -> Tensor:
     """Σ w_y ℓ / Σ w_y over the batch: cross-entropy normalised by the weights that occur.
+
+    0 where no class of the batch has a weight, as in a validation batch of classes that have no
+    training image.
 
     Args:
         logits: [B, K].
@@ -44,4 +50,12 @@ def weighted_cross_entropy(
     Source: the normalisation of `torch.nn.CrossEntropyLoss`; as `L_ce` in SSD-KD (Wang et al.
     2023, Medical Image Analysis 84:102693).
     """
-    return F.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
+    if weights is None:
+        return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    weights = weights.to(logits.dtype)
+    summed = F.cross_entropy(
+        logits, targets, weights, reduction="sum", label_smoothing=label_smoothing
+    )
+    occurring = weights[targets].sum()
+    some = occurring > 0
+    return some * summed / torch.where(some, occurring, 1.0)

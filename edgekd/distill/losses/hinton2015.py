@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekd.distill.losses.precision import full_precision
+
 __all__ = ["softened", "softened_kl", "squared_mean"]
 
 
+@full_precision
 def softened_kl(
     student: Tensor,
     teacher: Tensor,
@@ -33,6 +36,7 @@ def softened_kl(
     return squared_mean(divergence, temperature, weights)
 
 
+@full_precision
 def softened(logits: Tensor, temperature: float | Tensor) -> Tensor:
     """Logits [B, K] over T, or over the T of each sample [B]."""
     if isinstance(temperature, Tensor) and temperature.ndim == 1:
@@ -40,6 +44,7 @@ def softened(logits: Tensor, temperature: float | Tensor) -> Tensor:
     return logits / temperature
 
 
+@full_precision
 def squared_mean(
     divergence: Tensor, temperature: float | Tensor, weights: Tensor | None = None
 ) -> Tensor:

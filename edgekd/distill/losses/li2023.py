@@ -10,11 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from edgekd.distill.losses.precision import full_precision
+
 __all__ = ["Rise", "bounded_temperature", "reversal", "reversed_gradient"]
 
 Rise = Literal["cosine", "linear"]
 
 
+@full_precision
 def bounded_temperature(raw: Tensor, floor: float = 1.0, span: float = 20.0) -> Tensor:
     """T = floor + span · sigmoid(raw): between `floor` and `floor + span`, as in the released code.
 
@@ -41,6 +44,7 @@ def reversal(epoch: int, epochs: int = 10, rise: Rise = "cosine") -> float:
     return -share if rise == "linear" else -0.5 * (1.0 - math.cos(math.pi * share))
 
 
+@full_precision
 def reversed_gradient(value: Tensor, factor: float) -> Tensor:
     """`value` as it is; the gradient that goes back through it is multiplied by `factor`.
 

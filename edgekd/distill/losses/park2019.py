@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edgekd.distill.losses.precision import narrowed, widened
+from edgekd.distill.losses.precision import full_precision, widened
 from edgekd.errors import InputError
 
 __all__ = ["angle_relation", "distance_relation"]
@@ -19,6 +19,7 @@ _LEAST_SQUARE = 1e-12  # below a squared distance, as in the released code
 _COINCIDE = 1e-12  # squared distance, relative to the spread, below which two points are one
 
 
+@full_precision
 def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """Smooth-L1 between the pairwise distances, each side divided by its mean (equation 6).
 
@@ -37,9 +38,10 @@ def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """
     _refuse_mismatch(student, teacher)
     loss = F.smooth_l1_loss(_distances(student), _distances(teacher.detach()))
-    return narrowed(loss, student)
+    return loss.to(student.dtype)
 
 
+@full_precision
 def angle_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """Smooth-L1 between the cosines of the angles at j of all triples (equation 8).
 
@@ -58,7 +60,7 @@ def angle_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """
     _refuse_mismatch(student, teacher)
     loss = F.smooth_l1_loss(_cosines(student), _cosines(teacher.detach()))
-    return narrowed(loss, student)
+    return loss.to(student.dtype)
 
 
 def _refuse_mismatch(student: Tensor, teacher: Tensor) -> None:

@@ -1,25 +1,66 @@
-"""Differences of nearly equal numbers, kept out of low precision."""
+"""The arithmetic of losses, kept out of low precision.
+
+Networks may run in half precision; what compares their outputs may not. A divergence of outputs
+0.3 apart is a difference of logarithms that agree in their first two digits: in bfloat16, which has
+no more, it is off by half and can be negative.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["at_least_float32", "narrowed", "widened"]
+__all__ = ["at_least_float32", "full_precision", "widened"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_AUTOCASTING = ("cpu", "cuda", "mps", "xpu")
+
+
+def full_precision(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorates what computes a loss, or a part of one: float32 at least, whatever surrounds it.
+
+    Tensors among the arguments are widened to float32 (float64 stays), and autocast, which would
+    take products back to half precision, is off inside. Every public function of
+    `edgekd.distill.losses` carries it, and so does arithmetic on tensors in a method itself.
+    """
+
+    @wraps(function)
+    def wide(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _no_autocast():
+            own: Any = [_widen(value) for value in args]
+            named: Any = {name: _widen(value) for name, value in kwargs.items()}
+            return function(*own, **named)
+
+    return wide
+
+
+@contextmanager
+def _no_autocast() -> Iterator[None]:
+    with ExitStack() as off:
+        for kind in _AUTOCASTING:
+            if torch.is_autocast_enabled(kind):
+                off.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+def _widen(value: object) -> object:
+    floating = isinstance(value, Tensor) and value.is_floating_point()
+    return at_least_float32(value) if floating else value
 
 
 def widened(features: Tensor) -> Tensor:
-    """`features` in float64, which autocast leaves alone; float32 on a device that lacks it.
+    """`features` in float64; in float32 on a device that lacks it.
 
-    Relations between samples are differences of inner products: under bf16 autocast, and for
-    features that lie close together in float32 too, nothing would be left of them.
+    Relations between samples are differences of inner products: for features that lie close
+    together nothing would be left of them in float32.
     """
     return features.float() if features.device.type == "mps" else features.double()
-
-
-def narrowed(loss: Tensor, like: Tensor) -> Tensor:
-    """`loss` in the precision of `like`, float32 at least."""
-    return loss.to(torch.promote_types(like.dtype, torch.float32))
 
 
 def at_least_float32(features: Tensor) -> Tensor:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.losses.precision import full_precision
 from edgekd.errors import InputError
 
 __all__ = ["hint"]
 
 
+@full_precision
 def hint(student: Tensor, teacher: Tensor) -> Tensor:
     """½ · mean squared difference between the adapted map and the teacher's (equation 3).
 
@@ -28,4 +29,4 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
         found = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
         message = f"a hint needs two maps of one shape, not {found}"
         raise InputError(message, "adapt the student's map to the teacher's first")
-    return F.mse_loss(at_least_float32(student), at_least_float32(teacher.detach())) / 2.0
+    return F.mse_loss(student, teacher.detach()) / 2.0

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekd.distill.losses.hinton2015 import softened_kl
-from edgekd.distill.losses.precision import narrowed, widened
+from edgekd.distill.losses.precision import full_precision, widened
 from edgekd.errors import InputError
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
 _ROOT_FLOOR = 1e-6  # where the square root goes over into a straight line
 
 
+@full_precision
 def channel_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """√ of the mean squared difference of the channels' Gram matrices: L_intra.
 
@@ -54,7 +55,7 @@ def channel_relation(student: Tensor, teacher: Tensor) -> Tensor:
     scale = float(channels * height * width) ** -0.5
     own, other = (widened(f).flatten(2) * scale for f in (student, teacher.detach()))
     mean = _gram_difference(own, other) / (batch * channels**2)
-    return narrowed(_safe_root(mean), student)
+    return _safe_root(mean).to(student.dtype)
 
 
 def _gram_difference(a: Tensor, b: Tensor) -> Tensor:
@@ -77,6 +78,7 @@ def _safe_root(value: Tensor) -> Tensor:
     return torch.where(steep, root, value / _ROOT_FLOOR)
 
 
+@full_precision
 def view_similarity(embedded: Tensor, views: int = 4) -> Tensor:
     """Cosine similarity of each transformed view to the normal view of every image.
 
@@ -90,15 +92,17 @@ def view_similarity(embedded: Tensor, views: int = 4) -> Tensor:
     """
     unit = F.normalize(widened(embedded), dim=1).reshape(-1, views, embedded.shape[1])
     similarity = unit[:, 1:].flatten(0, 1) @ unit[:, 0].T
-    return narrowed(similarity, embedded)
+    return similarity.to(embedded.dtype)
 
 
+@full_precision
 def sources_of(similarity: Tensor) -> Tensor:
     """Index [R] of the image that each row of a similarity [R, B] was transformed from."""
     rows, images = similarity.shape
     return torch.arange(images, device=similarity.device).repeat_interleave(rows // images)
 
 
+@full_precision
 def instance_contrast(similarity: Tensor) -> Tensor:
     """Cross-entropy of finding the own image, by the raw cosines: trains the teacher's head.
 
@@ -108,6 +112,7 @@ def instance_contrast(similarity: Tensor) -> Tensor:
     return F.cross_entropy(similarity, sources_of(similarity))
 
 
+@full_precision
 def kept_rows(scores: Tensor, answers: Tensor, ratio: float) -> Tensor:
     """The rows where the teacher is to be believed.
 
@@ -130,6 +135,7 @@ def kept_rows(scores: Tensor, answers: Tensor, ratio: float) -> Tensor:
     return order[:keep].sort().values
 
 
+@full_precision
 def similarity_transfer(
     student: Tensor, teacher: Tensor, temperature: float = 0.5, ratio: float = 0.75
 ) -> Tensor:
@@ -148,6 +154,7 @@ def similarity_transfer(
     return _kl_of_rows(student, teacher, rows, temperature)
 
 
+@full_precision
 def transformed_kl(
     student: Tensor,
     teacher: Tensor,

@@ -8,12 +8,11 @@ Both look at unit vectors [B, E] that a linear layer makes of the pooled feature
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from edgekd.distill.losses.hinton2015 import softened_kl
-from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.losses.precision import full_precision
 
 __all__ = ["category_relation", "class_centroids", "contrast_scores", "noise_contrast"]
 
@@ -21,6 +20,7 @@ TEMPERATURE = 0.07
 _LEAST = 1e-7  # beside the noise's probability, as in the released code
 
 
+@full_precision
 def contrast_scores(
     anchors: Tensor, bank: Tensor, drawn: Tensor, temperature: float = TEMPERATURE
 ) -> Tensor:
@@ -37,11 +37,11 @@ def contrast_scores(
     Returns:
         [B, P + Q], float32 at least: at τ = 0.07 half precision would leave two digits.
     """
-    with torch.autocast(anchors.device.type, enabled=False):
-        products = at_least_float32(anchors) @ bank.detach().T
-        return (products.gather(1, drawn) / temperature).exp()
+    products = anchors @ bank.detach().T
+    return (products.gather(1, drawn) / temperature).exp()
 
 
+@full_precision
 def noise_contrast(scores: Tensor, positives: int, samples: int) -> Tensor:
     """How far the positives are from being told from noise (class-guided contrast, one side).
 
@@ -65,6 +65,7 @@ def noise_contrast(scores: Tensor, positives: int, samples: int) -> Tensor:
     return -(found + refused).mean()
 
 
+@full_precision
 def class_centroids(bank: Tensor, labels: Tensor, classes: int) -> Tensor:
     """The mean of each class's rows after a ReLU, brought to unit length [K, E].
 
@@ -76,10 +77,11 @@ def class_centroids(bank: Tensor, labels: Tensor, classes: int) -> Tensor:
         classes: K.
     """
     sums = bank.new_zeros(classes, bank.shape[1]).index_add_(0, labels, bank.relu())
-    counts = torch.bincount(labels, minlength=classes).clamp(min=1)
-    return F.normalize(sums / counts[:, None], dim=1)
+    counts = bank.new_zeros(classes).index_add_(0, labels, bank.new_ones(len(labels)))
+    return F.normalize(sums / counts.clamp(min=1.0)[:, None], dim=1)
 
 
+@full_precision
 def category_relation(
     student: Tensor,
     teacher: Tensor,
@@ -102,7 +104,6 @@ def category_relation(
     Returns:
         A scalar, 0 where both are equally like to every centroid.
     """
-    with torch.autocast(student.device.type, enabled=False):
-        own = at_least_float32(student) @ student_centroids.detach().T
-        guide = at_least_float32(teacher.detach()) @ teacher_centroids.detach().T
-        return softened_kl(own, guide, temperature) / temperature**2
+    own = student @ student_centroids.detach().T
+    guide = teacher.detach() @ teacher_centroids.detach().T
+    return softened_kl(own, guide, temperature) / temperature**2

@@ -7,11 +7,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.losses.precision import full_precision
 
 __all__ = ["attention_map", "attention_transfer"]
 
 
+@full_precision
 def attention_map(features: Tensor) -> Tensor:
     """Mean of the squared activations over the channels, of unit length over the positions.
 
@@ -24,6 +25,7 @@ def attention_map(features: Tensor) -> Tensor:
     return F.normalize(features.square().mean(dim=1).flatten(1), dim=1)
 
 
+@full_precision
 def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of the attention maps (section 3.1, p = 2, as in the released code).
 
@@ -37,6 +39,6 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
     height, width = (min(student.shape[axis], teacher.shape[axis]) for axis in (2, 3))
     own, other = (
         attention_map(F.adaptive_avg_pool2d(features, (height, width)))
-        for features in (at_least_float32(student), at_least_float32(teacher.detach()))
+        for features in (student, teacher.detach())
     )
     return F.mse_loss(own, other)

@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekd.distill.losses.hinton2015 import softened, softened_kl, squared_mean
+from edgekd.distill.losses.precision import full_precision
 
 __all__ = ["non_target_kl", "target_kl"]
 
 
+@full_precision
 def target_kl(
     student: Tensor, teacher: Tensor, targets: Tensor, temperature: float | Tensor
 ) -> Tensor:
@@ -30,6 +32,7 @@ def target_kl(
     return squared_mean(divergence, temperature)
 
 
+@full_precision
 def non_target_kl(
     student: Tensor, teacher: Tensor, targets: Tensor, temperature: float | Tensor
 ) -> Tensor:
@@ -46,8 +49,8 @@ def non_target_kl(
 
 def _others(logits: Tensor, targets: Tensor) -> Tensor:
     """Logits [B, K − 1] without the target's."""
-    keep = torch.ones_like(logits, dtype=torch.bool).scatter(1, targets[:, None], False)
-    return logits[keep].reshape(len(logits), -1)
+    columns = torch.arange(logits.shape[1] - 1, device=logits.device)
+    return logits.gather(1, columns + (columns >= targets[:, None]))
 
 
 def _log_pair(logits: Tensor, targets: Tensor) -> Tensor:

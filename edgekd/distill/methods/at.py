@@ -19,17 +19,17 @@ class AttentionTransferConfig(Section, frozen=True, kw_only=True):
     """Keys of the method.
 
     Attributes:
-        weight: β, with half of which the paper weighs the maps' difference. 1000 is the released
-            code's, which takes the mean over the positions as we do.
+        weight: β. The released code multiplies the mean over images and positions by it, with
+            1000 in its experiments, as we do; the paper writes β/2 before a distance.
     """
 
     weight: Annotated[float, Meta(ge=0.0)] = 1000.0
 
 
 class AttentionTransfer(Method):
-    """CE + β/2 · mean squared difference of the last maps' attention.
+    """CE + β · mean squared difference of the last maps' attention.
 
-    The paper compares a map of every stage; only the last one is tapped here.
+    Paper and code compare a map of every stage and sum; only the last one is tapped here.
     """
 
     name = "at"
@@ -47,5 +47,5 @@ class AttentionTransfer(Method):
         attention = attention_transfer(student.features, teacher.features)
         return {
             "ce": self.hard_label(student.logits, batch.targets),
-            "attention": self.config.weight / 2.0 * attention,
+            "attention": self.config.weight * attention,
         }

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.distill.losses import weighted_cross_entropy
-from edgekd.distill.losses.precision import at_least_float32
 from edgekd.distill.methods.temperature import (
     CurriculumTemperature,
     FixedTemperature,
@@ -240,8 +239,7 @@ class Method(nn.Module, ABC):
     def hard_label(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The class-weighted cross-entropy that the recipe's `fit` asks for."""
         smoothing = self.context.fit.label_smoothing
-        wide = at_least_float32(logits)
-        return weighted_cross_entropy(wide, targets, self.class_weights.to(wide.dtype), smoothing)
+        return weighted_cross_entropy(logits, targets, self.class_weights, smoothing)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from edgekd.distill.losses import (
     contrast_scores,
     noise_contrast,
 )
+from edgekd.distill.losses.precision import full_precision
 from edgekd.distill.methods.base import MethodContext, Terms, own_draws
 from edgekd.distill.methods.memory import Memory, MemoryBanks
 from edgekd.recipe import Section
@@ -93,6 +94,7 @@ class CategoryTerms(nn.Module):
         drawn = self.banks.draw(rows, config.positives, config.negatives, generator)
         return self.terms_of(student, teacher.detach(), rows, drawn, relate=relate)
 
+    @full_precision
     def terms_of(
         self, student: Tensor, teacher: Tensor, rows: Tensor, drawn: Tensor, *, relate: bool = True
     ) -> Terms:
@@ -129,5 +131,6 @@ class CategoryTerms(nn.Module):
             self._seen = None
 
 
+@full_precision
 def _unit(vectors: Tensor) -> Tensor:
-    return F.normalize(vectors.to(torch.promote_types(vectors.dtype, torch.float32)), dim=1)
+    return F.normalize(vectors, dim=1)

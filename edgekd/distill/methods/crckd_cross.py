@@ -78,7 +78,7 @@ class CategoryRelationTransfer(Method):
         config = self.config
         terms = {"ce": config.ce * self.hard_label(student.logits, batch.targets)}
         if config.consistency:
-            divergence = softened_kl(student.logits.float(), teacher.logits.float(), 1.0)
+            divergence = softened_kl(student.logits, teacher.logits, 1.0)
             terms["consistency"] = config.consistency * divergence
         return terms | self.category.terms(
             student.pooled, teacher.pooled, batch.indices, batch.generator

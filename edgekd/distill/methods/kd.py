@@ -55,5 +55,5 @@ class ClassicDistillation(Method):
         weights = self.class_weights[batch.targets] if config.weigh_classes else None
         hard = self.hard_label(student, batch.targets)
         temperature = self.softening(student, teacher, batch.epoch)
-        soft = softened_kl(student.float(), teacher.float(), temperature, weights)
+        soft = softened_kl(student, teacher, temperature, weights)
         return {"ce": (1 - config.weight) * hard, "kd": config.weight * soft}

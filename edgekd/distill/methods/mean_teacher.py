@@ -95,5 +95,5 @@ class MeanTeacher(Method):
     def consistency(self, student: Tensor, average: Tensor, batch: Batch) -> Tensor:
         """The weighted KL at temperature 1, a mean over the images that there are."""
         rise = ramp_up(batch.epoch, self.config.ramp * self.context.fit.epochs)
-        divergence = softened_kl(student.float(), average.float(), 1.0)
+        divergence = softened_kl(student, average, 1.0)
         return rise * self.config.consistency * divergence

@@ -11,7 +11,6 @@ from msgspec import Meta
 from torch import Tensor
 
 from edgekd.distill.losses import softened_kl
-from edgekd.distill.losses.precision import at_least_float32
 from edgekd.distill.methods.base import Batch, Stage, Terms
 from edgekd.distill.methods.subclass import SubclassMethod, subclass_logits
 from edgekd.distill.methods.temperature import Temperature
@@ -65,7 +64,6 @@ class SubclassDistillation(SubclassMethod):
     def terms(self, student: Tensor, teacher: Tensor, batch: Batch) -> Terms:
         """The weighted terms of a batch's subclass logits [B, S]."""
         config = self.config
-        student, teacher = at_least_float32(student), at_least_float32(teacher)
         temperature = self.softening(student, teacher, batch.epoch)
         soft = softened_kl(student, teacher, temperature)
         hard = self._hard(student, batch)

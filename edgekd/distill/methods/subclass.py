@@ -9,7 +9,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from edgekd.distill.losses import weighted_cross_entropy
-from edgekd.distill.losses.precision import at_least_float32
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Subclasses, Terms
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
@@ -48,8 +47,7 @@ class SubclassMethod(Method):
         """The hard-label loss on subclass logits [B, S], subclasses weighted as `fit` says."""
         targets = self.subclass_labels[batch.indices]
         smoothing = self.context.fit.label_smoothing
-        wide, weights = at_least_float32(outputs), self.subclass_weights
-        return weighted_cross_entropy(wide, targets, weights.to(wide.dtype), smoothing)
+        return weighted_cross_entropy(outputs, targets, self.subclass_weights, smoothing)
 
 
 class SubclassSupervised(SubclassMethod):

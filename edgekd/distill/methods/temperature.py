@@ -14,7 +14,8 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from edgekd.distill.losses.li2023 import Rise, bounded_temperature, reversal, reversed_gradient
-from edgekd.distill.losses.precision import at_least_float32
+from edgekd.distill.losses.precision import full_precision
+from edgekd.distill.optimisation import OwnSGD
 from edgekd.recipe import Section
 
 __all__ = [
@@ -33,7 +34,8 @@ class CurriculumTemperature(Section, frozen=True, kw_only=True):
     """A temperature that is learnt against the student, harder from epoch to epoch (CTKD).
 
     The student descends the distillation loss and θ climbs it, by a factor that rises with the
-    epochs; T = floor + span · sigmoid(θ). Defaults of the paper: T starts at 15.6 of 1…21.
+    epochs; T = floor + span · sigmoid(θ). Defaults of the paper: T starts at 15.6 of 1…21. θ takes
+    steps of SGD, whatever optimiser the student has: AdamW would cancel the factor.
 
     Attributes:
         curriculum: `global` learns one temperature; `instance` one for each image, by a small
@@ -43,6 +45,9 @@ class CurriculumTemperature(Section, frozen=True, kw_only=True):
         floor: Lowest temperature.
         span: From the lowest to the highest.
         start: θ at the beginning.
+        learning_rate: Peak of θ's own rate, which rises and falls with the student's; that of the
+            released code.
+        momentum: Of θ's SGD, of the released code.
         weight_decay: Of θ and of the small network. The released code decays θ as it does
             everything else, even while nothing else moves it; here nothing does unless asked.
     """
@@ -53,6 +58,8 @@ class CurriculumTemperature(Section, frozen=True, kw_only=True):
     floor: Annotated[float, Meta(gt=0.0)] = 1.0
     span: Annotated[float, Meta(gt=0.0)] = 20.0
     start: float = 1.0
+    learning_rate: Annotated[float, Meta(gt=0.0)] = 0.05
+    momentum: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9
     weight_decay: Annotated[float, Meta(ge=0.0)] = 0.0
 
 
@@ -91,25 +98,24 @@ class FixedTemperature(Softening):
 
 
 class _LearntTemperature(Softening):
-    """From raw values to temperatures; the optimiser reads `weight_decay`."""
+    """From raw values to temperatures; the optimiser reads `own_sgd`."""
 
     def __init__(self, section: CurriculumTemperature) -> None:
         super().__init__()
         self.section = section
-        self.weight_decay = section.weight_decay
+        self.own_sgd = OwnSGD(section.learning_rate, section.momentum, section.weight_decay)
         self._latest: Tensor | None = None
 
     @abstractmethod
     def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
         """θ, one for all images [] or one for each [B]."""
 
+    @full_precision
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> Tensor:
         """T of these logits; its gradient is reversed, that of the student is not."""
         section = self.section
         factor = reversal(epoch + 1, section.epochs, section.rise)
-        # Near 16, bfloat16 knows temperatures to a sixteenth alone.
-        raw = at_least_float32(self.raw(student, teacher))
-        raw = reversed_gradient(raw, factor)
+        raw = reversed_gradient(self.raw(student, teacher), factor)
         found = bounded_temperature(raw, section.floor, section.span)
         self._latest = found.detach().mean()
         return found

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekd.lower.backends.base import Calibration, missing_tool
+from edgekd.lower.backends.base import Calibration, converting, missing_tool
 
 if TYPE_CHECKING:
     import onnx
@@ -83,14 +83,13 @@ def float_model(graph: DeployGraph, image_size: int, purpose: str) -> onnx.Model
     """What `export_onnx` gives; do not change it.
 
     Raises:
+        UnconvertibleError: The network has no form in ONNX.
         MissingDependencyError: A tool is not installed; it is needed to `purpose`.
     """
-    try:
+    with converting("torch's ONNX exporter", purpose):
         from edgekd.lower.onnx_export import export_onnx
 
         return export_onnx(graph, image_size)
-    except ImportError as error:
-        raise missing_tool(error, purpose) from error
 
 
 def quantise(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import InputError, MissingDependencyError
+from edgekd.errors import EdgekdError, InputError, MissingDependencyError
 from edgekd.lower.precision import Variant
 
 if TYPE_CHECKING:  # importing this package must not import torch
@@ -23,7 +26,10 @@ __all__ = [
     "Calibration",
     "CheckedBackend",
     "Completion",
+    "FinishingBackend",
+    "UnconvertibleError",
     "check_request",
+    "converting",
     "missing_tool",
     "reads_calibration",
     "versions_of",
@@ -34,6 +40,10 @@ Calibration = NDArray[np.uint8]
 
 Completion = Literal["complete", "finish-on-device"]
 """Whether the file is all that the device needs, or the device builds its engine from it."""
+
+
+class UnconvertibleError(InputError):
+    """A network that an engine's converter does not take, whatever the precision."""
 
 
 @runtime_checkable
@@ -48,8 +58,8 @@ class Backend(Protocol):
         completion: See `Completion`.
 
     A backend may have an attribute `scanned`: precisions that make use of calibration images
-    without needing them (see `reads_calibration`). One whose engine only the device can build may
-    be a `CheckedBackend`.
+    without needing them (see `reads_calibration`). One whose engine only the device can build is a
+    `FinishingBackend`, and may be a `CheckedBackend`.
     """
 
     name: str
@@ -83,6 +93,8 @@ class Backend(Protocol):
         Raises:
             InputError: The precision is not one of `precisions`, or needs calibration images
                 that are missing or of the wrong shape.
+            UnconvertibleError: The network cannot be converted to any precision; then none of the
+                others is tried.
             MissingDependencyError: A tool is not installed.
         """
 
@@ -109,6 +121,29 @@ class CheckedBackend(Protocol):
         """Versions of what checks, by distribution; empty where nothing can."""
 
 
+@runtime_checkable
+class FinishingBackend(Protocol):
+    """A backend whose bundles are finished on the device, by `edgekd build --on-device`."""
+
+    def finish(
+        self, bundle: Path, say: Callable[[str], None], *, evidence: Path | None = None
+    ) -> Path:
+        """Build the engine of a bundle on this device and put it in, whole or not at all.
+
+        Args:
+            bundle: The bundle's folder.
+            say: Told what is done now.
+            evidence: What the engine is judged by; None looks beside the bundle.
+
+        Returns:
+            The manifest's path.
+
+        Raises:
+            GateFailedError: The engine's answers are not the student's.
+            EdgekdError: It cannot be built here.
+        """
+
+
 def reads_calibration(backend: Backend, variant: Variant) -> bool:
     """Whether the file of a variant depends on the calibration images."""
     scanned: tuple[str, ...] = getattr(backend, "scanned", ())
@@ -133,6 +168,49 @@ def check_request(
         found = f"{calibration.dtype} {list(calibration.shape)}"
         message = f"calibration images are {found}, not uint8 [N, {image_size}, {image_size}, 3]"
         raise InputError(message, "prepare them with edgekd.runtime.preprocess")
+
+
+_OPERATORS = (
+    re.compile(r"torch\.ops\.([\w.]+)"),
+    re.compile(r"OpOverload\(op='([\w.]+)'"),
+    re.compile(r"operation '([\w.]+)'"),
+)
+"""How the converters name the operator that they lack: the first group."""
+
+
+@contextmanager
+def converting(engine: str, purpose: str) -> Iterator[None]:
+    """Around the conversion that every precision starts from: what fails there is the network.
+
+    Args:
+        engine: Whose converter it is, for the message.
+        purpose: Of the tools, see `missing_tool`.
+
+    Raises:
+        UnconvertibleError: The converter failed; with its own words and the operator.
+        MissingDependencyError: A tool is not installed.
+    """
+    try:
+        yield
+    except (EdgekdError, OSError, MemoryError):
+        raise
+    except ImportError as error:
+        raise missing_tool(error, purpose) from error
+    except Exception as error:
+        message = f"{engine} cannot convert the network: {_cause(error)}"
+        raise UnconvertibleError(message, "choose another student or another target") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of the innermost cause, with the operator where it is named."""
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    lines = [line.strip() for line in str(chain[-1]).splitlines() if line.strip()]
+    said = lines[0] if lines else type(chain[-1]).__name__
+    told = "\n".join(str(one) for one in reversed(chain))
+    found = next((match[1] for pattern in _OPERATORS if (match := pattern.search(told))), None)
+    return said if found is None or found in said else f"{said} (operator {found})"
 
 
 def missing_tool(error: ImportError, purpose: str) -> MissingDependencyError:

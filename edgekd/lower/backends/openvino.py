@@ -13,6 +13,7 @@ from edgekd.lower.backends.base import (
     Calibration,
     Completion,
     check_request,
+    converting,
     missing_tool,
     versions_of,
 )
@@ -82,11 +83,12 @@ class OpenVinoBackend:
 
 
 def _converted(exported: onnx.ModelProto) -> Any:
-    try:
+    with (
+        converting("OpenVINO", "lower for OpenVINO"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         import openvino
-    except ImportError as error:
-        raise missing_tool(error, "lower for OpenVINO") from error
-    with tempfile.TemporaryDirectory() as folder:
+
         file = Path(folder) / "model.onnx"
         file.write_bytes(exported.SerializeToString())
         return openvino.convert_model(str(file))

@@ -7,6 +7,7 @@ fp16 as the type of the tensors.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,14 @@ class TensorRtBackend:
         from edgekd.lower.engine.check import checker_versions
 
         return checker_versions()
+
+    def finish(
+        self, bundle: Path, say: Callable[[str], None], *, evidence: Path | None = None
+    ) -> Path:
+        """See `FinishingBackend.finish`, and `finish_on_device` for the errors."""
+        from edgekd.lower.engine.finish import finish_on_device
+
+        return finish_on_device(bundle, say, evidence=evidence)
 
     def concerns(self, network: nn.Module) -> tuple[str, ...]:
         """See `Backend.concerns`."""

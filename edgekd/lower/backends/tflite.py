@@ -14,7 +14,7 @@ from edgekd.lower.backends.base import (
     Calibration,
     Completion,
     check_request,
-    missing_tool,
+    converting,
     versions_of,
 )
 from edgekd.lower.precision import Variant
@@ -98,13 +98,12 @@ def _cut_by(kind: str, count: int) -> str:
 @functools.lru_cache(maxsize=1)
 def _float_model(graph: DeployGraph, image_size: int) -> bytes:
     """The float file; the last one is kept, because every variant starts from it."""
-    try:
+    with converting("LiteRT", "lower for TensorFlow Lite"):
         import litert_torch
         import torch
-    except ImportError as error:
-        raise missing_tool(error, "lower for TensorFlow Lite") from error
-    sample = torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8)
-    content: bytes = litert_torch.convert(graph, (sample,)).model_content()
+
+        sample = torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8)
+        content: bytes = litert_torch.convert(graph, (sample,)).model_content()
     return content
 
 

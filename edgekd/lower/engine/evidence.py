@@ -73,12 +73,15 @@ class Evidence:
         student: Logits [N, K] of the float student.
         targets: Class indices [N].
         terms: By what an engine is judged.
+        groups: A number for the lesion or patient of each image [N]; None in evidence that was
+            written before they were known.
     """
 
     images: NDArray[np.uint8]
     student: NDArray[np.float32]
     targets: NDArray[np.int64]
     terms: Terms
+    groups: NDArray[np.int64] | None = None
 
     @property
     def asked(self) -> Asked:
@@ -86,13 +89,16 @@ class Evidence:
         terms = self.terms
         critical = tuple(terms.critical)
         return Asked(
-            terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered
-        )
+            terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered,
+            self.groups,
+        )  # fmt: skip
 
     def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
         """The gate on the engine's logits [N, K]: the very one of the host."""
         terms = self.terms
-        judged = Judged(self.student, self.targets, terms.classes, terms.limits, terms.critical)
+        judged = Judged(
+            self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups
+        )
         return judge(judged, logits, runtime=runtime, exact=terms.exact)
 
     def save(self, file: Path) -> str:
@@ -101,11 +107,12 @@ class Evidence:
         The same evidence gives the same bytes.
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
+        groups = {} if self.groups is None else {"groups": self.groups}
         with whole_file(file, mode=0o600) as beside:
             with beside.open("wb") as stream:
                 np.savez(
                     stream, images=self.images, student=self.student, targets=self.targets,
-                    terms=terms,
+                    terms=terms, **groups,
                 )  # fmt: skip
             return sha256_of(beside)
 
@@ -141,7 +148,7 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
         fitted_on=asked.fitted_on,
         ordered=asked.ordered,
     )
-    evidence = Evidence(source.images, source.logits, source.targets, terms)
+    evidence = Evidence(source.images, source.logits, source.targets, terms, source.groups)
     sha256 = evidence.save(evidence_beside(bundle))
     lowering = msgspec.structs.replace(lowering, evidence_sha256=sha256)
     return msgspec.structs.replace(manifest, lowering=lowering)
@@ -149,8 +156,10 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
 
 def lacks_evidence(manifest: Manifest, bundle: Path) -> bool:
     """Whether no device can finish the bundle before its evidence is written again."""
-    unfinished = manifest.lowering.completion == "finish-on-device"
-    return unfinished and not evidence_beside(bundle).is_file()
+    if manifest.lowering.completion != "finish-on-device":
+        return False
+    file = evidence_beside(bundle)
+    return not file.is_file() or sha256_of(file) != manifest.lowering.evidence_sha256
 
 
 def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
@@ -192,7 +201,8 @@ def _read(file: Path, work: Path) -> Evidence:
         with np.load(file, allow_pickle=False) as arrays:
             terms = msgspec.json.decode(arrays["terms"].tobytes(), type=Terms)
             images = np.load(work / IMAGES, mmap_mode="r", allow_pickle=False)
-            return Evidence(images, arrays["student"], arrays["targets"], terms)
+            groups = arrays.get("groups")
+            return Evidence(images, arrays["student"], arrays["targets"], terms, groups)
     except (zipfile.BadZipFile, KeyError, ValueError, msgspec.MsgspecError) as error:
         message = f"{file} cannot be read: {error}"
         raise ArtefactError(message, "build the bundle again with this edgekd") from error

@@ -45,6 +45,7 @@ class Asked:
         targets: Class indices of the images [N].
         fitted_on: Which images they are, for the manifest.
         ordered: The classes are grades.
+        groups: A number for the lesion or patient of each image [N]; None where none are known.
     """
 
     rule: DecisionRule
@@ -53,6 +54,7 @@ class Asked:
     targets: NDArray[np.int64]
     fitted_on: dict[str, Any]
     ordered: bool = False
+    groups: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,13 @@ def asked_of(source: Source, target: Target) -> Asked:
     fitted_on = {
         "part": "validation",
         "images": len(source.targets),
+        "groups": len(np.unique(source.groups)),
         "split_sha256": source.card.data.sha256,
         "images_sha256": source.images_sha256,
     }
     critical = tuple(target.critical_of(classes))
-    ordered = source.card.ordered
-    return Asked(target.decision, classes, critical, source.targets, fitted_on, ordered)
+    ordered, groups = source.card.ordered, source.groups
+    return Asked(target.decision, classes, critical, source.targets, fitted_on, ordered, groups)
 
 
 def fit_decision(asked: Asked, logits: NDArray[np.float32]) -> Fit:
@@ -170,7 +173,9 @@ def metrics_with(
         retaken: Which images [N] would have to be taken again.
     """
     calibrated = logits / fit.decision.temperature
-    own = metrics_of(calibrated, asked.targets, tuple(asked.classes), ordered=asked.ordered)
+    own = metrics_of(
+        calibrated, asked.targets, asked.classes, ordered=asked.ordered, groups=asked.groups
+    )
     return {
         "artefact": msgspec.to_builtins(own),
         "decision": outcome_of(fit.decision, logits, asked.targets, asked.classes, retaken),

@@ -11,6 +11,7 @@ from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate
 from edgekd.lower.evidence.capture import fit_capture, retaken
 from edgekd.lower.evidence.decision import asked_of, fit_decision, metrics_with
+from edgekd.lower.evidence.ladder import tried
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.source import Source
 from edgekd.targets import Target
@@ -111,8 +112,9 @@ def _lowering(target: Target, story: Story) -> Lowering:
         backend=target.backend,
         precision=candidate.variant.precision,
         completion=candidate.backend.completion,
-        completion_command=_completion_command(target, candidate),
+        completion_command=_completion_command(candidate),
         rungs=story.rungs,
+        tried=tried(story.rungs),
         calibration=story.calibration.record() if calibrated and story.calibration else None,
         layer_harm=story.harm,
         rescued=story.rescued,
@@ -122,10 +124,10 @@ def _lowering(target: Target, story: Story) -> Lowering:
     )
 
 
-def _completion_command(target: Target, candidate: Candidate) -> str | None:
+def _completion_command(candidate: Candidate) -> str | None:
     if candidate.backend.completion == "complete":
         return None
-    return f"edgekd build --target {target.name} --on-device BUNDLE"
+    return "edgekd build --on-device BUNDLE"
 
 
 def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:

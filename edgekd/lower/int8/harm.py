@@ -9,9 +9,10 @@ import msgspec
 
 from edgekd.bundle import LayerHarm
 from edgekd.data import cache_folder
-from edgekd.files import pretty_json, write_whole
-from edgekd.lower.store import code_sha256
+from edgekd.files import pretty_json
+from edgekd.lower.store import code_sha256, tool_versions
 from edgekd.recipe import fingerprint
+from edgekd.seals import keep_bytes
 
 if TYPE_CHECKING:
     from edgekd.lower.candidate import Lowering
@@ -25,8 +26,6 @@ RANKED_ON = 32
 SHOWN = 8
 """Lines of the ranking that are told; all of it stands in the manifest."""
 
-_CODE = ("lower/int8/simulate.py", "lower/int8/influence.py")
-
 
 def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
     """The student's layers by the harm that int8 does to each alone, most harmed first.
@@ -36,16 +35,19 @@ def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
     """
     assert lowering.calibration is not None
     card = lowering.source.card
-    key = fingerprint(card.weights_sha256, lowering.calibration.sha256, code_sha256(*_CODE))[:32]
-    file = cache_folder() / "students" / f"{key}.harm.json"
-    if not file.is_file():
+    tools = (code_sha256(), tool_versions())
+    key = fingerprint(card, lowering.calibration.sha256, tools)[:32]
+
+    def make() -> bytes:
         ranking = _rank(lowering)
-        write_whole(file, pretty_json(ranking))
         for place, one in enumerate(ranking[:SHOWN], 1):
             lowering.watch.line(
                 f"  {place}. {one.layer}: KL {one.divergence:.2g}, {one.flips} of {RANKED_ON} flip"
             )
-    return msgspec.json.decode(file.read_bytes(), type=tuple[LayerHarm, ...])
+        return pretty_json(ranking)
+
+    found = keep_bytes(cache_folder() / "students" / f"{key}.harm.json", key, make)
+    return msgspec.json.decode(found, type=tuple[LayerHarm, ...])
 
 
 def float_sets(harm: Sequence[LayerHarm]) -> tuple[tuple[str, ...], ...]:

@@ -14,13 +14,12 @@ from edgekd.lower.candidate import Lowering
 from edgekd.lower.int8.harm import deploy_graph_of
 from edgekd.lower.int8.quantisation_aware import finish_quantisation_aware
 from edgekd.lower.source import Source
-from edgekd.lower.store import code_sha256
+from edgekd.lower.store import code_sha256, tool_versions
 from edgekd.models import read_card, save_checkpoint
 from edgekd.recipe import fingerprint
+from edgekd.seals import is_whole, seal_files
 
 __all__ = ["rescued_source"]
-
-_CODE = ("lower/int8/simulate.py", "lower/int8/quantisation_aware.py")
 
 
 def rescued_source(lowering: Lowering) -> Source:
@@ -30,9 +29,9 @@ def rescued_source(lowering: Lowering) -> Source:
     weights are kept in the cache; they are judged against the float student as it was.
     """
     source = lowering.source
-    key = fingerprint(source.card.weights_sha256, source.card.data.sha256, code_sha256(*_CODE))
+    key = fingerprint(source.card, code_sha256(), tool_versions())
     folder = cache_folder() / "students" / f"{key[:32]}.rescued"
-    if not folder.is_dir():
+    if not is_whole(folder):
         _write(lowering, _finished(lowering), folder)
     return replace(source, folder=folder, card=read_card(folder))
 
@@ -46,3 +45,4 @@ def _finished(lowering: Lowering) -> nn.Module:
 def _write(lowering: Lowering, network: nn.Module, folder: Path) -> None:
     with whole_folder(folder) as beside:
         save_checkpoint(beside, network, lowering.source.card)
+        seal_files(beside, [file.name for file in beside.iterdir()])

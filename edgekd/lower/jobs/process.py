@@ -8,22 +8,26 @@ Navigator).
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from edgekd.errors import EdgekdError
+from edgekd.errors import EdgekdError, InputError
 from edgekd.files import pretty_json, write_whole
 
-__all__ = ["JobError", "announce", "run_in_process", "serve"]
+__all__ = ["JobError", "announce", "job_threads", "run_in_process", "serve"]
 
 ERROR_MARK = "edgekd-error: "
 """Starts the line in which a job says why it failed."""
@@ -34,6 +38,13 @@ STATE_MARK = "edgekd-state: "
 HINT_MARK = "edgekd-hint: "
 """Starts the line in which a job says what to do about it."""
 
+KIND_MARK = "edgekd-kind: "
+"""Starts the line in which a job names the class of its error."""
+
+DISK_FULL = "DiskFull"
+"""The kind of an error that no other job of this machine is spared."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _HANDED_ON = (2, 3, 5, 6)  # exit codes of EdgekdError: the user's mistake or the machine's lack
 _PR_SET_PDEATHSIG = 1  # of Linux, <sys/prctl.h>
 Job = TypeVar("Job", bound=msgspec.Struct)
@@ -47,14 +58,104 @@ class JobError(EdgekdError):
         hint: The job's own, and where the log and the script are.
         exit_code: The job's own where the cause is the user's or the machine's (2, 3, 5, 6), or 1.
         killed: Whether something ended it by SIGKILL, which is how a lack of memory looks.
+        kind: Name of the class of the job's own error; empty where it crashed.
+        said: What it said last, without what it was about.
     """
 
     def __init__(
-        self, message: str, hint: str, exit_code: int = 1, *, killed: bool = False
+        self,
+        message: str,
+        hint: str,
+        exit_code: int = 1,
+        *,
+        killed: bool = False,
+        kind: str = "",
+        said: str = "",
     ) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
         self.killed = killed
+        self.kind = kind
+        self.said = said or message
+
+
+class _Running:
+    """The processes of all jobs, so that whoever waits for them can end them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def open(self) -> None:
+        with self._lock:
+            self._closed = False
+
+    def close(self) -> None:
+        """End every process, and start no other one."""
+        with self._lock:
+            self._closed = True
+            for process in self._processes:
+                _end(process)
+
+    @contextmanager
+    def started(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that is gone when this is left; at once where an exception leaves it."""
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}  # what was said before a crash counts
+        with self._lock:
+            if self._closed:
+                raise KeyboardInterrupt
+            # A session of its own: a terminal's Ctrl-C comes by this process alone.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            )  # fmt: skip
+            self._processes.add(process)
+        try:
+            with process:
+                try:
+                    yield process
+                except BaseException:
+                    _end(process)
+                    raise
+            if self._closed:  # it did not fail: it was ended
+                raise KeyboardInterrupt
+        finally:
+            with self._lock:
+                self._processes.discard(process)
+
+
+_RUNNING = _Running()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it with all that it started."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def job_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that run jobs, all of which end at once where this is left by an exception.
+
+    So Ctrl-C waits for no converter. A thread that would start another job gets a
+    KeyboardInterrupt then.
+    """
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            try:
+                yield pool
+            except BaseException:
+                _RUNNING.close()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        _RUNNING.open()
 
 
 def run_in_process(
@@ -97,10 +198,15 @@ def serve(kind: type[Job], work: Callable[[Job], None], arguments: list[str]) ->
     try:
         work(msgspec.json.decode(Path(arguments[0]).read_bytes(), type=kind))
     except EdgekdError as error:
-        print(f"{HINT_MARK}{error.hint}\n{ERROR_MARK}{error.message}", flush=True)
+        print(f"{KIND_MARK}{type(error).__name__}\n{HINT_MARK}{error.hint}")
+        print(f"{ERROR_MARK}{error.message}", flush=True)
         return error.exit_code
     except Exception as error:
         traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in _FULL:
+            print(f"{KIND_MARK}{DISK_FULL}\n{HINT_MARK}make room on the disk that it names")
+            print(f"{ERROR_MARK}{error}", flush=True)
+            return InputError.exit_code
         said = str(error).strip().splitlines() or [""]
         print(f"{ERROR_MARK}{type(error).__name__}: {said[0]}", flush=True)
         return 1
@@ -119,14 +225,7 @@ def _die_with_parent() -> None:
 
 
 def _run(command: list[str], log: Path, watch: Callable[[str], None]) -> int:
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}  # what was said before a crash counts
-    with (
-        log.open("wb") as kept,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=environment,
-        ) as process,
-    ):  # fmt: skip
+    with log.open("wb") as kept, _RUNNING.started(command) as process:
         assert process.stdout is not None
         for line in process.stdout:
             kept.write(line)
@@ -139,11 +238,18 @@ def _run(command: list[str], log: Path, watch: Callable[[str], None]) -> int:
 def _failure(title: str, command: list[str], log: Path, code: int) -> JobError:
     script = log.with_name(f"{log.stem}.reproduce.sh")
     _write_script(script, command)
-    message = f"{title}: {_last_words(log, code)}"
-    own = _marked(log, HINT_MARK)
+    said = _last_words(log, code)
+    own, kinds = _marked(log, HINT_MARK), _marked(log, KIND_MARK)
     hint = f"{f'{own[-1]}; ' if own else ''}see {log}; run {script} to see it again"
     handed_on = code if code in _HANDED_ON else 1
-    return JobError(message, hint, handed_on, killed=code == -signal.SIGKILL)
+    return JobError(
+        f"{title}: {said}",
+        hint,
+        handed_on,
+        killed=code == -signal.SIGKILL,
+        kind=kinds[-1] if kinds else "",
+        said=said,
+    )
 
 
 def _write_script(script: Path, command: list[str]) -> None:

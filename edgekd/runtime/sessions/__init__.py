@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from edgekd.bundle.model_files import ModelFiles
-from edgekd.errors import InputError
+from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.runtime.sessions.base import Session
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Opener", "available_backends", "is_backend", "open_session"]
+__all__ = ["Opener", "available_backends", "check_backend", "is_backend", "open_session"]
 
 _GROUP = "edgekd.sessions"
 _ENGINES = {
@@ -99,15 +99,46 @@ def is_backend(name: str) -> bool:
     return name in _ENGINES or name in _foreign()
 
 
+def check_backend(name: str) -> None:
+    """Load what opens a backend's files.
+
+    Raises:
+        InputError: There is no such backend.
+        MissingDependencyError: A third party's lacks something that it imports.
+        ArtefactError: A third party's cannot be loaded, or opens nothing.
+    """
+    _opener(name)
+
+
 def _opener(backend: str) -> Opener:
     if backend in _ENGINES:
         module = import_module(f"edgekd.runtime.sessions.{backend}")
         return cast(Opener, module.open_file)
     foreign = _foreign()
     if backend in foreign:
-        return cast(Opener, foreign[backend].load())
+        return _loaded(foreign[backend])
     known = ", ".join(sorted(_ENGINES.keys() | foreign.keys()))
     raise InputError(f"there is no session backend {backend!r}", f"known backends: {known}")
+
+
+def _loaded(entry: EntryPoint) -> Opener:
+    """A third party's opener: whatever it does wrong is told as its own."""
+    owner = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+    hint = f"install another version of {owner.split()[0]}, or uninstall it"
+    try:
+        opener = entry.load()
+    except ImportError as error:
+        message = f"the session {entry.name} of {owner} does not import: {error}"
+        raise MissingDependencyError(
+            error.name or owner, "onnx", "open a model file", message=message, hint=hint
+        ) from error
+    except Exception as error:
+        message = f"the session {entry.name} of {owner} cannot be loaded: {error!r}"
+        raise ArtefactError(message, hint) from error
+    if not callable(opener):
+        message = f"the session {entry.name} of {owner} is a {type(opener).__name__}, no opener"
+        raise ArtefactError(message, hint)
+    return cast(Opener, opener)
 
 
 def _foreign() -> dict[str, EntryPoint]:

@@ -108,4 +108,4 @@ def belongs_here(sidecar: EngineSidecar, here: EngineEnvironment) -> bool:
 def rebuild_hint(model: ModelFiles) -> str:
     """What to do about an engine that must not be loaded, or cannot be."""
     bundle = model.folder or "BUNDLE"
-    return f"build it here: edgekd build --target jetson --on-device {bundle}"
+    return f"build it here: edgekd build --on-device {bundle}"

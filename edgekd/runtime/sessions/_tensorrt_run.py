@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +54,8 @@ class EngineRun:
         self._device: list[int] = []
         self._stream: Any = None
         self._graph: Any = None
-        self._engine, self._context = engine, engine.create_execution_context()
+        self._engine: Any = engine
+        self._context: Any = engine.create_execution_context()
         self.graph_failure: str | None = None
         try:
             if self._context is None:
@@ -64,7 +67,8 @@ class EngineRun:
             self._call("cudaStreamSynchronize", self._stream)
             self._capture()
         except BaseException:
-            self.close()
+            with suppress(EdgekdError):  # what went wrong first is told, not what followed from it
+                self.close()
             raise
 
     def __call__(self, image: Image) -> Logits:
@@ -78,20 +82,32 @@ class EngineRun:
         return self._logits.copy()
 
     def close(self) -> None:
-        """Give everything back; what was never obtained needs nothing."""
-        if self._stream is not None:
-            self._call("cudaStreamSynchronize", self._stream)
-        if self._graph is not None:
-            self._call("cudaGraphExecDestroy", self._graph)
-        self._graph = None
-        del self._context, self._engine  # before the memory that they point to
-        for address in self._device:
-            self._call("cudaFree", address)
-        for address in self._pinned:
-            self._call("cudaFreeHost", address)
-        if self._stream is not None:
-            self._call("cudaStreamDestroy", self._stream)
+        """Give everything back; what was never obtained needs nothing.
+
+        Whatever fails, all the rest is given back too.
+
+        Raises:
+            DeviceUnreachableError: CUDA failed; the first error is named.
+        """
+        stream = [] if self._stream is None else [self._stream]
+        errors: list[EdgekdError] = []
+
+        def give_back(function: str, things: Sequence[Any]) -> None:
+            for thing in things:
+                try:
+                    self._call(function, thing)
+                except EdgekdError as error:
+                    errors.append(error)
+
+        give_back("cudaStreamSynchronize", stream)
+        give_back("cudaGraphExecDestroy", [] if self._graph is None else [self._graph])
+        self._graph = self._context = self._engine = None  # before the memory that they point to
+        give_back("cudaFree", self._device)
+        give_back("cudaFreeHost", self._pinned)
+        give_back("cudaStreamDestroy", stream)
         self._device, self._pinned, self._stream = [], [], None
+        if errors:
+            raise errors[0]
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Page-locked memory for a tensor, and its like on the GPU, bound to the context."""

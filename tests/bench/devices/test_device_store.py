@@ -190,13 +190,16 @@ def test_a_folder_that_cannot_be_made_is_told(link: SshTransport) -> None:
     assert "/proc/nowhere" in refused.value.hint
 
 
-@pytest.mark.parametrize("tool", ["sha256sum", "shasum", "openssl"])
+PACKAGE = {"sha256sum": "coreutils", "shasum": "perl", "openssl": "openssl"}
+
+
+@pytest.mark.parametrize("tool", list(PACKAGE))
 def test_any_tool_that_hashes_will_do(tmp_path: Path, tool: str) -> None:
     """A board with a bare PATH, on which there is one of the three."""
     import shutil
 
     if shutil.which(tool) is None:
-        pytest.skip(f"there is no {tool}")
+        pytest.skip(f"there is no {tool}: apt install {PACKAGE[tool]}")
     bare = tmp_path / "bin"
     bare.mkdir()
     for name in ("sh", "mkdir", "pwd", "ls", "wc", "cat", "mv", "rm", "tar", "perl", tool):

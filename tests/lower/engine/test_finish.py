@@ -43,7 +43,7 @@ from colour_networks import CLASSES, SIZE, coloured_images, logits_of, mean_colo
 from engine_standin import RTX, install  # noqa: E402
 
 IMAGES = 90
-COMMAND = "edgekd build --target jetson --on-device BUNDLE"
+COMMAND = "edgekd build --on-device BUNDLE"
 TERMS = Terms(
     classes=CLASSES,
     limits=GateLimits(
@@ -498,5 +498,5 @@ def test_evidence_is_the_same_bytes_and_for_the_owner_alone(tmp_path: Path) -> N
 def test_tensorrt_is_missing(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from edgekd.cli import main
 
-    assert main(["build", "--target", "jetson", "--on-device", str(bundle)]) == 3
+    assert main(["build", "--on-device", str(bundle)]) == 3
     assert "JetPack" in capsys.readouterr().err

@@ -13,7 +13,14 @@ import msgspec
 import pytest
 
 from edgekd.errors import InputError
-from edgekd.lower.jobs.process import JobError, announce, run_in_process, serve
+from edgekd.lower.jobs.process import (
+    DISK_FULL,
+    JobError,
+    announce,
+    job_threads,
+    run_in_process,
+    serve,
+)
 
 
 class Job(msgspec.Struct):
@@ -135,6 +142,53 @@ def test_serve_hands_on_the_users_mistake(tmp_path: Path) -> None:
 def test_announcing_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     announce("int8 50/900")
     assert capsys.readouterr().out == "edgekd-state: int8 50/900\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system: process groups")
+def test_ctrl_c_ends_all_jobs_with_what_they_started_and_no_other_one_begins(
+    tmp_path: Path,
+) -> None:
+    """A job that ignores SIGINT, and a child of it, are gone when Ctrl-C comes to the caller."""
+    note = tmp_path / "pids"
+    code = (
+        "import os, signal, subprocess, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+        f"Path({str(note)!r}).write_text(f'{{os.getpid()}} {{child.pid}}'); time.sleep(600)"
+    )
+    with pytest.raises(KeyboardInterrupt), job_threads(1) as pool:  # noqa: PT012
+        running = pool.submit(run, tmp_path, code)
+        waiting = pool.submit(run, tmp_path, "raise SystemExit(0)")
+        assert within(60, lambda: note.is_file() and len(note.read_text().split()) == 2)
+        raise KeyboardInterrupt
+    assert isinstance(running.exception(), KeyboardInterrupt)  # and no JobError: it did not fail
+    assert waiting.cancelled()
+    for process in note.read_text().split():
+        assert within(10, lambda pid=int(process): not is_running(pid))
+    assert run(tmp_path, "pass") == b"done"  # the next build begins anew
+
+
+def test_ctrl_c_in_the_callers_own_thread_ends_the_job(tmp_path: Path) -> None:
+    started: list[str] = []
+
+    def interrupt(state: str) -> None:
+        started.append(state)
+        raise KeyboardInterrupt
+
+    code = "import os, time; announce(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(KeyboardInterrupt):
+        run_in_process(
+            "job_at_work", Job(code, str(tmp_path / "result")), title="a job",
+            log=tmp_path / "job.log", result=tmp_path / "result", watch=interrupt,
+        )  # fmt: skip
+    assert not is_running(int(started[0]))
+
+
+def test_full_disk_is_told_from_a_job_that_failed(tmp_path: Path) -> None:
+    code = "import errno; raise OSError(errno.ENOSPC, 'No space left on device', 'model.onnx')"
+    with pytest.raises(JobError, match=r"No space left on device: 'model\.onnx'") as caught:
+        run(tmp_path, code)
+    assert (caught.value.exit_code, caught.value.kind) == (2, DISK_FULL)
+    assert caught.value.hint.startswith("make room")
 
 
 CALLER = """

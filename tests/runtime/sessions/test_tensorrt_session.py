@@ -39,8 +39,12 @@ class FakeCuda:
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)  # noqa: N815
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)  # noqa: N815
 
+    fails_from = ""
+    """From the first call of this function on every one fails, as a broken GPU does it."""
+
     def __init__(self, fail: str = "") -> None:
         self.fail = fail
+        self.broken = False
         self.memory: dict[int, np.ndarray] = {}
         self.calls: list[str] = []
         self.captured: list[Callable[[], object]] | None = None
@@ -52,7 +56,8 @@ class FakeCuda:
 
         def call(*arguments: Any) -> tuple[Any, ...]:
             self.calls.append(name)
-            if name == self.fail:
+            self.broken = self.broken or name == self.fails_from
+            if name == self.fail or self.broken:
                 return (Status.cudaErrorMemoryAllocation, None)
             return (Status.cudaSuccess, *getattr(self, f"_{name}", lambda *_: ())(*arguments))
 
@@ -279,11 +284,46 @@ def test_a_gpu_without_memory_gives_all_back(opened: Callable[..., Any], fail: s
     assert ("cudaStreamDestroy" in cudas[0].calls) == (fail != "cudaStreamCreate")
 
 
+HELD = (
+    "cudaStreamSynchronize", "cudaGraphExecDestroy", "cudaFree", "cudaFree", "cudaFreeHost",
+    "cudaFreeHost", "cudaStreamDestroy",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fail", sorted(set(HELD)))
+def test_all_is_given_back_whatever_fails_and_the_first_error_is_told(
+    opened: Callable[..., Any], fail: str
+) -> None:
+    session, cuda, _ = opened()
+    cuda.calls.clear()
+    cuda.fail = fail
+    with pytest.raises(DeviceUnreachableError, match=f"CUDA failed in {fail}: "):
+        session.close()
+    assert tuple(cuda.calls) == HELD
+    # CUDA reports an error of the GPU at each later call: the first is the one that tells.
+    session, cuda, _ = opened()
+    cuda.calls.clear()
+    cuda.fails_from = fail
+    with pytest.raises(DeviceUnreachableError, match=f"CUDA failed in {fail}: "):
+        session.close()
+    assert tuple(cuda.calls) == HELD
+
+
+def test_error_that_ends_the_start_is_not_hidden_by_those_of_giving_back(
+    opened: Callable[..., Any],
+) -> None:
+    """The engine's first run breaks the GPU, and nothing can be given back after that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeCuda, "fails_from", "cudaMemcpyAsync")
+        with pytest.raises(DeviceUnreachableError, match="CUDA failed in cudaMemcpyAsync: "):
+            opened()
+
+
 def test_tensorrt_engine_of_another_gpu(opened: Callable[..., Any]) -> None:
     with pytest.raises(ArtefactError, match=r"never allowed: Version tag does not match") as caught:
         opened(readable=False)
     assert caught.value.message.startswith("TensorRT 10.3.0 does not load model.engine")
-    assert "edgekd build --target jetson --on-device" in caught.value.hint
+    assert "edgekd build --on-device" in caught.value.hint
 
 
 def test_tensorrt_engine_from_memory(monkeypatch: pytest.MonkeyPatch, plan: Path) -> None:
@@ -321,7 +361,7 @@ def refused(trt: Any, plan: Path, match: str) -> EdgekdError:
     with pytest.raises(ArtefactError, match=match) as caught:
         open_session("tensorrt", plan)
     assert trt.read == []
-    assert f"edgekd build --target jetson --on-device {plan.parent}" in caught.value.hint
+    assert f"edgekd build --on-device {plan.parent}" in caught.value.hint
     return caught.value
 
 

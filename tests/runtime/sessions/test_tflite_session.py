@@ -25,7 +25,7 @@ def delegate(tmp_path_factory: pytest.TempPathFactory) -> Maker:
     """Path of a delegate that takes that many nodes (-1: all)."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("there is no C compiler")
+        pytest.skip("there is no C compiler: apt install gcc")
     folder = tmp_path_factory.mktemp("delegates")
 
     def make(takes: int, *, fails: int = 0, absent: int = 0) -> str:

@@ -1,0 +1,65 @@
+"""Decoding many images, and telling all that are damaged at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import ImageError
+from edgekd.runtime.preprocess import load_image
+
+__all__ = ["Loaded", "damaged_error", "load_images", "refuse_damaged"]
+
+Loaded = NDArray[np.uint8] | ImageError
+
+_SHOWN = 5
+
+
+def load_images(
+    paths: Sequence[Path], size: int, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Loaded]:
+    """Each image as the network gets it, uint8 [size, size, 3], or why it cannot be read."""
+
+    def load(path: Path) -> Loaded:
+        try:
+            return load_image(path, size)
+        except ImageError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for index, loaded in enumerate(pool.map(load, paths)):
+            yield loaded
+            if progress:
+                progress(index + 1, len(paths))
+
+
+def refuse_damaged(paths: Sequence[Path], size: int) -> None:
+    """Decode all images, for one error that tells of all that cannot be.
+
+    Raises:
+        ImageError: Some cannot be read: the first of them and how many there are.
+    """
+    loaded = zip(paths, load_images(paths, size), strict=True)
+    damaged = [(str(path), one) for path, one in loaded if isinstance(one, ImageError)]
+    if damaged:
+        raise damaged_error(damaged, len(paths), "repair them, or remove their rows")
+
+
+def damaged_error(
+    damaged: Sequence[tuple[str, ImageError]],
+    total: int,
+    hint: str = "repair or remove them; `edgekd data inspect` lists all of them",
+) -> ImageError:
+    """One error for the images (path, error) of a data set of `total` that cannot be read."""
+    first = damaged[0][1]
+    if len(damaged) == 1:
+        return first
+    others = ", ".join(name for name, _ in damaged[1:_SHOWN])
+    more = f" and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
+    message = f"{len(damaged)} of {total} images cannot be used: {first.message}; {others}{more}"
+    return ImageError(message, hint)

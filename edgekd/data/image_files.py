@@ -1,0 +1,174 @@
+"""Finding the files that a table names, however it writes suffix, case and Unicode."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from edgekd.data.text import clean
+from edgekd.errors import ImageError, InputError
+
+__all__ = ["IMAGE_SUFFIXES", "ImageFiles", "child", "found_images", "is_clutter"]
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+_CLUTTER = frozenset({"__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini"})
+
+
+def is_clutter(name: str) -> bool:
+    """Whether systems and notebooks leave such files and folders behind, and people do not."""
+    return name.startswith(".") or name.casefold() in _CLUTTER
+
+
+def child(folder: Path, *names: str) -> Path:
+    """The first of the names in a folder, in any case; the path of the first where none is."""
+    try:
+        there = {clean(path.name).casefold(): path for path in sorted(folder.iterdir())}
+    except OSError:
+        there = {}
+    for name in names:
+        if (folder / name).exists():
+            return folder / name
+    return next((there[name.casefold()] for name in names if name.casefold() in there),
+                folder / names[0])  # fmt: skip
+
+
+class ImageFiles:
+    """Image files below one folder, found by what a table says.
+
+    Args:
+        root: The folder.
+        folders: Folders below it that a table may leave out, in any case.
+    """
+
+    def __init__(self, root: Path, folders: Sequence[str] = (".", "images")) -> None:
+        self.root = root
+        self._folders = folders
+        self._listings: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> str | None:
+        r"""Path below the root of the image `name`, with forward slashes; None where it is not.
+
+        The suffix may be left out, or be in another case; `\` is a separator too.
+
+        Raises:
+            ImageError: Several files have that name with different suffixes.
+        """
+        inside = self._inside(clean(name))
+        if not inside:
+            return None
+        for folder in self._folders:
+            found = self._at(posixpath.normpath(f"{folder}/{inside}"))
+            if found is not None:
+                return found
+        return None
+
+    def _inside(self, name: str) -> str:
+        """The name relative to the root where it can be."""
+        if PurePosixPath(name).is_absolute():
+            for root in (self.root, self.root.absolute(), self.root.resolve()):
+                if PurePosixPath(name).is_relative_to(root):
+                    return PurePosixPath(name).relative_to(root).as_posix()
+        return name
+
+    def _at(self, path: str) -> str | None:
+        if _is_file(self.root / path):
+            return path
+        return self._lenient(path) or (
+            self._lenient(posixpath.normpath(path.replace("\\", "/"))) if "\\" in path else None
+        )
+
+    def _lenient(self, path: str) -> str | None:
+        """The file of that path with its folders in another case or Unicode form."""
+        *folders, last = path.split("/")
+        folder = "/" if path.startswith("/") else "."
+        for part in filter(None, folders):
+            there = self._listing(folder).get(_key(part), [])
+            exact = [one for one in there if clean(one) == clean(part)]
+            step = next(iter(exact or there), part)
+            folder = posixpath.normpath(posixpath.join(folder, step))
+        listing = self._listing(folder)
+        named = [one for one in listing.get(_key(last), ()) if _stem(one) == _stem(clean(last))]
+        files = named or [
+            one
+            for suffix in IMAGE_SUFFIXES
+            for one in listing.get(_key(last + suffix), ())
+            if _stem(one) == clean(last)
+        ]
+        files = [one for one in files if _is_file(self.root / folder / one)]
+        if len(files) > 1:
+            message = f"{path!r} may be any of {', '.join(sorted(files))} in {self.root / folder}"
+            raise ImageError(message, "write the suffix in the table")
+        return posixpath.normpath(posixpath.join(folder, files[0])) if files else None
+
+    def _listing(self, folder: str) -> dict[str, list[str]]:
+        """Names in a folder by their key."""
+        if folder not in self._listings:
+            listing = defaultdict(list)
+            for name in _names(self.root / folder):
+                listing[_key(name)].append(name)
+            self._listings[folder] = listing
+        return self._listings[folder]
+
+
+def found_images(
+    table: Path, named: Sequence[tuple[int, str]], files: ImageFiles, hint: str
+) -> list[str]:
+    """The paths of the images that the lines (line, name) of a table name.
+
+    Raises:
+        InputError: An image is named twice.
+        ImageError: Images are not there; tells the first, how many more, and `hint`.
+    """
+    lines: dict[str, int] = {}
+    missing = []
+    for line, name in named:
+        image = files.find(name)
+        if image is None:
+            missing.append((line, name))
+        elif image in lines:
+            message = f"{table} names the image {image} twice: on lines {lines[image]} and {line}"
+            raise InputError(message, "remove one of the rows")
+        else:
+            lines[image] = line
+    if missing:
+        raise _missing(table, missing, files.root, hint)
+    return list(lines)
+
+
+def _missing(table: Path, missing: Sequence[tuple[int, str]], root: Path, hint: str) -> ImageError:
+    line, name = missing[0]
+    message = f"line {line} of {table} names the image {name!r}, which is not in {root}"
+    if len(missing) > 1:
+        shown = ", ".join(str(line) for line, _ in missing[1:6])
+        more = ", …" if len(missing) > 6 else ""
+        message += f" (nor are {len(missing) - 1} more: lines {shown}{more})"
+    if "://" in name:
+        hint = "fetch the images first, and give their paths"
+    elif PureWindowsPath(name).drive:
+        hint = "give paths relative to the folder of the images"
+    return ImageError(message, hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (OSError, ValueError):
+        return []
+
+
+def _key(name: str) -> str:
+    return clean(name).casefold()
+
+
+def _stem(name: str) -> str:
+    return clean(PurePosixPath(name).stem)

@@ -1,0 +1,57 @@
+"""What people and their tools write into tables and folder names, made comparable."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+
+__all__ = ["alike", "clean", "is_blank", "is_missing", "look_alikes"]
+
+_MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "nil", "nat"})
+"""What pandas, R and spreadsheets write for a cell without a value."""
+
+_VAGUE = frozenset({
+    "none", "unknown", "unk", "missing", "undefined", "unspecified", "not available",
+    "not known", "not applicable", "?", "-", "--", "—", ".",
+})  # fmt: skip
+"""What people write into such a cell; as a class or a body site it may be meant."""
+
+_NUMBER = re.compile(r"[+]?(-?)0*(\d+)(?:[.,](\d*?)0*)?")
+
+
+def clean(text: str) -> str:
+    """The text without outer white space and invisible characters, composed (Unicode NFC)."""
+    composed = unicodedata.normalize("NFC", text)
+    if not composed.isascii():
+        composed = "".join(c for c in composed if unicodedata.category(c) != "Cf")
+    return composed.strip()
+
+
+def is_missing(text: str) -> bool:
+    """Whether a tool wrote the text for a value that is not there."""
+    return clean(text).casefold() in _MISSING
+
+
+def is_blank(text: str) -> bool:
+    """Whether the text is no name of a lesion or patient: missing, or a word that says so."""
+    return is_missing(text) or clean(text).casefold() in _VAGUE
+
+
+def alike(text: str) -> str:
+    """A key that texts share which differ in case, separators, width or a number's zeros alone."""
+    key = unicodedata.normalize("NFKC", clean(text)).casefold()
+    number = _NUMBER.fullmatch(key)
+    if number:
+        sign, whole, fraction = number.groups()
+        return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", key.replace("_", " ")).strip()
+
+
+def look_alikes(names: Iterable[str]) -> list[list[str]]:
+    """Lists of different names of one key."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in dict.fromkeys(names):
+        found[alike(name)].append(name)
+    return [same for same in found.values() if len(same) > 1]

@@ -1,0 +1,82 @@
+"""The table that a paper would print of a comparison."""
+
+from __future__ import annotations
+
+from edgekd.distill.comparison import MACRO, Comparison, MethodRow, Spread, positive_class
+from edgekd.metrics import Estimate
+
+__all__ = ["markdown"]
+
+_HEADS = {
+    "accuracy": "ACC",
+    "balanced_accuracy": "BACC",
+    "macro_f1": "macro F1",
+    "macro_auroc": "macro AUROC",
+    "quadratic_kappa": "κ²",
+}
+
+
+def markdown(comparison: Comparison) -> str:
+    """The table as Markdown, in per cent.
+
+    Below it what its intervals hold, the sensitivities whose interval leaves out 0, and the label
+    bits where there are any.
+    """
+    first = comparison.rows[0]
+    classes, graded = list(first.sensitivity), "quadratic_kappa" in first.metrics
+    positive = positive_class(classes)
+    versus = ["BACC − none [95 %]", *(["κ² − none [95 %]"] if graded else [])]
+    if positive is not None:
+        versus += ["macro F1 − none [95 %]", f"F1 {positive}", f"F1 {positive} − none [95 %]"]
+    head = ["method", *(_HEADS[name] for name in first.metrics), *versus, *classes]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    if comparison.teacher:
+        cells = [_percent(Spread(mean=value, sd=None)) for value in comparison.teacher.values()]
+        blank = " |" * (len(versus) + len(classes))
+        lines.append(f"| teacher | {' | '.join(cells)} |{blank}")
+    for row in comparison.rows:
+        cells = [_percent(spread) for spread in row.metrics.values()]
+        cells.append(_difference(row.versus_undistilled))
+        cells += [_difference(row.kappa_versus_undistilled)] if graded else []
+        cells += _f1_cells(row, positive) if positive is not None else []
+        cells += [_percent(row.sensitivity[name]) for name in classes]
+        lines.append(f"| {row.name} | {' | '.join(cells)} |")
+    told = list(comparison.notes)
+    told += [_changed(row) for row in comparison.rows if _beyond_chance(row)]
+    told += [f"{row.name}: {row.label_bits.text()}" for row in comparison.rows if row.label_bits]
+    return "\n".join(lines) + "\n" + "".join(f"\n{line}\n" for line in told)
+
+
+def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
+    """The classes whose interval leaves out 0; by chance alone any of them in 5 % of tables."""
+    return {
+        name: found
+        for name, found in row.sensitivity_versus_undistilled.items()
+        if found.low is not None and found.high is not None and not found.low <= 0 <= found.high
+    }
+
+
+def _changed(row: MethodRow) -> str:
+    changes = [f"{name}: {_difference(found)}" for name, found in _beyond_chance(row).items()]
+    return f"{row.name}, sensitivity − none beyond chance: {'; '.join(changes)}"
+
+
+def _f1_cells(row: MethodRow, positive: str) -> list[str]:
+    gains = row.f1_versus_undistilled
+    macro, own = _difference(gains.get(MACRO)), _difference(gains.get(positive))
+    return [macro, _percent(row.f1[positive]), own]
+
+
+def _percent(spread: Spread) -> str:
+    if spread.mean is None:
+        return "—"
+    mean = f"{100 * spread.mean:.1f}"
+    return mean if spread.sd is None else f"{mean} ± {100 * spread.sd:.1f}"
+
+
+def _difference(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "—"
+    if estimate.low is None or estimate.high is None:
+        return f"{100 * estimate.value:+.1f}"
+    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"

@@ -1,0 +1,174 @@
+"""What the students of a comparison said of the test images, kept to make tables of again."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.distill.label_bits import LabelBits
+from edgekd.errors import ArtefactError, InputError
+from edgekd.files import write_whole
+
+__all__ = ["PREDICTIONS", "ComparedMethod", "PredictionFacts", "Predictions", "TestedPart"]
+
+PREDICTIONS = "predictions.npz"
+"""Their file in the folder of a comparison."""
+
+_FACTS = "facts"
+
+
+class ComparedMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """One method.
+
+    Attributes:
+        name: Of its recipe.
+        method: Of its recipe.
+        label_bits: What the teacher's subclasses told beyond the classes; means over the folds.
+    """
+
+    name: str
+    method: str
+    label_bits: LabelBits | None = None
+
+
+class PredictionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All but the arrays.
+
+    Attributes:
+        data: Name of the data set.
+        classes: In the order of the logits.
+        ordered: They are grades, each one worse than the one before.
+        images: Images by part; of the first fold, where there are folds.
+        split_sha256: Hash of the split, or of those of all folds.
+        methods: The undistilled student first.
+        seeds: Of every method.
+        folds: Number of folds; 0 without.
+        format_version: Of the file.
+    """
+
+    data: str
+    classes: tuple[str, ...]
+    ordered: bool
+    images: dict[str, int]
+    split_sha256: str
+    methods: tuple[ComparedMethod, ...]
+    seeds: tuple[int, ...]
+    folds: int = 0
+    format_version: int = 1
+
+
+@dataclass(frozen=True)
+class TestedPart:
+    """One test part: that of the split, or of one fold.
+
+    Attributes:
+        labels: Class indices [N].
+        groups: Lesion or patient of each image [N], numbered over all parts.
+        outputs: Logits of every method's students [methods, seeds, N, K].
+        teacher: Its logits [N, K].
+    """
+
+    __test__ = False  # no class of tests, whatever its name
+
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    outputs: NDArray[np.float32]
+    teacher: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits of all methods, seeds and folds, with what a table says beside them.
+
+    Attributes:
+        facts: All but the arrays.
+        parts: One for each fold; without folds a single one.
+    """
+
+    facts: PredictionFacts
+    parts: tuple[TestedPart, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Of the test images of all parts [N]."""
+        return np.concatenate([part.labels for part in self.parts])
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Likewise."""
+        return np.concatenate([part.groups for part in self.parts])
+
+    def decided(self, method: int) -> NDArray[np.int64]:
+        """What the students of a method took each test image for [seeds, N]."""
+        parts = [part.outputs[method].argmax(axis=2) for part in self.parts]
+        return np.concatenate(parts, axis=1).astype(np.int64)
+
+    def save(self, file: Path) -> None:
+        """Write them as .npz; no image and no patient is named in it."""
+        arrays = {_FACTS: np.frombuffer(msgspec.json.encode(self.facts), np.uint8)}
+        for number, part in enumerate(self.parts):
+            arrays |= {f"labels-{number}": part.labels, f"groups-{number}": part.groups}
+            arrays[f"outputs-{number}"] = part.outputs
+            if part.teacher is not None:
+                arrays[f"teacher-{number}"] = part.teacher
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+        write_whole(file, content.getvalue())
+
+    @classmethod
+    def load(cls, file: Path) -> Predictions:
+        """Read what `save` wrote.
+
+        Args:
+            file: The file, or the folder of the comparison that holds it.
+
+        Raises:
+            InputError: There is none.
+            ArtefactError: It is damaged, of another kind, or of an unknown version.
+        """
+        file = file / PREDICTIONS if file.is_dir() else file
+        if not file.is_file():
+            raise InputError(f"there are no predictions at {file}", "`edgekd compare` makes them")
+        try:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+                return _read({name: arrays[name] for name in arrays.files})
+        except OSError as error:
+            message = f"cannot read {file}: {error.strerror or error}"
+            raise InputError(message, "check the file") from error
+        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, AttributeError) as e:
+            message = f"{file} holds no predictions of a comparison, or is damaged"
+            raise ArtefactError(message, "run `edgekd compare` again with the same --out") from e
+
+
+def _read(arrays: Mapping[str, NDArray[np.generic]]) -> Predictions:
+    facts = msgspec.json.decode(arrays[_FACTS].tobytes(), type=PredictionFacts)
+    if facts.format_version != 1:
+        raise ValueError(facts.format_version)
+    parts = tuple(_part(arrays, number, facts) for number in range(max(facts.folds, 1)))
+    return Predictions(facts, parts)
+
+
+def _part(
+    arrays: Mapping[str, NDArray[np.generic]], number: int, facts: PredictionFacts
+) -> TestedPart:
+    teacher = arrays.get(f"teacher-{number}")
+    part = TestedPart(
+        labels=arrays[f"labels-{number}"].astype(np.int64),
+        groups=arrays[f"groups-{number}"].astype(np.int64),
+        outputs=arrays[f"outputs-{number}"].astype(np.float32),
+        teacher=None if teacher is None else teacher.astype(np.float32),
+    )
+    images, classes = part.labels.size, len(facts.classes)
+    whole = (len(facts.methods), len(facts.seeds), images, classes)
+    fits = part.outputs.shape == whole and part.groups.shape == part.labels.shape == (images,)
+    fits &= part.teacher is None or part.teacher.shape == (images, classes)
+    if not fits or (images and not 0 <= part.labels.min() <= part.labels.max() < classes):
+        raise ValueError(part.outputs.shape)
+    return part

@@ -1,0 +1,48 @@
+"""Finishing a bundle on its device: by its backend, whatever that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekd.bundle import Bundle
+from edgekd.errors import InputError
+from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import FinishingBackend
+
+__all__ = ["finish_bundle"]
+
+
+def finish_bundle(
+    path: Path,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    evidence: Path | None = None,
+    target: str | None = None,
+) -> Path:
+    """Build what only this device can build of a bundle, and put it in.
+
+    Args:
+        path: The bundle's folder.
+        say: Told what is done now.
+        evidence: What the engine is judged by; None looks beside the bundle.
+        target: Of which the bundle is to be; None takes what its manifest says.
+
+    Returns:
+        The manifest's path.
+
+    Raises:
+        InputError: The bundle is for another target, or nothing of it is built on a device.
+        ArtefactError: It is damaged.
+        EdgekdError: See `FinishingBackend.finish`.
+    """
+    with Bundle.open(path) as bundle:
+        lowering, label = bundle.manifest.lowering, bundle.label
+    if target is not None and target != lowering.target:
+        message = f"the bundle {label} is for {lowering.target}, not for {target}"
+        raise InputError(message, "leave --target out, or give a bundle of that target")
+    backend = get_backend(lowering.backend)
+    if not isinstance(backend, FinishingBackend):
+        message = f"the bundle {label} is of {backend.name}; nothing of it is built on a device"
+        raise InputError(message, "use it as it is")
+    return backend.finish(path, say, evidence=evidence)

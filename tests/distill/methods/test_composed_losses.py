@@ -1,0 +1,436 @@
+"""Each method's loss as training sums it, against the formulas written out in `first_principles`.
+
+The door is the training module's own step, so that what is checked is everything between a batch
+and the number that is minimised: which network sees which view, each term's weight, the ramps, the
+label smoothing, the sum. A method or a stage without a reference here is an error.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import first_principles as paper
+import msgspec
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from edgekd.distill import module as training
+from edgekd.distill.losses import class_weights
+from edgekd.distill.methods import Method, MethodContext, Stage, method_names, resolve_method
+from edgekd.distill.methods.base import Subclasses
+from edgekd.distill.module import StageModule
+from edgekd.distill.tasks import ClassificationTask
+from edgekd.models import NormalisedNetwork
+from edgekd.recipe import AugmentSection, FitSection
+
+SIZE, EPOCHS = 64, 10  # maps of 2×2: one position would carry no attention
+COUNTS = (40, 20, 10, 5, 5)
+LABELS = torch.arange(80) % 5
+SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
+SUBCLASSES = torch.tensor([0, 2, 3, 4, 6])[LABELS] + (
+    torch.isin(LABELS, torch.tensor([0, 3])) & (torch.arange(80) % 2 == 0)
+)
+INDICES = torch.tensor([0, 21, 2, 13, 34, 5, 16, 47])
+BANKS = {"contrast": 0.1, "relation": 1.0, "positives": 20, "negatives": 4096,
+         "temperature": 0.07, "embedding": 128, "momentum": 0.5}  # fmt: skip
+FOLLOWED = {"consistency": 1.0, "decay": 0.99, "start": 0.25, "ramp": 0.375, "turn": True}
+RELATIONS = {"distance": 25.0, "angle": 50.0, "channel": 1000.0}
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "subclass": {},
+    "kd": {"temperature": 4.0, "weight": 0.7, "weigh_classes": False},
+    "skd": {"temperature": 4.0, "weight": 0.7, "hard_label": "subclass"},
+    "dkd": {"temperature": 4.0, "ce": 1.0, "alpha": 1.0, "beta": 8.0, "warmup": 20 / 240},
+    "fitnet": {"temperature": 4.0, "weight": 0.7, "weigh_classes": False, "hint_epochs": 10},
+    "at": {"weight": 1000.0},
+    "rkd": {"ce": 1.0, "distance": 25.0, "angle": 50.0},
+    "mean_teacher": FOLLOWED,
+    "crckd": {**FOLLOWED, "category": BANKS},
+    "crckd_cross": {"ce": 1.0, "consistency": 1.0, "category": BANKS},
+    "d_kd": {**RELATIONS, "temperature": 5.0, "weight": 0.5, "select": "metric"},
+    "ssd_kd": {
+        "ce": 0.1, "kd": 0.9, "transformed": 2.7, "similarity": 10.0, "relations": 1.0,
+        "relation": RELATIONS, "temperature": 4.0, "similarity_temperature": 0.5,
+        "transformed_ratio": 1.0, "similarity_ratio": 0.75, "select": "metric",
+    },
+}  # fmt: skip
+"""What each method's options are unless a recipe says otherwise (methods.md, and its docstring)."""
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "subclass": {},
+    "kd": {"temperature": 2.0, "weight": 0.2, "weigh_classes": True},
+    "skd": {"temperature": 2.0, "weight": 0.2, "hard_label": "class"},
+    "dkd": {"temperature": 2.0, "ce": 0.6, "alpha": 3.0, "beta": 0.5, "warmup": 0.5},
+    "fitnet": {"temperature": 2.0, "weight": 0.2, "weigh_classes": True, "hint_epochs": 3},
+    "at": {"weight": 70.0},
+    "rkd": {"ce": 0.3, "distance": 7.0, "angle": 2.0},
+    "mean_teacher": {"consistency": 3.0, "start": 0.0, "ramp": 0.8, "turn": False},
+    "crckd": {
+        "consistency": 3.0, "start": 0.1, "ramp": 0.8, "turn": False,
+        "category": {"contrast": 0.7, "relation": 0.4, "positives": 3, "negatives": 11,
+                     "temperature": 0.2, "embedding": 16, "momentum": 0.9},
+    },
+    "crckd_cross": {
+        "ce": 0.4, "consistency": 2.5,
+        "category": {"contrast": 0.7, "relation": 0.4, "positives": 3, "negatives": 11,
+                     "temperature": 0.2, "embedding": 16, "momentum": 0.9},
+    },
+    "d_kd": {"distance": 3.0, "angle": 9.0, "channel": 200.0, "temperature": 2.0, "weight": 0.2},
+    "ssd_kd": {
+        "ce": 0.5, "kd": 0.3, "transformed": 0.7, "similarity": 4.0, "relations": 0.6,
+        "relation": {"distance": 3.0, "angle": 9.0, "channel": 200.0}, "temperature": 2.0,
+        "similarity_temperature": 0.3, "transformed_ratio": 0.5, "similarity_ratio": 0.5,
+    },
+}  # fmt: skip
+"""Other options, no two weights alike."""
+
+
+# The door --------------------------------------------------------------------------------------
+
+
+class Epoch(StageModule):
+    """The training module in an epoch of our choice."""
+
+    current_epoch = 3
+
+
+class Views:
+    """Stands for the recipe's augmentation: each call makes another view, known by its number."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, pixels: Tensor, section: AugmentSection, generator: Any) -> Tensor:
+        self.calls += 1
+        return view(pixels, self.calls)
+
+
+def view(pixels: Tensor, number: int) -> Tensor:
+    """Darker and shifted by as many pixels as the number says."""
+    return 0.8**number * pixels.roll(3 * number, dims=3)
+
+
+@pytest.fixture(autouse=True)
+def _views(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(training, "augment", Views())
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(seed: int, channels: tuple[int, ...], subclass_of: tuple[int, ...]) -> Any:
+    torch.manual_seed(seed)
+    outputs = len(subclass_of) or len(COUNTS)
+    plain = timm.create_model("resnet10t", num_classes=outputs, channels=channels, stem_width=4)
+    with torch.no_grad():
+        plain.fc.weight.normal_(0.0, 1.0)
+        plain.fc.bias.normal_(0.0, 0.3)
+    return NormalisedNetwork(plain, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25), subclass_of)
+
+
+def made(name: str, fit: FitSection, options: dict[str, Any]) -> Method:
+    kind, config = resolve_method({"name": name, **options})
+    divided = SUBCLASS_OF if kind.learns_subclasses else ()
+    teacher = network(1, (4, 8, 8, 16), divided) if kind.needs_teacher else None
+    weights = torch.tensor([0.5, 1.0, 2.0, 1.5, 0.7, 1.2, 0.9])
+    context = MethodContext(
+        COUNTS, class_weights(COUNTS, "full"), 80, SIZE, fit, training_labels=LABELS,
+        subclasses=Subclasses(SUBCLASS_OF, SUBCLASSES, weights),
+    )  # fmt: skip
+    method = kind(config, network(0, (4, 4, 8, 8), divided), teacher, context)
+    if hasattr(method, "average"):  # which would agree with the student at first
+        with torch.no_grad():
+            for parameter in method.average.network.parameters():
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    return method
+
+
+class Step:
+    """One training step of a stage: what the module noted, and what went into it."""
+
+    def __init__(self, method: Method, stage: Stage, fit: FitSection, epoch: int) -> None:
+        task, section = ClassificationTask(), AugmentSection()
+        module = Epoch(method, stage, None, task, fit, section, seed=5)  # type: ignore[arg-type]
+        module.current_epoch = epoch
+        method.eval()
+        for part in stage.changed:
+            part.train()
+        images = torch.randint(
+            0, 256, (len(INDICES), SIZE, SIZE, 3), dtype=torch.uint8,
+            generator=torch.Generator().manual_seed(2),
+        )  # fmt: skip
+        self.before = copy.deepcopy(method)
+        self.pixels = images.permute(0, 3, 1, 2) / 255
+        self.targets, self.epoch, self.fit = LABELS[INDICES], epoch, fit
+        batch = [images, self.targets, INDICES]
+        self.drawn = module._drawn(batch, 0).generator  # as it is when the step begins
+        total = module.training_step(batch, 0)
+        assert total is not None
+        self.total = total.detach()
+        self.terms = {name: torch.tensor(value) for name, value in module._sums.items()}
+        assert self.terms.pop("loss") == pytest.approx(float(self.total), rel=1e-5)
+
+    def see(self, net: nn.Module, number: int = 1) -> paper.Seen:
+        with torch.no_grad():
+            return paper.see(net, view(self.pixels, number))
+
+    def hard(self, outputs: Tensor) -> Tensor:
+        weights = self.before.class_weights
+        return paper.cross_entropy(outputs, self.targets, weights, self.fit.label_smoothing)
+
+
+# The references: method and stage → terms ------------------------------------------------------
+
+Reference = Callable[[Any, Step, SimpleNamespace], dict[str, Tensor]]
+REFERENCES: dict[tuple[str, str], Reference] = {}
+
+
+def reference(*keys: tuple[str, str]) -> Callable[[Reference], Reference]:
+    def keep(function: Reference) -> Reference:
+        REFERENCES.update(dict.fromkeys(keys, function))
+        return function
+
+    return keep
+
+
+@reference(("none", "supervised"))
+def _supervised(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    return {"ce": step.hard(step.see(method.student).outputs)}
+
+
+def subclass_ce(method: Any, step: Step, outputs: Tensor) -> Tensor:
+    smoothing, weights = step.fit.label_smoothing, method.subclass_weights
+    return paper.cross_entropy(outputs, SUBCLASSES[INDICES], weights, smoothing)
+
+
+@reference(("subclass", "supervised"))
+def _subclass(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    return {"ce": subclass_ce(method, step, step.see(method.student).outputs)}
+
+
+@reference(("kd", "student"), ("fitnet", "student"))
+def _kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
+    rows = c.temperature**2 * paper.divergence(own / c.temperature, guide / c.temperature)
+    soft = rows.mean()
+    if c.weigh_classes:
+        weights = method.class_weights[step.targets].double()
+        soft = (weights * rows).sum() / weights.sum()
+    return {"ce": (1 - c.weight) * step.hard(own), "kd": c.weight * soft}
+
+
+@reference(("fitnet", "hint"))
+def _hint(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student).maps, step.see(method.teacher).maps
+    return {"hint": ((paper.adapted(method.adapter, own) - guide) ** 2).mean() / 2}
+
+
+@reference(("skd", "student"))
+def _skd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
+    hard = subclass_ce(method, step, own)
+    if c.hard_label == "class":
+        members = [torch.tensor(SUBCLASS_OF) == label for label in range(5)]
+        hard = step.hard(torch.stack([own[:, m].exp().sum(1).log() for m in members], dim=1))
+    soft = paper.kl(own, guide, c.temperature)
+    return {"ce": (1 - c.weight) * hard, "skd": c.weight * soft}
+
+
+@reference(("dkd", "student"))
+def _dkd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
+    target, others = paper.decoupled(own, guide, step.targets, c.temperature)
+    rise = min((step.epoch + 1) / (c.warmup * EPOCHS), 1.0)
+    return {
+        "ce": c.ce * step.hard(own),
+        "target": rise * c.alpha * target,
+        "others": rise * c.beta * others,
+    }
+
+
+@reference(("at", "student"))
+def _at(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student), step.see(method.teacher)
+    gap = paper.attention(own.maps) - paper.attention(guide.maps)
+    return {"ce": step.hard(own.outputs), "attention": c.weight * (gap**2).mean()}
+
+
+@reference(("rkd", "student"))
+def _rkd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student), step.see(method.teacher)
+    far = paper.huber(paper.distances(own.pooled), paper.distances(guide.pooled))
+    bent = paper.huber(paper.cosines(own.pooled), paper.cosines(guide.pooled))
+    ce = c.ce * step.hard(own.outputs)
+    return {"ce": ce, "distance": c.distance * far, "angle": c.angle * bent}
+
+
+def other_view(step: Step, turn: bool) -> Tensor:
+    """The average's own view; turned, also flipped along both axes and by quarters, by chance."""
+    pixels = view(step.pixels, 2)
+    if not turn:
+        return pixels
+    chances = [torch.rand(len(pixels), 1, 1, 1, generator=step.drawn) for _ in range(2)]
+    quarters = torch.randint(4, (len(pixels),), generator=step.drawn)
+    images = []
+    for image, across, down, quarter in zip(pixels, *chances, quarters, strict=True):
+        image = image.flip(2) if across < 0.5 else image
+        image = image.flip(1) if down < 0.5 else image
+        images.append(torch.rot90(image, int(quarter), (1, 2)))
+    return torch.stack(images)
+
+
+def averaged(method: Any, step: Step, c: Any) -> paper.Seen:
+    with torch.no_grad():
+        return paper.see(method.average.network, other_view(step, c.turn))
+
+
+def consistency(step: Step, c: Any, own: Tensor, average: Tensor) -> Tensor:
+    assert step.epoch >= c.start * EPOCHS
+    rise = paper.ramp(step.epoch, c.ramp * EPOCHS)
+    return rise * c.consistency * paper.divergence(own, average).mean()
+
+
+@reference(("mean_teacher", "student"))
+def _mean_teacher(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, average = step.see(method.student).outputs, averaged(method, step, c).outputs
+    return {"ce": step.hard(own), "consistency": consistency(step, c, own, average)}
+
+
+def category(method: Any, step: Step, c: Any, own: Tensor, guide: Tensor) -> dict[str, Tensor]:
+    config = SimpleNamespace(**c.category)
+    banks, networks = method.category.banks, method.category.embeddings
+    rows = banks.rows(INDICES)
+    drawn = banks.draw(rows, config.positives, config.negatives, step.drawn)
+    kept = paper.Banks(banks.student.double(), banks.teacher.double(), LABELS, rows, drawn)
+    terms = paper.category_terms(networks, own, guide, kept, config)
+    return {name: c.category[name] * term for name, term in terms.items()}
+
+
+@reference(("crckd", "student"))
+def _crckd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, average = step.see(method.student), averaged(method, step, c)
+    return {
+        "ce": step.hard(own.outputs),
+        "consistency": consistency(step, c, own.outputs, average.outputs),
+        **category(method, step, c, own.pooled, average.pooled),
+    }
+
+
+@reference(("crckd_cross", "student"))
+def _crckd_cross(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student), step.see(method.teacher)
+    return {
+        "ce": c.ce * step.hard(own.outputs),
+        "consistency": c.consistency * paper.kl(own.outputs, guide.outputs, 1.0),
+        **category(method, step, c, own.pooled, guide.pooled),
+    }
+
+
+@reference(("d_kd", "student"))
+def _d_kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student), step.see(method.teacher)
+    related = paper.relations(own, guide, method.adapter)
+    return {
+        "ce": (1 - c.weight) * step.hard(own.outputs),
+        "kd": c.weight * paper.kl(own.outputs, guide.outputs, c.temperature),
+        **{name: getattr(c, name) * term for name, term in related.items()},
+    }
+
+
+def turned_views(step: Step) -> Tensor:
+    """Each image mirrored by chance, then turned by 0, 1, 2 and 3 quarters, then changed."""
+    chance = torch.rand(len(step.pixels), 1, 1, 1, generator=step.drawn)
+    views = []
+    for image, mirrored in zip(step.pixels, chance < 0.5, strict=True):
+        image = image.flip(2) if mirrored else image
+        views += [torch.rot90(image, quarter, (1, 2)) for quarter in range(4)]
+    return view(torch.stack(views), 1)
+
+
+@reference(("ssd_kd", "teacher_head"))
+def _teacher_head(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    with torch.no_grad():
+        pooled = paper.see(method.teacher, turned_views(step)).pooled
+    scores = paper.similarity(method.teacher_head, pooled)
+    own = torch.arange(len(INDICES)).repeat_interleave(3)
+    rows = paper.log_probabilities(scores)[torch.arange(len(own)), own]
+    return {"contrast": -rows.mean()}
+
+
+@reference(("ssd_kd", "student"))
+def _ssd_kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    views = turned_views(step)
+    with torch.no_grad():
+        own, guide = paper.see(method.student, views), paper.see(method.teacher, views)
+    turned = [row for row in range(len(views)) if row % 4]
+    labels = step.targets.repeat_interleave(3).tolist()
+    s, t = own.outputs[turned], guide.outputs[turned]
+    kept = paper.believed(t, labels, c.transformed_ratio)
+    near = paper.similarity(method.student_head, own.pooled)
+    far = paper.similarity(method.teacher_head, guide.pooled)
+    sources = [row // 3 for row in range(len(turned))]
+    found = paper.believed(far, sources, c.similarity_ratio)
+    tau, soft = c.similarity_temperature, c.temperature
+    related = paper.relations(own, guide, method.adapter)
+    return {
+        "ce": c.ce * step.hard(own.outputs[::4]),
+        "kd": c.kd * paper.kl(own.outputs[::4], guide.outputs[::4], soft),
+        "transformed": c.transformed * paper.kl(s[kept], t[kept], soft),
+        "similarity": c.similarity * paper.kl(near[found], far[found], tau),
+        **{name: c.relations * c.relation[name] * term for name, term in related.items()},
+    }
+
+
+# The tests -------------------------------------------------------------------------------------
+
+
+def stages_of(name: str) -> list[str]:
+    return [stage.name for stage in made(name, FitSection(), {}).stages()]
+
+
+def test_every_method_has_a_reference_for_each_of_its_stages() -> None:
+    wanted = {(name, stage) for name in method_names() for stage in stages_of(name)}
+    assert wanted == REFERENCES.keys()
+    assert set(method_names()) == DEFAULTS.keys() == OTHERS.keys()
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_options_of_a_recipe_that_names_the_method_alone(name: str) -> None:
+    found = msgspec.to_builtins(resolve_method({"name": name})[1])
+    found.pop("teacher_head", None)  # how a stage is trained, not what it minimises
+    assert found == DEFAULTS[name]
+
+
+def check(key: tuple[str, str], options: dict[str, Any], fit: FitSection, epoch: int) -> None:
+    name, stage_name = key
+    method = made(name, fit, options)
+    stage = next(stage for stage in method.stages() if stage.name == stage_name)
+    step = Step(method, stage, fit, epoch)
+    numbers = SimpleNamespace(**DEFAULTS[name] | options)
+    with torch.no_grad():
+        wanted = REFERENCES[key](step.before, step, numbers)
+    assert step.terms.keys() == wanted.keys()
+    for term, value in wanted.items():
+        assert value > 1e-4, f"{term} is next to nothing: the comparison would be empty"
+        torch.testing.assert_close(step.terms[term].double(), value, rtol=2e-4, atol=0.0, msg=term)
+    total = torch.stack(list(wanted.values())).sum()
+    torch.testing.assert_close(step.total.double(), total, rtol=2e-4, atol=0.0)
+
+
+@pytest.mark.parametrize("key", REFERENCES, ids="-".join)
+def test_the_loss_of_the_default_options(key: tuple[str, str]) -> None:
+    check(key, {}, FitSection(epochs=EPOCHS), epoch=3)
+
+
+@pytest.mark.parametrize("key", REFERENCES, ids="-".join)
+def test_the_loss_of_other_options_with_smoothed_labels(key: tuple[str, str]) -> None:
+    fit = FitSection(epochs=EPOCHS, label_smoothing=0.2)
+    check(key, OTHERS[key[0]], fit, epoch=1)

@@ -1,0 +1,76 @@
+"""What the doctor says of a third party's backend: what it did, not what it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+import third_party
+
+from edgekd.doctor import Finding, examine
+from edgekd.doctor.third_party import examine_third_party
+from edgekd.targets import Target, load_target
+
+
+@pytest.fixture
+def like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    third_party.install(tmp_path / "third-party", monkeypatch)
+    return load_target("cpu-onnx")
+
+
+def examined(backend: str, like: Target) -> tuple[Finding, Finding]:
+    lower, run = examine_third_party(third_party.target_of(backend, like, "fp32"))
+    assert (lower.ability, run.ability) == (f"lower for {backend}", f"run {backend} bundles")
+    assert (lower.needed, run.needed) == (False, True)
+    return lower, run
+
+
+def test_sound_backend_lowers_and_runs_a_tiny_network(like: Target) -> None:
+    lower, run = examined("sound", like)
+    assert lower.works
+    assert lower.detail.startswith("a tiny network to fp32; torch ")
+    assert (run.works, run.detail) == (True, "a tiny network answered")
+
+
+def test_backend_that_does_not_import_is_reported_with_the_reason(like: Target) -> None:
+    for found in examined("unimportable", like):
+        assert not found.works
+        assert "of third-party-backends 1.0 does not import: No module named" in found.detail
+        assert "third_party_of_none" in found.detail
+        assert "install another version of third-party-backends" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("backend", "lacks", "opens"),
+    [
+        ("unfit", "is a PosixPath, no Backend", "there is no session backend 'unfit'"),
+        ("nameless", "there is no lowering backend 'nameless'", "no session backend 'nameless'"),
+    ],
+)
+def test_what_fails_is_what_is_said(backend: str, lacks: str, opens: str, like: Target) -> None:
+    lower, run = examined(backend, like)
+    assert (lower.works, run.works) == (False, False)
+    assert lacks in lower.detail
+    assert opens in run.detail
+
+
+def test_crash_is_a_finding(like: Target) -> None:
+    lower, _ = examined("crashing", like)
+    assert not lower.works
+    assert "ended by SIGSEGV" in lower.detail
+
+
+def test_doctor_asks_it_and_exits_by_it(
+    like: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edgekd.cli import main
+
+    bad = msgspec.structs.replace(third_party.target_of("unimportable", like, "fp32"), name="bad")
+    monkeypatch.setattr("edgekd.doctor._HOST", ())
+    monkeypatch.setattr("edgekd.targets.load_target", lambda name: bad)
+    assert [found.works for found in examine([bad])] == [False, False]
+    assert main(["doctor", "--target", "bad", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert [one["works"] for one in told] == [False, False]

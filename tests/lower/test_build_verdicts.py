@@ -1,0 +1,224 @@
+"""A build for several targets: each ends in its own verdict, whatever befalls the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lenient
+import msgspec
+import pytest
+import third_party
+
+from edgekd.bundle import Bundle
+from edgekd.errors import GateFailedError, InputError
+from edgekd.lower.backends.base import UnconvertibleError
+from edgekd.lower.build import BuiltBundle, build, build_all
+from edgekd.lower.plan import BuildRequest
+from edgekd.targets import Target, load_target
+
+AUTO = ("int8", "int8-mixed", "fp32")
+
+
+@pytest.fixture
+def good(lenient_targets: None) -> Target:
+    """ONNX Runtime on any computer, in fp32 alone: quick, and it passes."""
+    return msgspec.structs.replace(load_target("cpu-onnx"), ladder=("fp32",))
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return third_party.install(tmp_path / "third-party", monkeypatch)
+
+
+def built(run: Path, out: Path, *targets: Target) -> list[BuiltBundle]:
+    return build_all(BuildRequest(run, targets, out, calibration_images=64))
+
+
+BEFALLS = {
+    "unlucky": (2, "Unlucky's converter cannot convert the network: no lowering for torch.ops"),
+    "crashing": (2, "crashing cannot convert the network: the process was ended by SIGSEGV"),
+    "toolless": (3, "toolkit is not installed; it is needed to lower for the toolless"),
+    "full": (2, "No space left on device"),
+    "unimportable": (3, "backend unimportable of third-party-backends 1.0 does not import"),
+    "unfit": (6, "is a PosixPath, no Backend"),
+}
+
+
+def test_what_befalls_one_target_ends_no_other(
+    small_run: Path, good: Target, notes: Path, tmp_path: Path
+) -> None:
+    bad = [third_party.target_of(backend, good, *AUTO) for backend in BEFALLS]
+    found = {one.target: one for one in built(small_run, tmp_path / "out", *bad, good)}
+    assert set(found) == {*BEFALLS, "cpu-onnx"}
+    assert found["cpu-onnx"].passed
+    for backend, (exit_code, said) in BEFALLS.items():
+        error = found[backend].error
+        assert error is not None
+        assert (error.exit_code, found[backend].path) == (exit_code, None)
+        assert said in error.message
+        assert error.hint
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cpu-onnx", "logs"}
+    tried = notes.read_text().split()
+    # The first precision says it for all; after a crash each is tried alone, and no mixed one.
+    assert [one for one in tried if one.startswith("unlucky")] == ["unlucky/int8"]
+    assert {one for one in tried if "mixed" in one} == set()
+    assert sorted(one for one in tried if one.startswith("crashing"))[-2:] == [
+        "crashing/int8", "crashing/int8",
+    ]  # fmt: skip
+
+
+def test_network_that_cannot_be_converted_is_tried_once_for_all_mixed_rungs(
+    small_run: Path, good: Target, notes: Path, tmp_path: Path
+) -> None:
+    targets = [third_party.target_of("unlucky", good, "int8-mixed")]
+    request = BuildRequest(small_run, targets, tmp_path / "out", calibration_images=64)
+    with pytest.raises(UnconvertibleError, match=r"aten\.histc\.default") as caught:
+        build(request)
+    assert caught.value.exit_code == 2
+    assert notes.read_text().split() == ["unlucky/int8-mixed"]
+
+
+def test_decision_that_cannot_be_fitted_is_a_refusal_of_its_own_target(
+    small_run: Path, good: Target, tmp_path: Path
+) -> None:
+    """No 20 images of df are among the validation images, so no band can be given for it."""
+    rule = msgspec.structs.replace(good.decision, refer_sensitivity=0.9)
+    strict = msgspec.structs.replace(good, name="strict", decision=rule, critical={"df": 1.0})
+    found = {one.target: one for one in built(small_run, tmp_path / "out", strict, good)}
+    assert found["cpu-onnx"].passed
+    error = found["strict"].error
+    assert isinstance(error, GateFailedError)
+    assert "answers cannot be as sensitive as asked" in error.message
+    (rung,) = found["strict"].rungs
+    assert rung.gate is not None
+
+
+@pytest.fixture
+def with_targets(
+    notes: Path, good: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Let these be all the targets that there are."""
+
+    def only(*targets: Target) -> None:
+        known = {target.name: target for target in targets}
+        monkeypatch.setattr("edgekd.targets._folders", lambda: dict.fromkeys(known, tmp_path))
+        monkeypatch.setattr("edgekd.targets.load_target", known.__getitem__)
+
+    return only
+
+
+def test_json_tells_every_target_and_stdout_has_nothing_else(
+    small_run: Path,
+    good: Target,
+    with_targets: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from edgekd.cli import main
+
+    rule = msgspec.structs.replace(good.decision, refer_sensitivity=0.9)
+    strict = msgspec.structs.replace(good, name="strict", decision=rule, critical={"df": 1.0})
+    with_targets(third_party.target_of("unlucky", good, "fp32"), strict, good)
+    command = ["build", "--target", "all", "--model", str(small_run), "--out", str(tmp_path / "o")]
+    assert main([*command, "--json"]) == 4  # a gate that failed goes before what is bad input
+    told = capsys.readouterr()
+    found = {one["target"]: one for one in json.loads(told.out)}
+    assert set(found) == {"unlucky", "strict", "cpu-onnx"}
+    assert {name: one["passed"] for name, one in found.items()} == {
+        "unlucky": False, "strict": False, "cpu-onnx": True,
+    }  # fmt: skip
+    assert (found["unlucky"]["path"], found["unlucky"]["error"]["exit_code"]) == (None, 2)
+    assert found["strict"]["error"]["exit_code"] == 4
+    assert found["cpu-onnx"]["error"] is None
+    assert "error: no file for strict passed its gate" in told.err
+    assert "error: no bundle for unlucky: Unlucky's converter cannot convert" in told.err
+    assert main(command) == 4
+    assert capsys.readouterr().out.count("\n") == 3
+
+
+def test_json_tells_of_a_gate_that_failed_alone(
+    small_run: Path,
+    good: Target,
+    with_targets: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from edgekd.cli import main
+
+    with_targets(msgspec.structs.replace(good, critical={"mel": 0.001}))
+    command = ["--target", "cpu-onnx", "--model", str(small_run), "--out", str(tmp_path / "o")]
+    assert main(["build", *command, "--json"]) == 4
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["error"]["message"].startswith(
+        "no file for cpu-onnx passed its gate; no certificate"
+    )
+
+
+@pytest.mark.parametrize("precisions", [("int8-mixed",), ("fp32",), ("int8-mixed", "fp32")])
+def test_rescue_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
+    precisions: tuple[str, ...], small_run: Path, good: Target, tmp_path: Path
+) -> None:
+    request = BuildRequest(
+        small_run, [good], tmp_path / "out", precisions=precisions, rescue=True,
+        calibration_images=64,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="--rescue trains the student for int8") as caught:
+        build(request)
+    assert "add int8 to --precision" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+# ---- Ctrl-C ----
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system: SIGINT to one process")
+def test_ctrl_c_ends_the_converters_at_once_and_leaves_the_old_bundle(
+    small_run: Path, good: Target, notes: Path, tmp_path: Path
+) -> None:
+    out, home = tmp_path / "out", tmp_path / "targets"
+    sleeping = msgspec.structs.replace(good, backend="sleeping")
+    (bundle,) = built(small_run, out, good)
+    assert bundle.path is not None
+    before = (bundle.path / "manifest.json").read_bytes()
+    (home / "cpu-onnx").mkdir(parents=True)
+    (home / "cpu-onnx" / "target.toml").write_text(_toml(sleeping))
+    command = ["build", "--target", "cpu-onnx", "--model", str(small_run), "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, str(lenient.SCRIPT), str(home), *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:  # until the converter is at work
+            if "lowering" in line:
+                break
+        while not notes.is_file() or not notes.read_text():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)  # to it alone, as from another program
+        told, said = process.communicate(timeout=120)  # the converter would take 600 s
+    finally:
+        process.kill()
+    assert (process.returncode, told) == (130, "")
+    assert said.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(notes.read_text()), 0)
+    assert (bundle.path / "manifest.json").read_bytes() == before
+    Bundle.open(bundle.path).close()
+    assert sorted(path.name for path in out.iterdir()) == ["cpu-onnx", "logs"]
+
+
+def _toml(target: Target) -> str:
+    """A target's file, as far as these tests need it."""
+    limits = msgspec.structs.asdict(target.gate)
+    head = {key: getattr(target, key) for key in ("name", "title", "backend", "extra", "ladder")}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in head.items()]
+    lines += ["[critical]", *(f'"{name}" = {value}' for name, value in target.critical.items())]
+    lines += ["[gate]", *(f"{name} = {value}" for name, value in limits.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,116 @@
+"""One process at a time writes to a place, and a dead one holds nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekd.errors import InputError, MissingDependencyError
+from edgekd.locks import only_writer
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from edgekd.locks import only_writer
+with only_writer(Path(sys.argv[1]), "trained"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(place: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(place)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_another_process_is_told_who_holds_the_place_and_a_killed_one_holds_nothing(
+    tmp_path: Path,
+) -> None:
+    process = holder(tmp_path / "run")
+    try:
+        with pytest.raises(InputError) as caught, only_writer(tmp_path / "run", "trained"):
+            pytest.fail("two hold it")
+        assert f"process {process.pid} on {socket.gethostname()}, since 20" in caught.value.message
+        assert caught.value.exit_code == 2
+        assert caught.value.hint
+        with only_writer(tmp_path / "other", "trained"):
+            pass
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+    assert (tmp_path / ".run.lock").exists()  # left, and nobody's
+    with only_writer(tmp_path / "run", "trained"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_holder_has_started_and_left_behind_holds_nothing(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "run", "trained"):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        with only_writer(tmp_path / "run", "trained"):
+            pass
+    finally:
+        child.communicate(b"\n")
+
+
+def test_two_in_one_process(tmp_path: Path) -> None:
+    with (
+        only_writer(tmp_path / "run", "built"),
+        pytest.raises(InputError, match=f"being built already by process {os.getpid()} "),
+        only_writer(tmp_path / "run", "built"),
+    ):
+        pytest.fail("two hold it")
+
+
+def test_a_place_by_another_name_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("run")
+    for name in ("run", "link"):
+        with (
+            only_writer(tmp_path / "run", "built"),
+            pytest.raises(InputError, match="already"),
+            only_writer(Path(name), "built"),
+        ):
+            pytest.fail("two hold it")
+
+
+def test_an_error_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), only_writer(tmp_path / "run", "trained"):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_file_that_says_nothing(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "run", "trained"):
+        (tmp_path / ".run.lock").write_bytes(b"")
+        with (
+            pytest.raises(InputError, match="by another process"),
+            only_writer(tmp_path / "run", "trained"),
+        ):
+            pytest.fail("two hold it")
+
+
+def test_a_place_that_cannot_be_locked(tmp_path: Path) -> None:
+    (tmp_path / ".run.lock").mkdir()
+    with pytest.raises(InputError, match="cannot be locked"), only_writer(tmp_path / "run", "made"):
+        pytest.fail("held")
+
+
+def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    with pytest.raises(MissingDependencyError), only_writer(tmp_path / "run", "trained"):
+        pytest.fail("held")
