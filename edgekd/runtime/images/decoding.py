@@ -150,8 +150,8 @@ def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     return pixels
 
 
-SHORT = 16_000
-"""Bytes of a scan that are walked through in a millisecond or two."""
+SHORT = 2_000
+"""Bytes of a scan in whose few blocks the decoder's tolerance of some bits would matter."""
 
 _FILLING = b"\xff\0" * 8
 """What the decoder reads ahead without using it. Ones are no code, if it does use them."""

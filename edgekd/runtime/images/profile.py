@@ -30,6 +30,7 @@ MAX_PROFILE = 4_000_000
 """Bytes of a profile, unpacked; matrix profiles have some hundred to some thousand."""
 
 _ALIKE = 2  # levels of 255 that a profile of sRGB may differ from it by
+_AT_ONCE = 1 << 18  # pixels, which take some MB on the way
 _STEPS = 1 << 14  # of linear light, finer than 8 bits of sRGB where they lie closest
 _SRGB = np.array(
     [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
@@ -52,9 +53,14 @@ class Conversion:
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The image in sRGB, uint8 [H, W, 3]."""
-        light = np.stack([self.linear[c][rgb[..., c]] for c in range(3)], axis=-1)
-        light = np.clip(light @ self.matrix.T, 0.0, 1.0)
-        return _levels()[np.rint(light * (_STEPS - 1)).astype(np.intp)]
+        converted = np.empty_like(rgb)
+        rows = max(1, _AT_ONCE // rgb.shape[1])
+        for row in range(0, len(rgb), rows):
+            part = rgb[row : row + rows]
+            light = np.stack([self.linear[c][part[..., c]] for c in range(3)], axis=-1)
+            steps = np.clip(light @ self.matrix.T, 0.0, 1.0) * (_STEPS - 1)
+            converted[row : row + rows] = _levels()[np.rint(steps).astype(np.uint16)]
+        return converted
 
 
 def profile_in(data: bytes, kind: str) -> bytes | None:
@@ -156,13 +162,13 @@ def _parametric(tag: bytes, level: NDArray[np.float64]) -> NDArray[np.float64]:
     (form,) = struct.unpack_from(">H", tag, 8)
     count = (1, 3, 4, 5, 7)[form]
     given = [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)]
-    g, a, b, c, d, e, f = (*given, *[0.0] * (7 - count))
+    g, a, b, c, d, e, f = [*given, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][:7]
     if form == 0:
-        return level**g
+        return np.asarray(level**g)
     if form in (1, 2):  # the third number of form 2 is added everywhere
         c, d, e, f = 0.0, -b / a, c, c
     raised = np.clip(a * level + b, 0.0, None) ** g + e
-    return np.where(level >= d, raised, c * level + f)
+    return np.asarray(np.where(level >= d, raised, c * level + f))
 
 
 def _names_srgb(profile: bytes) -> bool:
@@ -181,4 +187,4 @@ def _levels() -> NDArray[np.uint8]:
     """The level of sRGB of each step of linear light."""
     light = np.linspace(0, 1, _STEPS)
     level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(255 * level).astype(np.uint8)
+    return np.asarray(np.rint(255 * level), np.uint8)

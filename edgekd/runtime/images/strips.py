@@ -57,7 +57,7 @@ def _packbits(piece: memoryview, wanted: int) -> bool:
 
 def _lzw(piece: memoryview, wanted: int) -> bool:
     """By the lengths of what its codes stand for; each code adds one to the table."""
-    if piece[:1] == b"\0" and piece[1] & 1:
+    if len(piece) > 1 and piece[0] == 0 and piece[1] & 1:
         hint = "save it as PNG or as an 8-bit RGB TIFF of one page"
         raise Unreadable("is a TIFF with a compression that is not read", hint)
     lengths, width, last, found = [1] * 258, 9, 0, 0

@@ -18,6 +18,7 @@ from jpegs import Image, encode, make_image
 from pictures import by_pillow, chunk, inserted, refusal
 
 from edgekd.data import decode_images
+from edgekd.runtime.images import profile as profile_module
 from edgekd.runtime.images.header import Unreadable
 from edgekd.runtime.images.profile import conversion_of
 from edgekd.runtime.preprocess import decode_image, load_image
@@ -142,6 +143,13 @@ def test_jpeg_carries_a_profile_in_parts(parts: int) -> None:
     plain = decode_image(encode(IMAGE, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 95), 32)
     found = decode_image(in_jpeg(IMAGE, profile, parts), 32)
     assert np.abs(found.astype(int) - managed(plain, profile)).max() <= 2
+
+
+def test_a_large_image_is_converted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = in_png(IMAGE, PROFILES["Adobe RGB"])
+    whole = decode_image(data, 32)
+    monkeypatch.setattr(profile_module, "_AT_ONCE", 500)
+    np.testing.assert_array_equal(decode_image(data, 32), whole)
 
 
 def test_red_of_a_telephone_is_more_red_than_its_numbers() -> None:
