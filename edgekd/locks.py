@@ -28,7 +28,7 @@ class _Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.contextmanager
 def only_writer(place: Path, what: str) -> Iterator[None]:
-    """Hold `place` while the block runs; the lock is a hidden file beside it.
+    """Hold `place` while the block runs, by a hidden file that goes with the block.
 
     Args:
         place: The file or folder that is about to be written.
@@ -42,8 +42,7 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingDependencyError("filelock", "distill", "write to a run's folder") from error
     make_folder(place.parent)
-    own = place.resolve()
-    file = own.with_name(f".{own.name}.lock")
+    file = _lock_of(place.resolve())
     lock = FileLock(file, blocking=False)
     try:
         lock.acquire()
@@ -58,6 +57,13 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile finds it gone
         lock.release()
+
+
+def _lock_of(place: Path) -> Path:
+    """Beside the place; inside it where it is all that may be written, as a container's volume."""
+    if os.access(place.parent, os.W_OK) or not place.is_dir():
+        return place.with_name(f".{place.name}.lock")
+    return place / ".lock"
 
 
 def _this_process() -> _Holder:

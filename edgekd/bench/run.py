@@ -348,10 +348,12 @@ def _unique_names(rows: Sequence[Row]) -> list[Row]:
 
 
 def _progress(console: Console | None) -> Progress:
+    console = console or Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        console=console or Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # what is transient leaves an empty line in a log
     )

@@ -73,6 +73,8 @@ def report(
     found = [read_result(path) for path in results]
     for result in found:
         written.print_table(result)
+    # First, since it may be that there is no picture to draw.
+    drawn = written.write_pareto(found, pareto) if pareto is not None else []
     if html is not None:
         find = below or images_of_runs(list(zip(results, found, strict=True)))
         written.write_page(found, html, images=find)
@@ -80,7 +82,6 @@ def report(
         written.write_markdown(found, markdown)
     if csv is not None:
         written.write_csv(found, csv)
-    drawn = written.write_pareto(found, pareto) if pareto is not None else []
     for out in (html, markdown, csv, *drawn):
         if out is not None:
             say(f"wrote {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ from edgekd.models import (
 from edgekd.models.subclasses import start_even
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
+from edgekd.seals import SEAL
 
 __all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
 
@@ -123,8 +125,11 @@ def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Train into a folder that no other run writes to; the leading process holds it for all."""
-    if not leads():
+    """Train into a folder that no other run writes to; the leading process holds it for all.
+
+    A finished run in a place that nobody here may write to needs no lock to be reused.
+    """
+    if not leads() or ((out / SEAL).is_file() and not os.access(out, os.W_OK)):
         yield
         return
     refuse_folders(out)

@@ -5,14 +5,14 @@ And what a device of devices.toml can do, found out by asking it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekd.doctor.finding import Finding
 from edgekd.doctor.jetson import examine_jetson
-from edgekd.doctor.packages import try_packages
+from edgekd.doctor.packages import Tried, try_modules, try_packages
 from edgekd.targets import Target
 
 if TYPE_CHECKING:
@@ -97,28 +97,35 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
 
 
 def examine(targets: Sequence[Target]) -> list[Finding]:
-    """Import what each ability needs, each in a fresh process: a crash there is a finding here."""
+    """Import what each ability needs in another process: a crash there is a finding here."""
+    wanted = [name for _, modules, _ in _HOST for name in modules]
+    for target in targets:
+        wanted += [*_LOWER.get(target.backend, ()), *_RUN.get(target.backend, ())]
+    tried = try_modules(wanted)
     found = [
-        try_packages(ability, modules, extra, needed=False) for ability, modules, extra in _HOST
+        try_packages(ability, modules, extra, needed=False, tried=tried)
+        for ability, modules, extra in _HOST
     ]
     for target in targets:
-        found += _examine_target(target)
+        found += _examine_target(target, tried)
     return found
 
 
-def _examine_target(target: Target) -> list[Finding]:
+def _examine_target(target: Target, tried: Mapping[str, Tried]) -> list[Finding]:
     """What edgekd's own backends need is known; any other one has to show what it can."""
     if target.backend not in _LOWER:
         from edgekd.doctor.third_party import examine_third_party
 
         return examine_third_party(target)
     packages = _LOWER[target.backend]
-    lower = try_packages(f"lower for {target.name}", packages, "lower", needed=False)
-    return [lower, *_examine_run(target)]
+    ability = f"lower for {target.name}"
+    lower = try_packages(ability, packages, "lower", needed=False, tried=tried)
+    return [lower, *_examine_run(target, tried)]
 
 
-def _examine_run(target: Target) -> list[Finding]:
+def _examine_run(target: Target, tried: Mapping[str, Tried]) -> list[Finding]:
     if target.backend == "tensorrt":
         return examine_jetson(target.name)
     packages = _RUN[target.backend]
-    return [try_packages(f"run {target.name} bundles", packages, target.extra, needed=True)]
+    ability = f"run {target.name} bundles"
+    return [try_packages(ability, packages, target.extra, needed=True, tried=tried)]

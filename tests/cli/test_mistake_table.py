@@ -87,3 +87,67 @@ def test_what_may_not_be_read_or_written_is_told(
     assert outcomes
     wrong = [told for outcome in outcomes if (told := complaint(row, outcome))]
     assert not wrong, "\n".join(wrong)
+
+
+HIDE = """
+import importlib.machinery, os, sys
+
+class Without(importlib.machinery.PathFinder):
+    \"\"\"Finds what is installed, but for some packages: as if they were not.\"\"\"
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] in os.environ["WITHOUT"].split(","):
+            return None
+        return super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(importlib.machinery.PathFinder)] = Without
+"""
+"""Of every Python process below, also of those that a verb starts."""
+
+OPTIONAL = (
+    "ai_edge_litert", "ai_edge_quantizer", "cryptography", "cuda", "jinja2", "lightning",
+    "litert_torch", "nncf", "onnx", "onnxruntime", "onnxscript", "openvino", "pydicom",
+    "safetensors", "scipy", "sklearn", "tensorrt", "tflite_runtime", "timm", "torch",
+    "torchmetrics", "torchvision", "yaml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        OPTIONAL,
+        ("torch",),
+        ("torch", "onnxruntime"),
+        ("torch", "cryptography"),
+        ("torch", "jinja2"),
+    ],
+    ids=lambda names: "all" if len(names) > 2 else "-".join(names),
+)
+def test_a_missing_package_is_told_with_its_extra(
+    without: tuple[str, ...], examples: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "mistakes"
+    shutil.copytree(examples, copy)
+    (tmp_path / "sitecustomize.py").write_text(HIDE)
+    folders = os.pathsep.join(map(str, (tmp_path, HERE.parent)))
+    done = subprocess.run(
+        [sys.executable, str(HERE / "mistake_table.py"), str(copy), "good"],
+        env=os.environ | {"PYTHONPATH": folders, "WITHOUT": ",".join(without)},
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    outcomes = [Outcome(**outcome) for outcome in json.loads(done.stdout)]
+    lacking = [outcome for outcome in outcomes if outcome.code == 3]
+    wrong = [
+        f"{outcome.code} {outcome.words}\n{outcome.err}"
+        for outcome in outcomes
+        if outcome.code not in (0, 3)
+    ]
+    for outcome in lacking:
+        lines = outcome.err.splitlines()
+        two = len(lines) == 2 and "is not installed; it is needed to" in lines[0]
+        if not two or "pip install" not in lines[1] or outcome.changed or outcome.out:
+            wrong.append(f"{outcome.words}\n{outcome.err}{outcome.out}{outcome.changed}")
+    assert not wrong, "\n".join(wrong)
+    assert lacking
