@@ -2,7 +2,8 @@
 
     EdgekdError                    exit 1  (never raised itself)
     ├── InputError                 exit 2  usage or bad input
-    │   └── ImageError             exit 2  an image that cannot be read
+    │   ├── ImageError             exit 2  an image that cannot be read
+    │   └── ForkedError            exit 2  an engine of the process that this one was forked from
     ├── MissingDependencyError     exit 3  a package is missing
     ├── GateFailedError            exit 4  a lowered file did not pass its gate
     ├── DeviceUnreachableError     exit 5  a configured device does not answer
@@ -17,6 +18,7 @@ __all__ = [
     "ArtefactError",
     "DeviceUnreachableError",
     "EdgekdError",
+    "ForkedError",
     "GateFailedError",
     "ImageError",
     "InputError",
@@ -61,6 +63,10 @@ class InputError(EdgekdError):
 
 class ImageError(InputError):
     """An image is missing, damaged, or of a kind that is not read."""
+
+
+class ForkedError(InputError):
+    """A classifier is used in a process that was forked after it was opened."""
 
 
 class MissingDependencyError(EdgekdError):

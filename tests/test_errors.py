@@ -12,6 +12,7 @@ EXIT_CODES = {
     "EdgekdError": 1,
     "InputError": 2,
     "ImageError": 2,
+    "ForkedError": 2,
     "MissingDependencyError": 3,
     "GateFailedError": 4,
     "DeviceUnreachableError": 5,

@@ -6,6 +6,7 @@ Nothing of a bundle is believed before it is checked: signature, version, paths,
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Literal
@@ -14,7 +15,7 @@ from edgekd.bundle.manifest import FileEntry, Manifest, decode_manifest
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.bundle.signature import SIGNATURE, PublicKey, load_public_key, verify_signature
 from edgekd.bundle.storage import MAX_FILES, Storage, damaged, is_plain_name, open_storage
-from edgekd.errors import ArtefactError
+from edgekd.errors import ArtefactError, InputError
 
 __all__ = ["MANIFEST", "MAX_FILE_BYTES", "SELFTEST", "Bundle", "SignatureState"]
 
@@ -79,7 +80,7 @@ class Bundle:
         """
         if public_key is not None:
             load_public_key(public_key)  # the caller's mistake is told before the bundle's
-        source = Path(source) if isinstance(source, str) else source
+        source = _place_or_bytes(source)
         label = _label(source)
         storage = open_storage(source, label)
         raw = _read_manifest(label, storage)
@@ -191,6 +192,18 @@ class Bundle:
     def _refuse_hash(self, name: str, entry: FileEntry, sha256: str) -> None:
         if sha256 != entry.sha256:
             raise damaged(self.label, f"{name} does not have the hash that the manifest says")
+
+
+def _place_or_bytes(source: object) -> Path | bytes:
+    """What a caller gave, whatever its type checker would have said."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return Path(os.fsdecode(source))
+    message = f"a bundle cannot be opened by a {type(source).__name__}"
+    raise InputError(message, "give its path, or the bytes of an .edgekd file")
 
 
 def _label(source: Path | bytes) -> str:

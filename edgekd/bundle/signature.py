@@ -92,6 +92,7 @@ def load_public_key(source: PublicKey) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+    _refuse_other_types(source)
     raw = source if isinstance(source, bytes) else _read_key(Path(source))
     label = "the public key" if isinstance(source, bytes) else f"the public key {source}"
     if len(raw) == _RAW_KEY_BYTES:
@@ -197,6 +198,13 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
     except OSError as error:
         message = f"cannot write {path}: {error.strerror}"
         raise InputError(message, "choose another place for the key") from error
+
+
+def _refuse_other_types(source: object) -> None:
+    """What a type checker would have refused, if the caller had one."""
+    if not isinstance(source, str | os.PathLike | bytes):
+        message = f"a public key cannot be read from a {type(source).__name__}"
+        raise InputError(message, "give the path of a PEM, its bytes, or the key's 32 bytes")
 
 
 def _wrong_kind(label: str) -> InputError:

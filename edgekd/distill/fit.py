@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 import warnings
@@ -99,7 +100,7 @@ def _trainer(
     checkpoints: SealedCheckpoints,
 ) -> Trainer:
     if section.threads:
-        torch.set_num_threads(section.threads)
+        torch.set_num_threads(min(section.threads, os.cpu_count() or 1))
     try:
         return Trainer(
             accelerator=section.accelerator,

@@ -19,6 +19,7 @@ from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
 from edgekd.runtime.sessions import is_backend, open_session
+from edgekd.runtime.sessions._processes import Owner
 from edgekd.runtime.sessions.base import Facts, Logits, Session
 
 __all__ = ["Classifier"]
@@ -29,7 +30,9 @@ _VECTORS_AT_OPEN = 2
 class Classifier:
     """A bundle, opened by its engine. Open one with `Classifier.open`.
 
-    Safe to share between threads; the engine itself runs one image at a time.
+    Safe to share between threads; the engine itself runs one image at a time. Not to be shared
+    between processes: a server that forks its workers opens the bundle in each of them. In a
+    process that was forked later, `predict` raises `ForkedError` and `close` does nothing.
     """
 
     def __init__(self, bundle: Bundle, session: Session, *, quality: bool = True) -> None:
@@ -37,6 +40,7 @@ class Classifier:
         self._session = session
         self._capture = bundle.manifest.capture if quality else None
         self._lock = threading.Lock()
+        self._owner = Owner(self)
 
     @classmethod
     def open(
@@ -70,7 +74,8 @@ class Classifier:
             quality: Measure each photo and ask for another one where it is no use.
 
         Raises:
-            InputError: There is nothing at `source`, or `backend` is unknown.
+            InputError: There is nothing at `source`, it or an option is of a type that cannot be
+                used, `backend` is unknown, or `threads` is out of range (see `open_session`).
             MissingDependencyError: The engine is not installed.
             DeviceUnreachableError: What was required was not obtained.
             ArtefactError: The bundle is damaged, unsigned, of an unknown version or not finished,
@@ -126,6 +131,7 @@ class Classifier:
 
     def logits(self, image: NDArray[np.uint8]) -> Logits:
         """Raw logits [K] of an image uint8 [S, S, 3] that was preprocessed already."""
+        self._owner.require()  # before the lock, which a fork may have copied while it was held
         with self._lock:
             logits: Logits = self._session.run(image[None])[0]
         return logits
@@ -137,9 +143,11 @@ class Classifier:
             image: A path, encoded bytes, a binary file object, or an RGB array uint8 [H, W, 3].
 
         Raises:
+            ForkedError: This process was forked after the bundle was opened.
             ImageError: The image cannot be read.
             MissingDependencyError: It is a DICOM file and pydicom is not installed.
         """
+        self._owner.require()
         start = time.perf_counter_ns()
         pixels = self.preprocess(image)
         ready = time.perf_counter_ns()
@@ -167,6 +175,7 @@ class Classifier:
         """
         if SELFTEST not in self.manifest.files:
             raise ArtefactError("the bundle carries no self-test vectors", "build it again")
+        self._owner.require()
         with self._bundle.stream(SELFTEST) as stream:
             vectors = Vectors.read(stream, limit=limit)
         with self._lock:
@@ -174,8 +183,9 @@ class Classifier:
 
     def close(self) -> None:
         """Give back the engine, after the image that is under way."""
-        with self._lock:
-            self._session.close()
+        if self._owner.is_here:
+            with self._lock:
+                self._session.close()
         self._bundle.close()
 
     def __enter__(self) -> Classifier:

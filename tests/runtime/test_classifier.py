@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import json
+import subprocess
+import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -13,7 +17,7 @@ from jpegs import encode, make_image
 
 from edgekd.bundle import Appearance, Bundle, CaptureRule, Decision, Limit, zip_bundle
 from edgekd.errors import ArtefactError, EdgekdError, ImageError, InputError
-from edgekd.runtime import Classifier
+from edgekd.runtime import AsyncClassifier, Classifier
 from edgekd.runtime.decision import calibrated
 from edgekd.runtime.selftest import Vectors
 
@@ -317,3 +321,71 @@ def test_accelerator_that_is_not_there_is_told_or_refused(bundle: Path) -> None:
         assert len(classifier.warnings) == 1
     error = refusal(bundle, accelerator="CUDAExecutionProvider", require=True)
     assert error.exit_code == 5
+
+
+FORKED = """
+import os, sys, threading
+import numpy as np
+from edgekd.errors import ForkedError
+from edgekd.runtime import Classifier
+
+classifier = Classifier.open(sys.argv[1], threads=2)
+photo = np.full((40, 60, 3), (255, 0, 0), np.uint8)
+held = classifier._lock if sys.argv[2] == "busy" else threading.Lock()
+with held:  # by a thread that the child does not have
+    child = os.fork()
+    if child == 0:
+        with classifier:
+            for use in (lambda: classifier.predict(photo), classifier.selftest):
+                try:
+                    use()
+                except ForkedError as error:
+                    print(error.hint, flush=True)
+        sys.exit(7)
+    ended, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 7
+print(classifier.predict(photo).label)
+"""
+
+
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_a_forked_child_is_told_to_open_its_own(bundle: Path, state: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(bundle), state]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("after the fork") == 2
+    assert done.stdout.splitlines()[-1] == "bkl"
+
+
+@pytest.mark.parametrize(
+    "source", [None, 3, True, 1.5, [], {}, object(), io.BytesIO(b"PK"), io.StringIO("x")], ids=repr
+)
+def test_what_no_bundle_can_be_opened_by(source: Any) -> None:
+    assert "cannot be opened by a" in refusal(source).message
+    with pytest.raises(InputError, match="cannot be opened by a"):
+        asyncio.run(AsyncClassifier.open(source))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"threads": 0}, {"threads": -1}, {"threads": 10_000}, {"threads": 10**30},
+        {"threads": "4"}, {"threads": 2.0}, {"threads": True},
+        {"backend": 3}, {"backend": ["onnx"]},
+        {"accelerator": 3}, {"accelerator": " "}, {"public_key": 3},
+        {"public_key": io.BytesIO(b"")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_options_that_cannot_be(bundle: Path, option: dict[str, Any]) -> None:
+    assert isinstance(refusal(bundle, **option), InputError)
+    with pytest.raises(InputError):
+        asyncio.run(AsyncClassifier.open(bundle, **option))
+
+
+def test_bytes_of_any_kind_are_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    zip_bundle(bundle, tmp_path / "b.edgekd")
+    content = (tmp_path / "b.edgekd").read_bytes()
+    for source in (content, bytearray(content), memoryview(content)):
+        with Classifier.open(source) as classifier:
+            assert classifier.classes == CLASSES

@@ -6,6 +6,7 @@ backend's, its object an `Opener`.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -70,17 +71,17 @@ def open_session(
             is also a graph that the engine's CPU delegate takes in several pieces.
 
     Raises:
-        InputError: There is no such backend, `threads` is not positive or `accelerator` is empty.
+        InputError: There is no such backend, `accelerator` is empty, or `threads` is no whole
+            number, less than 1, or more than this machine can have a use for.
         MissingDependencyError: Its engine is not installed.
         DeviceUnreachableError: `require` is set and not all that was asked for was obtained; or
             the GPU that an engine file needs does not answer.
         ArtefactError: The file is missing, cannot be parsed, or does not map
             uint8 [1, S, S, 3] to float32 [1, K].
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}", "give a positive number of threads")
-    if accelerator is not None and not accelerator.strip():
-        raise InputError("the accelerator has no name", "give cpu, gpu, npu or the engine's word")
+    _check_threads(threads)
+    _check_name("accelerator", accelerator, "give cpu, gpu, npu or the engine's word")
+    _check_name("backend", backend, "give the name of one")
     files = model if isinstance(model, ModelFiles) else ModelFiles.on_disk(Path(model))
     opener = _opener(backend)
     return opener(files, threads=threads, accelerator=accelerator, require=require)
@@ -108,6 +109,25 @@ def check_backend(name: str) -> None:
         ArtefactError: A third party's cannot be loaded, or opens nothing.
     """
     _opener(name)
+
+
+_THREADS_A_CPU, _THREADS_ANYWHERE = 4, 16
+
+
+def _check_threads(threads: object) -> None:
+    """More than some a processor only wait for one another, and thousands keep a machine busy."""
+    if threads is None:
+        return
+    most = max(_THREADS_ANYWHERE, _THREADS_A_CPU * (os.cpu_count() or 1))
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        raise InputError(f"threads is {threads!r}", "give a whole number of threads")
+    if not 1 <= threads <= most:
+        raise InputError(f"threads is {threads}", f"give from 1 to {most} on this machine")
+
+
+def _check_name(what: str, name: object, hint: str) -> None:
+    if name is not None and not (isinstance(name, str) and name.strip()):
+        raise InputError(f"the {what} has no name: it is {name!r}", hint)
 
 
 def _opener(backend: str) -> Opener:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import ArtefactError, DeviceUnreachableError, EdgekdError, InputError
+from edgekd.runtime.sessions._processes import Owner
 from edgekd.runtime.sessions.base import Facts, Image, Logits
 
 __all__ = [
@@ -70,6 +71,7 @@ class EngineSession(ABC):
         self._facts = facts
         self._shortfalls = tuple(shortfalls)
         self._open = True
+        self._owner = Owner(self)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -107,8 +109,10 @@ class EngineSession(ABC):
         Raises:
             InputError: The image has another shape or is not uint8.
             ArtefactError: The engine fails to run the file.
+            ForkedError: This process was forked from the one that opened the file.
             RuntimeError: The session is closed.
         """
+        self._owner.require()
         if not self._open:
             raise RuntimeError(f"the session of {self._name} is closed")
         if image.shape != self._input_shape or image.dtype != np.uint8:
@@ -124,9 +128,9 @@ class EngineSession(ABC):
             raise ArtefactError(message, "check the bundle with `edgekd verify`") from error
 
     def close(self) -> None:
-        """Give back what the engine holds; to close again does no harm."""
-        if self._open:
-            self._open = False
+        """Give back what the engine holds; to close again, or in a forked process, does no harm."""
+        was_open, self._open = self._open, False
+        if was_open and self._owner.is_here:
             self._release()
 
     @abstractmethod
