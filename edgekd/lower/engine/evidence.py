@@ -107,14 +107,15 @@ class Evidence:
         The same evidence gives the same bytes.
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
-        groups = {} if self.groups is None else {"groups": self.groups}
+        arrays: dict[str, Any] = {
+            "images": self.images, "student": self.student, "targets": self.targets, "terms": terms,
+        }  # fmt: skip
+        if self.groups is not None:
+            arrays["groups"] = self.groups
         with whole_file(file) as beside:
             beside.touch(mode=0o600)
             with beside.open("wb") as stream:
-                np.savez(
-                    stream, images=self.images, student=self.student, targets=self.targets,
-                    terms=terms, **groups,
-                )  # fmt: skip
+                np.savez(stream, **arrays)
             return sha256_of(beside)
 
 
