@@ -33,10 +33,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Simulations run only when asked for."""
+    """Simulations are asked for by name: ordinary tests repeat the same experiments a few times."""
     if "simulation" in config.option.markexpr:
         return
-    skip = pytest.mark.skip(reason="`make simulation` runs it (it takes minutes)")
+    skip = pytest.mark.skip(reason="`make simulation` runs it (thousands of repetitions)")
     for item in items:
         if item.get_closest_marker("simulation"):
             item.add_marker(skip)

@@ -107,15 +107,14 @@ class Evidence:
         The same evidence gives the same bytes.
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
-        arrays: dict[str, Any] = {
-            "images": self.images, "student": self.student, "targets": self.targets, "terms": terms,
-        }  # fmt: skip
-        if self.groups is not None:
-            arrays["groups"] = self.groups
+        groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
         with whole_file(file) as beside:
             beside.touch(mode=0o600)
             with beside.open("wb") as stream:
-                np.savez(stream, **arrays)
+                np.savez(
+                    stream, images=self.images, student=self.student, targets=self.targets,
+                    terms=terms, **groups,
+                )  # fmt: skip
             return sha256_of(beside)
 
 
