@@ -20,6 +20,9 @@ from edgekd.files import make_folder
 __all__ = ["only_writer"]
 
 
+_PATIENCE = 0.3  # seconds: another may only have looked whether the place is free
+
+
 class _Holder(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     host: str
@@ -41,9 +44,10 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
         from filelock import FileLock, Timeout
     except ImportError as error:
         raise MissingDependencyError("filelock", "distill", "write to a run's folder") from error
+    new = [parent for parent in place.absolute().parents if not parent.exists()]
     make_folder(place.parent)
     file = _lock_of(place.resolve())
-    lock = FileLock(file, blocking=False)
+    lock = FileLock(file, timeout=_PATIENCE)
     try:
         lock.acquire()
     except Timeout:
@@ -57,6 +61,9 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile finds it gone
         lock.release()
+        for folder in new:  # where nothing came of it
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _lock_of(place: Path) -> Path:

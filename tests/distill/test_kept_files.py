@@ -25,6 +25,7 @@ from edgekd.bench.labelled import data_of_run
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
+from edgekd.distill import pipeline
 from edgekd.distill.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
 from edgekd.locks import only_writer
@@ -396,8 +397,10 @@ def test_a_damaged_answer_of_an_interrupted_measurement_is_measured_again(
 def test_a_second_run_into_a_folder_is_told_of_the_first(
     chain: Chain, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    halve(chain.run / "teacher" / "metrics.json")
     places = {
         chain.run / "student": ("trained", chain.distill),
+        chain.run / "teacher": ("trained", chain.distill),
         chain.run / "interrupted": ("trained", chain.train),
         chain.run / "bundles" / BUNDLE: ("built", chain.build),
     }
@@ -408,6 +411,22 @@ def test_a_second_run_into_a_folder_is_told_of_the_first(
         told = capsys.readouterr().err
         assert f"{place} is being {what} already by process {os.getpid()} on" in told
         assert "Traceback" not in told
+
+
+def test_two_may_reuse_a_finished_run_at_once(
+    chain: Chain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comparisons of several seeds share a teacher; none of them holds it while it is read."""
+    look = pipeline.left_in
+
+    def look_while_another_reuses_it(out: Path, key: str) -> object:
+        with only_writer(out, "trained"):
+            pass
+        return look(out, key)
+
+    monkeypatch.setattr(pipeline, "left_in", look_while_another_reuses_it)
+    assert chain.distill() == 0
+    assert capsys.readouterr().err.count("reused") == 2
 
 
 def test_a_network_that_cannot_be_trained_is_told_before_an_image_is_decoded(
