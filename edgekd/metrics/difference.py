@@ -31,7 +31,8 @@ def paired_difference(
     """The statistic of `second` minus that of `first`, means over seeds, with a 95 % interval.
 
     Resampled are images, within their class, and with an image all decisions about it: what is
-    hard for both cancels out. What another training seed would change is not in the interval.
+    hard for both cancels out. What another training seed would change is not in the interval: that
+    of methods, rather than of files, is `edgekd.metrics.seeds.seeds_difference`.
 
     Args:
         statistic: Of confusion matrices.
