@@ -143,7 +143,8 @@ def _report(built: list[BuiltBundle], *, json: bool) -> None:
         emit_json([_summary(bundle) for bundle in built])
         return
     for bundle in built:
-        print(summary_of(bundle))
+        if bundle.passed:  # the others' errors follow, each with what to do
+            print(summary_of(bundle))
 
 
 def _precisions(text: str) -> tuple[str, ...] | None:
