@@ -225,6 +225,12 @@ class Exam:
         labels = np.array(self.source.split.dataset.labels(), dtype=np.int64)
         return labels[self.source.split.indices(self.part)]
 
+    @property
+    def groups(self) -> list[str]:
+        """Their lesions or patients."""
+        samples = self.source.split.dataset.samples
+        return [samples[index].group for index in self.source.split.indices(self.part)]
+
     @cached_property
     def student(self) -> Logits:
         """The float student's logits [N, K]."""
@@ -245,7 +251,8 @@ class Exam:
     def loss(self, validation: Logits, answers: Logits) -> dict[str, Any]:
         """What a file with these answers loses against the float student."""
         finite = bool(np.isfinite(answers).all() and np.isfinite(validation).all())
-        drops = paired_drops(self.student, answers, self.targets)
+        # Two one-sided bounds make up the 95 % interval that the table shows.
+        drops = paired_drops(self.student, answers, self.targets, groups=self.groups, level=0.975)
         temperature, error = self.calibrated_error(validation, answers) if finite else (None, None)
         return {
             "images": len(self.targets),
@@ -426,7 +433,8 @@ def _card(source: Source) -> dict[str, Any]:
 def _student(exam: Exam) -> dict[str, Any]:
     """The float student's own metrics on the exam's images, with its temperature."""
     temperature, _ = exam.calibrated_error(exam.source.logits, exam.student)
-    metrics = metrics_of(exam.student / temperature, exam.targets, exam.source.card.classes)
+    classes = exam.source.card.classes
+    metrics = metrics_of(exam.student / temperature, exam.targets, classes, groups=exam.groups)
     return {
         "part": exam.part,
         "images": len(exam.targets),

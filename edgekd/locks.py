@@ -20,6 +20,9 @@ from edgekd.files import make_folder
 __all__ = ["only_writer"]
 
 
+_PATIENCE = 0.3  # seconds: another may only have looked whether the place is free
+
+
 class _Holder(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     host: str
@@ -28,7 +31,7 @@ class _Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.contextmanager
 def only_writer(place: Path, what: str) -> Iterator[None]:
-    """Hold `place` while the block runs; the lock is a hidden file beside it.
+    """Hold `place` while the block runs, by a hidden file that goes with the block.
 
     Args:
         place: The file or folder that is about to be written.
@@ -41,10 +44,10 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
         from filelock import FileLock, Timeout
     except ImportError as error:
         raise MissingDependencyError("filelock", "distill", "write to a run's folder") from error
+    new = [parent for parent in place.absolute().parents if not parent.exists()]
     make_folder(place.parent)
-    own = place.resolve()
-    file = own.with_name(f".{own.name}.lock")
-    lock = FileLock(file, blocking=False)
+    file = _lock_of(place.resolve())
+    lock = FileLock(file, timeout=_PATIENCE)
     try:
         lock.acquire()
     except Timeout:
@@ -58,6 +61,16 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile finds it gone
         lock.release()
+        for folder in new:  # where nothing came of it
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _lock_of(place: Path) -> Path:
+    """Beside the place; inside it where it is all that may be written, as a container's volume."""
+    if os.access(place.parent, os.W_OK) or not place.is_dir():
+        return place.with_name(f".{place.name}.lock")
+    return place / ".lock"
 
 
 def _this_process() -> _Holder:

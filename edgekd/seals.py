@@ -265,19 +265,19 @@ def read_checked(file: Path) -> bytes:
     Folders of earlier versions, and models that others wrote, have none.
 
     Raises:
-        ArtefactError: The file or the seal is damaged.
+        ArtefactError: The file or the seal is damaged, or a file that was sealed is missing.
         OSError: The file cannot be read.
     """
-    content = file.read_bytes()
     known = _read_seal(file.parent)
     if known == MISSING:
-        return content
+        return file.read_bytes()
     if isinstance(known, str):
         raise ArtefactError(f"{file.parent / SEAL} {known}", _HINT)
     entry = known.files.get(file.name)
-    if entry is not None and hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise ArtefactError(f"{file} is damaged: {_size_flaw(len(content), entry)}", _HINT)
-    return content
+    flaw = None if entry is None else _entry_flaw(file, entry)
+    if flaw is not None:
+        raise ArtefactError(f"{file} {flaw}", _HINT)
+    return file.read_bytes()
 
 
 def _read_seal(folder: Path) -> Seal | str:

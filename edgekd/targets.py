@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -146,40 +146,66 @@ def _refuse_looser(name: str, value: float, own: float, *, least: bool = False) 
 
 def target_names() -> list[str]:
     """Names of all targets."""
-    return sorted(_folders())
+    return sorted(_places())
 
 
 def load_target(name: str) -> Target:
     """A target by name.
 
     Raises:
-        InputError: There is no such target, or its `target.toml` is wrong.
+        InputError: There is no such target, its `target.toml` is wrong, or a third party's is not
+            to be had.
     """
-    folders = _folders()
-    if name not in folders:
-        near = difflib.get_close_matches(name, folders, n=1)
+    known = _places()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"there is no target {name!r}", f"{hint}known: {', '.join(folders)}")
-    file = folders[name] / "target.toml"
+        raise InputError(f"there is no target {name!r}", f"{hint}known: {', '.join(known)}")
+    file = _folder(known[name]) / "target.toml"
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
         return msgspec.convert(raw, Target)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InputError(f"the target {file} is wrong: {error}", "correct it") from error
 
 
-def resolve_targets(names: str) -> list[Target]:
+def resolve_targets(names: str, broken: dict[str, InputError] | None = None) -> list[Target]:
     """The targets of a comma-separated list, or of `all`.
 
+    Args:
+        names: The list.
+        broken: Gets why a target of `all` cannot be used; without it such a target is an error.
+
     Raises:
-        InputError: One of them is unknown.
+        InputError: One of them is unknown, or cannot be used.
     """
-    wanted = target_names() if names == "all" else [part.strip() for part in names.split(",")]
-    return [load_target(name) for name in dict.fromkeys(wanted)]
+    if names != "all":
+        wanted = dict.fromkeys(part.strip() for part in names.split(","))
+        return [load_target(name) for name in wanted]
+    found = []
+    for name in target_names():
+        try:
+            found.append(load_target(name))
+        except InputError as error:
+            if broken is None:
+                raise
+            broken[name] = error
+    return found
 
 
-def _folders() -> dict[str, Path]:
-    folders = {folder.name: folder for folder in target_folders()}
-    for point in entry_points(group="edgekd.targets"):
-        folders[point.name] = Path(point.load())
-    return folders
+def _places() -> dict[str, Path | EntryPoint]:
+    """Every target's folder, or the entry point that knows it: nothing of it is imported here."""
+    places: dict[str, Path | EntryPoint] = {folder.name: folder for folder in target_folders()}
+    return places | {point.name: point for point in entry_points(group="edgekd.targets")}
+
+
+def _folder(place: Path | EntryPoint) -> Path:
+    if isinstance(place, Path):
+        return place
+    owner = f"{place.dist.name} {place.dist.version}" if place.dist else place.value
+    try:
+        return Path(place.load())
+    except Exception as error:
+        message = f"the target {place.name} of {owner} cannot be loaded: {error!r}"
+        hint = f"install another version of {owner.split()[0]}, or uninstall it"
+        raise InputError(message, hint) from error

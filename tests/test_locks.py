@@ -88,10 +88,27 @@ def test_a_place_by_another_name_is_the_same(
             pytest.fail("two hold it")
 
 
-def test_an_error_lets_go(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), only_writer(tmp_path / "run", "trained"):
+def test_a_volume_whose_surroundings_cannot_be_written_is_locked_from_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    monkeypatch.setattr("os.access", lambda place, mode: place != tmp_path)
+    with only_writer(volume, "trained"):
+        assert [file.name for file in volume.iterdir()] == [".lock"]
+        with pytest.raises(InputError, match="already"), only_writer(volume, "trained"):
+            pytest.fail("two hold it")
+    assert not list(volume.iterdir())
+
+
+def test_an_error_lets_go_and_leaves_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "new" / "too" / "run"
+    with pytest.raises(KeyboardInterrupt), only_writer(place, "trained"):
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+    with only_writer(place, "trained"):
+        place.mkdir()
+    assert list(place.parent.iterdir()) == [place]
 
 
 def test_a_lock_file_that_says_nothing(tmp_path: Path) -> None:

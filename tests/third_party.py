@@ -96,6 +96,9 @@ sleeping = third_party_backends:Sleeping
 unimportable = third_party_of_none:Backend
 unfit = third_party_backends:Path
 
+[edgekd.targets]
+torn = third_party_of_none:FOLDER
+
 [edgekd.sessions]
 sound = third_party_backends:open_file
 unimportable = third_party_of_none:open_file

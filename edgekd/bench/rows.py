@@ -19,7 +19,8 @@ from edgekd.bench.request import BenchData, check_classes
 from edgekd.bench.result import Decisions, Estimate, Row
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
-from edgekd.metrics import Metrics, softmax, wilson
+from edgekd.metrics import Metrics, share_interval, softmax
+from edgekd.metrics.resampling import Groups
 
 __all__ = ["Entry", "RunInterruptedError", "bundle_entry", "checkpoint_entry", "unanswered"]
 
@@ -136,7 +137,10 @@ def bundle_entry(
     logits = np.array([each.logits for each in seen], np.float32)
     metrics = _metrics(logits / temperature, data)
     row = msgspec.structs.replace(
-        row, metrics=metrics, runtime=dict(answers[0].facts), decisions=_decisions(seen)
+        row,
+        metrics=metrics,
+        runtime=dict(answers[0].facts),
+        decisions=_decisions(seen, data.groups),
     )
     device = None if on.kind == "local" and not at_home else on.name
     return Entry(row, logits, path, temperature, backend, device=device)
@@ -183,9 +187,9 @@ def _metrics(logits: NDArray[np.floating[Any]], data: BenchData) -> Metrics:
     return metrics_of(logits, data.labels, data.classes, ordered=data.ordered, groups=data.groups)
 
 
-def _decisions(seen: Sequence[Seen]) -> Decisions:
+def _decisions(seen: Sequence[Seen], groups: Groups) -> Decisions:
     def share(verdict: str) -> Estimate:
-        found = wilson(sum(each.decision == verdict for each in seen), len(seen))
+        found = share_interval([each.decision == verdict for each in seen], groups)
         return Estimate(**found._asdict())
 
     return Decisions(answered=share("answer"), referred=share("refer"), retaken=share("retake"))

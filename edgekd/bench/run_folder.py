@@ -119,11 +119,25 @@ def _data_beside(file: Path, result: Result) -> BenchData | None:
     for folder in file.resolve().parents:
         student = folder / "student"
         if (student / CARD).is_file():
-            try:
-                data = data_of_run(student, read_card(student))
-            except EdgekdError:  # the images are gone: the page says which pictures are missing
-                return None
-            same = (data.name, data.split, list(data.classes))
+            data = _data_below(folder)
             told = result.data
-            return data if same == (told.name, told.split, told.classes) else None
+            known = data and (data.name, data.split, list(data.classes))
+            return data if known == (told.name, told.split, told.classes) else None
+    return None
+
+
+def _data_below(run: Path) -> BenchData | None:
+    """The test part of a run, where its student says or in the run's own folder of that name.
+
+    The student may say it from where it was trained, and be looked at from elsewhere.
+    """
+    try:
+        card = read_card(run / "student")
+    except EdgekdError:  # a report needs no student
+        return None
+    for root in (None, run / Path(card.data.root).name):
+        try:
+            return data_of_run(run / "student", card, root)
+        except EdgekdError:  # the images are gone: the page says which pictures are missing
+            continue
     return None

@@ -65,7 +65,7 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
     ordered: bool = False
     image_size: int
     colour: str = "RGB"
-    resize: str = "centre-square-area-v1"
+    resize: str = "centre-square-area-v2"
     params: int | None = None
     macs: int | None = None
 

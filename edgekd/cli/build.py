@@ -91,15 +91,17 @@ def build(
         message = "--target, --model and --out are needed"
         raise InputError(message, "or --on-device BUNDLE to finish one")
     from edgekd.cli.build_table import watching
-    from edgekd.lower.build import build_all, worst_of
+    from edgekd.lower.build import BuiltBundle, build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
+    broken: dict[str, InputError] = {}
+    targets = resolve_targets(target, broken)
     with watching() as watch:
         built = build_all(
             BuildRequest(
                 model=model,
-                targets=resolve_targets(target),
+                targets=targets,
                 out=out,
                 precisions=_precisions(precision),
                 data_root=data_root,
@@ -112,13 +114,14 @@ def build(
                 watch=watch,
             )
         )
+    built += [BuiltBundle(name, name, None, None, (), why) for name, why in broken.items()]
     _report(built, json=json)
     _tell_of_evidence(built)
     worst = worst_of(built)
     if worst is not None:
-        for error in dict.fromkeys(bundle.error for bundle in built):
-            if error is not None:
-                report_error(error)
+        told = {bundle.error.message: bundle.error for bundle in built if bundle.error}
+        for error in told.values():  # what is the same for several is said once
+            report_error(error)
         raise typer.Exit(worst.exit_code)
 
 

@@ -35,10 +35,16 @@ def doctor(
     if device is not None:
         _device(device, wheelhouse, json)
         return
-    from edgekd.doctor import examine
+    from edgekd.doctor import Finding, examine
+    from edgekd.errors import InputError
     from edgekd.targets import resolve_targets
 
-    findings = examine(resolve_targets(target))
+    broken: dict[str, InputError] = {}
+    findings = examine(resolve_targets(target, broken))
+    findings += [
+        Finding(f"use the target {name}", False, False, f"{error.message}; {error.hint}", name)
+        for name, error in broken.items()
+    ]
     if json:
         emit_json([asdict(finding) for finding in findings])
     else:

@@ -114,6 +114,7 @@ def _trainer(
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the stage shares out its images itself
         )
     except Exception as error:  # Lightning raises its own kinds for hardware that is not there
         message = f"the trainer cannot use this machine as asked: {str(error).splitlines()[0]}"

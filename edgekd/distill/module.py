@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from edgekd.data.augment import augment
+from edgekd.distill.losses.precision import full_precision
 from edgekd.distill.methods import Batch, Method, Stage, Terms
 from edgekd.distill.optimisation import (
     Better,
@@ -22,8 +24,15 @@ from edgekd.distill.optimisation import (
     rate_of_epoch,
     stalled,
 )
-from edgekd.distill.processes import mean_of_each
-from edgekd.distill.samples import EpochSampler, Item, PartDataset, RunSamples
+from edgekd.distill.processes import all_rows, mean_of_each
+from edgekd.distill.samples import (
+    EpochSampler,
+    Item,
+    OnceEach,
+    PartDataset,
+    RunSamples,
+    Share,
+)
 from edgekd.distill.tasks import Task
 from edgekd.errors import InputError
 from edgekd.models import pixels_of
@@ -62,12 +71,10 @@ class StageModule(LightningModule):
         self.history: list[dict[str, float]] = []
         self._sums: dict[str, float] = defaultdict(float)
         self._steps = 0
-        self._outputs: list[tuple[Tensor, Tensor]] = []
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
         self._peaks: list[float] = []
-        method.requires_grad_(False)
-        for module in stage.trained:
-            module.requires_grad_(True)
+        stage.set_trainable(method)
 
     @property
     def better(self) -> Better:
@@ -93,18 +100,32 @@ class StageModule(LightningModule):
         labels = self.samples.labels[self.samples.split.indices("train")]
         counts = self.samples.class_counts()
         sampler = EpochSampler(
-            labels, counts, self.fit.class_sampling, self.seed, lambda: self.current_epoch
-        )
-        # A last batch of one image has no batch statistics.
-        drop_last = len(part) > self.fit.batch_size
-        return DataLoader(
-            part, batch_size=self.fit.batch_size, sampler=sampler, drop_last=drop_last
-        )
+            labels, counts, self.fit.class_sampling, self.seed, lambda: self.current_epoch,
+            self._share(),
+        )  # fmt: skip
+        size = min(self.fit.batch_size, len(sampler))
+        self._refuse_batches_of(size)
+        # A shorter last batch could be of one image, which has no batch statistics.
+        return DataLoader(part, batch_size=size, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Item]:
         """The validation part."""
         part = PartDataset(self.samples, "validation")
-        return DataLoader(part, batch_size=2 * self.fit.batch_size)
+        self._once_each = OnceEach(len(part), self._share())
+        return DataLoader(part, batch_size=2 * self.fit.batch_size, sampler=self._once_each)
+
+    def _share(self) -> Share:
+        return Share(self.trainer.global_rank, self.trainer.world_size)
+
+    def _refuse_batches_of(self, size: int) -> None:
+        if size == 0:
+            devices = self._share().processes
+            message = f"there are fewer training images than the {devices} devices"
+            raise InputError(message, "give more images, or fewer `trainer.devices`")
+        modules = (module for changed in self.stage.changed for module in changed.modules())
+        if size == 1 and any(isinstance(module, _BatchNorm) for module in modules):
+            message = f"the stage {self.stage.name} normalises by batches, and they have one image"
+            raise InputError(message, "raise `fit.batch_size`, or give more training images")
 
     # Training ------------------------------------------------------------------------------
 
@@ -143,7 +164,9 @@ class StageModule(LightningModule):
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
         (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        change = partial(augment, section=self.augmentation, generator=generator)
+        # In bfloat16 a position of an image is off by half a pixel and more.
+        wide = full_precision(augment)
+        change = partial(wide, section=self.augmentation, generator=generator)
         pixels = pixels_of(images)
         return Batch(pixels, targets, indices, self.current_epoch, change, generator)
 
@@ -156,25 +179,25 @@ class StageModule(LightningModule):
 
     def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
         """Collect the criterion's loss, or the evaluated network's outputs."""
-        images, targets, indices = batch
+        images, targets, indices = self._counted(batch, batch_index)
+        if not len(targets):
+            return
         if self.stage.criterion is None:
-            self._collect(pixels_of(images), targets)
+            self._collect(pixels_of(images), targets, indices)
             return
         sample = Batch(pixels_of(images), targets, indices, self.current_epoch)
         loss = total_of(self.stage.criterion(sample), self.stage).detach()
-        self._losses.append(
-            torch.stack((loss.double() * len(targets), targets.new_tensor(len(targets))))
-        )
+        row = torch.stack((loss.double() * len(targets), loss.new_tensor(len(targets)).double()))
+        self._losses.append(row[None])
 
-    def _collect(self, pixels: Tensor, targets: Tensor) -> None:
+    def _counted(self, batch: list[Tensor], batch_index: int) -> list[Tensor]:
+        """Without the repetitions that follow a process's own images."""
+        left = self._once_each.counted - batch_index * 2 * self.fit.batch_size
+        return [tensor[: max(left, 0)] for tensor in batch]
+
+    def _collect(self, pixels: Tensor, targets: Tensor, indices: Tensor) -> None:
         assert self.stage.evaluated is not None
-        outputs = self.stage.evaluated(pixels)
-        gathered = self.all_gather((outputs.float(), targets))
-        flat = [
-            tensor.reshape(-1, *part.shape[1:])
-            for tensor, part in zip(gathered, (outputs, targets), strict=True)
-        ]
-        self._outputs.append((flat[0].cpu(), flat[1].cpu()))
+        self._outputs.append((self.stage.evaluated(pixels).float(), targets, indices))
 
     def on_validation_epoch_end(self) -> None:
         """Log the score and the means of the terms; stop where the score has long been better."""
@@ -187,17 +210,21 @@ class StageModule(LightningModule):
             self.trainer.should_stop = True
 
     def _metric(self) -> float:
-        outputs = torch.cat([part for part, _ in self._outputs]).numpy()
-        targets = torch.cat([part for _, part in self._outputs]).numpy()
+        """The selection metric over the validation images of all processes."""
+        nothing = torch.zeros(0, dtype=torch.int64, device=self.device)
+        none = torch.zeros(0, self.task.outputs(self.samples.classes), device=self.device)
+        columns = zip((none, nothing, nothing), *self._outputs, strict=True)
+        outputs, targets, indices = (all_rows(torch.cat(column)).cpu() for column in columns)
         self._outputs.clear()
-        return self.task.selection(outputs, targets.astype(np.int64))
+        order = indices.argsort()  # of the data set, however many processes there are
+        return self.task.selection(outputs[order].numpy(), targets[order].numpy())
 
     def _mean_loss(self) -> float:
         """Mean over the validation images of all processes."""
-        own = torch.stack(self._losses).sum(dim=0)
+        none = torch.zeros(0, 2, dtype=torch.float64, device=self.device)
+        rows = all_rows(torch.cat((none, *self._losses)))
         self._losses.clear()
-        gathered: Tensor = self.all_gather(own)  # type: ignore[assignment]
-        total, count = gathered.reshape(-1, 2).sum(dim=0).tolist()
+        total, count = rows.sum(dim=0).tolist()
         return float(total / count)
 
     # Optimisation --------------------------------------------------------------------------

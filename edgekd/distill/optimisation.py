@@ -70,7 +70,7 @@ def make_optimizer(modules: Sequence[nn.Module], fit: FitSection) -> torch.optim
 
 
 def _stage_optimizer(modules: Sequence[nn.Module], fit: FitSection) -> torch.optim.Optimizer:
-    parameters = [p for module in modules for p in module.parameters()]
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": fit.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
@@ -102,7 +102,7 @@ class _Together(torch.optim.Optimizer):
         """The parts' own dictionaries, so that a rate set here holds there."""
         return [group for part in self.parts for group in part.param_groups]
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """A step of each part, after the closure if there is one."""
         loss = None
         if closure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,10 +22,11 @@ from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
 from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.distill.record import Role, Trained, write_run
-from edgekd.distill.reuse import left_in, refuse_folders, take_weights
+from edgekd.distill.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.samples import RunSamples, decode_samples, load_split
 from edgekd.distill.stages import (
     drop_damaged_stages,
+    flaws_of_stages,
     keep_stage,
     stage_file,
     take_kept_stage,
@@ -46,6 +48,7 @@ from edgekd.models import (
 from edgekd.models.subclasses import start_even
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
+from edgekd.seals import SEAL
 
 __all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
 
@@ -79,10 +82,11 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
         InputError: The recipe does not have that role, its data cannot be read, or another
             process trains into the same folder.
     """
-    with _alone(request.out):
-        samples = _samples(request, [_model_to_train(request.recipe, role)])
-        method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
-        return _train_role(request, samples, role, method, None, request.out)
+    model = _model_to_train(request.recipe, role)
+    _refuse_busy(request.out)
+    samples = _samples(request, [model])
+    method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
+    return _train_role(request, samples, role, method, None, request.out)
 
 
 def _samples(request: RunRequest, networks: Sequence[ModelSection]) -> RunSamples:
@@ -132,6 +136,17 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
+def _refuse_busy(*places: Path) -> None:
+    """Refuse places that cannot be written or are being trained into, before anyone waits.
+
+    A finished run that nobody here may write to can still be reused.
+    """
+    for out in places:
+        if not (out / SEAL).is_file() or os.access(out, os.W_OK):
+            with _alone(out):
+                pass
+
+
 def _teachers_method(samples: RunSamples) -> dict[str, Any]:
     return {"name": "subclass" if samples.subclass_of else "none"}
 
@@ -148,13 +163,14 @@ def distill(request: RunRequest) -> ModelCard:
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method)
     out = request.out / "student"
-    with _alone(out):
-        samples = distilling_samples(request, with_teacher=kind.needs_teacher)
-        _refuse_undivided(kind, samples)
-        teacher = _teacher(request, samples) if kind.needs_teacher else None
-        if teacher and kind.learns_subclasses:
-            _refuse_other_subclasses(teacher, samples)
-        return _train_role(request, samples, "student", recipe.method, teacher, out)
+    trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
+    _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
+    samples = distilling_samples(request, with_teacher=kind.needs_teacher)
+    _refuse_undivided(kind, samples)
+    teacher = _teacher(request, samples) if kind.needs_teacher else None
+    if teacher and kind.learns_subclasses:
+        _refuse_other_subclasses(teacher, samples)
+    return _train_role(request, samples, "student", recipe.method, teacher, out)
 
 
 def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
@@ -164,8 +180,7 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         request.say(f"teacher: {folder}")
     else:
         folder = request.out / "teacher"
-        with _alone(folder):
-            _train_role(request, samples, "teacher", _teachers_method(samples), None, folder)
+        _train_role(request, samples, "teacher", _teachers_method(samples), None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.classes != samples.classes:
         message = (
@@ -216,18 +231,38 @@ def _train_role(
     teacher: Checkpoint | None,
     out: Path,
 ) -> ModelCard:
-    section = _role(request.recipe, role)
+    """Take the run that is there, or make it, in a folder that no other process writes to then."""
     kind, config = resolve_method(method)
     given = _given(request.recipe, samples, teacher)
-    key = fingerprint(given, section, kind.name, config)
+    key = fingerprint(given, _role(request.recipe, role), kind.name, config)
     left = left_in(out, key)
-    wait_for_each_other()  # all have looked at the folder that one changes now
-    if leads() and (damage := drop_damaged_stages(out / STAGES)):
-        request.say(f"{role}: {damage}; removed, and made again when it is needed")
-    wait_for_each_other()
-    if left and left.card and not left.flaws:
-        request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
-        return left.card
+    if left is None or not left.whole or flaws_of_stages(out / STAGES):
+        with _alone(out):
+            wait_for_each_other()
+            left = left_in(out, key)
+            wait_for_each_other()  # all have looked at the folder that one changes now
+            if leads() and (damage := drop_damaged_stages(out / STAGES)):
+                request.say(f"{role}: {damage}; removed, and made again when it is needed")
+            wait_for_each_other()
+            if left is None or not left.whole:
+                return _make(request, samples, role, (kind, config), teacher, out, key, left)
+    request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
+    return read_card(out)
+
+
+def _make(
+    request: RunRequest,
+    samples: RunSamples,
+    role: Role,
+    method: tuple[type[Method], Any],
+    teacher: Checkpoint | None,
+    out: Path,
+    key: str,
+    left: Left | None,
+) -> ModelCard:
+    """Train what is not there, or what is said of the weights that are, and write it."""
+    section = _role(request.recipe, role)
+    kind, config = method
     if left:
         again = "made again from its weights" if left.trained else "trained again"
         request.say(f"{role}: {left.damage}; {again}")
@@ -244,6 +279,7 @@ def _train_role(
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.normalised() if teacher else None, context)
         network.to(memory_format=torch.channels_last)
+        given = _given(request.recipe, samples, teacher)
         outcome = _run_stages(request, samples, network, out, key, given)
     trained = Trained(
         recipe=request.recipe,

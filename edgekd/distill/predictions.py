@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -112,7 +113,9 @@ class Predictions:
 
     def save(self, file: Path) -> None:
         """Write them as .npz; no image and no patient is named in it."""
-        arrays = {_FACTS: np.frombuffer(msgspec.json.encode(self.facts), np.uint8)}
+        arrays: dict[str, NDArray[Any]] = {
+            _FACTS: np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
+        }
         for number, part in enumerate(self.parts):
             arrays |= {f"labels-{number}": part.labels, f"groups-{number}": part.groups}
             arrays[f"outputs-{number}"] = part.outputs

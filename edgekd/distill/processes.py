@@ -6,7 +6,14 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, distributed
 
-__all__ = ["gathered", "leads", "mean_of_each", "mean_of_processes", "wait_for_each_other"]
+__all__ = [
+    "all_rows",
+    "gathered",
+    "leads",
+    "mean_of_each",
+    "mean_of_processes",
+    "wait_for_each_other",
+]
 
 
 def _several() -> bool:
@@ -35,6 +42,15 @@ def gathered(tensor: Tensor) -> Tensor:
     parts = [torch.empty_like(tensor) for _ in range(distributed.get_world_size())]
     distributed.all_gather(parts, tensor)
     return torch.cat(parts)
+
+
+def all_rows(tensor: Tensor) -> Tensor:
+    """The rows [N, …] of all processes, each of which may give another number; no gradient."""
+    counts = gathered(torch.tensor([len(tensor)], device=tensor.device)).tolist()
+    most, shape = max(counts), tensor.shape[1:]
+    filled = torch.cat((tensor, tensor.new_zeros(most - len(tensor), *shape)))
+    parts = gathered(filled).reshape(len(counts), most, *shape)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
 def mean_of_processes(tensor: Tensor) -> Tensor:

@@ -34,6 +34,11 @@ class Left:
     flaws: dict[str, str]
 
     @property
+    def whole(self) -> bool:
+        """Whether it can be taken as it is."""
+        return self.card is not None and not self.flaws
+
+    @property
     def trained(self) -> bool:
         """Whether its training is whole, so that only what is said of it has to be made again."""
         return self.card is not None and self.flaws.keys().isdisjoint({WEIGHTS, HISTORY})

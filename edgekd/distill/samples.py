@@ -22,8 +22,10 @@ from edgekd.recipe import Recipe
 
 __all__ = [
     "EpochSampler",
+    "OnceEach",
     "PartDataset",
     "RunSamples",
+    "Share",
     "decode_samples",
     "load_samples",
     "load_split",
@@ -144,10 +146,20 @@ class PartDataset(TorchDataset[Item]):
         return image, int(self._samples.labels[index]), index
 
 
+@dataclass(frozen=True)
+class Share:
+    """What of a part one of several processes sees: every `processes`-th image, from its own on."""
+
+    rank: int = 0
+    processes: int = 1
+
+
 class EpochSampler(Sampler[int]):
     """The order of an epoch, a function of seed and epoch alone.
 
-    A run that was interrupted draws the same images as one that was not, without any state.
+    A run that was interrupted draws the same images as one that was not, without any state. Several
+    processes see parts of one order, equally many images each: the few at its end that do not go
+    round are left out of the epoch.
 
     Args:
         labels: Label of each position of the part.
@@ -155,6 +167,7 @@ class EpochSampler(Sampler[int]):
         sampling: Each image once, or as many draws with rare classes more often.
         seed: Of the run.
         epoch: Gives the current epoch.
+        share: That of this process.
     """
 
     def __init__(
@@ -164,21 +177,54 @@ class EpochSampler(Sampler[int]):
         sampling: Balance,
         seed: int,
         epoch: Callable[[], int],
+        share: Share = Share(),
     ) -> None:
         self._weights = class_weights(counts, sampling).double()[torch.from_numpy(labels)]
         self._even = sampling == "none"
         self._seed = seed
         self._epoch = epoch
+        self._share = share
 
     def __len__(self) -> int:
-        """Number of draws."""
-        return len(self._weights)
+        """Number of draws of this process."""
+        return len(self._weights) // self._share.processes
 
     def __iter__(self) -> Iterator[int]:
         """The positions of the current epoch."""
         generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch())
+        total = len(self._weights)
         if self._even:
-            order = torch.randperm(len(self), generator=generator)
+            order = torch.randperm(total, generator=generator)
         else:
-            order = torch.multinomial(self._weights, len(self), True, generator=generator)
-        return iter(order.tolist())
+            order = torch.multinomial(self._weights, total, True, generator=generator)
+        return iter(order[self._share.rank :: self._share.processes][: len(self)].tolist())
+
+
+class OnceEach(Sampler[int]):
+    """The positions of a part in their order, each in one process.
+
+    Processes take equally many steps, since they wait for each other in each: where one has fewer
+    images, repetitions follow at its end, which are not to be counted.
+
+    Args:
+        size: Images of the part.
+        share: That of this process.
+    """
+
+    def __init__(self, size: int, share: Share = Share()) -> None:
+        self._own = range(share.rank, size, share.processes)
+        self._length = -(-size // share.processes)
+
+    @property
+    def counted(self) -> int:
+        """Number of images that are this process's own: the first ones."""
+        return len(self._own)
+
+    def __len__(self) -> int:
+        """Number of positions, in every process the same."""
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        """The positions."""
+        repetitions = [0] * (self._length - len(self._own))
+        return iter([*self._own, *repetitions])

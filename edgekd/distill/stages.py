@@ -19,7 +19,14 @@ from edgekd.distill.module import trained_state
 from edgekd.files import whole_file, write_whole
 from edgekd.seals import SEAL, clear_place, flaws_of, seal_files, unseal_files
 
-__all__ = ["drop_damaged_stages", "history_csv", "keep_stage", "take_kept_stage"]
+__all__ = [
+    "drop_damaged_stages",
+    "flaws_of_stages",
+    "history_csv",
+    "keep_stage",
+    "stage_file",
+    "take_kept_stage",
+]
 
 
 def keep_stage(folder: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome) -> None:
@@ -63,15 +70,18 @@ def take_kept_stage(folder: Path, method: Method, stage: Stage, key: str) -> Sta
     return msgspec.json.decode(about["outcome"], type=StageOutcome)
 
 
+def flaws_of_stages(folder: Path) -> dict[str, str]:
+    """What is wrong with the kept stages of a run, by file; also empty where none are kept."""
+    return flaws_of(folder) if folder.is_dir() else {}
+
+
 def drop_damaged_stages(folder: Path) -> str:
     """Remove the stages that are not what was written: they are made again when they are needed.
 
     Returns:
         What was damaged, in words; "" where nothing was.
     """
-    if not folder.is_dir():
-        return ""
-    flaws = flaws_of(folder)
+    flaws = flaws_of_stages(folder)
     if SEAL in flaws:
         clear_place(folder)
     elif flaws:

@@ -13,7 +13,7 @@ import msgspec
 
 from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip_bundle
 from edgekd.data import cache_folder
-from edgekd.errors import EdgekdError, GateFailedError
+from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import make_folder, scratch_folder
 from edgekd.locks import only_writer
 from edgekd.lower.backends import get_backend
@@ -26,11 +26,12 @@ from edgekd.lower.evidence.describe import Story, describe
 from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.harm import layer_harm
-from edgekd.lower.plan import BuildRequest, Plan, plans_of
+from edgekd.lower.plan import BuildRequest, Plan, plans_of, refuse_idle_rescue
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
 from edgekd.lower.watch import Watch
+from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
 
@@ -98,12 +99,19 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
 
     Raises:
         InputError: The checkpoint or its images are not there, the place cannot be written to,
-            another process builds one of the bundles, or see `plans_of`.
+            another process builds one of the bundles, or a rescue is asked for that no bundle has a
+            rung for.
     """
     source = load_source(request.model, request.data_root)
     request, broken = _loadable(request)
     calibration = _calibration(request, source)
-    plans = plans_of(request, source, calibration)
+    plans = []
+    for target in request.targets:
+        try:
+            plans += plans_of(replace(request, targets=[target]), source, calibration)
+        except InputError as error:
+            broken.append(_not_built(request, target, error))
+    refuse_idle_rescue(request, plans)
     built = {plan.path: _kept(plan, request.watch) for plan in plans}
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
@@ -126,10 +134,16 @@ def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
         try:
             get_backend(target.backend)
         except EdgekdError as error:
-            broken.append(BuiltBundle(target.name, target.name, None, None, (), error))
+            broken.append(_not_built(request, target, error))
         else:
             targets.append(target)
     return replace(request, targets=targets), broken
+
+
+def _not_built(request: BuildRequest, target: Target, error: EdgekdError) -> BuiltBundle:
+    """There is no bundle of a target, which is told before the others are built."""
+    request.watch.line(f"{target.name}: not built: {error.message}")
+    return BuiltBundle(target.name, target.name, None, None, (), error)
 
 
 def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None:

@@ -18,7 +18,7 @@ from edgekd.lower.watch import Lines, Watch
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
-__all__ = ["BuildRequest", "Plan", "plans_of"]
+__all__ = ["BuildRequest", "Plan", "plans_of", "refuse_idle_rescue"]
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def plans_of(
     """The bundles that were asked for.
 
     Raises:
-        InputError: A precision that a target lacks, a limit that would be loosened or dropped, a
-            model without a critical class where none was said to be right, or a rescue that no
-            bundle has a rung for.
+        InputError: A precision that a target lacks, a limit that would be loosened or dropped, or
+            a model without a critical class where none was said to be right.
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
@@ -118,12 +117,15 @@ def plans_of(
             tools = (_checkers(own), providers_of(own.backend))
             key = fingerprint(made_from, own, ladder, tools)
             plans.append(Plan(own, ladder, path, key))
-    _refuse_idle_rescue(request, plans)
     return plans
 
 
-def _refuse_idle_rescue(request: BuildRequest, plans: Sequence[Plan]) -> None:
-    """Say before minutes of training that no bundle would be judged with it."""
+def refuse_idle_rescue(request: BuildRequest, plans: Sequence[Plan]) -> None:
+    """Say before minutes of training that no bundle would be judged with it.
+
+    Raises:
+        InputError: A rescue is asked for, and no plan has a rung for it.
+    """
     if request.rescue and plans and not any(RESCUED in plan.ladder for plan in plans):
         tried = ", ".join(dict.fromkeys(name for plan in plans for name in plan.ladder))
         message = f"--rescue trains the student for {RESCUED}, and this build tries {tried} alone"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.metrics.classification import Floats, Integers
-from edgekd.metrics.intervals import RESAMPLES, Interval, _counts, _enough, _percentiles
-from edgekd.metrics.resampling import Groups
+from edgekd.metrics.intervals import RESAMPLES, Interval, _percentiles
+from edgekd.metrics.resampling import Groups, counts, enough
 
 __all__ = ["paired_difference"]
 
@@ -31,7 +31,8 @@ def paired_difference(
     """The statistic of `second` minus that of `first`, means over seeds, with a 95 % interval.
 
     Resampled are images, within their class, and with an image all decisions about it: what is
-    hard for both cancels out. What another training seed would change is not in the interval.
+    hard for both cancels out. What another training seed would change is not in the interval: that
+    of methods, rather than of files, is `edgekd.metrics.seeds.seeds_difference`.
 
     Args:
         statistic: Of confusion matrices.
@@ -56,9 +57,9 @@ def paired_difference(
     value = float(gain(np.ones((1, targets.size)))[0])
     if not np.isfinite(value):
         return Interval(None)
-    if not _enough(targets, groups):
+    if not enough(targets, groups):
         return Interval(value)
-    blocks = _counts(targets, resamples, seed, groups)
+    blocks = counts(targets, resamples, seed, groups)
     return _percentiles(value, np.concatenate([*map(gain, blocks)]))
 
 

@@ -31,9 +31,7 @@ from edgekd.metrics.classification import (
     softmax,
     top_class,
 )
-from edgekd.metrics.resampling import Groups, group_codes
-from edgekd.metrics.resampling import counts as _counts
-from edgekd.metrics.resampling import enough as _enough
+from edgekd.metrics.resampling import Groups, counts, enough, group_codes
 
 __all__ = [
     "RESAMPLES",
@@ -158,9 +156,9 @@ def bootstrap_intervals(
         expected_calibration_error(scores, labels),
         quadratic_kappa(scores, labels),
     )
-    if not _enough(labels, groups):
+    if not enough(labels, groups):
         return BootstrapIntervals(*(Interval(value) for value in values))
-    samples = _resampled_metrics(scores, labels, _counts(labels, resamples, seed, groups))
+    samples = _resampled_metrics(scores, labels, counts(labels, resamples, seed, groups))
     pairs = zip(values, samples, strict=True)
     recall, f1, auroc, ece, kappa = (_percentiles(value, sample) for value, sample in pairs)
     return BootstrapIntervals(recall, f1, auroc, _shifted(ece, samples[3]), kappa)
@@ -191,14 +189,14 @@ def recall_difference(
     # Each class weighs the same: an image weighs one over the images of its class.
     weighted = gains / (support[inverse] * classes.size)
     value = float(weighted.sum())
-    if not _enough(labels, groups):
+    if not enough(labels, groups):
         return Interval(value)
     # The classes' own sizes in each sample: groups are of several.
     one_hot = labels[:, None] == np.unique(labels)
     sample = np.concatenate(
         [
             ((block @ (gains[:, None] * one_hot)) / (block @ one_hot)).mean(axis=1)
-            for block in _counts(labels, resamples, seed, groups)
+            for block in counts(labels, resamples, seed, groups)
         ]
     )
     return _percentiles(value, sample)

@@ -187,7 +187,8 @@ def _bounded(
     """The value with bounds from what each group lost, net."""
     changes = (was.astype(np.float64) - now) * weights
     _, unit = np.unique(codes, return_inverse=True)
-    low, high = loss_bounds(
-        np.bincount(unit, weights=changes), np.bincount(unit, weights=weights), level
+    losses, shares = (
+        np.asarray(np.bincount(unit, weights=of), np.float64) for of in (changes, weights)
     )
+    low, high = loss_bounds(losses, shares, level)
     return Estimate(value=value, low=min(low, value), high=max(high, value))

@@ -109,8 +109,8 @@ class _Method(NamedTuple):
         cls, statistic: Statistic, decided: Integers, targets: Integers, classes: int
     ) -> _Method:
         cells = targets * classes + decided
-        confusions = np.stack([np.bincount(each, minlength=classes**2) for each in cells])
-        confusions = confusions.reshape(-1, classes, classes).astype(np.float64)
+        counts = np.stack([np.bincount(each, minlength=classes**2) for each in cells])
+        confusions: Floats = counts.reshape(-1, classes, classes).astype(np.float64)
         scores = np.asarray(statistic(confusions))
         slopes = np.empty_like(confusions)
         for row in range(classes):  # all at once would be K⁴ numbers

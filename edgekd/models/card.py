@@ -192,10 +192,11 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         ArtefactError: It is not the one that the checkpoint was trained with.
     """
     file = folder / SPLIT
-    if not file.is_file():
+    try:
+        read_checked(file)
+    except OSError as error:
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
-        raise InputError(message, "copy the checkpoint's whole folder")
-    read_checked(file)
+        raise InputError(message, "copy the checkpoint's whole folder") from error
     found = read_split(file, root or Path(card.data.root), name=card.data.name,
                        classes=card.classes)  # fmt: skip
     if found.sha256() != card.data.sha256:

@@ -55,7 +55,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ArtefactError(f"{weights} is missing", "copy the checkpoint's whole folder")
-    if sha256_of(weights) != card.weights_sha256:
+    if _sha256_of(weights) != card.weights_sha256:
         message = f"{weights} does not have the hash that {CARD} says"
         raise ArtefactError(message, "copy the checkpoint again, or train again")
     try:
@@ -69,6 +69,14 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         message = f"{weights} does not fit {card.arch}: {str(error).splitlines()[0]}"
         raise ArtefactError(message, "copy the checkpoint again, or train again") from error
     return Checkpoint(folder, network.eval(), card, weights.stat().st_size)
+
+
+def _sha256_of(weights: Path) -> str:
+    try:
+        return sha256_of(weights)
+    except OSError as error:
+        message = f"{weights} cannot be read: {error.strerror}"
+        raise ArtefactError(message, "check its permissions, or copy it again") from error
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:

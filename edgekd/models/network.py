@@ -119,7 +119,7 @@ def _file_weights(path: Path) -> dict[str, Tensor]:
         message = f"there are no pretrained weights at {path}"
         hint = "`pretrained` is none, package, hub, or the path of a .safetensors file"
         raise InputError(message, hint) from None
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         message = f"the pretrained weights {path} cannot be read: {error}"
         raise InputError(message, "copy the file again") from error
 

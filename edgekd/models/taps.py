@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edgekd.errors import InputError
 from edgekd.models.normalised import NormalisedNetwork
 
-__all__ = ["Tapped", "probe", "tapped"]
+__all__ = ["Tapped", "behind_map", "probe", "tapped"]
 
 _HALVES = ("forward_features", "forward_head", "get_classifier")
 
@@ -67,10 +67,30 @@ def tapped(network: nn.Module, images: Tensor) -> Tapped:
 
 def probe(network: nn.Module, image_size: int) -> Tapped:
     """The taps of one black image, for their shapes; the network is left as it was."""
+    with torch.no_grad():
+        return _probe(network, image_size)
+
+
+def behind_map(network: nn.Module, image_size: int) -> tuple[nn.Parameter, ...]:
+    """The parameters that the last map does not depend on: the classifier's, and whatever some
+    networks have between map and pooled vector.
+    """
+    parameters = list(network.parameters())
+    trainable = [parameter.requires_grad for parameter in parameters]
+    network.requires_grad_(True)
+    with torch.enable_grad():
+        total = _probe(network, image_size).features.sum()
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    for parameter, before in zip(parameters, trainable, strict=True):
+        parameter.requires_grad_(before)
+    pairs = zip(parameters, gradients, strict=True)
+    return tuple(parameter for parameter, gradient in pairs if gradient is None)
+
+
+def _probe(network: nn.Module, image_size: int) -> Tapped:
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    with torch.no_grad():
-        found = tapped(network, torch.zeros(1, 3, image_size, image_size))
+    found = tapped(network, torch.zeros(1, 3, image_size, image_size))
     for module, training in modes.items():
         module.training = training
     return found

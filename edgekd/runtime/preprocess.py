@@ -1,8 +1,12 @@
 """The one preprocessing rule, for training, evaluation and every device.
 
-`centre-square-area-v1`: decode (JPEG at the smallest DCT scale that leaves at least 2·S pixels
-on the shorter side; EXIF orientation applied), centre square crop, area resize to S by S, RGB
-uint8. Scaling to numbers is inside the deploy graph. What training sees is what a device computes.
+`centre-square-area-v2`: decode (JPEG at the smallest DCT scale that leaves at least 2·S pixels
+on the shorter side; EXIF orientation applied), centre square crop (where the margin is odd, its
+smaller half comes first), area resize to S by S, RGB uint8, brought to sRGB by the matrix and the
+curves of a colour profile that says otherwise. Scaling to numbers is inside the deploy graph. What
+training sees is what a device computes.
+
+(v1 took the colours of every profile for sRGB.)
 
 Which files are read, and how the others are refused, is `edgekd.runtime.images`.
 """
@@ -13,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images.decoding import decode_bgr
+from edgekd.runtime.images.decoding import decode
 from edgekd.runtime.images.header import MAX_BYTES, MAX_PIXELS, Unreadable
 from edgekd.runtime.images.sources import ImageSource, checked_array, read_source
 
@@ -27,7 +31,7 @@ __all__ = [
     "square",
 ]
 
-RULE = "centre-square-area-v1"
+RULE = "centre-square-area-v2"
 """Name of the rule; it stands in checkpoints and manifests and changes when the rule does."""
 
 
@@ -50,10 +54,10 @@ def load_image(source: ImageSource, size: int) -> NDArray[np.uint8]:
         return square(checked_array(source), size)
     data, name = read_source(source)
     try:
-        bgr = decode_bgr(data, size)
+        picture = decode(data, size)
     except Unreadable as verdict:
         raise verdict.told(name) from None
-    return _to_rgb(square(bgr, size))  # channels are swapped last, where the image is small
+    return picture.rgb(square(picture.bgr, size))  # colours come last, where the image is small
 
 
 def decode_image(data: bytes, size: int, *, name: str = "the image") -> NDArray[np.uint8]:
@@ -64,9 +68,10 @@ def decode_image(data: bytes, size: int, *, name: str = "the image") -> NDArray[
         ImageError: See `load_image`; `name` is used in the message.
     """
     try:
-        return _to_rgb(decode_bgr(data, size))
+        picture = decode(data, size)
     except Unreadable as verdict:
         raise verdict.told(name) from None
+    return picture.rgb(picture.bgr)
 
 
 def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -78,7 +83,3 @@ def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     if side == size:
         return np.ascontiguousarray(crop)
     return np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _to_rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

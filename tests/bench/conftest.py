@@ -107,7 +107,7 @@ def make_checkpoint(tmp_path_factory):
             image_size=SIZE,
             mean=(0.5,) * 3,
             std=(0.5,) * 3,
-            resize="centre-square-area-v1",
+            resize="centre-square-area-v2",
             params=400_000,
             macs=1_000_000,
             pretrained="none",

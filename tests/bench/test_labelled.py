@@ -7,15 +7,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from cards import CLASSES as CARD_CLASSES
+from cards import make_card
 from results import CLASSES
 
 from edgekd.bench.accuracy import compare
-from edgekd.bench.labelled import data_of_csv
+from edgekd.bench.labelled import data_of_csv, data_of_run
 from edgekd.bench.report import words
 from edgekd.bench.request import data_facts
 from edgekd.bench.result import DataFacts
 from edgekd.bench.rows import _metrics
+from edgekd.data import Split
+from edgekd.data.dataset import Sample, dataset_of
+from edgekd.data.split import write_split
 from edgekd.errors import InputError
+from edgekd.models.card import SPLIT
 
 
 @pytest.fixture
@@ -88,3 +94,18 @@ def test_the_difference_to_the_teacher_knows_patients_too() -> None:
 def test_a_report_says_what_is_independent(groups: int | None, said: str) -> None:
     facts = DataFacts(name="a", split="test", n=100, sha256="0", groups=groups)
     assert words.over_groups(facts) == said
+
+
+def test_the_test_part_of_a_run_brings_its_lesions(table: Path, tmp_path: Path) -> None:
+    samples = [
+        Sample(f"{number}.png", CARD_CLASSES[number % 3], f"L{number // 2}") for number in range(12)
+    ]
+    dataset = dataset_of("tiny", table.parent, samples, classes=CARD_CLASSES)
+    parts = ("train",) * 4 + ("test",) * 8
+    student = tmp_path / "student"
+    student.mkdir()
+    (student / SPLIT).write_text(write_split(Split(dataset, parts)))
+    data = data_of_run(student, make_card(), table.parent)
+    assert data.groups is not None
+    assert [*data.groups] == [f"L{number // 2}" for number in range(4, 12)]
+    assert data_facts(data).groups == 4

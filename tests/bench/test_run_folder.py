@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -112,11 +113,19 @@ def test_report_finds_the_images_of_the_run_that_a_result_stands_in(
 ) -> None:
     from edgekd.cli import main
 
-    data = write_images(tmp_path / "photos", "a.jpg", "b.jpg")
+    data = write_images(tmp_path / "run" / "photos", "a.jpg", "b.jpg")
     (tmp_path / "run" / "student").mkdir(parents=True)
     (tmp_path / "run" / "student" / "model.json").touch()
-    monkeypatch.setattr("edgekd.bench.run_folder.read_card", lambda folder: None)
-    monkeypatch.setattr("edgekd.bench.run_folder.data_of_run", lambda folder, card: data)
+    card = SimpleNamespace(data=SimpleNamespace(root="runs/demo/photos"))
+
+    def data_of_run(student: Path, card: Any, root: Path | None) -> BenchData:
+        """The images lie in the run, and the student was trained from another folder."""
+        if root != tmp_path / "run" / "photos":
+            raise InputError("the images are not there any more")
+        return data
+
+    monkeypatch.setattr("edgekd.bench.run_folder.read_card", lambda folder: card)
+    monkeypatch.setattr("edgekd.bench.run_folder.data_of_run", data_of_run)
     result = full_result(("a.jpg", "b.jpg"))
     facts = msgspec.structs.replace(result.data, name="tiny", split="test", classes=list(CLASSES))
     result = msgspec.structs.replace(result, data=facts)

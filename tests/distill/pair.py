@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,28 @@ from torch import Tensor, nn
 from edgekd.distill.methods import Batch, Method
 
 PROCESSES = 2
+
+
+@dataclass
+class Outcome:
+    """What a process has come to.
+
+    Attributes:
+        error: The traceback of what went wrong.
+        histories: Of the stages.
+        unreached: Parameters that a stage was to train and that got no gradient.
+        judged: Validation images by which this process judged each stage, over all epochs.
+        scores: Of each epoch that a metric judged: of all processes together, and of this process
+            alone with all of the images.
+        state: Of the method after its last stage.
+    """
+
+    error: str
+    histories: dict[str, list[dict[str, float]]]
+    unreached: set[str]
+    judged: dict[str, int]
+    scores: list[tuple[float, float]]
+    state: dict[str, Tensor]
 
 
 class Objective(nn.Module):
@@ -31,16 +54,19 @@ class Objective(nn.Module):
         return torch.stack(list(self.objective(sample).values())).sum()
 
 
-def trained_in_pair(script: str, folder: Path) -> list[dict[str, Tensor]]:
+def trained_in_pair(script: str, folder: Path) -> list[Any]:
     """What each process of a script whose main is `take_part` has come to."""
     store = folder / "store"
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
     runs = [
-        subprocess.Popen([sys.executable, script, str(rank), str(store)], env=environment)
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(store)],
+            env={**environment, "LOCAL_RANK": str(rank)},  # so that Lightning starts none
+        )
         for rank in range(PROCESSES)
     ]
     assert [run.wait(timeout=300) for run in runs] == [0] * PROCESSES
-    return [torch.load(f"{store}.{rank}") for rank in range(PROCESSES)]
+    return [torch.load(f"{store}.{rank}", weights_only=False) for rank in range(PROCESSES)]
 
 
 def take_part(train: Callable[[int, int], Any]) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
@@ -24,23 +25,31 @@ from edgekd.recipe import Recipe
 Make = Callable[..., Recipe]
 
 
-def recipes(make: Make) -> list[Recipe]:
+def recipes(make: Make, **sections: Any) -> list[Recipe]:
     return [
-        make(name="soft", method={"name": "kd"}),
-        make(name="hints", method={"name": "fitnet"}),
+        make(name="soft", method={"name": "kd"}, **sections),
+        make(name="hints", method={"name": "fitnet"}, **sections),
     ]
 
 
-def run(make: Make, out: Path, seeds: list[int]) -> tuple[Comparison, list[str]]:
+def run(make: Make, out: Path, seeds: list[int], **sections: Any) -> tuple[Comparison, list[str]]:
     lines: list[str] = []
-    return compare(CompareRequest(recipes(make), seeds, out, lines.append)), lines
+    return compare(CompareRequest(recipes(make, **sections), seeds, out, lines.append)), lines
+
+
+def eager(make: Make) -> dict[str, Any]:
+    """A student that learns enough for methods to differ: else 0 would be held against 0."""
+    student = make().student
+    fit = msgspec.structs.replace(student.fit, epochs=4, learning_rate=0.03)
+    return {"student": msgspec.to_builtins(msgspec.structs.replace(student, fit=fit))}
 
 
 def test_the_table_has_every_method_and_the_undistilled_student(
     recipe: Make, tmp_path: Path
 ) -> None:
-    found, _ = run(recipe, tmp_path, [0, 1])
+    found, _ = run(recipe, tmp_path, [0, 1], **eager(recipe))
     assert [row.name for row in found.rows] == ["none", "soft", "hints"]
+    assert len({row.metrics["balanced_accuracy"].mean for row in found.rows}) > 1
     assert found.rows[0].versus_undistilled is None
     for row in found.rows[1:]:
         assert row.seeds == (0, 1)
@@ -208,10 +217,12 @@ def test_a_recipe_without_distillation_is_the_undistilled_one(recipe: Make, tmp_
 
 
 def test_grades_have_a_column_of_kappa(recipe: Make, graded: object, tmp_path: Path) -> None:
-    found = compare(CompareRequest([recipe(name="soft", data=graded)], [0], tmp_path / "out"))
+    soft_recipe = recipe(name="soft", data=graded, **eager(recipe))
+    found = compare(CompareRequest([soft_recipe], [0], tmp_path / "out"))
     none, soft = found.rows
     assert none.kappa_versus_undistilled is None
     difference = soft.metrics["quadratic_kappa"].mean - none.metrics["quadratic_kappa"].mean
+    assert difference != 0
     assert soft.kappa_versus_undistilled is not None
     assert soft.kappa_versus_undistilled.value == pytest.approx(difference)
     head, *lines = [line for line in markdown(found).splitlines() if line.startswith("|")]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import cycle
@@ -23,6 +25,7 @@ from edgekd.bench.labelled import data_of_run
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
+from edgekd.distill import pipeline
 from edgekd.distill.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
 from edgekd.locks import only_writer
@@ -275,7 +278,7 @@ def test_verbs_that_read_a_run_refuse_a_damaged_one(
     for verb in own.get(name, {"eval", "build"}):
         with pytest.raises(EdgekdError) as caught:
             readers[verb]()
-        assert caught.value.exit_code == 6 or (damage is replace_by_folder)
+        assert caught.value.exit_code == 6 or (damage is replace_by_folder and name == "model.json")
         assert name in caught.value.message
 
 
@@ -394,8 +397,10 @@ def test_a_damaged_answer_of_an_interrupted_measurement_is_measured_again(
 def test_a_second_run_into_a_folder_is_told_of_the_first(
     chain: Chain, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    halve(chain.run / "teacher" / "metrics.json")
     places = {
         chain.run / "student": ("trained", chain.distill),
+        chain.run / "teacher": ("trained", chain.distill),
         chain.run / "interrupted": ("trained", chain.train),
         chain.run / "bundles" / BUNDLE: ("built", chain.build),
     }
@@ -406,6 +411,22 @@ def test_a_second_run_into_a_folder_is_told_of_the_first(
         told = capsys.readouterr().err
         assert f"{place} is being {what} already by process {os.getpid()} on" in told
         assert "Traceback" not in told
+
+
+def test_two_may_reuse_a_finished_run_at_once(
+    chain: Chain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comparisons of several seeds share a teacher; none of them holds it while it is read."""
+    look = pipeline.left_in
+
+    def look_while_another_reuses_it(out: Path, key: str) -> object:
+        with only_writer(out, "trained"):
+            pass
+        return look(out, key)
+
+    monkeypatch.setattr(pipeline, "left_in", look_while_another_reuses_it)
+    assert chain.distill() == 0
+    assert capsys.readouterr().err.count("reused") == 2
 
 
 def test_a_network_that_cannot_be_trained_is_told_before_an_image_is_decoded(
@@ -422,6 +443,54 @@ def test_a_network_that_cannot_be_trained_is_told_before_an_image_is_decoded(
         assert "Traceback" not in told
     assert not (tmp_path / "empty").exists()
     assert not (tmp_path / "new" / "student").exists()
+
+
+def test_a_finished_run_that_nobody_here_may_write_to_is_reused(
+    chain: Chain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    with only_writer(chain.run / "student", "trained"):  # what it could not hold
+        assert chain.distill() == 0
+    assert capsys.readouterr().err.count("reused") == 2
+
+
+def test_a_run_that_was_copied_in_part_is_made_whole(
+    chain: Chain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However far the copy came: file by file, in the order of their names."""
+    student = chain.run / "student"
+    names = sorted(file.name for file in student.iterdir() if file.is_file())
+    weights = (student / "model.safetensors").read_bytes()
+    for name in reversed(names):
+        (student / name).unlink()
+        assert chain.distill() == 0
+        assert f"{name} is missing" in capsys.readouterr().err
+        assert all((student / each).is_file() for each in names)
+        assert (student / "model.safetensors").read_bytes() == weights
+    for name in names:
+        (student / name).unlink()
+    assert chain.distill() == 0
+    assert "missing" not in capsys.readouterr().err  # there is nothing that anyone could miss
+    assert (student / "model.safetensors").read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_two_processes_of_one_run_make_it_whole_again_together(chain: Chain) -> None:
+    """The lock is held for both, and what was damaged is told once."""
+    halve(chain.run / "teacher" / "model.safetensors")
+    halve(chain.run / "student" / SEAL)
+    halve(chain.run / "student" / "stages" / "teacher_head.csv")
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekd", "distill", str(chain.home / "recipe.yaml"),
+         "--out", str(chain.run), "--set", "trainer.devices=2"],
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("trained again") == 2
+    assert done.stderr.count("removed, and made again when it is needed") == 1
+    assert all(flaw(file, chain.home) is None for file in chain.kept())
+    assert not list(chain.run.glob(".*.lock"))
 
 
 def test_files_of_another_run_do_not_pass(chain: Chain, capsys: pytest.CaptureFixture[str]) -> None:

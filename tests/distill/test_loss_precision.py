@@ -25,9 +25,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from edgekd.distill import losses
 from edgekd.distill.losses import wang2023
 from edgekd.distill.methods import Method, Stage, method_names, resolve_method
-from edgekd.distill.module import total_of
+from edgekd.distill.module import StageModule, total_of
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
+from edgekd.recipe import AugmentSection, FitSection
 
 HALVES = pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
 LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
@@ -178,6 +179,21 @@ def test_a_term_in_half_precision_is_refused():
     terms = {"ce": torch.tensor(1.0), "mine": torch.tensor(1.0, dtype=torch.bfloat16)}
     with pytest.raises(InputError, match="term mine of the stage student is bfloat16"):
         total_of(terms, stage)
+
+
+@HALVES
+@pytest.mark.parametrize("changes", [{"zoom": 0.2}, {"policy": "dermoscopy"}], ids=["zoom", "blur"])
+def test_images_are_changed_in_float32(changes, half):
+    made = close_pair("none", {})
+    section = AugmentSection(**changes)
+    module = StageModule(made, made.stages()[0], None, None, FitSection(), section, 0)
+    images = torch.randint(0, 256, (8, 32, 32, 3), dtype=torch.uint8)
+    drawn = [images, torch.zeros(8, dtype=torch.int64), torch.arange(8)]
+    wanted = module._drawn(drawn, 0).pixels
+    with autocast(half), NoProducts():
+        found = module._drawn(drawn, 0).pixels
+    assert not wanted.equal(images.permute(0, 3, 1, 2) / 255)
+    assert found.equal(wanted)
 
 
 # Every loss, as a GPU's autocast would have it --------------------------------------------------

@@ -70,15 +70,17 @@ def batch(epoch: int = 0, size: int = 6, seed: int = 0) -> Batch:
 def test_every_stage_moves_what_it_trains_and_nothing_else(name):
     made = method(name)
     for stage in made.stages():
-        made.requires_grad_(False)
+        stage.set_trainable(made)
         for module in stage.trained:
-            module.requires_grad_(True).train()
+            module.train()
         before = copy.deepcopy(made.teacher.state_dict()) if made.teacher else {}
         terms = stage.objective(batch())
         torch.stack(list(terms.values())).sum().backward()
         assert all(term.isfinite() and term.ndim == 0 for term in terms.values())
         for module in stage.trained:
             assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+        # Several processes would wait for ever for the gradient of a parameter without one.
+        assert all(p.grad is not None for p in made.parameters() if p.requires_grad)
         after = made.teacher.state_dict() if made.teacher else {}
         assert all(tensor.equal(before[key]) for key, tensor in after.items())
         assert all(p.grad is None for p in made.parameters() if not p.requires_grad)

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from torch import Tensor
 from edgekd.distill import pipeline
 from edgekd.distill.methods import resolve_method
 from edgekd.distill.module import StageModule
-from edgekd.distill.samples import load_samples
+from edgekd.distill.samples import Share, load_samples
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe
@@ -225,6 +226,40 @@ def test_an_interrupted_run_comes_to_the_same_weights(
         (tmp_path / name / "student" / "history.csv").read_text() for name in ("whole", "broken")
     ]
     assert histories[0] == histories[1]
+
+
+def train_once(recipe: Make, out: Path, **changed: Any) -> None:
+    """The teacher's network alone, with another network or another `fit`."""
+    model = msgspec.to_builtins(recipe().student.model)
+    model["options"] |= changed.pop("options", {})
+    section = {"model": model, "fit": {"epochs": 1, **changed}}
+    pipeline.train(pipeline.RunRequest(recipe(teacher=section), out))
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(5, 0.2), (2, 0.5), (1, 0.5), (1, 0.2), (1, 0.0)])
+def test_one_step_an_epoch(recipe, tmp_path, epochs, warmup):
+    train_once(recipe, tmp_path, epochs=epochs, warmup=warmup, batch_size=64)
+    assert load_checkpoint(tmp_path).card.training.epochs == epochs
+
+
+@pytest.mark.parametrize("batch_size", [17, 34])
+def test_a_last_batch_of_one_image_is_left_out(recipe, tmp_path, batch_size):
+    train_once(recipe, tmp_path, batch_size=batch_size)
+    assert load_checkpoint(tmp_path).card.data.images["train"] == 35
+
+
+def test_batches_of_one_image_are_refused_where_they_are_normalised_by(recipe, tmp_path):
+    with pytest.raises(InputError, match="normalises by batches") as caught:
+        train_once(recipe, tmp_path, batch_size=1)
+    assert "fit.batch_size" in caught.value.hint
+    assert not (tmp_path / "model.json").exists()
+    train_once(recipe, tmp_path, options={"norm_layer": "groupnorm1"}, batch_size=1)
+
+
+def test_more_devices_than_training_images_are_refused(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(StageModule, "_share", lambda self: Share(0, 36))
+    with pytest.raises(InputError, match="fewer training images than the 36 devices"):
+        train_once(recipe, tmp_path)
 
 
 def test_seeds(taught, tmp_path):

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from edgekd.distill.samples import EpochSampler
+from edgekd.distill.samples import EpochSampler, OnceEach, Share
 
 LABELS = np.repeat(np.arange(2), (900, 100))
 COUNTS = (900, 100)
@@ -36,3 +36,26 @@ def test_without_sampling_every_image_comes_once():
 def test_rare_classes_come_more_often(sampling, share):
     drawn = Counter(int(LABELS[i]) for epoch in range(10) for i in sampler(sampling, epoch=epoch))
     assert drawn[1] / drawn.total() == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("sampling", ["none", "sqrt", "full"])
+@pytest.mark.parametrize("processes", [1, 2, 3, 7])
+def test_processes_share_the_order_of_one(sampling, processes):
+    shares = [
+        list(EpochSampler(LABELS, COUNTS, sampling, 3, lambda: 0, Share(rank, processes)))
+        for rank in range(processes)
+    ]
+    whole = list(sampler(sampling))
+    together = [position for step in zip(*shares, strict=True) for position in step]
+    assert together == whole[: len(whole) // processes * processes]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 6, 21])
+@pytest.mark.parametrize("processes", [1, 2, 3, 8])
+def test_each_position_counts_once(size, processes):
+    shares = [OnceEach(size, Share(rank, processes)) for rank in range(processes)]
+    assert len({len(share) for share in shares}) == 1
+    assert all(len(list(share)) == len(share) for share in shares)
+    counted = [position for share in shares for position in list(share)[: share.counted]]
+    assert sorted(counted) == list(range(size))
+    assert all(position < size for share in shares for position in share)

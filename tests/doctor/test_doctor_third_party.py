@@ -11,7 +11,8 @@ import third_party
 
 from edgekd.doctor import Finding, examine
 from edgekd.doctor.third_party import examine_third_party
-from edgekd.targets import Target, load_target
+from edgekd.errors import InputError
+from edgekd.targets import Target, load_target, target_names
 
 
 @pytest.fixture
@@ -40,6 +41,20 @@ def test_backend_that_does_not_import_is_reported_with_the_reason(like: Target) 
         assert "of third-party-backends 1.0 does not import: No module named" in found.detail
         assert "third_party_of_none" in found.detail
         assert "install another version of third-party-backends" in found.detail
+
+
+def test_target_that_does_not_load_ends_no_other_command(
+    like: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edgekd.cli import main
+
+    assert "torn" in target_names()  # known by name: nothing of it was imported
+    with pytest.raises(InputError, match=r"target torn of third-party-backends 1\.0 cannot be"):
+        load_target("torn")
+    monkeypatch.setattr("edgekd.doctor.examine", lambda targets: [])
+    assert main(["doctor", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["ability"], found["works"]) == ("use the target torn", False)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import lenient
@@ -37,7 +38,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(run: Path, out: Path, *targets: Target) -> list[BuiltBundle]:
-    return build_all(BuildRequest(run, targets, out, calibration_images=64))
+    return build_all(BuildRequest(run, targets, out, calibration_images=72))
 
 
 BEFALLS = {
@@ -77,7 +78,7 @@ def test_network_that_cannot_be_converted_is_tried_once_for_all_mixed_rungs(
     small_run: Path, good: Target, notes: Path, tmp_path: Path
 ) -> None:
     targets = [third_party.target_of("unlucky", good, "int8-mixed")]
-    request = BuildRequest(small_run, targets, tmp_path / "out", calibration_images=64)
+    request = BuildRequest(small_run, targets, tmp_path / "out", calibration_images=72)
     with pytest.raises(UnconvertibleError, match=r"aten\.histc\.default") as caught:
         build(request)
     assert caught.value.exit_code == 2
@@ -99,16 +100,35 @@ def test_decision_that_cannot_be_fitted_is_a_refusal_of_its_own_target(
     assert rung.gate is not None
 
 
+def test_request_that_one_target_cannot_take_is_its_own_error(
+    small_run: Path, good: Target, tmp_path: Path
+) -> None:
+    """One target drops its critical classes by `none`, which another one has none of."""
+    bare = msgspec.structs.replace(good, name="bare", critical={})
+    request = BuildRequest(
+        small_run, [good, bare], tmp_path / "out", critical={}, calibration_images=72
+    )
+    found = {one.target: one for one in build_all(request)}
+    assert found["bare"].passed
+    assert isinstance(found["cpu-onnx"].error, InputError)
+    assert "`none` would drop the limit of cpu-onnx" in found["cpu-onnx"].error.message
+
+
 @pytest.fixture
 def with_targets(
     notes: Path, good: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    """Let these be all the targets that there are."""
+    """Let these be all the targets that there are, and one that cannot be loaded."""
 
     def only(*targets: Target) -> None:
         known = {target.name: target for target in targets}
-        monkeypatch.setattr("edgekd.targets._folders", lambda: dict.fromkeys(known, tmp_path))
-        monkeypatch.setattr("edgekd.targets.load_target", known.__getitem__)
+        real = load_target
+        (torn,) = [place for place in entry_points(group="edgekd.targets") if place.name == "torn"]
+        places = {**dict.fromkeys(known, tmp_path), "torn": torn}
+        monkeypatch.setattr("edgekd.targets._places", lambda: places)
+        monkeypatch.setattr(
+            "edgekd.targets.load_target", lambda name: known.get(name) or real(name)
+        )
 
     return only
 
@@ -129,17 +149,18 @@ def test_json_tells_every_target_and_stdout_has_nothing_else(
     assert main([*command, "--json"]) == 4  # a gate that failed goes before what is bad input
     told = capsys.readouterr()
     found = {one["target"]: one for one in json.loads(told.out)}
-    assert set(found) == {"unlucky", "strict", "cpu-onnx"}
     assert {name: one["passed"] for name, one in found.items()} == {
-        "unlucky": False, "strict": False, "cpu-onnx": True,
+        "unlucky": False, "strict": False, "cpu-onnx": True, "torn": False,
     }  # fmt: skip
+    assert found["torn"]["error"]["exit_code"] == 2
+    assert "No module named 'third_party_of_none'" in found["torn"]["error"]["message"]
     assert (found["unlucky"]["path"], found["unlucky"]["error"]["exit_code"]) == (None, 2)
     assert found["strict"]["error"]["exit_code"] == 4
     assert found["cpu-onnx"]["error"] is None
     assert "error: no file for strict passed its gate" in told.err
     assert "error: no bundle for unlucky: Unlucky's converter cannot convert" in told.err
     assert main(command) == 4
-    assert capsys.readouterr().out.count("\n") == 3
+    assert capsys.readouterr().out.count("\n") == 4
 
 
 def test_json_tells_of_a_gate_that_failed_alone(
@@ -166,7 +187,7 @@ def test_rescue_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
 ) -> None:
     request = BuildRequest(
         small_run, [good], tmp_path / "out", precisions=precisions, rescue=True,
-        calibration_images=64,
+        calibration_images=72,
     )  # fmt: skip
     with pytest.raises(InputError, match="--rescue trains the student for int8") as caught:
         build(request)

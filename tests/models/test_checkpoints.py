@@ -38,7 +38,7 @@ def make_card(network: Any) -> ModelCard:
         image_size=32,
         mean=(0.4, 0.5, 0.6),
         std=(0.2, 0.3, 0.25),
-        resize="centre-square-area-v1",
+        resize="centre-square-area-v2",
         params=count_params(network),
         macs=count_macs(network, 32),
         pretrained="none",

@@ -161,6 +161,11 @@ def test_start_from_a_file_that_does_not_fit(tmp_path: Path) -> None:
     file.write_bytes(b"no weights")
     with pytest.raises(InputError, match="cannot be read"):
         build_network(section, 3)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InputError, match="cannot be read"):
+        build_network(section, 3)
+    file.rmdir()
     save_file(create_network("resnet10t", 3, TINY | {"stem_width": 16}).state_dict(), file)
     with pytest.raises(InputError, match=r"does not fit: \d+ tensors"):
         build_network(section, 3)

@@ -99,7 +99,7 @@ def folder(tmp_path: Path) -> Path:
     network = create_network("resnet10t", len(OF), OPTIONS)
     card = ModelCard(
         role="teacher", arch="resnet10t", arch_options=OPTIONS, classes=("a", "b", "c"),
-        image_size=32, mean=(0.5,) * 3, std=(0.2,) * 3, resize="centre-square-area-v1", params=1,
+        image_size=32, mean=(0.5,) * 3, std=(0.2,) * 3, resize="centre-square-area-v2", params=1,
         macs=1, pretrained="none", subclasses=SUBCLASSES,
         data=DataCard(name="x", root="/data", sha256="0" * 64, images={"train": 3}),
         training=TrainingCard(

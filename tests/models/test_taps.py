@@ -9,7 +9,7 @@ from torch import nn
 
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
-from edgekd.models.taps import probe, tapped
+from edgekd.models.taps import behind_map, probe, tapped
 
 SHAPES = {
     "mobilenetv2_050": ((1280, 2, 2), 1280),
@@ -89,3 +89,19 @@ def test_a_network_without_a_map_is_refused():
     network = timm.create_model("test_vit", num_classes=3)
     with pytest.raises(InputError, match="no feature map"):
         tapped(network, torch.rand(1, 3, 160, 160))
+
+
+@pytest.mark.parametrize(
+    ("arch", "wanted"),
+    [("resnet10t", {"fc"}), ("mobilenetv3_small_050", {"conv_head", "classifier"})],
+)
+def test_the_parameters_behind_the_map(arch, wanted):
+    """Of a MobileNetV3 a convolution too: it follows the pooling."""
+    network = timm.create_model(arch, num_classes=5).train()
+    next(network.parameters()).requires_grad_(False)
+    found = {id(parameter) for parameter in behind_map(network, 64)}
+    names = [name for name, parameter in network.named_parameters() if id(parameter) in found]
+    assert {name.split(".")[0] for name in names} == wanted
+    assert [p.requires_grad for p in network.parameters()].count(False) == 1
+    assert all(module.training for module in network.modules())
+    assert all(parameter.grad is None for parameter in network.parameters())

@@ -23,7 +23,7 @@ JPEG = encode(make_image(120, 90), ".jpg", cv2.IMWRITE_JPEG_QUALITY, 95)
 
 
 def test_rule_has_a_name_that_stands_in_manifests() -> None:
-    assert RULE == "centre-square-area-v1"
+    assert RULE == "centre-square-area-v2"
 
 
 @pytest.mark.parametrize("shape", [(90, 120), (120, 90), (64, 64), (1, 1), (1, 300), (33, 32)])

@@ -50,8 +50,9 @@ def _no_autocast() -> Iterator[None]:
 
 
 def _widen(value: object) -> object:
-    floating = isinstance(value, Tensor) and value.is_floating_point()
-    return at_least_float32(value) if floating else value
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return at_least_float32(value)
+    return value
 
 
 def widened(features: Tensor) -> Tensor:

@@ -132,6 +132,9 @@ class Stage:
     Attributes:
         name: For logs and folders.
         trained: Modules whose parameters are optimised; every other module is frozen.
+        idle: Parameters of these modules that the objective does not depend on, such as a
+            classifier behind the map that it looks at: frozen as well. Several processes wait for
+            the gradient of everything else.
         objective: Loss terms of a batch.
         evaluated: The network whose validation metric chooses the best epoch (highest).
         criterion: Instead of the metric, loss terms of an unaugmented validation batch, all modules
@@ -160,6 +163,15 @@ class Stage:
     depends_on: tuple[Any, ...] | None = None
     followers: tuple[nn.Module, ...] = ()
     after_step: Callable[[], None] | None = None
+    idle: tuple[nn.Parameter, ...] = ()
+
+    def set_trainable(self, method: Method) -> None:
+        """Let gradients reach what the stage trains, and nothing else of its method."""
+        method.requires_grad_(False)
+        for module in self.trained:
+            module.requires_grad_(True)
+        for parameter in self.idle:
+            parameter.requires_grad_(False)
 
     @property
     def changed(self) -> tuple[nn.Module, ...]:

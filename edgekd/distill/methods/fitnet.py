@@ -13,7 +13,7 @@ from edgekd.distill.losses import hint
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.methods.kd import ClassicDistillation, ClassicDistillationConfig
-from edgekd.models.taps import probe, tapped
+from edgekd.models.taps import behind_map, probe, tapped
 
 __all__ = ["HintedDistillation"]
 
@@ -50,12 +50,15 @@ class HintedDistillation(ClassicDistillation):
         super().__init__(config, student, teacher, context)
         size = context.image_size
         self.adapter = map_adapter(probe(student, size), probe(self.guide, size))
+        self._behind_map = behind_map(student, size)
 
     def stages(self) -> tuple[Stage, ...]:
         """The hint, judged by its own validation loss; then the student."""
         fit = msgspec.structs.replace(self.context.fit, epochs=self.config.hint_epochs)
         trained = (self.student, self.adapter)
-        first = Stage("hint", trained, self._hint, criterion=self._hint, fit=fit)
+        first = Stage(
+            "hint", trained, self._hint, criterion=self._hint, fit=fit, idle=self._behind_map
+        )
         return (first, *super().stages())
 
     def _hint(self, batch: Batch) -> Terms:

@@ -107,7 +107,7 @@ class Evidence:
         The same evidence gives the same bytes.
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
-        groups = {} if self.groups is None else {"groups": self.groups}
+        groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
         with whole_file(file, mode=0o600) as beside:
             with beside.open("wb") as stream:
                 np.savez(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images import bmp, foreign, jpeg, png, tiff, webp
+from edgekd.runtime.images import bmp, entropy, foreign, jpeg, png, profile, tiff, webp
 from edgekd.runtime.images.header import (
     MAX_BYTES,
     MAX_MEMORY,
@@ -17,11 +19,12 @@ from edgekd.runtime.images.header import (
     MAX_SCANS,
     ImageHeader,
     Unreadable,
+    corrupt,
     damaged,
     truncated,
 )
 
-__all__ = ["decode_bgr", "read_header"]
+__all__ = ["Picture", "decode", "read_header"]
 
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -35,9 +38,26 @@ _DICOM = b"DICM"
 """What a DICOM file has behind its preamble of 128 bytes (PS3.10, 7.1)."""
 
 
-def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
-    """Pixels in OpenCV's order: uint8 [H, W, 3] BGR, upright, with at least 2·`size` pixels on the
-    shorter side where the image has them.
+@dataclass(frozen=True)
+class Picture:
+    """Decoded pixels, upright.
+
+    Attributes:
+        bgr: uint8 [H, W, 3] in OpenCV's order.
+        conversion: What brings their colours to sRGB; None where they are in it, or say nothing.
+    """
+
+    bgr: NDArray[np.uint8]
+    conversion: profile.Conversion | None = None
+
+    def rgb(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The pixels, or what was made of them, as sRGB."""
+        rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        return rgb if self.conversion is None else self.conversion(rgb)
+
+
+def decode(data: bytes, size: int) -> Picture:
+    """The pixels, with at least 2·`size` of them on the shorter side where the image has them.
 
     Raises:
         Unreadable: It is damaged, too large, or of a kind that is not read.
@@ -47,7 +67,10 @@ def decode_bgr(data: bytes, size: int) -> NDArray[np.uint8]:
         raise Unreadable(f"has more than {MAX_BYTES} bytes", "save it as JPEG")
     if data[128:132] == _DICOM:
         return _from_dicom(data, size)
-    return _decoded(data, read_header(data), size)
+    header = read_header(data)
+    bgr = _decoded(data, header, size)
+    found = profile.profile_in(data, header.format)
+    return Picture(bgr, profile.conversion_of(found) if found else None)
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -69,17 +92,19 @@ def read_header(data: bytes) -> ImageHeader:
     raise foreign.refusal(data)
 
 
-def _from_dicom(data: bytes, size: int) -> NDArray[np.uint8]:
+def _from_dicom(data: bytes, size: int) -> Picture:
     from edgekd.runtime.images import dicom  # here, since most devices never meet one
 
-    picture = dicom.read(data)
-    if isinstance(picture, dicom.Pixels):
-        return picture.bgr()
-    header = jpeg.read(picture.data)
-    picture.check(header)
-    # A frame is shown as it is stored, whatever EXIF its JPEG carries.
-    bgr = _decoded(picture.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.bitwise_not(bgr) if picture.inverted else bgr  # type: ignore[return-value]
+    frame = dicom.read(data)
+    found = frame.layout.profile
+    conversion = profile.conversion_of(found) if found else None
+    if isinstance(frame, dicom.Pixels):
+        return Picture(frame.bgr(), conversion)
+    header = jpeg.read(frame.data)
+    frame.check(header)
+    # A frame is shown as it is stored, whatever EXIF or profile its JPEG carries.
+    bgr = _decoded(frame.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
+    return Picture(~bgr if frame.inverted else bgr, conversion)
 
 
 def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDArray[np.uint8]:
@@ -92,12 +117,52 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
             "is transparent in places, and what lies under them is not the photo",
             "save it without transparency",
         )
+    if header.format == "tiff":
+        tiff.check(data)
     if header.format == "webp":
         flags |= cv2.IMREAD_IGNORE_ORIENTATION  # whatever it took for one, `webp` did not
-    bgr = _imdecode(data, scale | flags)
+    flags |= scale
+    bgr = _whole_jpeg(data, flags) if header.format == "jpeg" else _imdecode(data, flags)
     if bgr is None or bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3:
         raise damaged(header.format)
     return bgr.astype(np.uint8, copy=False)
+
+
+def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
+    """The pixels of a JPEG, if its compressed data are those of its picture.
+
+    Where one long scan without restart markers holds everything, the decoder itself tells. Without
+    an end-of-image marker behind them it gives nothing if the data are too few, and with some bytes
+    less it must give nothing, or they were too many. The second question is asked for grey at an
+    eighth of the size. Other kinds, and short scans in which a few bytes matter more, are walked
+    through, which is exact and takes longer.
+    """
+    first = next(entropy.scans(data))
+    told = first.alone and not first.restarts and first.end - first.start > SHORT
+    if not (told and _wants_all()):
+        entropy.check(data)
+        return _imdecode(data, flags)
+    end = first.start + len(data[first.start : first.end].rstrip(b"\xff"))
+    pixels = _imdecode(data[:end] + _FILLING, flags)
+    fewer = data[: max(end - entropy.SPARE - 1, first.start)]
+    if pixels is None or _imdecode(fewer, int(cv2.IMREAD_REDUCED_GRAYSCALE_8)) is not None:
+        raise corrupt("jpeg")
+    return pixels
+
+
+SHORT = 2_000
+"""Bytes of a scan in whose few blocks the decoder's tolerance of some bits would matter."""
+
+_FILLING = b"\xff\0" * 8
+"""What the decoder reads ahead without using it. Ones are no code, if it does use them."""
+
+
+@cache
+def _wants_all() -> bool:
+    """Whether this OpenCV gives nothing where a JPEG has too few data; that of 4.7 paints on."""
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    whole: bytes = cv2.imencode(".jpg", noise)[1].tobytes()
+    return _imdecode(whole[:-200], int(cv2.IMREAD_COLOR)) is None
 
 
 def _scale(header: ImageHeader, size: int) -> tuple[int, int]:

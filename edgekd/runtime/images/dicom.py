@@ -54,10 +54,10 @@ _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGNED = (
 )  # fmt: skip
 _DESCRIPTORS = (0x00281101, 0x00281102, 0x00281103)
 _TABLES = (0x00281201, 0x00281202, 0x00281203)
-_PIXEL_DATA = 0x7FE00010
+_PROFILE, _PIXEL_DATA = 0x00282000, 0x7FE00010
 _TAGS = (
     _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGNED,
-    *_DESCRIPTORS, *_TABLES, _PIXEL_DATA,
+    *_DESCRIPTORS, *_TABLES, _PROFILE, _PIXEL_DATA,
 )  # fmt: skip
 
 _SAMPLES_OF = {
@@ -77,6 +77,7 @@ class Layout:
     columns: int
     photometric: str
     planar: bool
+    profile: bytes = b""
 
     @property
     def samples(self) -> int:
@@ -107,6 +108,8 @@ class Jpeg:
         Raises:
             Unreadable: They contradict each other, or nobody says which colours these are.
         """
+        if self.data[jpeg.end_of_image(self.data) :].strip(b"\0"):
+            raise _surplus()
         layout = self.layout
         said = (layout.columns, layout.rows, layout.samples)
         if (header.width, header.height, header.components) != said:
@@ -248,7 +251,9 @@ def _layout(elements: Elements) -> Layout:
     if photometric not in _SAMPLES_OF:
         raise Unreadable("is a DICOM file in colours that are not read", _EXPORT)
     planar = _number(elements, _PLANAR) if _PLANAR in elements else 0
-    layout = Layout(_number(elements, _ROWS), _number(elements, _COLUMNS), photometric, planar == 1)
+    rows, columns = _number(elements, _ROWS), _number(elements, _COLUMNS)
+    profile = b"" if photometric.startswith("MONO") else elements.get(_PROFILE, b"")
+    layout = Layout(rows, columns, photometric, planar == 1, profile)
     if _number(elements, _SAMPLES) != layout.samples or _number(elements, _SIGNED) != 0:
         raise damaged("DICOM")
     if layout.pixels == 0:
@@ -289,12 +294,28 @@ def _plain(stored: bytes, layout: Layout) -> NDArray[np.uint8]:
     if layout.photometric == "YBR_FULL_422":
         return _halved_chroma(stored, rows, columns)
     count = layout.pixels * samples
-    if len(stored) < count:
-        raise truncated("DICOM pixels")
+    _refuse_length(len(stored), count)
     values = np.frombuffer(stored, np.uint8, count)
     if layout.planar:
         return np.ascontiguousarray(values.reshape(samples, rows, columns).transpose(1, 2, 0))
     return values.reshape(rows, columns, samples)
+
+
+def _refuse_length(found: int, wanted: int) -> None:
+    """Values have an even length, so that one byte may stand behind them, and no more (PS3.5, 8.1).
+
+    What has more than its colours take is in others than it declares, often with three bytes a
+    pixel in spite of YBR_FULL_422, or has a second picture behind it.
+    """
+    if found < wanted:
+        raise truncated("DICOM pixels")
+    if found > wanted + wanted % 2:
+        raise _surplus()
+
+
+def _surplus() -> Unreadable:
+    reason = "is a DICOM file with more data than the picture that it declares takes"
+    return Unreadable(reason, _EXPORT)
 
 
 def _halved_chroma(stored: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
@@ -302,8 +323,7 @@ def _halved_chroma(stored: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
     count = rows * columns * 2
     if columns % 2:
         raise damaged("DICOM")
-    if len(stored) < count:
-        raise truncated("DICOM pixels")
+    _refuse_length(len(stored), count)
     pairs = np.frombuffer(stored, np.uint8, count).reshape(rows, columns // 2, 4)
     samples = np.empty((rows, columns, 3), np.uint8)
     samples[..., 0] = pairs[..., :2].reshape(rows, columns)
@@ -342,7 +362,9 @@ def _unpacked(segment: bytes, count: int) -> bytearray:
             position += 1
     if len(plane) < count:
         raise truncated("DICOM pixels")
-    return plane[:count]
+    if len(plane) > count or len(segment) > position + 1:  # one more makes its length even
+        raise _surplus()
+    return plane
 
 
 def _palette(elements: Elements) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_SCANS",
     "ImageHeader",
     "Unreadable",
+    "corrupt",
     "damaged",
     "truncated",
 ]
@@ -64,6 +65,13 @@ def truncated(kind: str) -> Unreadable:
     """The verdict on an image whose end is missing."""
     return Unreadable(
         f"is truncated: the end of the {kind} is missing", "copy it again from its source"
+    )
+
+
+def corrupt(kind: str) -> Unreadable:
+    """The verdict on an image whose compressed data are not those of its picture."""
+    return Unreadable(
+        f"is damaged: the {kind} data do not make up its picture", "copy it again from its source"
     )
 
 

@@ -12,11 +12,20 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
 
-__all__ = ["SIGNATURE", "Segment", "colour_is_declared", "read", "segments"]
+__all__ = [
+    "SIGNATURE",
+    "Segment",
+    "colour_is_declared",
+    "end_of_image",
+    "end_of_scan",
+    "read",
+    "segments",
+]
 
 SIGNATURE = b"\xff\xd8\xff"
 
@@ -89,8 +98,14 @@ def segments(data: bytes) -> Iterator[Segment]:
         yield Segment(marker, position + 2, end)
         if marker == _END_OF_IMAGE:
             return
-        position = _after_scan(data, end) if marker == _START_OF_SCAN else end
+        position = end_of_scan(data, end) if marker == _START_OF_SCAN else end
     raise Unreadable(f"is a JPEG of more than {MAX_SEGMENTS} segments", "save it anew")
+
+
+def end_of_image(data: bytes) -> int:
+    """What comes after the (first) image, or the end of the bytes where its own is missing."""
+    ends = (segment.end for segment in segments(data) if segment.marker == _END_OF_IMAGE)
+    return next(ends, len(data))
 
 
 def colour_is_declared(data: bytes) -> bool:
@@ -112,7 +127,13 @@ def _end(data: bytes, position: int) -> int:
     return int(position + length)
 
 
-def _after_scan(data: bytes, start: int) -> int:
+def heads(data: bytes) -> Iterator[Segment]:
+    """The segments before the first scan."""
+    return takewhile(lambda segment: segment.marker != _START_OF_SCAN, segments(data))
+
+
+def end_of_scan(data: bytes, start: int) -> int:
+    """Where the next marker stands after entropy-coded data, or the end of the bytes."""
     marker = _MARKER_IN_SCAN.search(data, start)
     return marker.start() if marker else len(data)
 

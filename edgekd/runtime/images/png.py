@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
 
-__all__ = ["SIGNATURE", "read"]
+__all__ = ["SIGNATURE", "content", "read"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -59,6 +59,16 @@ def read(data: bytes) -> ImageHeader:
         alpha=alpha,
         bytes_per_pixel=(16 if depth == 16 else 8) if alpha else 6,
     )
+
+
+def content(data: bytes, kind: bytes) -> bytes | None:
+    """What the first chunk of a kind holds; None where there is none before the pixels."""
+    for chunk in _walk(data):
+        if chunk.kind == kind:
+            return data[chunk.start : chunk.start + chunk.length]
+        if chunk.kind == b"IDAT":
+            return None
+    return None
 
 
 def _chunks(data: bytes) -> tuple[list[_Chunk], bool]:

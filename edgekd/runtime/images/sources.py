@@ -71,15 +71,28 @@ def _array_hint(array: NDArray[Any]) -> str:
         return "there is no pixel in it"
     if array.ndim == 4 and array.shape[0] == 1:
         return "give one image: array[0]"
-    if array.dtype == np.uint16:
-        return "scale it to 8 bits: (array >> 8).astype(np.uint8)"
-    if np.issubdtype(array.dtype, np.floating):
-        return "scale it to 0 … 255 and round: (array * 255).round().astype(np.uint8)"
+    if array.dtype != np.uint8 and array.dtype.kind in "uif":
+        return _number_hint(array)
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1):
         return "repeat the grey channel: np.dstack([grey] * 3)"
     if array.ndim == 3 and array.shape[2] == 4:
         return "leave the transparency out: array[..., :3]"
     return "give RGB pixels as uint8 with three channels"
+
+
+def _number_hint(array: NDArray[Any]) -> str:
+    """What makes uint8 of other numbers, by the range that they are in."""
+    if array.size > 3 * MAX_PIXELS:
+        return "give RGB pixels as uint8 with three channels"
+    low, high = float(array.min()), float(array.max())
+    if not low >= 0 or not high < 65_536:  # with not-a-number, no comparison holds
+        return "it holds no colours but other numbers; give the photo's own, uint8 from 0 to 255"
+    if array.dtype.kind == "f" and high <= 1:
+        return "scale it to 0 … 255 and round: (array * 255).round().astype(np.uint8)"
+    if high <= 255:
+        rounded = "array.round()" if array.dtype.kind == "f" else "array"
+        return f"its numbers are in 0 … 255 already: {rounded}.astype(np.uint8)"
+    return "scale it by its bits, of 16 to 8: (array / 257).round().astype(np.uint8)"
 
 
 def _read_path(path: Path) -> bytes:

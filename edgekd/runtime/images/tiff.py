@@ -15,23 +15,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged, truncated
+from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt, damaged, truncated
+from edgekd.runtime.images.strips import unpacks_to
 
-__all__ = ["SIGNATURES", "orientation", "read"]
+__all__ = ["SIGNATURES", "check", "orientation", "profile", "read"]
 
 SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_ORIENTATION = 274
+_ORIENTATION, _PROFILE = 274, 34675
 _STRIPS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _SUB_IFDS, _SAMPLE_FORMAT, _CFA, _DNG = 330, 339, 32803, 50706
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _TAGS = frozenset(
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES, _ROWS_PER_STRIP}
-    | {_STRIP_BYTES, _PLANAR, _ORIENTATION, _SUB_IFDS, _SAMPLE_FORMAT, _DNG}
+    | {_STRIP_BYTES, _PLANAR, _ORIENTATION, _PROFILE, _SUB_IFDS, _SAMPLE_FORMAT, _DNG}
     | {_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES}
 )
-_TYPES = {1: "u1", 3: "u2", 4: "u4"}  # BYTE, SHORT, LONG: all that the tags above may be
+_TYPES = {1: "u1", 3: "u2", 4: "u4", 7: "u1"}  # BYTE, SHORT, LONG, and UNDEFINED of the profile
 _COMPRESSIONS = (1, 5, 8, 32946, 32773)  # none, LZW, deflate, old deflate, PackBits
 _HINT = "save it as PNG or as an 8-bit RGB TIFF of one page"
 
@@ -69,6 +70,28 @@ def read(data: bytes) -> ImageHeader:
     )
 
 
+def check(data: bytes) -> None:
+    """Unpack the strips or tiles of a TIFF that `read` took for whole.
+
+    Raises:
+        Unreadable: One of them does not make up its part of the picture.
+    """
+    table = _directory(data, "<" if data.startswith(b"II") else ">")
+    assert table is not None
+    fields, _ = table
+    width, height = _one(fields, _WIDTH, 0), _one(fields, _HEIGHT, 0)
+    pixel = _one(fields, _SAMPLES, 1) * _one(fields, _BITS, 1) // 8
+    whole, pieces = _layout(fields, width, height)
+    tags = (_TILES, _TILE_BYTES) if _TILES in fields else (_STRIPS, _STRIP_BYTES)
+    offsets, counts = (np.asarray(fields[tag], np.int64).tolist() for tag in tags)
+    compression = _one(fields, _COMPRESSION, 1)
+    for index, (start, count) in enumerate(zip(offsets, counts, strict=True)):
+        last = index == pieces - 1 and _TILES not in fields
+        pixels = width * height - whole * index if last else whole
+        if not unpacks_to(compression, memoryview(data)[start : start + count], pixel * pixels):
+            raise corrupt("tiff")
+
+
 def orientation(exif: bytes) -> int:
     """The orientation that an EXIF block tells, 1 (upright) to 8; 1 where it is damaged."""
     if not exif.startswith(SIGNATURES[:2]):
@@ -79,6 +102,13 @@ def orientation(exif: bytes) -> int:
     except Unreadable:
         return 1
     return value if 1 <= value <= 8 else 1
+
+
+def profile(data: bytes) -> bytes | None:
+    """The ICC profile of the first page of a TIFF that `read` took."""
+    table = _directory(data, "<" if data.startswith(b"II") else ">")
+    values = table[0].get(_PROFILE) if table else None
+    return None if values is None else np.asarray(values, np.uint8).tobytes()
 
 
 def _directory(data: bytes, order: str) -> tuple[Fields, int] | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from edgekd.runtime.images import tiff
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
 
-__all__ = ["is_webp", "read"]
+__all__ = ["is_webp", "profile", "read"]
 
 MAX_CHUNKS = 1000
 MAX_EXIF = 65_536
@@ -50,6 +50,15 @@ def read(data: bytes) -> ImageHeader:
                 "webp", width, height, complete, alpha=alpha, bytes_per_pixel=bytes_per_pixel
             )
     return ImageHeader("webp", *(canvas or (0, 0)), complete=False)
+
+
+def profile(data: bytes) -> bytes | None:
+    """The ICC profile of the file."""
+    for kind, start in _chunks(data):
+        if kind == b"ICCP":
+            (length,) = struct.unpack_from("<I", data, start - 4)
+            return data[start : start + length]
+    return None
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:

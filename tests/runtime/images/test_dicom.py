@@ -205,13 +205,72 @@ def test_file_without_a_picture_is_refused() -> None:
     assert "without a picture" in refusal(data[:place]).message
 
 
-def test_run_lengths_that_unpack_to_more_than_the_picture_are_cut() -> None:
+def halved(image: Any) -> Any:
+    """Y1 Y2 Cb Cr for each two pixels, uint8 [H, W/2, 4]."""
+    ybr = to_ybr(image)
+    return np.stack([ybr[:, ::2, 0], ybr[:, 1::2, 0], ybr[:, ::2, 1], ybr[:, ::2, 2]], axis=-1)
+
+
+ODD = make_image(33, 31)  # 1,023 pixels, so that an odd number of bytes is followed by another
+ODD_SIZE = {"Rows": 31, "Columns": 33}
+SURPLUS = "is a DICOM file with more data than the picture that it declares takes"
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    ("photometric", "frame"),
+    [("RGB", PHOTO), ("YBR_FULL", to_ybr(PHOTO)), ("YBR_FULL_422", halved(PHOTO)),
+     ("MONOCHROME1", GREY), ("MONOCHROME2", GREY), ("PALETTE COLOR", GREY // 16)],
+)  # fmt: skip
+def test_more_data_than_the_picture_takes_is_refused(
+    photometric: str, frame: Any, syntax: str
+) -> None:
+    tags = palette_tags(PHOTO[0, :16], 16) if photometric == "PALETTE COLOR" else {}
+    size = {"Rows": HEIGHT, "Columns": WIDTH}
+    whole = frame.tobytes()
+    read(dicom(whole, photometric, syntax, **size, **tags))
+    for more in (bytes(2), bytes(whole[:100]), whole):
+        error = refusal(dicom(whole + more, photometric, syntax, **size, **tags))
+        assert error.message == f"the image {SURPLUS}"
+
+
+def test_halved_chroma_that_is_whole_is_refused() -> None:
+    """A common mistake of writers: the name of halved chroma over three bytes a pixel."""
+    error = refusal(dicom(to_ybr(PHOTO), "YBR_FULL_422"))
+    assert error.message == f"the image {SURPLUS}"
+    assert "export it" in error.hint
+
+
+def test_a_byte_that_makes_the_length_even_does_no_harm() -> None:
+    np.testing.assert_array_equal(read(dicom(ODD)), ODD)
+    grey = np.ascontiguousarray(ODD[..., 0])
+    lengths = dicom(run_lengths(grey), "MONOCHROME2", uid.RLELossless, **ODD_SIZE)
+    np.testing.assert_array_equal(read(lengths)[..., 0], grey)
+    assert SURPLUS in refusal(dicom(ODD.tobytes() + bytes(3), **ODD_SIZE)).message
+
+
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
+def test_run_lengths_of_more_than_the_picture_are_refused(photometric: str) -> None:
+    taller = np.concatenate([PHOTO, PHOTO[:1]])
+    size = {"Rows": HEIGHT, "Columns": WIDTH}
+    frame = run_lengths(taller)
+    assert SURPLUS in refusal(dicom(frame, photometric, uid.RLELossless, **size)).message
+
+
+def test_a_second_jpeg_behind_the_frame_is_refused() -> None:
+    other = encode(PHOTO[::-1].copy())
+    assert SURPLUS in refusal(dicom(JPEG + other, "YBR_FULL_422", uid.JPEGBaseline8Bit)).message
+    padded = dicom(JPEG + bytes(len(JPEG) % 2 + 2), "YBR_FULL_422", uid.JPEGBaseline8Bit)
+    np.testing.assert_array_equal(read(padded), decode_image(JPEG, 32))
+
+
+def test_run_lengths_that_unpack_to_millions_are_refused_at_the_pictures_end() -> None:
     third = b"\x81\x05" * 1_700_000
     starts = (64 + len(third) * index for index in range(3))
     head = struct.pack("<4I", 3, *starts)
     bomb = head.ljust(64, b"\0") + third * 3
     begin = time.perf_counter()
-    assert (read(dicom(bomb, "RGB", uid.RLELossless)) == 5).all()
+    assert SURPLUS in refusal(dicom(bomb, "RGB", uid.RLELossless)).message
     assert time.perf_counter() - begin < 2
     assert "bytes of run lengths" in refusal(dicom(bomb * 3, "RGB", uid.RLELossless)).message
 

@@ -115,12 +115,50 @@ def test_endless_file_is_refused() -> None:
 @pytest.mark.parametrize(
     ("array", "hint"),
     [(np.zeros((8, 8), np.uint8), "np.dstack"), (np.zeros((8, 8, 1), np.uint8), "np.dstack"),
-     (np.zeros((8, 8, 4), np.uint8), "[..., :3]"), (np.zeros((8, 8, 3), np.uint16), ">> 8"),
-     (np.zeros((8, 8, 3), np.float32), "* 255"), (np.zeros((1, 8, 8, 3), np.uint8), "array[0]"),
-     (np.zeros((0, 8, 3), np.uint8), "no pixel"), (np.zeros((8, 8, 3), np.int64), "as uint8")],
+     (np.zeros((8, 8, 4), np.uint8), "[..., :3]"), (np.zeros((1, 8, 8, 3), np.uint8), "array[0]"),
+     (np.zeros((0, 8, 3), np.uint8), "no pixel"), (np.zeros((8, 8, 3), bool), "as uint8")],
 )  # fmt: skip
 def test_wrong_arrays_are_told_what_to_do(array: Any, hint: str) -> None:
     assert hint in refusal(array).hint
+
+
+PIXELS = make_image(8, 8)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [PIXELS / 255, (PIXELS / 255).astype(np.float16), PIXELS.astype(np.float32), PIXELS * 1.0,
+     PIXELS + 0.3, PIXELS.astype(np.uint16), PIXELS.astype(np.int64), PIXELS.astype(np.int8) >> 1,
+     PIXELS.astype(np.uint16) * 257, np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 3), int)],
+    ids=lambda array: f"{array.dtype} to {array.max():.3g}",
+)  # fmt: skip
+def test_what_the_hint_says_gives_the_photo_back(array: Any) -> None:
+    """Whatever range the numbers are in, the line of Python in the hint makes the photo of them."""
+    array = np.abs(array) if array.dtype == np.int8 else array
+    hint = refusal(array).hint
+    found = eval(hint.rpartition(": ")[2], {"array": array, "np": np})
+    assert (found.dtype, found.shape) == (np.uint8, (8, 8, 3))
+    if array.dtype == np.int8 or not array.any():
+        np.testing.assert_array_equal(found, array)
+    else:
+        assert np.abs(found.astype(int) - PIXELS).max() <= 1
+    load_image(found, 8)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [(PIXELS / 255 - 0.5) / 0.2, PIXELS * np.nan, np.where(PIXELS > 40, PIXELS, np.inf),
+     PIXELS.astype(np.int64) - 300, PIXELS * 1e6],
+)  # fmt: skip
+def test_numbers_that_are_no_colours_are_not_to_be_scaled(array: Any) -> None:
+    hint = refusal(array).hint
+    assert "no colours" in hint
+    assert "array" not in hint
+
+
+def test_an_endless_array_of_numbers_is_not_searched() -> None:
+    endless = np.broadcast_to(np.zeros((1, 1, 3), np.float32), (100_000, 100_000, 3))
+    assert "as uint8" in refusal(endless).hint
 
 
 def test_array_without_memory_of_its_own_is_no_bomb() -> None:

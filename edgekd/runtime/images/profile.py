@@ -1,0 +1,190 @@
+"""Colour profiles: what is in other colours than sRGB is brought to sRGB.
+
+Telephones write Display P3, cameras Adobe RGB; taken for sRGB, both look paler than the skin was.
+Such a profile is a matrix and three curves, and so is what is done here. A profile that changes no
+8-bit colour by more than 2, as the many of sRGB itself, changes nothing. One of tables (a scanner's
+or a printer's) is not read and makes the image unreadable, unless it says that it is sRGB.
+
+Source: ICC.1:2022, sections 7 (header, tags), 8.3.3 (matrix and curves), 10.6, 10.18 and 10.31
+(types of the tags); IEC 61966-2-1 for sRGB, with its primaries adapted to D50 as its profiles have
+them.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.runtime.images import jpeg, png, tiff, webp
+from edgekd.runtime.images.header import Unreadable
+
+__all__ = ["Conversion", "conversion_of", "profile_in"]
+
+MAX_PROFILE = 4_000_000
+"""Bytes of a profile, unpacked; matrix profiles have some hundred to some thousand."""
+
+_ALIKE = 2  # levels of 255 that a profile of sRGB may differ from it by
+_AT_ONCE = 1 << 18  # pixels, which take some MB on the way
+_STEPS = 1 << 14  # of linear light, finer than 8 bits of sRGB where they lie closest
+_SRGB = np.array(
+    [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
+)
+
+Tags = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """From a profile's colours to sRGB.
+
+    Attributes:
+        linear: Linear light of each of the 256 levels, float32 [3, 256], red first.
+        matrix: From the profile's linear light to that of sRGB, float32 [3, 3].
+    """
+
+    linear: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image in sRGB, uint8 [H, W, 3]."""
+        converted = np.empty_like(rgb)
+        rows = max(1, _AT_ONCE // rgb.shape[1])
+        for row in range(0, len(rgb), rows):
+            part = rgb[row : row + rows]
+            light = np.stack([self.linear[c][part[..., c]] for c in range(3)], axis=-1)
+            steps = np.clip(light @ self.matrix.T, 0.0, 1.0) * (_STEPS - 1)
+            converted[row : row + rows] = _levels()[np.rint(steps).astype(np.uint16)]
+        return converted
+
+
+def profile_in(data: bytes, kind: str) -> bytes | None:
+    """The profile that an encoded image carries.
+
+    Args:
+        data: The image, whole.
+        kind: Its format, as in `ImageHeader.format`.
+    """
+    readers: dict[str, Callable[[bytes], bytes | None]] = {
+        "jpeg": _in_jpeg, "png": _in_png, "webp": webp.profile, "tiff": tiff.profile,
+    }  # fmt: skip
+    return readers[kind](data) if kind in readers else None
+
+
+def _in_jpeg(data: bytes) -> bytes | None:
+    """Parts of APP2 segments, numbered from 1 (ICC.1, annex B.4)."""
+    start = b"ICC_PROFILE\0"
+    parts = {
+        data[segment.start + 12]: data[segment.start + 14 : segment.end]
+        for segment in jpeg.heads(data)
+        if segment.marker == 0xE2 and data.startswith(start, segment.start)
+        if segment.end - segment.start > 14
+    }
+    return b"".join(parts[number] for number in sorted(parts)) or None
+
+
+def _in_png(data: bytes) -> bytes | None:
+    packed = png.content(data, b"iCCP")
+    if packed is None:
+        return None
+    unpacker = zlib.decompressobj()
+    try:
+        return unpacker.decompress(packed[packed.index(b"\0") + 2 :], MAX_PROFILE)
+    except (ValueError, zlib.error):
+        return None  # as the decoder does, which ignores it
+
+
+@lru_cache(maxsize=16)
+def conversion_of(profile: bytes) -> Conversion | None:
+    """What brings the colours of a profile to sRGB; None where they are sRGB, or grey.
+
+    Raises:
+        Unreadable: It is damaged, or is not a matrix with curves.
+    """
+    if len(profile) > 20 and profile[16:20] != b"RGB ":
+        return None
+    try:
+        found = _conversion(_tags(profile))
+    except (struct.error, KeyError, ValueError, IndexError):
+        if _names_srgb(profile):
+            return None
+        raise Unreadable(
+            "has a colour profile that is not read", "convert it to sRGB in an image program"
+        ) from None
+    return None if _is_srgb(found) else found
+
+
+def _tags(profile: bytes) -> Tags:
+    (count,) = struct.unpack_from(">I", profile, 128)
+    if count > 100:
+        raise ValueError("more tags than a profile has")
+    entries = (struct.unpack_from(">4sII", profile, 132 + 12 * n) for n in range(count))
+    return {name: profile[start : start + size] for name, start, size in entries}
+
+
+def _conversion(tags: Tags) -> Conversion:
+    primaries = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
+    curves = [_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
+    matrix = np.linalg.inv(_SRGB) @ primaries
+    if not (np.isfinite(curves).all() and np.isfinite(matrix).all()):
+        raise ValueError("not a number")
+    return Conversion(np.stack(curves).astype(np.float32), matrix.astype(np.float32))
+
+
+def _xyz(tag: bytes) -> NDArray[np.float64]:
+    if tag[:4] != b"XYZ ":
+        raise ValueError("no coordinates")
+    return np.array(struct.unpack_from(">3i", tag, 8)) / 65536
+
+
+def _curve(tag: bytes) -> NDArray[np.float64]:
+    """Linear light of the levels 0 … 255."""
+    level = np.arange(256) / 255
+    if tag[:4] == b"para":
+        return _parametric(tag, level)
+    if tag[:4] != b"curv":
+        raise ValueError("no curve")
+    (count,) = struct.unpack_from(">I", tag, 8)
+    if count == 0:
+        return level
+    values = np.array(struct.unpack_from(f">{count}H", tag, 12))
+    if count == 1:
+        return np.asarray(level ** (values[0] / 256))
+    return np.interp(level, np.linspace(0, 1, count), values / 65535)
+
+
+def _parametric(tag: bytes, level: NDArray[np.float64]) -> NDArray[np.float64]:
+    (form,) = struct.unpack_from(">H", tag, 8)
+    count = (1, 3, 4, 5, 7)[form]
+    given = [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)]
+    g, a, b, c, d, e, f = [*given, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][:7]
+    if form == 0:
+        return np.asarray(level**g)
+    if form in (1, 2):  # the third number of form 2 is added everywhere
+        c, d, e, f = 0.0, -b / a, c, c
+    raised = np.clip(a * level + b, 0.0, None) ** g + e
+    return np.asarray(np.where(level >= d, raised, c * level + f))
+
+
+def _names_srgb(profile: bytes) -> bool:
+    return b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
+
+
+def _is_srgb(conversion: Conversion) -> bool:
+    """Whether no colour of a grid changes by more than `_ALIKE`."""
+    steps = np.linspace(0, 255, 18).astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    return bool(np.abs(conversion(grid).astype(int) - grid).max() <= _ALIKE)
+
+
+@lru_cache(maxsize=1)
+def _levels() -> NDArray[np.uint8]:
+    """The level of sRGB of each step of linear light."""
+    light = np.linspace(0, 1, _STEPS)
+    level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(255 * level), np.uint8)

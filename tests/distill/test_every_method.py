@@ -1,0 +1,56 @@
+"""Every method, whole: all of its stages through the trainer, in either precision, by one process
+and by two.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import method_share
+import pytest
+from method_share import CASES, EPOCHS, outcome, samples
+from pair import Outcome, trained_in_pair
+
+VALIDATED = 21  # two processes cannot share them evenly
+Pair = list[dict[tuple[str, str], Outcome]]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Pair:
+    """What each of two processes has come to in every case, one case after the other."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EDGEKD_CACHE", str(cache))
+        patched.setenv("WORK", str(tmp_path_factory.mktemp("work")))
+        for divided in (False, True):
+            samples(divided)  # decoded once
+        return trained_in_pair(method_share.__file__, tmp_path_factory.mktemp("pair"))
+
+
+def ours(case: tuple[str, str], processes: int, tmp_path: Path, pair: Pair) -> list[Outcome]:
+    if processes == 1:
+        return [outcome(*case, tmp_path)]
+    for each in pair:
+        assert case in each, f"the processes ended before, at {list(each)[-1]}"
+    return [each[case] for each in pair]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_all_stages_of_a_method(case, processes, tmp_path, pair):
+    first, *others = ours(case, processes, tmp_path, pair)
+    for each in (first, *others):
+        assert not each.error, each.error
+        assert not each.unreached
+        if case[1] == "fp32":
+            assert all(together == pytest.approx(alone) for together, alone in each.scores)
+    for stage, history in first.histories.items():
+        seen = sum(each.judged[stage] for each in (first, *others))
+        assert seen == EPOCHS * VALIDATED
+        assert [row["epoch"] for row in history] == list(range(1, EPOCHS + 1))
+        assert all(math.isfinite(value) for row in history for value in row.values())
+    assert all(tensor.isfinite().all() for tensor in first.state.values())
+    for each in others:
+        assert each.histories == first.histories
+        assert each.state.keys() == first.state.keys()
+        assert all(tensor.equal(each.state[key]) for key, tensor in first.state.items())
