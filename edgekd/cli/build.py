@@ -46,7 +46,9 @@ def build(
         str,
         typer.Option(
             metavar="CLASS[=LIMIT],…",
-            help="Classes whose loss harms most, beside the target's own; or `none`.",
+            help="Classes whose loss harms most, beside the target's own. `none` is for a model "
+            "that has no class which the target names (mel, bcc, …); it drops no limit of the "
+            "target's.",
         ),
     ] = "",
     rescue: Annotated[
