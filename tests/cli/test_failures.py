@@ -82,7 +82,11 @@ TOLD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "code", "message", "hint"), TOLD, ids=lambda value: repr(value))
+@pytest.mark.parametrize(
+    ("error", "code", "message", "hint"),
+    TOLD,
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
 def test_it_is_told_in_two_lines(
     error: BaseException,
     code: int,
