@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -25,6 +26,7 @@ __all__ = [
     "Recipe",
     "RoleSection",
     "Section",
+    "Seed",
     "SplitSection",
     "TrainerSection",
     "convert",
@@ -35,6 +37,8 @@ __all__ = [
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Meta(gt=0.0)]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+"""What NumPy takes."""
 T = TypeVar("T")
 
 
@@ -57,7 +61,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
 
     validation: Fraction = 0.15
     test: Fraction = 0.2
-    seed: int = 0
+    seed: Seed = 0
     folds: Annotated[int, Meta(ge=0)] = 0
     fold: Annotated[int, Meta(ge=0)] = 0
 
@@ -82,7 +86,7 @@ class ModelSection(Section, frozen=True, kw_only=True):
     pretrained: str = "none"
     options: dict[str, Any] = {}
     mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    std: tuple[Rate, Rate, Rate] | None = None
 
 
 class FitSection(Section, frozen=True, kw_only=True):
@@ -194,7 +198,7 @@ class Recipe(Section, frozen=True, kw_only=True):
 
     name: str
     task: Literal["classification"] = "classification"
-    seed: int = 0
+    seed: Seed = 0
     image_size: Annotated[int, Meta(ge=16, le=2048)] = 224
     data: dict[str, Any]
     split: SplitSection = SplitSection()
@@ -234,16 +238,36 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
     """`raw` as the struct `kind`.
 
     Raises:
-        InputError: An unknown key (with the nearest right one), a missing key or a wrong value.
+        InputError: An unknown key (with the nearest right one), a missing key or a wrong value,
+            such as one that is not finite.
     """
     _refuse_unknown_keys(raw, kind, where, "")
     try:
         # Not strict: YAML 1.1 reads 3e-3 as text.
-        return msgspec.convert(raw, kind, strict=False)
+        found = msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
         text = re.sub(r" - at `key` in `\$\.?(.*?)`", r" (at a key of \1)", text)
         raise InputError(f"{where}: {text}", _remedy(text)) from error
+    try:
+        plain = msgspec.to_builtins(found)
+    except RecursionError:  # YAML's anchors can do that
+        raise InputError(f"{where}: a value holds itself", "correct the value") from None
+    _refuse_infinite(plain, where)
+    return found
+
+
+def _refuse_infinite(value: Any, where: str, path: str = "") -> None:
+    """Nothing that a recipe says may be infinite or no number: training would end in NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        message = f"{where}: {value} is not a finite number (at {path})"
+        raise InputError(message, "correct the value")
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _refuse_infinite(one, where, f"{path}.{key}".removeprefix("."))
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            _refuse_infinite(one, where, f"{path}[{index}]")
 
 
 def _remedy(text: str) -> str:

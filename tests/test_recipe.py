@@ -115,10 +115,23 @@ def test_unknown_key_that_is_near_nothing_lists_the_known(recipe: Path) -> None:
         ("split=", "split"),
         ("student.fit=[1]", "student.fit"),
         ("name=[a]", "name"),
+        ("seed=-1", "seed"),
+        ("seed=4294967296", "seed"),
+        ("split.seed=-1", "split.seed"),
+        ("student.fit.learning_rate=.inf", "student.fit.learning_rate"),
+        ("student.fit.weight_decay=inf", "student.fit.weight_decay"),
+        ("method={name: kd, temperature: .inf}", "method.temperature"),
+        ("student.model={arch: a, mean: [0.5, .nan, 0.5]}", "student.model.mean[1]"),
+        ("student.model={arch: a, std: [0.5, 0, 0.5]}", "student.model.std[1]"),
     ],
 )
 def test_wrong_value_is_placed(recipe: Path, override: str, place: str) -> None:
     assert f"(at {place})" in refusal(recipe, override).message
+
+
+def test_a_value_that_holds_itself(recipe: Path) -> None:
+    error = refusal(recipe, "student.model={arch: a, options: &own {own: *own}}")
+    assert "a value holds itself" in error.message
 
 
 def test_missing_key_is_named(tmp_path: Path) -> None:
