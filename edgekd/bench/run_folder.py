@@ -13,6 +13,7 @@ from edgekd.bench.result import Result
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, EdgekdError, InputError
 from edgekd.models.card import CARD, read_card
+from edgekd.targets import target_names
 
 __all__ = ["RunSubjects", "images_of_runs", "subjects_of_run"]
 
@@ -61,9 +62,16 @@ def _is_for(target: str, bundle: Path) -> bool:
         with Bundle.open(bundle, verify=False) as opened:
             return opened.manifest.lowering.target == target
     except ArtefactError:
-        if bundle.name.startswith(target):
+        if _called_after(bundle) == target:
             raise
         return False  # another target's as far as can be told: no reason not to measure these
+
+
+def _called_after(bundle: Path) -> str:
+    """The target that a bundle's name begins with: of cpu and cpu-onnx the longer one."""
+    name = bundle.name.removesuffix(".edgekd")
+    known = [one for one in target_names() if name == one or name.startswith(f"{one}-")]
+    return max(known, key=len, default="")
 
 
 def _named(device: str, target: str) -> str:

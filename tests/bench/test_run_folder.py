@@ -81,6 +81,16 @@ def test_damaged_bundle_is_told_where_it_is_asked_for(
         run.bundles_for("cpu")
 
 
+def test_a_damaged_bundle_of_a_longer_name_is_none_of_this_targets(
+    bundles: dict[str, Path], data: BenchData, tmp_path: Path
+) -> None:
+    (bundles["cpu-onnx-int8"] / "manifest.json").write_text("{")
+    run = subjects(tmp_path, bundles, data)
+    assert [path.name for path in run.bundles_for("cpu")] == ["cpu"]
+    with pytest.raises(ArtefactError):
+        run.bundles_for("cpu-onnx")
+
+
 # ---- images ----
 
 
