@@ -29,7 +29,7 @@ from edgekd.distill.module import StageModule
 from edgekd.distill.optimisation import best_epoch
 from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.errors import InputError
-from edgekd.recipe import TrainerSection
+from edgekd.recipe import TrainerSection, fingerprint
 
 __all__ = ["StageOutcome", "fit_stage"]
 
@@ -54,9 +54,12 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         module: The stage.
         section: What Lightning is told of the machine.
         work: Folder for training checkpoints; a run that was interrupted is taken up from it.
-        key: Hash of what the stage depends on; what another key left in `work` is thrown away.
+        key: Hash of what the stage depends on; what another key or number of devices left in
+            `work` is thrown away.
     """
     keep_freed_memory()
+    # Other devices part the images otherwise: an epoch has other steps, and the rate another way.
+    key = fingerprint(key, section.devices, section.nodes)
     say, checkpoints = Narrator(module), SealedCheckpoints(key)
     if leads():
         damage = clear_unless_whole(work, key)

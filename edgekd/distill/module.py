@@ -38,7 +38,7 @@ from edgekd.errors import InputError
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection
 
-__all__ = ["StageModule", "total_of", "trained_state"]
+__all__ = ["StageModule", "refuse_batches_of", "total_of", "trained_state"]
 
 
 class StageModule(LightningModule):
@@ -104,7 +104,7 @@ class StageModule(LightningModule):
             self._share(),
         )  # fmt: skip
         size = min(self.fit.batch_size, len(sampler))
-        self._refuse_batches_of(size)
+        refuse_batches_of(size, self.stage, self._share().processes)
         # A shorter last batch could be of one image, which has no batch statistics.
         return DataLoader(part, batch_size=size, sampler=sampler, drop_last=True)
 
@@ -116,16 +116,6 @@ class StageModule(LightningModule):
 
     def _share(self) -> Share:
         return Share(self.trainer.global_rank, self.trainer.world_size)
-
-    def _refuse_batches_of(self, size: int) -> None:
-        if size == 0:
-            devices = self._share().processes
-            message = f"there are fewer training images than the {devices} devices"
-            raise InputError(message, "give more images, or fewer `trainer.devices`")
-        modules = (module for changed in self.stage.changed for module in changed.modules())
-        if size == 1 and any(isinstance(module, _BatchNorm) for module in modules):
-            message = f"the stage {self.stage.name} normalises by batches, and they have one image"
-            raise InputError(message, "raise `fit.batch_size`, or give more training images")
 
     # Training ------------------------------------------------------------------------------
 
@@ -200,7 +190,12 @@ class StageModule(LightningModule):
         self._outputs.append((self.stage.evaluated(pixels).float(), targets, indices))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the score and the means of the terms; stop where the score has long been better."""
+        """Log the score and the means of the terms; stop where the score has long been better.
+
+        Raises:
+            InputError: The weights are no numbers any more, and will not be again.
+        """
+        self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
         means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
         means = mean_of_each(means, self.device)
@@ -208,6 +203,15 @@ class StageModule(LightningModule):
         self.log("score", score, sync_dist=False, rank_zero_only=False)
         if stalled(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
+
+    def _refuse_infinite_weights(self) -> None:
+        for name, parameter in self.method.named_parameters():
+            if parameter.requires_grad and not torch.isfinite(parameter).all():
+                message = (
+                    f"{self.stage.name} diverged in epoch {self.current_epoch + 1}: the weights "
+                    f"{name} are not finite"
+                )
+                raise InputError(message, "lower `fit.learning_rate`, or set `trainer.precision`")
 
     def _metric(self) -> float:
         """The selection metric over the validation images of all processes."""
@@ -257,6 +261,26 @@ class StageModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the history."""
         self.history = list(checkpoint.get("history", []))
+
+
+def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:
+    """Refuse batches that a stage cannot be trained by.
+
+    Args:
+        size: Images of a batch, in each process.
+        stage: The stage.
+        processes: Their number.
+
+    Raises:
+        InputError: They are empty, or of one image, which has no batch statistics.
+    """
+    if size == 0:
+        message = f"there are fewer training images than the {processes} devices"
+        raise InputError(message, "give more images, or fewer `trainer.devices`")
+    modules = (module for changed in stage.changed for module in changed.modules())
+    if size == 1 and any(isinstance(module, _BatchNorm) for module in modules):
+        message = f"the stage {stage.name} normalises by batches, and they have one image"
+        raise InputError(message, "raise `fit.batch_size`, or give more training images")
 
 
 def total_of(terms: Terms, stage: Stage) -> Tensor:

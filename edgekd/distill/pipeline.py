@@ -14,11 +14,9 @@ import msgspec
 import numpy as np
 import torch
 
+from edgekd.data import Split
 from edgekd.distill.fit import StageOutcome, fit_stage
-from edgekd.distill.losses import class_weights
-from edgekd.distill.losses.cross_entropy import Balance
-from edgekd.distill.methods import Method, MethodContext, resolve_method
-from edgekd.distill.methods.base import Subclasses
+from edgekd.distill.methods import Method, resolve_method
 from edgekd.distill.module import StageModule
 from edgekd.distill.processes import leads, wait_for_each_other
 from edgekd.distill.record import Role, Trained, write_run
@@ -32,6 +30,7 @@ from edgekd.distill.stages import (
     take_kept_stage,
 )
 from edgekd.distill.tasks import resolve_task
+from edgekd.distill.trial import Planned, check_training, context_of
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
 from edgekd.models import (
@@ -84,27 +83,75 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
     """
     model = _model_to_train(request.recipe, role)
     _refuse_busy(request.out)
-    samples = _samples(request, [model])
-    method = _teachers_method(samples) if role == "teacher" else {"name": "none"}
+
+    def method_on(split: Split) -> dict[str, Any]:
+        return _teachers_method(split) if role == "teacher" else {"name": "none"}
+
+    def plans(split: Split) -> list[Planned]:
+        section = _role(request.recipe, role)
+        return [Planned(request.recipe, section, model, method_on(split))]
+
+    samples = _samples(request, [model], plans)
+    method = method_on(samples.split)
     return _train_role(request, samples, role, method, None, request.out)
 
 
-def _samples(request: RunRequest, networks: Sequence[ModelSection]) -> RunSamples:
-    """The images of a run, decoded once its networks are known to be able to learn from them."""
+def _samples(
+    request: RunRequest,
+    networks: Sequence[ModelSection],
+    plans: Callable[[Split], Sequence[Planned]],
+) -> RunSamples:
+    """The images of a run, decoded once all that is to be trained on them is known to begin."""
     split = load_split(request.recipe, request.say)
     for model in networks:
         check_model(model, len(split.dataset.classes), request.recipe.image_size)
+    for planned in plans(split):
+        check_training(planned, split)
     return decode_samples(request.recipe, split, request.tick)
 
 
-def distilling_samples(request: RunRequest, *, with_teacher: bool) -> RunSamples:
+def distilling_samples(
+    request: RunRequest, *, with_teacher: bool, recipes: Sequence[Recipe] = ()
+) -> RunSamples:
     """The images of a distillation, see `distill`.
 
+    Args:
+        request: The run.
+        with_teacher: Whether a teacher takes part.
+        recipes: Those that differ in their method, if others than the run's own are trained too.
+
     Raises:
-        InputError: The recipe lacks a role, its data cannot be read, or a network cannot be trained
-            on them, which is told before they are decoded.
+        InputError: The recipe lacks a role, its data cannot be read, or what is to be trained
+            cannot be trained on them, which is told before they are decoded.
     """
-    return _samples(request, _models(request.recipe, with_teacher=with_teacher))
+
+    def plans(split: Split) -> list[Planned]:
+        return [plan for recipe in recipes or [request.recipe] for plan in _plans(recipe, split)]
+
+    return _samples(request, _models(request.recipe, with_teacher=with_teacher), plans)
+
+
+def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
+    """The teacher's training, where there is one, and the student's."""
+    kind, _ = resolve_method(recipe.method)
+    teacher = None
+    if kind.needs_teacher:
+        section = _role(recipe, "teacher")
+        if section.checkpoint:
+            teacher = _model_of(section.checkpoint, kind, split)
+        else:
+            teacher = _model_to_train(recipe, "teacher")
+            yield Planned(recipe, section, teacher, _teachers_method(split))
+    student = _model_to_train(recipe, "student")
+    yield Planned(recipe, _role(recipe, "student"), student, recipe.method, teacher)
+
+
+def _model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
+    """The network of a teacher that is trained already; None of one that will be refused."""
+    card, of = read_card(folder), split.dataset.subclass_of
+    if card.outputs != (len(of) if kind.learns_subclasses else len(split.dataset.classes)):
+        return None
+    return ModelSection(arch=card.arch, options=card.arch_options)
 
 
 def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
@@ -147,8 +194,8 @@ def _refuse_busy(*places: Path) -> None:
                 pass
 
 
-def _teachers_method(samples: RunSamples) -> dict[str, Any]:
-    return {"name": "subclass" if samples.subclass_of else "none"}
+def _teachers_method(split: Split) -> dict[str, Any]:
+    return {"name": "subclass" if split.dataset.subclass_of else "none"}
 
 
 def distill(request: RunRequest) -> ModelCard:
@@ -166,7 +213,6 @@ def distill(request: RunRequest) -> ModelCard:
     trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
     _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
-    _refuse_undivided(kind, samples)
     teacher = _teacher(request, samples) if kind.needs_teacher else None
     if teacher and kind.learns_subclasses:
         _refuse_other_subclasses(teacher, samples)
@@ -180,7 +226,7 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         request.say(f"teacher: {folder}")
     else:
         folder = request.out / "teacher"
-        _train_role(request, samples, "teacher", _teachers_method(samples), None, folder)
+        _train_role(request, samples, "teacher", _teachers_method(samples.split), None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.classes != samples.classes:
         message = (
@@ -189,13 +235,6 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         raise InputError(message, "take a teacher that was trained on the same classes")
     _refuse_leak(checkpoint, samples, folder)
     return checkpoint
-
-
-def _refuse_undivided(kind: type[Method], samples: RunSamples) -> None:
-    if kind.learns_subclasses and not samples.subclass_of:
-        name = samples.split.dataset.name
-        message = f"the method {kind.name} needs subclass labels, and {name} has none"
-        raise InputError(message, "add `subclasses` to the recipe's `data`")
 
 
 def _refuse_other_subclasses(teacher: Checkpoint, samples: RunSamples) -> None:
@@ -275,9 +314,11 @@ def _make(
     if left and left.trained:
         outcome = take_weights(left, built.network)
     else:
-        context = _context(request.recipe, section, samples)
+        context = context_of(request.recipe, section, samples)
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.normalised() if teacher else None, context)
+        for remark in network.remarks():
+            request.say(f"{role}: {remark}")
         network.to(memory_format=torch.channels_last)
         given = _given(request.recipe, samples, teacher)
         outcome = _run_stages(request, samples, network, out, key, given)
@@ -325,28 +366,6 @@ def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> t
 def _seed(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries that still draw from it
-
-
-def _context(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
-    counts, balance = samples.class_counts(), section.fit.class_weights
-    return MethodContext(
-        class_counts=counts,
-        class_weights=class_weights(counts, balance),
-        samples=len(samples.labels),
-        image_size=recipe.image_size,
-        fit=section.fit,
-        seed=recipe.seed,
-        training_labels=torch.from_numpy(samples.training_labels()),
-        subclasses=_subclasses(samples, balance),
-    )
-
-
-def _subclasses(samples: RunSamples, balance: Balance) -> Subclasses | None:
-    if not samples.subclass_of:
-        return None
-    labels = torch.from_numpy(samples.subclass_labels())
-    weights = class_weights(samples.subclass_counts(), balance)
-    return Subclasses(samples.subclass_of, labels, weights)
 
 
 def _run_stages(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         create_network,
     )
     from edgekd.models.normalised import NormalisedNetwork, logits_of, pixels_of
-    from edgekd.models.trial import check_model
+    from edgekd.models.trial import check_model, unreached_parameters
 
 __all__ = [
     "BuiltNetwork",
@@ -39,13 +39,14 @@ __all__ = [
     "pixels_of",
     "read_card",
     "save_checkpoint",
+    "unreached_parameters",
 ]
 
 _HOMES = {
     "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
     "network": ("BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"),
     "normalised": ("NormalisedNetwork", "logits_of", "pixels_of"),
-    "trial": ("check_model",),
+    "trial": ("check_model", "unreached_parameters"),
 }
 
 

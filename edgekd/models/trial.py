@@ -15,7 +15,7 @@ from edgekd.errors import InputError
 from edgekd.models.network import create_network
 from edgekd.recipe import ModelSection
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "unreached_parameters"]
 
 _IMAGES = 2  # the fewest that batch statistics can be taken of
 _ASK = "take another `arch`, other `options` or another `image_size`"
@@ -37,6 +37,21 @@ def check_model(model: ModelSection, classes: int, image_size: int) -> None:
             does not give logits [N, K] of them; a change that helps is told where one was found.
     """
     _check(msgspec.json.encode(model), classes, image_size)
+
+
+def unreached_parameters(network: nn.Module, image_size: int) -> list[str]:
+    """Names of the parameters that the network's answers do not depend on.
+
+    Args:
+        network: Left in training mode, and with other batch statistics than before.
+        image_size: S in pixels.
+    """
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    network.train().requires_grad_(True)
+    with torch.enable_grad():
+        total = network(torch.zeros(_IMAGES, 3, image_size, image_size)).sum()
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    return [name for name, found in zip(names, gradients, strict=True) if found is None]
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,12 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from edgekd.distill import pipeline
+from edgekd.distill.fit import fit_stage
 from edgekd.distill.methods import resolve_method
 from edgekd.distill.module import StageModule
 from edgekd.distill.samples import Share, load_samples
 from edgekd.errors import InputError
-from edgekd.models import load_checkpoint, logits_of
-from edgekd.recipe import Recipe
+from edgekd.models import build_network, load_checkpoint, logits_of
+from edgekd.recipe import Recipe, TrainerSection
 
 Make = Callable[..., Recipe]
 SSD_KD = {
@@ -169,10 +171,10 @@ def test_the_saved_student_is_the_trained_one_bit_for_bit(
     recipe = taught(method=method)
     run(recipe, tmp_path)
     images = load_samples(recipe).images[:20]
-    trained = logits_of(made[0].student, images)
+    trained = logits_of(made[-1].student, images)
     saved = logits_of(load_checkpoint(tmp_path / "student").normalised(), images)
-    assert getattr(made[0], stripped) is not None
-    assert set(weights(tmp_path)) == set(made[0].student.network.state_dict())
+    assert getattr(made[-1], stripped) is not None
+    assert set(weights(tmp_path)) == set(made[-1].student.network.state_dict())
     assert (trained == saved).all()
 
 
@@ -254,6 +256,86 @@ def test_batches_of_one_image_are_refused_where_they_are_normalised_by(recipe, t
     assert "fit.batch_size" in caught.value.hint
     assert not (tmp_path / "model.json").exists()
     train_once(recipe, tmp_path, options={"norm_layer": "groupnorm1"}, batch_size=1)
+
+
+VIT = {"arch": "vit_tiny_patch16_224", "options": {"img_size": 32, "depth": 1}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"student": {"fit": {"batch_size": 1}}}, "the stage student normalises by batches"),
+        ({"student": {"model": VIT}, "method": {"name": "fitnet"}}, "no feature map"),
+        ({"teacher": {"model": VIT}, "method": {"name": "at"}}, "no feature map"),
+        ({"student": {"model": VIT}, "method": {"name": "rkd"}}, "no feature map"),
+        ({"student": {"pretrained": "no.safetensors"}}, "there are no pretrained weights"),
+        ({"method": {"name": "skd"}}, "needs subclass labels"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_its_teacher_is(recipe, tmp_path, changed, wrong):
+    raw = msgspec.to_builtins(recipe())
+    for role in ("teacher", "student"):
+        own = changed.get(role, {})
+        raw[role]["model"] = own.get("model", raw[role]["model"])
+        raw[role]["model"]["pretrained"] = own.get("pretrained", "none")
+        raw[role]["fit"] |= own.get("fit", {})
+    raw["method"] = changed.get("method", raw["method"])
+    with pytest.raises(InputError, match=wrong):
+        run(recipe(**raw), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_devices_do_not_wait_for_parameters_that_nothing_depends_on(
+    recipe, tmp_path, monkeypatch
+):
+    def build(*args: Any) -> Any:
+        built = build_network(*args)
+        built.network.spare = torch.nn.Linear(2, 2)
+        return built
+
+    monkeypatch.setattr("edgekd.distill.trial.build_network", build)
+    trainer = msgspec.to_builtins(recipe().trainer) | {"devices": 2}
+    with pytest.raises(InputError, match=r"2 parameters .*\(spare.weight first\)") as caught:
+        run(recipe(trainer=trainer), tmp_path)
+    assert "trainer.devices" in caught.value.hint
+    run(recipe(method={"name": "none"}), tmp_path)  # alone it does
+
+
+def test_a_training_that_diverges_stops_there(recipe, tmp_path):
+    with pytest.raises(InputError, match="supervised diverged in epoch") as caught:
+        train_once(recipe, tmp_path, epochs=2, optimizer="sgd", learning_rate=1e30)
+    assert "fit.learning_rate" in caught.value.hint
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_a_stage_of_other_devices_is_not_taken_up(recipe, tmp_path, monkeypatch):
+    """Its epoch has another number of steps, which the one cycle counts."""
+    keys = []
+
+    def note(work: Path, key: str) -> str:
+        keys.append(key)
+        raise InterruptedError
+
+    monkeypatch.setattr("edgekd.distill.fit.clear_unless_whole", note)
+    for devices, nodes in ((1, 1), (1, 1), (2, 1), (1, 2)):
+        section = TrainerSection(accelerator="cpu", devices=devices, nodes=nodes)
+        module = SimpleNamespace(stage=SimpleNamespace(name="student"))
+        with pytest.raises(InterruptedError):
+            fit_stage(module, section, tmp_path, "key")
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
+def test_lengths_in_epochs_that_exceed_the_run_are_told(taught, tmp_path):
+    curriculum = {"curriculum": "global", "epochs": 3}
+    lines = run(taught(method={"name": "fitnet", "hint_epochs": 3, "temperature": curriculum}),
+                tmp_path / "long")  # fmt: skip
+    assert sum("over 3 epochs, and the run has 2" in line for line in lines) == 1
+    assert sum("the hint takes 3 epochs, more than the 2" in line for line in lines) == 1
+    curriculum = {"curriculum": "global", "epochs": 2}
+    lines = run(taught(method={"name": "fitnet", "hint_epochs": 2, "temperature": curriculum}),
+                tmp_path / "fitting")  # fmt: skip
+    assert not any("epochs, " in line for line in lines)
 
 
 def test_more_devices_than_training_images_are_refused(recipe, tmp_path, monkeypatch):

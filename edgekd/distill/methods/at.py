@@ -6,10 +6,11 @@ from typing import Annotated
 
 import torch
 from msgspec import Meta
+from torch import nn
 
 from edgekd.distill.losses import attention_transfer
-from edgekd.distill.methods.base import Batch, Method, Stage, Terms
-from edgekd.models.taps import tapped
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.models.taps import probe, tapped
 from edgekd.recipe import Section
 
 __all__ = ["AttentionTransfer"]
@@ -35,6 +36,17 @@ class AttentionTransfer(Method):
     name = "at"
     Config = AttentionTransferConfig
     config: AttentionTransferConfig
+
+    def __init__(
+        self,
+        config: AttentionTransferConfig,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        context: MethodContext,
+    ) -> None:
+        super().__init__(config, student, teacher, context)
+        for network in (student, self.guide):
+            probe(network, context.image_size)  # refused now rather than in the first step
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""

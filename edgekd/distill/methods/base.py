@@ -231,6 +231,15 @@ class Method(nn.Module, ABC):
         """What is logged beside the latest batch's terms, and not minimised."""
         return self.softening.noted()
 
+    def remarks(self) -> Iterator[str]:
+        """What the run is too short for, where lengths are counted in epochs."""
+        section, epochs = getattr(self.config, "temperature", None), self.context.fit.epochs
+        if isinstance(section, CurriculumTemperature) and section.epochs > epochs:
+            yield (
+                f"the temperature's factor rises over {section.epochs} epochs, and the run has "
+                f"{epochs}: it does not reach 1 (`method.temperature.epochs`)"
+            )
+
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order; the last one leaves the student trained."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -51,6 +52,16 @@ class HintedDistillation(ClassicDistillation):
         size = context.image_size
         self.adapter = map_adapter(probe(student, size), probe(self.guide, size))
         self._behind_map = behind_map(student, size)
+
+    def remarks(self) -> Iterator[str]:
+        """Also where the hint takes longer than what it prepares."""
+        yield from super().remarks()
+        hints, epochs = self.config.hint_epochs, self.context.fit.epochs
+        if hints > epochs:
+            yield (
+                f"the hint takes {hints} epochs, more than the {epochs} of what follows it "
+                "(`method.hint_epochs`)"
+            )
 
     def stages(self) -> tuple[Stage, ...]:
         """The hint, judged by its own validation loss; then the student."""

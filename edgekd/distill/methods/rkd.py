@@ -6,10 +6,11 @@ from typing import Annotated
 
 import torch
 from msgspec import Meta
+from torch import nn
 
 from edgekd.distill.losses import angle_relation, distance_relation
-from edgekd.distill.methods.base import Batch, Method, Stage, Terms
-from edgekd.models.taps import tapped
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.models.taps import probe, tapped
 from edgekd.recipe import Section
 
 __all__ = ["RelationalDistillation"]
@@ -42,6 +43,17 @@ class RelationalDistillation(Method):
     name = "rkd"
     Config = RelationalDistillationConfig
     config: RelationalDistillationConfig
+
+    def __init__(
+        self,
+        config: RelationalDistillationConfig,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        context: MethodContext,
+    ) -> None:
+        super().__init__(config, student, teacher, context)
+        for network in (student, self.guide):
+            probe(network, context.image_size)  # refused now rather than in the first step
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
