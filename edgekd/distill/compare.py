@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.data import load_dataset, split_dataset
 from edgekd.data.cache import Progress
 from edgekd.distill.comparison import Comparison, comparison_of
 from edgekd.distill.label_bits import LabelBits, noted_bits
@@ -23,7 +24,7 @@ from edgekd.distill.predictions import (
     TestedPart,
 )
 from edgekd.distill.processes import leads
-from edgekd.distill.samples import RunSamples
+from edgekd.distill.samples import NOTE, RunSamples
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe, RoleSection, fingerprint
@@ -86,10 +87,25 @@ def compare(request: CompareRequest) -> Comparison:
         InputError: The recipes differ in more than name, seed and method; or a teacher that is
             trained already would have seen the test images of other folds.
     """
-    predictions = _predictions(request, _with_undistilled(request.recipes))
+    recipes = _with_undistilled(request.recipes)
+    request = replace(request, say=_notes_once(request.say))
+    predictions = _predictions(request, recipes)
     if leads():
         predictions.save(request.out / PREDICTIONS)
     return comparison_of(predictions)
+
+
+def _notes_once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """All runs are of the same data, and each says its notes."""
+    told: set[str] = set()
+
+    def once(line: str) -> None:
+        if line.startswith(NOTE) and line in told:
+            return
+        told.add(line)
+        say(line)
+
+    return once
 
 
 def _predictions(request: CompareRequest, recipes: Sequence[Recipe]) -> Predictions:
@@ -121,11 +137,24 @@ def _parts(request: CompareRequest, recipes: Sequence[Recipe]) -> list[CompareRe
     if any(recipe.teacher and recipe.teacher.checkpoint for recipe in recipes):
         message = "a teacher that is trained already has seen the test images of other folds"
         raise InputError(message, "give `teacher.model`, so that each fold trains its own")
-    return [
+    parts = [
         replace(request, recipes=[_in_fold(r, request.folds, fold) for r in recipes],
                 out=request.out / f"fold-{fold}")
         for fold in range(request.folds)
     ]  # fmt: skip
+    _refuse_empty_folds(parts)
+    return parts
+
+
+def _refuse_empty_folds(parts: Sequence[CompareRequest]) -> None:
+    """Before the first fold is trained, rather than at the one that has no image."""
+    dataset = load_dataset(parts[0].recipes[0].data)
+    for number, part in enumerate(parts, 1):
+        if not split_dataset(dataset, part.recipes[0].split).indices("test"):
+            groups = len({sample.group for sample in dataset.samples})
+            message = f"fold {number} of {len(parts)} of {dataset.name} would have no image"
+            hint = f"give fewer --folds: there are {groups} images, lesions or patients to part"
+            raise InputError(message, hint)
 
 
 def _in_fold(recipe: Recipe, folds: int, fold: int) -> Recipe:
@@ -134,9 +163,13 @@ def _in_fold(recipe: Recipe, folds: int, fold: int) -> Recipe:
 
 
 def _tested(request: CompareRequest) -> _Tested:
-    """Train what one part asks for, and run it over its test images."""
+    """Train what one part asks for, and run it over its test images.
+
+    What keeps one of the methods from being trained is told before the first one is.
+    """
     run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
-    samples = distilling_samples(run, with_teacher=run.recipe.teacher is not None)
+    samples = distilling_samples(run, with_teacher=run.recipe.teacher is not None,
+                                 recipes=request.recipes)  # fmt: skip
     if not samples.split.indices("test"):
         message = f"the test part of {samples.split.dataset.name} is empty"
         raise InputError(message, "give `split.test` a share, or --folds")
@@ -179,13 +212,23 @@ def _with_undistilled(recipes: Sequence[Recipe]) -> list[Recipe]:
     _refuse_unequal(recipes)
     plain = [recipe for recipe in recipes if recipe.method.get("name") == UNDISTILLED]
     named = [recipe for recipe in recipes if recipe.method.get("name") != UNDISTILLED]
-    folders = {UNDISTILLED, _TEACHER, *(recipe.name for recipe in named)}
+    for recipe in named:
+        _refuse_no_folder(recipe.name)
+    # Some file systems take names that differ in case alone for the same.
+    folders = {UNDISTILLED, _TEACHER, *(recipe.name.casefold() for recipe in named)}
     if not named or len(plain) > 1 or len(folders) < 2 + len(named):
         message = "compare needs recipes of different names, one at most without distillation"
         hint = f"give each its own `name`, other than `{UNDISTILLED}` and `{_TEACHER}`"
         raise InputError(message, hint)
     method = plain[0].method if plain else {"name": UNDISTILLED}
     return [msgspec.structs.replace(named[0], name=UNDISTILLED, method=method), *named]
+
+
+def _refuse_no_folder(name: str) -> None:
+    """Each method's runs have a folder of its name, in --out and nowhere else."""
+    if name in ("", ".", "..", PREDICTIONS) or not set(name).isdisjoint("/\\\0\n"):
+        message = f"the recipe's name {name!r} cannot be that of a folder of runs"
+        raise InputError(message, "give it a `name` of letters, digits and hyphens")
 
 
 def _refuse_unequal(recipes: Sequence[Recipe]) -> None:

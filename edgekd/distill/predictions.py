@@ -163,12 +163,12 @@ def _part(
 ) -> TestedPart:
     teacher = arrays.get(f"teacher-{number}")
     part = TestedPart(
-        labels=arrays[f"labels-{number}"].astype(np.int64),
-        groups=arrays[f"groups-{number}"].astype(np.int64),
+        labels=arrays[f"labels-{number}"].astype(np.int64, casting="same_kind"),
+        groups=arrays[f"groups-{number}"].astype(np.int64, casting="same_kind"),
         outputs=arrays[f"outputs-{number}"].astype(np.float32),
         teacher=None if teacher is None else teacher.astype(np.float32),
     )
-    images, classes = part.labels.size, len(facts.classes)
+    images, classes = part.labels.size, len(set(facts.classes))
     whole = (len(facts.methods), len(facts.seeds), images, classes)
     fits = part.outputs.shape == whole and part.groups.shape == part.labels.shape == (images,)
     fits &= part.teacher is None or part.teacher.shape == (images, classes)

@@ -21,6 +21,7 @@ from edgekd.errors import InputError
 from edgekd.recipe import Recipe
 
 __all__ = [
+    "NOTE",
     "EpochSampler",
     "OnceEach",
     "PartDataset",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 Item = tuple[Tensor, int, int]
+
+NOTE = "note: "
+"""What lines begin with that tell what became of the data."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Spli
     split = split_dataset(load_dataset(recipe.data), recipe.split)
     if say:
         for note in split.dataset.notes:
-            say(f"note: {note}")
+            say(f"{NOTE}{note}")
     for part in ("train", "validation"):
         if not split.indices(part):
             message = f"the {part} part of {split.dataset.name} is empty"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,18 @@ import pytest
 from typer.testing import CliRunner
 
 from edgekd.cli import app
+from edgekd.data import load_dataset
 from edgekd.distill.compare import MAY_DIFFER, CompareRequest, compare
 from edgekd.distill.comparison import Comparison, comparison_of
 from edgekd.distill.comparison_table import markdown
-from edgekd.distill.predictions import PREDICTIONS, Predictions
-from edgekd.errors import InputError
+from edgekd.distill.predictions import (
+    PREDICTIONS,
+    ComparedMethod,
+    PredictionFacts,
+    Predictions,
+    TestedPart,
+)
+from edgekd.errors import ArtefactError, InputError
 from edgekd.recipe import Recipe
 
 Make = Callable[..., Recipe]
@@ -147,6 +155,62 @@ def test_recipes_whose_runs_would_share_a_folder_are_refused(
 ) -> None:
     with pytest.raises(InputError, match="different names"):
         compare(CompareRequest([recipe(name=name) for name in names], [0], tmp_path))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../elsewhere", "a/b", PREDICTIONS])
+def test_a_name_that_is_no_folder_of_runs_is_refused(
+    recipe: Make, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(InputError, match="cannot be that of a folder of runs"):
+        compare(CompareRequest([recipe(name=name)], [0], out))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", [{"name": "dkd", "beat": 1}, {"name": "skd"}])
+def test_a_later_method_that_cannot_be_trained_is_told_before_the_first_one_is(
+    recipe: Make, tmp_path: Path, method: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match=r"beat|needs subclass labels"):
+        compare(CompareRequest([recipe(name="a"), recipe(name="b", method=method)], [0], tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_folds_than_groups_are_told_before_the_first_one_is_trained(
+    recipe: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"fold \d+ of 71 .* would have no image") as caught:
+        compare(CompareRequest([recipe()], [0], tmp_path, folds=71))
+    assert "there are 58 images, lesions or patients" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_notes_of_the_data_are_said_once(
+    recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(section: dict[str, Any]) -> Any:
+        return replace(load_dataset(section), notes=("9 images stand alone",))
+
+    monkeypatch.setattr("edgekd.distill.samples.load_dataset", noted)
+    _, lines = run(recipe, tmp_path, [0])
+    assert lines.count("note: 9 images stand alone") == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"labels": [0.5, 1.0]}, {"labels": ["0", "1"]}, {"classes": "a"}]
+)
+def test_predictions_that_no_comparison_wrote_are_refused(
+    tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    facts = PredictionFacts(
+        data="d", classes=("a", wrong.get("classes", "b")), ordered=False, images={"test": 2},
+        split_sha256="", methods=(ComparedMethod(name="none", method="none"),), seeds=(0,),
+    )  # fmt: skip
+    labels = np.array(wrong.get("labels", [0, 1]))
+    part = TestedPart(labels, np.arange(2), np.zeros((1, 1, 2, 2), np.float32))
+    Predictions(facts, (part,)).save(tmp_path / PREDICTIONS)
+    with pytest.raises(ArtefactError, match="holds no predictions"):
+        Predictions.load(tmp_path)
 
 
 def test_an_empty_test_part_is_refused(recipe: Make, tmp_path: Path) -> None:
