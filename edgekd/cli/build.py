@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,7 +107,7 @@ def build(
                 precisions=_precisions(precision),
                 data_root=data_root,
                 calibration_images=calibration_images,
-                tighten=dict(_limit(text) for text in tighten or []),
+                tighten=_limits(tighten or []),
                 critical=_critical(critical),
                 all_rungs=all_rungs,
                 rescue=rescue,
@@ -168,7 +169,17 @@ def _critical(text: str) -> dict[str, float] | None:
     if not text:
         return None
     parts = [part.strip() for part in text.split(",")]
-    return dict(_limit(part if "=" in part else f"{part}={CRITICAL_LIMIT}") for part in parts)
+    return _limits([part if "=" in part else f"{part}={CRITICAL_LIMIT}" for part in parts])
+
+
+def _limits(texts: Sequence[str]) -> dict[str, float]:
+    """By name; two of one name would leave open which of them holds."""
+    found: dict[str, float] = {}
+    for name, value in map(_limit, texts):
+        if found.setdefault(name, value) != value:
+            message = f"{name} is given two limits, {found[name]:g} and {value:g}"
+            raise InputError(message, "give one")
+    return found
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -217,6 +217,19 @@ def test_a_precision_that_a_target_lacks_is_not_left_out_in_silence(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [["--critical", "bcc=0.05,bcc=0.5"], ["--tighten", "max_flips=0", "--tighten", "max_flips=1"]],
+)
+def test_of_two_limits_of_one_name_none_holds_in_silence(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--target", "cpu-onnx", "--model", str(small_run), "--out", str(out), *flags]
+    refused(capsys, ["build", *arguments], 2, "is given two limits", "give one")
+    assert not out.exists()
+
+
 def test_help_says_what_critical_none_is_for(capsys: pytest.CaptureFixture[str]) -> None:
     """It is refused where the target names one of the model's classes; see test_build.py."""
     assert main(["build", "--help"]) == 0
