@@ -204,7 +204,7 @@ def test_a_run_moves_the_average_and_the_banks_with_every_step(recipe, tmp_path,
 
     monkeypatch.setattr(kind, "__init__", noted)
     pipeline.distill(pipeline.RunRequest(recipe(method={"name": "crckd"}), tmp_path))
-    ((method, before),) = seen
+    method, before = seen[-1]  # the first one was only tried
     card = load_checkpoint(tmp_path / "student").card
     steps = card.data.images["train"] // 16  # the last, short batch is left out
     assert int(method.average.updates) == card.training.best_epoch * steps
