@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -25,6 +26,7 @@ __all__ = [
     "Recipe",
     "RoleSection",
     "Section",
+    "Seed",
     "SplitSection",
     "TrainerSection",
     "convert",
@@ -34,6 +36,7 @@ __all__ = [
 
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
+Seed = Annotated[int, Meta(ge=0, lt=1 << 32)]
 Rate = Annotated[float, Meta(gt=0.0)]
 T = TypeVar("T")
 
@@ -57,7 +60,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
 
     validation: Fraction = 0.15
     test: Fraction = 0.2
-    seed: int = 0
+    seed: Seed = 0
     folds: Annotated[int, Meta(ge=0)] = 0
     fold: Annotated[int, Meta(ge=0)] = 0
 
@@ -194,7 +197,7 @@ class Recipe(Section, frozen=True, kw_only=True):
 
     name: str
     task: Literal["classification"] = "classification"
-    seed: int = 0
+    seed: Seed = 0
     image_size: Annotated[int, Meta(ge=16, le=2048)] = 224
     data: dict[str, Any]
     split: SplitSection = SplitSection()
@@ -270,10 +273,28 @@ def _parse_yaml(text: str | bytes, where: str) -> Any:
     except ImportError as error:
         raise MissingDependencyError("pyyaml", "distill", "read recipes") from error
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _loader())
     except Exception as error:  # its constructors raise nearly anything, e.g. for 2024-99-99
         line = " ".join(str(error).split())
         raise InputError(f"{where} is not YAML: {line}", "correct it") from error
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's safe loader, which would take the last of a key's values, but refuses a second."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)  # type: ignore[no-untyped-call]
+            keys = [(key.tag, key.value) for key, _ in node.value if key.id == "scalar"]
+            twice = next((key for tag, key in keys if keys.count((tag, key)) > 1), None)
+            if twice is not None:
+                where = node.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {twice!r} is there twice below line {where}")
+            return node
+
+    return Loader
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:

@@ -11,7 +11,7 @@ from edgekd.data.cache import cache_folder
 from edgekd.data.dataset import Dataset
 from edgekd.data.sources import ham10000
 from edgekd.data.synthetic import GENERATOR_VERSION, write_dataset
-from edgekd.recipe import Section
+from edgekd.recipe import Section, Seed
 
 __all__ = ["Config", "load"]
 
@@ -28,7 +28,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     images: Annotated[int, Meta(ge=70)] = 2000
     size: Annotated[int, Meta(ge=32)] = 128
-    seed: int = 0
+    seed: Seed = 0
     root: str | None = None
 
 
