@@ -287,7 +287,15 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"cannot make the folder {path}: {error.strerror}"
-        raise InputError(message, "choose another place for the output") from error
+        raise InputError(message, _another_place(path)) from error
+
+
+def _another_place(path: Path) -> str:
+    """What a user can do, who did not name the cache and may not know of it."""
+    with contextlib.suppress(InputError):
+        if path.is_relative_to(cache_folder()):
+            return "set EDGEKD_CACHE to a folder that can be written"
+    return "choose another place for the output"
 
 
 def _make_parent(path: Path) -> None:

@@ -400,3 +400,13 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no home folder"):
         cache_folder()
     assert config_folder() is None
+
+
+def test_a_cache_that_cannot_be_made_names_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    monkeypatch.setenv("EDGEKD_CACHE", str(tmp_path / "f" / "cache"))
+    with pytest.raises(InputError) as caught:
+        write_whole(cache_folder() / "decoded" / "x", b"")
+    assert "EDGEKD_CACHE" in caught.value.hint

@@ -96,7 +96,7 @@ def bench(
     after Ctrl-C or a lost connection.
     """
     from edgekd.bench.devices import check_device
-    from edgekd.bench.report import print_table, write_page
+    from edgekd.bench.report import check_page, print_table, write_page
     from edgekd.bench.request import BenchRequest
     from edgekd.bench.run_folder import subjects_of_run
     from edgekd.bench.schema import write_result
@@ -111,6 +111,8 @@ def bench(
         return
     if meter is not None:
         _check_meter(meter, names)
+    if html is not None:
+        check_page()
     counts = parse_threads(threads) if threads else ()
     for path in bundle or []:
         Bundle.open(path).close()  # a damaged one is told before minutes of measuring

@@ -46,7 +46,9 @@ def build(
         str,
         typer.Option(
             metavar="CLASS[=LIMIT],…",
-            help="Classes whose loss harms most, beside the target's own; or `none`.",
+            help="Classes whose loss harms most, beside the target's own. `none` is for a model "
+            "that has no class which the target names (mel, bcc, …); it drops no limit of the "
+            "target's.",
         ),
     ] = "",
     rescue: Annotated[
@@ -143,7 +145,8 @@ def _report(built: list[BuiltBundle], *, json: bool) -> None:
         emit_json([_summary(bundle) for bundle in built])
         return
     for bundle in built:
-        print(summary_of(bundle))
+        if bundle.passed:  # the others' errors follow, each with what to do
+            print(summary_of(bundle))
 
 
 def _precisions(text: str) -> tuple[str, ...] | None:

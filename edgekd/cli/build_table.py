@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgekd.cli.console import say
-from edgekd.errors import GateFailedError
 from edgekd.lower.precision import LADDER
 from edgekd.lower.watch import Lines, Watch, verdict_of
 
@@ -124,17 +123,11 @@ def _worst_class(gate: GateRecord) -> str:
     return f"{name} {_points(drops[name])}"
 
 
-def _none(bundle: BuiltBundle) -> str:
-    """Why there is no bundle, in few words; the error says it whole."""
-    gate = bundle.error is None or bundle.error.exit_code == GateFailedError.exit_code
-    return "no file passed its gate" if gate else "not built"
-
-
 def summary_of(bundle: BuiltBundle) -> str:
     """One line: precision taken, size, balanced accuracy with interval, worst class, flips."""
     taken = next((rung for rung in bundle.rungs if rung.taken), None)
     if taken is None or taken.gate is None or bundle.manifest is None:
-        return f"{bundle.name}: {_none(bundle)}"
+        return f"{bundle.name}: no file passed its gate"
     accuracy = bundle.manifest.metrics["artefact"]["balanced_accuracy"]
     interval = (
         "" if accuracy["low"] is None else f" [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"

@@ -32,6 +32,8 @@ _HINTS = {
 }
 _IMPORTED_AS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Distributions that are imported by another name."""
+_CUT_SHORT = re.compile(r"inline_container\.cc.*unexpected pos|failed writing|iostream error")
+"""How PyTorch's own writer tells that not all bytes went to the disk; it does not say why."""
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -77,6 +79,8 @@ def _told(error: BaseException, purpose: str) -> EdgekdError | None:
         return _of_an_encoding(error)
     if any(os.strerror(code) in str(error) for code in _FULL):  # as a library's own error
         return _disk_full(_first_line(error))
+    if isinstance(error, RuntimeError) and _CUT_SHORT.search(_first_line(error)):
+        return _disk_full("a file could not be written whole; the disk may be full")
     return _of_a_parser(error)
 
 

@@ -70,6 +70,8 @@ def report(
     below = None if images is None else written.images_below(_folder(images))
     if pareto is not None:
         written.check_picture(pareto)
+    if html is not None:
+        written.check_page()
     found = [read_result(path) for path in results]
     for result in found:
         written.print_table(result)

@@ -105,13 +105,9 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     source = load_source(request.model, request.data_root)
     request, broken = _loadable(request)
     calibration = _calibration(request, source)
-    plans = []
-    for target in request.targets:
-        try:
-            plans += plans_of(replace(request, targets=[target]), source, calibration)
-        except InputError as error:
-            broken.append(_not_built(request, target, error))
+    plans, refused = _plans(request, source, calibration)
     refuse_idle_rescue(request, plans)
+    broken += refused
     built = {plan.path: _kept(plan, request.watch) for plan in plans}
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
@@ -138,6 +134,19 @@ def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
         else:
             targets.append(target)
     return replace(request, targets=targets), broken
+
+
+def _plans(
+    request: BuildRequest, source: Source, calibration: CalibrationSet | None
+) -> tuple[list[Plan], list[BuiltBundle]]:
+    """The bundles to be, and what the targets came to that cannot take the request."""
+    plans, refused = [], []
+    for target in request.targets:
+        try:
+            plans += plans_of(replace(request, targets=[target]), source, calibration)
+        except InputError as error:
+            refused.append(_not_built(request, target, error))
+    return plans, refused
 
 
 def _not_built(request: BuildRequest, target: Target, error: EdgekdError) -> BuiltBundle:
@@ -182,10 +191,8 @@ def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBun
             raise climb.error
         return _first_that_decides(request, lowering, climb)
     except (EdgekdError, OSError) as error:
-        rungs = tuple(step.rung for step in climb.steps)
-        return BuiltBundle(
-            plan.target.name, plan.name, None, None, rungs, ended_by(plan.name, error)
-        )
+        rungs, why = _with_taken(with_remarks(climb.steps), None), ended_by(plan.name, error)
+        return BuiltBundle(plan.target.name, plan.name, None, None, rungs, why)
 
 
 def _first_that_decides(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:

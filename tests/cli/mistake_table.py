@@ -89,6 +89,7 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 
 
 FORMS: dict[str, list[tuple[str, ...]]] = {
+    "compare": [("recipes", "out", "json", "markdown"), ("kept", "json", "markdown")],
     "build": [("model", "out", "data_root"), ("on_device", "evidence")],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],
@@ -96,12 +97,13 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
 """Of verbs that do several things, which places belong to each."""
 
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("build", "model"): ("--target", "cpu-onnx"),
     ("predict", "camera"): ("--headless",),
     ("bench", "run"): ("--preset", "smoke"),
 }
 """What a form with that parameter needs besides places."""
 
-REQUIRED_WORDS = {"target": "cpu-onnx", "device": "cpu"}
+REQUIRED_WORDS = {"device": "cpu"}
 """Values of required parameters that are no places."""
 
 
@@ -121,6 +123,7 @@ def make_examples(folder: Path) -> None:
     from edgekd.bench.statistics import summarise
     from edgekd.bundle import generate_key, sign_bundle, write_bundle
     from edgekd.data import read_split
+    from edgekd.distill.predictions import ComparedMethod, PredictionFacts, Predictions, TestedPart
     from edgekd.lower.engine.evidence import Evidence, Terms
     from edgekd.models import create_network, save_checkpoint
     from edgekd.runtime.preprocess import RULE
@@ -160,6 +163,14 @@ def make_examples(folder: Path) -> None:
     save_checkpoint(student, create_network(card.arch, card.outputs, card.arch_options), card)
     shutil.copytree(base / "bundle", base / "run" / "bundles" / "cpu")
     (target,) = resolve_targets("jetson")
+    facts = PredictionFacts(
+        data="none", classes=classes, ordered=False, images={}, split_sha256="", seeds=(0, 1),
+        methods=tuple(ComparedMethod(name=name, method=name) for name in ("none", "kd")),
+    )  # fmt: skip
+    labels = np.arange(12) % 3
+    outputs = np.random.default_rng(0).normal(size=(2, 2, 12, 3)).astype(np.float32)
+    parts_of_it = (TestedPart(labels, np.arange(12), outputs),)
+    Predictions(facts, parts_of_it).save(base / "predictions.npz")
     terms = Terms(
         classes=card.classes, limits=target.gate, critical={}, rule=target.decision, exact=False,
         fitted_on={},
@@ -211,6 +222,7 @@ EXAMPLES = {
     Reads.PRIVATE_KEY: "key.pem",
     Reads.PUBLIC_KEY: "key.pub.pem",
     Reads.METER: "meter.csv",
+    Reads.PREDICTIONS: "predictions.npz",
     Reads.WHEELHOUSE: "wheels",
 }
 EXAMPLES_FOR = {("build", "on_device"): "unfinished"}
@@ -224,7 +236,10 @@ PARTS = {
 }
 """Files that each example that is a folder cannot do without."""
 
-OF_EDGEKD = (Reads.BUNDLE, Reads.CHECKPOINT, Reads.MODEL, Reads.RUN, Reads.RESULT, Reads.EVIDENCE)
+OF_EDGEKD = (
+    Reads.BUNDLE, Reads.CHECKPOINT, Reads.MODEL, Reads.RUN, Reads.RESULT, Reads.EVIDENCE,
+    Reads.PREDICTIONS,
+)  # fmt: skip
 """What edgekd wrote itself: damaged, it is exit 6."""
 
 
@@ -353,7 +368,7 @@ def _spoils_of(place: Reads | Writes) -> tuple[str, ...]:
     if place in FOLDERS_OF_ANYTHING:
         return ("missing", "turned", "unreadable")
     spoils = [spoil for spoil in INPUT_SPOILS if (place, spoil) not in HARMLESS]
-    if place is Reads.MODEL or place is Reads.BUNDLE:
+    if place in (Reads.MODEL, Reads.BUNDLE):
         spoils.remove("turned")  # either is right; a file that is neither is told as damaged
     return (*spoils, "unreadable")
 

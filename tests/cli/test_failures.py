@@ -17,6 +17,7 @@ import yaml
 
 from edgekd import cli
 from edgekd.cli import main
+from edgekd.cli.failures import explained
 from edgekd.errors import ArtefactError
 from edgekd.runtime import Classifier
 
@@ -81,7 +82,11 @@ TOLD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "code", "message", "hint"), TOLD, ids=lambda value: repr(value))
+@pytest.mark.parametrize(
+    ("error", "code", "message", "hint"),
+    TOLD,
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
 def test_it_is_told_in_two_lines(
     error: BaseException,
     code: int,
@@ -98,6 +103,16 @@ def test_it_is_told_in_two_lines(
     assert message in first
     assert second.startswith("       ")
     assert hint in second
+
+
+def test_pytorchs_word_for_a_full_disk() -> None:
+    torch = pytest.importorskip("torch", reason="install edgekd[distill]")
+    with pytest.raises(RuntimeError) as caught:
+        torch.save({"weights": torch.zeros(1 << 20)}, "/dev/full")
+    told = explained(caught.value, "train")
+    assert told is not None
+    assert "disk may be full" in told.message
+    assert "make room" in told.hint
 
 
 @pytest.mark.parametrize(

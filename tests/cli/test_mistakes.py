@@ -214,3 +214,10 @@ def test_a_precision_that_a_target_lacks_is_not_left_out_in_silence(
     arguments = ["--target", "cpu-onnx", "--model", str(small_run), "--out", str(out)]
     refused(capsys, ["build", *arguments, "--precision", "fp16"], 2, "no fp16 for cpu-onnx", "int8")
     assert not out.exists()
+
+
+def test_help_says_what_critical_none_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused where the target names one of the model's classes; see test_build.py."""
+    assert main(["build", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "it drops no limit of the target's" in said

@@ -2,7 +2,7 @@
 
 from edgekd.bench.report.gallery import GalleryItem, Resolver, images_below
 from edgekd.bench.report.markdown import write_markdown
-from edgekd.bench.report.page import write_page
+from edgekd.bench.report.page import check_page, write_page
 from edgekd.bench.report.pareto import check_picture, write_pareto
 from edgekd.bench.report.spreadsheet import COLUMNS, write_csv
 from edgekd.bench.report.table import print_table
@@ -11,6 +11,7 @@ __all__ = [
     "COLUMNS",
     "GalleryItem",
     "Resolver",
+    "check_page",
     "check_picture",
     "images_below",
     "print_table",

@@ -13,7 +13,7 @@ from edgekd.bench.result import Result
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.files import write_whole
 
-__all__ = ["render_page", "write_page"]
+__all__ = ["check_page", "render_page", "write_page"]
 
 _TEMPLATE = "page.html.j2"
 _SHOWN_CHANGES = 12
@@ -45,6 +45,15 @@ def write_page(
     except OSError as error:
         message = f"cannot write the report to {out}: {error.strerror}"
         raise InputError(message, "choose another place for --html") from error
+
+
+def check_page() -> None:
+    """Refuse before anyone waits for what a page is to show.
+
+    Raises:
+        MissingDependencyError: jinja2 is not installed.
+    """
+    _template()
 
 
 def render_page(
