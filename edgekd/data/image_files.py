@@ -14,12 +14,15 @@ __all__ = ["IMAGE_SUFFIXES", "ImageFiles", "child", "found_images", "is_clutter"
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
-_CLUTTER = frozenset({"__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini"})
+_CLUTTER = frozenset({
+    "__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "lost+found",
+    "system volume information",
+})  # fmt: skip
 
 
 def is_clutter(name: str) -> bool:
     """Whether systems and notebooks leave such files and folders behind, and people do not."""
-    return name.startswith(".") or name.casefold() in _CLUTTER
+    return name.startswith((".", "~$")) or name.casefold() in _CLUTTER
 
 
 def child(folder: Path, *names: str) -> Path:
