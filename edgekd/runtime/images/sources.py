@@ -89,10 +89,16 @@ def _number_hint(array: NDArray[Any]) -> str:
         return "it holds no colours but other numbers; give the photo's own, uint8 from 0 to 255"
     if array.dtype.kind == "f" and high <= 1:
         return "scale it to 0 … 255 and round: (array * 255).round().astype(np.uint8)"
+    if array.dtype.kind == "f" and high < 2:  # beyond 1 by interpolation
+        return "cut it off at 1 and scale it: (array.clip(0, 1) * 255).round().astype(np.uint8)"
     if high <= 255:
         rounded = "array.round()" if array.dtype.kind == "f" else "array"
         return f"its numbers are in 0 … 255 already: {rounded}.astype(np.uint8)"
-    return "scale it by its bits, of 16 to 8: (array / 257).round().astype(np.uint8)"
+    most = next(1 << bits for bits in (10, 12, 14, 16) if high < 1 << bits) - 1
+    return (
+        f"scale it by its bits, which seem to end at {most}: "
+        f"(array / {most} * 255).round().astype(np.uint8)"
+    )
 
 
 def _read_path(path: Path) -> bytes:

@@ -129,7 +129,9 @@ PIXELS = make_image(8, 8)
     "array",
     [PIXELS / 255, (PIXELS / 255).astype(np.float16), PIXELS.astype(np.float32), PIXELS * 1.0,
      PIXELS + 0.3, PIXELS.astype(np.uint16), PIXELS.astype(np.int64), PIXELS.astype(np.int8) >> 1,
-     PIXELS.astype(np.uint16) * 257, np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 3), int)],
+     PIXELS.astype(np.uint16) * 257, PIXELS.astype(np.uint16) << 2, PIXELS.astype(np.uint16) << 4,
+     PIXELS.astype(np.int32) << 6, np.zeros((8, 8, 3), np.float32),
+     np.zeros((8, 8, 3), int)],
     ids=lambda array: f"{array.dtype} to {array.max():.3g}",
 )  # fmt: skip
 def test_what_the_hint_says_gives_the_photo_back(array: Any) -> None:
@@ -143,6 +145,14 @@ def test_what_the_hint_says_gives_the_photo_back(array: Any) -> None:
     else:
         assert np.abs(found.astype(int) - PIXELS).max() <= 1
     load_image(found, 8)
+
+
+def test_a_little_beyond_1_is_still_a_share() -> None:
+    """As interpolation leaves it; rounded, it would be black and white."""
+    array = PIXELS / 200
+    assert 1 < array.max() < 2
+    found = eval(refusal(array).hint.rpartition(": ")[2], {"array": array, "np": np})
+    np.testing.assert_array_equal(found, np.round(array.clip(0, 1) * 255))
 
 
 @pytest.mark.parametrize(
