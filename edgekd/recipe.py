@@ -61,7 +61,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
     validation: Fraction = 0.15
     test: Fraction = 0.2
     seed: Seed = 0
-    folds: Annotated[int, Meta(ge=0)] = 0
+    folds: Annotated[int, Meta(ge=0, le=1000)] = 0
     fold: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
@@ -286,7 +286,7 @@ def _loader() -> Any:
 
     class Loader(yaml.SafeLoader):
         def compose_mapping_node(self, anchor: Any) -> Any:
-            node = super().compose_mapping_node(anchor)  # type: ignore[no-untyped-call]
+            node = super().compose_mapping_node(anchor)
             keys = [(key.tag, key.value) for key, _ in node.value if key.id == "scalar"]
             twice = next((key for tag, key in keys if keys.count((tag, key)) > 1), None)
             if twice is not None:

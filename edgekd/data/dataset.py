@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,12 @@ def dataset_of(
     _refuse_subclasses(name, samples)
     counts = Counter(sample.label for sample in samples)
     empty = [f"there is no image of the class {one!r}" for one in order if not counts[one]]
-    told = tuple(dict.fromkeys((*notes, *empty)))
+    mixed = [
+        f"the class {one!r} is written in Latin and Cyrillic letters: is it another one's double?"
+        for one in order
+        if {"LATIN", "CYRILLIC"} <= {unicodedata.name(c, "").partition(" ")[0] for c in one}
+    ]
+    told = tuple(dict.fromkeys((*notes, *empty, *mixed)))
     return Dataset(name, root, order, tuple(samples), licence, citation, ordered, told)
 
 
