@@ -60,6 +60,9 @@ def checked_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         message = f"the array is {array.dtype} {list(array.shape)}, not uint8 [H, W, 3]"
         raise ImageError(message, _array_hint(array))
+    if np.any(getattr(array, "mask", False)):  # of numpy's masked arrays
+        message = "some pixels of the array are masked, and what lies under them is not the photo"
+        raise ImageError(message, "fill them, or give the photo itself: array.data")
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         message = f"the array is {list(array.shape)}, more than {MAX_PIXELS} pixels"
         raise ImageError(message, "scale it down first")

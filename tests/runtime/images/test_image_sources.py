@@ -166,6 +166,12 @@ def test_numbers_that_are_no_colours_are_not_to_be_scaled(array: Any) -> None:
     assert "array" not in hint
 
 
+def test_masked_pixels_are_no_photo() -> None:
+    whole = np.ma.masked_array(PIXELS, mask=False)
+    np.testing.assert_array_equal(load_image(whole, 8), load_image(PIXELS, 8))
+    assert "masked" in refusal(np.ma.masked_array(PIXELS, mask=PIXELS > 200)).message
+
+
 def test_an_endless_array_of_numbers_is_not_searched() -> None:
     endless = np.broadcast_to(np.zeros((1, 1, 3), np.float32), (100_000, 100_000, 3))
     assert "as uint8" in refusal(endless).hint
