@@ -158,6 +158,10 @@ def _class_order(
     if len(set(order)) < len(order):
         message = f"the class list of the data set {name} names a class twice: {order}"
         raise InputError(message, "name each class once")
+    strange = next((one for one in order if not one.isprintable() or len(one) > 200), None)
+    if strange is not None:
+        message = f"the data set {name} has a class that is no name: {strange!r}"
+        raise InputError(message, "name it by 200 printable letters at most")  # as bundles have to
     for same in look_alikes(order):
         message = f"the data set {name} has classes that look alike: {_quoted(same)}"
         raise InputError(message, "write the class in one way everywhere")

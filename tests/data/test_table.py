@@ -237,6 +237,13 @@ def test_a_class_with_a_letter_of_another_alphabet_is_told(root: Path) -> None:
     assert any("Cyrillic" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize("name", ["m\x1b[2Kel", "mel" * 70])
+def test_a_class_that_no_bundle_takes_is_told_before_training(root: Path, name: str) -> None:
+    file = table(root, "image,label", *ROWS[:3], f"d.jpg,{name}")
+    with pytest.raises(InputError, match="a class that is no name"):
+        load_dataset({"source": "csv", "file": str(file)})
+
+
 def test_no_classes_are_not_all(root: Path) -> None:
     file = table(root, "image,label", *ROWS)
     with pytest.raises(InputError, match="classes"):
