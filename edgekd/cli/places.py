@@ -49,7 +49,7 @@ class Reads(Enum):
     @property
     def checked_first(self) -> bool:
         """Whether it has to be there; the others' verbs say more, or go on with the next one."""
-        return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO)
+        return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
 
     @property
     def is_folder(self) -> bool | None:

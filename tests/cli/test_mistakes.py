@@ -177,6 +177,7 @@ def test_a_checkpoint_is_no_bundle(small_run: Path, capsys: pytest.CaptureFixtur
 def test_every_error_ends_in_its_exit_code(
     error: errors.EdgekdError,
     code: int,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -184,7 +185,7 @@ def test_every_error_ends_in_its_exit_code(
         raise error
 
     monkeypatch.setattr(Classifier, "open", fail)
-    refused(capsys, ["verify", "anything"], code, error.message)
+    refused(capsys, ["verify", str(tmp_path)], code, error.message)
 
 
 def test_an_unknown_device_is_told_before_anything_is_made(
@@ -203,7 +204,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_wait(
     arguments = ["--target", "cpu-onnx", "--model", str(small_run), "--out", out]
     assert main(["build", *arguments]) == 2
     said = capsys.readouterr().err
-    assert "cannot make the folder" in said
+    assert f"cannot write {out}" in said
     assert "lowering" not in said
 
 
