@@ -82,7 +82,7 @@ def _held(file: Path, place: Path, what: str) -> InputError:
     try:
         holder = msgspec.json.decode(file.read_bytes(), type=_Holder)
         who = f"process {holder.pid} on {holder.host}, since {holder.since}"
-    except (OSError, msgspec.DecodeError):  # it is just about to write who it is
+    except (OSError, ValueError, RecursionError):  # it is just about to write who it is
         who = "another process"
     message = f"{place} is being {what} already by {who}"
     return InputError(message, "wait for it, end it, or choose another --out")

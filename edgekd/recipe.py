@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import math
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -62,7 +63,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
     validation: Fraction = 0.15
     test: Fraction = 0.2
     seed: Seed = 0
-    folds: Annotated[int, Meta(ge=0)] = 0
+    folds: Annotated[int, Meta(ge=0, le=1000)] = 0
     fold: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
@@ -294,10 +295,28 @@ def _parse_yaml(text: str | bytes, where: str) -> Any:
     except ImportError as error:
         raise MissingDependencyError("pyyaml", "distill", "read recipes") from error
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _loader())
     except Exception as error:  # its constructors raise nearly anything, e.g. for 2024-99-99
         line = " ".join(str(error).split())
         raise InputError(f"{where} is not YAML: {line}", "correct it") from error
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's safe loader, which would take the last of a key's values, but refuses a second."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            keys = [(key.tag, key.value) for key, _ in node.value if key.id == "scalar"]
+            twice = next((key for tag, key in keys if keys.count((tag, key)) > 1), None)
+            if twice is not None:
+                where = node.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {twice!r} is there twice below line {where}")
+            return node
+
+    return Loader
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from edgekd.errors import InputError
 
-__all__ = ["is_stream", "open_stream", "passed_on"]
+__all__ = ["is_stream", "open_stream", "passed_on", "printable"]
 
 _OPEN_FILES = re.compile(r"/dev/fd|/proc/(\d+)(/task/\d+)?/fd")
 _MOST_LINKS = 40  # as Linux follows: path_resolution(7)
@@ -64,6 +64,19 @@ def passed_on(path: Path) -> Iterator[Path]:
         yield beside
         with beside.open("rb") as written, open_stream(path) as stream:
             shutil.copyfileobj(written, stream)
+
+
+def printable(text: str) -> str:
+    """The text with what would move a terminal's cursor escaped: names may hold anything.
+
+    Bytes that are not UTF-8, which Python keeps as surrogates, stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def _descriptor_of(path: Path) -> int | None:

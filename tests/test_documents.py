@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 import typer
 
@@ -18,7 +20,7 @@ from edgekd.bundle.manifest import FORMAT_VERSION
 from edgekd.cli import app
 from edgekd.distill.methods import method_names
 from edgekd.resources import recipe_names
-from edgekd.targets import load_target, target_names
+from edgekd.targets import Target
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
@@ -119,9 +121,12 @@ def test_exit_codes_are_those_of_the_errors() -> None:
     assert told == {0, *codes} - {1}
 
 
-@pytest.mark.parametrize("name", target_names())
-def test_limits_that_are_told_are_those_of_the_targets(name: str) -> None:
-    target = load_target(name)
+@pytest.mark.parametrize(
+    "file", sorted(REPOSITORY.glob("targets/*/target.toml")), ids=lambda file: file.parent.name
+)
+def test_limits_that_are_told_are_those_of_the_targets(file: Path) -> None:
+    # Other tests widen the limits that `load_target` gives.
+    target = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Target)
     text = " ".join(README.split())
     assert "more than 5 points of sensitivity for melanoma" in text
     assert (

@@ -111,9 +111,10 @@ def test_an_error_lets_go_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(place.parent.iterdir()) == [place]
 
 
-def test_a_lock_file_that_says_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b'{"host": "\xff"}', b"[" * 100_000])
+def test_a_lock_file_that_says_nothing(tmp_path: Path, content: bytes) -> None:
     with only_writer(tmp_path / "run", "trained"):
-        (tmp_path / ".run.lock").write_bytes(b"")
+        (tmp_path / ".run.lock").write_bytes(content)
         with (
             pytest.raises(InputError, match="by another process"),
             only_writer(tmp_path / "run", "trained"),

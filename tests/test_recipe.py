@@ -108,6 +108,9 @@ def test_unknown_key_that_is_near_nothing_lists_the_known(recipe: Path) -> None:
         ("student.fit.epochs=0", "student.fit.epochs"),
         ("student.fit.learning_rate=0", "student.fit.learning_rate"),
         ("student.fit.learning_rate=.nan", "student.fit.learning_rate"),
+        ("seed=-1", "seed"),
+        ("seed=99999999999999999999", "seed"),
+        ("split.seed=-1", "split.seed"),
         ("student.fit.class_weights=half", "student.fit.class_weights"),
         ("trainer.precision=int8", "trainer.precision"),
         ("task=segmentation", "task"),
@@ -193,6 +196,26 @@ def test_override_into_what_is_no_section(recipe: Path) -> None:
 def test_bad_yaml(recipe: Path, text: str) -> None:
     recipe.write_text(text, encoding="utf-8")
     assert "is not YAML" in refusal(recipe).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: a\nname: b\n",
+        "data: {source: csv, source: folder}\n",
+        "data:\n  classes: [a, b]\n  file: x\n  classes: [b, a]\n",
+        "base: &base {a: 1}\nmore:\n  <<: *base\n  b: 1\n  b: 2\n",
+    ],
+)
+def test_a_key_that_is_there_twice(recipe: Path, text: str) -> None:
+    recipe.write_text(text, encoding="utf-8")
+    assert "is there twice" in refusal(recipe).message
+
+
+def test_what_is_merged_may_be_overridden(recipe: Path) -> None:
+    text = "name: r\ndata: &one\n  a: 1\nmethod:\n  <<: *one\n  a: 2\n"
+    recipe.write_text(text, encoding="utf-8")
+    assert load_recipe(str(recipe)).method["a"] == 2
 
 
 @pytest.mark.parametrize("override", ["name=[", "seed=0x_", "name=2024-99-99"])

@@ -62,7 +62,7 @@ def decode_result(raw: bytes, *, name: str = "the result") -> Result:
     _check_version(raw, name)
     try:
         return msgspec.json.decode(raw, type=Result)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise ArtefactError(f"{name} is not a valid result: {error}", _HINT) from error
 
 
@@ -71,7 +71,7 @@ def _check_version(raw: bytes, name: str) -> None:
     try:
         version = str(msgspec.json.decode(raw)["schema_version"])
         major = int(version.split(".", maxsplit=1)[0])
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+    except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
         message = f"{name} is not readable JSON with a schema_version"
         raise ArtefactError(message, _HINT) from error
     if major != int(SCHEMA_VERSION.split(".", maxsplit=1)[0]):

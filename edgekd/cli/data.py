@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +37,8 @@ def inspect(
 
     loaded = read_recipe(recipe, overrides)
     split = split_dataset(load_dataset(loaded.data), loaded.split)
+    if sheet is not None and sheet.is_file():
+        _refuse_data(sheet, [*split.dataset.paths(), Path(str(loaded.data.get("file", "")))])
     found = inspect_split(split, loaded.image_size, ticker("images"))
     if json:
         emit_json(found)
@@ -46,6 +50,16 @@ def inspect(
     if found.damaged:
         message = f"{len(found.damaged)} of {len(split.parts)} images cannot be decoded"
         raise ImageError(message, "repair or remove those listed; training would stop at them")
+
+
+def _refuse_data(sheet: Path, data: Sequence[Path]) -> None:
+    """A contact sheet does not replace what it shows."""
+    from edgekd.errors import InputError
+
+    place = os.path.realpath(sheet)
+    if any(os.path.realpath(path) == place for path in data):
+        message = f"{sheet} belongs to the data set"
+        raise InputError(message, "choose another place for the contact sheet")
 
 
 def prepare(recipe: RecipeName, overrides: Set = None) -> None:

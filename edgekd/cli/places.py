@@ -2,20 +2,24 @@
 
 Each such parameter says it in its annotation, `Annotated[Path, Reads.BUNDLE, typer.Option(…)]`.
 From that one word follows that it is looked at before the verb begins: an input that is not there
-or may not be read, and an output that could not be written, are told before anyone waits. The table
-of users' mistakes in the tests is made from the same words.
+or may not be read, and an output that could not be written, or that would replace an input or be
+replaced by another output, are told before anyone waits. The table of users' mistakes in the tests
+is made from the same words.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from edgekd.errors import InputError
 from edgekd.files import check_file_place, check_folder_place, check_input_place
+from edgekd.streams import is_stream
 
 __all__ = ["Reads", "Writes", "places_of", "with_checked_places"]
 
@@ -82,6 +86,8 @@ def with_checked_places(verb: Callable[..., None]) -> Callable[..., None]:
         for name, place in places.items():
             for path in _paths(given.get(name)):
                 _check(path, place)
+        _refuse_shared(places, given)
+        for name, place in places.items():
             if place is Writes.FILE and given.get(name) == Path("-"):
                 given[name] = STDOUT
         verb(**given)
@@ -99,7 +105,32 @@ def _paths(value: Any) -> Iterator[Path]:
     if isinstance(value, Path):
         yield value
     elif isinstance(value, list | tuple):
-        yield from value
+        yield from (one for one in value if isinstance(one, Path))
+
+
+def _refuse_shared(places: dict[str, Place], given: dict[str, Any]) -> None:
+    """Each file that is written has a place of its own, which nothing is read from."""
+    read = [name for name, place in places.items() if isinstance(place, Reads)]
+    written = [name for name, place in places.items() if place in (Writes.FILE, Writes.NEW_FILE)]
+    inputs = {os.path.realpath(path) for name in read for path in _inputs(given.get(name))}
+    outputs: set[str] = set()
+    for path in (path for name in written for path in _paths(given.get(name))):
+        real = str(STDOUT) if path in (Path("-"), STDOUT) else os.path.realpath(path)
+        if real in inputs:
+            message = f"{path} is to be read and written by the same command"
+            raise InputError(message, "choose another place for the output")
+        if real in outputs:
+            message = f"two outputs are to be written to {path}"
+            raise InputError(message, "choose another place for one of them")
+        if real == str(STDOUT) or not is_stream(path):
+            outputs.add(real)
+
+
+def _inputs(value: Any) -> Iterator[Path]:
+    """The files and folders; a recipe, which may be the name of a shipped one, if it is there."""
+    yield from _paths(value)
+    words = value if isinstance(value, list | tuple) else [value]
+    yield from (Path(word) for word in words if isinstance(word, str) and Path(word).is_file())
 
 
 def _check(path: Path, place: Place) -> None:

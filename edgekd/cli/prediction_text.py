@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgekd.streams import printable
+
 if TYPE_CHECKING:
     from edgekd.runtime import Prediction
 
@@ -22,7 +24,7 @@ def line_of(name: str, prediction: Prediction) -> str:
     parts += [f"{reason.code}: {reason.text}" for reason in prediction.reasons]
     if prediction.conformal_set is not None and prediction.decision != "retake":
         parts.append(f"not excluded: {', '.join(prediction.conformal_set)}")
-    return " | ".join(parts)
+    return printable(" | ".join(parts))
 
 
 def _answer(prediction: Prediction) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,12 @@ def dataset_of(
     _refuse_subclasses(name, samples)
     counts = Counter(sample.label for sample in samples)
     empty = [f"there is no image of the class {one!r}" for one in order if not counts[one]]
-    told = tuple(dict.fromkeys((*notes, *empty)))
+    mixed = [
+        f"the class {one!r} is written in Latin and Cyrillic letters: is it another one's double?"
+        for one in order
+        if {"LATIN", "CYRILLIC"} <= {unicodedata.name(c, "").partition(" ")[0] for c in one}
+    ]
+    told = tuple(dict.fromkeys((*notes, *empty, *mixed)))
     return Dataset(name, root, order, tuple(samples), licence, citation, ordered, told)
 
 
@@ -152,6 +158,10 @@ def _class_order(
     if len(set(order)) < len(order):
         message = f"the class list of the data set {name} names a class twice: {order}"
         raise InputError(message, "name each class once")
+    strange = next((one for one in order if not one.isprintable() or len(one) > 200), None)
+    if strange is not None:
+        message = f"the data set {name} has a class that is no name: {strange!r}"
+        raise InputError(message, "name it by 200 printable letters at most")  # as bundles have to
     for same in look_alikes(order):
         message = f"the data set {name} has classes that look alike: {_quoted(same)}"
         raise InputError(message, "write the class in one way everywhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,12 +15,15 @@ __all__ = ["IMAGE_SUFFIXES", "ImageFiles", "child", "found_images", "is_clutter"
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
-_CLUTTER = frozenset({"__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini"})
+_CLUTTER = frozenset({
+    "__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "lost+found",
+    "system volume information",
+})  # fmt: skip
 
 
 def is_clutter(name: str) -> bool:
     """Whether systems and notebooks leave such files and folders behind, and people do not."""
-    return name.startswith(".") or name.casefold() in _CLUTTER
+    return name.startswith((".", "~$")) or name.casefold() in _CLUTTER
 
 
 def child(folder: Path, *names: str) -> Path:
@@ -46,6 +50,7 @@ class ImageFiles:
     def __init__(self, root: Path, folders: Sequence[str] = (".", "images")) -> None:
         self.root = root
         self._folders = folders
+        self._folders_by_name: dict[str, str] = {}
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> str | None:
@@ -64,6 +69,17 @@ class ImageFiles:
             if found is not None:
                 return found
         return None
+
+    def place(self, image: str) -> str:
+        """Where a found image is, whichever links lead to its folder.
+
+        Links to the image itself stand: archives that keep their files by content give one file to
+        all of its copies, which `inspect` tells.
+        """
+        folder, name = posixpath.split(image)
+        if folder not in self._folders_by_name:
+            self._folders_by_name[folder] = os.path.realpath(self.root / folder)
+        return posixpath.join(self._folders_by_name[folder], name)
 
     def _inside(self, name: str) -> str:
         """The name relative to the root where it can be."""
@@ -123,19 +139,21 @@ def found_images(
         ImageError: Images are not there; tells the first, how many more, and `hint`.
     """
     lines: dict[str, int] = {}
-    missing = []
+    images, missing = [], []
     for line, name in named:
         image = files.find(name)
         if image is None:
             missing.append((line, name))
-        elif image in lines:
-            message = f"{table} names the image {image} twice: on lines {lines[image]} and {line}"
+            continue
+        place = files.place(image)
+        if place in lines:
+            message = f"{table} names the image {image} twice: on lines {lines[place]} and {line}"
             raise InputError(message, "remove one of the rows")
-        else:
-            lines[image] = line
+        lines[place] = line
+        images.append(image)
     if missing:
         raise _missing(table, missing, files.root, hint)
-    return list(lines)
+    return images
 
 
 def _missing(table: Path, missing: Sequence[tuple[int, str]], root: Path, hint: str) -> ImageError:

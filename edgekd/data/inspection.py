@@ -19,6 +19,7 @@ from edgekd.data.split import PARTS, Split
 from edgekd.errors import ImageError, InputError
 from edgekd.files import write_whole
 from edgekd.runtime.preprocess import load_image
+from edgekd.streams import printable
 
 __all__ = ["Inspection", "inspect_split", "sheet_of"]
 
@@ -60,7 +61,8 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         told = [f"damaged: {why}" for why in self.damaged.values()]
         told += [f"one image, several labels: {' = '.join(same)}" for same in self.conflicts]
         notes = [f"note: {note}" for note in self.notes]
-        return "\n".join([*lines, *notes, *told, *(leaks or ["no image lies in two parts"])])
+        lines += [*notes, *told, *(leaks or ["no image lies in two parts"])]
+        return "\n".join(map(printable, lines))
 
 
 def _line(name: str, parts: dict[str, int]) -> str:

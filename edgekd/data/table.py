@@ -66,8 +66,9 @@ def _text(file: Path) -> str:
         data = file.read_bytes()
     except FileNotFoundError:
         raise InputError(f"the table {file} does not exist", "check the path") from None
-    except OSError as error:
-        message = f"the table {file} cannot be read: {error.strerror}"
+    except (OSError, ValueError) as error:  # the second: a name that holds a zero byte
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        message = f"the table {file} cannot be read: {why}"
         raise InputError(message, "give a file that you may read") from error
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:

@@ -14,7 +14,7 @@ _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "ni
 
 _VAGUE = frozenset({
     "none", "unknown", "unk", "missing", "undefined", "unspecified", "not available",
-    "not known", "not applicable", "?", "-", "--", "—", ".",
+    "not known", "not applicable", "unlabelled", "unlabeled", "unsorted", "?", "-", "--", "—", ".",
 })  # fmt: skip
 """What people write into such a cell; as a class or a body site it may be meant."""
 

@@ -22,6 +22,9 @@ __all__ = ["PREDICTIONS", "ComparedMethod", "PredictionFacts", "Predictions", "T
 PREDICTIONS = "predictions.npz"
 """Their file in the folder of a comparison."""
 
+_DAMAGED = (
+    zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, AttributeError, RecursionError,
+)  # fmt: skip
 _FACTS = "facts"
 
 
@@ -145,9 +148,11 @@ class Predictions:
         except OSError as error:
             message = f"cannot read {file}: {error.strerror or error}"
             raise InputError(message, "check the file") from error
-        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, AttributeError) as e:
+        except _DAMAGED as error:
             message = f"{file} holds no predictions of a comparison, or is damaged"
-            raise ArtefactError(message, "run `edgekd compare` again with the same --out") from e
+            raise ArtefactError(
+                message, "run `edgekd compare` again with the same --out"
+            ) from error
 
 
 def _read(arrays: Mapping[str, NDArray[np.generic]]) -> Predictions:

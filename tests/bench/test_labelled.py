@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from cards import CLASSES as CARD_CLASSES
@@ -104,8 +105,11 @@ def test_the_test_part_of_a_run_brings_its_lesions(table: Path, tmp_path: Path) 
     parts = ("train",) * 4 + ("test",) * 8
     student = tmp_path / "student"
     student.mkdir()
-    (student / SPLIT).write_text(write_split(Split(dataset, parts)))
-    data = data_of_run(student, make_card(), table.parent)
+    split = Split(dataset, parts)
+    (student / SPLIT).write_text(write_split(split))
+    card = make_card()
+    about = msgspec.structs.replace(card.data, sha256=split.sha256())
+    data = data_of_run(student, msgspec.structs.replace(card, data=about), table.parent)
     assert data.groups is not None
     assert [*data.groups] == [f"L{number // 2}" for number in range(4, 12)]
     assert data_facts(data).groups == 4

@@ -47,6 +47,9 @@ def test_an_unknown_minor_version_with_new_fields_is_read(tmp_path):
         b'{"schema_version": "1.0"}',
         b'{"schema_version": "1.0", "rows": 3}',
         b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"schema_version": "1.4", "rows": ' + b"[" * 100_000,
+        b'{"schema_version": "1.4", "new": ' + 2000 * b"[" + 2000 * b"]" + b"}",
     ],
 )
 def test_damaged_or_foreign_files_are_refused(tmp_path, content):

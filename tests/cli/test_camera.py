@@ -350,6 +350,7 @@ def wait_for(condition: object) -> None:
     ("source", "words"),
     [
         ("none.avi", "no camera or video file"),
+        ("99999999999999999999", "no camera 99999999999999999999"),
         ("http://127.0.0.1/a.mp4", "is an address"),
         ("rtsp://camera", "is an address"),
         ("", "no camera or video file"),

@@ -35,6 +35,16 @@ def test_a_line_for_each_photo(
     assert "not excluded" not in retake  # of a photo that is no use nothing is told
 
 
+def test_a_name_cannot_pass_for_a_decision(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a.png: answer | nv 1.00\n\x1b[2Kb.png"
+    write_photo(tmp_path / "x.png", ANSWER).rename(tmp_path / name)
+    assert main(["predict", str(bundle), str(tmp_path / name)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "nv 1.00\\n\\x1b[2Kb.png: answer | bkl" in line
+
+
 def test_json_has_all_of_a_prediction(
     bundle: str, photos: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

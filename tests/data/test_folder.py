@@ -32,7 +32,8 @@ def images(dataset: Dataset) -> set[str]:
     "clutter",
     [".ipynb_checkpoints/0-checkpoint.jpg", "__MACOSX/mel/0.jpg", "mel/._0.jpg",
      "mel/.ipynb_checkpoints/0-checkpoint.jpg", "mel/@eaDir/0.jpg/SYNO_THUMB.jpg", ".git/x.jpg",
-     "mel/.DS_Store", "mel/Thumbs.db", "nv/desktop.ini", "$RECYCLE.BIN/0.jpg"],
+     "mel/.DS_Store", "mel/Thumbs.db", "nv/desktop.ini", "$RECYCLE.BIN/0.jpg",
+     "lost+found/0.jpg", "System Volume Information/0.jpg", "mel/~$0.jpg"],
 )  # fmt: skip
 def test_what_systems_leave_behind_is_no_data(root: Path, clutter: str) -> None:
     before = images(load(root))
@@ -47,7 +48,10 @@ def test_what_systems_leave_behind_is_no_data(root: Path, clutter: str) -> None:
 @pytest.mark.parametrize(
     "names",
     [("train", "test"), ("Train", "Val"), ("training", "validation"), ("TRAIN", "valid"),
-     ("train_set", "test-set"), ("01_train", "02_test"), ("train", "testing images")],
+     ("train_set", "test-set"), ("01_train", "02_test"), ("train", "testing images"),
+     ("fold1", "fold2"), ("Fold_0", "fold_1"), ("trainval", "test"), ("train_val", "test"),
+     ("train_augmented", "test_clean"), ("split-1", "split-2"),
+     ("HAM10000_images_part_1", "HAM10000_images_part_2")],
 )  # fmt: skip
 @pytest.mark.parametrize("flat", [True, False])
 def test_parts_are_no_classes(root: Path, names: tuple[str, str], flat: bool) -> None:
@@ -68,6 +72,27 @@ def test_parts_are_no_classes(root: Path, names: tuple[str, str], flat: bool) ->
 def test_one_part_beside_classes_is_refused_where_it_holds_classes(root: Path, draw: Any) -> None:
     draw(root / "test" / "mel" / "9.jpg", 9)
     with pytest.raises(InputError, match="not classes: test"):
+        load(root)
+
+
+@pytest.mark.parametrize("name", ["test", "fold3", "unlabelled"])
+def test_a_folder_that_may_be_none_is_told_where_it_is_taken_for_a_class(
+    root: Path, draw: Any, name: str
+) -> None:
+    draw(root / name / "9.jpg", 9)
+    assert any(f"'{name}' is taken for a class" in note for note in load(root).notes)
+
+
+@pytest.mark.parametrize("name", ["trainer_rash", "apart2", "testicular", "part_of_nail", "value"])
+def test_classes_whose_names_begin_as_those_of_parts(root: Path, draw: Any, name: str) -> None:
+    (root / "mel").rename(root / f"{name} a")
+    (root / "nv").rename(root / f"{name} b")
+    assert load(root).classes == (f"{name} a", f"{name} b")
+
+
+def test_a_class_that_is_a_link_to_nothing(root: Path) -> None:
+    (root / "bcc").symlink_to(root / "gone")
+    with pytest.raises(ImageError, match="bcc is a link to nothing"):
         load(root)
 
 

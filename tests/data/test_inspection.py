@@ -69,6 +69,15 @@ def test_text(split: Split) -> None:
     assert inspect_split(split, 32).text().endswith("leak: 0.png = 4.png")
 
 
+def test_text_moves_no_cursor(tmp_path: Path, draw: Any) -> None:
+    samples = [Sample(f"{n}\n\x1b[2K.png", ("mel", "nv")[n % 2], str(n)) for n in range(6)]
+    for sample in samples:
+        draw(tmp_path / sample.image, 20)
+    text = inspect_split(Split(dataset_of("mine", tmp_path, samples), PARTS), 32).text()
+    assert "0\\n\\x1b[2K.png" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_progress_is_told(split: Split) -> None:
     calls: list[tuple[int, int]] = []
     inspect_split(split, 32, lambda done, of: calls.append((done, of)))

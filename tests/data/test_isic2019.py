@@ -99,6 +99,23 @@ def test_a_row_without_one_class_is_named(tmp_path, label):
         load(root)
 
 
+def test_a_row_of_two_classes_in_part_is_named(root):
+    text = (root / TRUTH).read_text()
+    (root / TRUTH).write_text(text.replace("ISIC_0000001,0.0,1.0", "ISIC_0000001,0.4,1.0"))
+    with pytest.raises(InputError, match=r"line 3 of .*GroundTruth.csv"):
+        load(root)
+
+
+def test_an_image_of_two_lesions_is_named(root):
+    with (root / METADATA).open("a") as about:
+        about.write("ISIC_0000001,55.0,HAM_0_1,female\n")
+    load(root)
+    with (root / METADATA).open("a") as about:
+        about.write("ISIC_0000001,55.0,HAM_9_9,female\n")
+    with pytest.raises(InputError, match="ISIC_0000001 twice: on lines 3 and 69"):
+        load(root)
+
+
 def test_a_row_that_the_metadata_lacks_is_named(root):
     lines = (root / METADATA).read_text().splitlines()
     (root / METADATA).write_text("\n".join(lines[:-1]))

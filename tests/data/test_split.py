@@ -276,3 +276,8 @@ def test_folds_have_a_seed() -> None:
 def test_a_fold_that_is_none(folds: int, fold: int) -> None:
     with pytest.raises(InputError, match=f"no fold {fold} of {folds}"):
         convert({"folds": folds, "fold": fold}, SplitSection, "the section")
+
+
+def test_folds_beyond_counting_are_refused() -> None:
+    with pytest.raises(InputError, match="<= 1000"):
+        convert({"folds": 1_000_000_000}, SplitSection, "the section")

@@ -96,6 +96,16 @@ def test_one_image_by_many_names(read: Read, root: Path, name: str) -> None:
 
 
 @READERS
+def test_one_image_by_the_links_to_its_folder(read: Read, root: Path) -> None:
+    """A link to an image alone is one of an archive that keeps files by their content."""
+    (root / "again").symlink_to(root)
+    twice = refusal(read, table(root, "image,label", *ROWS, "again/a.jpg,nv"))
+    assert "names the image again/a.jpg twice: on lines 2 and 6" in twice.message
+    (root / "copy.jpg").symlink_to(root / "a.jpg")
+    assert len(read(table(root, "image,label", *ROWS, "copy.jpg,mel"))) == len(ROWS) + 1
+
+
+@READERS
 @pytest.mark.parametrize("on_disk", [COMPOSED, DECOMPOSED])
 @pytest.mark.parametrize("in_table", [COMPOSED, DECOMPOSED])
 def test_letters_composed_and_decomposed(
@@ -219,6 +229,30 @@ def test_classes_that_look_alike_are_refused(root: Path, one: str, other: str) -
 def test_classes_that_differ_stay_two(root: Path, one: str, other: str) -> None:
     file = table(root, "image,label", f"a.jpg,{one}", f"b.jpg,{other}")
     assert {label for _, label in trained(file)} == {one, other}
+
+
+def test_a_class_with_a_letter_of_another_alphabet_is_told(root: Path) -> None:
+    file = table(root, "image,label", *ROWS[:3], "d.jpg,m\u0435l")
+    dataset = load_dataset({"source": "csv", "file": str(file)})
+    assert any("Cyrillic" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("name", ["m\x1b[2Kel", "mel" * 70])
+def test_a_class_that_no_bundle_takes_is_told_before_training(root: Path, name: str) -> None:
+    file = table(root, "image,label", *ROWS[:3], f"d.jpg,{name}")
+    with pytest.raises(InputError, match="a class that is no name"):
+        load_dataset({"source": "csv", "file": str(file)})
+
+
+def test_no_classes_are_not_all(root: Path) -> None:
+    file = table(root, "image,label", *ROWS)
+    with pytest.raises(InputError, match="classes"):
+        load_dataset({"source": "csv", "file": str(file), "classes": []})
+
+
+def test_a_name_that_no_file_can_have(root: Path) -> None:
+    with pytest.raises(InputError, match="null byte"):
+        load_dataset({"source": "csv", "file": f"{root}/a\0b.csv"})
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "NA", "n/a", "#N/A", "<NA>", "null", "NULL"])

@@ -58,7 +58,7 @@ def interlaced(image: Image) -> bytes:
     starts = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2),
               (1, 2, 0, 1))  # fmt: skip
     passes = (image[top::down, left::across] for top, down, left, across in starts)
-    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part if row.size)
     return png(image.shape[1], image.shape[0], rows, lace=1)
 
 

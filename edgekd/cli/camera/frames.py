@@ -20,6 +20,9 @@ __all__ = ["Frames", "LiveFrames", "VideoFrames", "open_frames"]
 _PATIENCE = 10.0
 """Seconds that a camera may take for a frame."""
 
+_MOST = (1 << 20) - 1
+"""The highest minor number that a device of Linux can have."""
+
 
 class Frames(Protocol):
     """BGR pictures uint8 [H, W, 3], one after the other, and what holds them."""
@@ -49,6 +52,8 @@ def open_frames(source: str) -> Frames:
         InputError: It is an address, a file that is not there, or one that is no video.
         DeviceUnreachableError: There is no such camera, or it cannot be opened.
     """
+    if source.isdecimal() and int(source) > _MOST:
+        raise InputError(f"there is no camera {source}", "give its number, such as 0")
     if source.isdecimal():
         return LiveFrames(_opened(int(source)), f"camera {source}")
     if "://" in source:

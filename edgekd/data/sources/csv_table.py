@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.labelled_rows import LabelledRow, labelled_rows
@@ -34,7 +37,7 @@ class Config(Section, frozen=True, kw_only=True):
     label_column: str = "label"
     group_column: str | None = None
     root: str | None = None
-    classes: Sequence[str] | None = None
+    classes: Annotated[Sequence[str], Meta(min_length=1)] | None = None
     ordered: bool = False
     name: str | None = None
     licence: str = ""

@@ -17,8 +17,10 @@ from edgekd.recipe import Section
 __all__ = ["Config", "load"]
 
 _PART = re.compile(
-    r"(\d+[\s_.-]*)?(train(ing)?|val(id(ation)?)?|dev(elopment)?|test(ing)?|eval(uation)?|hold-?out)"
-    r"([\s_.-]*(sets?|data|images?|imgs?|parts?|splits?|folders?|\d+))*",
+    r"(\d+[\s_.-]*)?(train(ing)?|val(id(ation)?)?|dev(elopment)?|test(ing)?|eval(uation)?|hold-?out"
+    r"|train(ing)?[\s_.-]*val(id(ation)?)?)"
+    r"([\s_.-]*(sets?|data|images?|imgs?|parts?|splits?|folders?|\d+))*([\s_.-]+.*)?"
+    r"|(.*[\s_.-])?(folds?|splits?|parts?|subsets?|batch|chunk)[\s_.-]*\d+",
     re.IGNORECASE,
 )
 """Folders that part a data set rather than class it."""
@@ -89,6 +91,8 @@ class _Walk:
                 images = list(self._below(path, (self.root.resolve(),)))
                 yield from images
                 self.empty += [] if images else [path.name]
+            elif not path.exists():
+                raise ImageError(f"{path} is a link to nothing", "mend or remove it")
             elif path.suffix.lower() in IMAGE_SUFFIXES:
                 self.top += 1
 
@@ -123,6 +127,8 @@ class _Walk:
                 self.others[path.suffix.lower()] += 1
             elif path.is_file():
                 yield path
+            elif path.exists():
+                raise ImageError(f"{path} is a pipe or a device, not an image", "remove it")
             else:
                 raise ImageError(f"{path} is a link to nothing", "mend or remove it")
 
@@ -173,10 +179,15 @@ def _refuse_one_class(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
         )
 
 
+def _is_doubtful(name: str) -> bool:
+    """Whether a folder's name is more often that of something else than a class."""
+    return is_blank(name) or _PART.fullmatch(name) is not None
+
+
 def _notes_on(folders: Sequence[tuple[str, ...]]) -> list[str]:
     notes = [
         f"{name!r} is taken for a class: remove its folder if it is none"
-        for name in sorted({names[0] for names in folders if is_blank(names[0])})
+        for name in sorted({names[0] for names in folders if _is_doubtful(names[0])})
     ]
     notes += [
         f"the folder {name!r} is taken for the class {clean(name)!r}"

@@ -79,8 +79,14 @@ def _table(root: Path, name: str, columns: tuple[str, ...]) -> list[Row]:
 def _metadata(root: Path, needed: bool) -> dict[str, Row]:
     if not needed and not child(root, METADATA).is_file():
         return {}
-    rows = _table(root, METADATA, ("image", "lesion_id"))
-    return {row["image"]: row for row in rows}
+    about: dict[str, Row] = {}
+    for row in _table(root, METADATA, ("image", "lesion_id")):
+        first = about.setdefault(row["image"], row)
+        if first != row:
+            lines = f"on lines {first.line} and {row.line}, differing"
+            message = f"{child(root, METADATA)} names the image {row['image']} twice: {lines}"
+            raise InputError(message, "remove one of the rows")
+    return about
 
 
 def _sample(row: Row, image: str, root: Path, about: dict[str, Row], lesions: bool) -> Sample:
@@ -95,10 +101,11 @@ def _sample(row: Row, image: str, root: Path, about: dict[str, Row], lesions: bo
 
 def _label(row: Row, root: Path) -> str:
     try:
-        hot = [name for name in (*CLASSES, _UNKNOWN) if float(row.get(name) or 0) == 1.0]
+        shares = {name: float(row.get(name) or 0) for name in (*CLASSES, _UNKNOWN)}
     except ValueError:
-        hot = []
-    if len(hot) != 1 or hot[0] == _UNKNOWN:
+        shares = {}
+    hot = [name for name, share in shares.items() if share != 0]
+    if len(hot) != 1 or shares[hot[0]] != 1 or hot[0] == _UNKNOWN:
         message = f"line {row.line} of {root / TRUTH} does not have 1 in exactly one class column"
         raise InputError(message, "correct the line, or fetch the official table again")
     return hot[0]

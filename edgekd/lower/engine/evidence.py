@@ -203,6 +203,12 @@ def _read(file: Path, work: Path) -> Evidence:
             images = np.load(work / IMAGES, mmap_mode="r", allow_pickle=False)
             groups = arrays.get("groups")
             return Evidence(images, arrays["student"], arrays["targets"], terms, groups)
-    except (zipfile.BadZipFile, KeyError, ValueError, msgspec.MsgspecError) as error:
+    except (
+        zipfile.BadZipFile,
+        LookupError,
+        ValueError,
+        msgspec.MsgspecError,
+        RecursionError,
+    ) as error:
         message = f"{file} cannot be read: {error}"
         raise ArtefactError(message, "build the bundle again with this edgekd") from error

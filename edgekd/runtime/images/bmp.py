@@ -1,6 +1,6 @@
 """BMP: the plain kinds, 24 or 32 bits or a palette of 256, uncompressed.
 
-Source: Microsoft, BITMAPFILEHEADER and BITMAPINFOHEADER.
+Source: Microsoft, BITMAPFILEHEADER, BITMAPINFOHEADER and BITMAPV5HEADER.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import struct
 
 from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
 
-__all__ = ["SIGNATURE", "read"]
+__all__ = ["SIGNATURE", "profile", "read"]
 
 SIGNATURE = b"BM"
 
 _INFO_HEADERS = (40, 52, 56, 108, 124)
+_EMBEDDED, _LINKED = b"DEBM", b"KNIL"  # where the colour profile of a version 5 is
 _PLAIN = ((8, 0), (24, 0), (32, 0))
 
 
@@ -34,3 +35,19 @@ def read(data: bytes) -> ImageHeader:
     row = (width * bits + 31) // 32 * 4
     complete = offset + row * abs(height) <= len(data)
     return ImageHeader("bmp", width, abs(height), complete)
+
+
+def profile(data: bytes) -> bytes | None:
+    """The ICC profile of a BMP that `read` took.
+
+    Raises:
+        Unreadable: It lies in another file.
+    """
+    (size,) = struct.unpack_from("<I", data, 14)
+    where = data[70:74] if size == 124 else b""
+    if where == _LINKED:
+        raise Unreadable("is a BMP with its colour profile in another file", "save it as PNG")
+    if where != _EMBEDDED:
+        return None
+    start, length = struct.unpack_from("<II", data, 126)
+    return data[14 + start : 14 + start + length] or b"\0"

@@ -119,6 +119,8 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
         )
     if header.format == "tiff":
         tiff.check(data)
+    if header.format == "png":
+        png.check(data)
     if header.format == "webp":
         flags |= cv2.IMREAD_IGNORE_ORIENTATION  # whatever it took for one, `webp` did not
     flags |= scale
@@ -138,7 +140,8 @@ def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     through, which is exact and takes longer.
     """
     first = next(entropy.scans(data))
-    told = first.alone and not first.restarts and first.end - first.start > SHORT
+    short = SHORT if len(first.members) > 1 else SHORT_GREY
+    told = first.alone and not first.restarts and first.end - first.start > short
     if not (told and _wants_all()):
         entropy.check(data)
         return _imdecode(data, flags)
@@ -152,6 +155,10 @@ def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
 
 SHORT = 2_000
 """Bytes of a scan in whose few blocks the decoder's tolerance of some bits would matter."""
+
+SHORT_GREY = 100_000
+"""Likewise in grey, where a unit is a single block: the decoder does not miss two of them, and a
+walk of so many bytes takes some hundredths of a second."""
 
 _FILLING = b"\xff\0" * 8
 """What the decoder reads ahead without using it. Ones are no code, if it does use them."""

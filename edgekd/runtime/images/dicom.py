@@ -256,7 +256,7 @@ def _layout(elements: Elements) -> Layout:
     layout = Layout(rows, columns, photometric, planar == 1, profile)
     if _number(elements, _SAMPLES) != layout.samples or _number(elements, _SIGNED) != 0:
         raise damaged("DICOM")
-    if layout.pixels == 0:
+    if layout.pixels == 0 or planar > 1 or (planar and photometric == "YBR_FULL_422"):
         raise damaged("DICOM")
     _refuse_size(layout, 0)
     return layout

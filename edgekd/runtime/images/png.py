@@ -6,12 +6,13 @@ Source: RFC 2083; PNG third edition (W3C, 2025) for `eXIf` and the animation chu
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
+from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt, damaged
 
-__all__ = ["SIGNATURE", "content", "read"]
+__all__ = ["SIGNATURE", "check", "content", "read"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -49,6 +50,7 @@ def read(data: bytes) -> ImageHeader:
     width, height, depth, colour = struct.unpack_from(">IIBB", data, first.start)
     _refuse_kinds(data, chunks, colour)
     _refuse_stuffing(chunks)
+    _refuse_colours({kind: data[start : start + min(length, 32)] for kind, start, length in chunks})
     alpha = colour in (_GREY_ALPHA, _RGB_ALPHA)
     return ImageHeader(
         "png",
@@ -59,6 +61,52 @@ def read(data: bytes) -> ImageHeader:
         alpha=alpha,
         bytes_per_pixel=(16 if depth == 16 else 8) if alpha else 6,
     )
+
+
+def check(data: bytes) -> None:
+    """Unpack the pixels of a PNG, of which the decoder passes over what is too much.
+
+    Raises:
+        Unreadable: There are more of them than its header declares.
+    """
+    left = _packed_bytes(data)
+    unpacker = zlib.decompressobj()
+    for part in _packed_parts(data):
+        try:
+            while part and left >= 0:
+                left -= len(unpacker.decompress(part, 1 << 18))
+                part = unpacker.unconsumed_tail
+        except zlib.error:
+            raise corrupt("png") from None
+    if left:
+        raise corrupt("png")
+
+
+def _packed_parts(data: bytes) -> Iterator[bytes | memoryview]:
+    """The compressed pixels in pieces, since what zlib leaves of one is copied."""
+    for kind, start, length in _walk(data):
+        if kind == b"IDAT":
+            for place in range(start, start + length, 1 << 16):
+                yield memoryview(data)[place : min(place + (1 << 16), start + length)]
+
+
+def _packed_bytes(data: bytes) -> int:
+    """Bytes of all rows, each with the number of its filter before it."""
+    width, height, depth, colour, _, _, lace = struct.unpack_from(">IIBBBBB", data, 16)
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
+    passes = _ADAM7 if lace else ((0, 0, 1, 1),)
+    sizes = (
+        (-(-max(0, width - left) // across), -(-max(0, height - top) // down))
+        for left, top, across, down in passes
+    )
+    return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns)
+
+
+_ADAM7 = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)  # fmt: skip
+"""Left, top, steps across and down of the passes of an interlaced PNG (RFC 2083, section 2.6)."""
 
 
 def content(data: bytes, kind: bytes) -> bytes | None:
@@ -113,3 +161,27 @@ def _refuse_stuffing(chunks: list[_Chunk]) -> None:
             f"is a PNG with {besides} bytes of text and profiles in {texts} compressed blocks",
             "save it without metadata",
         )
+
+
+_SRGB_GAMMA, _GAMMA_SPARE = 45_455, 2_500
+_SRGB_PRIMARIES = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
+_PRIMARIES_SPARE = 1_000
+_SRGB_CODES = b"\x01\x0d\x00\x01"  # ITU-T H.273: primaries, transfer, matrix, full range
+
+
+def _refuse_colours(chunks: Mapping[bytes, bytes]) -> None:
+    """Colours that are told by numbers and not by a profile, where they are not those of sRGB."""
+    gamma, primaries = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    if b"cICP" in chunks:
+        alike = chunks[b"cICP"][:4] == _SRGB_CODES
+    elif chunks.keys() & {b"iCCP", b"sRGB"}:  # which go before the others
+        return
+    else:
+        alike = len(gamma) < 4 or (
+            abs(struct.unpack(">I", gamma[:4])[0] - _SRGB_GAMMA) <= _GAMMA_SPARE
+        )
+        found = struct.unpack(">8I", primaries) if len(primaries) == 32 else _SRGB_PRIMARIES
+        pairs = zip(found, _SRGB_PRIMARIES, strict=True)
+        alike = alike and all(abs(one - other) <= _PRIMARIES_SPARE for one, other in pairs)
+    if not alike:
+        raise Unreadable("is a PNG in other colours than sRGB", "save it as sRGB")

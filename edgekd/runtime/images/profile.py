@@ -21,7 +21,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images import jpeg, png, tiff, webp
+from edgekd.runtime.images import bmp, jpeg, png, tiff, webp
 from edgekd.runtime.images.header import Unreadable
 
 __all__ = ["Conversion", "conversion_of", "profile_in"]
@@ -71,7 +71,8 @@ def profile_in(data: bytes, kind: str) -> bytes | None:
         kind: Its format, as in `ImageHeader.format`.
     """
     readers: dict[str, Callable[[bytes], bytes | None]] = {
-        "jpeg": _in_jpeg, "png": _in_png, "webp": webp.profile, "tiff": tiff.profile,
+        "bmp": bmp.profile, "jpeg": _in_jpeg, "png": _in_png, "webp": webp.profile,
+        "tiff": tiff.profile,
     }  # fmt: skip
     return readers[kind](data) if kind in readers else None
 
@@ -79,12 +80,15 @@ def profile_in(data: bytes, kind: str) -> bytes | None:
 def _in_jpeg(data: bytes) -> bytes | None:
     """Parts of APP2 segments, numbered from 1 (ICC.1, annex B.4)."""
     start = b"ICC_PROFILE\0"
-    parts = {
-        data[segment.start + 12]: data[segment.start + 14 : segment.end]
-        for segment in jpeg.heads(data)
-        if segment.marker == 0xE2 and data.startswith(start, segment.start)
-        if segment.end - segment.start > 14
-    }
+    parts: dict[int, bytes] = {}
+    for segment in jpeg.heads(data):
+        if segment.marker != 0xE2 or not data.startswith(start, segment.start):
+            continue
+        part = data[segment.start + 14 : segment.end]
+        if part and parts.setdefault(data[segment.start + 12], part) != part:
+            raise _not_read()
+    if sorted(parts) != list(range(1, len(parts) + 1)):
+        raise _not_read()
     return b"".join(parts[number] for number in sorted(parts)) or None
 
 
@@ -96,7 +100,13 @@ def _in_png(data: bytes) -> bytes | None:
     try:
         return unpacker.decompress(packed[packed.index(b"\0") + 2 :], MAX_PROFILE)
     except (ValueError, zlib.error):
-        return None  # as the decoder does, which ignores it
+        raise _not_read() from None
+
+
+def _not_read() -> Unreadable:
+    return Unreadable(
+        "has a colour profile that is not read", "convert it to sRGB in an image program"
+    )
 
 
 @lru_cache(maxsize=16)
@@ -106,16 +116,17 @@ def conversion_of(profile: bytes) -> Conversion | None:
     Raises:
         Unreadable: It is damaged, or is not a matrix with curves.
     """
-    if len(profile) > 20 and profile[16:20] != b"RGB ":
+    space = profile[16:20]
+    if space == b"GRAY":
         return None
     try:
+        if space != b"RGB ":
+            raise ValueError("not of such pixels")
         found = _conversion(_tags(profile))
     except (struct.error, KeyError, ValueError, IndexError):
         if _names_srgb(profile):
             return None
-        raise Unreadable(
-            "has a colour profile that is not read", "convert it to sRGB in an image program"
-        ) from None
+        raise _not_read() from None
     return None if _is_srgb(found) else found
 
 

@@ -60,6 +60,9 @@ def checked_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         message = f"the array is {array.dtype} {list(array.shape)}, not uint8 [H, W, 3]"
         raise ImageError(message, _array_hint(array))
+    if np.any(getattr(array, "mask", False)):  # of numpy's masked arrays
+        message = "some pixels of the array are masked, and what lies under them is not the photo"
+        raise ImageError(message, "fill them, or give the photo itself: array.data")
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         message = f"the array is {list(array.shape)}, more than {MAX_PIXELS} pixels"
         raise ImageError(message, "scale it down first")
@@ -89,10 +92,16 @@ def _number_hint(array: NDArray[Any]) -> str:
         return "it holds no colours but other numbers; give the photo's own, uint8 from 0 to 255"
     if array.dtype.kind == "f" and high <= 1:
         return "scale it to 0 … 255 and round: (array * 255).round().astype(np.uint8)"
+    if array.dtype.kind == "f" and high < 2:  # beyond 1 by interpolation
+        return "cut it off at 1 and scale it: (array.clip(0, 1) * 255).round().astype(np.uint8)"
     if high <= 255:
         rounded = "array.round()" if array.dtype.kind == "f" else "array"
         return f"its numbers are in 0 … 255 already: {rounded}.astype(np.uint8)"
-    return "scale it by its bits, of 16 to 8: (array / 257).round().astype(np.uint8)"
+    most = next(1 << bits for bits in (10, 12, 14, 16) if high < 1 << bits) - 1
+    return (
+        f"scale it by its bits, which seem to end at {most}: "
+        f"(array / {most} * 255).round().astype(np.uint8)"
+    )
 
 
 def _read_path(path: Path) -> bytes:

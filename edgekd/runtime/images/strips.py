@@ -29,9 +29,14 @@ def unpacks_to(compression: int, piece: memoryview, wanted: int) -> bool:
         wanted: Bytes of its pixels.
     """
     kinds: dict[int, Callable[[memoryview, int], bool]] = {
-        5: _lzw, 8: _deflate, 32946: _deflate, 32773: _packbits,
+        1: _plain, 5: _lzw, 8: _deflate, 32946: _deflate, 32773: _packbits,
     }  # fmt: skip
     return compression not in kinds or kinds[compression](piece, wanted)
+
+
+def _plain(piece: memoryview, wanted: int) -> bool:
+    """By its length."""
+    return 0 <= len(piece) - wanted <= _SPARE
 
 
 def _deflate(piece: memoryview, wanted: int) -> bool:

@@ -70,7 +70,7 @@ def read_sidecar(model: ModelFiles) -> EngineSidecar:
     except ArtefactError as error:
         message = f"{name} is missing: nothing says for which machine {model.name} was built"
         raise ArtefactError(message, rebuild_hint(model)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtefactError(f"{name} is damaged: {error}", rebuild_hint(model)) from error
 
 

@@ -248,3 +248,19 @@ def test_a_packed_tiff_whose_middle_was_overwritten_is_refused(kind: str, how: s
                  "noise": rng.integers(0, 256, length).astype(np.uint8).tobytes()}[how]  # fmt: skip
         error = refusal(whole[:start] + other + whole[start + length :])
         assert error.message == "the image is damaged: the tiff data do not make up its picture"
+
+
+@pytest.mark.parametrize("change", [{"t257": [20]}, {"t256": [40]}, {"t279": [0]}, {"t279": [99]}])
+def test_a_plain_tiff_of_another_size_than_its_data(change: dict[str, list[int]]) -> None:
+    error = refusal(tiff(IMAGE, **change))
+    assert error.message == "the image is damaged: the tiff data do not make up its picture"
+
+
+def test_a_plain_tiff_whose_last_strip_is_filled_up() -> None:
+    height, width = IMAGE.shape[:2]
+    filled = np.concatenate([IMAGE, IMAGE[: -height % 16]])
+    strip = 16 * width * 3
+    count = -(-height // 16)
+    data = tiff(filled, t257=[height], t278=[16], t273=[8 + n * strip for n in range(count)],
+                t279=[strip] * count)  # fmt: skip
+    np.testing.assert_array_equal(load_image(data, 24), EXPECTED)

@@ -60,6 +60,13 @@ def test_luminance_and_chroma() -> None:
     assert distance(read(halved), PHOTO) < 6
 
 
+def test_planes_that_cannot_be() -> None:
+    """Chroma of half the width lies beside its luminance, never apart; and there are two ways."""
+    halved = dicom(bytes(2 * WIDTH * HEIGHT), "YBR_FULL_422", PlanarConfiguration=1)
+    assert "cannot be decoded as DICOM" in refusal(halved).message
+    assert "cannot be decoded" in refusal(dicom(PHOTO, PlanarConfiguration=2)).message
+
+
 def test_grey_either_way_round() -> None:
     expected = np.repeat(GREY, 3, axis=2)
     np.testing.assert_array_equal(read(dicom(GREY, "MONOCHROME2")), expected)

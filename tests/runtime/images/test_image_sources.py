@@ -129,7 +129,9 @@ PIXELS = make_image(8, 8)
     "array",
     [PIXELS / 255, (PIXELS / 255).astype(np.float16), PIXELS.astype(np.float32), PIXELS * 1.0,
      PIXELS + 0.3, PIXELS.astype(np.uint16), PIXELS.astype(np.int64), PIXELS.astype(np.int8) >> 1,
-     PIXELS.astype(np.uint16) * 257, np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 3), int)],
+     PIXELS.astype(np.uint16) * 257, PIXELS.astype(np.uint16) << 2, PIXELS.astype(np.uint16) << 4,
+     PIXELS.astype(np.int32) << 6, np.zeros((8, 8, 3), np.float32),
+     np.zeros((8, 8, 3), int)],
     ids=lambda array: f"{array.dtype} to {array.max():.3g}",
 )  # fmt: skip
 def test_what_the_hint_says_gives_the_photo_back(array: Any) -> None:
@@ -145,6 +147,14 @@ def test_what_the_hint_says_gives_the_photo_back(array: Any) -> None:
     load_image(found, 8)
 
 
+def test_a_little_beyond_1_is_still_a_share() -> None:
+    """As interpolation leaves it; rounded, it would be black and white."""
+    array = PIXELS / 200
+    assert 1 < array.max() < 2
+    found = eval(refusal(array).hint.rpartition(": ")[2], {"array": array, "np": np})
+    np.testing.assert_array_equal(found, np.round(array.clip(0, 1) * 255))
+
+
 @pytest.mark.parametrize(
     "array",
     [(PIXELS / 255 - 0.5) / 0.2, PIXELS * np.nan, np.where(PIXELS > 40, PIXELS, np.inf),
@@ -154,6 +164,12 @@ def test_numbers_that_are_no_colours_are_not_to_be_scaled(array: Any) -> None:
     hint = refusal(array).hint
     assert "no colours" in hint
     assert "array" not in hint
+
+
+def test_masked_pixels_are_no_photo() -> None:
+    whole = np.ma.masked_array(PIXELS, mask=False)
+    np.testing.assert_array_equal(load_image(whole, 8), load_image(PIXELS, 8))
+    assert "masked" in refusal(np.ma.masked_array(PIXELS, mask=PIXELS > 200)).message
 
 
 def test_an_endless_array_of_numbers_is_not_searched() -> None:

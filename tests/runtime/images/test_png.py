@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 import zlib
 
@@ -135,3 +136,51 @@ def test_deep_alpha_is_refused_at_fewer_pixels() -> None:
     assert "too many for a png of its kind" in refusal(
         written(7000, 7000, bytes(10), depth=16, colour=6)
     ).message  # fmt: skip
+
+
+def test_more_pixels_than_the_header_declares() -> None:
+    """As where its height was changed: libpng gives the upper part and warns on stderr alone."""
+    image = make_image(60, 40)
+    rows = b"".join(b"\0" + row.tobytes() for row in image)
+    load_image(written(60, 40, rows), 16)
+    for data in (
+        written(60, 30, rows),
+        written(60, 40, rows + rows[:181]),
+        written(60, 40, rows + b"\0"),
+    ):
+        assert "is damaged: the png data" in refusal(data).message
+    load_image(interlaced(image[:, :3]), 16)
+    load_image(interlaced(image[:5, :9]), 16)
+
+
+def test_one_long_chunk_is_not_copied_over_and_over() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 3001), dtype=np.uint8)
+    noise[:, 0] = 0
+    load_image(written(1000, 1000, noise.tobytes()), 16)
+
+
+def numbers(*values: int) -> bytes:
+    return struct.pack(f">{len(values)}I", *values)
+
+
+SRGB = chunk(b"cHRM", numbers(31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
+P3 = chunk(b"cHRM", numbers(31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
+
+
+@pytest.mark.parametrize(
+    "told", [P3, chunk(b"gAMA", numbers(100_000)), chunk(b"gAMA", numbers(55_556)),
+             chunk(b"cICP", bytes([12, 13, 0, 1])), chunk(b"cICP", bytes([9, 16, 0, 1]))],
+)  # fmt: skip
+def test_colours_that_are_told_by_numbers_and_are_not_srgb(told: bytes) -> None:
+    error = refusal(inserted(encode(make_image(60, 40), ".png"), told))
+    assert error.message == "the image is a PNG in other colours than sRGB"
+
+
+@pytest.mark.parametrize(
+    "told", [SRGB, chunk(b"gAMA", numbers(45_455)) + SRGB, chunk(b"cICP", bytes([1, 13, 0, 1])),
+             chunk(b"sRGB", b"\0") + P3, chunk(b"gAMA", b"")],
+)  # fmt: skip
+def test_colours_that_are_told_by_numbers_and_are_srgb(told: bytes) -> None:
+    image = make_image(60, 40)
+    data = inserted(encode(image, ".png"), told)
+    np.testing.assert_array_equal(load_image(data, 32), load_image(image, 32))

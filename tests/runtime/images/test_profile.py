@@ -189,12 +189,54 @@ def test_little_cms_own_profile_of_srgb_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "profile",
-    [icc(None), icc(P3, b"mft2" + bytes(40)), icc()[:200], icc(P3, parametric(0, 2.2)[:9])],
-)
+    [icc(None), icc(space=b"CMYK"), icc(space=b"Lab "), b"no profile at all" * 9,
+     icc(P3, b"mft2" + bytes(40)), icc()[:200], icc(P3, parametric(0, 2.2)[:9])],
+)  # fmt: skip
 def test_a_profile_that_is_not_read_makes_the_image_unreadable(profile: bytes) -> None:
     error = refusal(in_png(IMAGE, profile))
     assert error.message == "the image has a colour profile that is not read"
     assert "sRGB" in error.hint
+
+
+def test_a_packed_profile_that_is_damaged() -> None:
+    data = inserted(encode(IMAGE, ".png"), chunk(b"iCCP", b"x\0\0not packed"))
+    assert "colour profile that is not read" in refusal(data).message
+
+
+@pytest.mark.parametrize("change", ["first missing", "last missing", "one twice, differing"])
+def test_parts_of_a_jpegs_profile_that_make_none(change: str) -> None:
+    parts = in_jpeg(IMAGE, PROFILES["Display P3"], 3)
+    place = [at for at in range(len(parts)) if parts.startswith(b"ICC_PROFILE\0", at)]
+    number = {"first missing": 1, "last missing": 3, "one twice, differing": 2}[change]
+    (index,) = (n for n, at in enumerate(place) if parts[at + 12] == number)
+    start = place[index] - 4
+    length = 2 + struct.unpack_from(">H", parts, start + 2)[0]
+    if change.startswith("one"):
+        other = parts[start : start + length - 1] + bytes([parts[start + length - 1] ^ 1])
+        data = parts[:start] + other + parts[start:]
+    else:
+        data = parts[:start] + parts[start + length :]
+    assert "colour profile that is not read" in refusal(data).message
+
+
+def version_5(image: Image, where: bytes, profile: bytes = b"") -> bytes:
+    """A BMP with a header of 124 bytes."""
+    rows = encode(image, ".bmp")
+    head = bytearray(rows[:54].ljust(14 + 124, b"\0"))
+    struct.pack_into("<I", head, 10, len(head))
+    struct.pack_into("<I", head, 14, 124)
+    head[70:74] = where
+    struct.pack_into("<II", head, 126, 124 + len(rows) - 54, len(profile))
+    return bytes(head) + rows[54:] + profile
+
+
+def test_bmp_carries_a_profile() -> None:
+    profile = PROFILES["Display P3"]
+    found = load_image(version_5(IMAGE, b"DEBM", profile), 32)
+    np.testing.assert_array_equal(found, load_image(in_png(IMAGE, profile), 32))
+    np.testing.assert_array_equal(load_image(version_5(IMAGE, b"BGRs"), 32), load_image(IMAGE, 32))
+    assert "in another file" in refusal(version_5(IMAGE, b"KNIL", b"x.icm\0")).message
+    assert "not read" in refusal(version_5(IMAGE, b"DEBM")).message
 
 
 def test_training_sees_the_same_colours(tmp_path: Any) -> None:
@@ -206,7 +248,7 @@ def test_training_sees_the_same_colours(tmp_path: Any) -> None:
 def test_a_packed_profile_without_end_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(40_000_000), 9)
     data = inserted(encode(IMAGE, ".png"), chunk(b"iCCP", b"x\0\0" + bomb))
-    np.testing.assert_array_equal(decode_image(data, 32), IMAGE)  # of no colour space
+    assert "colour profile that is not read" in refusal(data).message  # of no colour space
 
 
 @fuzz(200)
