@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import msgspec
 import pytest
+import tomllib
 import typer
 
 from edgekd import errors
