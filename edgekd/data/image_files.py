@@ -56,6 +56,8 @@ class ImageFiles:
     def find(self, name: str) -> str | None:
         r"""Path below the root of the image `name`, with forward slashes; None where it is not.
 
+        An absolute path of an image elsewhere stays as it is.
+
         The suffix may be left out, or be in another case; `\` is a separator too.
 
         Raises:
@@ -64,6 +66,8 @@ class ImageFiles:
         inside = self._inside(clean(name))
         if not inside:
             return None
+        if PurePosixPath(inside).is_absolute():  # elsewhere than below the root
+            return self._at(posixpath.normpath(inside))
         for folder in self._folders:
             found = self._at(posixpath.normpath(f"{folder}/{inside}"))
             if found is not None:

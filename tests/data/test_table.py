@@ -137,6 +137,14 @@ def test_lines_are_those_of_the_file(read: Read, root: Path) -> None:
     assert "line 9 of" in refusal(read, table(root, *head, "c.jpg,,")).message
 
 
+def test_absolute_paths_of_images_elsewhere(root: Path, tmp_path_factory: Any) -> None:
+    rows = [f"{root}/{row}" for row in ROWS]
+    file = table(tmp_path_factory.mktemp("tables"), "image,label", *rows)
+    assert trained(file) == [tuple(row.split(",")) for row in rows]
+    paths = [path for path, _ in data_of_csv(file, ("mel", "nv")).images]
+    assert paths == [Path(row.split(",")[0]) for row in rows]
+
+
 @READERS
 def test_every_missing_image_is_counted(read: Read, root: Path) -> None:
     rows = [f"gone{n}.jpg,nv" for n in range(9)]

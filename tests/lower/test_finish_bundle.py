@@ -28,9 +28,11 @@ def test_bundle_of_a_third_party_is_finished_by_its_own_backend(
     target: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = bundle_of("finishing", tmp_path / "bundle")
-    assert main(["build", *target, "--on-device", bundle, "--evidence", "e.npz"]) == 0
+    evidence = tmp_path / "e.npz"
+    evidence.touch()
+    assert main(["build", *target, "--on-device", bundle, "--evidence", str(evidence)]) == 0
     said = capsys.readouterr().err.splitlines()
-    assert said == ["finishing bundle by e.npz", f"finished {bundle}/manifest.json"]
+    assert said == [f"finishing bundle by {evidence}", f"finished {bundle}/manifest.json"]
 
 
 def test_bundle_of_another_target_is_not_taken(
@@ -48,6 +50,8 @@ def test_bundle_that_is_complete_as_it_was_lowered(
     assert "is of sound; nothing of it is built on a device" in capsys.readouterr().err
 
 
-def test_target_is_asked_for_where_there_is_no_bundle(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["build", "--model", "run", "--out", "bundles"]) == 2
+def test_target_is_asked_for_where_there_is_no_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", "--model", str(tmp_path), "--out", str(tmp_path / "bundles")]) == 2
     assert "--target, --model and --out are needed" in capsys.readouterr().err

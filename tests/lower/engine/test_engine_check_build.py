@@ -20,6 +20,7 @@ from edgekd.errors import GateFailedError
 from edgekd.lower.build import BuiltBundle, build
 from edgekd.lower.engine.check import checker_versions
 from edgekd.lower.plan import BuildRequest
+from edgekd.seals import SEAL, seal_files
 from edgekd.targets import Target, load_target
 
 needs_rtx = pytest.mark.skipif(
@@ -145,6 +146,9 @@ def make_asymmetric(cache: Path) -> str:
     model.graph.initializer.append(numpy_helper.from_array(np.int8(-3), "planted"))
     node.input[2] = "planted"
     onnx.save(model, file)
+    made = file.parents[1]
+    names = [one.relative_to(made).as_posix() for one in made.rglob("*") if one.is_file()]
+    seal_files(made, [name for name in names if name != SEAL])
     for kept in [*file.parents[2].glob("*.check.json"), *file.parents[2].glob("*.npz")]:
         kept.unlink()
     return str(node.name)

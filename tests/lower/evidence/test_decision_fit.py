@@ -308,11 +308,14 @@ def test_a_target_asks_with_the_models_own_critical_classes() -> None:
         critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2}, decision=RULE,
     )  # fmt: skip
     card = SimpleNamespace(classes=CLASSES, ordered=True, data=SimpleNamespace(sha256="of-split"))
-    source = SimpleNamespace(card=card, targets=TARGETS, images_sha256="of-images")
+    source = SimpleNamespace(
+        card=card, targets=TARGETS, images_sha256="of-images", groups=np.arange(N) // 2
+    )
     found = asked_of(cast(Any, source), target)
     assert (found.rule, found.classes, found.ordered) == (RULE, CLASSES, True)
     assert found.critical == ("bkl", "mel")
     assert found.targets is TARGETS
     assert found.fitted_on == {
-        "part": "validation", "images": N, "split_sha256": "of-split", "images_sha256": "of-images",
+        "part": "validation", "images": N, "groups": (N + 1) // 2,
+        "split_sha256": "of-split", "images_sha256": "of-images",
     }  # fmt: skip

@@ -61,7 +61,7 @@ def test_what_the_check_remarks_stands_with_the_rung(
     answers = Answers(STUDENT, np.ones(len(TARGETS)), {})
     candidate = Candidate(
         get_backend("tensorrt"), Variant(precision="fp16"), "key",
-        Kept(Path(__file__).parent, {}), None if failure else answers, failure, check,
+        Kept(Path(__file__).parent, {}), None if failure else answers, failure, check=check,
     )  # fmt: skip
     judged = judge_candidate(candidate, JUDGED, rescued=failure is None)
     assert (judged.rung.remarks, judged.rung.failure) == (remarks, failure)
