@@ -85,9 +85,11 @@ def jetson_bundle(small_run: Path, lenient_targets: None, made_once: Maker) -> P
 
 @pytest.fixture(scope="session")
 def volume(image: ImageBoard, jetson_bundle: Path, photos: list[Path]) -> str:
-    """The image's volume with the bundle and a photo in it."""
+    """The image's volume with the bundle, its evidence and a photo in it."""
     there = image.root / "bundles"
     shutil.copytree(jetson_bundle, there / jetson_bundle.name)
+    evidence = f"{jetson_bundle.name}.evidence.npz"
+    shutil.copyfile(jetson_bundle.with_name(evidence), there / evidence)
     shutil.copy(photos[0], there / "photo.jpg")
     return "/bundles"
 
