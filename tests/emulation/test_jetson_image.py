@@ -246,5 +246,5 @@ def test_a_bundle_is_finished_before_it_is_used(
     """Without TensorRT that fails, with its words and its exit code, and nothing is predicted."""
     bundle = f"{volume}/{jetson_bundle.name}"
     done = image.run(["entrypoint.sh", "predict", bundle, f"{volume}/photo.jpg"])
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (done.returncode, done.stdout) == (3, ""), done.stderr
     assert "TensorRT is not installed" in done.stderr

@@ -124,8 +124,10 @@ def finish_on_device(
             with scratch_folder(path) as work:
                 _finish(bundle, _Bench(path, work, toolchain, say), evidence)
         except OSError as error:
+            _require(toolchain)  # without it more room would not help
             message = f"the bundle {path} cannot be finished: {error.strerror or error}"
-            raise InputError(message, "make room on that disk; the bundle is as it was") from error
+            hint = "make room on that disk, or make it writable; the bundle is as it was"
+            raise InputError(message, hint) from error
         if bundle.signature != "none":
             say("the signature went with the old manifest; sign the bundle again")
     return path / MANIFEST
