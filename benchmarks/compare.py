@@ -17,7 +17,7 @@ from edgekd.bench.regression import METRICS, Limits, Regressions, compare_result
 from edgekd.bench.regression_table import as_markdown, print_changes
 from edgekd.bench.schema import read_result
 from edgekd.cli.console import emit_json, exit_code_of, say
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _tell(found: Regressions, options: argparse.Namespace) -> None:
             emit_json(found, options.json)
             say(f"wrote {options.json}")
     if options.markdown is not None:
-        write_whole(options.markdown, as_markdown(found))
+        write_atomically(options.markdown, as_markdown(found))
         say(f"wrote {options.markdown}")
 
 

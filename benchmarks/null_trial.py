@@ -19,7 +19,7 @@ import numpy as np
 from edgekd.cli.console import exit_code_of, say
 from edgekd.distill.pipeline import RunRequest, train
 from edgekd.distill.samples import load_samples
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import load_recipe
 
@@ -55,7 +55,7 @@ def _keep(options: argparse.Namespace) -> int:
         labels=labels.astype(np.int8),
         classes=np.array(samples.classes),
     )
-    write_whole(options.keep, content.getvalue())
+    write_atomically(options.keep, content.getvalue())
     say(f"wrote {options.keep}: {len(decided)} seeds, {len(labels)} images")
     return 0
 

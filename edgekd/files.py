@@ -28,6 +28,7 @@ from edgekd.errors import InputError
 from edgekd.streams import is_stream, open_stream, passed_on
 
 __all__ = [
+    "atomic_write",
     "cache_folder",
     "check_file_place",
     "check_folder_place",
@@ -37,9 +38,8 @@ __all__ = [
     "pretty_json",
     "scratch_folder",
     "sha256_of",
-    "whole_file",
     "whole_folder",
-    "write_whole",
+    "write_atomically",
 ]
 
 
@@ -89,19 +89,19 @@ def pretty_json(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | str) -> None:
     """Write `content` to `path`, or leave what was there."""
     raw = content.encode() if isinstance(content, str) else content
     if is_stream(path):
         with open_stream(path) as stream:
             stream.write(raw)
         return
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(raw)
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, mode: int | None = None) -> Iterator[Path]:
+def atomic_write(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """A path to write to; what it holds becomes `path` when the block ends without error.
 
     Args:
@@ -333,7 +333,7 @@ def check_input_place(path: Path, what: str, *, folder: bool | None = None) -> N
 
 
 def check_file_place(path: Path) -> None:
-    """Refuse a place where `whole_file` could not write, before anyone waits for what goes there.
+    """Refuse a place where `atomic_write` could not write, before anyone waits for what goes there.
 
     Raises:
         InputError: It is a folder or a disk, it or its folder may not be written, its folder cannot

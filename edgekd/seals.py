@@ -22,7 +22,7 @@ from typing import BinaryIO
 import msgspec
 
 from edgekd.errors import ArtefactError
-from edgekd.files import pretty_json, sha256_of, whole_file, write_whole
+from edgekd.files import atomic_write, pretty_json, sha256_of, write_atomically
 
 __all__ = [
     "MISSING",
@@ -70,7 +70,7 @@ def seal(file: Path, purpose: str) -> None:
 
 def write_sealed(path: Path, content: bytes, purpose: str) -> None:
     """Write `content` to `path` with its seal, or leave what was there."""
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(content)
         seal(beside, purpose)
 
@@ -122,7 +122,7 @@ def keep(path: Path, purpose: str, make: Callable[[Path], None]) -> Path:
     if flaw != MISSING:
         _log.warning("%s %s; made again", path, flaw)
         clear_place(path, folders_only=True)
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         make(beside)
         seal(beside, purpose)
     return path
@@ -222,7 +222,7 @@ def seal_files(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         file = folder / name
         files[name] = Entry(sha256=sha256_of(file), size=file.stat().st_size)
-    write_whole(folder / SEAL, pretty_json(Seal(files=files)))
+    write_atomically(folder / SEAL, pretty_json(Seal(files=files)))
 
 
 def unseal_files(folder: Path, names: Iterable[str] | None = None) -> None:
@@ -232,7 +232,7 @@ def unseal_files(folder: Path, names: Iterable[str] | None = None) -> None:
         clear_place(folder / SEAL)
         return
     files = {name: entry for name, entry in known.files.items() if name not in set(names)}
-    write_whole(folder / SEAL, pretty_json(Seal(files=files)))
+    write_atomically(folder / SEAL, pretty_json(Seal(files=files)))
 
 
 def flaws_of(folder: Path) -> dict[str, str]:

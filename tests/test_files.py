@@ -18,14 +18,14 @@ import pytest
 
 from edgekd.errors import InputError
 from edgekd.files import (
+    atomic_write,
     cache_folder,
     check_file_place,
     check_folder_place,
     config_folder,
     sha256_of,
-    whole_file,
     whole_folder,
-    write_whole,
+    write_atomically,
 )
 
 
@@ -47,9 +47,9 @@ def test_hash_of_a_file(tmp_path: Path, size: int) -> None:
 
 def test_write_makes_parents_and_replaces(tmp_path: Path) -> None:
     file = tmp_path / "a" / "b" / "f.txt"
-    write_whole(file, "grün\n")
+    write_atomically(file, "grün\n")
     assert file.read_bytes() == "grün\n".encode()
-    write_whole(file, b"\x00\xff")
+    write_atomically(file, b"\x00\xff")
     assert file.read_bytes() == b"\x00\xff"
     assert names(file.parent) == ["f.txt"]
 
@@ -57,7 +57,7 @@ def test_write_makes_parents_and_replaces(tmp_path: Path) -> None:
 def test_place_is_untouched_until_the_block_ends(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"old")
-    with whole_file(file) as beside:
+    with atomic_write(file) as beside:
         beside.write_bytes(b"new")
         assert beside.parent == tmp_path
         assert file.read_bytes() == b"old"
@@ -71,7 +71,7 @@ def test_interrupted_file(tmp_path: Path, stop: type[BaseException], there: bool
     file = tmp_path / "f"
     if there:
         file.write_bytes(b"old")
-    with pytest.raises(stop), whole_file(file) as beside:
+    with pytest.raises(stop), atomic_write(file) as beside:
         write_half(beside, stop)
     assert names(tmp_path) == (["f"] if there else [])
     assert not there or file.read_bytes() == b"old"
@@ -113,7 +113,7 @@ def test_parent_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     for place in (tmp_path / "f" / "x", tmp_path / "f" / "y" / "x"):
         with pytest.raises(InputError, match="cannot make the folder"):
-            write_whole(place, b"")
+            write_atomically(place, b"")
         with pytest.raises(InputError, match="cannot make the folder"), whole_folder(place):
             pass
 
@@ -122,7 +122,7 @@ def test_kind_of_what_is_there_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "f").write_bytes(b"mine")
     with pytest.raises(InputError, match="is a folder, not a file"):
-        write_whole(tmp_path / "d", b"")
+        write_atomically(tmp_path / "d", b"")
     with pytest.raises(InputError, match="is a file, not a folder"), whole_folder(tmp_path / "f"):
         pass
     assert names(tmp_path) == ["d", "f"]
@@ -132,14 +132,14 @@ def test_kind_of_what_is_there_is_not_changed(tmp_path: Path) -> None:
 KILLED_WHILE_WRITING = """
 import os, sys
 from pathlib import Path
-from edgekd.files import whole_file, whole_folder
+from edgekd.files import atomic_write, whole_folder
 with {writer}(Path(sys.argv[1])) as beside:
     (beside / "half" if beside.is_dir() else beside).write_bytes(b"half")
     os.kill(os.getpid(), 9)
 """
 
 
-@pytest.mark.parametrize("writer", ["whole_file", "whole_folder"])
+@pytest.mark.parametrize("writer", ["atomic_write", "whole_folder"])
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, writer: str) -> None:
     place = tmp_path / "bundle"
     script = KILLED_WHILE_WRITING.format(writer=writer)
@@ -149,7 +149,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, write
     assert left.startswith(".bundle.")
     other = tmp_path / f".bundle.{left.split('.')[2].split('-')[0]}-{os.getpid()}-0"
     other.write_bytes(b"of a process that still runs")
-    write_whole(place, b"new")
+    write_atomically(place, b"new")
     assert names(tmp_path) == sorted([other.name, "bundle"])
 
 
@@ -193,7 +193,7 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path, there: bool, le
     for link, to in zip(links, [*links[1:], Path("far/target")], strict=True):
         link.symlink_to(to)
     old = target.open("rb") if there else None
-    write_whole(links[0], b"new")
+    write_atomically(links[0], b"new")
     assert all(link.is_symlink() for link in links)
     assert target.read_bytes() == b"new"
     if old:
@@ -208,7 +208,7 @@ def test_a_link_into_another_file_system(tmp_path: Path) -> None:
         pytest.skip("needs /dev/shm as a file system of its own; mount a tmpfs there")
     with tempfile.TemporaryDirectory(dir=shared) as far:
         (tmp_path / "link").symlink_to(Path(far, "target"))
-        write_whole(tmp_path / "link", b"new")
+        write_atomically(tmp_path / "link", b"new")
         assert (tmp_path / "link").is_symlink()
         assert Path(far, "target").read_bytes() == b"new"
         assert names(Path(far)) == ["target"]
@@ -228,18 +228,18 @@ def test_a_link_to_a_folder_stays(tmp_path: Path) -> None:
 def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    for write in (lambda path: write_whole(path, b""), check_file_place, check_folder_place):
+    for write in (lambda path: write_atomically(path, b""), check_file_place, check_folder_place):
         with pytest.raises(InputError, match="circle"):
             write(tmp_path / "a")
     assert names(tmp_path) == ["a", "b"]
 
 
 def write_in_a_block(path: Path, content: bytes) -> None:
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(content)
 
 
-WRITERS = pytest.mark.parametrize("write", [write_whole, write_in_a_block])
+WRITERS = pytest.mark.parametrize("write", [write_atomically, write_in_a_block])
 
 
 @WRITERS
@@ -284,11 +284,11 @@ def test_a_device_stays(tmp_path: Path, write: Callable[[Path, bytes], None]) ->
 TO_STDOUT = """
 import sys
 from pathlib import Path
-from edgekd.files import check_file_place, whole_file, write_whole
+from edgekd.files import check_file_place, atomic_write, write_atomically
 print("before")
 check_file_place(Path(sys.argv[1]))
-write_whole(Path(sys.argv[1]), "one\\n")
-with whole_file(Path(sys.argv[1])) as beside:
+write_atomically(Path(sys.argv[1]), "one\\n")
+with atomic_write(Path(sys.argv[1])) as beside:
     beside.write_bytes(b"two\\n")
 print("after")
 """
@@ -323,7 +323,7 @@ def test_standard_output_by_its_name(tmp_path: Path, name: str, linked: bool, ki
 def test_a_socket_is_no_place_for_a_file(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "s"))
-        for write in (check_file_place, lambda path: write_whole(path, b"")):
+        for write in (check_file_place, lambda path: write_atomically(path, b"")):
             with pytest.raises(InputError, match="is a socket"):
                 write(tmp_path / "s")
         assert stat.S_ISSOCK((tmp_path / "s").stat().st_mode)
@@ -343,7 +343,7 @@ def test_a_file_keeps_its_mode(
 
 def test_a_private_file_is_private_before_it_holds_anything(tmp_path: Path) -> None:
     for there in (False, True):
-        with whole_file(tmp_path / "f", mode=0o600) as beside:
+        with atomic_write(tmp_path / "f", mode=0o600) as beside:
             assert mode_of(beside) == 0o600, there
             beside.write_bytes(b"x")
         assert mode_of(tmp_path / "f") == 0o600
@@ -355,13 +355,13 @@ def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"old")
     os.chown(file, 12345, 54321)
-    write_whole(file, b"new")
+    write_atomically(file, b"new")
     assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
 
 
 def test_the_longest_name(tmp_path: Path) -> None:
     for name in ("n" * 255, "ü" * 127):
-        write_whole(tmp_path / name, b"x")
+        write_atomically(tmp_path / name, b"x")
         with whole_folder(tmp_path / name[:-1]) as beside:
             (beside / "f").write_bytes(b"x")
     assert len(names(tmp_path)) == 4
@@ -408,5 +408,5 @@ def test_a_cache_that_cannot_be_made_names_its_variable(
     (tmp_path / "f").write_bytes(b"")
     monkeypatch.setenv("EDGEKD_CACHE", str(tmp_path / "f" / "cache"))
     with pytest.raises(InputError) as caught:
-        write_whole(cache_folder() / "decoded" / "x", b"")
+        write_atomically(cache_folder() / "decoded" / "x", b"")
     assert "EDGEKD_CACHE" in caught.value.hint

@@ -21,7 +21,7 @@ from edgekd.bench.result import Device, Result
 from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 from edgekd.models.card import CARD, read_card
 
 __all__ = ["Evaluation", "KnownClasses", "classes_of", "evaluate", "is_bundle"]
@@ -50,7 +50,7 @@ class Evaluation:
         for (image, label), row in zip(self.data.images, self.probabilities, strict=True):
             values = (f"{value:.6f}" for value in row)
             writer.writerow((image, classes[label], classes[int(row.argmax())], *values))
-        write_whole(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue())
 
 
 def is_bundle(path: Path) -> bool:

@@ -22,7 +22,7 @@ from edgekd.files import sha256_of
 from edgekd.seals import read_kept, write_sealed
 from edgekd.streams import is_stream
 
-__all__ = ["Journal", "Remembering"]
+__all__ = ["CachedDevice", "Journal"]
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Journal:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class Remembering:
+class CachedDevice:
     """A device that does no job twice; see `edgekd.bench.devices.Device`."""
 
     def __init__(self, device: Device, journal: Journal) -> None:

@@ -23,7 +23,7 @@ from edgekd.bench import result as results
 from edgekd.bench.beside import beside_student, beside_teacher
 from edgekd.bench.devices import Device, find_device, runs_on
 from edgekd.bench.devices.local import LocalDevice
-from edgekd.bench.journal import Journal, Remembering
+from edgekd.bench.journal import CachedDevice, Journal
 from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.measure.timing import find_preset
@@ -87,9 +87,9 @@ class _Run:
         self.request = request
         self.data = request.data.limited(request.limit)
         self.journal = Journal.beside(request.out)
-        self.host = Remembering(LocalDevice("host"), self.journal)
+        self.host = CachedDevice(LocalDevice("host"), self.journal)
         found = find_device(request.device, wheelhouse=request.wheelhouse)
-        self.device = Remembering(found, self.journal) if found is not None else None
+        self.device = CachedDevice(found, self.journal) if found is not None else None
         self.lost: EdgekdError | None = None
         self.stop: results.Stop | None = None
         self.missing: list[str] = []

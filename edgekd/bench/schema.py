@@ -9,7 +9,7 @@ import msgspec
 
 from edgekd.bench.result import SCHEMA_VERSION, Result
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json, write_atomically
 
 __all__ = ["decode_result", "encode_result", "read_result", "result_schema", "write_result"]
 
@@ -33,7 +33,7 @@ def write_result(path: Path, result: Result) -> None:
         InputError: The place cannot be written to.
     """
     try:
-        write_whole(path, encode_result(result))
+        write_atomically(path, encode_result(result))
     except OSError as error:
         message = f"cannot write the result to {path}: {error.strerror}"
         raise InputError(message, "choose another place for --json") from error

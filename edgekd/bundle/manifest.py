@@ -25,7 +25,7 @@ __all__ = [
     "EngineRecord",
     "FileEntry",
     "GateRecord",
-    "LayerHarm",
+    "LayerSensitivity",
     "Limit",
     "Lineage",
     "Lowering",
@@ -224,7 +224,7 @@ class Rung(_Section, frozen=True, kw_only=True):
     failure: str | None = None
 
 
-class LayerHarm(_Section, frozen=True, kw_only=True):
+class LayerSensitivity(_Section, frozen=True, kw_only=True):
     """How much int8 harms one layer, as measured on calibration images by simulation.
 
     Attributes:
@@ -314,7 +314,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
     rungs: tuple[Rung, ...] = ()
     tried: int | None = None
     calibration: dict[str, Any] | None = None
-    layer_harm: tuple[LayerHarm, ...] = ()
+    layer_harm: tuple[LayerSensitivity, ...] = ()
     rescued: bool = False
     build_key: str = ""
     tools: dict[str, str] = {}

@@ -11,7 +11,7 @@ import msgspec
 from edgekd.bundle.manifest import FileEntry, Manifest, encode_manifest
 from edgekd.bundle.reader import MANIFEST, Bundle
 from edgekd.bundle.signature import SIGNATURE, load_private_key, sign_manifest
-from edgekd.files import sha256_of, whole_file, whole_folder, write_whole
+from edgekd.files import atomic_write, sha256_of, whole_folder, write_atomically
 
 __all__ = ["sign_bundle", "write_bundle", "zip_bundle"]
 
@@ -65,14 +65,14 @@ def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = Non
     with Bundle.open(path) as bundle:
         text = sign_manifest(bundle.read(MANIFEST), key)
         if path.is_dir():
-            write_whole(path / SIGNATURE, text)
+            write_atomically(path / SIGNATURE, text)
             return
         names = [MANIFEST, SIGNATURE, *bundle.manifest.files]
         _write_zip(path, names, lambda name: text if name == SIGNATURE else bundle.read(name))
 
 
 def _write_zip(out: Path, names: Iterable[str], read: Callable[[str], bytes]) -> None:
-    with whole_file(out) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(out) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(names):
             # A fixed date: two archives of one bundle must be one file.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), read(name))

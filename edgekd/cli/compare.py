@@ -103,11 +103,11 @@ def _remade(kept: Path) -> Comparison:
 
 def _tell(found: Comparison, json: Path | None, markdown: Path | None) -> None:
     from edgekd.distill import comparison_table
-    from edgekd.files import write_whole
+    from edgekd.files import write_atomically
 
     text = comparison_table.markdown(found)
     if markdown is not None:
-        write_whole(markdown, text)
+        write_atomically(markdown, text)
         say(f"wrote {markdown}")
     if json is not None:
         emit_json(found, None if json == STDOUT else json)

@@ -44,22 +44,22 @@ def _tell(line: str, end: str = "\n") -> None:
 
 def emit_json(value: Any, out: Path | None = None) -> None:
     """`value` as indented JSON to the file `out`, or to stdout alone."""
-    from edgekd.files import pretty_json, write_whole
+    from edgekd.files import pretty_json, write_atomically
 
     text = pretty_json(value)
     if out is None:
         print(text.decode(), end="")
     else:
-        write_whole(out, text)
+        write_atomically(out, text)
 
 
 def publish(text: str, value: Any, *, markdown: Path | None, json: Path | None) -> None:
     """Print a table, and write it and what it is made of to the files that were asked for."""
-    from edgekd.files import write_whole
+    from edgekd.files import write_atomically
 
     print(text)
     if markdown is not None:
-        write_whole(markdown, text if text.endswith("\n") else f"{text}\n")
+        write_atomically(markdown, text if text.endswith("\n") else f"{text}\n")
     if json is not None:
         emit_json(value, json)
 

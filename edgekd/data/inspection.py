@@ -17,7 +17,7 @@ from edgekd.data.damage import load_images
 from edgekd.data.dataset import Dataset
 from edgekd.data.split import PARTS, Split
 from edgekd.errors import ImageError, InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 from edgekd.runtime.preprocess import load_image
 from edgekd.streams import printable
 
@@ -145,7 +145,7 @@ def sheet_of(
     written, png = cv2.imencode(".png", cv2.cvtColor(grid, cv2.COLOR_RGB2BGR))
     if not written:
         raise InputError(f"the contact sheet {out} cannot be encoded", "choose a smaller set")
-    write_whole(out, png.tobytes())
+    write_atomically(out, png.tobytes())
 
 
 def _digest(path: Path) -> bytes:

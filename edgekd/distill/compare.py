@@ -23,7 +23,7 @@ from edgekd.distill.predictions import (
     Predictions,
     TestedPart,
 )
-from edgekd.distill.processes import leads
+from edgekd.distill.processes import is_rank_zero
 from edgekd.distill.samples import NOTE, RunSamples
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
@@ -90,7 +90,7 @@ def compare(request: CompareRequest) -> Comparison:
     recipes = _with_undistilled(request.recipes)
     request = replace(request, say=_notes_once(request.say))
     predictions = _predictions(request, recipes)
-    if leads():
+    if is_rank_zero():
         predictions.save(request.out / PREDICTIONS)
     return comparison_of(predictions)
 

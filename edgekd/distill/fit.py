@@ -27,7 +27,7 @@ from edgekd.distill.interrupted import (
 )
 from edgekd.distill.module import StageModule
 from edgekd.distill.optimisation import best_epoch
-from edgekd.distill.processes import leads, wait_for_each_other
+from edgekd.distill.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
 from edgekd.recipe import TrainerSection, fingerprint
 
@@ -61,11 +61,11 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     # Other devices part the images otherwise: an epoch has other steps, and the rate another way.
     key = fingerprint(key, section.devices, section.nodes)
     say, checkpoints = Narrator(module), SealedCheckpoints(key)
-    if leads():
+    if is_rank_zero():
         damage = clear_unless_whole(work, key)
         if damage:
             say.line(f"{damage}; {module.stage.name} begins again")
-    wait_for_each_other()
+    barrier()
     best = MovableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
     newest = MovableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
     newest.CHECKPOINT_NAME_LAST = LAST
@@ -170,7 +170,7 @@ class Narrator(Callback):
 
     def line(self, text: str) -> None:
         """One line."""
-        if leads():
+        if is_rank_zero():
             self._console.print(text)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:

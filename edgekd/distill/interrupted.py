@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from edgekd.files import make_folder, whole_file
+from edgekd.files import atomic_write, make_folder
 from edgekd.seals import MISSING, STRANGE, clear_place, flaw_of, read_sealed, seal
 
 __all__ = ["BEST", "LAST", "MovableCheckpoint", "SealedCheckpoints", "clear_unless_whole"]
@@ -33,7 +33,7 @@ class SealedCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Write one."""
-        with whole_file(Path(path)) as beside:
+        with atomic_write(Path(path)) as beside:
             torch.save(checkpoint, beside)
             seal(beside, self._key)
 

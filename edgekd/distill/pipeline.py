@@ -18,7 +18,7 @@ from edgekd.data import Split
 from edgekd.distill.fit import StageOutcome, fit_stage
 from edgekd.distill.methods import Method, resolve_method
 from edgekd.distill.module import StageModule
-from edgekd.distill.processes import leads, wait_for_each_other
+from edgekd.distill.processes import barrier, is_rank_zero
 from edgekd.distill.record import Role, Trained, write_run
 from edgekd.distill.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.samples import RunSamples, decode_samples, load_split
@@ -175,7 +175,7 @@ def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Train into a folder that no other run writes to; the leading process holds it for all."""
-    if not leads():
+    if not is_rank_zero():
         yield
         return
     refuse_folders(out)
@@ -277,12 +277,12 @@ def _train_role(
     left = left_in(out, key)
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
         with _alone(out):
-            wait_for_each_other()
+            barrier()
             left = left_in(out, key)
-            wait_for_each_other()  # all have looked at the folder that one changes now
-            if leads() and (damage := drop_damaged_stages(out / STAGES)):
+            barrier()  # all have looked at the folder that one changes now
+            if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
-            wait_for_each_other()
+            barrier()
             if left is None or not left.whole:
                 return _make(request, samples, role, (kind, config), teacher, out, key, left)
     request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
@@ -335,11 +335,11 @@ def _make(
         key=key,
         subclasses=subclasses,
     )
-    wait_for_each_other()  # all have taken their weights from the folder that goes now
-    if leads():
+    barrier()  # all have taken their weights from the folder that goes now
+    if is_rank_zero():
         write_run(trained, out, request.say)
         shutil.rmtree(out / _WORK, ignore_errors=True)
-    wait_for_each_other()
+    barrier()
     return read_card(out)
 
 
@@ -397,6 +397,6 @@ def _run_stages(
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
-        if stage is not stages[-1] and leads():
+        if stage is not stages[-1] and is_rank_zero():
             keep_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekd.distill.label_bits import LabelBits
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 __all__ = ["PREDICTIONS", "ComparedMethod", "PredictionFacts", "Predictions", "TestedPart"]
 
@@ -126,7 +126,7 @@ class Predictions:
                 arrays[f"teacher-{number}"] = part.teacher
         content = io.BytesIO()
         np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-        write_whole(file, content.getvalue())
+        write_atomically(file, content.getvalue())
 
     @classmethod
     def load(cls, file: Path) -> Predictions:

@@ -8,11 +8,11 @@ from torch import Tensor, distributed
 
 __all__ = [
     "all_rows",
+    "barrier",
     "gathered",
-    "leads",
+    "is_rank_zero",
     "mean_of_each",
     "mean_of_processes",
-    "wait_for_each_other",
 ]
 
 
@@ -20,12 +20,12 @@ def _several() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def leads() -> bool:
+def is_rank_zero() -> bool:
     """Whether this process speaks and writes for all of the run; also before they have met."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)  # what Lightning sets is not in its types
 
 
-def wait_for_each_other() -> None:
+def barrier() -> None:
     """Go on when all processes are here, so that what the leading one wrote is there for all."""
     if _several():
         distributed.barrier()

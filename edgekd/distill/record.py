@@ -14,7 +14,7 @@ from edgekd.distill.label_bits import KEY, LabelBits, told_bits
 from edgekd.distill.samples import RunSamples
 from edgekd.distill.stages import history_csv
 from edgekd.distill.tasks import resolve_task
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json, write_atomically
 from edgekd.metrics import Estimate, Metrics
 from edgekd.models import (
     BuiltNetwork,
@@ -82,11 +82,11 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     out.mkdir(parents=True, exist_ok=True)
     unseal_files(out)
     clear_place(out / CARD)  # without it nobody takes what follows for the old checkpoint
-    write_whole(out / SPLIT, write_split(trained.samples.split))
-    write_whole(out / HISTORY, history_csv(trained.outcome.history))
+    write_atomically(out / SPLIT, write_split(trained.samples.split))
+    write_atomically(out / HISTORY, history_csv(trained.outcome.history))
     known = {**metrics, "teacher": _teachers_metrics(trained)}
-    write_whole(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
-    write_whole(out / RECIPE, pretty_json(trained.recipe))
+    write_atomically(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
+    write_atomically(out / RECIPE, pretty_json(trained.recipe))
     card = save_checkpoint(out, trained.built.network, _card(trained))
     seal_files(out, FILES)
     for part, found in metrics.items():

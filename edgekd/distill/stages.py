@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from edgekd.distill.fit import StageOutcome
 from edgekd.distill.methods import Method, Stage
 from edgekd.distill.module import trained_state
-from edgekd.files import whole_file, write_whole
+from edgekd.files import atomic_write, write_atomically
 from edgekd.seals import SEAL, clear_place, flaws_of, seal_files, unseal_files
 
 __all__ = [
@@ -35,10 +35,10 @@ def keep_stage(folder: Path, method: Method, stage: Stage, key: str, outcome: St
     state = {name: tensor.cpu().contiguous() for name, tensor in trained.items()}
     about = {"key": key, "outcome": msgspec.json.encode(outcome).decode()}
     file = stage_file(folder, stage)
-    with whole_file(file) as beside:
+    with atomic_write(file) as beside:
         save_file(state, beside, metadata=about)
     table = file.with_suffix(".csv")
-    write_whole(table, history_csv(outcome.history))
+    write_atomically(table, history_csv(outcome.history))
     seal_files(folder, [file.name, table.name])
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from edgekd.doctor.finding import Finding
 from edgekd.errors import ArtefactError, MissingDependencyError
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json, write_atomically
 from edgekd.lower.backends import get_backend
 from edgekd.lower.jobs.process import JobError, run_in_process, serve
 from edgekd.lower.precision import Variant
@@ -76,7 +76,7 @@ def _finding(
 def _run_job(job: ProbeJob) -> None:
     work = _lower if job.task == "lower" else _run
     found = Probed(detail=work(job.backend, Path(job.folder)))
-    write_whole(Path(job.folder) / f"{job.task}.json", pretty_json(found))
+    write_atomically(Path(job.folder) / f"{job.task}.json", pretty_json(found))
 
 
 def _lower(name: str, folder: Path) -> str:

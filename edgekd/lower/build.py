@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgekd.bundle import SELFTEST, LayerHarm, Manifest, Rung, write_bundle, zip_bundle
+from edgekd.bundle import SELFTEST, LayerSensitivity, Manifest, Rung, write_bundle, zip_bundle
 from edgekd.data import cache_folder
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import make_folder, scratch_folder
@@ -22,10 +22,9 @@ from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
 from edgekd.lower.climb import Climb, RefusedError, climb_all, ended_by, parallel_backends
 from edgekd.lower.engine.evidence import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.card import write_card
-from edgekd.lower.evidence.describe import Story, describe
+from edgekd.lower.evidence.describe import BuildRecord, describe
 from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
-from edgekd.lower.int8.harm import layer_harm
 from edgekd.lower.plan import BuildRequest, Plan, plans_of, refuse_idle_rescue
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source
@@ -213,7 +212,7 @@ def _first_that_decides(request: BuildRequest, lowering: Lowering, climb: Climb)
         if place is None:
             raise RefusedError(plan.name, _why(rungs[-1]))
         step = steps[place]
-        story = Story(
+        story = BuildRecord(
             step.candidate, rungs, lowering.calibration, _harm_of(lowering, steps), step.rescued,
             plan.key,
         )  # fmt: skip
@@ -240,9 +239,9 @@ def _undecided(step: Step, error: GateFailedError) -> Step:
     return replace(step, rung=msgspec.structs.replace(step.rung, gate=gate))
 
 
-def _harm_of(lowering: Lowering, steps: Sequence[Step]) -> tuple[LayerHarm, ...]:
+def _harm_of(lowering: Lowering, steps: Sequence[Step]) -> tuple[LayerSensitivity, ...]:
     """The ranking, where it was needed."""
-    return layer_harm(lowering) if any(step.rung.float_layers for step in steps) else ()
+    return layer_sensitivity(lowering) if any(step.rung.float_layers for step in steps) else ()
 
 
 def _write(

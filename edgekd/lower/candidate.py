@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, EngineCheck
 from edgekd.errors import GateFailedError, MissingDependencyError
-from edgekd.files import whole_file
+from edgekd.files import atomic_write
 from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.backends.base import CheckedBackend, UnconvertibleError, reads_calibration
 from edgekd.lower.int8.calibration import CalibrationSet
@@ -275,7 +275,7 @@ def _model_file(candidate: Candidate) -> str:
 
 def _saved(file: Path, images: Callable[[], NDArray[np.uint8]]) -> str:
     if not file.is_file():  # two backends may both be the first to need it
-        with whole_file(file) as beside, beside.open("wb") as stream:
+        with atomic_write(file) as beside, beside.open("wb") as stream:
             np.save(stream, images())
     return str(file)
 

@@ -15,9 +15,9 @@ from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import UnconvertibleError
 from edgekd.lower.candidate import Candidate, Lowering, lower_variants
-from edgekd.lower.evidence.gate import Judged, lacking_evidence
+from edgekd.lower.evidence.gate import GateReference, lacking_evidence
 from edgekd.lower.evidence.ladder import Step, judge_candidate
-from edgekd.lower.int8.harm import float_sets, layer_harm
+from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.plan import BuildRequest, Plan
 from edgekd.lower.precision import CALIBRATED, LADDER, RESCUED, Variant
@@ -40,7 +40,7 @@ class Climb:
     """
 
     plan: Plan
-    judged: Judged
+    judged: GateReference
     steps: list[Step]
     error: EdgekdError | None = None
 
@@ -116,7 +116,7 @@ def _settle(climbs: Sequence[Climb]) -> None:
 def _start(source: Source, plan: Plan) -> Climb:
     classes = source.card.classes
     critical = plan.target.critical_of(classes)
-    judged = Judged(
+    judged = GateReference(
         source.logits, source.targets, classes, plan.target.gate, critical, source.groups
     )
     lacking = lacking_evidence(judged)
@@ -178,7 +178,7 @@ def _lower_mixed(lowering: Lowering, climbs: Sequence[Climb]) -> None:
     if not climbs:
         return
     try:
-        sets = float_sets(layer_harm(lowering))
+        sets = float_sets(layer_sensitivity(lowering))
     except (EdgekdError, OSError) as error:
         _end(climbs, error)
         return

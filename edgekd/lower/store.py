@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import EngineCheck
 from edgekd.data import cache_folder
-from edgekd.files import pretty_json, whole_file, whole_folder
+from edgekd.files import atomic_write, pretty_json, whole_folder
 from edgekd.lower.backends import get_backend
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
@@ -132,7 +132,7 @@ class Store:
     def keep_answers(self, key: str, images: str, threads: int, answers: Answers) -> None:
         """Keep the answers of a file."""
         file = self._answers(key, images, threads)
-        with whole_file(file) as beside:
+        with atomic_write(file) as beside:
             answers.save(beside)
             seal(beside, file.name)
 

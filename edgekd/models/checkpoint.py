@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import pretty_json, sha256_of, write_whole
+from edgekd.files import pretty_json, sha256_of, write_atomically
 from edgekd.models.card import CARD, ModelCard, read_card
 from edgekd.models.network import create_network
 from edgekd.models.normalised import NormalisedNetwork
@@ -90,7 +90,7 @@ def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard) -> ModelC
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     content = save(state)
     (folder / CARD).unlink(missing_ok=True)
-    write_whole(weights, content)
+    write_atomically(weights, content)
     card = msgspec.structs.replace(card, weights_sha256=sha256_of(weights))
-    write_whole(folder / CARD, pretty_json(card))
+    write_atomically(folder / CARD, pretty_json(card))
     return card

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from edgekd.errors import InputError
 from edgekd.models.normalised import NormalisedNetwork
 
-__all__ = ["Tapped", "behind_map", "probe", "tapped"]
+__all__ = ["Features", "behind_map", "features_of", "probe"]
 
 _HALVES = ("forward_features", "forward_head", "get_classifier")
 
 
 @dataclass(frozen=True)
-class Tapped:
+class Features:
     """What a network computed on its way.
 
     Attributes:
@@ -35,7 +35,7 @@ class Tapped:
     logits: Tensor
 
 
-def tapped(network: nn.Module, images: Tensor) -> Tapped:
+def features_of(network: nn.Module, images: Tensor) -> Features:
     """Run a network and keep the last map, the pooled vector and the logits.
 
     Args:
@@ -49,7 +49,7 @@ def tapped(network: nn.Module, images: Tensor) -> Tapped:
         InputError: The network does not come apart into the two halves, or has no map.
     """
     if isinstance(network, NormalisedNetwork):
-        found = tapped(network.network, network.normalise(images))
+        found = features_of(network.network, network.normalise(images))
         return replace(found, logits=network.class_logits(found.logits))
     halves: Any = network
     if not all(hasattr(network, half) for half in _HALVES):
@@ -62,10 +62,10 @@ def tapped(network: nn.Module, images: Tensor) -> Tapped:
         )
         raise InputError(message, "choose a convolutional network, or the method kd")
     pooled = halves.forward_head(features, pre_logits=True)
-    return Tapped(features, pooled, halves.get_classifier()(pooled))
+    return Features(features, pooled, halves.get_classifier()(pooled))
 
 
-def probe(network: nn.Module, image_size: int) -> Tapped:
+def probe(network: nn.Module, image_size: int) -> Features:
     """The taps of one black image, for their shapes; the network is left as it was."""
     with torch.no_grad():
         return _probe(network, image_size)
@@ -87,10 +87,10 @@ def behind_map(network: nn.Module, image_size: int) -> tuple[nn.Parameter, ...]:
     return tuple(parameter for parameter, gradient in pairs if gradient is None)
 
 
-def _probe(network: nn.Module, image_size: int) -> Tapped:
+def _probe(network: nn.Module, image_size: int) -> Features:
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    found = tapped(network, torch.zeros(1, 3, image_size, image_size))
+    found = features_of(network, torch.zeros(1, 3, image_size, image_size))
     for module, training in modes.items():
         module.training = training
     return found

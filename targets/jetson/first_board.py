@@ -252,7 +252,7 @@ def verify(bundle: Path, *options: str) -> Facts:
     return report
 
 
-def refuse_stranger(bundle: Path, work: Path) -> Facts:
+def check_engine_matches_device(bundle: Path, work: Path) -> Facts:
     """An engine of another GPU is refused before TensorRT sees it, and so is a damaged one."""
     return {
         "another GPU": refused(bundle, work / "stranger", damage_sidecar, "was built for"),
@@ -451,7 +451,7 @@ def go_through_bundle(protocol: Protocol, bundle: Path, work: Path, gpu: str) ->
     go("finish", lambda: finish(bundle), gpu)
     go("self-test on the engine", lambda: verify(bundle))
     go("gate on the engine", lambda: check_gate(bundle))
-    go("strangers are refused", lambda: refuse_stranger(bundle, own))
+    go("strangers are refused", lambda: check_engine_matches_device(bundle, own))
     go("latency and memory", lambda: measure_apart(bundle))
     go("CUDA graph", lambda: check_graph(protocol, measured), measured)
     go("trtexec with and without CUDA graph", lambda: time_by_trtexec(bundle))

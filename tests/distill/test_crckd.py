@@ -19,7 +19,7 @@ from edgekd.distill import pipeline
 from edgekd.distill.losses import ramp_up, softened_kl
 from edgekd.distill.methods import Method, resolve_method
 from edgekd.models import load_checkpoint
-from edgekd.models.taps import tapped
+from edgekd.models.taps import features_of
 from edgekd.recipe import FitSection, load_recipe
 
 FIT = FitSection(epochs=80)
@@ -168,7 +168,7 @@ def test_the_average_normalises_by_its_own_batch():
 def test_the_cross_holds_the_student_against_the_frozen_teacher():
     method = made("crckd_cross", category={"positives": 1})
     with torch.no_grad():
-        student, teacher = (tapped(n, batch().pixels) for n in (method.student, method.guide))
+        student, teacher = (features_of(n, batch().pixels) for n in (method.student, method.guide))
         found = method.terms(student, teacher, batch())
     wanted = softened_kl(student.logits, teacher.logits, 1.0)
     torch.testing.assert_close(found["consistency"], wanted)

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from edgekd.bench.devices.local import LocalDevice
-from edgekd.bench.journal import Journal, Remembering
+from edgekd.bench.journal import CachedDevice, Journal
 from edgekd.bench.labelled import data_of_run
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bundle import MANIFEST, Bundle
@@ -91,7 +91,7 @@ class Chain:
 
     def bench(self) -> Answer:
         """What a measurement asks first, by the journal of one that was interrupted."""
-        device = Remembering(LocalDevice("cpu"), Journal.beside(self.run / "result.json"))
+        device = CachedDevice(LocalDevice("cpu"), Journal.beside(self.run / "result.json"))
         return device.run(Job(kind="facts"))
 
     def kept(self) -> list[Path]:

@@ -18,7 +18,7 @@ from edgekd.distill.methods.d_kd import relation_terms
 from edgekd.distill.methods.ssd_kd import rotated_views
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
-from edgekd.models.taps import Tapped
+from edgekd.models.taps import Features
 from edgekd.recipe import FitSection
 
 TEACHED = [name for name in method_names() if resolve_method({"name": name})[0].needs_teacher]
@@ -185,8 +185,8 @@ def test_fitnet_takes_the_hint_first():
 # D-KD ------------------------------------------------------------------------------------------
 
 
-def taps(g: dict[str, Tensor], side: str) -> Tapped:
-    return Tapped(g[f"feat_map_{side}"], g[f"pool_{side}"], g[f"logits_{side}"])
+def taps(g: dict[str, Tensor], side: str) -> Features:
+    return Features(g[f"feat_map_{side}"], g[f"pool_{side}"], g[f"logits_{side}"])
 
 
 def load(module: nn.Module, *tensors: Tensor) -> nn.Module:
@@ -340,7 +340,7 @@ def test_the_teachers_head_is_trained_as_in_the_released_code():
 def test_adapters_bring_a_map_to_the_teachers(own, wanted):
     student, teacher = torch.rand(2, 5, own, own), torch.rand(2, 8, wanted, wanted)
     nothing = torch.zeros(0)
-    adapter = map_adapter(Tapped(student, nothing, nothing), Tapped(teacher, nothing, nothing))
+    adapter = map_adapter(Features(student, nothing, nothing), Features(teacher, nothing, nothing))
     assert adapter(student).shape == teacher.shape
     assert (adapter(student) >= 0).all()
 
@@ -349,11 +349,11 @@ def test_a_map_that_is_too_small_is_refused():
     student, teacher = torch.rand(2, 5, 3, 3), torch.rand(2, 8, 7, 7)
     nothing = torch.zeros(0)
     with pytest.raises(InputError, match=r"3×3.*7×7"):
-        map_adapter(Tapped(student, nothing, nothing), Tapped(teacher, nothing, nothing))
+        map_adapter(Features(student, nothing, nothing), Features(teacher, nothing, nothing))
 
 
 def test_relations_without_an_adapter_leave_out_the_channels():
     made = method("d_kd", channel=0)
     pooled = torch.rand(4, 3)
-    same = Tapped(pooled, pooled, pooled)
+    same = Features(pooled, pooled, pooled)
     assert relation_terms(same, same, made.adapter, made.config).keys() == {"distance", "angle"}

@@ -23,7 +23,7 @@ from edgekd.models import (
     save_checkpoint,
 )
 from edgekd.models.subclasses import SubclassSums, start_even
-from edgekd.models.taps import tapped
+from edgekd.models.taps import features_of
 
 OPTIONS = {"channels": [4, 4, 8, 8], "stem_width": 4}
 OF = (0, 0, 0, 1, 2, 2)
@@ -88,7 +88,7 @@ def test_taps_give_class_logits() -> None:
     ).eval()
     pixels = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        found = tapped(network, pixels)
+        found = features_of(network, pixels)
         assert found.logits.equal(network(pixels))
         assert found.logits.equal(network.class_logits(network.outputs(pixels)))
     assert found.logits.shape == (2, 3)

@@ -9,7 +9,7 @@ from torch import nn
 
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
-from edgekd.models.taps import behind_map, probe, tapped
+from edgekd.models.taps import behind_map, features_of, probe
 
 SHAPES = {
     "mobilenetv2_050": ((1280, 2, 2), 1280),
@@ -31,7 +31,7 @@ def test_taps_of(arch):
     network = timm.create_model(arch, num_classes=7).eval()
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        taps, plain = tapped(network, images), network(images)
+        taps, plain = features_of(network, images), network(images)
     features, pooled = SHAPES[arch]
     assert taps.features.shape == (2, *features)
     assert taps.pooled.shape == (2, pooled)
@@ -47,7 +47,7 @@ def test_taps_behind_a_normalisation(arch, training):
         torch.manual_seed(1)
         plain = normalised(images)
         torch.manual_seed(1)
-        assert tapped(normalised, images).logits.equal(plain)
+        assert features_of(normalised, images).logits.equal(plain)
 
 
 def test_no_hooks_are_left(arch):
@@ -72,7 +72,7 @@ def test_probing_leaves_the_network_as_it_was():
 
 def test_gradients_flow_from_every_tap():
     network = timm.create_model("mobilenetv3_small_100", num_classes=3)
-    taps = tapped(network, torch.rand(2, 3, 32, 32))
+    taps = features_of(network, torch.rand(2, 3, 32, 32))
     for tensor in (taps.features, taps.pooled, taps.logits):
         (gradient,) = torch.autograd.grad(
             tensor.square().sum(), network.conv_stem.weight, retain_graph=True
@@ -82,13 +82,13 @@ def test_gradients_flow_from_every_tap():
 
 def test_a_network_without_taps_is_refused():
     with pytest.raises(InputError, match="no feature taps"):
-        tapped(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 2, 2))
+        features_of(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 2, 2))
 
 
 def test_a_network_without_a_map_is_refused():
     network = timm.create_model("test_vit", num_classes=3)
     with pytest.raises(InputError, match="no feature map"):
-        tapped(network, torch.rand(1, 3, 160, 160))
+        features_of(network, torch.rand(1, 3, 160, 160))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from edgekd.bench.measure.sustained import sustain
 from edgekd.bench.measure.timing import Call, Preset, find_preset, measure, warm_up
 from edgekd.bench.measure.watch import Watch
 from edgekd.errors import EdgekdError, InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 __all__ = ["do", "main"]
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(b"\n" + encoded + b"\n")
     else:
-        write_whole(Path(job.output), encoded)
+        write_atomically(Path(job.output), encoded)
     return 0
 
 

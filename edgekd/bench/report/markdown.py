@@ -9,7 +9,7 @@ from edgekd.bench.report import words
 from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of
 from edgekd.bench.result import Result, Row
 from edgekd.errors import InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 __all__ = ["markdown_of", "write_markdown"]
 
@@ -23,7 +23,7 @@ def write_markdown(results: Sequence[Result], out: Path) -> None:
         InputError: There is no result, or the place cannot be written to.
     """
     try:
-        write_whole(out, markdown_of(results))
+        write_atomically(out, markdown_of(results))
     except OSError as error:
         message = f"cannot write the report to {out}: {error.strerror}"
         raise InputError(message, "choose another place for --markdown") from error

@@ -11,7 +11,7 @@ from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of,
 from edgekd.bench.report.gallery import GalleryItem, Resolver, changed_images, thumbnail
 from edgekd.bench.result import Result
 from edgekd.errors import InputError, MissingDependencyError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 __all__ = ["check_page", "render_page", "write_page"]
 
@@ -41,7 +41,7 @@ def write_page(
     """
     html = render_page(results, gallery, images=images)
     try:
-        write_whole(out, html)
+        write_atomically(out, html)
     except OSError as error:
         message = f"cannot write the report to {out}: {error.strerror}"
         raise InputError(message, "choose another place for --html") from error

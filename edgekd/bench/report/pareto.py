@@ -13,7 +13,7 @@ from edgekd.bench.report.entries import Entry, Section, Timed, entries_of, secti
 from edgekd.bench.report.pictures.svg import Drawing
 from edgekd.bench.result import Result
 from edgekd.errors import InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 __all__ = ["check_picture", "pareto_pictures", "write_pareto"]
 
@@ -79,7 +79,7 @@ def write_pareto(results: Sequence[Result], out: Path) -> list[Path]:
     files = [out, *(out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(2, len(drawn) + 1))]
     for file, svg in zip(files, drawn, strict=True):
         try:
-            write_whole(file, svg)
+            write_atomically(file, svg)
         except OSError as error:
             message = f"cannot write the picture to {file}: {error.strerror}"
             raise InputError(message, "choose another place for --pareto") from error

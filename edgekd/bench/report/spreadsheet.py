@@ -12,7 +12,7 @@ from edgekd.bench.report.entries import honest
 from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, Row, ThreadPoint
 from edgekd.bench.statistics import block_spread
 from edgekd.errors import InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 
 __all__ = ["COLUMNS", "csv_of", "write_csv"]
 
@@ -138,7 +138,7 @@ def write_csv(results: Sequence[Result], out: Path) -> None:
         InputError: The place cannot be written to.
     """
     try:
-        write_whole(out, csv_of(results))
+        write_atomically(out, csv_of(results))
     except OSError as error:
         message = f"cannot write the table to {out}: {error.strerror}"
         raise InputError(message, "choose another place for --csv") from error

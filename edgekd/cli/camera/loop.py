@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekd.cli.camera.overlay import draw_overlay
 from edgekd.cli.console import say
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json, write_atomically
 
 if TYPE_CHECKING:
     from edgekd.cli.camera.screen import Screen
@@ -132,10 +132,10 @@ class Loop:
         picture = self.save / f"{stem}.png"
         write_picture(picture, judged.frame)
         facts = {"image": picture.name, **judged.to_dict()}
-        write_whole(self.save / f"{stem}.json", pretty_json(facts))
+        write_atomically(self.save / f"{stem}.json", pretty_json(facts))
         say(f"saved {picture}")
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write a PNG, or leave what was there."""
-    write_whole(path, cv2.imencode(".png", picture)[1].tobytes())
+    write_atomically(path, cv2.imencode(".png", picture)[1].tobytes())

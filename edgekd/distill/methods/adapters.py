@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from edgekd.errors import InputError
-from edgekd.models.taps import Tapped
+from edgekd.models.taps import Features
 
 __all__ = ["map_adapter", "projection_head"]
 
 
-def map_adapter(student: Tapped, teacher: Tapped) -> nn.Sequential:
+def map_adapter(student: Features, teacher: Features) -> nn.Sequential:
     """Brings a student's last map to the teacher's channels and size: convolution, norm, ReLU.
 
     1×1 where the sizes agree; 3×3 of stride 2 from twice the size; transposed 4×4 of stride 2 from

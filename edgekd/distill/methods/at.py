@@ -10,7 +10,7 @@ from torch import nn
 
 from edgekd.distill.losses import attention_transfer
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
-from edgekd.models.taps import probe, tapped
+from edgekd.models.taps import features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["AttentionTransfer"]
@@ -53,9 +53,9 @@ class AttentionTransfer(Method):
         return (Stage("student", (self.student,), self._objective, self.student),)
 
     def _objective(self, batch: Batch) -> Terms:
-        student = tapped(self.student, batch.pixels)
+        student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = tapped(self.guide, batch.pixels)
+            teacher = features_of(self.guide, batch.pixels)
         attention = attention_transfer(student.features, teacher.features)
         return {
             "ce": self.hard_label(student.logits, batch.targets),

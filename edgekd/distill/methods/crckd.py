@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
 from edgekd.distill.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
-from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.models.taps import Features, features_of, probe
 
 __all__ = ["CategoryRelationPreserving"]
 
@@ -67,12 +67,12 @@ class CategoryRelationPreserving(MeanTeacher):
         self.category.remember()
 
     def _objective(self, batch: Batch) -> Terms:
-        student = tapped(self.student, batch.pixels)
+        student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            average = tapped(self.average.network, self.other_view(batch))
+            average = features_of(self.average.network, self.other_view(batch))
         return self.terms(student, average, batch)
 
-    def terms(self, student: Tapped, average: Tapped, batch: Batch) -> Terms:
+    def terms(self, student: Features, average: Features, batch: Batch) -> Terms:
         """The weighted terms of the taps of both views."""
         started = self.started(batch)
         terms: dict[str, Tensor] = {"ce": self.hard_label(student.logits, batch.targets)}

@@ -13,7 +13,7 @@ from torch import nn
 from edgekd.distill.losses import softened_kl
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
-from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.models.taps import Features, features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["CategoryRelationTransfer"]
@@ -68,12 +68,12 @@ class CategoryRelationTransfer(Method):
         )  # fmt: skip
 
     def _objective(self, batch: Batch) -> Terms:
-        student = tapped(self.student, batch.pixels)
+        student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = tapped(self.guide, batch.pixels)
+            teacher = features_of(self.guide, batch.pixels)
         return self.terms(student, teacher, batch)
 
-    def terms(self, student: Tapped, teacher: Tapped, batch: Batch) -> Terms:
+    def terms(self, student: Features, teacher: Features, batch: Batch) -> Terms:
         """The weighted terms of the taps."""
         config = self.config
         terms = {"ce": config.ce * self.hard_label(student.logits, batch.targets)}

@@ -19,7 +19,7 @@ from edgekd.distill.losses import (
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
-from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.models.taps import Features, features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["DiverseDistillation", "RelationWeights", "relation_terms"]
@@ -43,7 +43,7 @@ class RelationWeights(Section, frozen=True, kw_only=True):
 
 
 def relation_terms(
-    student: Tapped, teacher: Tapped, adapter: nn.Module | None, weights: RelationWeights
+    student: Features, teacher: Features, adapter: nn.Module | None, weights: RelationWeights
 ) -> Terms:
     """The weighted relations between samples (L_inter) and between channels (L_intra)."""
     terms: dict[str, Tensor] = {}
@@ -107,12 +107,12 @@ class DiverseDistillation(Method):
         return (Stage("student", trained, self._objective, self.student, criterion),)
 
     def _objective(self, batch: Batch) -> Terms:
-        student = tapped(self.student, batch.pixels)
+        student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = tapped(self.guide, batch.pixels)
+            teacher = features_of(self.guide, batch.pixels)
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
-    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor, epoch: int = 0) -> Terms:
+    def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
         """The weighted terms of a batch's taps in an epoch, counted from 0."""
         config = self.config
         temperature = self.softening(student.logits, teacher.logits, epoch)

@@ -14,7 +14,7 @@ from edgekd.distill.losses import hint
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.methods.kd import ClassicDistillation, ClassicDistillationConfig
-from edgekd.models.taps import behind_map, probe, tapped
+from edgekd.models.taps import behind_map, features_of, probe
 
 __all__ = ["HintedDistillation"]
 
@@ -74,6 +74,6 @@ class HintedDistillation(ClassicDistillation):
 
     def _hint(self, batch: Batch) -> Terms:
         with torch.no_grad():
-            teacher = tapped(self.guide, batch.pixels)
-        student = tapped(self.student, batch.pixels)
+            teacher = features_of(self.guide, batch.pixels)
+        student = features_of(self.student, batch.pixels)
         return {"hint": hint(self.adapter(student.features), teacher.features)}

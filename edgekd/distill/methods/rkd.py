@@ -10,7 +10,7 @@ from torch import nn
 
 from edgekd.distill.losses import angle_relation, distance_relation
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
-from edgekd.models.taps import probe, tapped
+from edgekd.models.taps import features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["RelationalDistillation"]
@@ -61,9 +61,9 @@ class RelationalDistillation(Method):
 
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
-        student = tapped(self.student, batch.pixels)
+        student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = tapped(self.guide, batch.pixels)
+            teacher = features_of(self.guide, batch.pixels)
         pooled = (student.pooled, teacher.pooled)
         return {
             "ce": config.ce * self.hard_label(student.logits, batch.targets),

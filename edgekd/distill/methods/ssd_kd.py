@@ -21,7 +21,7 @@ from edgekd.distill.methods.adapters import map_adapter, projection_head
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, own_draws
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
-from edgekd.models.taps import Tapped, probe, tapped
+from edgekd.models.taps import Features, features_of, probe
 from edgekd.recipe import FitSection, Section
 
 __all__ = ["VIEWS", "SelfSupervisedDiverseDistillation", "rotated_views"]
@@ -139,7 +139,7 @@ class SelfSupervisedDiverseDistillation(Method):
     def _contrast_of(self, views: Tensor) -> Terms:
         assert self.teacher_head is not None
         with torch.no_grad():
-            pooled = tapped(self.guide, views).pooled
+            pooled = features_of(self.guide, views).pooled
         return {"contrast": instance_contrast(view_similarity(self.teacher_head(pooled)))}
 
     # The student ---------------------------------------------------------------------------
@@ -148,9 +148,9 @@ class SelfSupervisedDiverseDistillation(Method):
         views = self._views(batch)
         if not self._needs_turned_views:
             views = views[::VIEWS]
-        student = tapped(self.student, views)
+        student = features_of(self.student, views)
         with torch.no_grad():
-            teacher = tapped(self.guide, views)
+            teacher = features_of(self.guide, views)
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
     def _hard_label(self, batch: Batch) -> Terms:
@@ -167,7 +167,7 @@ class SelfSupervisedDiverseDistillation(Method):
         images = torch.where(mirrored.to(batch.raw.device), batch.raw.flip(3), batch.raw)
         return batch.augment(rotated_views(images))
 
-    def terms(self, student: Tapped, teacher: Tapped, targets: Tensor, epoch: int = 0) -> Terms:
+    def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
         """The weighted terms of the views' taps, image by image, the normal view first.
 
         Args:
@@ -193,13 +193,15 @@ class SelfSupervisedDiverseDistillation(Method):
             terms |= {name: config.relations * term for name, term in relations.items()}
         return terms
 
-    def _transformed(self, student: Tapped, teacher: Tapped, targets: Tensor, epoch: int) -> Tensor:
+    def _transformed(
+        self, student: Features, teacher: Features, targets: Tensor, epoch: int
+    ) -> Tensor:
         own, guide = _turned(student.logits), _turned(teacher.logits)
         repeated = targets.repeat_interleave(VIEWS - 1)
         temperature = self.softening(own, guide, epoch)
         return transformed_kl(own, guide, repeated, temperature, self.config.transformed_ratio)
 
-    def _similarity(self, student: Tapped, teacher: Tapped) -> Tensor:
+    def _similarity(self, student: Features, teacher: Features) -> Tensor:
         assert self.student_head is not None
         assert self.teacher_head is not None
         config = self.config

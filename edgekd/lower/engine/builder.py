@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edgekd.errors import ArtefactError, EdgekdError, InputError
-from edgekd.files import write_whole
+from edgekd.files import write_atomically
 from edgekd.lower.engine.api import TensorRt
 from edgekd.lower.engine.library import load_tensorrt
 from edgekd.runtime.sessions._tensorrt_environment import refuse_old_tensorrt
@@ -115,7 +115,7 @@ def build_engine(
     cache = _load_timings(config, timing_cache)
     engine = serialized(builder, network, config, logger, title=onnx.name)
     del monitor
-    write_whole(out, engine)
+    write_atomically(out, engine)
     _save_timings(cache, timing_cache)
     seconds = time.perf_counter() - start
     return EngineReport(out, _versions(api), round(seconds, 3), out.stat().st_size, flags)
@@ -318,7 +318,7 @@ def _load_timings(
 def _save_timings(cache: tensorrt.ITimingCache | None, file: Path | None) -> None:
     timings = cache.serialize() if cache is not None else None
     if file is not None and timings is not None:
-        write_whole(file, bytes(timings))
+        write_atomically(file, bytes(timings))
 
 
 def _versions(trt: TensorRt) -> dict[str, str]:

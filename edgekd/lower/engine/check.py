@@ -19,7 +19,7 @@ import msgspec
 
 from edgekd.bundle import EngineCheck
 from edgekd.errors import ArtefactError, EdgekdError, InputError, MissingDependencyError
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json, write_atomically
 from edgekd.lower.backends._onnx_half import islands_of
 from edgekd.lower.engine.builder import EngineBuildError, build_engine
 from edgekd.lower.engine.findings import findings_of, merged
@@ -100,7 +100,7 @@ def checker_versions() -> dict[str, str]:
 def run_job(job: CheckJob) -> None:
     """Check the file of the job, and write the result."""
     check = _check(Path(job.onnx), job.capabilities)
-    write_whole(Path(job.result), pretty_json(check))
+    write_atomically(Path(job.result), pretty_json(check))
 
 
 def _check(onnx: Path, capabilities: Sequence[str]) -> EngineCheck:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import GateRecord, Manifest
 from edgekd.errors import ArtefactError, GateFailedError
-from edgekd.files import sha256_of, whole_file
-from edgekd.lower.evidence.decision import Asked, asked_of
-from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.files import atomic_write, sha256_of
+from edgekd.lower.evidence.decision import DecisionRequirements, requirements_of
+from edgekd.lower.evidence.gate import GateReference, judge
 from edgekd.runtime.sessions.base import Facts
 from edgekd.targets import DecisionRule, GateLimits
 
@@ -84,11 +84,11 @@ class Evidence:
     groups: NDArray[np.int64] | None = None
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> DecisionRequirements:
         """What the decision of the engine is fitted to."""
         terms = self.terms
         critical = tuple(terms.critical)
-        return Asked(
+        return DecisionRequirements(
             terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered,
             self.groups,
         )  # fmt: skip
@@ -96,7 +96,7 @@ class Evidence:
     def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
         """The gate on the engine's logits [N, K]: the very one of the host."""
         terms = self.terms
-        judged = Judged(
+        judged = GateReference(
             self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups
         )
         return judge(judged, logits, runtime=runtime, exact=terms.exact)
@@ -108,7 +108,7 @@ class Evidence:
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
         groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
-        with whole_file(file, mode=0o600) as beside:
+        with atomic_write(file, mode=0o600) as beside:
             with beside.open("wb") as stream:
                 np.savez(
                     stream, images=self.images, student=self.student, targets=self.targets,
@@ -138,7 +138,7 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
     lowering = manifest.lowering
     if lowering.completion != "finish-on-device":
         return manifest
-    asked = asked_of(source, target)
+    asked = requirements_of(source, target)
     terms = Terms(
         classes=tuple(asked.classes),
         limits=target.gate,

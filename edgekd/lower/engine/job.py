@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from edgekd.errors import InputError
-from edgekd.files import pretty_json, sha256_of, write_whole
+from edgekd.files import pretty_json, sha256_of, write_atomically
 from edgekd.lower.engine.builder import EngineReport, build_engine
 from edgekd.lower.engine.library import load_tensorrt, load_tensorrt_rtx
 from edgekd.lower.engine.memory import budget_of, read_memory
@@ -113,7 +113,7 @@ def run_job(job: EngineJob) -> None:
     try:
         if job.onnx is not None:
             result = _build(trt, job, Path(job.onnx), result.environment)
-        write_whole(Path(job.out) / _RESULT, pretty_json(result))
+        write_atomically(Path(job.out) / _RESULT, pretty_json(result))
     except OSError as error:
         message = f"the engine cannot be written: {error.strerror or error}"
         raise InputError(message, "make room on that disk") from error

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from edgekd.errors import GateFailedError
-from edgekd.files import pretty_json, sha256_of, write_whole
+from edgekd.files import pretty_json, sha256_of, write_atomically
 from edgekd.lower.engine.api import TensorRt
 from edgekd.lower.engine.builder import configured, network_flags, serialized
 from edgekd.lower.engine.job import ENGINE, EngineJob, EngineResult, environment_of
@@ -102,11 +102,11 @@ def build_here(job: EngineJob) -> None:
     environment = environment_of(trt, job)
     start = time.perf_counter()
     engine = _engine_of(cast("TensorRt", trt), job.capabilities)
-    write_whole(Path(job.out) / ENGINE, engine)
+    write_atomically(Path(job.out) / ENGINE, engine)
     seconds = round(time.perf_counter() - start, 3)
     size = _write_sidecar(Path(job.out) / ENGINE, environment)
     result = EngineResult(environment=environment, seconds=seconds, size_bytes=size)
-    write_whole(Path(job.out) / _RESULT, pretty_json(result))
+    write_atomically(Path(job.out) / _RESULT, pretty_json(result))
 
 
 def _engine_of(trt: TensorRt, capabilities: Sequence[str]) -> bytes:

@@ -31,11 +31,18 @@ from edgekd.targets import DecisionRule, Target
 if TYPE_CHECKING:
     from edgekd.lower.source import Source
 
-__all__ = ["Asked", "Fit", "asked_of", "fit_decision", "metrics_with", "outcome_of"]
+__all__ = [
+    "DecisionRequirements",
+    "Fit",
+    "fit_decision",
+    "metrics_with",
+    "outcome_of",
+    "requirements_of",
+]
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecisionRequirements:
     """What is asked of a decision, on which images.
 
     Attributes:
@@ -70,7 +77,7 @@ class Fit:
     points: dict[str, OperatingPoint]
 
 
-def asked_of(source: Source, target: Target) -> Asked:
+def requirements_of(source: Source, target: Target) -> DecisionRequirements:
     """What a target asks of the decision of a student's files, on its validation images."""
     classes = source.card.classes
     fitted_on = {
@@ -82,10 +89,12 @@ def asked_of(source: Source, target: Target) -> Asked:
     }
     critical = tuple(target.critical_of(classes))
     ordered, groups = source.card.ordered, source.groups
-    return Asked(target.decision, classes, critical, source.targets, fitted_on, ordered, groups)
+    return DecisionRequirements(
+        target.decision, classes, critical, source.targets, fitted_on, ordered, groups
+    )
 
 
-def fit_decision(asked: Asked, logits: NDArray[np.float32]) -> Fit:
+def fit_decision(asked: DecisionRequirements, logits: NDArray[np.float32]) -> Fit:
     """Temperature, thresholds, refer band, conformal quantile and energy threshold.
 
     Args:
@@ -162,7 +171,7 @@ def _points(
 
 
 def metrics_with(
-    fit: Fit, asked: Asked, logits: NDArray[np.float32], retaken: NDArray[np.bool_]
+    fit: Fit, asked: DecisionRequirements, logits: NDArray[np.float32], retaken: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """What the manifest says of a file and its decision on the images that it was fitted on.
 

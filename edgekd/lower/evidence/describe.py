@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import edgekd
-from edgekd.bundle import LayerHarm, Lineage, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelInfo, Rung
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate
 from edgekd.lower.evidence.capture import fit_capture, retaken
-from edgekd.lower.evidence.decision import asked_of, fit_decision, metrics_with
+from edgekd.lower.evidence.decision import fit_decision, metrics_with, requirements_of
 from edgekd.lower.evidence.ladder import tried
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.source import Source
 from edgekd.targets import Target
 
-__all__ = ["Story", "describe"]
+__all__ = ["BuildRecord", "describe"]
 
 
 @dataclass(frozen=True)
-class Story:
+class BuildRecord:
     """How a bundle's file was chosen.
 
     Attributes:
@@ -35,12 +35,12 @@ class Story:
     candidate: Candidate
     rungs: tuple[Rung, ...]
     calibration: CalibrationSet | None
-    harm: tuple[LayerHarm, ...]
+    harm: tuple[LayerSensitivity, ...]
     rescued: bool
     build_key: str
 
 
-def describe(source: Source, target: Target, story: Story) -> Manifest:
+def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
     """The manifest of one lowered file; the writer fills in its list of files.
 
     Args:
@@ -50,7 +50,7 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
     """
     card, candidate = source.card, story.candidate
     assert candidate.answers is not None
-    logits, asked = candidate.answers.logits, asked_of(source, target)
+    logits, asked = candidate.answers.logits, requirements_of(source, target)
     fit = fit_decision(asked, logits)
     capture = fit_capture(source.images, target.decision.capture_kept)
     return Manifest(
@@ -103,7 +103,7 @@ def describe(source: Source, target: Target, story: Story) -> Manifest:
     )
 
 
-def _lowering(target: Target, story: Story) -> Lowering:
+def _lowering(target: Target, story: BuildRecord) -> Lowering:
     candidate = story.candidate
     assert candidate.made is not None
     calibrated = reads_calibration(candidate.backend, candidate.variant)

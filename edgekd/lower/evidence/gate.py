@@ -31,7 +31,7 @@ from edgekd.metrics import (
 from edgekd.runtime.sessions.base import Facts
 from edgekd.targets import GateLimits
 
-__all__ = ["Judged", "judge", "lacking_evidence"]
+__all__ = ["GateReference", "judge", "lacking_evidence"]
 
 PARITY = 0.01
 """What an fp32 file's logits may differ, of the largest one: more is no rounding, but a fault."""
@@ -40,7 +40,7 @@ Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Judged:
+class GateReference:
     """What is judged on which images by which limits.
 
     Attributes:
@@ -66,7 +66,7 @@ class Judged:
 
 
 def judge(
-    judged: Judged,
+    judged: GateReference,
     lowered: Logits,
     *,
     runtime: Facts,
@@ -94,7 +94,7 @@ def judge(
     return msgspec.structs.replace(record, passed=not reasons, reasons=tuple(reasons))
 
 
-def lacking_evidence(judged: Judged) -> list[str]:
+def lacking_evidence(judged: GateReference) -> list[str]:
     """Why no file could pass on these images, whatever it answers; empty where one could."""
     limits, images = judged.limits, len(judged.targets)
     few = (
@@ -108,7 +108,7 @@ def lacking_evidence(judged: Judged) -> list[str]:
     ]
 
 
-def _no_certificate_for_balanced_accuracy(judged: Judged) -> Iterator[str]:
+def _no_certificate_for_balanced_accuracy(judged: GateReference) -> Iterator[str]:
     """A class that the images hardly show may be lost as a whole, and its share of the mean."""
     limit = judged.limits.max_balanced_accuracy_drop
     if not _exceeds(_least_drop(judged), limit):
@@ -129,7 +129,7 @@ def _no_certificate_for_balanced_accuracy(judged: Judged) -> Iterator[str]:
         )
 
 
-def _no_certificates_for_classes(judged: Judged) -> Iterator[str]:
+def _no_certificates_for_classes(judged: GateReference) -> Iterator[str]:
     for name, limit in judged.critical.items():
         one = judged.lossless.classes[judged.classes.index(name)]
         if _exceeds(_upper(one), limit):
@@ -143,7 +143,7 @@ def _no_certificates_for_classes(judged: Judged) -> Iterator[str]:
             )
 
 
-def _least_drop(judged: Judged) -> float:
+def _least_drop(judged: GateReference) -> float:
     """What balanced accuracy may drop by where nothing is lost; all of it where that is unknown."""
     if min(one.groups for one in judged.lossless.classes) < 2:
         return 1.0
@@ -168,7 +168,7 @@ def _number(drop: ClassDrop) -> str:
 # ---- what is measured ----
 
 
-def _measure(judged: Judged, lowered: Logits, runtime: Facts) -> GateRecord:
+def _measure(judged: GateReference, lowered: Logits, runtime: Facts) -> GateRecord:
     finite = bool(np.isfinite(lowered).all())
     student, targets = judged.student, judged.targets
     drops = paired_drops(student, lowered, targets, groups=judged.groups)
@@ -200,7 +200,9 @@ def _calibrated_error(logits: Logits, targets: NDArray[np.int64]) -> float | Non
     return expected_calibration_error(logits / fit_temperature(logits, targets), targets)
 
 
-def _changes(judged: Judged, drops: Sequence[ClassDrop]) -> Iterator[tuple[str, ClassChange]]:
+def _changes(
+    judged: GateReference, drops: Sequence[ClassDrop]
+) -> Iterator[tuple[str, ClassChange]]:
     for name, drop in zip(judged.classes, drops, strict=True):
         critical = name in judged.critical
         yield (
@@ -225,7 +227,9 @@ def _limits(limits: GateLimits) -> dict[str, float]:
 # ---- what it is held against ----
 
 
-def _unlike(judged: Judged, lowered: Logits, record: GateRecord, exact: bool) -> Iterator[str]:
+def _unlike(
+    judged: GateReference, lowered: Logits, record: GateRecord, exact: bool
+) -> Iterator[str]:
     bad = int((~np.isfinite(lowered)).any(axis=1).sum())
     if bad:
         yield f"{bad} outputs are not finite"
@@ -237,7 +241,7 @@ def _unlike(judged: Judged, lowered: Logits, record: GateRecord, exact: bool) ->
         )
 
 
-def _losses(judged: Judged, record: GateRecord) -> Iterator[str]:
+def _losses(judged: GateReference, record: GateRecord) -> Iterator[str]:
     limits = judged.limits
     if record.flips > limits.max_flips:
         yield f"{record.flips:.1%} of the decisions flip, more than {limits.max_flips:.1%}"
@@ -253,7 +257,7 @@ def _losses(judged: Judged, record: GateRecord) -> Iterator[str]:
         yield f"the calibration error grows by {increase:.3f}, more than {limits.max_ece_increase}"
 
 
-def _class_losses(judged: Judged, record: GateRecord) -> Iterator[str]:
+def _class_losses(judged: GateReference, record: GateRecord) -> Iterator[str]:
     blank = dict(zip(judged.classes, judged.lossless.classes, strict=True))
     for name, change in record.per_class.items():
         if change.drop is None or change.drop_high is None:

@@ -18,7 +18,7 @@ import msgspec
 
 from edgekd.bundle import Rung
 from edgekd.lower.candidate import Candidate
-from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.lower.evidence.gate import GateReference, judge
 
 __all__ = ["Step", "chosen", "judge_candidate", "tried", "with_remarks"]
 
@@ -48,7 +48,7 @@ class Step:
         return self.rung.gate is not None and self.rung.gate.passed
 
 
-def judge_candidate(candidate: Candidate, judged: Judged, *, rescued: bool = False) -> Step:
+def judge_candidate(candidate: Candidate, judged: GateReference, *, rescued: bool = False) -> Step:
     """The verdict on one lowered file; without answers there is none to pass."""
     answers = candidate.answers
     gate = None

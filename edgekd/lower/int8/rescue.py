@@ -11,8 +11,8 @@ from torch import nn
 from edgekd.data import cache_folder
 from edgekd.files import whole_folder
 from edgekd.lower.candidate import Lowering
-from edgekd.lower.int8.harm import deploy_graph_of
 from edgekd.lower.int8.quantisation_aware import finish_quantisation_aware
+from edgekd.lower.int8.sensitivity import deploy_graph_of
 from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256, tool_versions
 from edgekd.models import read_card, save_checkpoint

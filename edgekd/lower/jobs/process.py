@@ -25,7 +25,7 @@ from typing import TypeVar
 import msgspec
 
 from edgekd.errors import EdgekdError, InputError
-from edgekd.files import pretty_json, write_whole
+from edgekd.files import pretty_json, write_atomically
 
 __all__ = ["JobError", "announce", "job_threads", "run_in_process", "serve"]
 
@@ -184,7 +184,7 @@ def run_in_process(
     log.parent.mkdir(parents=True, exist_ok=True)
     result.unlink(missing_ok=True)
     job_file = log.with_suffix(".job.json")
-    write_whole(job_file, pretty_json(job))
+    write_atomically(job_file, pretty_json(job))
     command = [sys.executable, "-m", module, str(job_file)]
     code = _run(command, log, watch)
     if code != 0 or not result.is_file():
@@ -255,7 +255,7 @@ def _failure(title: str, command: list[str], log: Path, code: int) -> JobError:
 def _write_script(script: Path, command: list[str]) -> None:
     lines = ["#!/bin/sh", "# Runs the job that failed once more, in sight.", ""]
     lines += [f"cd {shlex.quote(str(Path.cwd()))} || exit 1", shlex.join(["exec", *command])]
-    write_whole(script, "\n".join(lines) + "\n")
+    write_atomically(script, "\n".join(lines) + "\n")
     script.chmod(0o755)
 
 

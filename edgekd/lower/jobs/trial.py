@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.files import pretty_json, whole_file
+from edgekd.files import atomic_write, pretty_json
 from edgekd.lower.jobs.process import announce, run_in_process, serve
 from edgekd.runtime.sessions import open_session
 from edgekd.runtime.sessions.base import Facts, Session
@@ -68,7 +68,7 @@ class Answers:
     def save(self, file: Path) -> None:
         """Write them as .npz, whole."""
         facts = np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
-        with whole_file(file) as beside, beside.open("wb") as stream:
+        with atomic_write(file) as beside, beside.open("wb") as stream:
             np.savez(stream, logits=self.logits, milliseconds=self.milliseconds, facts=facts)
 
     @classmethod
@@ -110,7 +110,7 @@ def run_job(job: TrialJob) -> None:
             session.close()
         answers.save(Path(job.out) / f"{label}.npz")
         facts[label] = answers.facts
-    with whole_file(Path(job.out) / _FACTS) as beside:
+    with atomic_write(Path(job.out) / _FACTS) as beside:
         beside.write_bytes(pretty_json(facts))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekd.errors import InputError
-from edgekd.files import pretty_json, whole_folder, write_whole
+from edgekd.files import pretty_json, whole_folder, write_atomically
 from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.jobs.conversion import REPORT, Conversion, ConversionJob, ConversionReport
 from edgekd.lower.jobs.process import announce, serve
@@ -38,7 +38,7 @@ def run_job(job: ConversionJob) -> None:
         for variant in job.variants
     )
     report = ConversionReport(backend=job.backend, conversions=conversions)
-    write_whole(Path(job.out) / REPORT, pretty_json(report))
+    write_atomically(Path(job.out) / REPORT, pretty_json(report))
 
 
 def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:

@@ -20,9 +20,9 @@ from edgekd.runtime.sessions._tensorrt_environment import EngineEnvironment
 __all__ = [
     "EngineSidecar",
     "belongs_here",
+    "check_engine_matches_device",
     "read_sidecar",
     "rebuild_hint",
-    "refuse_stranger",
     "sidecar_name",
     "write_sidecar",
 ]
@@ -74,7 +74,9 @@ def read_sidecar(model: ModelFiles) -> EngineSidecar:
         raise ArtefactError(f"{name} is damaged: {error}", rebuild_hint(model)) from error
 
 
-def refuse_stranger(model: ModelFiles, engine: bytes, here: EngineEnvironment) -> EngineSidecar:
+def check_engine_matches_device(
+    model: ModelFiles, engine: bytes, here: EngineEnvironment
+) -> EngineSidecar:
     """The sidecar of an engine that belongs to this machine.
 
     Args:

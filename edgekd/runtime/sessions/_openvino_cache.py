@@ -19,7 +19,7 @@ from typing import Any
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import InputError
-from edgekd.files import cache_folder, sha256_of, whole_file
+from edgekd.files import atomic_write, cache_folder, sha256_of
 from edgekd.runtime.sessions._engine import version_of
 
 __all__ = ["Cache"]
@@ -94,7 +94,7 @@ def _store(compiled: Any, file: Path) -> bool:
     """Keep a compiled model; a place that cannot be written is no error."""
     try:
         blob = compiled.export_model().getvalue()
-        with whole_file(file) as beside:
+        with atomic_write(file) as beside:
             beside.write_bytes(hashlib.sha256(blob).digest() + blob)
     except (InputError, OSError, RuntimeError):
         return False

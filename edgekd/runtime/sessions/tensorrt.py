@@ -15,7 +15,7 @@ from edgekd.runtime.sessions._engine import (
     check_contract,
     require_file,
 )
-from edgekd.runtime.sessions._engine_sidecar import rebuild_hint, refuse_stranger
+from edgekd.runtime.sessions._engine_sidecar import check_engine_matches_device, rebuild_hint
 from edgekd.runtime.sessions._tensorrt_environment import (
     engine_environment,
     load_cudart,
@@ -53,7 +53,7 @@ def open_file(
     refuse_old_tensorrt(trt)
     require_file(model)
     content = model.read()
-    sidecar = refuse_stranger(model, content, engine_environment(trt, cudart))
+    sidecar = check_engine_matches_device(model, content, engine_environment(trt, cudart))
     engine = _deserialised(trt, model, content)
     facts: Facts = {f"built_{name}": value for name, value in sidecar.flags.items()}
     session = TensorRtSession(model, trt, cudart, engine, accelerator, facts)

@@ -8,7 +8,13 @@ import time
 import pytest
 
 from edgekd.bench.measure.job import Job
-from edgekd.bench.meter import Asked, Moment, PowerMeter, clock_offset, metered_energy
+from edgekd.bench.meter import (
+    DecisionRequirements,
+    Moment,
+    PowerMeter,
+    clock_offset,
+    metered_energy,
+)
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def test_a_boards_clock_is_known_by_the_job_itself(make_device, make_bundle, dat
     job = Job(kind="energy", metered=True, images=images, preset="smoke", bundle=str(bundle))
     before = Moment.now()
     times = device.run(job).work_times
-    asked = Asked(before, Moment.now())
+    asked = DecisionRequirements(before, Moment.now())
     # The board is this machine, so the truth is known.
     truth = time.time() - time.monotonic()
     offset = clock_offset(times, asked, same_clock=False)

@@ -19,10 +19,10 @@ import os
 from pathlib import Path
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.runtime.sessions import onnx
-from edgekd.runtime.sessions._engine_sidecar import read_sidecar, refuse_stranger
+from edgekd.runtime.sessions._engine_sidecar import read_sidecar, check_engine_matches_device
 
 def open_file(model, **options):
-    refuse_stranger(model, model.read(), read_sidecar(model).environment)
+    check_engine_matches_device(model, model.read(), read_sidecar(model).environment)
     return onnx.open_file(ModelFiles.on_disk(Path(os.environ["STANDIN_ONNX"])), **options)
 """
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import (
-    Asked,
+    DecisionRequirements,
     Fit,
-    asked_of,
     fit_decision,
     metrics_with,
     outcome_of,
+    requirements_of,
 )
 from edgekd.runtime.decision import judge
 from edgekd.targets import DecisionRule, GateLimits, Target
@@ -52,8 +52,8 @@ LOGITS, TARGETS = make_images()
 
 def asked(
     rule: DecisionRule = RULE, critical: tuple[str, ...] = ("mel",), *, ordered: bool = False
-) -> Asked:
-    return Asked(rule, CLASSES, critical, TARGETS, {"part": "validation"}, ordered)
+) -> DecisionRequirements:
+    return DecisionRequirements(rule, CLASSES, critical, TARGETS, {"part": "validation"}, ordered)
 
 
 def softmax(logits: NDArray[Any], temperature: float) -> Shares:
@@ -311,7 +311,7 @@ def test_a_target_asks_with_the_models_own_critical_classes() -> None:
     source = SimpleNamespace(
         card=card, targets=TARGETS, images_sha256="of-images", groups=np.arange(N) // 2
     )
-    found = asked_of(cast(Any, source), target)
+    found = requirements_of(cast(Any, source), target)
     assert (found.rule, found.classes, found.ordered) == (RULE, CLASSES, True)
     assert found.critical == ("bkl", "mel")
     assert found.targets is TARGETS

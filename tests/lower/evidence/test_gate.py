@@ -9,7 +9,7 @@ import pytest
 
 from edgekd.bundle import GateRecord
 from edgekd.errors import InputError
-from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.lower.evidence.gate import GateReference, judge
 from edgekd.targets import GateLimits
 
 LIMITS = GateLimits(
@@ -47,7 +47,7 @@ def run(
     exact: bool = False,
     groups: np.ndarray | None = None,
 ) -> GateRecord:
-    judged = Judged(student, targets, CLASSES, LIMITS, critical or {}, groups)
+    judged = GateReference(student, targets, CLASSES, LIMITS, critical or {}, groups)
     return judge(judged, lowered, runtime=RUNTIME, exact=exact)
 
 
@@ -111,7 +111,7 @@ def test_a_loss_in_one_rare_class_is_caught_where_balanced_accuracy_lets_it_pass
     targets[60:][targets[60:] == 3] = 5
     student = np.eye(7, dtype=np.float32)[targets] * 4
     lowered = flip(student, slice(0, 7))
-    gate = judge(Judged(student, targets, classes, LIMITS, {}), lowered, runtime=RUNTIME)
+    gate = judge(GateReference(student, targets, classes, LIMITS, {}), lowered, runtime=RUNTIME)
     assert gate.flips < LIMITS.max_flips
     assert gate.balanced_accuracy_drop_high is not None
     assert gate.balanced_accuracy_drop_high < LIMITS.max_balanced_accuracy_drop
@@ -237,7 +237,7 @@ def test_rare_classes_of_ham10000_are_evidence_enough() -> None:
     targets = np.repeat(np.arange(7), [27, 40, 87, 9, 74, 648, 12])
     student = np.eye(7, dtype=np.float32)[targets] * 4
     critical = {"mel": 0.05, "bcc": 0.1, "akiec": 0.15}
-    judged = Judged(student, targets, classes, LIMITS, critical)
+    judged = GateReference(student, targets, classes, LIMITS, critical)
     assert judge(judged, student, runtime=RUNTIME).passed
     lowered = flip(student, [154])  # one df: 1.6 points
     gate = judge(judged, lowered, runtime=RUNTIME)
@@ -253,7 +253,7 @@ def test_without_a_limit_no_evidence_is_needed() -> None:
         max_sensitivity_drop=1.0,
         max_ece_increase=1.0,
     )
-    judged = Judged(student, targets, CLASSES, limits, {"df": 1.0, "mel": 1.0})
+    judged = GateReference(student, targets, CLASSES, limits, {"df": 1.0, "mel": 1.0})
     assert judge(judged, student, runtime=RUNTIME).passed
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.lower.evidence.gate import GateReference, judge
 from edgekd.metrics import paired_drops
 from edgekd.targets import GateLimits
 
@@ -92,7 +92,7 @@ def by_judge(limits: GateLimits, critical: dict[str, float]) -> Passes:
 
     def passes(student: NDArray[np.float32], lowered: NDArray[np.float32], world: World) -> bool:
         names = [f"class {k}" for k in range(len(world.images))]
-        judged = Judged(student, world.targets, names, limits, critical, world.groups)
+        judged = GateReference(student, world.targets, names, limits, critical, world.groups)
         return judge(judged, lowered, runtime={}).passed
 
     return passes

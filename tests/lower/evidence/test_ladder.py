@@ -11,7 +11,7 @@ import pytest
 from edgekd.bundle import EngineCheck, Rung
 from edgekd.lower.backends import get_backend
 from edgekd.lower.candidate import Candidate
-from edgekd.lower.evidence.gate import Judged
+from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.evidence.ladder import Step, chosen, judge_candidate, with_remarks
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
@@ -20,7 +20,7 @@ from edgekd.targets import GateLimits
 
 TARGETS = np.arange(200) % 2
 STUDENT = np.eye(2, dtype=np.float32)[TARGETS] * 4
-JUDGED = Judged(
+JUDGED = GateReference(
     STUDENT, TARGETS, ("mel", "nv"),
     GateLimits(
         max_flips=0.03, max_balanced_accuracy_drop=0.03, max_sensitivity_drop=0.05,

@@ -16,7 +16,7 @@ from spotted import CLASSES, SIZE, make_images
 from edgekd import resources, targets
 from edgekd.bundle import GateRecord
 from edgekd.lower.backends import get_backend
-from edgekd.lower.evidence.gate import Judged, judge
+from edgekd.lower.evidence.gate import GateReference, judge
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
 
@@ -30,7 +30,7 @@ class Bench(NamedTuple):
 
     file: Path
     images: Path
-    judged: Judged
+    judged: GateReference
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def bench(student: Any, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     with pytest.MonkeyPatch.context() as patch:  # the shipped ones, whatever the session has
         patch.setattr(targets, "target_folders", resources.target_folders)
         limits = targets.load_target("rpi").gate
-    judged = Judged(logits, labels[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
+    judged = GateReference(logits, labels[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
     return Bench(folder / "model.onnx", folder / "images.npy", judged)
 
 

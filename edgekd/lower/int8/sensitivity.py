@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgekd.bundle import LayerHarm
+from edgekd.bundle import LayerSensitivity
 from edgekd.data import cache_folder
 from edgekd.files import pretty_json
 from edgekd.lower.store import code_sha256, tool_versions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgekd.lower.candidate import Lowering
     from edgekd.lower.graph import DeployGraph
 
-__all__ = ["float_sets", "layer_harm"]
+__all__ = ["float_sets", "layer_sensitivity"]
 
 RANKED_ON = 32
 """Calibration images, classes in turn: enough to find the few bad layers."""
@@ -27,7 +27,7 @@ SHOWN = 8
 """Lines of the ranking that are told; all of it stands in the manifest."""
 
 
-def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
+def layer_sensitivity(lowering: Lowering) -> tuple[LayerSensitivity, ...]:
     """The student's layers by the harm that int8 does to each alone, most harmed first.
 
     Without the first layer, which stays in float anyway. Needs calibration images; the answer is
@@ -47,10 +47,10 @@ def layer_harm(lowering: Lowering) -> tuple[LayerHarm, ...]:
         return pretty_json(ranking)
 
     found = keep_bytes(cache_folder() / "students" / f"{key}.harm.json", key, make)
-    return msgspec.json.decode(found, type=tuple[LayerHarm, ...])
+    return msgspec.json.decode(found, type=tuple[LayerSensitivity, ...])
 
 
-def float_sets(harm: Sequence[LayerHarm]) -> tuple[tuple[str, ...], ...]:
+def float_sets(harm: Sequence[LayerSensitivity]) -> tuple[tuple[str, ...], ...]:
     """Sets of layers to leave in float, the most harmed first, growing.
 
     They end at a quarter of the layers, and where further layers are not harmed to speak of.
@@ -73,7 +73,7 @@ def deploy_graph_of(lowering: Lowering) -> DeployGraph:
     return deploy_graph(network, card.mean, card.std, card.subclass_of)
 
 
-def _rank(lowering: Lowering) -> tuple[LayerHarm, ...]:
+def _rank(lowering: Lowering) -> tuple[LayerSensitivity, ...]:
     from edgekd.lower.int8.influence import rank_layers
     from edgekd.lower.int8.stem import stem_of
 
@@ -81,7 +81,7 @@ def _rank(lowering: Lowering) -> tuple[LayerHarm, ...]:
     images, graph = lowering.calibration.images[:RANKED_ON], deploy_graph_of(lowering)
     stem = stem_of(graph, lowering.source.card.image_size)
     return tuple(
-        LayerHarm(layer=one.layer, divergence=one.kl, flips=one.flips)
+        LayerSensitivity(layer=one.layer, divergence=one.kl, flips=one.flips)
         for one in rank_layers(graph, images, say=lowering.watch.line)
         if one.layer != stem
     )
