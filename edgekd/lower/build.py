@@ -25,6 +25,7 @@ from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import BuildRecord, describe
 from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
+from edgekd.lower.int8.sensitivity import layer_sensitivity
 from edgekd.lower.plan import BuildRequest, Plan, plans_of, refuse_idle_rescue
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source

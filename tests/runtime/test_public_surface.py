@@ -32,8 +32,8 @@ HEAVY = (
 
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
-    "Decision", "EngineCheck", "EngineRecord", "FileEntry", "GateRecord", "LayerSensitivity", "Limit",
-    "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PublicKey", "Rung",
+    "Decision", "EngineCheck", "EngineRecord", "FileEntry", "GateRecord", "LayerSensitivity",
+    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PublicKey", "Rung",
     "SignatureState", "generate_key", "sign_bundle", "verify_signature", "write_bundle",
     "zip_bundle",
 ]  # fmt: skip
