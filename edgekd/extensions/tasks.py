@@ -5,7 +5,7 @@ it, so that a device never imports what training needs. What each layer has to b
 class of the room that asks it:
 
     data        `edgekd.data.task.DataTask`            labels of a table, targets, strata of a split
-    training    `edgekd.distill.task.TrainingTask`     outputs, losses, what methods may soften (torch)
+    training    `edgekd.distill.task.TrainingTask`     outputs, losses, what methods soften (torch)
     metrics     `edgekd.metrics.task.MetricsTask`      metrics with intervals, selection, agreement
     manifest    `edgekd.bundle.task.ManifestTask`      the decision's section of the manifest
     device      `edgekd.runtime.task.DeviceTask`       from outputs to a decision
