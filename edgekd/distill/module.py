@@ -33,8 +33,8 @@ from edgekd.distill.samples import (
     RunSamples,
     Share,
 )
-from edgekd.distill.tasks import Task
 from edgekd.errors import InputError
+from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection
 
@@ -53,7 +53,7 @@ class StageModule(LightningModule):
         method: Method,
         stage: Stage,
         samples: RunSamples,
-        task: Task,
+        metrics: MetricsTask,
         fit: FitSection,
         augmentation: AugmentSection,
         seed: int,
@@ -62,7 +62,7 @@ class StageModule(LightningModule):
         self.method = method
         self.stage = stage
         self.samples = samples
-        self.task = task
+        self.metrics = metrics
         self.fit = fit
         self.augmentation = augmentation
         self.seed = seed
@@ -84,7 +84,7 @@ class StageModule(LightningModule):
     @property
     def judged_by(self) -> str:
         """What the validation score is."""
-        metric = self.task.selection_metric.replace("_", " ")
+        metric = self.metrics.selection_metric.replace("_", " ")
         return metric if self.stage.criterion is None else "objective"
 
     @property
@@ -97,12 +97,10 @@ class StageModule(LightningModule):
     def train_dataloader(self) -> DataLoader[Item]:
         """The training part, in the order of the epoch."""
         part = PartDataset(self.samples, "train")
-        labels = self.samples.labels[self.samples.split.indices("train")]
-        counts = self.samples.class_counts()
+        weights = self.samples.sampling_weights(self.fit.class_sampling)
         sampler = EpochSampler(
-            labels, counts, self.fit.class_sampling, self.seed, lambda: self.current_epoch,
-            self._share(),
-        )  # fmt: skip
+            len(part), weights, self.seed, lambda: self.current_epoch, self._share()
+        )
         size = min(self.fit.batch_size, len(sampler))
         refuse_batches_of(size, self.stage, self._share().processes)
         # A shorter last batch could be of one image, which has no batch statistics.
@@ -215,13 +213,19 @@ class StageModule(LightningModule):
 
     def _metric(self) -> float:
         """The selection metric over the validation images of all processes."""
-        nothing = torch.zeros(0, dtype=torch.int64, device=self.device)
-        none = torch.zeros(0, self.task.outputs(self.samples.classes), device=self.device)
-        columns = zip((none, nothing, nothing), *self._outputs, strict=True)
+        columns = zip(*(self._outputs or [self._no_outputs()]), strict=True)
         outputs, targets, indices = (all_rows(torch.cat(column)).cpu() for column in columns)
         self._outputs.clear()
         order = indices.argsort()  # of the data set, however many processes there are
-        return self.task.selection(outputs[order].numpy(), targets[order].numpy())
+        return self.metrics.selection(outputs[order].numpy(), targets[order].numpy())
+
+    def _no_outputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs, targets and indices of no images: a process may have none to validate."""
+        assert self.stage.evaluated is not None
+        image = torch.from_numpy(np.array(self.samples.images[:1])).to(self.device)
+        outputs = self.stage.evaluated(pixels_of(image)).float()[:0]
+        targets = torch.from_numpy(self.samples.targets[:0]).to(self.device)
+        return outputs, targets, torch.zeros(0, dtype=torch.int64, device=self.device)
 
     def _mean_loss(self) -> float:
         """Mean over the validation images of all processes."""

@@ -24,7 +24,8 @@ from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, Stage, method_names, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
-from edgekd.distill.tasks import ClassificationTask
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import AugmentSection, FitSection
 
@@ -157,7 +158,7 @@ class Step:
     """One training step of a stage: what the module noted, and what went into it."""
 
     def __init__(self, method: Method, stage: Stage, fit: FitSection, epoch: int) -> None:
-        task, section = ClassificationTask(), AugmentSection()
+        task, section = metrics_task(DEFAULT_TASK), AugmentSection()
         module = Epoch(method, stage, None, task, fit, section, seed=5)  # type: ignore[arg-type]
         module.current_epoch = epoch
         method.eval()
