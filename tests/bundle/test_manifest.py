@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import make_manifest
 
-from edgekd.bundle import Decision, FileEntry, GateRecord, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle import FileEntry, GateRecord, Lowering, Manifest, ModelInfo, Rung
 from edgekd.bundle.manifest import FORMAT_VERSION, decode_manifest, encode_manifest
 from edgekd.errors import ArtefactError
+from edgekd.tasks.classification.manifest import Decision
 
 FILES = {"model.onnx": FileEntry(sha256="0" * 64, size=3)}
 
