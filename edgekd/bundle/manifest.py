@@ -25,13 +25,17 @@ __all__ = [
     "EngineCheck",
     "EngineRecord",
     "FileEntry",
+    "FloorRecord",
     "GateRecord",
     "LayerSensitivity",
     "Limit",
     "Lineage",
     "Lowering",
     "Manifest",
+    "MarginRecord",
     "ModelInfo",
+    "PolicyRecord",
+    "PolicyWords",
     "Rung",
     "decode_manifest",
     "encode_manifest",
@@ -138,21 +142,22 @@ class ClassChange(_Section, frozen=True, kw_only=True):
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
-    """The comparison of one saved file with the float student, and its verdict.
+    """The comparison of one lowered file with the float student. Null: the task lacks the metric.
 
     Attributes:
         passed: Whether every limit held.
         reasons: One sentence per limit that did not hold.
         images: Number of images compared.
-        max_logit_difference: Largest absolute difference of any logit; -1 where one is not finite.
-        flips: Share of images whose top class changed.
-        balanced_accuracy: Of the saved file.
-        balanced_accuracy_drop: Student minus saved file.
+        max_logit_difference: Largest absolute difference of any output; -1 where one is not finite.
+        flips: Share of images whose answer changed (the top class; the set of findings).
+        balanced_accuracy: Of the lowered file.
+        balanced_accuracy_drop: Student minus lowered file.
         balanced_accuracy_drop_high: Its upper one-sided 95 % bound; null where a class that occurs
             has a single image, or images of a single lesion or patient.
         ece: Expected calibration error of the file with its own temperature.
-        ece_increase: That minus the float student's with the student's own temperature.
-        per_class: What each class lost.
+        ece_increase: Its difference to the float student's with the student's own temperature.
+        per_class: Changes by class or finding.
+        measures: Further numbers of the task, by name.
         limits: The limits that were applied.
         runtime: The runtime that ran the file, with its version and what it obtained.
     """
@@ -162,12 +167,13 @@ class GateRecord(_Section, frozen=True, kw_only=True):
     images: int
     max_logit_difference: float
     flips: float
-    balanced_accuracy: float
-    balanced_accuracy_drop: float
+    balanced_accuracy: float | None = None
+    balanced_accuracy_drop: float | None = None
     balanced_accuracy_drop_high: float | None = None
     ece: float | None = None
     ece_increase: float | None = None
     per_class: dict[str, ClassChange] = {}
+    measures: dict[str, float | None] = {}
     limits: dict[str, float]
     runtime: dict[str, Any]
 
@@ -297,6 +303,97 @@ class Lowering(_Section, frozen=True, kw_only=True):
     engine: EngineRecord | None = None
 
 
+class PolicyWords(_Section, frozen=True, kw_only=True):
+    """How a domain speaks of its classes and patients.
+
+    Attributes:
+        first: Classes that reports name first.
+        group: What images of one group have in common: lesion, patient, eye.
+    """
+
+    first: tuple[str, ...] = ()
+    group: str = "patient"
+
+
+class FloorRecord(_Section, frozen=True, kw_only=True):
+    """One absolute requirement of the policy, and what the file reached.
+
+    Attributes:
+        code: Which requirement: `balanced-accuracy`, `sensitivity`, `answered`, …
+        subject: The class or finding that it is about; empty where it is about the whole.
+        least: The value that is required.
+        value: As measured; null where the images cannot tell.
+        low: Lower end of its 95 % interval.
+        high: Upper end of its 95 % interval.
+        met: Whether the requirement is met.
+        text: One sentence with the numbers.
+    """
+
+    code: str
+    subject: str = ""
+    least: float | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    met: bool
+    text: str
+
+
+class MarginRecord(_Section, frozen=True, kw_only=True):
+    """The non-inferiority of the file to the teacher, by a paired interval.
+
+    Attributes:
+        metric: Which metric is compared.
+        margin: Loss against the teacher that is tolerated.
+        loss: Teacher minus file; null without a teacher's answers.
+        low: Lower end of its 95 % interval.
+        high: Upper end of its 95 % interval; below the margin the file is not inferior.
+        state: `not inferior`, `inferior` or `not shown`.
+        required: Whether the policy demands `not inferior`.
+        text: One sentence with the numbers.
+    """
+
+    metric: str
+    margin: float
+    loss: float | None = None
+    low: float | None = None
+    high: float | None = None
+    state: Literal["not inferior", "inferior", "not shown"]
+    required: bool = False
+    text: str
+
+
+class PolicyRecord(_Section, frozen=True, kw_only=True):
+    """The policy that the bundle was built under, and whether its floors are met.
+
+    Attributes:
+        name: Of the policy.
+        sha256: Hash of the whole policy as it was applied.
+        critical: Largest drop of sensitivity by critical class.
+        words: How the domain speaks.
+        research: Built for research although a floor is not met.
+        floors: Absolute requirements.
+        teacher: Non-inferiority to the teacher; null where there is none.
+    """
+
+    name: str
+    sha256: str
+    critical: dict[str, float] = {}
+    words: PolicyWords = PolicyWords()
+    research: bool = False
+    floors: tuple[FloorRecord, ...] = ()
+    teacher: MarginRecord | None = None
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """One sentence for each floor that is not met, the margin included where required."""
+        missed = [floor.text for floor in self.floors if not floor.met]
+        margin = self.teacher
+        if margin is not None and margin.required and margin.state != "not inferior":
+            missed.append(margin.text)
+        return tuple(missed)
+
+
 class Lineage(_Section, frozen=True, kw_only=True):
     """Where the student comes from: enough to make it again."""
 
@@ -327,6 +424,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
             layer.
         capture: When a photo has to be taken again; null where that was not fitted.
         lowering: How the file came to be.
+        policy: The policy it was built under; null in bundles of a format before 1.6.
         metrics: Metrics of teacher, float student and this very file, by role.
         lineage: Where the student comes from.
         model_file: The file that the runtime opens, a key of `files`.
@@ -344,6 +442,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     decision: Any
     capture: CaptureRule | None = None
     lowering: Lowering
+    policy: PolicyRecord | None = None
     metrics: dict[str, Any]
     lineage: Lineage
     model_file: str
@@ -425,8 +524,8 @@ def _check_consistency(manifest: Manifest, contradiction: str) -> None:
 
 def _problems_of_model(model: ModelInfo) -> Iterator[str]:
     names = model.classes
-    if not 2 <= len(names) <= _MOST_CLASSES or len(set(names)) != len(names):
-        yield "classes must be two or more different names (10,000 at most)"
+    if not 1 <= len(names) <= _MOST_CLASSES or len(set(names)) != len(names):
+        yield "classes must be different names (1 to 10,000)"
     elif not all(name.isprintable() and 0 < len(name) <= _LONGEST_NAME for name in names):
         yield f"classes must be printable names of 1 to {_LONGEST_NAME} letters"
     if not 8 <= model.image_size <= 4096:

@@ -123,8 +123,13 @@ class Classifier:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was asked of the engine and not obtained, in words."""
-        return self._session.warnings
+        """Sentences for people: options that the engine did not obtain, floors that are not met."""
+        policy = self.manifest.policy
+        unmet = () if policy is None else policy.unmet
+        return (
+            *self._session.warnings,
+            *(f"for research, floor not met: {text}" for text in unmet),
+        )
 
     def preprocess(self, image: ImageSource) -> NDArray[np.uint8]:
         """The image as the network gets it, uint8 [S, S, 3] (see `edgekd.runtime.preprocess`)."""

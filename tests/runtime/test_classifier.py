@@ -15,7 +15,15 @@ import numpy as np
 import pytest
 from jpegs import encode, make_image
 
-from edgekd.bundle import Appearance, Bundle, CaptureRule, Limit, zip_bundle
+from edgekd.bundle import (
+    Appearance,
+    Bundle,
+    CaptureRule,
+    FloorRecord,
+    Limit,
+    PolicyRecord,
+    zip_bundle,
+)
 from edgekd.errors import ArtefactError, EdgekdError, ImageError, InputError
 from edgekd.runtime import AsyncClassifier, Classifier
 from edgekd.runtime.selftest import Vectors
@@ -23,6 +31,7 @@ from edgekd.tasks.classification.decision import class_probabilities
 from edgekd.tasks.classification.manifest import Decision
 
 SIZE, CLASSES = 16, ("bkl", "mel", "nv")
+GOLDEN = Path(__file__).parents[1] / "golden" / "bundles"
 
 
 def colour(red: int, green: int, blue: int) -> Any:
@@ -410,3 +419,28 @@ def test_bundle_with_a_threshold_for_no_class_is_refused(make_bundle: Any) -> No
     path = make_bundle(decision=Decision(thresholds={"mole": 0.2}))
     with pytest.raises(ArtefactError, match="mole"):
         Classifier.open(path)
+
+
+def test_bundle_of_format_1_5_is_opened() -> None:
+    with Classifier.open(GOLDEN / "format-1.5.edgekd") as classifier:
+        manifest = classifier.manifest
+        assert manifest.format_version == "1.5"
+        assert manifest.policy is None
+        assert manifest.decision == Decision(
+            temperature=1.5, thresholds={"mel": 0.3}, threshold_sensitivity=0.9, refer_below=0.4,
+            refer_coverage=0.95, energy_threshold=3.0, energy_kept=0.99, conformal_quantile=0.8,
+            conformal_coverage=0.9, fitted_on={"part": "validation", "images": 100},
+        )  # fmt: skip
+        assert [one.layer for one in manifest.lowering.layer_sensitivity] == ["stem"]
+        assert manifest.lowering.quantisation_aware
+        assert classifier.selftest().passed
+        assert classifier.predict(colour(0, 255, 0)).label == "mel"
+
+
+def test_floor_that_is_not_met_is_a_warning(make_bundle: Any) -> None:
+    floor = FloorRecord(code="sensitivity", subject="mel", met=False, text="mel: 0.46, below 0.90")
+    policy = PolicyRecord(name="skin", sha256="0" * 64, research=True, floors=(floor,))
+    with Classifier.open(make_bundle(policy=policy)) as classifier:
+        assert classifier.warnings == ("for research, floor not met: mel: 0.46, below 0.90",)
+    with Classifier.open(make_bundle()) as classifier:
+        assert classifier.warnings == ()

@@ -32,8 +32,9 @@ HEAVY = (
 
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
-    "EngineCheck", "EngineRecord", "FileEntry", "GateRecord", "LayerSensitivity",
-    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PublicKey", "Rung",
+    "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
+    "Limit", "Lineage", "Lowering", "Manifest", "MarginRecord", "ModelFiles", "ModelInfo",
+    "PolicyRecord", "PolicyWords", "PublicKey", "Rung",
     "SignatureState", "generate_key", "sign_bundle", "verify_signature", "write_bundle",
     "zip_bundle",
 ]  # fmt: skip

@@ -59,6 +59,8 @@ class Manifest(ManifestTask):
 
 
 def _contradictions(decision: Decision, classes: Sequence[str]) -> Iterator[str]:
+    if len(classes) < 2:
+        yield "there must be two or more different names of classes"
     if not 1e-3 <= decision.temperature < 1e4:
         yield "temperature must lie between 0.001 and 10000"
     thresholds, known = decision.thresholds or {}, set(classes)  # both may be 100,000 in 4 MB
