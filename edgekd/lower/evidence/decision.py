@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.margin import half_way_down, half_way_up
 from edgekd.metrics import (
@@ -25,8 +24,9 @@ from edgekd.metrics import (
     refer_band_for_sensitivity,
     wilson,
 )
-from edgekd.runtime.decision import calibrated, energy_of, judge
 from edgekd.targets import DecisionRule, Target
+from edgekd.tasks.classification.decision import class_probabilities, energy_of, judge
+from edgekd.tasks.classification.manifest import Decision
 
 if TYPE_CHECKING:
     from edgekd.lower.source import Source
@@ -106,7 +106,7 @@ def fit_decision(asked: DecisionRequirements, logits: NDArray[np.float32]) -> Fi
     """
     rule, targets = asked.rule, asked.targets
     temperature = fit_temperature(logits, targets)
-    probabilities = calibrated(logits, temperature)
+    probabilities = class_probabilities(logits, temperature)
     critical = {name: asked.classes.index(name) for name in asked.critical}
     band = _band(rule, probabilities, targets, critical)
     points = _points(rule, probabilities, targets, critical)

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import (
     DecisionRequirements,
@@ -24,8 +23,9 @@ from edgekd.lower.evidence.decision import (
     outcome_of,
     requirements_of,
 )
-from edgekd.runtime.decision import judge
 from edgekd.targets import DecisionRule, GateLimits, Target
+from edgekd.tasks.classification.decision import judge
+from edgekd.tasks.classification.manifest import Decision
 
 CLASSES = ("bkl", "df", "mel", "nv")
 BKL, DF, MEL, NV = range(4)
