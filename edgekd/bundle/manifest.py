@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgekd.bundle.policy import PolicyRecord, Sentence
 from edgekd.errors import ArtefactError
 from edgekd.files import pretty_json
 
@@ -130,12 +131,15 @@ class CaptureRule(_Section, frozen=True, kw_only=True):
         appearance: Null where there were too few images to tell.
         kept: Share of the fitting images that all limits together were asked to let pass.
         images: Number of the fitting images; they are those of the decision.
+        sentences: What to tell the photographer, by reason code; empty in bundles of a format
+            before 1.6, which have the sentences of dermoscopy.
     """
 
     limits: dict[str, Limit] = {}
     appearance: Appearance | None = None
     kept: float | None = None
     images: int = 0
+    sentences: dict[str, Sentence] = {}
 
 
 class ClassChange(_Section, frozen=True, kw_only=True):
@@ -357,6 +361,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
         decision: How logits become a decision.
         capture: When a photo has to be taken again; null where that was not fitted.
         lowering: How the file came to be.
+        policy: The policy that it was built by; null in bundles of a format before 1.6.
         metrics: Metrics of teacher, float student and this very file, by role.
         lineage: Where the student comes from.
         model_file: The file that the runtime opens, a key of `files`.
@@ -374,6 +379,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     decision: Decision
     capture: CaptureRule | None = None
     lowering: Lowering
+    policy: PolicyRecord | None = None
     metrics: dict[str, Any]
     lineage: Lineage
     model_file: str
