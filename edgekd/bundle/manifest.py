@@ -156,6 +156,8 @@ class ClassChange(_Section, frozen=True, kw_only=True):
         limit: What the drop was held against: `drop_high` of a critical class, else `drop`.
         groups: Lesions or patients that its images are of, which the bounds take as independent;
             null in bundles of a format before 1.5.
+        specificity_drop: Specificity of the float student minus that of the file; null for a task
+            whose classes exclude each other.
     """
 
     images: int
@@ -166,6 +168,7 @@ class ClassChange(_Section, frozen=True, kw_only=True):
     critical: bool
     limit: float
     groups: int | None = None
+    specificity_drop: float | None = None
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
@@ -175,15 +178,16 @@ class GateRecord(_Section, frozen=True, kw_only=True):
         passed: Whether every limit held.
         reasons: One sentence per limit that did not hold.
         images: Number of images compared.
-        max_logit_difference: Largest absolute difference of any logit; -1 where one is not finite.
-        flips: Share of images whose top class changed.
-        balanced_accuracy: Of the saved file.
-        balanced_accuracy_drop: Student minus saved file.
+        max_logit_difference: Largest absolute difference of any output; -1 where one is not finite.
+        flips: Share of images whose answer changed.
+        balanced_accuracy: Of the saved file; null where the task has none.
+        balanced_accuracy_drop: Student minus saved file; null where the task has none.
         balanced_accuracy_drop_high: Its upper one-sided 95 % bound; null where a class that occurs
             has a single image, or images of a single lesion or patient.
         ece: Expected calibration error of the file with its own temperature.
         ece_increase: That minus the float student's with the student's own temperature.
-        per_class: What each class lost.
+        per_class: What each class lost; empty where the task has no classes.
+        measures: Further numbers of the task, by name.
         limits: The limits that were applied.
         runtime: The runtime that ran the file, with its version and what it obtained.
     """
@@ -193,12 +197,13 @@ class GateRecord(_Section, frozen=True, kw_only=True):
     images: int
     max_logit_difference: float
     flips: float
-    balanced_accuracy: float
-    balanced_accuracy_drop: float
+    balanced_accuracy: float | None = None
+    balanced_accuracy_drop: float | None = None
     balanced_accuracy_drop_high: float | None = None
     ece: float | None = None
     ece_increase: float | None = None
     per_class: dict[str, ClassChange] = {}
+    measures: dict[str, float] = {}
     limits: dict[str, float]
     runtime: dict[str, Any]
 

@@ -30,9 +30,9 @@ from edgekd.lower.engine.library import load_tensorrt
 from edgekd.lower.engine.memory import read_memory, swap_hint
 from edgekd.lower.evidence.capture import retaken
 from edgekd.lower.evidence.card import write_card
-from edgekd.lower.evidence.decision import fit_decision, metrics_with
 from edgekd.lower.jobs.process import JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
+from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import SelfTestReport, Vectors, compare_answers
 from edgekd.runtime.sessions._engine_sidecar import belongs_here, read_sidecar, sidecar_name
 
@@ -253,7 +253,8 @@ def _completed(
 ) -> Manifest:
     """The manifest of the finished bundle: decision and metrics are the engine's own."""
     logits, asked = tried.answers.logits, evidence.asked
-    fit = fit_decision(asked, logits)
+    task = evidence_task(asked.task)
+    fit = task.fit_decision(asked, logits)
     again = retaken(evidence.images, manifest.capture)
     lowering = msgspec.structs.replace(
         manifest.lowering,
@@ -272,7 +273,7 @@ def _completed(
     return msgspec.structs.replace(
         manifest,
         decision=fit.decision,
-        metrics=manifest.metrics | metrics_with(fit, asked, logits, again),
+        metrics=manifest.metrics | task.metrics_with(fit, asked, logits, again),
         lowering=lowering,
         model_file=ENGINE,
     )
