@@ -101,6 +101,8 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         data: What it was trained on.
         training: How.
         weights_sha256: Hash of `model.safetensors`.
+        policy: The recipe's clinical policy, see `edgekd.policy.Policy.values`; None in cards
+            written before there were policies, where `edgekd.policy.DEFAULT_POLICY` holds.
     """
 
     format_version: str = CARD_VERSION
@@ -121,6 +123,7 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     weights_sha256: str = ""
     ordered: bool = False
     subclasses: dict[str, tuple[str, ...]] = {}
+    policy: dict[str, Any] | None = None
 
     @property
     def subclass_of(self) -> tuple[int, ...]:
