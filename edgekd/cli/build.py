@@ -63,7 +63,7 @@ def build(
         list[str] | None,
         typer.Option(
             metavar="LIMIT=VALUE",
-            help="Make a limit of the gate or a floor of the policy stricter.",
+            help="Make a limit of the gate, or a floor of the policy, stricter.",
         ),
     ] = None,
     critical: Annotated[

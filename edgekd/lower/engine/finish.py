@@ -156,7 +156,10 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
     with bundle.stream(SELFTEST) as stream:
         tried = _try_engine(bench, Vectors.read(stream), evidence)
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
-    finished = _completed(manifest, result, tried, evidence)
+    try:
+        finished = _completed(manifest, result, tried, evidence)
+    except GateFailedError as error:
+        raise _refused(f"the engine is refused: {error.message}") from error
     _write(bench, finished)
 
 
