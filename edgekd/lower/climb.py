@@ -115,11 +115,11 @@ def _settle(climbs: Sequence[Climb]) -> None:
 
 
 def _start(source: Source, plan: Plan) -> Climb:
-    classes = source.card.classes
-    critical = plan.target.critical_of(classes)
+    policy, classes = plan.policy, source.card.classes
+    task = source.card.task
     judged = GateReference(
-        source.logits, source.targets, classes, plan.target.gate, critical, source.groups,
-        source.card.task,
+        source.logits, source.targets, classes, policy.gate, policy.critical_of(classes),
+        source.groups, task, policy.tasks.get(task, {}),
     )  # fmt: skip
     lacking = evidence_task(judged.task).lacking_evidence(judged)
     return Climb(plan, judged, [], RefusedError(plan.name, lacking) if lacking else None)
@@ -131,13 +131,16 @@ class RefusedError(GateFailedError):
     Args:
         name: Of the bundle.
         reasons: Why not.
+        hint: What to do; None where no particular remedy is known.
     """
 
-    def __init__(self, name: str, reasons: Sequence[str]) -> None:
+    def __init__(self, name: str, reasons: Sequence[str], hint: str | None = None) -> None:
         self.reasons = tuple(reasons)
         super().__init__(
             f"no file for {name} passed its gate; {'; '.join(reasons)}",
-            "take a safer --precision, more calibration or validation images, or another student",
+            hint
+            or "take a safer --precision, more calibration or validation images, or another "
+            "student",
         )
 
 
