@@ -26,13 +26,13 @@ import cv2
 import msgspec
 import numpy as np
 
-from edgekd.bench.launch import run_job
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.measure.job import Answer, Job, Series
 from edgekd.bench.measure.machine import local_facts
 from edgekd.bench.measure.timing import PRESETS, Preset, find_preset
 from edgekd.bench.measure.watch import Disturbances
-from edgekd.bench.statistics import deviation, summarise
-from edgekd.bench.validity import session_flags, validity_flags
+from edgekd.bench.result.statistics import deviation, summarise
+from edgekd.bench.result.validity import session_flags, validity_flags
 from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.data.synthetic import CLASSES, paint
 from edgekd.errors import InputError

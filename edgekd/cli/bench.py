@@ -21,8 +21,8 @@ from edgekd.errors import (
 from edgekd.streams import is_stream
 
 if TYPE_CHECKING:
-    from edgekd.bench.request import BenchRequest
     from edgekd.bench.result import Result
+    from edgekd.bench.run.request import BenchRequest
 
 __all__ = ["Preset", "bench"]
 
@@ -97,10 +97,10 @@ def bench(
     """
     from edgekd.bench.devices import check_device
     from edgekd.bench.report import check_page, print_table, write_page
-    from edgekd.bench.request import BenchRequest
-    from edgekd.bench.run_folder import subjects_of_run
-    from edgekd.bench.schema import write_result
-    from edgekd.bench.threads import parse_threads
+    from edgekd.bench.result.file import write_result
+    from edgekd.bench.run.request import BenchRequest
+    from edgekd.bench.run.threads import parse_threads
+    from edgekd.bench.subjects.run_folder import subjects_of_run
     from edgekd.bundle import Bundle
 
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
@@ -188,11 +188,11 @@ def _measure(
     requests: list[BenchRequest],
 ) -> tuple[list[tuple[BenchRequest, Result]], list[EdgekdError]]:
     """Results and errors. Several devices are measured at the same time."""
-    from edgekd.bench.run import run_benchmark
+    from edgekd.bench.run.harness import run_benchmark
 
     if len(requests) == 1:
         return [(requests[0], run_benchmark(requests[0]))], []
-    from edgekd.bench.side_by_side import run_side_by_side
+    from edgekd.bench.run.side_by_side import run_side_by_side
 
     say(f"measuring {', '.join(request.device for request in requests)} side by side")
     results, failed = [], []

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 import numpy as np
 
-from edgekd.bench.accuracy import compare, metrics_of
+from edgekd.bench.compare.accuracy import compare, metrics_of
 from edgekd.bench.result import (
     DataFacts,
     Decisions,
@@ -22,7 +22,7 @@ from edgekd.bench.result import (
     Row,
     ThreadPoint,
 )
-from edgekd.bench.statistics import summarise
+from edgekd.bench.result.statistics import summarise
 
 CLASSES = ("akiec", "bcc", "bkl", "mel", "nv", "vasc")
 

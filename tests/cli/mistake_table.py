@@ -119,8 +119,8 @@ def make_examples(folder: Path) -> None:
     from tiny_bundles import ANSWER, REFER, write_photo, write_tiny_bundle, write_video
 
     from edgekd.bench.result import Latency
-    from edgekd.bench.schema import read_result, write_result
-    from edgekd.bench.statistics import summarise
+    from edgekd.bench.result.file import read_result, write_result
+    from edgekd.bench.result.statistics import summarise
     from edgekd.bundle import generate_key, sign_bundle, write_bundle
     from edgekd.data import read_split
     from edgekd.distill.predictions import ComparedMethod, PredictionFacts, Predictions, TestedPart

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.devices.open import open_configured
-from edgekd.bench.launch import run_job
 from edgekd.bench.measure.job import Job
 from edgekd.bench.result import Result
-from edgekd.bench.schema import read_result
+from edgekd.bench.result.file import read_result
 from edgekd.cli import main
 from emulation.board import Board
 from emulation.missing import MissingError

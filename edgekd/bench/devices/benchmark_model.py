@@ -16,11 +16,11 @@ from typing import Literal
 import msgspec
 
 from edgekd.bench.devices.benchmark_report import BenchmarkModelReport, Delegation, read_report
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.devices.store import Store, blob_of
 from edgekd.bench.devices.transport import Finished, Transport
-from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.timing import Preset
-from edgekd.bench.validity import MAX_VARIATION
+from edgekd.bench.result.validity import MAX_VARIATION
 from edgekd.errors import ArtefactError, InputError
 
 __all__ = ["BenchmarkModelSettings", "measure_by_benchmark_model"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.measure.job import RunStatistics
 
 __all__ = [

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from edgekd.bench.devices.equipment import Equipment
+from edgekd.bench.devices.launch import WorkerError, raised_again
 from edgekd.bench.devices.patience import PAUSES, Patience
 from edgekd.bench.devices.probe import ENGINES, BoardFacts, DeviceLacksError, Need
 from edgekd.bench.devices.store import Say, Store, silent
 from edgekd.bench.devices.transport import DeviceSilentError, Finished, Transport, quoted_path
-from edgekd.bench.launch import WorkerError, raised_again
 from edgekd.bench.measure.job import Answer, Failure, Job
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import DeviceUnreachableError, EdgekdError, InputError

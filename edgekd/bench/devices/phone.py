@@ -16,10 +16,10 @@ from edgekd.bench.devices.android import android_facts
 from edgekd.bench.devices.benchmark_model import BenchmarkModelSettings, measure_by_benchmark_model
 from edgekd.bench.devices.benchmark_report import MEMORY_DEFINITION, BenchmarkModelReport
 from edgekd.bench.devices.board import RemoteDevice
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.devices.patience import PAUSES, Patience
 from edgekd.bench.devices.store import Store
 from edgekd.bench.devices.transport import Transport
-from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.job import Answer, Job, MemoryAnswer
 from edgekd.bench.measure.timing import find_preset
 from edgekd.bundle import Bundle, ModelFiles

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekd.bench.report.entries import honest
 from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, Row, ThreadPoint
-from edgekd.bench.statistics import block_spread
+from edgekd.bench.result.statistics import block_spread
 from edgekd.errors import InputError
 from edgekd.files import write_atomically
 

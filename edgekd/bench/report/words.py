@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgekd.bench import statistics
-from edgekd.bench.result import DataFacts, Estimate, LatencySeries, Result, Row
+from edgekd.bench.result import DataFacts, Estimate, LatencySeries, Result, Row, statistics
 
 Verdict = tuple[Literal["good", "bad", "doubt", "none"], str]
 """A kind, for its colour and sign, and the words."""

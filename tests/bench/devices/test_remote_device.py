@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from emulation.sshd import Sshd
 
+from edgekd.bench.devices.launch import WorkerError, run_job
 from edgekd.bench.devices.probe import DeviceLacksError
 from edgekd.bench.devices.transport import DeviceFullError, DeviceRefusedError
-from edgekd.bench.launch import WorkerError, run_job
 from edgekd.bench.measure.job import Job
 from edgekd.errors import ArtefactError, DeviceUnreachableError, InputError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.devices.package import pack_runner, runner_files
-from edgekd.bench.launch import run_job
 from edgekd.bench.measure.job import Answer, Job
 
 HEAVY = ("torch", "typer", "rich", "yaml", "edgekd.metrics", "edgekd.models", "edgekd.targets")

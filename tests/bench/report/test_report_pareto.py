@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from edgekd.bench.report import write_pareto
 from edgekd.bench.report.entries import entries_of
 from edgekd.bench.report.pareto import pareto_pictures
-from edgekd.bench.schema import write_result
+from edgekd.bench.result.file import write_result
 from edgekd.cli import app
 from edgekd.errors import InputError
 

@@ -12,7 +12,7 @@ from results import full_result, sample_result
 from edgekd.bench.report import pictures
 from edgekd.bench.report.entries import entries_of
 from edgekd.bench.report.pictures.svg import Scale, padded
-from edgekd.bench.statistics import summarise
+from edgekd.bench.result.statistics import summarise
 
 NUMBER = re.compile(r"-?\d+\.?\d*")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekd.bench.request import BenchData
+from edgekd.bench.subjects.data import BenchData
 from edgekd.data.dataset import Dataset, Sample
 from edgekd.data.groups import grouped
 from edgekd.data.labelled_rows import LabelledRow, labelled_rows

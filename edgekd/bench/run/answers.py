@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bench.accuracy import metrics_of
+from edgekd.bench.compare.accuracy import metrics_of
 from edgekd.bench.devices import Device
 from edgekd.bench.measure.job import Answer, Job, Seen
 from edgekd.bench.measure.subject import torch_models
-from edgekd.bench.request import BenchData, check_classes
 from edgekd.bench.result import Decisions, Estimate, Row
+from edgekd.bench.subjects.data import BenchData, check_classes
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
 from edgekd.metrics import Metrics, share_interval, softmax

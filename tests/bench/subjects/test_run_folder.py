@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from results import CLASSES, full_result
 
-from edgekd.bench.request import BenchData
-from edgekd.bench.run_folder import RunSubjects, images_of_runs
+from edgekd.bench.subjects.data import BenchData
+from edgekd.bench.subjects.run_folder import RunSubjects, images_of_runs
 from edgekd.bundle import zip_bundle
 from edgekd.errors import ArtefactError, InputError
 
@@ -134,8 +134,8 @@ def test_report_finds_the_images_of_the_run_that_a_result_stands_in(
             raise InputError("the images are not there any more")
         return data
 
-    monkeypatch.setattr("edgekd.bench.run_folder.read_card", lambda folder: card)
-    monkeypatch.setattr("edgekd.bench.run_folder.data_of_run", data_of_run)
+    monkeypatch.setattr("edgekd.bench.subjects.run_folder.read_card", lambda folder: card)
+    monkeypatch.setattr("edgekd.bench.subjects.run_folder.data_of_run", data_of_run)
     result = full_result(("a.jpg", "b.jpg"))
     facts = msgspec.structs.replace(result.data, name="tiny", split="test", classes=list(CLASSES))
     result = msgspec.structs.replace(result, data=facts)
@@ -159,9 +159,9 @@ def test_page_of_the_demo_shows_the_images_of_its_run(
     data = write_images(tmp_path / "data", "images/a.jpg", "images/b.jpg")
     run = RunSubjects(tmp_path, None, tmp_path, (), data)
     monkeypatch.setattr("edgekd.cli.demo.make_demo", lambda out: None)
-    monkeypatch.setattr("edgekd.bench.run_folder.subjects_of_run", lambda out: run)
+    monkeypatch.setattr("edgekd.bench.subjects.run_folder.subjects_of_run", lambda out: run)
     monkeypatch.setattr(
-        "edgekd.bench.run.run_benchmark", lambda request: full_result(tuple(data.names))
+        "edgekd.bench.run.harness.run_benchmark", lambda request: full_result(tuple(data.names))
     )
     assert main(["demo", "--out", str(tmp_path)]) == 0
     page = (tmp_path / "report.html").read_text()

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from edgekd.bench.devices import local
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.measure import worker
-from edgekd.bench.request import BenchRequest
-from edgekd.bench.run import run_benchmark
-from edgekd.bench.schema import read_result, write_result
+from edgekd.bench.result.file import read_result, write_result
+from edgekd.bench.run.harness import run_benchmark
+from edgekd.bench.run.request import BenchRequest
 from edgekd.cli.bench import _tell_missing
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 
@@ -318,7 +318,7 @@ def test_limit_is_even_over_the_classes(data):
 
 def test_nothing_heavy_is_imported_with_the_harness():
     code = (
-        "import sys, edgekd.bench.run, edgekd.bench.report, edgekd.bench.measure.worker; "
+        "import sys, edgekd.bench.run.harness, edgekd.bench.report, edgekd.bench.measure.worker; "
         "heavy = {'torch', 'sklearn', 'scipy', 'matplotlib', 'jinja2', 'onnxruntime'};"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)"
     )

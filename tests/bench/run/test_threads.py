@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekd.bench.threads import parse_threads, threads_on, within_cores
+from edgekd.bench.run.threads import parse_threads, threads_on, within_cores
 from edgekd.errors import InputError
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgekd.bench.accuracy import compare
-from edgekd.bench.request import BenchData
+from edgekd.bench.compare.accuracy import compare
 from edgekd.bench.result import Comparison, Flip, Row
-from edgekd.bench.rows import Entry
+from edgekd.bench.run.answers import Entry
+from edgekd.bench.subjects.data import BenchData
 
 __all__ = ["beside_student", "beside_teacher"]
 

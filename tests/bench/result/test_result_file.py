@@ -9,7 +9,7 @@ import pytest
 from results import sample_result
 
 from edgekd.bench.result import Result
-from edgekd.bench.schema import encode_result, read_result, result_schema, write_result
+from edgekd.bench.result.file import encode_result, read_result, result_schema, write_result
 from edgekd.errors import ArtefactError, InputError
 
 

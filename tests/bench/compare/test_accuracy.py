@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekd.bench.accuracy import compare, metrics_of
+from edgekd.bench.compare.accuracy import compare, metrics_of
 from edgekd.errors import InputError
 from edgekd.metrics import quadratic_kappa
 

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgekd.bench.accuracy import compare, metrics_of
-from edgekd.bench.judgement import difference_interval, less, more, slower
-from edgekd.bench.regression import METRICS, Limits, Regressions, compare_results
-from edgekd.bench.regression_table import as_markdown, headline, print_changes
+from edgekd.bench.compare.accuracy import compare, metrics_of
+from edgekd.bench.compare.judgement import difference_interval, less, more, slower
+from edgekd.bench.compare.regression import METRICS, Limits, Regressions, compare_results
+from edgekd.bench.compare.regression_table import as_markdown, headline, print_changes
 from edgekd.bench.result import (
     DataFacts,
     Device,
@@ -22,7 +22,7 @@ from edgekd.bench.result import (
     Result,
     Row,
 )
-from edgekd.bench.statistics import summarise
+from edgekd.bench.result.statistics import summarise
 from edgekd.errors import InputError
 
 CLASSES = ("mel", "bcc", "nv", "df")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekd.bench.measure.job import RunStatistics
-from edgekd.bench.statistics import (
+from edgekd.bench.result.statistics import (
     as_told,
     block_medians,
     block_spread,

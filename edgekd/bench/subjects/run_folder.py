@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekd.bench.devices import target_of
-from edgekd.bench.labelled import data_of_run
-from edgekd.bench.request import BenchData
 from edgekd.bench.result import Result
+from edgekd.bench.subjects.data import BenchData
+from edgekd.bench.subjects.labelled import data_of_run
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, EdgekdError, InputError
 from edgekd.models.card import CARD, read_card

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edgekd.bench.devices import Device
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.measure.energy import EnergyAnswer, joules_per_inference
 from edgekd.bench.measure.job import Answer, Job, Kind, Series
 from edgekd.bench.measure.timing import Preset
@@ -24,9 +24,9 @@ from edgekd.bench.result import (
     Row,
     ThreadPoint,
 )
-from edgekd.bench.rows import Entry, Step
-from edgekd.bench.statistics import as_told, summarise
-from edgekd.bench.validity import session_flags, validity_flags, validity_notes
+from edgekd.bench.result.statistics import as_told, summarise
+from edgekd.bench.result.validity import session_flags, validity_flags, validity_notes
+from edgekd.bench.run.answers import Entry, Step
 from edgekd.errors import DeviceUnreachableError, EdgekdError
 
 __all__ = ["Plan", "measured"]

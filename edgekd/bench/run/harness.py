@@ -20,18 +20,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from edgekd.bench import result as results
-from edgekd.bench.beside import beside_student, beside_teacher
+from edgekd.bench.compare.beside import beside_student, beside_teacher
 from edgekd.bench.devices import Device, find_device, runs_on
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.devices.local import LocalDevice
-from edgekd.bench.journal import CachedDevice, Journal
-from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.measure.timing import find_preset
 from edgekd.bench.meter import PowerMeter
-from edgekd.bench.passes import Plan, measured
-from edgekd.bench.request import BenchData, BenchRequest, data_facts
 from edgekd.bench.result import Result, Row
-from edgekd.bench.rows import (
+from edgekd.bench.run.answers import (
     Entry,
     RunInterruptedError,
     Step,
@@ -39,7 +36,11 @@ from edgekd.bench.rows import (
     checkpoint_entry,
     unanswered,
 )
-from edgekd.bench.threads import threads_on, within_cores
+from edgekd.bench.run.journal import CachedDevice, Journal
+from edgekd.bench.run.passes import Plan, measured
+from edgekd.bench.run.request import BenchRequest
+from edgekd.bench.run.threads import threads_on, within_cores
+from edgekd.bench.subjects.data import BenchData, data_facts
 from edgekd.bundle import Bundle
 from edgekd.errors import (
     ArtefactError,

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.machine import default_threads, local_facts
-from edgekd.bench.request import BenchData, data_facts
 from edgekd.bench.result import Device, Result
-from edgekd.bench.rows import Entry, Step, bundle_entry, checkpoint_entry
+from edgekd.bench.run.answers import Entry, Step, bundle_entry, checkpoint_entry
+from edgekd.bench.subjects.data import BenchData, data_facts
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import write_atomically

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekd.bench.measure.timing import Preset
 from edgekd.bench.measure.watch import Disturbances
-from edgekd.bench.statistics import block_medians, steadied, variation
+from edgekd.bench.result.statistics import block_medians, steadied, variation
 
 __all__ = ["session_flags", "validity_flags", "validity_notes"]
 

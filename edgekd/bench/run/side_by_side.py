@@ -13,11 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import msgspec
 from rich.console import Console
 
-from edgekd.bench.launch import raised_again
+from edgekd.bench.devices.launch import raised_again
 from edgekd.bench.measure.job import Failure, failure_of
-from edgekd.bench.request import BenchRequest
 from edgekd.bench.result import Result
-from edgekd.bench.run import run_benchmark
+from edgekd.bench.run.harness import run_benchmark
+from edgekd.bench.run.request import BenchRequest
 from edgekd.errors import EdgekdError
 
 __all__ = ["Outcome", "run_side_by_side"]
@@ -69,7 +69,7 @@ def run_side_by_side(requests: Sequence[BenchRequest]) -> list[Outcome]:
 def _start() -> subprocess.Popen[bytes]:
     """A process of its own session: a terminal's Ctrl-C comes by this process alone, once."""
     return subprocess.Popen(
-        [sys.executable, "-m", "edgekd.bench.side_by_side"],
+        [sys.executable, "-m", "edgekd.bench.run.side_by_side"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgekd.bench.judgement import Verdict
-from edgekd.bench.regression import Change, Regressions
+from edgekd.bench.compare.judgement import Verdict
+from edgekd.bench.compare.regression import Change, Regressions
 
 __all__ = ["as_markdown", "headline", "print_changes"]
 

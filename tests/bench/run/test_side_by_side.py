@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.bench.request import BenchRequest
-from edgekd.bench.side_by_side import run_side_by_side
+from edgekd.bench.run.request import BenchRequest
+from edgekd.bench.run.side_by_side import run_side_by_side
 from edgekd.errors import InputError
 
 INTERRUPTED = """
 import os, pickle, sys
-from edgekd.bench.side_by_side import run_side_by_side
+from edgekd.bench.run.side_by_side import run_side_by_side
 
 requests = pickle.load(sys.stdin.buffer)
 print([outcome.require().missing for outcome in run_side_by_side(requests)])

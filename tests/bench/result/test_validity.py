@@ -8,7 +8,7 @@ import pytest
 from edgekd.bench.measure.clock import CoreClock
 from edgekd.bench.measure.timing import PRESETS, Preset
 from edgekd.bench.measure.watch import Disturbances
-from edgekd.bench.validity import session_flags, validity_flags, validity_notes
+from edgekd.bench.result.validity import session_flags, validity_flags, validity_notes
 
 RAPID = PRESETS["rapid"]
 STEADY = np.random.default_rng(0).normal(10, 0.2, 100)

@@ -1,7 +1,8 @@
 """Whether a new result is worse than an old one: what is beyond chance, not what merely differs.
 
-Rows are matched by role, name, target and precision; `edgekd.bench.judgement` says when a number is
-worse. What an old row had and a new one has not, and times that are not valid, are `unknown`.
+Rows are matched by role, name, target and precision; `edgekd.bench.compare.judgement` says when a
+number is worse. What an old row had and a new one has not, and times that are not valid, are
+`unknown`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from edgekd.bench.judgement import Said, Verdict, less, more, slower
+from edgekd.bench.compare.judgement import Said, Verdict, less, more, slower
 from edgekd.bench.result import Estimate, LatencySeries, Result, Row
 from edgekd.errors import InputError
 from edgekd.targets import load_target, target_names

@@ -12,12 +12,12 @@ from cards import CLASSES as CARD_CLASSES
 from cards import make_card
 from results import CLASSES
 
-from edgekd.bench.accuracy import compare
-from edgekd.bench.labelled import data_of_csv, data_of_run
+from edgekd.bench.compare.accuracy import compare
 from edgekd.bench.report import words
-from edgekd.bench.request import data_facts
 from edgekd.bench.result import DataFacts
-from edgekd.bench.rows import _metrics
+from edgekd.bench.run.answers import _metrics
+from edgekd.bench.subjects.data import data_facts
+from edgekd.bench.subjects.labelled import data_of_csv, data_of_run
 from edgekd.data import Split
 from edgekd.data.dataset import Sample, dataset_of
 from edgekd.data.split import write_split
