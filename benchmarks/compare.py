@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgekd.bench.compare.regression import METRICS, Limits, Regressions, compare_results
+from edgekd.bench.compare.regression import METRICS, RegressionLimits, Regressions, compare_results
 from edgekd.bench.compare.regression_table import as_markdown, print_changes
 from edgekd.bench.result.file import read_result
 from edgekd.cli.console import emit_json, exit_code_of, say
@@ -23,7 +23,7 @@ from edgekd.files import write_atomically
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print the table, write the files."""
     options = _options(arguments)
-    limits = Limits(
+    limits = RegressionLimits(
         metrics=options.metric or METRICS,
         tolerance=options.tolerance,
         loose_tolerance=options.loose_tolerance,

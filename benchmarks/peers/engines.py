@@ -80,7 +80,7 @@ class Ours:
             median(samples),
             fmean(samples),
             len(samples),
-            (series.watch.other_load if series.watch else None),
+            (series.disturbances.other_load if series.disturbances else None),
             dict(answer.facts),
         )
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from edgekd.bench.result import Result
     from edgekd.bench.run.request import BenchRequest
 
-__all__ = ["Preset", "bench"]
+__all__ = ["PresetName", "bench"]
 
 _DEMO = Path("runs/demo")
 
 
-class Preset(str, Enum):
+class PresetName(str, Enum):
     """How long to measure; `smoke` only shows that the chain works."""
 
     smoke = "smoke"
@@ -53,7 +53,7 @@ def bench(
         Reads.RUN,
         typer.Option(help="Folder of a run: its teacher, student, bundles, test part."),
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="How long to measure.")] = Preset.quick,
+    preset: Annotated[PresetName, typer.Option(help="How long to measure.")] = PresetName.quick,
     limit: Annotated[int | None, typer.Option(help="At most so many test images.")] = None,
     threads: Annotated[
         str | None, typer.Option(help="Threads of the engines; 1,2,4 sweeps over them.")

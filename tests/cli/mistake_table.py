@@ -30,7 +30,7 @@ __all__ = [
     "FORMS",
     "LOCKED_SPOILS",
     "Outcome",
-    "Row",
+    "ResultRow",
     "Verb",
     "complaint",
     "good_words",
@@ -338,7 +338,7 @@ def _spoil_place(spoil: str, place: Writes, work: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One mistake: a parameter of a verb, in one of its forms, and how it is spoilt."""
 
     verb: str
@@ -350,7 +350,7 @@ class Row:
         return f"{self.verb}-{self.form}-{self.parameter}-{self.spoil}"
 
 
-def rows(locked: bool = False) -> list[Row]:
+def rows(locked: bool = False) -> list[ResultRow]:
     """All mistakes; `locked` gives those that take a process without the superuser's rights."""
     found = []
     for verb in verbs():
@@ -358,7 +358,7 @@ def rows(locked: bool = False) -> list[Row]:
             for name, place in form.items():
                 spoils = _spoils_of(place)
                 chosen = [spoil for spoil in spoils if (spoil in LOCKED_SPOILS) == locked]
-                found += [Row(verb.name, number, name, spoil) for spoil in chosen]
+                found += [ResultRow(verb.name, number, name, spoil) for spoil in chosen]
     return found
 
 
@@ -420,7 +420,7 @@ class Outcome:
     changed: list[str]
 
 
-def run_row(row: Row, folder: Path, work: Path) -> Iterator[Outcome]:
+def run_row(row: ResultRow, folder: Path, work: Path) -> Iterator[Outcome]:
     """Make the mistake, once for each way in which the example can be spoilt so."""
     (verb,) = [verb for verb in verbs() if verb.name == row.verb]
     form = verb.forms()[row.form]
@@ -464,7 +464,7 @@ def _seen(watched: Sequence[Path]) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def complaint(row: Row, outcome: Outcome) -> str:
+def complaint(row: ResultRow, outcome: Outcome) -> str:
     """What is wrong with how the mistake was told; empty where nothing is."""
     (verb,) = [verb for verb in verbs() if verb.name == row.verb]
     place = verb.places[row.parameter]

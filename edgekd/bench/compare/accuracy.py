@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgekd.bench.result import Comparison, Estimate
+from edgekd.bench.result import Estimate, TeacherComparison
 from edgekd.metrics import balanced_accuracy_difference, metrics_of, paired_difference
 from edgekd.metrics.classification import checked, quadratic_kappa_of
 from edgekd.metrics.resampling import Groups
@@ -20,7 +20,7 @@ def compare(
     *,
     ordered: bool = False,
     groups: Groups = None,
-) -> Comparison:
+) -> TeacherComparison:
     """One row beside the teacher on the same images.
 
     Args:
@@ -49,7 +49,7 @@ def compare(
         kappa = paired_difference(
             quadratic_kappa_of, before[None], after[None], labels, row.shape[1], groups=groups
         )
-    return Comparison(
+    return TeacherComparison(
         balanced_accuracy_delta=Estimate(**delta._asdict()),
         quadratic_kappa_delta=Estimate(**kappa._asdict()) if kappa else None,
         agreement=same / labels.size if labels.size else None,

@@ -14,12 +14,12 @@ from typing import Literal, NamedTuple
 
 from edgekd.bench.result import Estimate
 
-__all__ = ["Said", "Verdict", "difference_interval", "less", "more", "slower"]
+__all__ = ["Assessment", "Verdict", "difference_interval", "less", "more", "slower"]
 
 Verdict = Literal["regression", "improvement", "same", "unknown"]
 
 
-class Said(NamedTuple):
+class Assessment(NamedTuple):
     """What came of two numbers, and why."""
 
     verdict: Verdict
@@ -32,32 +32,36 @@ def slower(
     old_interval: tuple[float, float],
     new_interval: tuple[float, float],
     tolerance: float,
-) -> Said:
+) -> Assessment:
     """Two times with their intervals."""
     if old <= 0 or new <= 0:
-        return Said("same") if old == new else Said("unknown", "a time of zero has no ratio")
+        return (
+            Assessment("same")
+            if old == new
+            else Assessment("unknown", "a time of zero has no ratio")
+        )
     words = f"{new / old - 1:+.1%}"
     if new_interval[0] > old_interval[1] and new / old > 1 + tolerance:
-        return Said("regression", f"{words}; the intervals do not overlap")
+        return Assessment("regression", f"{words}; the intervals do not overlap")
     if new_interval[1] < old_interval[0] and old / new > 1 + tolerance:
-        return Said("improvement", f"{words}; the intervals do not overlap")
-    return Said("same", words)
+        return Assessment("improvement", f"{words}; the intervals do not overlap")
+    return Assessment("same", words)
 
 
-def less(old: Estimate, new: Estimate) -> Said:
+def less(old: Estimate, new: Estimate) -> Assessment:
     """Two shares of which more is better."""
     if old.value is None or new.value is None:
-        return Said("unknown", "it has no value")
+        return Assessment("unknown", "it has no value")
     difference = new.value - old.value
     if difference == 0:
-        return Said("same", "+0.0 points")
+        return Assessment("same", "+0.0 points")
     if None in (old.low, old.high, new.low, new.high):
-        return Said("unknown", "too few images for an interval")
+        return Assessment("unknown", "too few images for an interval")
     low, high = difference_interval(old, new)
     words = f"{100 * difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
     if high < 0:
-        return Said("regression", words)
-    return Said("improvement" if low > 0 else "same", words)
+        return Assessment("regression", words)
+    return Assessment("improvement" if low > 0 else "same", words)
 
 
 def difference_interval(old: Estimate, new: Estimate) -> tuple[float, float]:
@@ -74,13 +78,17 @@ def _number(bound: float | None) -> float:
     return bound
 
 
-def more(old: float | None, new: float | None, tolerance: float) -> Said | None:
+def more(old: float | None, new: float | None, tolerance: float) -> Assessment | None:
     """Two amounts of which less is better; None where one is missing."""
     if old is None or new is None:
         return None
     if old <= 0:
-        return Said("same") if new == old else Said("unknown", "nothing before has no ratio")
+        return (
+            Assessment("same")
+            if new == old
+            else Assessment("unknown", "nothing before has no ratio")
+        )
     words = f"{new / old - 1:+.1%}"
     if new > (1 + tolerance) * old:
-        return Said("regression", words)
-    return Said("improvement" if old > (1 + tolerance) * new else "same", words)
+        return Assessment("regression", words)
+    return Assessment("improvement" if old > (1 + tolerance) * new else "same", words)

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from edgekd.bench.compare.judgement import Said, Verdict, less, more, slower
-from edgekd.bench.result import Estimate, LatencySeries, Result, Row
+from edgekd.bench.compare.judgement import Assessment, Verdict, less, more, slower
+from edgekd.bench.result import Estimate, LatencySeries, Result, ResultRow
 from edgekd.errors import InputError
 from edgekd.targets import load_target, target_names
 
-__all__ = ["METRICS", "Change", "Limits", "Regressions", "compare_results"]
+__all__ = ["METRICS", "Change", "RegressionLimits", "Regressions", "compare_results"]
 
 METRICS = ("latency", "accuracy", "sensitivity", "size", "memory", "energy")
 _TIMED = ("latency", "memory", "energy")
@@ -28,7 +28,7 @@ _FROM_HOST = "accuracy-from-host"
 
 
 @dataclass(frozen=True)
-class Limits:
+class RegressionLimits:
     """What is compared, and what is too much where no interval decides alone.
 
     Attributes:
@@ -91,7 +91,9 @@ class Regressions(msgspec.Struct, frozen=True, kw_only=True):
         return 4 if self.of("regression") or (strict and self.of("unknown")) else 0
 
 
-def compare_results(old: Result, new: Result, limits: Limits | None = None) -> Regressions:
+def compare_results(
+    old: Result, new: Result, limits: RegressionLimits | None = None
+) -> Regressions:
     """Compare the rows that both results have.
 
     Args:
@@ -103,7 +105,7 @@ def compare_results(old: Result, new: Result, limits: Limits | None = None) -> R
         InputError: They cannot be compared: other images, another device, another timed span; or
             the limits make no sense.
     """
-    limits = limits or Limits()
+    limits = limits or RegressionLimits()
     limits.check()
     _check_comparable(old, new, limits.metrics)
     before, after = ({_key(row): row for row in result.rows} for result in (old, new))
@@ -119,7 +121,7 @@ def compare_results(old: Result, new: Result, limits: Limits | None = None) -> R
     return Regressions(changes=changes, added=added)
 
 
-def _key(row: Row) -> tuple[str | None, ...]:
+def _key(row: ResultRow) -> tuple[str | None, ...]:
     return (row.role, row.name, row.target, row.precision)
 
 
@@ -160,9 +162,9 @@ def _same_teacher(old: Result, new: Result) -> bool:
 class _Pair:
     """One row in both results."""
 
-    old: Row
-    new: Row
-    limits: Limits
+    old: ResultRow
+    new: ResultRow
+    limits: RegressionLimits
     same_teacher: bool
     classes: Sequence[str]
 
@@ -180,7 +182,7 @@ class _Pair:
         return [change for take in wanted for change in take()]
 
     def _change(
-        self, metric: str, old: float | None, new: float | None, said: Said
+        self, metric: str, old: float | None, new: float | None, said: Assessment
     ) -> Iterator[Change]:
         """The change; none where nothing was known before either."""
         if old is not None:
@@ -223,9 +225,11 @@ class _Pair:
                 getattr(new, f"{name}_interval", None),
             )
             if doubt or before is None or after is None:
-                said = Said("unknown", doubt or _gone(self.new, "latency"))
+                said = Assessment("unknown", doubt or _gone(self.new, "latency"))
             elif bounds is None or others is None:
-                said = Said("unknown", "the timing program keeps no samples, hence no interval")
+                said = Assessment(
+                    "unknown", "the timing program keeps no samples, hence no interval"
+                )
             else:
                 said = slower(before, after, bounds, others, self.limits.tolerance)
             yield from self._change(f"{name} {what}, ms", before, after, said)
@@ -277,14 +281,14 @@ class _Pair:
             said = self._judged(before, after)
             yield from self._change(f"sensitivity {name}", before.value, after.value, said)
 
-    def _judged(self, old: Estimate, new: Estimate) -> Said:
+    def _judged(self, old: Estimate, new: Estimate) -> Assessment:
         places = [
             any(flag.startswith(_FROM_HOST) for flag in row.flags) for row in (self.old, self.new)
         ]
         if places[0] != places[1]:
-            return Said("unknown", "one was taken on the host, the other on the device")
+            return Assessment("unknown", "one was taken on the host, the other on the device")
         if new.value is None:
-            return Said("unknown", _gone(self.new, "accuracy"))
+            return Assessment("unknown", _gone(self.new, "accuracy"))
         return less(old, new)
 
     def _critical(self) -> list[str]:
@@ -302,7 +306,7 @@ class _Pair:
 
     def _size(self) -> Iterator[Change]:
         old, new = self.old.size_bytes, self.new.size_bytes
-        said = more(old, new, self.limits.tolerance) or Said("unknown", "no size now")
+        said = more(old, new, self.limits.tolerance) or Assessment("unknown", "no size now")
         yield from self._change("size, bytes", old, new, said)
 
     def _memory(self) -> Iterator[Change]:
@@ -312,8 +316,8 @@ class _Pair:
         before, after = old.rss_peak_delta_bytes, new.rss_peak_delta_bytes if new else None
         said = more(before, after, self.limits.loose_tolerance)
         if new is not None and new.definition != old.definition:
-            said = Said("unknown", "it was measured in another way")
-        said = said or Said("unknown", _gone(self.new, "memory"))
+            said = Assessment("unknown", "it was measured in another way")
+        said = said or Assessment("unknown", _gone(self.new, "memory"))
         yield from self._change("memory, bytes", before, after, said)
 
     def _energy(self) -> Iterator[Change]:
@@ -323,12 +327,12 @@ class _Pair:
         before, after = old.joules_per_inference, new.joules_per_inference if new else None
         said = more(before, after, self.limits.loose_tolerance)
         if new is not None and new.sensor != old.sensor:
-            said = Said("unknown", f"another sensor: {old.sensor} before, {new.sensor} now")
-        said = said or Said("unknown", _gone(self.new, "energy"))
+            said = Assessment("unknown", f"another sensor: {old.sensor} before, {new.sensor} now")
+        said = said or Assessment("unknown", _gone(self.new, "energy"))
         yield from self._change("energy, J", before, after, said)
 
 
-def _gone(row: Row, what: str) -> str:
+def _gone(row: ResultRow, what: str) -> str:
     """Why a number is not there any more, by the row's own flag where it has one."""
     code = f"{what}-not-measured: "
     told = next((flag for flag in row.flags if flag.startswith((code, "emulated: "))), None)

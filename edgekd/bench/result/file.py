@@ -1,4 +1,4 @@
-"""The result as a file: its JSON Schema, reading and writing."""
+"""Results as JSON files: the JSON Schema, writing, and reading of every minor version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from edgekd.bench.result import SCHEMA_VERSION, Result
+from edgekd.bench.measure.flags import NOT_MEASURED
+from edgekd.bench.result.schema import SCHEMA_VERSION, Result
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json, write_atomically
 
@@ -54,22 +55,23 @@ def read_result(path: Path) -> Result:
 
 
 def decode_result(raw: bytes, *, name: str = "the result") -> Result:
-    """A result from its JSON; `name` is used in messages.
+    """A result from its JSON; `name` is for messages.
 
     Raises:
         ArtefactError: See `read_result`.
     """
-    _check_version(raw, name)
+    document = _document(raw, name)
     try:
-        return msgspec.json.decode(raw, type=Result)
+        return msgspec.convert(_with_typed_flags(document), Result)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ArtefactError(f"{name} is not a valid result: {error}", _HINT) from error
 
 
-def _check_version(raw: bytes, name: str) -> None:
-    """Refuse another major version before its fields can confuse the decoder."""
+def _document(raw: bytes, name: str) -> dict[str, Any]:
+    """The JSON as plain values; another major version is refused before it is converted."""
     try:
-        version = str(msgspec.json.decode(raw)["schema_version"])
+        document: dict[str, Any] = msgspec.json.decode(raw)
+        version = str(document["schema_version"])
         major = int(version.split(".", maxsplit=1)[0])
     except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
         message = f"{name} is not readable JSON with a schema_version"
@@ -77,6 +79,45 @@ def _check_version(raw: bytes, name: str) -> None:
     if major != int(SCHEMA_VERSION.split(".", maxsplit=1)[0]):
         message = f"{name} has schema version {version}; this edgekd reads {SCHEMA_VERSION}"
         raise ArtefactError(message, "install the edgekd that wrote it, or measure again")
+    return document
+
+
+# ---- versions 1.0 to 1.4, which wrote flags and missing numbers as text ----
+
+
+def _with_typed_flags(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with every flag and missing number that is text as `code` and `detail`."""
+    rows, missing = document.get("rows"), document.get("missing")
+    typed: dict[str, Any] = {}
+    if isinstance(rows, list):
+        typed["rows"] = [_with_flags(row) if isinstance(row, dict) else row for row in rows]
+    if isinstance(missing, list):
+        typed["missing"] = [
+            _missing_of(each) if isinstance(each, str) else each for each in missing
+        ]
+    return document | typed
+
+
+def _with_flags(row: dict[str, Any]) -> dict[str, Any]:
+    flags = row.get("flags")
+    if not isinstance(flags, list):
+        return row
+    return row | {"flags": [_flag_of(each) if isinstance(each, str) else each for each in flags]}
+
+
+def _flag_of(text: str) -> dict[str, str]:
+    """`code: detail` as it was written before version 1.5."""
+    code, _, detail = text.partition(": ")
+    return {"code": code, "detail": detail}
+
+
+def _missing_of(text: str) -> dict[str, str | None]:
+    """`row: code: detail`, or a sentence about the whole device."""
+    row, _, flag = text.partition(": ")
+    code, _, detail = flag.partition(": ")
+    if code in NOT_MEASURED.values():
+        return {"row": row, "code": code, "detail": detail}
+    return {"row": None, "code": "not-measured", "detail": text}
 
 
 def _on_one_line(indented: bytes) -> bytes:

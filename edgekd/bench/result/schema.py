@@ -1,6 +1,6 @@
-"""The result of a measurement, as it is written to JSON (design: one schema, version inside).
+"""The result of a measurement as a typed document, and its JSON schema version.
 
-A number that was not measured on the named device is null and has a flag that says so.
+A number that was not measured on the named device is null, and a flag says why.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from edgekd.metrics import ClassMetrics, Estimate, Metrics
+from edgekd.bench.measure.flags import Flag
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.summary import ClassMetrics, Estimate, Metrics
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -17,57 +19,124 @@ __all__ = [
     "SPAN_MODEL",
     "SPAN_TENSOR",
     "ClassMetrics",
-    "Comparison",
     "DataFacts",
     "Decisions",
-    "Device",
+    "DeviceFacts",
+    "EarlyEnd",
     "Energy",
     "Estimate",
+    "Flag",
     "Flip",
     "Latency",
     "LatencySeries",
+    "Margin",
+    "MarginState",
     "Memory",
     "Metrics",
     "Minute",
+    "Missing",
+    "PolicyFacts",
     "Result",
-    "Row",
-    "Stop",
+    "ResultRow",
+    "TeacherComparison",
     "ThreadPoint",
 ]
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 SPAN_MODEL = "uint8 pixels on the host to float32 logits on the host"
 SPAN_END_TO_END = "encoded photo in memory to the decision"
 SPAN_TENSOR = "input tensor to output tensor on the device, random pixels"
+
+MarginState = Literal["not-inferior", "inferior", "not-shown"]
+"""Non-inferiority to the teacher: shown, refuted, or not decided by these images."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class Comparison(_Section, frozen=True, kw_only=True):
-    """One row beside the teacher, on the same images and, for speed, the same machine.
+class PolicyFacts(_Section, frozen=True, kw_only=True):
+    """The part of a clinical policy that a report needs.
 
-    Deltas are row minus teacher; that of the quadratic kappa is there for graded classes alone.
+    Attributes:
+        name: Of the policy.
+        sha256: Hash of its content.
+        critical: Critical classes of the data, in their order.
+        first: Classes that reports name before others, in whatever case.
+        group: What the images of one group share, in the singular: `lesion or patient`.
+        groups: The same in the plural.
+        metric: Key of the metric that the non-inferiority margin holds for.
+        margin: Non-inferiority margin against the teacher, in units of that metric.
+        required: Whether a file that is not shown to keep the margin is refused.
+    """
+
+    name: str
+    sha256: str
+    critical: list[str] = []
+    first: list[str] = []
+    group: str = "group"
+    groups: str = "groups"
+    metric: str = "balanced_accuracy"
+    margin: float = 0.05
+    required: bool = False
+
+
+class Margin(_Section, frozen=True, kw_only=True):
+    """Non-inferiority of a row to the teacher, by the paired 95 % interval of the difference.
+
+    Attributes:
+        metric: Key of the compared metric, of which more is better.
+        margin: How much the row may lose, in units of the metric.
+        state: `not-inferior`: the whole interval lies above minus the margin. `inferior`: all of
+            it lies below. `not-shown`: it contains minus the margin, so these images do not decide.
+        policy: Name of the policy that set the margin.
+    """
+
+    metric: str
+    margin: float
+    state: MarginState
+    policy: str
+
+
+class TeacherComparison(_Section, frozen=True, kw_only=True):
+    """One row compared with the teacher, on the same images and, for speed, the same machine.
+
+    Attributes:
+        balanced_accuracy_delta: Row minus teacher, paired.
+        quadratic_kappa_delta: The same of the quadratic kappa; null unless the classes are grades.
+        deltas: The same of the task's other metrics, by their key.
+        margin: Non-inferiority; null without an interval of its metric.
+        agreement: Share of images with the teacher's answer, 0…1.
+        flips: Number of the other images.
+        speedup_p50: The teacher's p50 of the model over the row's.
+        size_ratio: The teacher's size over the row's.
+        params_ratio: The teacher's number of parameters over the row's.
     """
 
     balanced_accuracy_delta: Estimate | None = None
     quadratic_kappa_delta: Estimate | None = None
+    deltas: dict[str, Estimate] = {}
+    margin: Margin | None = None
     agreement: float | None = None
     flips: int | None = None
     speedup_p50: float | None = None
     size_ratio: float | None = None
     params_ratio: float | None = None
 
+    def delta(self, key: str) -> Estimate | None:
+        """The difference of the metric with that key; None where it was not compared."""
+        named: Estimate | None = getattr(self, f"{key}_delta", None)
+        return named if named is not None else self.deltas.get(key)
+
 
 class LatencySeries(_Section, frozen=True, kw_only=True):
     """Milliseconds of single images, one after the other. No sample is ever dropped.
 
-    A program that keeps no samples leaves null what it does not say. `outliers` is how many samples
-    lie far above the rest; they are in every other number. `block_medians` are those of five parts
-    of the run, one after the other, with what differs between the images taken out: they say
-    whether the times moved. Too short a run has none.
+    Statistics that a program without samples does not report are null. `outliers` counts samples
+    far above the rest; every other number includes them. `block_medians` are the medians of five
+    consecutive parts of the run, corrected for differences between the images: they show whether
+    the times moved. Too short a run has none.
     """
 
     p50: float
@@ -137,7 +206,7 @@ class Minute(_Section, frozen=True, kw_only=True):
 
 
 class Decisions(_Section, frozen=True, kw_only=True):
-    """What the whole decision does with the images: shares that add up to 1."""
+    """Shares of the images by decision; they add up to 1."""
 
     answered: Estimate
     referred: Estimate
@@ -145,13 +214,13 @@ class Decisions(_Section, frozen=True, kw_only=True):
 
 
 class Flip(_Section, frozen=True, kw_only=True):
-    """An image whose top class differs from the float student's.
+    """An image whose answer differs from the float student's.
 
     Attributes:
         image: Its name in the data set.
-        label: Its class.
-        student: Probabilities of the float student, by class.
-        artefact: Those of this row.
+        label: Its label as text.
+        student: Scores of the float student by name: calibrated probabilities of a classifier.
+        artefact: Scores of this row.
     """
 
     image: str
@@ -160,11 +229,13 @@ class Flip(_Section, frozen=True, kw_only=True):
     artefact: dict[str, float]
 
 
-class Row(_Section, frozen=True, kw_only=True):
-    """One thing that was measured: the teacher, the float student, or an artefact.
+class ResultRow(_Section, frozen=True, kw_only=True):
+    """The teacher, the float student or an artefact, with every number measured of it.
 
-    `target`, `backend` and `precision` say what it is; `runtime` says what really ran. `flipped` is
-    the number of images whose top class differs from the float student's, `flips` some of them.
+    `target`, `backend` and `precision` say what the file is; `runtime` says what really ran.
+    `flipped` is the number of images whose answer differs from the float student's, `flips` some of
+    them. `policy` is that of the bundle; `research` marks a bundle that was built although it is
+    below a floor of its policy, and `below_floors` has a sentence for each such floor.
     """
 
     name: str
@@ -178,7 +249,7 @@ class Row(_Section, frozen=True, kw_only=True):
     sha256: str | None = None
     runtime: dict[str, Any] = {}
     metrics: Metrics | None = None
-    vs_teacher: Comparison | None = None
+    vs_teacher: TeacherComparison | None = None
     latency_ms: Latency | None = None
     memory: Memory | None = None
     energy: Energy | None = None
@@ -187,12 +258,15 @@ class Row(_Section, frozen=True, kw_only=True):
     decisions: Decisions | None = None
     flipped: int | None = None
     flips: list[Flip] = []
+    policy: PolicyFacts | None = None
+    research: bool = False
+    below_floors: list[str] = []
     valid: bool = True
-    flags: list[str] = []
+    flags: list[Flag] = []
 
 
-class Device(_Section, frozen=True, kw_only=True):
-    """The device that the numbers are about."""
+class DeviceFacts(_Section, frozen=True, kw_only=True):
+    """The device that was measured."""
 
     name: str
     kind: str
@@ -203,8 +277,8 @@ class Device(_Section, frozen=True, kw_only=True):
 class DataFacts(_Section, frozen=True, kw_only=True):
     """The images that were used: which, how many, and the hash of their list.
 
-    `groups` is of how many lesions or patients they are; intervals take those as independent. It is
-    null where none are known.
+    `classes` names the outputs. `groups` is the number of lesions or patients, which intervals take
+    as independent; null where none are known.
     """
 
     name: str
@@ -215,26 +289,49 @@ class DataFacts(_Section, frozen=True, kw_only=True):
     groups: int | None = None
 
 
-class Stop(_Section, frozen=True, kw_only=True):
-    """What ended a run before everything was measured, and what is said of it."""
+class EarlyEnd(_Section, frozen=True, kw_only=True):
+    """Why a run ended before everything was measured.
+
+    `lacking` stands for a package that the device lacks.
+    """
 
     kind: Literal["interrupted", "unreachable", "lacking"]
     message: str
 
 
+class Missing(_Section, frozen=True, kw_only=True):
+    """A number that was requested and not measured; the same command resumes there.
+
+    Attributes:
+        row: Name of the row, or of the file; null where it concerns the whole device.
+        code: Code of the row's flag, or the kind of `EarlyEnd`.
+        detail: The reason.
+    """
+
+    row: str | None
+    code: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """`row: code: detail`."""
+        return ": ".join(part for part in (self.row, self.code, self.detail) if part)
+
+
 class Result(_Section, frozen=True, kw_only=True):
     """One run of the harness on one device.
 
-    `missing` says what was asked for and not measured, in sentences; the same command goes on
-    from there. `stop` is null where the run came to its end.
+    `policy` is the policy of rows whose bundle records none. `missing` lists numbers that were
+    requested and not measured. `stop` is null where the run was completed.
     """
 
     schema_version: str = SCHEMA_VERSION
     created: str
     command: str
-    device: Device
+    device: DeviceFacts
     data: DataFacts
-    rows: list[Row]
-    missing: list[str] = []
-    stop: Stop | None = None
+    rows: list[ResultRow]
+    task: str = DEFAULT_TASK
+    policy: PolicyFacts | None = None
+    missing: list[Missing] = []
+    stop: EarlyEnd | None = None
     host: dict[str, Any] = {}

@@ -14,11 +14,11 @@ from edgekd.bench.result import LatencySeries
 from edgekd.errors import InputError
 
 __all__ = [
-    "as_told",
     "block_medians",
     "block_spread",
     "deviation",
     "outliers",
+    "series_of_statistics",
     "steadied",
     "summarise",
     "variation",
@@ -70,7 +70,7 @@ def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) ->
     )
 
 
-def as_told(runs: RunStatistics) -> LatencySeries:
+def series_of_statistics(runs: RunStatistics) -> LatencySeries:
     """The statistics that a program gave without samples; no percentile is guessed.
 
     Raises:

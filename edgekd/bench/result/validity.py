@@ -1,7 +1,7 @@
-"""Why a series of times should not be trusted, and what else is to be known of it.
+"""Whether a series of times can be relied on, and under which conditions it was taken.
 
-A flag invalidates the times of its row. A note does not: the times are true, and it says of what.
-Each is `code: words`.
+A flag invalidates the times of its row. A note does not: it states a condition under which the
+times hold. Both are `edgekd.bench.measure.flags.Flag`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bench.measure.disturbances import Disturbances
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.measure.timing import Preset
-from edgekd.bench.measure.watch import Disturbances
 from edgekd.bench.result.statistics import block_medians, steadied, variation
 
 __all__ = ["session_flags", "validity_flags", "validity_notes"]
@@ -51,91 +52,92 @@ def validity_flags(
     *,
     series: str,
     images: int = 1,
-    watch: Disturbances | None = None,
-) -> list[str]:
-    """Why a series should not be trusted; empty where nothing speaks against it.
+    disturbances: Disturbances | None = None,
+) -> list[Flag]:
+    """What invalidates a series; empty where nothing does.
 
     Args:
         samples_ms: The samples in the order in which they were taken.
-        preset: What was asked for.
-        series: Its name, for the words (`model`, `end-to-end`).
+        preset: How long to measure, and how many runs at least.
+        series: Its name, for the details (`model`, `end-to-end`).
         images: How many images were cycled through; what differs between them is no variation.
-        watch: What disturbed the machine meanwhile.
+        disturbances: What else the machine did meanwhile.
     """
     values = np.asarray(samples_ms, dtype=np.float64)
-    seen = watch or Disturbances(seconds=0.0)
+    seen = disturbances or Disturbances(seconds=0.0)
     max_drift = MAX_VIRTUAL_DRIFT if seen.virtual else MAX_DRIFT
-    found = [*_of_samples(values, preset, images, max_drift), *_of_machine(seen)]
-    return [f"{code}: {series}, {words}" for code, words in found]
+    flags = [*_of_samples(values, preset, images, max_drift), *_of_machine(seen)]
+    return [Flag(flag.code, f"{series}, {flag.detail}") for flag in flags]
 
 
-def session_flags(facts: Mapping[str, Any]) -> list[str]:
-    """What was asked of the engine and not obtained, so that the times are those of something else.
+def session_flags(facts: Mapping[str, Any]) -> list[Flag]:
+    """Flags of an accelerator that was requested and did not run the model.
 
     Args:
         facts: Of the session: `accelerator_asked`, `accelerator` and, where they were added, its
             `warnings`.
     """
-    asked, obtained = facts.get("accelerator_asked"), str(facts.get("accelerator") or "CPU")
-    if not asked or str(asked).casefold() in _NO_ACCELERATOR:
+    requested, obtained = facts.get("accelerator_asked"), str(facts.get("accelerator") or "CPU")
+    if not requested or str(requested).casefold() in _NO_ACCELERATOR:
         return []
     if obtained.casefold() in _NO_ACCELERATOR:
-        return [f"accelerator: {asked} was asked for, and {obtained} computes"]
-    return [f"accelerator: {warning}" for warning in facts.get("warnings") or ()]
+        return [Flag("accelerator", f"{requested} was requested, and {obtained} computes")]
+    return [Flag("accelerator", str(warning)) for warning in facts.get("warnings") or ()]
 
 
 def validity_notes(
-    watches: Iterable[Disturbances | None], facts: Mapping[str, Any] | None = None
-) -> list[str]:
-    """What is to be known of times that are true: the clock's governor and limits, a cut graph.
+    disturbances: Iterable[Disturbances | None], facts: Mapping[str, Any] | None = None
+) -> list[Flag]:
+    """Conditions under which times hold: the clock's governor and limits, a partitioned graph.
 
-    A file that XNNPACK takes in pieces is slower than it need be, but just so slow; hence a note.
+    A graph that XNNPACK partitions runs slower than it could, and the times say truly how slow:
+    a note, not a flag.
 
     Args:
-        watches: Of the row's series.
+        disturbances: Of the row's series.
         facts: Of the session.
     """
-    notes = [note for watch in watches if watch is not None for note in _of_clock(watch)]
+    notes = [note for each in disturbances if each is not None for note in _of_clock(each)]
     pieces = (facts or {}).get("xnnpack_partitions")
     if isinstance(pieces, int) and pieces > 1:
-        notes.append(f"partitions: XNNPACK took the graph in {pieces} pieces")
+        notes.append(Flag("partitions", f"XNNPACK took the graph in {pieces} pieces"))
     return list(dict.fromkeys(notes))
 
 
 def _of_samples(
     values: NDArray[np.float64], preset: Preset, images: int, max_drift: float
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Flag]:
     if values.size < preset.runs:
-        yield "too-few-samples", f"{values.size} of {preset.runs} runs"
+        yield Flag("too-few-samples", f"{values.size} of {preset.runs} runs")
     spread = variation(values, images, _SPARED)
     if spread > MAX_VARIATION:
         without = " without the slowest hundredth" if values.size * _SPARED >= 1 else ""
-        yield "high-variation", f"standard deviation {spread:.0%} of the mean{without}"
+        yield Flag("high-variation", f"standard deviation {spread:.0%} of the mean{without}")
     blocks = block_medians(steadied(values, images))
     drift = blocks[-1] / blocks[0] - 1 if blocks and blocks[0] > 0 else 0.0
     if abs(drift) > max_drift:
         word = "slower" if drift > 0 else "faster"
-        yield "drift", f"last fifth {abs(drift):.0%} {word} than the first"
+        yield Flag("drift", f"last fifth {abs(drift):.0%} {word} than the first")
     elif blocks and max(blocks) > (1 + MAX_BLOCK_SPREAD) * min(blocks):
         apart = max(blocks) / min(blocks) - 1 if min(blocks) > 0 else 0.0
-        yield "unsteady", f"its slowest fifth {apart:.0%} slower than its fastest"
+        yield Flag("unsteady", f"its slowest fifth {apart:.0%} slower than its fastest")
 
 
-def _of_machine(seen: Disturbances) -> Iterator[tuple[str, str]]:
+def _of_machine(seen: Disturbances) -> Iterator[Flag]:
     load, cores = seen.other_load, seen.other_cores
     if load is not None and load > MAX_OTHER_LOAD:
-        yield "other-load", f"other processes took {load:.0%} of the CPU"
+        yield Flag("other-load", f"other processes took {load:.0%} of the CPU")
     elif cores is not None and cores > MAX_OTHER_CORES:
-        yield "other-load", f"other processes took {cores:.1f} cores"
+        yield Flag("other-load", f"other processes took {cores:.1f} cores")
     if seen.stolen is not None and seen.stolen > MAX_STOLEN:
-        yield "stolen-time", f"the hypervisor gave {seen.stolen:.0%} of the CPU to others"
+        yield Flag("stolen-time", f"the hypervisor gave {seen.stolen:.0%} of the CPU to others")
     if swapping := _swapping(seen):
-        yield "swap", swapping
+        yield Flag("swap", swapping)
     if abs(seen.clock_jump_s) > max(MAX_CLOCK_JUMP_S, MAX_CLOCK_SLEW * seen.seconds):
-        yield "clock-jump", f"the wall clock jumped by {seen.clock_jump_s:+.1f} s"
+        yield Flag("clock-jump", f"the wall clock jumped by {seen.clock_jump_s:+.1f} s")
     held = [*seen.throttled, *_fallen(seen)]
     if held:
-        yield "throttled", f"the processor was held back: {', '.join(held)}"
+        yield Flag("throttled", f"the processor was held back: {', '.join(held)}")
 
 
 def _swapping(seen: Disturbances) -> str:
@@ -154,15 +156,16 @@ def _fallen(seen: Disturbances) -> Iterator[str]:
         yield f"its clock fell from {before:.0f} to {after:.0f} MHz"
 
 
-def _of_clock(seen: Disturbances) -> Iterator[str]:
+def _of_clock(seen: Disturbances) -> Iterator[Flag]:
     clock = seen.clock_after
     if seen.virtual:
         passed = f"drifts up to {MAX_VIRTUAL_DRIFT:.0%} pass"
-        yield f"virtual-machine: its host moves the clock; {passed}"
+        yield Flag("virtual-machine", f"its host moves the clock; {passed}")
     if clock.governor is not None and clock.governor != _PERFORMANCE:
-        yield f"governor: the clock is set by {clock.governor}, not by {_PERFORMANCE}"
+        yield Flag("governor", f"the clock is set by {clock.governor}, not by {_PERFORMANCE}")
     if clock.limit and clock.rated and clock.limit < clock.rated:
-        yield f"clock-limit: {clock.limit:.0f} MHz are allowed of {clock.rated:.0f}"
+        yield Flag("clock-limit", f"{clock.limit:.0f} MHz are allowed of {clock.rated:.0f}")
     elif clock.now and clock.rated and clock.now < _SLOW_CLOCK * clock.rated:
         share = clock.now / clock.rated
-        yield f"slow-clock: the clock ran at {round(share, 1):.0%} of its {clock.rated:.0f} MHz"
+        detail = f"the clock ran at {round(share, 1):.0%} of its {clock.rated:.0f} MHz"
+        yield Flag("slow-clock", detail)

@@ -1,8 +1,8 @@
-"""What each row is, its answers to every image, and what they are worth."""
+"""The answers of a teacher, student or bundle to every image, and their metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,83 +11,96 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bench.compare.accuracy import metrics_of
 from edgekd.bench.devices import Device
-from edgekd.bench.measure.job import Answer, Job, Seen
+from edgekd.bench.measure.job import Answer, ImageAnswer, Job
 from edgekd.bench.measure.subject import torch_models
-from edgekd.bench.result import Decisions, Estimate, Row
-from edgekd.bench.subjects.data import BenchData, check_classes
+from edgekd.bench.result import Decisions, Estimate, ResultRow
+from edgekd.bench.run.progress import Step
+from edgekd.bench.subjects.data import BenchData, check_subject
+from edgekd.bench.subjects.policy import policy_of_bundle
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
-from edgekd.metrics import Metrics, share_interval, softmax
+from edgekd.metrics import Metrics, share_interval
 from edgekd.metrics.resampling import Groups
+from edgekd.metrics.task import metrics_task
+from edgekd.runtime.task import device_task
 
-__all__ = ["Entry", "RunInterruptedError", "bundle_entry", "checkpoint_entry", "unanswered"]
+__all__ = [
+    "Answered",
+    "RowAnswers",
+    "Unanswered",
+    "bundle_answers",
+    "checkpoint_answers",
+    "unanswered_bundle",
+]
 
 BATCH = 64
 _CHUNK = 256
 """Images of one accuracy job: a lost link or an interruption costs no more than these."""
 
-Logits = NDArray[np.float32]
-Step = Callable[[int], None]
-"""Told how many images are done."""
 
+@dataclass(frozen=True)
+class Answered:
+    """A row whose answers are known.
 
-class RunInterruptedError(EdgekdError):
-    """The user ended the run before this was measured."""
+    Attributes:
+        row: With identity and metrics; speed and comparisons are added later.
+        path: The bundle or the checkpoint folder.
+        outputs: Raw outputs of the network [N, …].
+        calibrated: The outputs as metrics take them [N, …].
+        backend: Engine used instead of the bundle's own, or None.
+        device: Name of the device that computed the answers; None for this host.
+    """
 
-    exit_code = 130
+    row: ResultRow
+    path: Path
+    outputs: NDArray[np.float32]
+    calibrated: NDArray[Any]
+    backend: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One row on its way.
+class Unanswered:
+    """A row without answers.
 
     Attributes:
-        row: With identity and metrics; speed and comparison come later.
-        logits: Raw logits [N, K], or None where they could not be had.
-        path: The bundle or the checkpoint folder.
-        temperature: Divides the logits before the softmax.
+        row: With identity alone.
+        path: The bundle.
+        reason: Why there are no answers.
         backend: Engine to use instead of the bundle's own, or None.
-        missing: The error that says why there are no logits, or None.
-        device: Name of the device that gave the answers; None for this host.
     """
 
-    row: Row
-    logits: Logits | None
+    row: ResultRow
     path: Path
-    temperature: float = 1.0
+    reason: EdgekdError
     backend: str | None = None
-    missing: EdgekdError | None = None
-    device: str | None = None
-
-    @property
-    def probabilities(self) -> NDArray[np.float64] | None:
-        """Calibrated probabilities [N, K]."""
-        return None if self.logits is None else softmax(self.logits / self.temperature)
 
 
-def checkpoint_entry(
+RowAnswers = Answered | Unanswered
+
+
+def checkpoint_answers(
     folder: Path, role: Literal["teacher", "student"], data: BenchData, step: Step
-) -> Entry:
-    """Teacher or float student, by PyTorch in batches of 64.
+) -> Answered:
+    """Run a checkpoint on every image by PyTorch, in batches of 64.
 
     Raises:
         MissingDependencyError: PyTorch is not installed.
-        InputError: There is no checkpoint, or its classes are not the data's.
+        InputError: There is no checkpoint, or its task or classes are not the data's.
         ArtefactError: It is damaged.
     """
     models = torch_models()
     checkpoint = models.load_checkpoint(folder)
     card = checkpoint.card
-    check_classes(f"the {role} {folder}", card.classes, data)
+    check_subject(f"the {role} {folder}", card.task, card.classes, data)
     network = checkpoint.normalised()
     batches = []
     for images in _batches(data.paths, card.image_size):
         batches.append(models.logits_of(network, images, BATCH))
         step(len(images))
-    logits = np.concatenate(batches)
-    row = Row(
+    outputs = np.concatenate(batches)
+    row = ResultRow(
         name=f"{role} {card.arch}",
         role=role,
         backend="pytorch",
@@ -97,63 +110,65 @@ def checkpoint_entry(
         size_bytes=checkpoint.size_bytes,
         sha256=card.weights_sha256,
         runtime=_torch_facts(),
-        metrics=_metrics(logits, data),
+        metrics=_metrics(outputs, data),
     )
-    return Entry(row, logits, folder)
+    return Answered(row, folder, outputs, outputs)
 
 
-def bundle_entry(
-    path: Path, data: BenchData, *, on: Device, at_home: bool, threads: int, step: Step
-) -> Entry:
-    """A bundle by the engine that really reads its file.
+def bundle_answers(
+    path: Path, data: BenchData, *, on: Device, is_target: bool, threads: int, step: Step
+) -> RowAnswers:
+    """Run a bundle on every image by the engine that really reads its file.
 
     Args:
         path: The bundle.
         data: The images.
         on: The device that runs it.
-        at_home: Whether that is a device which the bundle is for. Elsewhere a file that only its
-            device can finish is run by ONNX Runtime, for its answers.
+        is_target: Whether the bundle is for that device. Elsewhere a file that only its device can
+            finish is run by the engine of its intermediate format.
         threads: Threads of the engine.
-        step: Told how many images are done.
+        step: Progress in images.
 
     Raises:
-        InputError: There is no bundle, or its classes are not the data's.
+        InputError: There is no bundle, or its task or classes are not the data's.
         ArtefactError: It is damaged.
         DeviceUnreachableError: The device does not answer any more.
     """
     with Bundle.open(path) as bundle:
         manifest, size = bundle.manifest, bundle.size_bytes
-    check_classes(f"the bundle {path}", manifest.model.classes, data)
-    unfinished = manifest.lowering.completion == "finish-on-device" and not at_home
-    backend = "onnx" if unfinished else None
-    row, temperature = _bundle_row(manifest, size), manifest.decision.temperature
+    check_subject(f"the bundle {path}", manifest.task, manifest.model.classes, data)
+    row, backend = _bundle_row(manifest, size), _host_backend(manifest, is_target)
     try:
         answers = [
-            _ask(on, path, backend, threads, chunk, step) for chunk in _chunks(data.paths, _CHUNK)
+            _accuracy_job(on, path, backend, threads, chunk, step)
+            for chunk in _chunks(data.paths, _CHUNK)
         ]
     except MissingDependencyError as error:
-        return Entry(row, None, path, temperature, backend, error)
-    seen = [each for answer in answers for each in answer.seen]
-    logits = np.array([each.logits for each in seen], np.float32)
-    metrics = _metrics(logits / temperature, data)
+        return Unanswered(row, path, error, backend)
+    images = [each for answer in answers for each in answer.image_answers]
+    outputs, calibrated = _outputs(images, manifest)
     row = msgspec.structs.replace(
         row,
-        metrics=metrics,
+        metrics=_metrics(calibrated, data),
         runtime=dict(answers[0].facts),
-        decisions=_decisions(seen, data.groups),
+        decisions=_decisions(images, data.groups),
     )
-    device = None if on.kind == "local" and not at_home else on.name
-    return Entry(row, logits, path, temperature, backend, device=device)
+    device = None if on.kind == "local" and not is_target else on.name
+    return Answered(row, path, outputs, calibrated, backend, device)
 
 
-def unanswered(path: Path, why: EdgekdError) -> Entry:
+def unanswered_bundle(path: Path, reason: EdgekdError) -> Unanswered:
     """The row of a bundle that was not run."""
     with Bundle.open(path, verify=False) as bundle:
-        manifest, size = bundle.manifest, bundle.size_bytes
-    return Entry(_bundle_row(manifest, size), None, path, missing=why)
+        return Unanswered(_bundle_row(bundle.manifest, bundle.size_bytes), path, reason)
 
 
-def _ask(
+def _host_backend(manifest: Manifest, is_target: bool) -> str | None:
+    unfinished = manifest.lowering.completion == "finish-on-device" and not is_target
+    return "onnx" if unfinished else None
+
+
+def _accuracy_job(
     on: Device, path: Path, backend: str | None, threads: int, images: Sequence[Path], step: Step
 ) -> Answer:
     job = Job(
@@ -168,9 +183,19 @@ def _ask(
     return answer
 
 
-def _bundle_row(manifest: Manifest, size_bytes: int) -> Row:
-    lowering = manifest.lowering
-    return Row(
+def _outputs(
+    images: Sequence[ImageAnswer], manifest: Manifest
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Raw and calibrated outputs [N, …] in the shape that the task gives them."""
+    task = device_task(manifest.task)
+    shape = task.output_shape(manifest.model.classes)[1:]
+    outputs = np.array([each.outputs for each in images], np.float32).reshape(-1, *shape)
+    return outputs, task.calibrated(outputs, manifest.decision)
+
+
+def _bundle_row(manifest: Manifest, size_bytes: int) -> ResultRow:
+    lowering, bundle_policy = manifest.lowering, policy_of_bundle(manifest)
+    return ResultRow(
         name=f"{lowering.target} {lowering.precision}",
         role="artefact",
         target=lowering.target,
@@ -180,17 +205,22 @@ def _bundle_row(manifest: Manifest, size_bytes: int) -> Row:
         macs=manifest.model.macs,
         size_bytes=size_bytes,
         sha256=manifest.files[manifest.model_file].sha256,
+        policy=bundle_policy.facts,
+        research=bundle_policy.research,
+        below_floors=list(bundle_policy.below_floors),
     )
 
 
-def _metrics(logits: NDArray[np.floating[Any]], data: BenchData) -> Metrics:
-    return metrics_of(logits, data.labels, data.classes, ordered=data.ordered, groups=data.groups)
+def _metrics(calibrated: NDArray[Any], data: BenchData) -> Metrics:
+    return metrics_task(data.task).evaluate(
+        calibrated, data.targets, data.classes, ordered=data.ordered, groups=data.groups
+    )
 
 
-def _decisions(seen: Sequence[Seen], groups: Groups) -> Decisions:
-    def share(verdict: str) -> Estimate:
-        found = share_interval([each.decision == verdict for each in seen], groups)
-        return Estimate(**found._asdict())
+def _decisions(images: Sequence[ImageAnswer], groups: Groups) -> Decisions:
+    def share(decision: str) -> Estimate:
+        interval = share_interval([each.decision == decision for each in images], groups)
+        return Estimate(**interval._asdict())
 
     return Decisions(answered=share("answer"), referred=share("refer"), retaken=share("retake"))
 

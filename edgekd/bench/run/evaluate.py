@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.machine import default_threads, local_facts
-from edgekd.bench.result import Device, Result
+from edgekd.bench.result import DeviceFacts, Result
 from edgekd.bench.run.answers import Entry, Step, bundle_entry, checkpoint_entry
 from edgekd.bench.subjects.data import BenchData, data_facts
 from edgekd.bundle import MANIFEST, Bundle
@@ -108,7 +108,7 @@ def evaluate(
     result = Result(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=command,
-        device=Device(name="host", kind="local", facts=local_facts()),
+        device=DeviceFacts(name="host", kind="local", facts=local_facts()),
         data=data_facts(data),
         rows=[msgspec.structs.replace(entry.row, flags=flags)],
     )

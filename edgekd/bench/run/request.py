@@ -11,6 +11,7 @@ from edgekd.bench.measure.timing import find_preset
 from edgekd.bench.meter import PowerMeter
 from edgekd.bench.subjects.data import BenchData
 from edgekd.errors import InputError
+from edgekd.policy import DEFAULT_POLICY, load_policy
 
 __all__ = ["BenchRequest"]
 
@@ -20,7 +21,7 @@ class BenchRequest:
     """One run of the harness.
 
     Attributes:
-        device: Name of the device that the numbers are to be about.
+        device: Name of the device to measure.
         data: Labelled images.
         bundles: Bundles to measure.
         teacher: The teacher's checkpoint folder, or None.
@@ -36,6 +37,7 @@ class BenchRequest:
         wheelhouse: Wheels for a board that lacks packages and has no network, or None.
         meter: The file of a power meter that the device hangs on, or None; see
             `edgekd.bench.meter.PowerMeter`.
+        policy: Name or file of the policy whose margin and words hold for bundles that record none.
     """
 
     device: str
@@ -52,13 +54,14 @@ class BenchRequest:
     out: Path | None = None
     wheelhouse: Path | None = None
     meter: Path | None = None
+    policy: str = DEFAULT_POLICY
 
     def check(self) -> None:
         """Refuse what cannot be measured before anything is loaded.
 
         Raises:
             InputError: An unknown device or preset, no images, nothing to measure, bad numbers, a
-                meter's file that is not understood.
+                meter's or a policy's file that is wrong.
         """
         check_device(self.device)
         find_preset(self.preset, self.minutes)
@@ -74,3 +77,4 @@ class BenchRequest:
                 raise InputError(f"{option} {number} is not positive", "give 1 or more")
         if self.meter is not None:
             PowerMeter(self.meter)
+        load_policy(self.policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekd.bench.measure.flags import Flag
 from edgekd.errors import InputError
 
 __all__ = ["parse_threads", "threads_on", "within_cores"]
@@ -34,21 +35,21 @@ def threads_on(facts: Mapping[str, Any]) -> int:
     """How many threads a device is measured with where the user does not say: its big cores.
 
     Args:
-        facts: Of the device: `default_threads`, or else `cores`, of which 4 at most are taken; a
-            device that tells neither has 1.
+        facts: Of the device: `default_threads`, or else `cores`, of which 4 at most are taken;
+            with neither 1.
     """
     known = facts.get("default_threads")
     return int(known) if known else max(1, min(_MOST, int(facts.get("cores") or 1)))
 
 
-def within_cores(counts: Sequence[int], usable: int | None) -> tuple[tuple[int, ...], list[str]]:
-    """The counts, none above the number of usable cores, and a note for each that was.
+def within_cores(counts: Sequence[int], usable: int | None) -> tuple[tuple[int, ...], list[Flag]]:
+    """The counts, capped at the number of usable cores, and a note for each that was capped.
 
-    More threads than cores only wait for one another: the engine's time then says more of the
-    scheduler than of the device.
+    Threads beyond the number of cores compete for them, and the times then depend on the
+    scheduler.
 
     Args:
-        counts: As asked for.
+        counts: As requested.
         usable: Usable cores of the device (`cores_usable` of its facts); None where not known.
     """
     if usable is None:
@@ -56,7 +57,7 @@ def within_cores(counts: Sequence[int], usable: int | None) -> tuple[tuple[int, 
     kept = tuple(dict.fromkeys(min(count, usable) for count in counts))
     cores = "core" if usable == 1 else "cores"
     notes = [
-        f"threads: {count} were asked for, the device has {usable} usable {cores}"
+        Flag("threads", f"{count} were requested, the device has {usable} usable {cores}")
         for count in counts
         if count > usable
     ]

@@ -6,12 +6,18 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from edgekd.bench.result import DataFacts
+from edgekd.data.task import data_task
 from edgekd.errors import ImageError, InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 
-__all__ = ["BenchData", "check_classes", "data_facts"]
+__all__ = ["BenchData", "check_subject", "data_facts"]
 
 
 @dataclass(frozen=True)
@@ -21,19 +27,21 @@ class BenchData:
     Attributes:
         name: Name of the data set.
         split: Name of the part, `test` as a rule.
-        classes: Class names; labels are indices into them.
-        images: Path and label of each image.
+        classes: Names of the network's outputs.
+        images: Path and label of each image; the label as text, as in tables.
         ordered: The classes are grades, each one worse than the one before.
         groups: The lesion or patient of each image, which intervals take as independent; None
             where none are known.
+        task: Name of the task, which says what a label means.
     """
 
     name: str
     split: str
     classes: tuple[str, ...]
-    images: Sequence[tuple[Path, int]]
+    images: Sequence[tuple[Path, str]]
     ordered: bool = False
     groups: Sequence[str] | None = None
+    task: str = DEFAULT_TASK
 
     @property
     def paths(self) -> list[Path]:
@@ -41,13 +49,22 @@ class BenchData:
         return [path for path, _ in self.images]
 
     @property
-    def labels(self) -> list[int]:
+    def labels(self) -> list[str]:
         """The labels, in order."""
         return [label for _, label in self.images]
 
+    @cached_property
+    def targets(self) -> NDArray[Any]:
+        """The targets of the labels [N, …], as the task defines them.
+
+        Raises:
+            InputError: A label cannot be read.
+        """
+        return data_task(self.task).targets(self.labels, self.classes)
+
     @property
     def names(self) -> list[str]:
-        """What each image is called: its path below the folder that all of them share."""
+        """Name of each image: its path below the deepest folder that contains all of them."""
         if not self.images:
             return []
         root = Path(os.path.commonpath([path.parent for path in self.paths]))
@@ -56,53 +73,64 @@ class BenchData:
     def find(self, name: str) -> Path | None:
         """The only image whose path ends in that name; None where there is none or several."""
         parts = Path(name).parts
-        found = [path for path in self.paths if parts and path.parts[-len(parts) :] == parts]
-        return found[0] if len(found) == 1 else None
+        matches = [path for path in self.paths if parts and path.parts[-len(parts) :] == parts]
+        return matches[0] if len(matches) == 1 else None
 
     def limited(self, limit: int | None) -> BenchData:
-        """At most `limit` images, evenly taken over the classes; always the same ones."""
+        """At most `limit` images, spread evenly over the strata of the task; deterministic."""
         count = len(self.images)
         if limit is None or limit >= count:
             return self
-        by_class = sorted(range(count), key=lambda index: (self.images[index][1], index))
-        chosen = sorted(by_class[rank * count // limit] for rank in range(limit))
+        strata = data_task(self.task).strata(self.labels, self.classes)
+        ranks = {name: rank for rank, name in enumerate(self.classes)}
+        order = sorted(
+            range(count), key=lambda index: (ranks.get(strata[index], len(ranks)), strata[index])
+        )
+        chosen = sorted(order[rank * count // limit] for rank in range(limit))
         groups = None if self.groups is None else [self.groups[index] for index in chosen]
         return replace(self, images=[self.images[index] for index in chosen], groups=groups)
 
 
-def check_classes(name: str, classes: Sequence[str], data: BenchData) -> None:
-    """Refuse a model whose class list is not the data's, in the same order.
+def check_subject(name: str, task: str, classes: Sequence[str], data: BenchData) -> None:
+    """Refuse a model whose task or list of classes is not the data's.
+
+    Args:
+        name: Of the model, for the message.
+        task: Its task.
+        classes: Its classes, in the order of its outputs.
+        data: The images.
 
     Raises:
-        InputError: It is not.
+        InputError: They differ.
     """
-    if tuple(classes) == tuple(data.classes):
-        return
-    message = f"{name} knows the classes {_words(classes)}, the data {_words(data.classes)}"
-    raise InputError(message, "measure with the data set that it was trained for")
+    hint = "measure with the data set that it was trained for"
+    if task != data.task:
+        raise InputError(f"{name} is made for {task}, the labels for {data.task}", hint)
+    if tuple(classes) != tuple(data.classes):
+        message = f"{name} knows the classes {_joined(classes)}, the data {_joined(data.classes)}"
+        raise InputError(message, hint)
 
 
-def _words(classes: Sequence[str]) -> str:
+def _joined(classes: Sequence[str]) -> str:
     return ", ".join(classes) or "(none)"
 
 
 def data_facts(data: BenchData) -> DataFacts:
-    """Which images were used; the hash is over the content and the class of each, in order.
+    """Facts of the images; the hash covers the content and the label of each, in order.
 
     Raises:
         ImageError: An image cannot be read.
-        InputError: A label is no class.
+        InputError: A label cannot be read.
     """
     digest = hashlib.sha256()
+    assert len(data.targets) == len(data.images)
     for path, label in data.images:
-        if not 0 <= label < len(data.classes):
-            raise InputError(f"{path} has label {label}, which is no class", "check the data")
         try:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             message = f"the image {path} cannot be read: {error.strerror}"
             raise ImageError(message, "check the data set's folder") from error
-        digest.update(f"{content} {data.classes[label]}\n".encode())
+        digest.update(f"{content} {label}\n".encode())
     return DataFacts(
         name=data.name,
         split=data.split,

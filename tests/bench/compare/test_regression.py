@@ -10,17 +10,17 @@ import pytest
 
 from edgekd.bench.compare.accuracy import compare, metrics_of
 from edgekd.bench.compare.judgement import difference_interval, less, more, slower
-from edgekd.bench.compare.regression import METRICS, Limits, Regressions, compare_results
+from edgekd.bench.compare.regression import METRICS, RegressionLimits, Regressions, compare_results
 from edgekd.bench.compare.regression_table import as_markdown, headline, print_changes
 from edgekd.bench.result import (
     DataFacts,
-    Device,
+    DeviceFacts,
     Energy,
     Estimate,
     Latency,
     Memory,
     Result,
-    Row,
+    ResultRow,
 )
 from edgekd.bench.result.statistics import summarise
 from edgekd.errors import InputError
@@ -54,7 +54,9 @@ def times(seed: int, p50: float, runs: int = 300) -> Latency:
     return Latency(model=summarise(model), end_to_end=summarise(end_to_end))
 
 
-def artefact(seed: int, *, p50: float = 10.0, skill: float = 2.0, data: int = 0, **more) -> Row:
+def artefact(
+    seed: int, *, p50: float = 10.0, skill: float = 2.0, data: int = 0, **more
+) -> ResultRow:
     values = {
         "name": "rpi int8",
         "role": "artefact",
@@ -72,24 +74,24 @@ def artefact(seed: int, *, p50: float = 10.0, skill: float = 2.0, data: int = 0,
     if "metrics" not in more:
         logits, targets = logits_of(seed, skill, data=data), images(data)[1]
         values["metrics"] = metrics_of(logits, targets, CLASSES)
-    return Row(**(values | more))
+    return ResultRow(**(values | more))
 
 
-def teacher_row(sha256: str = "t" * 64) -> Row:
-    return Row(name="teacher", role="teacher", sha256=sha256)
+def teacher_row(sha256: str = "t" * 64) -> ResultRow:
+    return ResultRow(name="teacher", role="teacher", sha256=sha256)
 
 
-def result(*rows: Row, device: str = "rpi", data: str = "d" * 64, **facts) -> Result:
+def result(*rows: ResultRow, device: str = "rpi", data: str = "d" * 64, **facts) -> Result:
     return Result(
         created="2026-11-22T21:00:00+00:00",
         command="edgekd bench",
-        device=Device(name=device, kind="ssh", facts={"model": "Raspberry Pi 5"} | facts),
+        device=DeviceFacts(name=device, kind="ssh", facts={"model": "Raspberry Pi 5"} | facts),
         data=DataFacts(name="tiny", split="test", n=IMAGES, sha256=data, classes=list(CLASSES)),
         rows=list(rows),
     )
 
 
-def change(row: Row, **changes) -> Row:
+def change(row: ResultRow, **changes) -> ResultRow:
     return msgspec.structs.replace(row, **changes)
 
 
@@ -100,7 +102,9 @@ def verdicts(found: Regressions) -> dict[str, str]:
 BASE = artefact(1)
 
 
-def judged(new: Row, limits: Limits | None = None, old: Row = BASE) -> dict[str, str]:
+def judged(
+    new: ResultRow, limits: RegressionLimits | None = None, old: ResultRow = BASE
+) -> dict[str, str]:
     return verdicts(compare_results(result(old), result(new), limits))
 
 
@@ -133,12 +137,12 @@ def alarms(metrics: list[str], verdict: str, pairs: int, **changes) -> dict[str,
     for seed in range(pairs):
         old = make(metrics, 2 * seed, data=seed)
         new = make(metrics, 2 * seed + 1, data=seed, **changes)
-        for name, said in judged(new, Limits(metrics=metrics), old).items():
+        for name, said in judged(new, RegressionLimits(metrics=metrics), old).items():
             counts[name] = counts.get(name, 0) + (said == verdict)
     return {name: count / pairs for name, count in counts.items()}
 
 
-def make(metrics: list[str], seed: int, **changes) -> Row:
+def make(metrics: list[str], seed: int, **changes) -> ResultRow:
     """A row whose decisions are worked out only where they are looked at: that takes long."""
     if metrics == ["latency"]:
         changes |= {"metrics": None, "vs_teacher": None}
@@ -180,7 +184,7 @@ def test_a_clear_loss_and_gain_of_accuracy_is_found():
 
 
 def test_slower_faster_and_a_little_slower():
-    speed = Limits(metrics=["latency"])
+    speed = RegressionLimits(metrics=["latency"])
     assert judged(artefact(2, p50=12.0), speed)["p50 model, ms"] == "regression"
     assert judged(artefact(2, p50=8.0), speed)["p50 model, ms"] == "improvement"
     # Many runs tell even 3 % apart, which is within the tolerance.
@@ -190,7 +194,7 @@ def test_slower_faster_and_a_little_slower():
     before, after = (row.latency_ms.model for row in steady)
     assert after.p50_interval[0] > before.p50_interval[1]
     assert judged(steady[1], speed, steady[0])["p50 model, ms"] == "same"
-    strict = Limits(metrics=["latency"], tolerance=0.0)
+    strict = RegressionLimits(metrics=["latency"], tolerance=0.0)
     assert judged(steady[1], strict, steady[0])["p50 model, ms"] == "regression"
 
 
@@ -198,7 +202,7 @@ def test_intervals_that_overlap_are_no_regression():
     """A third slower by the medians of a handful of runs says nothing."""
     few = [change(BASE, latency_ms=Latency(model=summarise(s), end_to_end=summarise(s)))
            for s in ([8.0, 9.0, 10.0, 14.0, 15.0], [8.5, 9.5, 13.5, 14.5, 16.0])]  # fmt: skip
-    assert judged(few[1], Limits(metrics=["latency"]), few[0])["p50 model, ms"] == "same"
+    assert judged(few[1], RegressionLimits(metrics=["latency"]), few[0])["p50 model, ms"] == "same"
 
 
 def test_less_melanoma_found_is_a_regression_though_the_accuracy_stays():
@@ -207,7 +211,7 @@ def test_less_melanoma_found_is_a_regression_though_the_accuracy_stays():
     for harmless in (2, 3):
         logits[targets == harmless, harmless] += 2.0
     worse = change(BASE, metrics=metrics_of(logits, targets, CLASSES), vs_teacher=None)
-    found = judged(worse, Limits(metrics=["accuracy", "sensitivity"]))
+    found = judged(worse, RegressionLimits(metrics=["accuracy", "sensitivity"]))
     assert found == {
         "balanced accuracy": "same",
         "sensitivity mel": "regression",
@@ -220,7 +224,7 @@ def test_grades_that_err_further_are_a_regression_though_the_accuracy_stays():
     near, far = (np.eye(len(CLASSES))[targets] * 4 for _ in range(2))
     near[::8], far[::8] = np.eye(4)[1], np.eye(4)[3]  # of the lowest grade: every eighth is one
 
-    def row(scores: np.ndarray, *, ordered: bool = True) -> Row:
+    def row(scores: np.ndarray, *, ordered: bool = True) -> ResultRow:
         return artefact(1, metrics=metrics_of(scores, targets, CLASSES, ordered=ordered))
 
     found = judged(row(far), old=row(near))
@@ -231,10 +235,10 @@ def test_grades_that_err_further_are_a_regression_though_the_accuracy_stays():
 
 
 def test_classes_are_those_of_the_target_or_as_asked():
-    limits = Limits(metrics=["sensitivity"], critical=["df", "unheard of"])
+    limits = RegressionLimits(metrics=["sensitivity"], critical=["df", "unheard of"])
     assert list(judged(BASE, limits)) == ["sensitivity df"]
     unknown = change(BASE, target="someone's own")
-    assert "sensitivity mel" in judged(unknown, Limits(metrics=["sensitivity"]), unknown)
+    assert "sensitivity mel" in judged(unknown, RegressionLimits(metrics=["sensitivity"]), unknown)
 
 
 def test_the_same_teacher_narrows_the_interval():
@@ -331,7 +335,7 @@ def test_rows_that_are_missing_and_new_ones():
 
 
 def test_what_was_never_measured_is_not_missed():
-    empty = Row(name="teacher", role="teacher")
+    empty = ResultRow(name="teacher", role="teacher")
     assert compare_results(result(empty), result(empty)).changes == []
 
 
@@ -340,7 +344,7 @@ def test_what_was_never_measured_is_not_missed():
 
 def refused(old: Result, new: Result, *metrics: str) -> str:
     with pytest.raises(InputError) as caught:
-        compare_results(old, new, Limits(metrics=metrics or METRICS))
+        compare_results(old, new, RegressionLimits(metrics=metrics or METRICS))
     return caught.value.message
 
 
@@ -358,13 +362,21 @@ def test_other_images_another_device_another_span():
 
 
 def test_only_what_is_asked_for_has_to_be_comparable():
-    speed, accuracy = Limits(metrics=["latency", "size"]), Limits(metrics=["accuracy", "size"])
+    speed, accuracy = (
+        RegressionLimits(metrics=["latency", "size"]),
+        RegressionLimits(metrics=["accuracy", "size"]),
+    )
     assert compare_results(result(BASE), result(BASE, data="e" * 64), speed).exit_code() == 0
     assert compare_results(result(BASE), result(BASE, device="cpu"), accuracy).exit_code() == 0
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(metrics=["beauty"]), Limits(tolerance=-0.1), Limits(loose_tolerance=-1)]
+    "limits",
+    [
+        RegressionLimits(metrics=["beauty"]),
+        RegressionLimits(tolerance=-0.1),
+        RegressionLimits(loose_tolerance=-1),
+    ],
 )
 def test_limits_that_make_no_sense(limits):
     with pytest.raises(InputError):

@@ -79,5 +79,5 @@ def test_places_that_do_not_work_are_bad_input(tmp_path):
 
 def test_json_schema_names_every_field():
     schema = result_schema()
-    assert set(schema["$defs"]["Row"]["properties"]) >= {"latency_ms", "memory", "vs_teacher"}
+    assert set(schema["$defs"]["ResultRow"]["properties"]) >= {"latency_ms", "memory", "vs_teacher"}
     assert set(schema["$defs"]["Result"]["properties"]) == set(Result.__struct_fields__)

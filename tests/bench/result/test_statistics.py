@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from edgekd.bench.measure.job import RunStatistics
 from edgekd.bench.result.statistics import (
-    as_told,
     block_medians,
     block_spread,
     outliers,
+    series_of_statistics,
     steadied,
     summarise,
     variation,
@@ -150,13 +150,17 @@ def test_what_differs_between_images_is_no_spread_of_the_blocks():
 
 
 def test_what_a_program_tells_is_taken_and_nothing_added():
-    told = as_told(RunStatistics(n=300, mean_ms=2.0, p50_ms=1.9, p95_ms=2.5, max_ms=9.0))
+    told = series_of_statistics(
+        RunStatistics(n=300, mean_ms=2.0, p50_ms=1.9, p95_ms=2.5, max_ms=9.0)
+    )
     assert (told.p50, told.p95, told.mean, told.max, told.n) == (1.9, 2.5, 2.0, 9.0, 300)
     assert told.p90 is told.p99 is told.std is told.p50_interval is None
     assert told.samples == []
-    assert as_told(RunStatistics(n=50, p50_ms=1.9, p95_ms=2.5)).p95 is None  # of too few runs
+    assert (
+        series_of_statistics(RunStatistics(n=50, p50_ms=1.9, p95_ms=2.5)).p95 is None
+    )  # of too few runs
     with pytest.raises(InputError, match="no median"):
-        as_told(RunStatistics(n=50, mean_ms=2.0))
+        series_of_statistics(RunStatistics(n=50, mean_ms=2.0))
 
 
 def test_outliers_are_counted():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgekd.bench.measure.clock import CoreClock
+from edgekd.bench.measure.disturbances import Disturbances
 from edgekd.bench.measure.timing import PRESETS, Preset
-from edgekd.bench.measure.watch import Disturbances
 from edgekd.bench.result.validity import session_flags, validity_flags, validity_notes
 
 RAPID = PRESETS["rapid"]
@@ -20,7 +20,7 @@ def codes(flags: list[str]) -> list[str]:
 
 def flags_of(**seen) -> list[str]:
     watch = Disturbances(**({"seconds": 6.0} | seen))
-    return validity_flags(STEADY, RAPID, series="model", watch=watch)
+    return validity_flags(STEADY, RAPID, series="model", disturbances=watch)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_clock_of_a_virtual_machine_is_its_hosts():
     def drifting(share: float, *, virtual: bool) -> list[str]:
         samples = np.concatenate([STEADY, (1 + share) * STEADY[:25]])
         watch = Disturbances(seconds=6.0, virtual=virtual)
-        return codes(validity_flags(samples, RAPID, series="model", watch=watch))
+        return codes(validity_flags(samples, RAPID, series="model", disturbances=watch))
 
     assert drifting(0.07, virtual=False) == ["drift"]
     assert drifting(0.07, virtual=True) == []
@@ -152,7 +152,7 @@ def test_facts_of_a_real_session_on_the_cpu_raise_nothing(make_bundle):
 def test_notes_say_of_what_the_times_are_true():
     capped = CoreClock(now=1500, limit=1500, rated=2400, governor="ondemand")
     seen = Disturbances(seconds=6.0, clock_before=capped, clock_after=capped)
-    assert validity_flags(STEADY, RAPID, series="model", watch=seen) == []
+    assert validity_flags(STEADY, RAPID, series="model", disturbances=seen) == []
     assert validity_notes([seen, seen, None], {"xnnpack_partitions": 3}) == [
         "governor: the clock is set by ondemand, not by performance",
         "clock-limit: 1500 MHz are allowed of 2400",

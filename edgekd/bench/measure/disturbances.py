@@ -15,7 +15,7 @@ from edgekd.bench.measure.clock import CoreClock, Throttling, core_clock, thrott
 from edgekd.bench.measure.load import CpuSeconds, cpu_seconds, other_seconds, other_share
 from edgekd.bench.measure.sysfs import field, text
 
-__all__ = ["Disturbances", "Reading", "Watch", "between", "read_counters"]
+__all__ = ["Counters", "DisturbanceMonitor", "Disturbances", "between", "read_counters"]
 
 _ROOT = Path("/")
 
@@ -59,7 +59,7 @@ class _Usage(NamedTuple):
     switches: int
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """The counters at one moment."""
 
     monotonic: float
@@ -73,7 +73,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     virtual: bool = False
 
 
-def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) -> Reading:
+def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) -> Counters:
     """All counters now.
 
     Args:
@@ -82,7 +82,7 @@ def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) ->
     """
     # The clock falls at once when the work stops.
     clock = core_clock(root)
-    return Reading(
+    return Counters(
         monotonic=time.monotonic(),
         wall=time.time(),
         cpu=cpu_seconds(root),
@@ -95,7 +95,7 @@ def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) ->
     )
 
 
-class Watch:
+class DisturbanceMonitor:
     """Looks at the machine before and after a `with` block.
 
     Attributes:
@@ -103,11 +103,11 @@ class Watch:
     """
 
     def __init__(self, root: Path = _ROOT) -> None:
-        self.seen: Disturbances | None = None
+        self.disturbances: Disturbances | None = None
         self._root = root
-        self._begin: Reading | None = None
+        self._begin: Counters | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> DisturbanceMonitor:
         """Read; what starts a process of its own comes first, to fall outside."""
         self._begin = read_counters(self._root, throttled=throttling(self._root))
         return self
@@ -115,10 +115,10 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         """Read again."""
         if self._begin is not None:
-            self.seen = between(self._begin, read_counters(self._root))
+            self.disturbances = between(self._begin, read_counters(self._root))
 
 
-def between(begin: Reading, end: Reading) -> Disturbances:
+def between(begin: Counters, end: Counters) -> Disturbances:
     """What happened between two readings."""
     seconds = max(1e-9, end.monotonic - begin.monotonic)
     load = cores = stolen = None

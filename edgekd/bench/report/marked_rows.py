@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edgekd.bench.result import Latency, Result, Row
+from edgekd.bench.result import Latency, Result, ResultRow
 
 __all__ = [
-    "Entry",
     "Mark",
-    "Section",
+    "MarkedRow",
+    "ReportPart",
     "Timed",
     "entries_of",
     "honest",
@@ -53,7 +53,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Entry:
+class MarkedRow:
     """One row of one result.
 
     Attributes:
@@ -64,7 +64,7 @@ class Entry:
         label: Its name, with the device where the report has several.
     """
 
-    row: Row
+    row: ResultRow
     result: Result
     place: str
     mark: Mark
@@ -77,7 +77,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportPart:
     """Results that may stand in one picture: same schema, same images, same timed spans.
 
     Attributes:
@@ -86,7 +86,7 @@ class Section:
         apart: Sentences that say why the sections before are not in its pictures.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[MarkedRow, ...]
     results: tuple[Result, ...]
     apart: tuple[str, ...]
 
@@ -104,7 +104,7 @@ def honest(result: Result) -> Result:
     return msgspec.structs.replace(result, rows=[_without_speed(row) for row in result.rows])
 
 
-def _without_speed(row: Row) -> Row:
+def _without_speed(row: ResultRow) -> ResultRow:
     versus = row.vs_teacher
     if versus is not None:
         versus = msgspec.structs.replace(versus, speedup_p50=None)
@@ -145,7 +145,7 @@ def _first_alone(
     return f"{candidates[0][index]} (run {index + 1})"
 
 
-def entries_of(results: Sequence[Result]) -> list[Entry]:
+def entries_of(results: Sequence[Result]) -> list[MarkedRow]:
     """Every row of every result, marked; the same result given twice counts once."""
     unique: list[Result] = []
     for result in results:
@@ -157,7 +157,7 @@ def entries_of(results: Sequence[Result]) -> list[Entry]:
         told = honest(result)
         for row in told.rows:
             label = f"{row.name} on {place}" if len(unique) > 1 else row.name
-            entries.append(Entry(row, told, place, marks.of(row, index), label))
+            entries.append(MarkedRow(row, told, place, marks.of(row, index), label))
     return entries
 
 
@@ -169,7 +169,7 @@ class _Marks:
         self._known: dict[Hashable, tuple[str, str]] = {}
         self._artefacts = 0
 
-    def of(self, row: Row, place: int) -> Mark:
+    def of(self, row: ResultRow, place: int) -> Mark:
         identity = (row.role, row.sha256 or row.name, row.target, row.backend, row.precision)
         if identity not in self._known:
             self._known[identity] = self._next(row)
@@ -177,7 +177,7 @@ class _Marks:
         digit = str(place + 1) if self._numbered else ""
         return Mark(letter + digit, colour, _SHAPES[row.role])
 
-    def _next(self, row: Row) -> tuple[str, str]:
+    def _next(self, row: ResultRow) -> tuple[str, str]:
         taken = {letter for letter, _ in self._known.values()}
         first = {"teacher": ("T", _TEACHER), "student": ("S", _STUDENT)}.get(row.role)
         if first is not None and first[0] not in taken:
@@ -196,7 +196,7 @@ def _letter(index: int) -> str:
 # ---- what may stand in one picture ----
 
 
-def sections_of(entries: Sequence[Entry]) -> list[Section]:
+def sections_of(entries: Sequence[MarkedRow]) -> list[ReportPart]:
     """The results parted so that each part's pictures compare like with like.
 
     A result without any time joins the first part with its schema and images.
@@ -214,7 +214,7 @@ def sections_of(entries: Sequence[Entry]) -> list[Section]:
         group.sort(key=lambda result: order[id(result)])
     groups.sort(key=lambda group: order[id(group[0])])
     return [
-        Section(
+        ReportPart(
             tuple(entry for entry in entries if any(entry.result is each for each in group)),
             tuple(group),
             tuple(_apart(number, groups[number], group) for number in range(index)),
@@ -234,13 +234,13 @@ class Timed:
     """
 
     span: str
-    entries: tuple[Entry, ...]
-    drawn: tuple[Entry, ...]
+    entries: tuple[MarkedRow, ...]
+    drawn: tuple[MarkedRow, ...]
 
 
-def timed_parts(entries: Sequence[Entry]) -> list[Timed]:
+def timed_parts(entries: Sequence[MarkedRow]) -> list[Timed]:
     """The entries of a section by what was timed; of one span as a rule."""
-    spans: dict[str, list[Entry]] = {}
+    spans: dict[str, list[MarkedRow]] = {}
     for entry in entries:
         if entry.latency is not None:
             spans.setdefault(entry.latency.model_span, []).append(entry)

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from edgekd.bench.measure import moments
-from edgekd.bench.measure.moments import process_began
+from edgekd.bench.measure import process_start
+from edgekd.bench.measure.process_start import process_start_time
 
 CODE = """
 import time
 time.sleep(0.3)
-from edgekd.bench.measure import moments
-print(moments.process_began(), moments._LOADED)
+from edgekd.bench.measure import process_start
+print(moments.process_start_time(), process_start._LOADED)
 """
 
 
@@ -32,9 +32,9 @@ def test_a_process_began_after_it_was_asked_for_and_before_its_modules_were_load
 def test_where_the_kernel_does_not_tell_it_is_when_the_module_was_loaded(tmp_path, content):
     if content is not None:
         (tmp_path / "stat").write_text(content)
-    assert process_began(tmp_path / "stat") == moments._LOADED
+    assert process_start_time(tmp_path / "stat") == process_start._LOADED
 
 
 def test_a_start_in_the_future_is_not_believed(tmp_path):
     (tmp_path / "stat").write_text("1 (a) " + "9" * 18 + " " + "999999999999 " * 40)
-    assert process_began(tmp_path / "stat") == moments._LOADED
+    assert process_start_time(tmp_path / "stat") == process_start._LOADED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from results import board_result, emulated_result, other_images, sample_result
 
-from edgekd.bench.report.entries import entries_of, honest, sections_of
 from edgekd.bench.report.markdown import markdown_of
+from edgekd.bench.report.marked_rows import entries_of, honest, sections_of
 from edgekd.bench.report.page import render_page
 from edgekd.bench.result import SCHEMA_VERSION
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["process_began"]
+__all__ = ["process_start_time"]
 
 _LOADED = time.monotonic()
 _STAT = Path("/proc/self/stat")
@@ -14,7 +14,7 @@ _START_TIME = 19
 """Index of `starttime` behind the command's name, whose bracket is the last one (proc(5))."""
 
 
-def process_began(stat: Path = _STAT) -> float:
+def process_start_time(stat: Path = _STAT) -> float:
     """Seconds of the monotonic clock at which this process was forked, or a little later.
 
     Python and numpy take a second or more to load on a small board. Where the kernel does not tell

@@ -11,8 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgekd.bench.measure.disturbances import (
+    Counters,
+    DisturbanceMonitor,
+    Disturbances,
+    between,
+    read_counters,
+)
 from edgekd.bench.measure.load import CpuSeconds, other_seconds, other_share
-from edgekd.bench.measure.watch import Disturbances, Reading, Watch, between, read_counters
 
 HERTZ = os.sysconf("SC_CLK_TCK")
 
@@ -44,12 +50,12 @@ def test_share_of_others():
 
 def test_what_happened_between_two_readings(tmp_path):
     write_proc(tmp_path, user=100, idle=100, swapped_in=10, swapped_out=20)
-    watch = Watch(tmp_path)
-    with watch:
+    monitor = DisturbanceMonitor(tmp_path)
+    with monitor:
         write_proc(
             tmp_path, user=104, idle=105, steal=1, swapped_in=310, swapped_out=25, own_swap_kb=3
         )
-    seen = watch.seen
+    seen = monitor.disturbances
     assert seen.other_load == pytest.approx(0.4, abs=0.05)  # less what this process used
     assert seen.other_cores == pytest.approx(4 / seen.seconds, rel=0.1)
     assert seen.stolen == pytest.approx(0.1)
@@ -63,23 +69,23 @@ def test_what_happened_between_two_readings(tmp_path):
 def test_a_virtual_machine_is_known(tmp_path, flags, virtual):
     write_proc(tmp_path)
     (tmp_path / "proc/cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
-    with Watch(tmp_path) as watch:
+    with DisturbanceMonitor(tmp_path) as monitor:
         pass
-    assert watch.seen.virtual is virtual
+    assert monitor.disturbances.virtual is virtual
 
 
 def test_time_that_a_hypervisor_took_is_no_load(tmp_path):
     write_proc(tmp_path, user=100, idle=100)
-    with Watch(tmp_path) as watch:
+    with DisturbanceMonitor(tmp_path) as monitor:
         write_proc(tmp_path, user=100, idle=104, steal=6)
-    assert watch.seen.stolen == pytest.approx(0.6)
-    assert watch.seen.other_load == 0.0
+    assert monitor.disturbances.stolen == pytest.approx(0.6)
+    assert monitor.disturbances.other_load == 0.0
 
 
 def test_a_system_that_tells_nothing_gives_nothing(tmp_path):
-    with Watch(tmp_path) as watch:
+    with DisturbanceMonitor(tmp_path) as monitor:
         pass
-    seen = watch.seen
+    seen = monitor.disturbances
     assert (seen.other_load, seen.stolen, seen.swapped_pages) == (None, None, None)
     assert (seen.own_swap_bytes, seen.throttled) == (None, [])
     assert seen.clock_after.now is None
@@ -93,9 +99,9 @@ def test_counters_that_make_no_sense_are_not_told(tmp_path, line):
 
 
 def test_a_wall_clock_that_was_set_is_noticed():
-    begin = Reading(monotonic=100.0, wall=1_700_000_000.0)
-    assert between(begin, Reading(monotonic=106.0, wall=1_700_000_006.0)).clock_jump_s == 0.0
-    set_back = between(begin, Reading(monotonic=106.0, wall=1_699_996_406.0))
+    begin = Counters(monotonic=100.0, wall=1_700_000_000.0)
+    assert between(begin, Counters(monotonic=106.0, wall=1_700_000_006.0)).clock_jump_s == 0.0
+    set_back = between(begin, Counters(monotonic=106.0, wall=1_699_996_406.0))
     assert set_back.clock_jump_s == pytest.approx(-3600)
     assert set_back.seconds == pytest.approx(6.0)
 
@@ -105,28 +111,28 @@ def test_another_process_that_computes_is_seen():
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         time.sleep(0.3)
-        with Watch() as watch:
+        with DisturbanceMonitor() as monitor:
             time.sleep(max(1.0, 2.5 / (os.cpu_count() or 1)))
     finally:
         busy.kill()
         busy.wait()
     # Whatever else runs here, this one gets its fair share of a core.
-    assert watch.seen.other_cores > 0.2
-    assert 0 < watch.seen.other_load <= 1
+    assert monitor.disturbances.other_cores > 0.2
+    assert 0 < monitor.disturbances.other_load <= 1
 
 
 def test_own_work_is_no_load_of_others(tmp_path):
     write_proc(tmp_path, user=100, idle=100)
-    with Watch(tmp_path) as watch:
+    with DisturbanceMonitor(tmp_path) as monitor:
         end = time.process_time() + 0.5
         while time.process_time() < end:
             sum(range(1000))
         write_proc(tmp_path, user=101, idle=109)
-    assert watch.seen.other_load == pytest.approx(0.05, abs=0.01)
+    assert monitor.disturbances.other_load == pytest.approx(0.05, abs=0.01)
 
 
 def test_it_travels_as_json():
-    with Watch() as watch:
+    with DisturbanceMonitor() as monitor:
         pass
-    raw = msgspec.json.encode(watch.seen)
-    assert msgspec.json.decode(raw, type=Disturbances) == watch.seen
+    raw = msgspec.json.encode(monitor.disturbances)
+    assert msgspec.json.decode(raw, type=Disturbances) == monitor.disturbances
