@@ -161,7 +161,7 @@ class Step:
         module = Epoch(method, stage, None, task, fit, section, seed=5)  # type: ignore[arg-type]
         module.current_epoch = epoch
         method.eval()
-        for part in stage.changed:
+        for part in stage.updated:
             part.train()
         images = torch.randint(
             0, 256, (len(INDICES), SIZE, SIZE, 3), dtype=torch.uint8,
@@ -171,7 +171,7 @@ class Step:
         self.pixels = images.permute(0, 3, 1, 2) / 255
         self.targets, self.epoch, self.fit = LABELS[INDICES], epoch, fit
         batch = [images, self.targets, INDICES]
-        self.drawn = module._drawn(batch, 0).generator  # as it is when the step begins
+        self.drawn = module._step_context(0).generator  # as it is when the step begins
         total = module.training_step(batch, 0)
         assert total is not None
         self.total = total.detach()
