@@ -67,10 +67,10 @@ def check_training(planned: Planned, split: Split) -> None:
             return
         teacher = _network(planned.teacher, kind, samples) if planned.teacher else None
         method = kind(config, student, teacher, context_of(recipe, planned.section, samples))
-    images = len(split.indices("train")) // processes
+    images = len(split.indices("train"))
     for stage in method.stages():
-        fit = stage.fit or planned.section.fit
-        refuse_batches_of(min(fit.batch_size, images), stage, processes)
+        size = stage.samples.batch_size(stage.fit or planned.section.fit, images, processes)
+        refuse_batches_of(size, stage, processes)
 
 
 def refuse_undivided(kind: type[Method], split: Split) -> None:

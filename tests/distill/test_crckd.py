@@ -155,7 +155,7 @@ def test_the_average_follows_after_every_step():
 def test_the_average_normalises_by_its_own_batch():
     method = made("mean_teacher")
     (stage,) = method.stages()
-    for module in stage.changed:
+    for module in stage.updated:
         module.train()
     before = copy.deepcopy(method.average.state_dict())
     terms(method, 40)

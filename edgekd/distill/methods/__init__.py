@@ -7,13 +7,45 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from edgekd.distill.known_methods import GROUP, METHODS, method_name, method_names
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Labelled,
+    Method,
+    MethodContext,
+    NoSamples,
+    Player,
+    Players,
+    Stage,
+    StepContext,
+    Synthesised,
+    SynthesisedBatch,
+    Terms,
+    Unlabelled,
+    UnlabelledBatch,
+)
 from edgekd.distill.task import Trait, training_task
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import Section, convert
 
-__all__ = ["Batch", "Method", "MethodContext", "Stage", "Terms", "method_names", "resolve_method"]
+__all__ = [
+    "Batch",
+    "Labelled",
+    "Method",
+    "MethodContext",
+    "NoSamples",
+    "Player",
+    "Players",
+    "Stage",
+    "StepContext",
+    "Synthesised",
+    "SynthesisedBatch",
+    "Terms",
+    "Unlabelled",
+    "UnlabelledBatch",
+    "method_names",
+    "resolve_method",
+]
 
 
 def resolve_method(

@@ -7,15 +7,15 @@ trained by which objective. The training module (`edgekd.distill.module`) knows 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from edgekd.distill.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.methods.temperature import (
     CurriculumTemperature,
     FixedTemperature,
@@ -23,23 +23,31 @@ from edgekd.distill.methods.temperature import (
     InstanceTemperature,
     Softening,
 )
+from edgekd.distill.players import Player, Players
+from edgekd.distill.sample_kinds import Labelled, NoSamples, SampleKind, Synthesised, Unlabelled
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import FitSection, Section
 
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
-
 __all__ = [
     "Batch",
+    "Labelled",
     "Method",
     "MethodContext",
+    "NoSamples",
     "Objective",
+    "Player",
+    "Players",
     "Stage",
     "Step",
+    "StepContext",
     "Subclasses",
+    "Synthesised",
+    "SynthesisedBatch",
     "Terms",
+    "Unlabelled",
+    "UnlabelledBatch",
     "own_draws",
 ]
 
@@ -47,42 +55,13 @@ Terms = dict[str, Tensor]
 """Named loss terms, weights applied: their sum is minimised, each is logged and plotted."""
 
 
-def _unchanged(pixels: Tensor) -> Tensor:
-    return pixels
+Objective = Callable[[Any], Terms]
+"""Loss terms of a batch, whose type is that of the stage's samples."""
 
-
-@dataclass(frozen=True)
-class Batch:
-    """What an objective sees of one step.
-
-    Attributes:
-        raw: Images as they are, float32 [B, 3, S, S] in 0…1 (networks normalise themselves).
-        targets: Class indices [B].
-        indices: Positions [B] in the data set, for methods that remember samples.
-        epoch: Counted from 0, for ramps.
-        augment: Changes each of some images [N, 3, S, S] by a new draw of the recipe's
-            augmentation; in validation it changes nothing.
-        generator: Whatever else a step draws must come from here, so that an interrupted run goes
-            on exactly as it would have. On the CPU.
-    """
-
-    raw: Tensor
-    targets: Tensor
-    indices: Tensor
-    epoch: int = 0
-    augment: Callable[[Tensor], Tensor] = _unchanged
-    generator: torch.Generator = field(default_factory=torch.Generator)
-
-    @cached_property
-    def pixels(self) -> Tensor:
-        """The images, augmented once: computed when it is first asked for, hence never for a
-        method that augments views of its own.
-        """
-        return self.augment(self.raw)
-
-
-Objective = Callable[[Batch], Terms]
-Step = Callable[["LightningModule", Batch], Terms]
+Step = Callable[[Any, Players], Terms]
+"""Updates the players by a batch, whose type is that of the stage's samples; gives the terms to
+log.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,56 +110,87 @@ class MethodContext:
 
 @dataclass(frozen=True)
 class Stage:
-    """One training: of what, on which samples, by which objective.
+    """One training: of which modules, on which samples, by which objective or step.
+
+    Most stages have an `objective`: the sum of its terms is minimised over the modules in
+    `trained`, by one optimiser. A stage with a `step` updates its `players` itself, each by an
+    optimiser of its own: alternating players, gradients through an update.
 
     Attributes:
         name: For logs and folders.
-        trained: Modules whose parameters are optimised; every other module is frozen.
-        idle: Parameters of these modules that the objective does not depend on, such as a
-            classifier behind the map that it looks at: frozen as well. Several processes wait for
-            the gradient of everything else.
+        trained: Modules that are trained by the objective; every other module is frozen.
         objective: Loss terms of a batch.
         evaluated: The network whose validation metric chooses the best epoch (highest).
-        criterion: Instead of the metric, loss terms of an unaugmented validation batch, all modules
-            in evaluation mode: the best epoch has their lowest mean.
-        samples: Which samples it runs over.
+        criterion: Instead of the metric, loss terms of an unaugmented validation `Batch`, all
+            modules in evaluation mode: the best epoch has their lowest mean.
+        samples: The samples of an epoch: `Labelled()`, `Unlabelled()`, `Synthesised(make)` or
+            `NoSamples()`. Validation runs over the labelled validation part in any case.
         fit: Where it differs from the student's.
-        step: For a method that takes the step in its own hands (alternating players, gradients
-            through updates): it optimises through the given training module and returns the
-            terms to log; `objective` is then not called.
+        players: What the step updates, by name.
+        step: Updates the players by a batch and returns the terms to log.
         depends_on: What the result depends on besides the data, the augmentation, the teacher, the
             seed and `fit`; the finished stage is reused while that is unchanged. None stands for
             the whole of the method's options, the student and the stages before.
         followers: Modules that change in this stage without being optimised (moving averages,
             memory banks): in training mode, and kept with what is trained.
-        after_step: Called after every step of the optimiser, to move the followers.
+        after_step: Called after every training step, to update the followers.
+        idle: Parameters of trained modules that no loss depends on, such as a classifier behind
+            the feature map that is trained: frozen. Every other one must get a gradient in every
+            step, since several processes wait for it.
+
+    Raises:
+        InputError: It has both an objective and a step, or neither; modules to train that do not
+            go with the one it has; or nothing to choose the best epoch by.
     """
 
     name: str
-    trained: tuple[nn.Module, ...]
-    objective: Objective
+    trained: tuple[nn.Module, ...] = ()
+    objective: Objective | None = None
     evaluated: nn.Module | None = None
     criterion: Objective | None = None
-    samples: Literal["labelled", "unlabelled", "synthesised", "none"] = "labelled"
+    samples: SampleKind = field(default_factory=Labelled)
     fit: FitSection | None = None
+    players: Mapping[str, Player] = field(default_factory=dict)
     step: Step | None = None
     depends_on: tuple[Any, ...] | None = None
     followers: tuple[nn.Module, ...] = ()
     after_step: Callable[[], None] | None = None
     idle: tuple[nn.Parameter, ...] = ()
 
+    def __post_init__(self) -> None:
+        if (self.objective is None) == (self.step is None):
+            count = "neither an objective nor" if self.step is None else "both an objective and"
+            raise self._misdeclared(f"has {count} a step", "give it exactly one of the two")
+        if self.objective is not None and (self.players or not self.trained):
+            hint = "name the modules in `trained`; `players` belong to a stage with a step"
+            raise self._misdeclared("has an objective but not its modules", hint)
+        if self.step is not None and (self.trained or not self.players):
+            hint = "name the modules in `players`; `trained` belongs to a stage with an objective"
+            raise self._misdeclared("has a step but not its players", hint)
+        if self.evaluated is None and self.criterion is None:
+            hint = "give it the network in `evaluated`, or loss terms in `criterion`"
+            raise self._misdeclared("has nothing to choose its best epoch by", hint)
+
+    def _misdeclared(self, fault: str, hint: str) -> InputError:
+        return InputError(f"the stage {self.name} of the method {fault}", hint)
+
     def set_trainable(self, method: Method) -> None:
-        """Let gradients reach what the stage trains, and nothing else of its method."""
+        """Let gradients reach what the stage optimises, and nothing else of its method."""
         method.requires_grad_(False)
-        for module in self.trained:
+        for module in self.optimised:
             module.requires_grad_(True)
         for parameter in self.idle:
             parameter.requires_grad_(False)
 
     @property
-    def changed(self) -> tuple[nn.Module, ...]:
-        """Modules whose state the stage changes."""
-        return (*self.trained, *self.followers)
+    def optimised(self) -> tuple[nn.Module, ...]:
+        """Modules that an optimiser updates."""
+        return (*self.trained, *(m for player in self.players.values() for m in player.modules))
+
+    @property
+    def updated(self) -> tuple[nn.Module, ...]:
+        """Modules whose state the stage changes, which its checkpoints therefore hold."""
+        return (*self.optimised, *self.followers)
 
 
 class Method(nn.Module, ABC):

@@ -154,10 +154,10 @@ class SelfSupervisedDiverseDistillation(Method):
         student = features_of(self.student, views)
         with torch.no_grad():
             teacher = features_of(self.required_teacher, views)
-        return self.terms(student, teacher, batch.targets, batch.epoch)
+        return self.terms(student, teacher, batch.raw_targets, batch.epoch)
 
     def _hard_label(self, batch: Batch) -> Terms:
-        return {"ce": self.hard_label(self.student(batch.raw), batch.targets)}
+        return {"ce": self.hard_label(self.student(batch.raw), batch.raw_targets)}
 
     @property
     def _needs_turned_views(self) -> bool:
