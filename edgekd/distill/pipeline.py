@@ -46,6 +46,7 @@ from edgekd.models import (
     read_card,
 )
 from edgekd.models.subclasses import start_even
+from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL
@@ -103,6 +104,7 @@ def _samples(
     plans: Callable[[Split], Sequence[Planned]],
 ) -> RunSamples:
     """The images of a run, decoded after every network and training on them was checked."""
+    load_policy(request.recipe.policy)  # refused now rather than after the training
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -281,11 +283,12 @@ def _train_role(
     kind, config = resolve_method(method, request.recipe.task)
     given = _given(request.recipe, samples, teacher)
     key = fingerprint(given, _role(request.recipe, role), kind.name, config)
-    left = left_in(out, key)
+    policy = load_policy(request.recipe.policy)
+    left = left_in(out, key, policy)
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
         with _alone(out):
             barrier()
-            left = left_in(out, key)
+            left = left_in(out, key, policy)
             barrier()  # all have looked at the folder that one changes now
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")

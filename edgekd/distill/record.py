@@ -30,6 +30,7 @@ from edgekd.models import (
 )
 from edgekd.models.card import CARD, METRICS, SPLIT, read_metrics
 from edgekd.models.checkpoint import WEIGHTS
+from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import clear_place, seal_files, unseal_files
@@ -149,6 +150,7 @@ def _card(trained: Trained) -> ModelCard:
         data=_data_card(trained.samples),
         training=_training_card(trained),
         subclasses=trained.subclasses,
+        policy=load_policy(trained.recipe.policy).values(),
         head=None if trained.subclasses else trained.samples.task.outputs(trained.samples.classes),
     )
 
