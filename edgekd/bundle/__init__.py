@@ -7,20 +7,17 @@ from edgekd.bundle.manifest import (
     EngineCheck,
     EngineRecord,
     FileEntry,
-    FloorRecord,
     GateRecord,
     LayerSensitivity,
     Limit,
     Lineage,
     Lowering,
     Manifest,
-    MarginRecord,
     ModelInfo,
-    PolicyRecord,
-    PolicyWords,
     Rung,
 )
 from edgekd.bundle.model_files import ModelFiles
+from edgekd.bundle.policy import FloorRecord, PolicyRecord, PolicyWords, Sentence, TeacherRecord
 from edgekd.bundle.reader import MANIFEST, SELFTEST, Bundle, SignatureState
 from edgekd.bundle.signature import SIGNATURE, PublicKey, generate_key, verify_signature
 from edgekd.bundle.writer import sign_bundle, write_bundle, zip_bundle
@@ -43,14 +40,15 @@ __all__ = [
     "Lineage",
     "Lowering",
     "Manifest",
-    "MarginRecord",
     "ModelFiles",
     "ModelInfo",
     "PolicyRecord",
     "PolicyWords",
     "PublicKey",
     "Rung",
+    "Sentence",
     "SignatureState",
+    "TeacherRecord",
     "generate_key",
     "sign_bundle",
     "verify_signature",

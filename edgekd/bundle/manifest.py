@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from edgekd.bundle.policy import PolicyRecord, Sentence
 from edgekd.bundle.task import ManifestTask, manifest_task
 from edgekd.errors import ArtefactError
 from edgekd.extensions.tasks import TASKS
@@ -25,17 +26,13 @@ __all__ = [
     "EngineCheck",
     "EngineRecord",
     "FileEntry",
-    "FloorRecord",
     "GateRecord",
     "LayerSensitivity",
     "Limit",
     "Lineage",
     "Lowering",
     "Manifest",
-    "MarginRecord",
     "ModelInfo",
-    "PolicyRecord",
-    "PolicyWords",
     "Rung",
     "decode_manifest",
     "encode_manifest",
@@ -107,12 +104,15 @@ class CaptureRule(_Section, frozen=True, kw_only=True):
         appearance: Null where there were too few images to tell.
         kept: Share of the fitting images that all limits together were asked to let pass.
         images: Number of the fitting images; they are those of the decision.
+        sentences: What to tell the photographer, by reason code; empty in bundles of a format
+            before 1.6, which have the sentences of dermoscopy.
     """
 
     limits: dict[str, Limit] = {}
     appearance: Appearance | None = None
     kept: float | None = None
     images: int = 0
+    sentences: dict[str, Sentence] = {}
 
 
 class ClassChange(_Section, frozen=True, kw_only=True):
@@ -129,6 +129,8 @@ class ClassChange(_Section, frozen=True, kw_only=True):
         limit: What the drop was held against: `drop_high` of a critical class, else `drop`.
         groups: Lesions or patients that its images are of, which the bounds take as independent;
             null in bundles of a format before 1.5.
+        specificity_drop: Specificity of the float student minus that of the file; null for a task
+            whose classes exclude each other.
     """
 
     images: int
@@ -139,6 +141,7 @@ class ClassChange(_Section, frozen=True, kw_only=True):
     critical: bool
     limit: float
     groups: int | None = None
+    specificity_drop: float | None = None
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
@@ -173,7 +176,7 @@ class GateRecord(_Section, frozen=True, kw_only=True):
     ece: float | None = None
     ece_increase: float | None = None
     per_class: dict[str, ClassChange] = {}
-    measures: dict[str, float | None] = {}
+    measures: dict[str, float] = {}
     limits: dict[str, float]
     runtime: dict[str, Any]
 
@@ -301,97 +304,6 @@ class Lowering(_Section, frozen=True, kw_only=True):
     check: EngineCheck | None = None
     evidence_sha256: str | None = None
     engine: EngineRecord | None = None
-
-
-class PolicyWords(_Section, frozen=True, kw_only=True):
-    """How a domain speaks of its classes and patients.
-
-    Attributes:
-        first: Classes that reports name first.
-        group: What images of one group have in common: lesion, patient, eye.
-    """
-
-    first: tuple[str, ...] = ()
-    group: str = "patient"
-
-
-class FloorRecord(_Section, frozen=True, kw_only=True):
-    """One absolute requirement of the policy, and what the file reached.
-
-    Attributes:
-        code: Which requirement: `balanced-accuracy`, `sensitivity`, `answered`, …
-        subject: The class or finding that it is about; empty where it is about the whole.
-        least: The value that is required.
-        value: As measured; null where the images cannot tell.
-        low: Lower end of its 95 % interval.
-        high: Upper end of its 95 % interval.
-        met: Whether the requirement is met.
-        text: One sentence with the numbers.
-    """
-
-    code: str
-    subject: str = ""
-    least: float | None = None
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    met: bool
-    text: str
-
-
-class MarginRecord(_Section, frozen=True, kw_only=True):
-    """The non-inferiority of the file to the teacher, by a paired interval.
-
-    Attributes:
-        metric: Which metric is compared.
-        margin: Loss against the teacher that is tolerated.
-        loss: Teacher minus file; null without a teacher's answers.
-        low: Lower end of its 95 % interval.
-        high: Upper end of its 95 % interval; below the margin the file is not inferior.
-        state: `not inferior`, `inferior` or `not shown`.
-        required: Whether the policy demands `not inferior`.
-        text: One sentence with the numbers.
-    """
-
-    metric: str
-    margin: float
-    loss: float | None = None
-    low: float | None = None
-    high: float | None = None
-    state: Literal["not inferior", "inferior", "not shown"]
-    required: bool = False
-    text: str
-
-
-class PolicyRecord(_Section, frozen=True, kw_only=True):
-    """The policy that the bundle was built under, and whether its floors are met.
-
-    Attributes:
-        name: Of the policy.
-        sha256: Hash of the whole policy as it was applied.
-        critical: Largest drop of sensitivity by critical class.
-        words: How the domain speaks.
-        research: Built for research although a floor is not met.
-        floors: Absolute requirements.
-        teacher: Non-inferiority to the teacher; null where there is none.
-    """
-
-    name: str
-    sha256: str
-    critical: dict[str, float] = {}
-    words: PolicyWords = PolicyWords()
-    research: bool = False
-    floors: tuple[FloorRecord, ...] = ()
-    teacher: MarginRecord | None = None
-
-    @property
-    def unmet(self) -> tuple[str, ...]:
-        """One sentence for each floor that is not met, the margin included where required."""
-        missed = [floor.text for floor in self.floors if not floor.met]
-        margin = self.teacher
-        if margin is not None and margin.required and margin.state != "not inferior":
-            missed.append(margin.text)
-        return tuple(missed)
 
 
 class Lineage(_Section, frozen=True, kw_only=True):

@@ -125,10 +125,10 @@ class Classifier:
     def warnings(self) -> tuple[str, ...]:
         """Sentences for people: options that the engine did not obtain, floors that are not met."""
         policy = self.manifest.policy
-        unmet = () if policy is None else policy.unmet
+        floors = () if policy is None else policy.warnings
         return (
             *self._session.warnings,
-            *(f"for research, floor not met: {text}" for text in unmet),
+            *floors,
         )
 
     def preprocess(self, image: ImageSource) -> NDArray[np.uint8]:

@@ -16,10 +16,10 @@ from edgekd.bundle import (
     GateRecord,
     Lowering,
     Manifest,
-    MarginRecord,
     ModelInfo,
     PolicyRecord,
     Rung,
+    TeacherRecord,
 )
 from edgekd.bundle.manifest import FORMAT_VERSION, decode_manifest, encode_manifest
 from edgekd.errors import ArtefactError
@@ -126,11 +126,13 @@ def test_task_that_is_not_installed_is_named(manifest: Manifest) -> None:
 
 def record_of(**changes: Any) -> PolicyRecord:
     floors = (
-        FloorRecord(code="sensitivity", subject="mel", least=0.9, met=False, text="mel is missed"),
-        FloorRecord(code="answered", least=0.5, met=True, text="enough is answered"),
+        FloorRecord(
+            code="noticed", what="noticed of mel", value=0.46, least=0.9, by="value", met=False
+        ),
+        FloorRecord(code="answered", what="answered", value=0.8, least=0.5, by="value", met=True),
     )
-    margin = MarginRecord(
-        metric="balanced_accuracy", margin=0.02, state="not shown", required=True, text="unclear"
+    margin = TeacherRecord(
+        state="not-measured", metric="balanced_accuracy", margin=0.02, required=True, reason="lost"
     )
     return PolicyRecord(name="skin", sha256="0" * 64, floors=floors, teacher=margin, **changes)
 
@@ -140,9 +142,11 @@ def test_policy_names_what_is_not_met(manifest: Manifest) -> None:
     policy = decode_manifest(encode_manifest(written)).policy
     assert policy == written.policy
     assert policy is not None
-    assert policy.unmet == ("mel is missed", "unclear")
+    floor, teacher = policy.unmet()
+    assert floor.startswith("noticed of mel is 0.460")
+    assert teacher == "balanced accuracy beside the teacher: not measured, lost"
     margin = msgspec.structs.replace(policy.teacher, required=False)
-    assert msgspec.structs.replace(policy, teacher=margin).unmet == ("mel is missed",)
+    assert list(msgspec.structs.replace(policy, teacher=margin).unmet()) == [floor]
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "11.0"])

@@ -33,8 +33,8 @@ HEAVY = (
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
     "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
-    "Limit", "Lineage", "Lowering", "Manifest", "MarginRecord", "ModelFiles", "ModelInfo",
-    "PolicyRecord", "PolicyWords", "PublicKey", "Rung",
+    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo",
+    "PolicyRecord", "PolicyWords", "PublicKey", "Rung", "Sentence", "TeacherRecord",
     "SignatureState", "generate_key", "sign_bundle", "verify_signature", "write_bundle",
     "zip_bundle",
 ]  # fmt: skip
