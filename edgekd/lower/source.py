@@ -1,4 +1,4 @@
-"""What a build starts from: the student, its images, and the student's own answers."""
+"""The source of a build: the student, its validation images, and its outputs for them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data import Split, cache_folder, decoded
+from edgekd.data.task import data_task
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
@@ -27,14 +28,14 @@ __all__ = ["Source", "find_student", "load_source"]
 class Source:
     """The float student with the images that its files are judged on.
 
-    What needs PyTorch is read when it is asked for: a build of which everything is kept does not.
+    What needs PyTorch is read on first use: a build that finds everything in the cache never does.
 
     Attributes:
         folder: The student's checkpoint.
-        card: What it remembers.
-        split: The parts that it remembers.
+        card: Its model card.
+        split: The parts of its data set.
         pixels: Every image of the data set, uint8 [M, S, S, 3], mapped from the cache.
-        metrics: Metrics that training wrote down, of the student and its teacher.
+        metrics: Metrics of the student and its teacher, by training.
     """
 
     folder: Path
@@ -61,10 +62,11 @@ class Source:
         return array_sha256(self.images)
 
     @cached_property
-    def targets(self) -> NDArray[np.int64]:
-        """Class indices of the validation images [N]."""
-        labels = np.array(self.split.dataset.labels(), dtype=np.int64)
-        return labels[self.split.indices("validation")]
+    def targets(self) -> NDArray[Any]:
+        """Targets of the validation images [N, …], as the task's data layer makes them."""
+        samples = self.split.dataset.samples
+        labels = [samples[index].label for index in self.split.indices("validation")]
+        return data_task(self.card.task).targets(labels, self.split.dataset.classes)
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
@@ -74,22 +76,19 @@ class Source:
         return group_codes(names, len(names))
 
     @cached_property
-    def logits(self) -> NDArray[np.float32]:
-        """The float student's answers [N, K] to the validation images; kept in the cache."""
+    def outputs(self) -> NDArray[np.float32]:
+        """The float student's outputs [N, …] for the validation images; kept in the cache."""
         key = f"{self.card.weights_sha256} {self.images_sha256}"
         name = f"{self.card.weights_sha256[:16]}-{self.images_sha256[:16]}.npy"
 
         def write(place: Path) -> None:
+            from edgekd.models import logits_of
+
             with place.open("wb") as stream:
-                np.save(stream, self._ask_student())
+                np.save(stream, logits_of(self.checkpoint.normalised(), self.images))
 
-        kept: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
-        return kept
-
-    def _ask_student(self) -> NDArray[np.float32]:
-        from edgekd.models import logits_of
-
-        return logits_of(self.checkpoint.normalised(), self.images)
+        outputs: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
+        return outputs
 
 
 def find_student(model: Path) -> Path:

@@ -17,7 +17,7 @@ from torch import nn
 from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.graph import DeployGraph, deploy_graph
-from edgekd.lower.int8.influence import rank_layers
+from edgekd.lower.int8.ranking import rank_layers
 from edgekd.lower.onnx_export import export_onnx, subclass_nodes
 from edgekd.lower.precision import Variant
 from edgekd.models import NormalisedNetwork, create_network, logits_of

@@ -24,8 +24,8 @@ from edgekd.files import atomic_write, sha256_of
 from edgekd.lower.evidence.decision import DecisionRequirements, requirements_of
 from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.task import evidence_task
+from edgekd.policy import DecisionRule, GateLimits
 from edgekd.runtime.sessions.base import Facts
-from edgekd.targets import DecisionRule, GateLimits
 
 if TYPE_CHECKING:
     from edgekd.lower.source import Source
@@ -157,7 +157,7 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
         ordered=asked.ordered,
         task=asked.task,
     )
-    evidence = Evidence(source.images, source.logits, source.targets, terms, source.groups)
+    evidence = Evidence(source.images, source.outputs, source.targets, terms, source.groups)
     sha256 = evidence.save(evidence_beside(bundle))
     lowering = msgspec.structs.replace(lowering, evidence_sha256=sha256)
     return msgspec.structs.replace(manifest, lowering=lowering)

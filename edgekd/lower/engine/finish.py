@@ -211,7 +211,7 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
 def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence) -> _Tried:
     images = bench.work / "selftest.npy"
     np.save(images, vectors.images)
-    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits)
+    selftest = compare_answers(vectors, _ask(bench, "selftest", images).outputs)
     if not selftest.passed:
         message = (
             f"the engine's logits differ from the host's by {selftest.max_difference:.3g}, more "
@@ -219,7 +219,7 @@ def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence) -> _Tried:
         )
         raise _refused(message)
     answers = _ask(bench, "gate", bench.work / IMAGES)
-    gate = evidence.judge(answers.logits, answers.facts)
+    gate = evidence.judge(answers.outputs, answers.facts)
     if not gate.passed:
         raise _refused(f"the engine does not pass its gate: {'; '.join(gate.reasons)}")
     return _Tried(selftest, answers, gate)
@@ -252,7 +252,7 @@ def _completed(
     manifest: Manifest, result: EngineResult, tried: _Tried, evidence: Evidence
 ) -> Manifest:
     """The manifest of the finished bundle: decision and metrics are the engine's own."""
-    logits, asked = tried.answers.logits, evidence.asked
+    logits, asked = tried.answers.outputs, evidence.asked
     task = evidence_task(asked.task)
     fit = task.fit_decision(asked, logits)
     again = retaken(evidence.images, manifest.capture)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics import OperatingPoint, wilson
-from edgekd.targets import DecisionRule, Target
+from edgekd.policy import DecisionRule
+from edgekd.targets import Target
 
 if TYPE_CHECKING:
     from edgekd.lower.source import Source

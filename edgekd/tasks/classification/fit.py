@@ -19,8 +19,8 @@ from edgekd.metrics import (
     refer_band_for_coverage,
     refer_band_for_sensitivity,
 )
+from edgekd.policy import DecisionRule
 from edgekd.runtime.decision import calibrated, energy_of
-from edgekd.targets import DecisionRule
 
 __all__ = ["fit_decision"]
 

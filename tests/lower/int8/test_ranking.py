@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph, deploy_graph
-from edgekd.lower.int8.influence import LayerInfluence, candidates, rank_layers
+from edgekd.lower.int8.ranking import LayerInfluence, candidates, rank_layers
 from edgekd.lower.int8.simulate import observe_ranges, simulated_int8
 
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
