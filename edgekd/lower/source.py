@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data import Split, cache_folder, decoded
-from edgekd.data.task import data_task
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
@@ -64,9 +63,8 @@ class Source:
     @cached_property
     def targets(self) -> NDArray[Any]:
         """Targets of the validation images [N, …], as the task's data layer makes them."""
-        samples = self.split.dataset.samples
-        labels = [samples[index].label for index in self.split.indices("validation")]
-        return data_task(self.card.task).targets(labels, self.split.dataset.classes)
+        targets: NDArray[Any] = self.split.dataset.targets()[self.split.indices("validation")]
+        return targets
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:

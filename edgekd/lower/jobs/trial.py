@@ -69,9 +69,7 @@ class Answers:
         """Write them as .npz, whole or not at all."""
         facts = np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
         with atomic_write(file) as beside, beside.open("wb") as stream:
-            np.savez(
-                stream, outputs=self.outputs, milliseconds=self.milliseconds, facts=facts
-            )
+            np.savez(stream, outputs=self.outputs, milliseconds=self.milliseconds, facts=facts)
 
     @classmethod
     def load(cls, file: Path) -> Answers:

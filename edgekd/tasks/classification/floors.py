@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.lower.evidence.decision import DecisionRequirements
 from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.metrics import Interval, bootstrap_intervals, share_interval
+from edgekd.tasks.classification.manifest import Decision
 from edgekd.tasks.classification.outcome import are_answers
 
 __all__ = ["floor_measures"]
