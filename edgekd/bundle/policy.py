@@ -7,7 +7,28 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["FloorRecord", "PolicyRecord", "PolicyWords", "Sentence", "TeacherRecord"]
+__all__ = [
+    "CAPTURE_CODES",
+    "UNLIKE",
+    "FloorRecord",
+    "PolicyRecord",
+    "PolicyWords",
+    "Sentence",
+    "TeacherRecord",
+]
+
+CAPTURE_CODES: dict[str, tuple[str | None, str | None]] = {
+    "sharpness": ("blurred", None),
+    "brightness": ("dark", "bright"),
+    "glare": (None, "glare"),
+    "contrast": ("no-lesion", None),
+    "off_centre": (None, "off-centre"),
+}
+"""By measure of a photo, the reason codes of a value below and above its limits; None where that
+side has no limit."""
+
+UNLIKE = "unlike"
+"""Reason code of a photo that looks like none of the learnt images."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +140,8 @@ class TeacherRecord(_Section, frozen=True, kw_only=True):
         }
         interval = "" if self.low is None else f" [{self.low:+.3f}, {self.high:+.3f}]"
         return (
-            f"{metric} of the teacher minus that of the file: {self.deficit:+.3f}{interval}, margin "
-            f"{self.margin:.3g}: {words[self.state]}"
+            f"{metric} of the teacher minus that of the file: {self.deficit:+.3f}{interval}, "
+            f"margin {self.margin:.3g}: {words[self.state]}"
         )
 
 

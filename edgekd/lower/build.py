@@ -31,12 +31,14 @@ from edgekd.lower.ladder_run import (
     parallel_backends,
     run_ladders,
 )
-from edgekd.lower.plan import BuildRequest, Plan, plans_of, refuse_idle_fine_tuning
+from edgekd.lower.plan import BuildRequest, Plan, plans_of, policy_of, refuse_idle_fine_tuning
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.progress import BuildObserver
 from edgekd.lower.selftest import selftest_vectors
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
+from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
+from edgekd.policy import Policy
 from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
@@ -104,14 +106,17 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """`build`, where what keeps one bundle from being is an answer too: each has its own.
 
     Raises:
-        InputError: The checkpoint or its images are not there, the place cannot be written to,
-            another process builds one of the bundles, or quantisation-aware fine-tuning is
-            requested that no bundle has a rung for.
+        InputError: The checkpoint, its images or the policy are not there, the place cannot be
+            written to, another process builds one of the bundles, the policy's limits do not suit
+            the model or would be loosened, `teacher` is not the student's, or quantisation-aware
+            fine-tuning is requested that no bundle has a rung for.
+        ArtefactError: The checkpoint, its policy or the teacher that was given is damaged.
     """
     source = load_source(request.model, request.data_root)
+    policy, teacher = policy_of(request, source), find_teacher(source, request.teacher)
     request, broken = _loadable(request)
     calibration = _calibration(request, source)
-    plans, refused = _plans(request, source, calibration)
+    plans, refused = _plans(request, source, policy, teacher, calibration)
     refuse_idle_fine_tuning(request, plans)
     broken += refused
     built = {plan.path: _kept(plan, request.observer) for plan in plans}
@@ -125,7 +130,7 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
             threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
         )  # fmt: skip
         for run in run_ladders(request, context, todo):
-            built[run.plan.path] = _finish(request, context, run)
+            built[run.plan.path] = _finish(request, context, run, teacher)
     return [*(bundle for bundle in built.values() if bundle is not None), *broken]
 
 
@@ -143,13 +148,18 @@ def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
 
 
 def _plans(
-    request: BuildRequest, source: Source, calibration: CalibrationSet | None
+    request: BuildRequest,
+    source: Source,
+    policy: Policy,
+    teacher: Teacher,
+    calibration: CalibrationSet | None,
 ) -> tuple[list[Plan], list[BuiltBundle]]:
     """The bundles to be, and what the targets came to that cannot take the request."""
     plans, refused = [], []
     for target in request.targets:
         try:
-            plans += plans_of(replace(request, targets=[target]), source, calibration)
+            one = replace(request, targets=[target])
+            plans += plans_of(one, source, policy, teacher, calibration)
         except InputError as error:
             refused.append(_not_built(request, target, error))
     return plans, refused
@@ -189,28 +199,31 @@ def _kept(plan: Plan, observer: BuildObserver) -> BuiltBundle | None:
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
 
 
-def _finish(request: BuildRequest, context: BuildContext, run: LadderRun) -> BuiltBundle:
+def _finish(
+    request: BuildRequest, context: BuildContext, run: LadderRun, teacher: Teacher
+) -> BuiltBundle:
     """Take the first rung that passes, and write its bundle with every rung's numbers."""
     plan = run.plan
     try:
         if run.error is not None:
             raise run.error
-        return _first_that_decides(request, context, run)
+        return _first_that_decides(request, context, run, teacher)
     except (EdgekdError, OSError) as error:
         rungs, cause = rungs_of(with_speed(run.ladder)), bundle_error(plan.name, error)
         return BuiltBundle(plan.target.name, plan.name, None, None, rungs, cause)
 
 
 def _first_that_decides(
-    request: BuildRequest, context: BuildContext, run: LadderRun
+    request: BuildRequest, context: BuildContext, run: LadderRun, teacher: Teacher
 ) -> BuiltBundle:
-    """The bundle of the first rung that passes and whose decision meets the requirements.
+    """The bundle of the first rung that passes, and whose decision is as the policy demands.
 
     Raises:
         GateFailedError: There is none.
         EdgekdError, OSError: It cannot be written.
     """
     plan, source = run.plan, context.source
+    refused: dict[int, GateFailedError] = {}
     while True:
         ladder = with_speed(run.ladder)
         taken = select(ladder)
@@ -219,16 +232,19 @@ def _first_that_decides(
             if rung != before:  # taken, or with a remark now
                 request.observer.judged(plan.name, rung)
         if taken is None:
-            raise RefusedError(plan.name, _why(rungs[-1]))
-        record = BuildRecord(
+            last = refused.get(len(rungs) - 1)
+            raise RefusedError(plan.name, _why(rungs[-1]), last.hint if last else None)
+        build = BuildRecord(
             taken.measured, rungs, context.calibration, _sensitivity_of(context, rungs), plan.key
         )
+        compared = teacher_outputs(source, teacher)
         try:
-            manifest = describe(source, plan.target, record)
+            manifest = describe(source, plan, build, compared)
         except GateFailedError as error:
+            refused[ladder.index(taken)] = error
             run.refuse(taken, error.message)
             continue
-        manifest = leave_evidence(source, plan.target, manifest, plan.path)
+        manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         manifest = _write(request, source, taken.measured, manifest, plan.path)
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
 

@@ -130,15 +130,16 @@ def _settle(runs: Sequence[LadderRun]) -> None:
 
 
 def _start(source: Source, plan: Plan) -> LadderRun:
-    classes = source.card.classes
+    policy, classes, task = plan.policy, source.card.classes, source.card.task
     reference = GateReference(
         student=source.outputs,
         targets=source.targets,
         classes=classes,
-        limits=plan.target.gate,
-        critical=plan.target.critical_of(classes),
+        limits=policy.gate,
+        critical=policy.critical_of(classes),
         groups=source.groups,
-        task=source.card.task,
+        task=task,
+        task_limits=policy.tasks.get(task, {}),
     )
     lacking = evidence_task(reference.task).lacking_evidence(reference)
     error = RefusedError(plan.name, lacking) if lacking else None
@@ -151,13 +152,16 @@ class RefusedError(GateFailedError):
     Args:
         name: Of the bundle.
         reasons: Why not.
+        hint: What to do; None where no particular remedy is known.
     """
 
-    def __init__(self, name: str, reasons: Sequence[str]) -> None:
+    def __init__(self, name: str, reasons: Sequence[str], hint: str | None = None) -> None:
         self.reasons = tuple(reasons)
         super().__init__(
             f"no file for {name} passed its gate; {'; '.join(reasons)}",
-            "take a safer --precision, more calibration or validation images, or another student",
+            hint
+            or "take a safer --precision, more calibration or validation images, or another "
+            "student",
         )
 
 

@@ -20,7 +20,7 @@ from edgekd.seals import keep
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
 
-__all__ = ["Source", "find_student", "load_source"]
+__all__ = ["Source", "find_student", "kept_outputs", "load_source"]
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,32 @@ class Source:
     @cached_property
     def outputs(self) -> NDArray[np.float32]:
         """The float student's outputs [N, …] for the validation images; kept in the cache."""
-        key = f"{self.card.weights_sha256} {self.images_sha256}"
-        name = f"{self.card.weights_sha256[:16]}-{self.images_sha256[:16]}.npy"
+        return kept_outputs(self.folder, self.card, self.images)
 
-        def write(place: Path) -> None:
-            from edgekd.models import logits_of
 
-            with place.open("wb") as stream:
-                np.save(stream, logits_of(self.checkpoint.normalised(), self.images))
+def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Outputs [N, …] of a checkpoint's float network, kept in the cache.
 
-        outputs: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
-        return outputs
+    Args:
+        folder: The checkpoint.
+        card: Its model card.
+        images: uint8 [N, S, S, 3], S as in the card.
+
+    Raises:
+        ArtefactError: The weights are damaged.
+    """
+    images_sha256 = array_sha256(images)
+    key = f"{card.weights_sha256} {images_sha256}"
+    name = f"{card.weights_sha256[:16]}-{images_sha256[:16]}.npy"
+
+    def write(place: Path) -> None:
+        from edgekd.models import load_checkpoint, logits_of
+
+        with place.open("wb") as stream:
+            np.save(stream, logits_of(load_checkpoint(folder).normalised(), images))
+
+    outputs: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
+    return outputs
 
 
 def find_student(model: Path) -> Path:

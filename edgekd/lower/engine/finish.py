@@ -111,7 +111,8 @@ def finish_on_device(
         InputError: The bundle is complete already for this machine, is a file rather than a folder,
             is of another backend, or the disk is full.
         MissingDependencyError: TensorRT is not installed here.
-        GateFailedError: There is no evidence, or the engine's answers are not the student's.
+        GateFailedError: There is no evidence, the engine's answers are not the student's, or it
+            does not reach a floor of the policy.
         ArtefactError: The bundle or the evidence is damaged, or they do not belong together.
         JobError: The build failed, or was killed for lack of memory; with the cause's exit code.
     """
@@ -156,7 +157,10 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
     with bundle.stream(SELFTEST) as stream:
         tried = _try_engine(bench, Vectors.read(stream), evidence, device_task(manifest.task))
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
-    finished = _completed(manifest, result, tried, evidence)
+    try:
+        finished = _completed(manifest, result, tried, evidence)
+    except GateFailedError as error:
+        raise _refused(f"the engine is refused: {error.message}") from error
     _write(bench, finished)
 
 
@@ -252,11 +256,18 @@ def _ask(bench: _Bench, name: str, images: Path) -> Answers:
 def _completed(
     manifest: Manifest, result: EngineResult, tried: _Tried, evidence: Evidence
 ) -> Manifest:
-    """The manifest of the finished bundle: decision and metrics are the engine's own."""
-    logits, asked = tried.answers.outputs, evidence.asked
-    task = evidence_task(asked.task)
-    fit = task.fit_decision(asked, logits)
-    again = retaken(evidence.images, manifest.capture)
+    """The manifest of the finished bundle, with decision, metrics and floors of the engine itself.
+
+    Raises:
+        GateFailedError: No decision meets the requirements, or a floor is not met.
+    """
+    outputs, requirements = tried.answers.outputs, evidence.requirements
+    task = evidence_task(requirements.task)
+    fit = task.fit_decision(requirements, outputs)
+    taken_again = retaken(evidence.images, manifest.capture)
+    policy = manifest.policy
+    if policy is not None:  # else a bundle of a format before 1.6, which demands nothing more
+        policy = evidence.check_policy(policy, fit.decision, outputs, taken_again)
     lowering = msgspec.structs.replace(
         manifest.lowering,
         completion="complete",
@@ -274,8 +285,9 @@ def _completed(
     return msgspec.structs.replace(
         manifest,
         decision=fit.decision,
-        metrics=manifest.metrics | task.metrics_with(fit, asked, logits, again),
+        metrics=manifest.metrics | task.metrics_with(fit, requirements, outputs, taken_again),
         lowering=lowering,
+        policy=policy,
         model_file=ENGINE,
     )
 

@@ -12,7 +12,10 @@ from edgekd.lower.backends.base import Backend, reads_calibration
 from edgekd.lower.evidence.capture import fit_capture, retaken
 from edgekd.lower.evidence.decision import requirements_of
 from edgekd.lower.evidence.ladder import tried
+from edgekd.lower.evidence.non_inferiority import TeacherOutputs
+from edgekd.lower.evidence.policy_check import blank_record, checked_record
 from edgekd.lower.int8.calibration import CalibrationSet
+from edgekd.lower.plan import Plan
 from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.targets import Target
@@ -39,19 +42,30 @@ class BuildRecord:
     build_key: str
 
 
-def describe(source: Source, target: Target, record: BuildRecord) -> Manifest:
+def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOutputs) -> Manifest:
     """The manifest of one lowered file; the writer fills in its list of files.
 
     Args:
         source: The float student and its validation images.
-        target: For which device.
-        record: How the file was chosen.
+        plan: Of the bundle.
+        build: How the file was chosen.
+        teacher: The teacher's outputs for the validation images.
+
+    Raises:
+        FloorNotMetError: The file does not reach a floor of the policy, and the build is not for
+            research.
+        GateFailedError: No decision meets the policy's requirements.
     """
-    card, measured = source.card, record.measured
-    outputs, requirements = measured.answers.outputs, requirements_of(source, target)
+    card, policy, target = source.card, plan.policy, plan.target
+    outputs, requirements = build.measured.answers.outputs, requirements_of(source, policy)
     task = evidence_task(card.task)
     fit = task.fit_decision(requirements, outputs)
-    capture = fit_capture(source.images, target.decision.capture_kept)
+    capture = fit_capture(source.images, policy.decision.capture_kept, policy.capture)
+    taken_again = retaken(source.images, capture)
+    record = checked_record(
+        blank_record(policy, card.classes, research=plan.research),
+        policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
+    )  # fmt: skip
     return Manifest(
         version=edgekd.__version__,
         task=card.task,
@@ -66,12 +80,13 @@ def describe(source: Source, target: Target, record: BuildRecord) -> Manifest:
         ),
         decision=fit.decision,
         capture=capture,
-        lowering=_lowering(target, record),
+        lowering=_lowering(target, build),
+        policy=record,
         metrics={
             "part": "validation",
             "teacher": (source.metrics.get("teacher") or {}).get("validation"),
             "student": source.metrics.get("validation"),
-            **task.metrics_with(fit, requirements, outputs, retaken(source.images, capture)),
+            **task.metrics_with(fit, requirements, outputs, taken_again),
         },
         lineage=Lineage(
             method=card.training.method,
@@ -81,7 +96,7 @@ def describe(source: Source, target: Target, record: BuildRecord) -> Manifest:
             git_revision=card.training.git_revision,
             teacher=card.training.teacher,
         ),
-        model_file=measured.attempt.backend.model_file,
+        model_file=build.measured.attempt.backend.model_file,
         files={},
         network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
         description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
@@ -102,8 +117,8 @@ def describe(source: Source, target: Target, record: BuildRecord) -> Manifest:
     )
 
 
-def _lowering(target: Target, record: BuildRecord) -> Lowering:
-    measured, attempt = record.measured, record.measured.attempt
+def _lowering(target: Target, build: BuildRecord) -> Lowering:
+    measured, attempt = build.measured, build.measured.attempt
     calibrated = reads_calibration(attempt.backend, attempt.variant)
     return Lowering(
         target=target.name,
@@ -111,12 +126,12 @@ def _lowering(target: Target, record: BuildRecord) -> Lowering:
         precision=attempt.variant.precision,
         completion=attempt.backend.completion,
         completion_command=_completion_command(attempt.backend),
-        rungs=record.rungs,
-        tried=tried(record.rungs),
-        calibration=record.calibration.record() if calibrated and record.calibration else None,
-        layer_sensitivity=record.sensitivity,
+        rungs=build.rungs,
+        tried=tried(build.rungs),
+        calibration=build.calibration.record() if calibrated and build.calibration else None,
+        layer_sensitivity=build.sensitivity,
         quantisation_aware=attempt.quantisation_aware,
-        build_key=record.build_key,
+        build_key=build.build_key,
         tools=measured.made.tools,
         check=measured.check,
     )
