@@ -192,9 +192,7 @@ def test_fine_tuning_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
         small_run, [good], tmp_path / "out", precisions=precisions, quantisation_aware=True,
         calibration_images=72,
     )  # fmt: skip
-    with pytest.raises(
-        InputError, match="--quantisation-aware trains .* for int8"
-    ) as caught:
+    with pytest.raises(InputError, match="--quantisation-aware trains .* for int8") as caught:
         build(request)
     assert "add int8 to --precision" in caught.value.hint
     assert not (tmp_path / "out").exists()
