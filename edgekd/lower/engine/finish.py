@@ -35,6 +35,7 @@ from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import SelfTestReport, Vectors, compare_answers
 from edgekd.runtime.sessions._engine_sidecar import belongs_here, read_sidecar, sidecar_name
+from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Toolchain", "finish_on_device"]
 
@@ -154,7 +155,7 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
     _require(bench.toolchain)
     result = _build(bench, tf32=not evidence.terms.exact)
     with bundle.stream(SELFTEST) as stream:
-        tried = _try_engine(bench, Vectors.read(stream), evidence)
+        tried = _try_engine(bench, Vectors.read(stream), evidence, device_task(manifest.task))
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
     try:
         finished = _completed(manifest, result, tried, evidence)
@@ -212,10 +213,10 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
 # ---- judging ----
 
 
-def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence) -> _Tried:
+def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence, task: DeviceTask) -> _Tried:
     images = bench.work / "selftest.npy"
     np.save(images, vectors.images)
-    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits)
+    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits, task)
     if not selftest.passed:
         message = (
             f"the engine's logits differ from the host's by {selftest.max_difference:.3g}, more "

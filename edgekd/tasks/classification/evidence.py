@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
 from edgekd.lower.evidence.gate import Changes, GateReference, class_change
 from edgekd.lower.task import EvidenceTask
@@ -19,6 +18,7 @@ from edgekd.metrics import (
     paired_drops,
 )
 from edgekd.tasks.classification.fit import fit_decision
+from edgekd.tasks.classification.manifest import Decision
 from edgekd.tasks.classification.outcome import outcome_of
 
 if TYPE_CHECKING:

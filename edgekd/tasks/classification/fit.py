@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
 from edgekd.lower.evidence.margin import half_way_down, half_way_up
@@ -20,7 +19,8 @@ from edgekd.metrics import (
     refer_band_for_sensitivity,
 )
 from edgekd.policy import DecisionRule
-from edgekd.runtime.decision import calibrated, energy_of
+from edgekd.tasks.classification.decision import class_probabilities, energy_of
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = ["fit_decision"]
 
@@ -37,7 +37,7 @@ def fit_decision(requirements: DecisionRequirements, logits: NDArray[np.float32]
     """
     rule, targets = requirements.rule, requirements.targets
     temperature = fit_temperature(logits, targets)
-    probabilities = calibrated(logits, temperature)
+    probabilities = class_probabilities(logits, temperature)
     critical = {name: requirements.classes.index(name) for name in requirements.critical}
     band = _band(rule, probabilities, targets, critical)
     points = _points(rule, probabilities, targets, critical)

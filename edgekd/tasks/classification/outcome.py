@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.lower.evidence.decision import share_of
-from edgekd.runtime.decision import judge
+from edgekd.tasks.classification.decision import judge
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = ["outcome_of"]
 

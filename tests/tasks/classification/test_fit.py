@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit, requirements_of
-from edgekd.runtime.decision import judge
 from edgekd.targets import DecisionRule, GateLimits, Target
+from edgekd.tasks.classification.decision import judge
 from edgekd.tasks.classification.evidence import Evidence
 from edgekd.tasks.classification.fit import fit_decision
+from edgekd.tasks.classification.manifest import Decision
 from edgekd.tasks.classification.outcome import outcome_of
 
 CLASSES = ("bkl", "df", "mel", "nv")
