@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from spotted import CLASSES, SIZE, make_images
 
-from edgekd import resources, targets
 from edgekd.bundle import GateRecord
 from edgekd.lower.backends import get_backend
 from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
 from edgekd.lower.task import evidence_task
+from edgekd.policy import load_policy
 
 NAMES = ("bkl", "df", "mel", "nv")
 assert len(NAMES) == CLASSES
@@ -47,9 +47,7 @@ def bench(student: Any, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     np.save(folder / "images.npy", images[kept])
     with torch.no_grad():
         logits = student.graph(torch.from_numpy(images[kept])).numpy()
-    with pytest.MonkeyPatch.context() as patch:  # the shipped ones, whatever the session has
-        patch.setattr(targets, "target_folders", resources.target_folders)
-        limits = targets.load_target("rpi").gate
+    limits = load_policy("dermoscopy").gate
     judged = GateReference(logits, labels[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
     return Bench(folder / "model.onnx", folder / "images.npy", judged)
 
