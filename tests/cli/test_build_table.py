@@ -13,9 +13,9 @@ import lenient
 import msgspec
 
 from edgekd.bundle import ClassChange, GateRecord, Rung
-from edgekd.cli.build_table import _LivingTable, summary_of
+from edgekd.cli.build_table import _LiveTable, summary_of
 from edgekd.lower.build import BuiltBundle
-from edgekd.lower.watch import Lines, verdict_of
+from edgekd.lower.progress import LineReporter, verdict_of
 
 
 def change(drop: float) -> ClassChange:
@@ -54,7 +54,7 @@ def test_verdicts() -> None:
 
 def test_lines_tell_each_rung_once_it_is_judged() -> None:
     said: list[str] = []
-    lines = Lines(said.append)
+    lines = LineReporter(said.append)
     lines.line("openvino: a concern")
     for state in ("waiting", "lowering", "running 0/900", "running 50/900", "ran"):
         lines.state("openvino", "int8", state)
@@ -75,7 +75,7 @@ def test_a_refused_bundle_says_so_in_its_line() -> None:
 
 
 def test_rows_stand_in_the_ladders_order_whenever_they_come() -> None:
-    table = _LivingTable()
+    table = _LiveTable()
     mixed = rung(precision="int8-mixed", float_layers=("a", "b"))
     for bundle, one in (
         ("rpi", rung(precision="fp32")), ("cpu", rung()), ("rpi", rung()), ("rpi", mixed),

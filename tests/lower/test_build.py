@@ -58,7 +58,7 @@ def run(
 ) -> tuple[list[BuiltBundle], Notes]:
     notes = Notes()
     options = {"calibration_images": 64, "policy": lenient.POLICY, **options}
-    return build(BuildRequest(model, targets, out, watch=notes, **options)), notes
+    return build(BuildRequest(model, targets, out, observer=notes, **options)), notes
 
 
 def test_building_again_makes_nothing_again(
@@ -132,7 +132,7 @@ def test_every_rung_is_judged_and_the_card_tells(
     assert all(rung.gate is not None and rung.host_latency_ms for rung in lowering.rungs)
     sets = [rung.float_layers for rung in lowering.rungs if rung.float_layers]
     assert sets[0] == tuple(one.layer for one in lowering.layer_sensitivity[: len(sets[0])])
-    assert any("most harmful" in line for line in notes.lines)
+    assert any("most sensitive" in line for line in notes.lines)
     card = (built.path / "card.md").read_text()
     for heading in (
         "## Intended use", "## Data", "## Decision", "## Measured on the validation part",
@@ -165,12 +165,12 @@ def test_the_decision_is_fitted_on_the_file_and_says_on_what(
         assert total == pytest.approx(1.0)
 
 
-def test_int8_that_fails_is_mixed_then_rescued_and_the_safe_rung_is_taken(
+def test_int8_that_fails_is_mixed_then_fine_tuned_and_the_safe_rung_is_taken(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
     """No flip at all is allowed: int8 cannot keep that, fp32 can."""
     limits = {"max_flips": 0.0}
-    ((built,), notes) = run(small_run, tmp_path, [target], tighten=limits, rescue=True)
+    ((built,), notes) = run(small_run, tmp_path, [target], tighten=limits, quantisation_aware=True)
     by_precision = [(rung.precision, rung.gate and rung.gate.passed) for rung in built.rungs]
     assert by_precision[0] == ("int8", False)
     assert by_precision[-1] == ("fp32", True)
@@ -178,7 +178,7 @@ def test_int8_that_fails_is_mixed_then_rescued_and_the_safe_rung_is_taken(
     taken = next(rung for rung in built.rungs if rung.taken)
     assert taken == next(rung for rung in built.rungs if rung.gate and rung.gate.passed)
     if not any(passed for precision, passed in by_precision if precision == "int8-mixed"):
-        assert built.rungs[-2].remarks[0] == "finished with simulated int8"
+        assert built.rungs[-2].remarks[0] == "fine-tuned with simulated int8"
         assert any("quantisation-aware finish" in line for line in notes.lines)
 
 
@@ -195,7 +195,7 @@ def test_without_evidence_nothing_is_lowered(
 ) -> None:
     notes = Notes()
     request = BuildRequest(
-        small_run, [target], tmp_path, policy=lenient.POLICY, critical={"mel": 0.01}, watch=notes
+        small_run, [target], tmp_path, policy=lenient.POLICY, critical={"mel": 0.01}, observer=notes
     )
     with pytest.raises(GateFailedError, match=r"no certificate for mel: .* fewer than the 299"):
         build(request)

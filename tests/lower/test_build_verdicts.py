@@ -192,14 +192,14 @@ def test_json_tells_of_a_gate_that_failed_alone(
 
 
 @pytest.mark.parametrize("precisions", [("int8-mixed",), ("fp32",), ("int8-mixed", "fp32")])
-def test_rescue_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
+def test_fine_tuning_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
     precisions: tuple[str, ...], small_run: Path, good: Target, tmp_path: Path
 ) -> None:
     request = BuildRequest(
-        small_run, [good], tmp_path / "out", policy=LENIENT, precisions=precisions, rescue=True,
-        calibration_images=72,
+        small_run, [good], tmp_path / "out", policy=LENIENT, precisions=precisions,
+        quantisation_aware=True, calibration_images=72,
     )  # fmt: skip
-    with pytest.raises(InputError, match="--rescue trains the student for int8") as caught:
+    with pytest.raises(InputError, match=r"--quantisation-aware trains .* for int8") as caught:
         build(request)
     assert "add int8 to --precision" in caught.value.hint
     assert not (tmp_path / "out").exists()

@@ -64,7 +64,7 @@ def run(
 ) -> tuple[list[BuiltBundle], Notes]:
     notes = Notes()
     request = BuildRequest(
-        model, [target], out, precisions=precisions or None, watch=notes,
+        model, [target], out, precisions=precisions or None, observer=notes,
         **{"calibration_images": 64, "policy": lenient.POLICY, **options},
     )  # fmt: skip
     return build(request), notes

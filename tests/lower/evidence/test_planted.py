@@ -63,7 +63,7 @@ def verdict(bench: Bench, model: onnx.ModelProto, folder: Path) -> GateRecord:
     )
     answers = try_files(job, log=folder / "log")["int8"]
     task = evidence_task(bench.judged.task)
-    return task.judge(bench.judged, answers.logits, runtime=answers.facts)
+    return task.judge(bench.judged, answers.outputs, runtime=answers.facts)
 
 
 def change(model: onnx.ModelProto, name: str, values: NDArray[Any]) -> None:

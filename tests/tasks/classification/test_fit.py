@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit, requirements_of
-from edgekd.policy import DecisionRule, GateLimits
+from edgekd.policy import DecisionRule, GateLimits, Policy
 from edgekd.tasks.classification.decision import judge
 from edgekd.tasks.classification.evidence import Evidence
 from edgekd.tasks.classification.fit import fit_decision
