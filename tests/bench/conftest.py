@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgekd.bench.request import BenchData
+from edgekd.bench.subjects.data import BenchData
 from edgekd.bundle import Lineage, Lowering, Manifest, ModelInfo, write_bundle
 from edgekd.tasks.classification.manifest import Decision
 
