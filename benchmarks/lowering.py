@@ -56,6 +56,7 @@ from edgekd.metrics import (
 )
 from edgekd.models import logits_of
 from edgekd.models.card import CARD
+from edgekd.policy import Policy, load_policy, policy_of_values
 from edgekd.runtime.sessions import open_session
 from edgekd.targets import Target, resolve_targets
 
@@ -91,6 +92,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="of `edgekd distill`")
     parser.add_argument("--targets", default=TARGETS, help=f"by default {TARGETS}")
+    parser.add_argument("--policy", help="name or file, instead of the model's own")
     parser.add_argument("--data-root", type=Path, help="where the images are now")
     parser.add_argument("--part", choices=PARTS[1:], default="test", help="the images judged on")
     parser.add_argument("--json", type=Path, help="file for the result")
@@ -162,7 +164,7 @@ class Outcome:
     Attributes:
         target: The target.
         bundle: What was built or refused, with its rungs.
-        lacking: Why no file can pass on these images as the target asks; the rungs were then
+        lacking: Why no file can pass on these images as the policy demands; the rungs were then
             judged without critical classes.
     """
 
@@ -176,22 +178,26 @@ class Outcome:
         return next((_variant(rung).label for rung in self.bundle.rungs if rung.taken), None)
 
 
-def _outcomes(request: BuildRequest, classes: Sequence[str]) -> list[Outcome]:
-    """Build for every target; again without critical classes where these leave no rung."""
-    usual = [target for target in request.targets if target.critical_of(classes)]
-    built = {bundle.target: bundle for bundle in build_all(replace(request, targets=usual))}
+def _outcomes(request: BuildRequest, policy: Policy, classes: Sequence[str]) -> list[Outcome]:
+    """Build for every target; again without critical classes where these leave no rung.
+
+    For research: what lowering costs is the question here, whatever the student is worth.
+    """
+    usual = request.targets if policy.critical_of(classes) else []
+    first = replace(request, targets=usual, policy=policy, research=True)
+    built = {bundle.target: bundle for bundle in (build_all(first) if usual else [])}
     lacking = {
         target.name: built[target.name].refused if target.name in built else ("no critical class",)
         for target in request.targets
         if target.name not in built or not built[target.name].rungs
     }
-    bare = [
-        msgspec.structs.replace(target, critical={})
-        for target in request.targets
-        if target.name in lacking
-    ]
-    again = replace(request, targets=bare, critical={}, out=request.out / "bare")
-    built |= {bundle.target: bundle for bundle in build_all(again)}
+    again = replace(
+        first,
+        targets=[target for target in request.targets if target.name in lacking],
+        policy=msgspec.structs.replace(policy, critical={}),
+        out=request.out / "bare",
+    )
+    built |= {bundle.target: bundle for bundle in (build_all(again) if again.targets else [])}
     return [
         Outcome(target, built[target.name], lacking.get(target.name, ()))
         for target in request.targets
@@ -278,7 +284,9 @@ def _measured(run: Path, targets: Sequence[Target], options: argparse.Namespace)
             model=run, targets=targets, out=Path(folder) / "out", data_root=options.data_root,
             all_rungs=True, observer=LineReporter(say),
         )  # fmt: skip
-        outcomes = _outcomes(request, source.card.classes)
+        named = load_policy(options.policy) if options.policy else None
+        policy = named or policy_of_values(source.card.policy)
+        outcomes = _outcomes(request, policy, source.card.classes)
         calibration = draw_calibration(
             source.split, source.pixels, images=request.calibration_images
         )

@@ -223,7 +223,7 @@ def _first_that_decides(
         EdgekdError, OSError: It cannot be written.
     """
     plan, source = run.plan, context.source
-    refused: dict[int, GateFailedError] = {}
+    hint = None
     while True:
         ladder = with_speed(run.ladder)
         taken = select(ladder)
@@ -232,17 +232,16 @@ def _first_that_decides(
             if rung != before:  # taken, or with a remark now
                 request.observer.judged(plan.name, rung)
         if taken is None:
-            last = refused.get(len(rungs) - 1)
-            raise RefusedError(plan.name, _why(rungs[-1]), last.hint if last else None)
-        build = BuildRecord(
+            raise RefusedError(plan.name, _why(rungs[-1]), hint)
+        record = BuildRecord(
             taken.measured, rungs, context.calibration, _sensitivity_of(context, rungs), plan.key
         )
         compared = teacher_outputs(source, teacher)
         try:
-            manifest = describe(source, plan, build, compared)
+            manifest = describe(source, plan, record, compared)
         except GateFailedError as error:
-            refused[ladder.index(taken)] = error
             run.refuse(taken, error.message)
+            hint = error.hint
             continue
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         manifest = _write(request, source, taken.measured, manifest, plan.path)

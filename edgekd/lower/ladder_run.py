@@ -130,16 +130,16 @@ def _settle(runs: Sequence[LadderRun]) -> None:
 
 
 def _start(source: Source, plan: Plan) -> LadderRun:
-    policy, classes, task = plan.policy, source.card.classes, source.card.task
+    policy, card = plan.policy, source.card
     reference = GateReference(
         student=source.outputs,
         targets=source.targets,
-        classes=classes,
+        classes=card.classes,
         limits=policy.gate,
-        critical=policy.critical_of(classes),
+        critical=policy.critical_of(card.classes),
         groups=source.groups,
-        task=task,
-        task_limits=policy.tasks.get(task, {}),
+        task=card.task,
+        task_limits=policy.tasks.get(card.task, {}),
     )
     lacking = evidence_task(reference.task).lacking_evidence(reference)
     error = RefusedError(plan.name, lacking) if lacking else None

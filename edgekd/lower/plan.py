@@ -34,7 +34,7 @@ class BuildRequest:
         precisions: One bundle for each, or None for `auto`: one bundle for each target.
         data_root: Where the images of the checkpoint are now, if not where they were.
         calibration_images: Number of calibration images.
-        policy: Name or file of the policy; None takes the one that the checkpoint remembers.
+        policy: A policy, its name or its file; None takes the one that the checkpoint remembers.
         research: Lower although a floor of the policy is not met, and say so in the bundle.
         teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
         tighten: Limits of the gate and floors to make stricter, by name.
@@ -50,7 +50,7 @@ class BuildRequest:
     targets: Sequence[Target]
     out: Path
     precisions: tuple[str, ...] | None = None
-    policy: str | Path | None = None
+    policy: Policy | str | Path | None = None
     research: bool = False
     teacher: Path | None = None
     data_root: Path | None = None
@@ -126,8 +126,8 @@ def plans_of(
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
-        policy, request.research, teacher.sha256, request.all_rungs, request.quantisation_aware,
-        code_sha256(), tool_versions(),
+        policy, request.research, teacher.sha256, request.all_rungs,
+        request.quantisation_aware, code_sha256(), tool_versions(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
@@ -150,11 +150,7 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
             names critical classes, the model has none of them, and nobody said that this is right.
         ArtefactError: The checkpoint's policy is damaged.
     """
-    if request.policy is not None:
-        policy = load_policy(request.policy)
-    else:
-        policy = policy_of_values(source.card.policy)
-    classes = source.card.classes
+    policy, classes = _named_policy(request, source), source.card.classes
     known = ", ".join(policy.critical_of(classes))
     if request.critical == {} and known:
         message = f"`none` would drop the limit of the policy {policy.name} for {known}"
@@ -172,6 +168,12 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
             message, "name them: --critical CLASS,… ; or --critical none; or another --policy"
         )
     return tightened
+
+
+def _named_policy(request: BuildRequest, source: Source) -> Policy:
+    if request.policy is None:
+        return policy_of_values(source.card.policy)
+    return request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
 
 
 def refuse_idle_fine_tuning(request: BuildRequest, plans: Sequence[Plan]) -> None:

@@ -108,13 +108,11 @@ def on_a_terminal(command: list[str]) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace"))
 
 
-def test_a_living_table_on_a_terminal(
-    small_run: Path, lenient_targets: None, shared_folder: Path, tmp_path: Path
-) -> None:
+def test_a_living_table_on_a_terminal(small_run: Path, tmp_path: Path) -> None:
     shown = on_a_terminal(
         [
-            sys.executable, str(lenient.SCRIPT), str(shared_folder / "lenient-targets"), "build",
-            "--target", "cpu-onnx", "--precision", "fp32", "--model", str(small_run), "--out",
+            sys.executable, "-m", "edgekd", "build", "--policy", str(lenient.POLICY), "--target",
+            "cpu-onnx", "--precision", "fp32", "--model", str(small_run), "--out",
             str(tmp_path),
         ]
     )  # fmt: skip

@@ -42,13 +42,13 @@ class BuildRecord:
     build_key: str
 
 
-def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOutputs) -> Manifest:
+def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOutputs) -> Manifest:
     """The manifest of one lowered file; the writer fills in its list of files.
 
     Args:
         source: The float student and its validation images.
         plan: Of the bundle.
-        build: How the file was chosen.
+        record: How the file was chosen.
         teacher: The teacher's outputs for the validation images.
 
     Raises:
@@ -56,13 +56,13 @@ def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOut
             research.
         GateFailedError: No decision meets the policy's requirements.
     """
-    card, policy, target = source.card, plan.policy, plan.target
-    outputs, requirements = build.measured.answers.outputs, requirements_of(source, policy)
+    card, measured, policy, target = source.card, record.measured, plan.policy, plan.target
+    outputs, requirements = measured.answers.outputs, requirements_of(source, policy)
     task = evidence_task(card.task)
     fit = task.fit_decision(requirements, outputs)
     capture = fit_capture(source.images, policy.decision.capture_kept, policy.capture)
     taken_again = retaken(source.images, capture)
-    record = checked_record(
+    policy_record = checked_record(
         blank_record(policy, card.classes, research=plan.research),
         policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
     )  # fmt: skip
@@ -80,8 +80,8 @@ def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOut
         ),
         decision=fit.decision,
         capture=capture,
-        lowering=_lowering(target, build),
-        policy=record,
+        lowering=_lowering(target, record),
+        policy=policy_record,
         metrics={
             "part": "validation",
             "teacher": (source.metrics.get("teacher") or {}).get("validation"),
@@ -106,7 +106,7 @@ def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOut
         ),
         limits=(
             f"Judged on {len(source.targets)} validation images of {card.data.name}, which also "
-            "chose the student's best epoch and fitted the decision; other cameras, skin types and "
+            "chose the student's best epoch and fitted the decision; other cameras, patients and "
             "diseases are outside of what was measured."
         ),
         data_source=f"{card.data.name}. {card.data.citation}".strip(),
@@ -117,8 +117,8 @@ def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOut
     )
 
 
-def _lowering(target: Target, build: BuildRecord) -> Lowering:
-    measured, attempt = build.measured, build.measured.attempt
+def _lowering(target: Target, record: BuildRecord) -> Lowering:
+    measured, attempt = record.measured, record.measured.attempt
     calibrated = reads_calibration(attempt.backend, attempt.variant)
     return Lowering(
         target=target.name,
@@ -126,12 +126,12 @@ def _lowering(target: Target, build: BuildRecord) -> Lowering:
         precision=attempt.variant.precision,
         completion=attempt.backend.completion,
         completion_command=_completion_command(attempt.backend),
-        rungs=build.rungs,
-        tried=tried(build.rungs),
-        calibration=build.calibration.record() if calibrated and build.calibration else None,
-        layer_sensitivity=build.sensitivity,
+        rungs=record.rungs,
+        tried=tried(record.rungs),
+        calibration=record.calibration.record() if calibrated and record.calibration else None,
+        layer_sensitivity=record.sensitivity,
         quantisation_aware=attempt.quantisation_aware,
-        build_key=build.build_key,
+        build_key=record.build_key,
         tools=measured.made.tools,
         check=measured.check,
     )

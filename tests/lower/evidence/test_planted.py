@@ -98,7 +98,7 @@ def test_a_loss_in_one_rare_class_is_caught_by_its_own_limit(bench: Bench, tmp_p
     model = onnx.load(bench.file)
     whole = verdict(bench, model, tmp_path)
     assert whole.per_class["df"].lost == 0
-    answers = np.load(tmp_path / "out" / "int8.npz")["logits"]
+    answers = np.load(tmp_path / "out" / "int8.npz")["outputs"]
     own = answers[bench.reference.targets == RARE]
     margin = np.sort(own[:, RARE] - np.delete(own, RARE, axis=1).max(axis=1))
     lower_by_bias(model, float(margin[5] + margin[6]) / 2)

@@ -300,8 +300,8 @@ def test_requirements_have_the_critical_classes_of_the_model() -> None:
         max_ece_increase=0.1,
     )
     policy = Policy(
-        name="mine", title="", gate=limits, decision=RULE,
-        critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2},
+        name="mine", title="", gate=limits, critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2},
+        decision=RULE,
     )  # fmt: skip
     card = SimpleNamespace(
         classes=CLASSES, ordered=True, task="classification",
