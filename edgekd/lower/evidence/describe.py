@@ -96,7 +96,7 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
             git_revision=card.training.git_revision,
             teacher=card.training.teacher,
         ),
-        model_file=build.measured.attempt.backend.model_file,
+        model_file=measured.attempt.backend.model_file,
         files={},
         network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
         description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
