@@ -19,6 +19,7 @@ from edgekd.bench.request import BenchData, check_classes
 from edgekd.bench.result import Decisions, Estimate, Row
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.extensions.backends import backend_named
 from edgekd.metrics import Metrics, share_interval, softmax
 from edgekd.metrics.resampling import Groups
 
@@ -125,7 +126,7 @@ def bundle_entry(
         manifest, size = bundle.manifest, bundle.size_bytes
     check_classes(f"the bundle {path}", manifest.model.classes, data)
     unfinished = manifest.lowering.completion == "finish-on-device" and not at_home
-    backend = "onnx" if unfinished else None
+    backend = backend_named(manifest.lowering.backend).host_session if unfinished else None
     row, temperature = _bundle_row(manifest, size), manifest.decision.temperature
     try:
         answers = [

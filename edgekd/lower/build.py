@@ -20,9 +20,9 @@ from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
 from edgekd.lower.climb import Climb, RefusedError, climb_all, ended_by, parallel_backends
-from edgekd.lower.engine.evidence import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import BuildRecord, describe
+from edgekd.lower.evidence.device_gate import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.sensitivity import layer_sensitivity

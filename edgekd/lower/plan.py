@@ -104,7 +104,7 @@ def plans_of(
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
-        request.all_rungs, request.rescue, code_sha256(), tool_versions(),
+        request.all_rungs, request.rescue, code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
@@ -114,7 +114,8 @@ def plans_of(
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            tools = (_checkers(own), providers_of(own.backend))
+            backend = own.backend
+            tools = (_checkers(own), tool_versions(backend), providers_of(backend))
             key = fingerprint(made_from, own, ladder, tools)
             plans.append(Plan(own, ladder, path, key))
     return plans

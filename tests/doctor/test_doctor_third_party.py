@@ -57,18 +57,23 @@ def test_target_that_does_not_load_ends_no_other_command(
     assert (found["ability"], found["works"]) == ("use the target torn", False)
 
 
+def test_backend_that_cannot_lower_is_reported(like: Target) -> None:
+    lower, run = examined("unfit", like)
+    assert "the lowering of the backend unfit of third-party-backends 1.0 is" in lower.detail
+    assert (lower.works, run.works) == (False, True)
+
+
 @pytest.mark.parametrize(
-    ("backend", "lacks", "opens"),
+    ("backend", "failure"),
     [
-        ("unfit", "is a PosixPath, no Backend", "there is no session backend 'unfit'"),
-        ("nameless", "there is no lowering backend 'nameless'", "no session backend 'nameless'"),
+        ("nameless", "there is no backend 'nameless'"),
+        ("undescribed", "the backend undescribed of third-party-backends 1.0 is a ABCMeta"),
     ],
 )
-def test_what_fails_is_what_is_said(backend: str, lacks: str, opens: str, like: Target) -> None:
-    lower, run = examined(backend, like)
-    assert (lower.works, run.works) == (False, False)
-    assert lacks in lower.detail
-    assert opens in run.detail
+def test_backend_without_a_descriptor(backend: str, failure: str, like: Target) -> None:
+    for finding in examined(backend, like):
+        assert not finding.works
+        assert failure in finding.detail
 
 
 def test_crash_is_a_finding(like: Target) -> None:

@@ -1,16 +1,19 @@
-"""Methods: one file each, found by name, third parties' through `edgekd.methods` entry points."""
+"""Methods of distillation, one file each; which there are is in `edgekd.extensions.methods`."""
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import entry_points
 from typing import Any
 
-from edgekd.distill.known_methods import GROUP, METHODS, method_name, method_names
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.extensions.methods import METHODS, method_name
 from edgekd.recipe import Section, convert
 
 __all__ = ["Batch", "Method", "MethodContext", "Stage", "Terms", "method_names", "resolve_method"]
+
+
+def method_names() -> list[str]:
+    """Names of all methods, edgekd's own first."""
+    return METHODS.names()
 
 
 def resolve_method(section: dict[str, Any]) -> tuple[type[Method], Section]:
@@ -18,18 +21,9 @@ def resolve_method(section: dict[str, Any]) -> tuple[type[Method], Section]:
 
     Raises:
         InputError: The method is unknown, or one of its keys is wrong.
+        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
     """
     name = method_name(section)
     options = {key: value for key, value in section.items() if key != "name"}
-    kind = _find(name)
-    return kind, convert(options, kind.Config, f"method {name}")
-
-
-def _find(name: str) -> type[Method]:
-    if name in METHODS:
-        module, attribute = METHODS[name].split(":")
-        own: type[Method] = getattr(importlib.import_module(module), attribute)
-        return own
-    (point, *_) = entry_points(group=GROUP, name=name)
-    foreign: type[Method] = point.load()
-    return foreign
+    method: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
+    return method, convert(options, method.Config, f"method {name}")
