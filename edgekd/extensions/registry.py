@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
@@ -28,13 +29,14 @@ class Registry:
     Attributes:
         kind: What they are, for messages: `backend`, `task`.
         group: Entry-point group through which third parties add theirs.
-        own: edgekd's own by name, each as `module:attribute`, or as `module` alone.
+        own: edgekd's own by name, each as `module:attribute`, as `module` alone, or as the path of
+            a file or folder that is the thing itself.
         extra: The extra of edgekd to install where a third party's extension lacks a package.
     """
 
     kind: str
     group: str
-    own: Mapping[str, str]
+    own: Mapping[str, str | Path]
     extra: str = "all"
 
     def names(self) -> list[str]:
@@ -64,7 +66,7 @@ class Registry:
         """
         self.check(name)
         place = self.own[name] if name in self.own else self._foreign()[name].value
-        return place.partition(":")[0]
+        return str(place).partition(":")[0]
 
     def check(self, name: str) -> None:
         """Refuse an unknown name.
@@ -94,7 +96,8 @@ class Registry:
         """
         self.check(name)
         if name in self.own:
-            return _object_at(self.own[name])
+            place = self.own[name]
+            return place if isinstance(place, Path) else _object_at(place)
         entry = self._foreign()[name]
         return self._load_foreign(name, f"the {self.kind} {name}", entry.load, accept)
 
