@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekd.doctor.extensions import examine_extensions
 from edgekd.doctor.finding import Finding
 from edgekd.doctor.packages import ImportResult, import_modules, importable, try_packages
 from edgekd.extensions.backends import BACKENDS, BackendDescriptor, backend_named
@@ -18,7 +19,7 @@ from edgekd.targets import Target
 if TYPE_CHECKING:
     from edgekd.bench.devices.examine import Observation
 
-__all__ = ["DeviceReport", "Finding", "examine", "examine_device"]
+__all__ = ["DeviceReport", "Finding", "examine", "examine_device", "examine_extensions"]
 
 _HOST = (
     ("train and distil", ("torch", "timm", "lightning", "safetensors"), "distill"),

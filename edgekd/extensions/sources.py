@@ -1,8 +1,9 @@
 """Data sources: where a recipe's data set comes from.
 
 A source is a module or an object with `Config` (the recipe's keys beside `source`, a
-`msgspec.Struct`) and `load(config) -> edgekd.data.Dataset`: for edgekd's own one file of
-`edgekd/data/sources/` and one line here, for a third party's an entry point.
+`msgspec.Struct`) and `load(config, task) -> edgekd.data.Dataset`, where `task` is the name of the
+recipe's task: for edgekd's own one file of `edgekd/data/sources/` and one line here, for a third
+party's an entry point.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class SourceModule(Protocol):
     Config: type[Any]
     """Typed keys of the recipe's `data` section beside `source`."""
 
-    def load(self, config: Any) -> Any:
-        """The `Dataset` of a config."""
+    def load(self, config: Any, task: str) -> Any:
+        """The `Dataset` of a config; `task` is the name of the recipe's task."""
 
 
 SOURCES = Registry(

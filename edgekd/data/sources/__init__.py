@@ -13,7 +13,7 @@ from edgekd.extensions.sources import SOURCES, SourceModule
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import convert
 
-__all__ = ["load_dataset", "resolve_source"]
+__all__ = ["load_dataset", "load_source", "resolve_source"]
 
 
 def load_dataset(section: dict[str, Any], task: str = DEFAULT_TASK) -> Dataset:
@@ -27,8 +27,8 @@ def load_dataset(section: dict[str, Any], task: str = DEFAULT_TASK) -> Dataset:
         InputError: The source is unknown, one of its keys is wrong, its files are missing, or a
             label is no label of the task.
     """
-    module, config, labels = resolve_source(section, task)
-    dataset = grouped(module.load(config, task))
+    source, config, labels = resolve_source(section, task)
+    dataset = grouped(source.load(config, task))
     return dataset if labels is None else relabelled(dataset, labels)
 
 
@@ -49,6 +49,17 @@ def resolve_source(
         hint = f"remove `data.{next(iter(labels))}`, or choose another task"
         raise InputError(message, hint)
     name = str(options.pop("source", ""))
-    module: SourceModule = SOURCES.load(name, lambda loaded: isinstance(loaded, SourceModule))
-    config = convert(options, module.Config, f"data source {name}")
-    return module, config, convert(labels, LabelSection, "`data`") if labels else None
+    source = load_source(name)
+    config = convert(options, source.Config, f"data source {name}")
+    return source, config, convert(labels, LabelSection, "`data`") if labels else None
+
+
+def load_source(name: str) -> SourceModule:
+    """The source of that name.
+
+    Raises:
+        InputError: There is no source of that name.
+        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+    """
+    source: SourceModule = SOURCES.load(name, lambda loaded: isinstance(loaded, SourceModule))
+    return source

@@ -8,7 +8,16 @@ from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Ter
 from edgekd.extensions.methods import METHODS, method_name
 from edgekd.recipe import Section, convert
 
-__all__ = ["Batch", "Method", "MethodContext", "Stage", "Terms", "method_names", "resolve_method"]
+__all__ = [
+    "Batch",
+    "Method",
+    "MethodContext",
+    "Stage",
+    "Terms",
+    "load_method",
+    "method_names",
+    "resolve_method",
+]
 
 
 def method_names() -> list[str]:
@@ -25,5 +34,16 @@ def resolve_method(section: dict[str, Any]) -> tuple[type[Method], Section]:
     """
     name = method_name(section)
     options = {key: value for key, value in section.items() if key != "name"}
-    method: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
+    method = load_method(name)
     return method, convert(options, method.Config, f"method {name}")
+
+
+def load_method(name: str) -> type[Method]:
+    """The class of a method.
+
+    Raises:
+        InputError: There is no method of that name.
+        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+    """
+    method: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
+    return method
