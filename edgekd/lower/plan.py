@@ -137,7 +137,11 @@ def plans_of(
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
             backend = target.backend
-            tools = (_checkers(target), tool_versions(backend), providers_of(backend))
+            tools = (
+                _checkers(target),
+                tool_versions(backend),
+                providers_of(backend, source.card.task),
+            )
             key = fingerprint(made_from, target, ladder, tools)
             plans.append(Plan(target, policy, request.research, ladder, path, key))
     return plans

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from edgekd.bundle import EngineCheck
 from edgekd.data import cache_folder
 from edgekd.extensions.backends import BACKENDS, BackendDescriptor, backend_named
+from edgekd.extensions.registry import Registry
+from edgekd.extensions.tasks import DEFAULT_TASK, TASKS, task_named
 from edgekd.files import atomic_write, pretty_json, whole_folder
 from edgekd.lower.backends.base import versions_of
 from edgekd.lower.jobs.trial import Answers
@@ -183,20 +186,32 @@ def code_sha256() -> str:
     return tree_sha256(Path(__file__).resolve().parent.parent, ABOVE)
 
 
-def providers_of(backend: str) -> tuple[tuple[str, str], ...]:
-    """The third parties behind a backend: distribution with version, and hash of its code.
+def providers_of(backend: str, task: str = DEFAULT_TASK) -> tuple[tuple[str, str], ...]:
+    """The third parties behind a file: distribution with version, and hash of its code.
 
-    Those of the backend, and of the session that runs its files on this host. Empty where both
-    are edgekd's own.
+    Args:
+        backend: It counts, and the session that runs its files on this host.
+        task: It counts where outputs are judged.
+
+    Returns:
+        One pair for each that is not edgekd's own.
     """
-    providers = []
-    for descriptor in _descriptors(backend):
-        if owner := BACKENDS.owner(descriptor.name):
-            places = (BACKENDS.module(descriptor.name), descriptor.lowering, descriptor.session)
-            packages = {place.partition(".")[0].partition(":")[0] for place in places}
-            hashes = [_package_sha256(name) for name in sorted(packages - {"edgekd"})]
-            providers.append((owner, fingerprint(hashes)))
-    return tuple(sorted(providers))
+    pairs = [
+        _provider(BACKENDS, each.name, (each.lowering, each.session))
+        for each in _descriptors(backend)
+    ]
+    pairs.append(_provider(TASKS, task, task_named(task).layers.values()))
+    return tuple(sorted(pair for pair in pairs if pair is not None))
+
+
+def _provider(registry: Registry, name: str, places: Iterable[str]) -> tuple[str, str] | None:
+    """Distribution with version of an extension, and hash of its code; None for edgekd's own."""
+    owner = registry.owner(name)
+    if not owner:
+        return None
+    packages = {re.split(r"[.:]", place)[0] for place in (registry.module(name), *places)}
+    hashes = [_package_sha256(package) for package in sorted(packages - {"edgekd"})]
+    return owner, fingerprint(hashes)
 
 
 def _descriptors(backend: str) -> list[BackendDescriptor]:
