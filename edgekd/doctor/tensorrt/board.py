@@ -1,4 +1,4 @@
-"""What a Jetson tells of its own state. Everything is read, nothing is changed.
+"""Readings of a Jetson's state; nothing is changed.
 
 Sources: NVIDIA Jetson Linux Developer Guide, "Platform power and performance" (nvpmodel,
 jetson_clocks); Documentation/ABI/testing/sysfs-class-devfreq and -devices-system-cpu of Linux.
@@ -25,14 +25,14 @@ _SECONDS = 10
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock, in MHz; 0 where the system does not tell.
+    """A clock, in MHz; 0 where the system does not report it.
 
     Attributes:
         name: `CPU` with the numbers of its cores, or the name of the GPU's device.
-        now: How fast it runs.
-        low: The slowest that the governor may choose.
-        high: The fastest.
-        governor: Who chooses.
+        now: Current frequency.
+        low: Lowest frequency that the governor may choose.
+        high: Highest frequency.
+        governor: Name of the frequency governor.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Clock:
 
     @property
     def held(self) -> bool:
-        """Whether it stays where it is, as jetson_clocks makes it."""
+        """Whether its frequency is fixed, as jetson_clocks does."""
         return self.low == self.high > 0
 
 
 def power_mode() -> str | None:
-    """Name of the power mode, such as `MAXN` or `15W`; None where nvpmodel does not tell."""
+    """Name of the power mode, such as `MAXN` or `15W`; None where nvpmodel does not report it."""
     program = shutil.which("nvpmodel")
     if program is None:
         return None
@@ -58,15 +58,15 @@ def power_mode() -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = _MODE.search(done.stdout)
-    return found[1] if found else None
+    mode = _MODE.search(done.stdout)
+    return mode[1] if mode else None
 
 
 def clocks(root: Path = Path("/")) -> list[Clock]:
-    """The clocks of the CPU's clusters and of the GPU, as far as the system tells.
+    """The clocks of the CPU's clusters and of the GPU, as far as the system reports them.
 
     Args:
-        root: Where `sys` is.
+        root: Folder of `sys`.
     """
     return [*_cpu_clocks(root / "sys/devices/system/cpu/cpufreq"), *_gpu_clocks(root)]
 
@@ -96,17 +96,17 @@ def memory(root: Path = Path("/")) -> dict[str, int]:
 
 
 def swaps(root: Path = Path("/")) -> dict[str, int]:
-    """Bytes of each swap by its file or device, such as `/dev/zram0`; empty where none is on."""
+    """Bytes of each swap by its file or device, such as `/dev/zram0`; empty where none is active."""
     lines = (text(root / "proc/swaps") or "").splitlines()[1:]
     rows = [line.split() for line in lines]
     return {row[0]: int(row[2]) << 10 for row in rows if len(row) >= 3 and row[2].isdigit()}
 
 
 def temperatures(root: Path = Path("/")) -> dict[str, float]:
-    """Degrees Celsius by thermal zone; a zone that is off, as Jetsons have some, is left out."""
-    found = {}
+    """Degrees Celsius by thermal zone; a zone that is off is left out."""
+    degrees_by_zone = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
         degrees = number(zone / "temp")
         if degrees is not None and degrees > 0:
-            found[text(zone / "type") or zone.name] = degrees / 1000
-    return found
+            degrees_by_zone[text(zone / "type") or zone.name] = degrees / 1000
+    return degrees_by_zone

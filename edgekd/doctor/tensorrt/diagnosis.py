@@ -1,4 +1,4 @@
-"""What this machine can do with jetson bundles: a Jetson, or a host that has none of TensorRT."""
+"""Whether this machine can run TensorRT bundles: a Jetson, or a host without TensorRT."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekd.doctor.finding import Finding
-from edgekd.doctor.packages import try_packages
+from edgekd.doctor.packages import importable, try_packages
 from edgekd.doctor.tensorrt import board
 from edgekd.doctor.tensorrt.jetpack import JETPACKS, jetpack_of
 from edgekd.errors import EdgekdError
+from edgekd.extensions.backends import backend_named
+from edgekd.extensions.engines.tensorrt import BACKEND
 from edgekd.lower.backends.tensorrt.job import EngineJob, Library
 from edgekd.lower.backends.tensorrt.one_op import build_one_op, run_one_op
 from edgekd.lower.jobs.process import JobError
@@ -34,10 +36,10 @@ _PINNED = "sudo jetson_clocks holds them; without it times vary"
 
 @dataclass(frozen=True)
 class Machine:
-    """Where to look.
+    """The machine to examine.
 
     Attributes:
-        root: Where the file system begins.
+        root: Root of its file system.
         library: TensorRT, or TensorRT-RTX, which builds on a CPU.
         capabilities: Of the GPUs that TensorRT-RTX builds for.
         session: Name of the session backend that runs an engine.
@@ -58,26 +60,27 @@ _RTX = Machine(library="tensorrt-rtx", capabilities=("SM86",))
 
 
 def examine_jetson(target: str = "jetson", machine: Machine | None = None) -> list[Finding]:
-    """Build and run the smallest engine, and look at the board if this is one.
+    """Build and run the smallest engine, and examine the state of a Jetson.
 
     Args:
-        target: Name of the target whose bundles are meant.
-        machine: Where to look; None is this machine.
+        target: Name of the target.
+        machine: The machine to examine; None is this one.
 
     Returns:
-        The findings. Where no engine runs they say what can be done without one. On a Jetson that
-        is `needed`, as it is where TensorRT is there; other machines build and check bundles.
+        The findings. Where no engine runs they say what can be done without one. Running an engine
+        is `needed` on a Jetson, and where TensorRT is installed; other machines build and check
+        bundles.
     """
     machine = machine or Machine()
     l4t = l4t_release(machine.root)
-    found = [] if not l4t else [_system(l4t)]
+    findings = [] if not l4t else [_system(l4t)]
     engine = _engine(f"run {target} bundles", machine, needed=bool(l4t))
-    found += engine
+    findings += engine
     if not engine[-1].works:
-        found += _without_tensorrt(target)
+        findings += _without_tensorrt(target)
     if l4t:
-        found += examine_state(machine.root)
-    return found
+        findings += examine_state(machine.root)
+    return findings
 
 
 def _system(l4t: str) -> Finding:
@@ -97,26 +100,26 @@ def _system(l4t: str) -> Finding:
 
 
 def _engine(ability: str, machine: Machine, *, needed: bool) -> list[Finding]:
-    """One finding for building, and one for running where that went well."""
+    """One finding for building the engine, and one for running it where it was built."""
     folder = Path(tempfile.mkdtemp(prefix="edgekd-doctor-"))
     try:
         built = build_one_op(machine.job(folder), log=folder / "build.log")
     except JobError as error:
         return [_failed(ability, error, folder, needed=needed)]
     words = f"a one-op engine in {built.seconds:.1f} s by {built.environment}"
-    found = [Finding("build an engine", True, False, words)]
+    findings = [Finding("build an engine", True, False, words)]
     try:
         took = run_one_op(folder / "engine", session=machine.session, log=folder / "run.log")
     except EdgekdError as error:
-        return [*found, _failed(ability, error, folder, needed=needed)]
+        return [*findings, _failed(ability, error, folder, needed=needed)]
     shutil.rmtree(folder)
-    return [*found, Finding(ability, True, needed, f"the one-op engine ran in {took:.2f} ms")]
+    return [*findings, Finding(ability, True, needed, f"the one-op engine ran in {took:.2f} ms")]
 
 
 def _failed(ability: str, error: EdgekdError, folder: Path, *, needed: bool) -> Finding:
-    """What went wrong; the logs are kept unless a package is all that lacks.
+    """The failure; logs are kept unless the cause is a package that is not installed.
 
-    A machine may well have no TensorRT. One that has it, and cannot use it, is to be put right.
+    A machine may well be without TensorRT. One that has it and cannot use it has a fault.
     """
     if error.exit_code != _MISSING:
         return Finding(ability, False, True, f"{error.message}; {error.hint}")
@@ -129,17 +132,21 @@ def _failed(ability: str, error: EdgekdError, folder: Path, *, needed: bool) -> 
 
 
 def _without_tensorrt(target: str) -> Iterator[Finding]:
-    """What a machine without TensorRT still does for the target."""
+    """What a machine without TensorRT can still do for the target."""
     ability = f"check {target} bundles against TensorRT's parser and builder"
     yield _built_by_rtx(ability)
-    by_onnx = try_packages(
-        f"run {target} bundles by ONNX Runtime", ("onnxruntime",), "onnx", needed=False
+    host = backend_named(BACKEND.host_session)
+    on_host = try_packages(
+        f"run {target} bundles by {host.title}",
+        importable(host.engine),
+        host.extra,
+        needed=False,
     )
-    if not by_onnx.works:
-        yield by_onnx
+    if not on_host.works:
+        yield on_host
         return
-    words = f"{by_onnx.detail}: the same answers at another speed, edgekd predict … --backend onnx"
-    yield replace(by_onnx, detail=words)
+    how = f"the same outputs at another speed, edgekd predict … --backend {host.name}"
+    yield replace(on_host, detail=f"{on_host.detail}: {how}")
 
 
 def _built_by_rtx(ability: str) -> Finding:
@@ -160,18 +167,18 @@ def _built_by_rtx(ability: str) -> Finding:
 
 
 def examine_state(root: Path = Path("/")) -> list[Finding]:
-    """Power mode, clocks, memory, swap and heat of a Jetson.
+    """Power mode, clocks, memory, swap and temperature of a Jetson.
 
     Args:
-        root: Where `proc` and `sys` are.
+        root: Folder of `proc` and `sys`.
     """
-    return [_power(), *_clocks(root), _memory(root), _swap(root), *_heat(root)]
+    return [_power(), *_clocks(root), _memory(root), _swap(root), *_temperature(root)]
 
 
 def _power() -> Finding:
     mode = board.power_mode()
     if mode is None:
-        words = "nvpmodel does not tell (in a container it is not there): ask it outside"
+        words = "nvpmodel does not report it (containers lack it): run it outside"
         return Finding("power mode", False, False, words)
     if mode.upper().startswith("MAXN"):
         return Finding("power mode", True, False, mode)
@@ -182,7 +189,7 @@ def _power() -> Finding:
 def _clocks(root: Path) -> Iterator[Finding]:
     seen = board.clocks(root)
     if not seen:
-        yield Finding("clocks", False, False, "neither cpufreq nor devfreq tells")
+        yield Finding("clocks", False, False, "neither cpufreq nor devfreq reports them")
     for clock in seen:
         words = f"{clock.now} MHz, held"
         if not clock.held:
@@ -192,10 +199,10 @@ def _clocks(root: Path) -> Iterator[Finding]:
 
 
 def _memory(root: Path) -> Finding:
-    told = board.memory(root)
-    if "MemAvailable" not in told:
-        return Finding("memory", False, False, "the system does not tell")
-    free, total = told["MemAvailable"], told.get("MemTotal", 0)
+    amounts = board.memory(root)
+    if "MemAvailable" not in amounts:
+        return Finding("memory", False, False, "the system does not report it")
+    free, total = amounts["MemAvailable"], amounts.get("MemTotal", 0)
     words = f"{free / _GIB:.1f} of {total / _GIB:.1f} GiB are available"
     if free >= _GIB:
         return Finding("memory", True, False, words)
@@ -213,10 +220,10 @@ def _swap(root: Path) -> Finding:
     return Finding("swap", False, False, f"{words or 'none'}; where builds are killed, {_ADD_SWAP}")
 
 
-def _heat(root: Path) -> Iterator[Finding]:
+def _temperature(root: Path) -> Iterator[Finding]:
     zones = board.temperatures(root)
     if zones:
-        told = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
+        words = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
         cool = max(zones.values()) < _HOT
-        advice = "" if cool else "; it slows down soon: let it cool, see to its fan"
-        yield Finding("temperature", cool, False, f"{told}{advice}")
+        advice = "" if cool else "; it will soon slow down: let it cool, check its fan"
+        yield Finding("temperature", cool, False, f"{words}{advice}")

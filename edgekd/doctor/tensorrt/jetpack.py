@@ -14,15 +14,15 @@ __all__ = ["JETPACKS", "JetPack", "jetpack_of"]
 
 @dataclass(frozen=True)
 class JetPack:
-    """One row.
+    """A family of JetPack releases.
 
     Attributes:
         name: Its releases.
-        l4t: How the releases of Linux for Tegra begin that belong to it.
-        tensorrt: The version that it brings.
-        python: That of its Ubuntu.
-        cuda: Likewise the version that it brings.
-        image: What Dockerfile.jetson takes as `BASE_IMAGE`; empty where nothing fits.
+        l4t: Prefixes of its releases of Linux for Tegra.
+        tensorrt: Version of TensorRT that it contains.
+        python: Version of Ubuntu's Python.
+        cuda: Version of CUDA that it contains.
+        image: `BASE_IMAGE` of Dockerfile.jetson; empty where none fits.
         advice: Why edgekd cannot use it and what to do; empty where it can.
     """
 
@@ -57,11 +57,11 @@ JETPACKS = (
     JetPack("7.0, 7.1", ("38",), "10.13", "3.12", "13.0", _SBSA),
     JetPack("7.2", ("39",), "10 (11.4.1 from 7.2.2)", "3.12", "13.2", _SBSA),
 )  # fmt: skip
-"""From the oldest to the newest; the first row whose `l4t` fits is a release's own."""
+"""From the oldest to the newest; a release belongs to the first row whose `l4t` matches."""
 
 
 def jetpack_of(l4t: str) -> JetPack | None:
-    """The row of a release such as `36.4.3`; None for one that is newer than the table."""
+    """The row of a release such as `36.4.3`; None for a newer one than the table has."""
     for row in JETPACKS:
         if any(l4t == begin or l4t.startswith(f"{begin}.") for begin in row.l4t):
             return row

@@ -119,7 +119,7 @@ def test_heat_is_told(orin: Path) -> None:
     (orin / "sys/class/thermal/thermal_zone0/temp").write_text("92500\n")
     works, detail = told(orin)["temperature"]
     assert not works
-    assert "92 °C; it slows down soon" in detail
+    assert "92 °C; it will soon slow down" in detail
 
 
 def test_a_machine_that_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,4 +127,4 @@ def test_a_machine_that_tells_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     said = told(tmp_path)
     assert said.keys() == {"power mode", "clocks", "memory", "swap"}
     assert not any(works for works, _ in said.values())
-    assert said["memory"][1] == "the system does not tell"
+    assert said["memory"][1] == "the system does not report it"
