@@ -90,7 +90,7 @@ def test_answers_belong_to_a_file_and_its_images(store: Store, files: Path) -> N
     store.keep_answers("key", "images", 1, answers)
     found = store.find_answers("key", "images", 1)
     assert found is not None
-    np.testing.assert_array_equal(found.logits, logits)
+    np.testing.assert_array_equal(found.outputs, logits)
     assert (found.latency_ms, found.facts) == (2.0, {"engine": "x", "threads": 1})
     assert store.find_answers("key", "other images", 1) is None
     assert store.find_answers("key", "images", 2) is None

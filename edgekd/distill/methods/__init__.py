@@ -4,16 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Labelled,
+    Method,
+    MethodContext,
+    NoSamples,
+    Player,
+    Players,
+    Stage,
+    StepContext,
+    Synthesised,
+    SynthesisedBatch,
+    Terms,
+    Unlabelled,
+    UnlabelledBatch,
+)
+from edgekd.distill.task import Trait, training_task
+from edgekd.errors import InputError
 from edgekd.extensions.methods import METHODS, method_name
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import Section, convert
 
 __all__ = [
     "Batch",
+    "Labelled",
     "Method",
     "MethodContext",
+    "NoSamples",
+    "Player",
+    "Players",
     "Stage",
+    "StepContext",
+    "Synthesised",
+    "SynthesisedBatch",
     "Terms",
+    "Unlabelled",
+    "UnlabelledBatch",
     "load_method",
     "method_names",
     "resolve_method",
@@ -25,16 +52,23 @@ def method_names() -> list[str]:
     return METHODS.names()
 
 
-def resolve_method(section: dict[str, Any]) -> tuple[type[Method], Section]:
+def resolve_method(
+    section: dict[str, Any], task: str = DEFAULT_TASK
+) -> tuple[type[Method], Section]:
     """Class and validated config of a recipe's `method` section.
 
+    Args:
+        section: `name`, and the method's own keys.
+        task: Name of the task that the method is to serve.
+
     Raises:
-        InputError: The method is unknown, or one of its keys is wrong.
+        InputError: The method is unknown, one of its keys is wrong, or it does not serve the task.
         MissingDependencyError, ArtefactError: A third party's cannot be loaded.
     """
     name = method_name(section)
     options = {key: value for key, value in section.items() if key != "name"}
     method = load_method(name)
+    _refuse_task(method, task)
     return method, convert(options, method.Config, f"method {name}")
 
 
@@ -47,3 +81,14 @@ def load_method(name: str) -> type[Method]:
     """
     method: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
     return method
+
+
+def _refuse_task(method: type[Method], task: str) -> None:
+    """Refuse a method that needs what the task does not have."""
+    traits = training_task(task).traits
+    missing = next((trait for trait in Trait if trait in method.requires - traits), None)
+    if missing is not None:
+        problem = f"the method {method.name} does not serve the task {task}"
+        serving = [name for name in METHODS.own if load_method(name).requires <= traits]
+        hint = f"set `method.name` to one of: {', '.join(serving)}"
+        raise InputError(f"{problem}: it needs {missing.value}", hint)

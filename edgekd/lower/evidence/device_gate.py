@@ -202,7 +202,7 @@ def leave_evidence(
         task_limits=policy.tasks.get(requirements.task, {}),
     )
     evidence = Evidence(
-        source.images, source.logits, source.targets, terms, source.groups, teacher.outputs
+        source.images, source.outputs, source.targets, terms, source.groups, teacher.outputs
     )
     sha256 = evidence.save(evidence_beside(bundle))
     lowering = msgspec.structs.replace(lowering, evidence_sha256=sha256)

@@ -223,7 +223,7 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
 def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence, task: DeviceTask) -> _Tried:
     images = bench.work / "selftest.npy"
     np.save(images, vectors.images)
-    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits, task)
+    selftest = compare_answers(vectors, _ask(bench, "selftest", images).outputs, task)
     if not selftest.passed:
         message = (
             f"the engine's logits differ from the host's by {selftest.max_difference:.3g}, more "
@@ -231,7 +231,7 @@ def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence, task: Devic
         )
         raise _refused(message)
     answers = _ask(bench, "gate", bench.work / IMAGES)
-    gate = evidence.judge(answers.logits, answers.facts)
+    gate = evidence.judge(answers.outputs, answers.facts)
     if not gate.passed:
         raise _refused(f"the engine does not pass its gate: {'; '.join(gate.reasons)}")
     return _Tried(selftest, answers, gate)
@@ -268,7 +268,7 @@ def _completed(
     Raises:
         GateFailedError: No decision meets the requirements, or a floor is not met.
     """
-    outputs, requirements = tried.answers.logits, evidence.requirements
+    outputs, requirements = tried.answers.outputs, evidence.requirements
     task = evidence_task(requirements.task)
     fit = task.fit_decision(requirements, outputs)
     taken_again = retaken(evidence.images, manifest.capture)

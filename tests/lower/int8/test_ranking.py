@@ -1,4 +1,4 @@
-"""The layer that int8 harms is found, and leaving it in float is worth something."""
+"""The layer most sensitive to int8 comes first, and leaving it in float reduces the divergence."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from spotted import make_images
 from torch import Tensor, nn
 
+from edgekd.bundle import LayerSensitivity
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph, deploy_graph
-from edgekd.lower.int8.influence import LayerInfluence, candidates, rank_layers
+from edgekd.lower.int8.ranking import rank_layers
+from edgekd.lower.int8.sensitivity import float_sets
 from edgekd.lower.int8.simulate import observe_ranges, simulated_int8
 
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
@@ -46,13 +48,15 @@ def divergence(plain: Tensor, changed: Tensor) -> float:
 def test_harmed_layer_comes_first(student: Any) -> None:
     ranking = rank_layers(harmed(student), student.calibration, say=quiet)
     assert ranking[0].layer == HARMED
-    assert ranking[0].kl > 100 * ranking[1].kl
-    assert [found.kl for found in ranking] == sorted((f.kl for f in ranking), reverse=True)
+    assert ranking[0].divergence > 100 * ranking[1].divergence
+    assert [found.divergence for found in ranking] == sorted(
+        (f.divergence for f in ranking), reverse=True
+    )
 
 
 def test_layer_in_float_takes_the_harm_away(student: Any) -> None:
     graph = harmed(student)
-    (best,) = candidates(rank_layers(graph, student.calibration, say=quiet))
+    (best,) = float_sets(rank_layers(graph, student.calibration, say=quiet))
     ranges = observe_ranges(graph, student.calibration)
     images = torch.from_numpy(make_images(64, seed=9)[0])
 
@@ -94,7 +98,7 @@ def test_replay_changes_nothing(arch: str) -> None:
     ranking = rank_layers(graph, images, say=quiet, batch_size=6)
     assert {found.layer for found in ranking} == set(wanted)
     for found in ranking:
-        assert found.kl == pytest.approx(wanted[found.layer][0], rel=1e-4, abs=1e-12)
+        assert found.divergence == pytest.approx(wanted[found.layer][0], rel=1e-4, abs=1e-12)
         assert found.flips == wanted[found.layer][1]
 
 
@@ -115,7 +119,7 @@ def test_layer_that_is_used_twice() -> None:
     images = make_images(4, seed=3)[0]
     wanted = plainly(graph, images)
     for found in rank_layers(graph, images, say=quiet):
-        assert found.kl == pytest.approx(wanted[found.layer][0], rel=1e-4)
+        assert found.divergence == pytest.approx(wanted[found.layer][0], rel=1e-4)
 
 
 def test_ranking_is_repeatable_and_leaves_the_graph_alone(student: Any) -> None:
@@ -139,21 +143,21 @@ def test_no_images_are_refused(student: Any) -> None:
         rank_layers(student.graph, student.calibration[:0], say=quiet)
 
 
-def ranking_of(*divergences: float) -> list[LayerInfluence]:
+def ranking_of(*divergences: float) -> list[LayerSensitivity]:
     return [
-        LayerInfluence(layer=f"l{n}", kl=kl, flips=0, relative_error=kl)
-        for n, kl in enumerate(divergences)
+        LayerSensitivity(layer=f"l{n}", divergence=divergence, flips=0)
+        for n, divergence in enumerate(divergences)
     ]
 
 
 def sizes(*divergences: float) -> list[int]:
-    return [len(layers) for layers in candidates(ranking_of(*divergences))]
+    return [len(layers) for layers in float_sets(ranking_of(*divergences))]
 
 
 def test_sets_grow_up_to_a_quarter_of_the_layers() -> None:
     even = [1.0] * 53
     assert sizes(*even) == [2, 4, 8, 13]
-    assert candidates(ranking_of(*even))[1] == ("l0", "l1", "l2", "l3")
+    assert float_sets(ranking_of(*even))[1] == ("l0", "l1", "l2", "l3")
 
 
 def test_negligible_layers_are_in_no_set() -> None:
@@ -164,4 +168,4 @@ def test_there_is_always_a_set() -> None:
     assert sizes(1.0, 0.5) == [1]
     assert sizes(*([0.0] * 40)) == [1]
     with pytest.raises(InputError, match="no layer"):
-        candidates([])
+        float_sets([])

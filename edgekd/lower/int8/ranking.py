@@ -1,14 +1,15 @@
-"""Which layers int8 harms most, and which few of them to leave in float.
+"""The sensitivity of each layer to int8.
 
-A layer's influence is what the logits lose when it alone is in simulated int8. The other way,
-what they gain when it alone is in float (so ranks NNCF's accuracy control), was tried on an
-ImageNet MobileNetV2 at 224 px, intact and with outlier channels planted before one layer and
+A layer's sensitivity is the divergence of the outputs when it alone is in simulated int8. The
+reverse, the gain when it alone is in float (the ranking of NNCF's accuracy control), was tried on
+an ImageNet MobileNetV2 at 224 px, intact and with outlier channels planted before one layer and
 before three. With the first k layers in float, k = 1, 2, 4, 8, 13, and all others in int8, the
 KL divergence on unseen images was as low or lower by the first way in 9 of 10 cases for an intact
 and a once damaged network (k = 13: 0.0029 against 0.0049), and at k = 2 with three damaged layers
-(0.016 against 0.025): beside a badly harmed layer the gains of the others are mostly its noise.
-It costs half as much, too. Sorted by the divergence rather than by the logits' error, because
-decisions are made of probabilities; the two orders did about equally well.
+(0.016 against 0.025): beside a layer that int8 spoils, the gains of the others are mostly noise.
+It costs half as much, too. Layers are sorted by the divergence that the task names rather than by
+the error of the outputs, because decisions are made of probabilities; for classification both
+orders did about equally well.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from __future__ import annotations
 import copy
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekd.bundle import LayerSensitivity
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.lower.graph import DeployGraph
 from edgekd.lower.int8.simulate import (
     Forward,
@@ -35,26 +37,10 @@ from edgekd.lower.int8.simulate import (
     quantisable_layers,
     quantised_forward,
 )
+from edgekd.lower.task import evidence_task
+from edgekd.runtime.task import device_task
 
-__all__ = ["LayerInfluence", "candidates", "rank_layers"]
-
-_NEGLIGIBLE = 0.01  # of the sum of all layers' divergences
-
-
-class LayerInfluence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the logits lose when this layer alone is in int8.
-
-    Attributes:
-        layer: Its name in the student's network.
-        kl: Mean KL(softmax of float ‖ softmax of int8), in nats.
-        flips: Number of images whose top class changes.
-        relative_error: Σ‖int8 − float‖² / Σ‖float‖² over the logits of all images.
-    """
-
-    layer: str
-    kl: float
-    flips: int
-    relative_error: float
+__all__ = ["rank_layers"]
 
 
 def rank_layers(
@@ -62,15 +48,17 @@ def rank_layers(
     images: NDArray[np.uint8],
     *,
     say: Callable[[str], None],
+    task: str = DEFAULT_TASK,
     ranges: Mapping[str, Range] | None = None,
     batch_size: int = 8,
-) -> tuple[LayerInfluence, ...]:
-    """Every layer's influence, the most harmful first.
+) -> tuple[LayerSensitivity, ...]:
+    """Every layer's sensitivity, the most sensitive first.
 
     Args:
         graph: In eval mode; it stays as it is.
-        images: uint8 [N, S, S, 3]; 32 of all classes are enough to find the few bad layers.
+        images: uint8 [N, S, S, 3]; 32 of all classes are enough to find the few sensitive layers.
         say: Takes one line of progress.
+        task: Name of the task, which defines the divergence and flips.
         ranges: Of the layers' inputs, from `observe_ranges`; None: observed on `images`.
         batch_size: Images at once. The outputs of all layers for a batch are kept meanwhile:
             for MobileNetV2 at 224 px about 50 MB an image.
@@ -82,70 +70,40 @@ def rank_layers(
         raise InputError("there are no images to rank layers on", "give some of each class")
     start = time.perf_counter()
     ranges = observe_ranges(graph, images) if ranges is None else ranges
-    say(f"ranking {len(ranges)} layers by what int8 does to them on {len(images)} images")
-    logits: dict[str, list[Tensor]] = defaultdict(list)
+    say(f"measuring the sensitivity of {len(ranges)} layers to int8 on {len(images)} images")
+    outputs: dict[str, list[Tensor]] = defaultdict(list)
     with torch.no_grad():
         for first in range(0, len(images), batch_size):
             batch = torch.from_numpy(np.array(images[first : first + batch_size]))
-            for layer, part in _logits_by_layer(graph, batch, ranges):
-                logits[layer].append(part)
-    joined = {layer: torch.cat(parts) for layer, parts in logits.items()}
+            for layer, part in _outputs_by_layer(graph, batch, ranges):
+                outputs[layer].append(part)
+    joined = {layer: torch.cat(parts) for layer, parts in outputs.items()}
     plain = joined.pop("")
-    ranking = [_influence(layer, plain, changed) for layer, changed in joined.items()]
+    ranking = [_sensitivity(task, layer, plain, changed) for layer, changed in joined.items()]
     # Stable, so that equals stay in the order of computation.
-    ranking.sort(key=lambda found: -found.kl)
-    worst = ranking[0]
+    ranking.sort(key=lambda one: -one.divergence)
+    most = ranking[0]
     seconds = time.perf_counter() - start
-    say(f"most harmful: {worst.layer}, KL {worst.kl:.2g} (ranked in {seconds:.1f} s)")
+    say(
+        f"most sensitive: {most.layer}, divergence {most.divergence:.2g} "
+        f"{evidence_task(task).divergence_unit} (measured in {seconds:.1f} s)"
+    )
     return tuple(ranking)
 
 
-def candidates(
-    ranking: Sequence[LayerInfluence],
-    *,
-    sizes: Sequence[int] = (2, 4, 8, 16),
-    share: float = 0.25,
-    negligible: float = _NEGLIGIBLE,
-) -> tuple[tuple[str, ...], ...]:
-    """Sets of layers to leave in float, each a beginning of the ranking, the smallest first.
-
-    Args:
-        ranking: From `rank_layers`.
-        sizes: How many layers, growing.
-        share: Of all layers, that a set may hold at most (but one layer always may).
-        negligible: Layers below this share of the sum of all divergences are in no set.
-
-    Returns:
-        At least one set; no two are equal.
-
-    Raises:
-        InputError: The ranking is empty.
-    """
-    if not ranking:
-        raise InputError("there is no layer to leave in float", "the network has none for int8")
-    least = negligible * sum(found.kl for found in ranking)
-    matter = [found.layer for found in ranking if found.kl > least]
-    limit = max(1, min(int(share * len(ranking)), len(matter)))
-    layers = [found.layer for found in ranking]
-    return tuple(tuple(layers[:k]) for k in sorted({min(size, limit) for size in sizes}))
-
-
-def _influence(layer: str, plain: Tensor, changed: Tensor) -> LayerInfluence:
-    plain, changed = plain.double(), changed.double()
-    log_p, log_q = plain.log_softmax(dim=1), changed.log_softmax(dim=1)
-    error = (changed - plain).square().sum() / plain.square().sum().clamp_min(1e-12)
-    return LayerInfluence(
+def _sensitivity(task: str, layer: str, plain: Tensor, changed: Tensor) -> LayerSensitivity:
+    outputs = plain.numpy(), changed.numpy()
+    return LayerSensitivity(
         layer=layer,
-        kl=float((log_p.exp() * (log_p - log_q)).sum(dim=1).mean()),
-        flips=int((plain.argmax(dim=1) != changed.argmax(dim=1)).sum()),
-        relative_error=float(error),
+        divergence=float(evidence_task(task).divergence(*outputs).mean()),
+        flips=int((~device_task(task).agree(*outputs)).sum()),
     )
 
 
-def _logits_by_layer(
+def _outputs_by_layer(
     graph: DeployGraph, batch: Tensor, ranges: Mapping[str, Range]
 ) -> Iterator[tuple[str, Tensor]]:
-    """The float logits under the name "", then those with each layer of `ranges` in int8."""
+    """The float outputs under the name "", then those with each layer of `ranges` in int8."""
     inputs = graph.normalise(batch)
     layers = {name: graph.network.get_submodule(name) for name in ranges}
     replay = _Replay(graph.network)
@@ -169,14 +127,14 @@ class _Replay:
         self._outputs: dict[str, list[Any]] = defaultdict(list)
 
     def record(self, inputs: Tensor) -> Tensor:
-        """The float logits; outputs on the way are kept."""
+        """The float outputs of the network; those of its layers are kept."""
         forwards = {name: self._recording(name) for name in self._pieces}
         with forwards_replaced(self._network, forwards):
-            logits: Tensor = self._network(inputs)
-        return logits
+            outputs: Tensor = self._network(inputs)
+        return outputs
 
     def run(self, inputs: Tensor, layer: nn.Module, changed: Forward) -> Tensor:
-        """The logits when `layer` computes `changed`."""
+        """The outputs of the network where `layer` computes `changed`."""
         reached: list[bool] = []
         calls: Counter[str] = Counter()
         forwards: dict[str, Forward] = {}
@@ -186,8 +144,8 @@ class _Replay:
             elif layer not in self._held[name]:
                 forwards[name] = self._replaying(name, reached, calls)
         with forwards_replaced(self._network, forwards):
-            logits: Tensor = self._network(inputs)
-        return logits
+            outputs: Tensor = self._network(inputs)
+        return outputs
 
     def _recording(self, name: str) -> Forward:
         plain: Forward = self._pieces[name].forward
