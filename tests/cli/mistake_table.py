@@ -124,7 +124,7 @@ def make_examples(folder: Path) -> None:
     from edgekd.bundle import generate_key, sign_bundle, write_bundle
     from edgekd.data import read_split
     from edgekd.distill.predictions import ComparedMethod, PredictionFacts, Predictions, TestedPart
-    from edgekd.lower.engine.evidence import Evidence, Terms
+    from edgekd.lower.evidence.device_gate import Evidence, Terms
     from edgekd.models import create_network, save_checkpoint
     from edgekd.runtime.preprocess import RULE
     from edgekd.targets import resolve_targets
