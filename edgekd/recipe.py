@@ -23,6 +23,7 @@ from edgekd.resources import recipe_file, recipe_names
 
 __all__ = [
     "AugmentSection",
+    "Balance",
     "FitSection",
     "ModelSection",
     "OptimiserSection",
@@ -42,6 +43,8 @@ Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Meta(gt=0.0)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """What NumPy takes."""
+Balance = Literal["none", "sqrt", "full"]
+"""How strongly rare classes are raised: not at all, by the square root of imbalance, or fully."""
 T = TypeVar("T")
 
 
@@ -133,8 +136,8 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
     epochs: Positive = 10
     batch_size: Positive = 64
     stop_after: Annotated[int, Meta(ge=0)] = 0
-    class_weights: Literal["none", "sqrt", "full"] = "sqrt"
-    class_sampling: Literal["none", "sqrt", "full"] = "none"
+    class_weights: Balance = "sqrt"
+    class_sampling: Balance = "none"
     label_smoothing: Fraction = 0.0
 
 
@@ -246,7 +249,11 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     for override in overrides or []:
         _apply(raw, override)
     recipe = convert(raw, Recipe, f"the recipe {path}")
-    TASKS.check(recipe.task)
+    try:
+        TASKS.check(recipe.task)
+    except InputError as error:
+        message = f"the recipe {path}: {error.message} (at task)"
+        raise InputError(message, error.hint) from None
     return recipe
 
 

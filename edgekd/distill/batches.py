@@ -14,10 +14,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-__all__ = ["Augment", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
+__all__ = ["Augment", "AugmentBoth", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
 
 Augment = Callable[[Tensor], Tensor]
 """Augments images [N, 3, S, S], each by a new draw of the recipe's augmentation."""
+
+AugmentBoth = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Augments images [N, 3, S, S] and, by the same draw, their targets [N, …]."""
 
 
 def _unchanged(pixels: Tensor) -> Tensor:
@@ -44,20 +47,38 @@ class Batch(_Images):
 
     Attributes:
         raw: Images before augmentation, float32 [B, 3, S, S] in 0…1 (networks normalise them).
-        targets: Targets of the images, as the task defines them [B, …].
+        raw_targets: Targets of the raw images, as the task defines them [B, …].
         indices: Positions [B] in the data set, for methods that keep something for each image.
         epoch: Counted from 0.
         augment: The recipe's augmentation; the identity in validation.
         generator: On the CPU; the source of every random number that a method draws, so that an
             interrupted run continues exactly as it would have.
+        augment_both: Augments images and their targets by the same draw; by default targets stay.
     """
 
     raw: Tensor
-    targets: Tensor
+    raw_targets: Tensor
     indices: Tensor
     epoch: int = 0
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
+    augment_both: AugmentBoth | None = None
+
+    @property
+    def pixels(self) -> Tensor:
+        """The images, augmented once, on first access."""
+        return self._augmented[0]
+
+    @property
+    def targets(self) -> Tensor:
+        """The targets [B, …] of `pixels`."""
+        return self._augmented[1]
+
+    @cached_property
+    def _augmented(self) -> tuple[Tensor, Tensor]:
+        if self.augment_both is None:
+            return self.augment(self.raw), self.raw_targets
+        return self.augment_both(self.raw, self.raw_targets)
 
 
 @dataclass(frozen=True)
@@ -110,6 +131,7 @@ class StepContext:
         epoch: Counted from 0.
         augment: The recipe's augmentation.
         generator: See `Batch`.
+        augment_both: See `Batch`.
     """
 
     size: int
@@ -117,6 +139,7 @@ class StepContext:
     epoch: int = 0
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
+    augment_both: AugmentBoth | None = None
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""

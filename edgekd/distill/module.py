@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from edgekd.data.augment import augment
+from edgekd.data.augment import Augmentation
 from edgekd.distill.batches import Batch, StepContext
 from edgekd.distill.losses.precision import full_precision, refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
@@ -23,8 +23,8 @@ from edgekd.distill.players import Players
 from edgekd.distill.processes import gather_rows, mean_of_each
 from edgekd.distill.sample_kinds import LoaderSetup
 from edgekd.distill.samples import Item, OnceEach, PartDataset, RunSamples, Share
-from edgekd.distill.tasks import Task
 from edgekd.errors import InputError
+from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection, OptimiserSection
 
@@ -52,7 +52,7 @@ class StageModule(LightningModule):
         method: Method,
         stage: Stage,
         samples: RunSamples,
-        task: Task,
+        metrics: MetricsTask,
         fit: FitSection,
         augmentation: AugmentSection,
         seed: int,
@@ -61,7 +61,7 @@ class StageModule(LightningModule):
         self.method = method
         self.stage = stage
         self.samples = samples
-        self.task = task
+        self.metrics = metrics
         self.fit = fit
         self.augmentation = augmentation
         self.seed = seed
@@ -84,7 +84,7 @@ class StageModule(LightningModule):
     @property
     def score_name(self) -> str:
         """What the validation score is, in words."""
-        metric = self.task.selection_metric.replace("_", " ")
+        metric = self.metrics.selection_metric.replace("_", " ")
         return metric if self.stage.criterion is None else "objective"
 
     @property
@@ -161,10 +161,13 @@ class StageModule(LightningModule):
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
         (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        change = Augmentation(self.augmentation, generator)
         # In bfloat16 a position of an image is off by half a pixel and more.
-        wide = full_precision(augment)
-        change = partial(wide, section=self.augmentation, generator=generator)
-        return StepContext(self.fit.batch_size, self.device, self.current_epoch, change, generator)
+        both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
+        return StepContext(
+            self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
+            both,
+        )  # fmt: skip
 
     def _add_to_means(self, terms: Terms) -> None:
         for name, value in terms.items():
@@ -221,13 +224,19 @@ class StageModule(LightningModule):
 
     def _metric(self) -> float:
         """The selection metric over the validation images of all processes."""
-        nothing = torch.zeros(0, dtype=torch.int64, device=self.device)
-        none = torch.zeros(0, self.task.outputs(self.samples.classes), device=self.device)
-        columns = zip((none, nothing, nothing), *self._outputs, strict=True)
+        columns = zip(*(self._outputs or [self._no_outputs()]), strict=True)
         outputs, targets, indices = (gather_rows(torch.cat(column)).cpu() for column in columns)
         self._outputs.clear()
         order = indices.argsort()  # of the data set, however many processes there are
-        return self.task.selection(outputs[order].numpy(), targets[order].numpy())
+        return self.metrics.selection(outputs[order].numpy(), targets[order].numpy())
+
+    def _no_outputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs, targets and indices of no images: a process may have none to validate."""
+        assert self.stage.evaluated is not None
+        image = torch.from_numpy(np.array(self.samples.images[:1])).to(self.device)
+        outputs = self.stage.evaluated(pixels_of(image)).float()[:0]
+        targets = torch.from_numpy(self.samples.targets[:0]).to(self.device)
+        return outputs, targets, torch.zeros(0, dtype=torch.int64, device=self.device)
 
     def _mean_loss(self) -> float:
         """Mean over the validation images of all processes."""

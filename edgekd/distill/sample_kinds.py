@@ -82,10 +82,8 @@ class Labelled(SampleKind):
     def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
         """Draws classes by `fit.class_sampling`."""
         samples, fit = setup.samples, setup.fit
-        labels = samples.labels[samples.split.indices("train")]
-        sampler = EpochSampler(
-            labels, samples.class_counts(), fit.class_sampling, setup.seed, setup.epoch, setup.share
-        )
+        weights = samples.sampling_weights(fit.class_sampling)
+        sampler = EpochSampler(setup.training_images, weights, setup.seed, setup.epoch, setup.share)
         size = self.batch_size(fit, setup.training_images, setup.share.processes)
         return _batches(PartDataset(samples, "train"), sampler, size)
 
@@ -93,8 +91,9 @@ class Labelled(SampleKind):
         """The images with targets and positions."""
         images, targets, indices = loaded
         return Batch(
-            pixels_of(images), targets, indices, context.epoch, context.augment, context.generator
-        )
+            pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
+            context.augment_both,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +119,7 @@ class Unlabelled(SampleKind):
             images, indices = setup.samples.images, setup.samples.split.indices("train")
         else:
             images, indices = self.images, range(len(self.images))
-        alike, counts = np.zeros(len(indices), dtype=np.int64), (len(indices),)
-        sampler = EpochSampler(alike, counts, "none", setup.seed, setup.epoch, setup.share)
+        sampler = EpochSampler(len(indices), None, setup.seed, setup.epoch, setup.share)
         size = self.batch_size(setup.fit, setup.training_images, setup.share.processes)
         return _batches(_ImageDataset(images, indices), sampler, size)
 

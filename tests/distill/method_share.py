@@ -28,7 +28,8 @@ from edgekd.distill.methods import (
 from edgekd.distill.methods.base import Objective, Subclasses
 from edgekd.distill.module import StageModule
 from edgekd.distill.samples import RunSamples, load_samples
-from edgekd.distill.tasks import ClassificationTask
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork, logits_of
 from edgekd.recipe import AugmentSection, FitSection, Recipe, TrainerSection, convert
 
@@ -75,10 +76,10 @@ def made(label: str, data: RunSamples) -> Method:
         )
         return NormalisedNetwork(plain, (0.5,) * 3, (0.5,) * 3, of)
 
-    counts = data.class_counts()
+    counts = data.class_counts
     subclasses = Subclasses(of, torch.from_numpy(data.subclass_labels()), torch.ones(len(of)))
     context = MethodContext(
-        counts, class_weights(counts, "sqrt"), len(data.labels), SIDE, FIT,
+        counts, class_weights(counts, "sqrt"), len(data.targets), SIDE, FIT,
         training_labels=torch.from_numpy(data.training_labels()),
         subclasses=subclasses if of else None,
     )  # fmt: skip
@@ -109,7 +110,7 @@ class Watched(StageModule):
 
     def _metric(self) -> float:
         images, labels = self.samples.part("validation")
-        alone = self.task.selection(logits_of(self.stage.evaluated, images), labels)
+        alone = self.metrics.selection(logits_of(self.stage.evaluated, images), labels)
         self.compared.append((super()._metric(), alone))
         return self.compared[-1][0]
 
@@ -131,7 +132,7 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
     found = Outcome("", {}, set(), {}, [], {})
     for stage in method.stages():
         module = Watched(
-            method, stage, data, ClassificationTask(), stage.fit or FIT, AugmentSection(), 0
+            method, stage, data, metrics_task(DEFAULT_TASK), stage.fit or FIT, AugmentSection(), 0
         )
         found.histories[stage.name] = fit_stage(module, trainer, work / stage.name, "key").history
         found.unreached |= module.unreached

@@ -168,7 +168,9 @@ def test_the_average_normalises_by_its_own_batch():
 def test_the_cross_holds_the_student_against_the_frozen_teacher():
     method = made("crckd_cross", category={"positives": 1})
     with torch.no_grad():
-        student, teacher = (features_of(n, batch().pixels) for n in (method.student, method.guide))
+        student, teacher = (
+            features_of(n, batch().pixels) for n in (method.student, method.required_teacher)
+        )
         found = method.terms(student, teacher, batch())
     wanted = softened_kl(student.logits, teacher.logits, 1.0)
     torch.testing.assert_close(found["consistency"], wanted)

@@ -23,6 +23,9 @@ from edgekd.distill.methods.base import (
     Unlabelled,
     UnlabelledBatch,
 )
+from edgekd.distill.task import Trait, training_task
+from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import Section, convert
 
 __all__ = [
@@ -45,16 +48,33 @@ __all__ = [
 ]
 
 
-def resolve_method(section: dict[str, Any]) -> tuple[type[Method], Section]:
+def resolve_method(
+    section: dict[str, Any], task: str = DEFAULT_TASK
+) -> tuple[type[Method], Section]:
     """Class and validated config of a recipe's `method` section.
 
+    Args:
+        section: `name`, and the method's own keys.
+        task: Name of the task that the method is to serve.
+
     Raises:
-        InputError: The method is unknown, or one of its keys is wrong.
+        InputError: The method is unknown, one of its keys is wrong, or it does not serve the task.
     """
     name = method_name(section)
     options = {key: value for key, value in section.items() if key != "name"}
     kind = _find(name)
+    _refuse_task(kind, task)
     return kind, convert(options, kind.Config, f"method {name}")
+
+
+def _refuse_task(kind: type[Method], task: str) -> None:
+    """Refuse a method that needs what the task does not have."""
+    traits = training_task(task).traits
+    missing = next((trait for trait in Trait if trait in kind.requires - traits), None)
+    if missing is not None:
+        message = f"the method {kind.name} does not serve the task {task}: it needs {missing.value}"
+        serving = [name for name in METHODS if _find(name).requires <= traits]
+        raise InputError(message, f"set `method.name` to one of: {', '.join(serving)}")
 
 
 def _find(name: str) -> type[Method]:

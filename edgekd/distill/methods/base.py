@@ -1,6 +1,6 @@
-"""The one interface of all methods.
+"""The interface of all methods.
 
-A method owns the student, the teacher and whatever else it trains, and says in stages what is
+A method owns the student, the teacher and its further modules, and declares in stages what is
 trained by which objective. The training module (`edgekd.distill.module`) knows no method by name.
 """
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.distill.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
-from edgekd.distill.losses import weighted_cross_entropy
 from edgekd.distill.methods.temperature import (
     CurriculumTemperature,
     FixedTemperature,
@@ -26,7 +25,9 @@ from edgekd.distill.methods.temperature import (
 )
 from edgekd.distill.players import Player, Players
 from edgekd.distill.sample_kinds import Labelled, NoSamples, SampleKind, Synthesised, Unlabelled
+from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import FitSection, Section
 
 __all__ = [
@@ -65,7 +66,7 @@ log.
 
 @dataclass(frozen=True)
 class Subclasses:
-    """What divides the classes.
+    """The subclasses of the data.
 
     Attributes:
         of: Class index of each subclass [S].
@@ -80,7 +81,7 @@ class Subclasses:
 
 @dataclass(frozen=True)
 class MethodContext:
-    """What a method may know of the run.
+    """The facts of a run that a method may use.
 
     Attributes:
         class_counts: Training images of each class.
@@ -88,10 +89,12 @@ class MethodContext:
         samples: Number of images in the data set, for banks.
         image_size: S.
         fit: How the student is trained.
-        seed: Of the run, for modules whose start must not depend on what was built before them.
-        training_labels: Label of each image of the data set, −1 outside of the training part,
-            int64 [samples], for methods that remember samples.
-        subclasses: What divides the classes, where something does.
+        seed: Of the run, for modules whose initial weights must not depend on what was built
+            before them.
+        training_labels: Class index of each image of the data set, −1 outside of the training part,
+            int64 [samples], for methods that remember samples; empty without exclusive classes.
+        subclasses: The subclasses of the data, if any.
+        task: The training layer of the task.
     """
 
     class_counts: tuple[int, ...]
@@ -102,6 +105,7 @@ class MethodContext:
     seed: int = 0
     training_labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     subclasses: Subclasses | None = None
+    task: TrainingTask = field(default_factory=lambda: training_task(DEFAULT_TASK))
 
 
 @dataclass(frozen=True)
@@ -193,17 +197,19 @@ class Method(nn.Module, ABC):
     """Base of all methods.
 
     Args:
-        config: The method's own keys of the recipe.
-        student: Takes pixels, gives logits.
-        teacher: Likewise, frozen; None for methods without one.
-        context: What a method may know of the run.
+        config: The method's keys of the recipe.
+        student: Maps pixels to the outputs of the task.
+        teacher: Maps pixels to the outputs of the task, frozen; None for methods without one.
+        context: The facts of the run.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Section]] = Section
     needs_teacher: ClassVar[bool] = True
     learns_subclasses: ClassVar[bool] = False
-    """Whether the student, and the teacher if there is one, tell subclasses."""
+    """Whether the student, and the teacher if there is one, predict subclasses."""
+    requires: ClassVar[frozenset[Trait]] = frozenset()
+    """What a task must have for the method to serve it."""
     class_weights: Tensor
 
     def __init__(
@@ -218,7 +224,7 @@ class Method(nn.Module, ABC):
         self.softening = self._softening()
 
     def _softening(self) -> Softening:
-        """What yields the config's `temperature`, where it has one."""
+        """The module that gives the config's `temperature`, where it has one."""
         section = getattr(self.config, "temperature", 1.0)
         if not isinstance(section, CurriculumTemperature):
             return FixedTemperature(section)
@@ -229,7 +235,7 @@ class Method(nn.Module, ABC):
 
     @property
     def softened_logits(self) -> int:
-        """Number of logits that the temperature softens: one for each class."""
+        """Number of outputs that the temperature softens: one for each class."""
         return len(self.context.class_counts)
 
     @property
@@ -238,11 +244,11 @@ class Method(nn.Module, ABC):
         return (self.softening,) if any(True for _ in self.softening.parameters()) else ()
 
     def noted(self) -> Terms:
-        """What is logged beside the latest batch's terms, and not minimised."""
+        """Values that are logged beside the latest batch's terms, and not minimised."""
         return self.softening.noted()
 
     def remarks(self) -> Iterator[str]:
-        """What the run is too short for, where lengths are counted in epochs."""
+        """Warnings where the run is too short for a length that is counted in epochs."""
         section, epochs = getattr(self.config, "temperature", None), self.context.fit.epochs
         if isinstance(section, CurriculumTemperature) and section.epochs > epochs:
             yield (
@@ -255,7 +261,7 @@ class Method(nn.Module, ABC):
         """The stages in order; the last one leaves the student trained."""
 
     @property
-    def guide(self) -> nn.Module:
+    def required_teacher(self) -> nn.Module:
         """The teacher.
 
         Raises:
@@ -267,10 +273,20 @@ class Method(nn.Module, ABC):
             )
         return self.teacher
 
-    def hard_label(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The class-weighted cross-entropy that the recipe's `fit` asks for."""
+    def hard_label(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The task's loss on the labels, with the weights and smoothing of the recipe's `fit`."""
         smoothing = self.context.fit.label_smoothing
-        return weighted_cross_entropy(logits, targets, self.class_weights, smoothing)
+        return self.context.task.hard_label_loss(outputs, targets, self.class_weights, smoothing)
+
+    def softened_loss(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        temperature: float | Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """See `TrainingTask.softened_loss`."""
+        return self.context.task.softened_loss(student, teacher, temperature, weights)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from edgekd.distill import module as training
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, Stage, method_names, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
-from edgekd.distill.tasks import ClassificationTask
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import AugmentSection, FitSection
 
@@ -119,7 +119,7 @@ def view(pixels: Tensor, number: int) -> Tensor:
 
 @pytest.fixture(autouse=True)
 def _views(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(training, "augment", Views())
+    monkeypatch.setattr("edgekd.data.augment.augment", Views())
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -157,7 +157,7 @@ class Step:
     """One training step of a stage: what the module noted, and what went into it."""
 
     def __init__(self, method: Method, stage: Stage, fit: FitSection, epoch: int) -> None:
-        task, section = ClassificationTask(), AugmentSection()
+        task, section = metrics_task(DEFAULT_TASK), AugmentSection()
         module = Epoch(method, stage, None, task, fit, section, seed=5)  # type: ignore[arg-type]
         module.current_epoch = epoch
         method.eval()
