@@ -135,11 +135,12 @@ class Mixing(Method):
     def step(self, batch: Batch, players: Players) -> Terms:
         """The first half of the images updates the student, the second one judges that update."""
         half = len(batch.raw) // 2
+        images, targets = batch.raw[:half], batch.raw_targets[:half]
         with torch.no_grad():
-            teacher = self.teacher(batch.raw[:half])
+            teacher = self.teacher(images)
         weight = self.mixing["weight"].sigmoid()
         before = dict(self.student.named_parameters())
-        inner = self.mixed(self.student(batch.raw[:half]), teacher, batch.targets[:half], weight)
+        inner = self.mixed(self.student(images), teacher, targets, weight)
         gradients = torch.autograd.grad(inner, list(before.values()), create_graph=True)
         rate = players.rate("student")
         after = {
@@ -147,10 +148,10 @@ class Mixing(Method):
             for (name, parameter), gradient in zip(before.items(), gradients, strict=True)
         }
         logits = functional_call(self.student, after, (batch.raw[half:],))
-        outer = full_precision(F.cross_entropy)(logits, batch.targets[half:])
+        outer = full_precision(F.cross_entropy)(logits, batch.raw_targets[half:])
         players.update("weights", outer)
         weight = self.mixing["weight"].sigmoid().detach()
-        loss = self.mixed(self.student(batch.raw[:half]), teacher, batch.targets[:half], weight)
+        loss = self.mixed(self.student(images), teacher, targets, weight)
         players.update("student", loss)
         return {"outer": outer, "student": loss, "weight": weight}
 

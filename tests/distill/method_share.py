@@ -96,6 +96,7 @@ class Watched(StageModule):
         super().__init__(method, stage, *rest)
         self.judged = 0
         self.compared: list[tuple[float, float]] = []
+        self.norms: list[float] = []
 
     def counted(self, criterion: Objective) -> Objective:
         def judge(batch: Batch) -> Terms:
@@ -114,6 +115,11 @@ class Watched(StageModule):
         self.compared.append((super()._metric(), alone))
         return self.compared[-1][0]
 
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        trained = [p.detach().flatten() for p in self.method.parameters() if p.requires_grad]
+        self.norms.append(float(torch.cat(trained).double().norm()))
+
     def on_train_batch_end(self, *_: Any) -> None:
         super().on_train_batch_end()
         trained = {n: p for n, p in self.method.named_parameters() if p.requires_grad}
@@ -129,7 +135,7 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
     data = samples(kind.learns_subclasses)
     method = made(label, data)
     trainer = TrainerSection(accelerator="cpu", devices=processes, precision=precision, threads=1)
-    found = Outcome("", {}, set(), {}, [], {})
+    found = Outcome("", {}, set(), {}, [], {}, [])
     for stage in method.stages():
         module = Watched(
             method, stage, data, metrics_task(DEFAULT_TASK), stage.fit or FIT, AugmentSection(), 0
@@ -138,6 +144,7 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
         found.unreached |= module.unreached
         found.judged[stage.name] = module.judged
         found.scores += module.compared
+        found.norms += module.norms
     return replace(found, state=dict(method.state_dict()))
 
 
@@ -150,7 +157,7 @@ def all_outcomes(
         try:
             found[case] = outcome(*case, work / "-".join(case), processes)
         except Exception:
-            found[case] = Outcome(traceback.format_exc(), {}, set(), {}, [], {})
+            found[case] = Outcome(traceback.format_exc(), {}, set(), {}, [], {}, [])
             break
     return found
 

@@ -30,8 +30,9 @@ from edgekd.distill.fit import fit_stage
 from edgekd.distill.methods import Method, Player, Players
 from edgekd.distill.module import StageModule
 from edgekd.distill.samples import RunSamples
-from edgekd.distill.tasks import ClassificationTask
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.recipe import AugmentSection, OptimiserSection, Recipe, TrainerSection
 
 VALIDATED = 21
@@ -131,7 +132,7 @@ def mixing(method: Any, data: RunSamples) -> list[tuple[Terms, dict[str, Tensor]
         for step in range(steps):
             rows = chosen[order[step * FIT.batch_size : (step + 1) * FIT.batch_size].numpy()]
             images = torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2) / 255
-            targets = torch.from_numpy(data.labels[rows])
+            targets = torch.from_numpy(data.targets[rows])
             half = len(rows) // 2
             with torch.no_grad():
                 soft = teacher(images[:half])
@@ -188,7 +189,9 @@ def test_a_step_of_its_own_is_a_plain_loop(by_hand: Callable[..., Any], tmp_path
 def trained(method: Method, work: Path, epochs: int, images: RunSamples) -> list[Terms]:
     (stage,) = method.stages()
     fit = msgspec.structs.replace(FIT, epochs=epochs)
-    module = StageModule(method, stage, images, ClassificationTask(), fit, AugmentSection(), 0)
+    module = StageModule(
+        method, stage, images, metrics_task(DEFAULT_TASK), fit, AugmentSection(), 0
+    )
     trainer = TrainerSection(accelerator="cpu", precision="fp32", threads=1)
     return fit_stage(module, trainer, work, "key").history
 
@@ -229,7 +232,7 @@ class Oracle(nn.Module):
         super().__init__()
         pixels = torch.from_numpy(data.images.copy()).permute(0, 3, 1, 2) / 255
         self.keys = pixels.mean(dim=(2, 3))
-        self.answers = (torch.from_numpy(data.labels) + shift) % len(data.classes)
+        self.answers = (torch.from_numpy(data.targets) + shift) % len(data.classes)
         self.classes = len(data.classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -330,6 +333,7 @@ def test_players_in_either_precision_by_one_process_and_by_two(
     for each in outcomes[1:]:
         assert not each.error, each.error
         assert each.histories == first.histories
+        assert each.norms == first.norms
         assert all(tensor.equal(each.state[name]) for name, tensor in first.state.items())
 
 

@@ -24,8 +24,9 @@ from edgekd.distill.sample_kinds import (
     Unlabelled,
 )
 from edgekd.distill.samples import Share
-from edgekd.distill.tasks import ClassificationTask
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.recipe import AugmentSection, TrainerSection
 
 GIVEN = np.random.default_rng(0).integers(0, 256, (21, SIDE, SIDE, 3), dtype=np.uint8)
@@ -59,7 +60,7 @@ def test_labelled_images_come_with_their_own_targets():
     drawn = batches(Labelled())
     assert all(type(batch) is Batch and len(batch.raw) == FIT.batch_size for batch in drawn)
     for batch in drawn:
-        assert batch.targets.tolist() == data.labels[batch.indices].tolist()
+        assert batch.targets.tolist() == data.targets[batch.indices].tolist()
         pixels = torch.from_numpy(data.images[batch.indices]).permute(0, 3, 1, 2) / 255
         torch.testing.assert_close(batch.raw, pixels)
     assert set(positions(drawn)) <= set(data.split.indices("train"))
@@ -126,7 +127,9 @@ def test_batch_sizes():
 
 
 def train(stage: Stage, method: Any, work: Path) -> Watched:
-    module = Watched(method, stage, samples(False), ClassificationTask(), FIT, AugmentSection(), 0)
+    module = Watched(
+        method, stage, samples(False), metrics_task(DEFAULT_TASK), FIT, AugmentSection(), 0
+    )
     section = TrainerSection(accelerator="cpu", precision="fp32", threads=1)
     fit_stage(module, section, work, "key")
     return module
