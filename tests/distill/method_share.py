@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ class Watched(StageModule):
         super().__init__(method, stage, *rest)
         self.judged = 0
         self.compared: list[tuple[float, float]] = []
+        self.norms: list[float] = []
 
     def counted(self, criterion: Objective) -> Objective:
         def judge(batch: Batch) -> Terms:
@@ -113,11 +115,18 @@ class Watched(StageModule):
         self.compared.append((super()._metric(), alone))
         return self.compared[-1][0]
 
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        trained = [p.detach().flatten() for p in self.method.parameters() if p.requires_grad]
+        self.norms.append(float(torch.cat(trained).double().norm()))
+
     def on_train_batch_end(self, *_: Any) -> None:
         super().on_train_batch_end()
         trained = {n: p for n, p in self.method.named_parameters() if p.requires_grad}
         assert trained
-        self.unreached = {name for name, p in trained.items() if p.grad is None}
+        # A player's gradients are gone after its update, which refuses what no loss reaches.
+        players = self.stage.step is not None
+        self.unreached = {n for n, p in trained.items() if p.grad is None and not players}
 
 
 def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outcome:
@@ -126,7 +135,7 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
     data = samples(kind.learns_subclasses)
     method = made(label, data)
     trainer = TrainerSection(accelerator="cpu", devices=processes, precision=precision, threads=1)
-    found = Outcome("", {}, set(), {}, [], {})
+    found = Outcome("", {}, set(), {}, [], {}, [])
     for stage in method.stages():
         module = Watched(
             method, stage, data, metrics_task(DEFAULT_TASK), stage.fit or FIT, AugmentSection(), 0
@@ -135,17 +144,20 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
         found.unreached |= module.unreached
         found.judged[stage.name] = module.judged
         found.scores += module.compared
+        found.norms += module.norms
     return replace(found, state=dict(method.state_dict()))
 
 
-def all_outcomes(work: Path, processes: int) -> dict[tuple[str, str], Outcome]:
+def all_outcomes(
+    work: Path, processes: int, cases: Sequence[tuple[str, str]] = CASES
+) -> dict[tuple[str, str], Outcome]:
     """Of every case, up to one that fails: after that the processes are out of step."""
     found = {}
-    for case in CASES:
+    for case in cases:
         try:
             found[case] = outcome(*case, work / "-".join(case), processes)
         except Exception:
-            found[case] = Outcome(traceback.format_exc(), {}, set(), {}, [], {})
+            found[case] = Outcome(traceback.format_exc(), {}, set(), {}, [], {}, [])
             break
     return found
 
