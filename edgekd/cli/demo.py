@@ -69,7 +69,7 @@ def make_demo(out: Path) -> EdgekdError | None:
     start = time.perf_counter()
     recipe = load_recipe("demo", [f"data.root={out / 'data'}"])
     say("1/4  paint synthetic dermoscopy")
-    load_dataset(recipe.data)
+    load_dataset(recipe.data, recipe.task)
     say("2/4  train the teacher, distil the student")
     pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
     say("3/4  lower to every target")

@@ -15,13 +15,14 @@ from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import UnconvertibleError
 from edgekd.lower.candidate import Candidate, Lowering, lower_variants
-from edgekd.lower.evidence.gate import GateReference, lacking_evidence
+from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.evidence.ladder import Step, judge_candidate
 from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.plan import BuildRequest, Plan
 from edgekd.lower.precision import CALIBRATED, LADDER, RESCUED, Variant
 from edgekd.lower.source import Source
+from edgekd.lower.task import evidence_task
 
 __all__ = ["Climb", "RefusedError", "climb_all", "ended_by", "parallel_backends"]
 
@@ -117,9 +118,10 @@ def _start(source: Source, plan: Plan) -> Climb:
     classes = source.card.classes
     critical = plan.target.critical_of(classes)
     judged = GateReference(
-        source.logits, source.targets, classes, plan.target.gate, critical, source.groups
-    )
-    lacking = lacking_evidence(judged)
+        source.logits, source.targets, classes, plan.target.gate, critical, source.groups,
+        source.card.task,
+    )  # fmt: skip
+    lacking = evidence_task(judged.task).lacking_evidence(judged)
     return Climb(plan, judged, [], RefusedError(plan.name, lacking) if lacking else None)
 
 

@@ -61,10 +61,10 @@ class Source:
         return array_sha256(self.images)
 
     @cached_property
-    def targets(self) -> NDArray[np.int64]:
-        """Class indices of the validation images [N]."""
-        labels = np.array(self.split.dataset.labels(), dtype=np.int64)
-        return labels[self.split.indices("validation")]
+    def targets(self) -> NDArray[Any]:
+        """Targets of the validation images [N, …]; for one class each their indices, int64 [N]."""
+        targets: NDArray[Any] = self.split.dataset.targets()[self.split.indices("validation")]
+        return targets
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:

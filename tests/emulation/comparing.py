@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekd.bundle import Bundle
-from edgekd.runtime.decision import judge
+from edgekd.tasks.classification.decision import judge
 
 Answers = dict[str, Any]
 

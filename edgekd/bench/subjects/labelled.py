@@ -72,7 +72,7 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
     """
     split = read_own_split(student, card, root)
     chosen = split.indices("test")
-    labels = split.dataset.labels()
+    labels = split.dataset.targets().tolist()
     paths = split.dataset.paths()
     images = [(paths[index], labels[index]) for index in chosen]
     groups = [split.dataset.samples[index].group for index in chosen]

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import GateRecord, Manifest
 from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.files import atomic_write, sha256_of
 from edgekd.lower.evidence.decision import DecisionRequirements, requirements_of
-from edgekd.lower.evidence.gate import GateReference, judge
+from edgekd.lower.evidence.gate import GateReference
+from edgekd.lower.task import evidence_task
 from edgekd.runtime.sessions.base import Facts
 from edgekd.targets import DecisionRule, GateLimits
 
@@ -53,6 +55,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         exact: Whether it claims the student's own precision.
         fitted_on: Which images they are.
         ordered: The classes are grades.
+        task: Name of the task; evidence that was written before there were several has none.
+        task_limits: The policy's keys for this task.
     """
 
     classes: tuple[str, ...]
@@ -62,6 +66,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     fitted_on: dict[str, Any]
     ordered: bool = False
+    task: str = DEFAULT_TASK
+    task_limits: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,8 @@ class Evidence:
 
     Attributes:
         images: uint8 [N, S, S, 3].
-        student: Logits [N, K] of the float student.
-        targets: Class indices [N].
+        student: Outputs [N, …] of the float student.
+        targets: Targets of the images [N, …].
         terms: By what an engine is judged.
         groups: A number for the lesion or patient of each image [N]; None in evidence that was
             written before they were known.
@@ -79,7 +85,7 @@ class Evidence:
 
     images: NDArray[np.uint8]
     student: NDArray[np.float32]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     terms: Terms
     groups: NDArray[np.int64] | None = None
 
@@ -90,16 +96,18 @@ class Evidence:
         critical = tuple(terms.critical)
         return DecisionRequirements(
             terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered,
-            self.groups,
+            self.groups, terms.task,
         )  # fmt: skip
 
     def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
-        """The gate on the engine's logits [N, K]: the very one of the host."""
+        """The host's gate on the engine's outputs [N, …]."""
         terms = self.terms
-        judged = GateReference(
-            self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups
-        )
-        return judge(judged, logits, runtime=runtime, exact=terms.exact)
+        reference = GateReference(
+            self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups,
+            terms.task, terms.task_limits,
+        )  # fmt: skip
+        task = evidence_task(terms.task)
+        return task.judge(reference, logits, runtime=runtime, exact=terms.exact)
 
     def save(self, file: Path) -> str:
         """Write them, whole and for the owner's eyes only; gives the hash.
@@ -147,6 +155,7 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
         exact=lowering.precision == "fp32",
         fitted_on=asked.fitted_on,
         ordered=asked.ordered,
+        task=asked.task,
     )
     evidence = Evidence(source.images, source.logits, source.targets, terms, source.groups)
     sha256 = evidence.save(evidence_beside(bundle))

@@ -30,11 +30,12 @@ from edgekd.lower.engine.library import load_tensorrt
 from edgekd.lower.engine.memory import read_memory, swap_hint
 from edgekd.lower.evidence.capture import retaken
 from edgekd.lower.evidence.card import write_card
-from edgekd.lower.evidence.decision import fit_decision, metrics_with
 from edgekd.lower.jobs.process import JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
+from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import SelfTestReport, Vectors, compare_answers
 from edgekd.runtime.sessions._engine_sidecar import belongs_here, read_sidecar, sidecar_name
+from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Toolchain", "finish_on_device"]
 
@@ -153,7 +154,7 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
     _require(bench.toolchain)
     result = _build(bench, tf32=not evidence.terms.exact)
     with bundle.stream(SELFTEST) as stream:
-        tried = _try_engine(bench, Vectors.read(stream), evidence)
+        tried = _try_engine(bench, Vectors.read(stream), evidence, device_task(manifest.task))
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
     finished = _completed(manifest, result, tried, evidence)
     _write(bench, finished)
@@ -208,10 +209,10 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
 # ---- judging ----
 
 
-def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence) -> _Tried:
+def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence, task: DeviceTask) -> _Tried:
     images = bench.work / "selftest.npy"
     np.save(images, vectors.images)
-    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits)
+    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits, task)
     if not selftest.passed:
         message = (
             f"the engine's logits differ from the host's by {selftest.max_difference:.3g}, more "
@@ -253,7 +254,8 @@ def _completed(
 ) -> Manifest:
     """The manifest of the finished bundle: decision and metrics are the engine's own."""
     logits, asked = tried.answers.logits, evidence.asked
-    fit = fit_decision(asked, logits)
+    task = evidence_task(asked.task)
+    fit = task.fit_decision(asked, logits)
     again = retaken(evidence.images, manifest.capture)
     lowering = msgspec.structs.replace(
         manifest.lowering,
@@ -272,7 +274,7 @@ def _completed(
     return msgspec.structs.replace(
         manifest,
         decision=fit.decision,
-        metrics=manifest.metrics | metrics_with(fit, asked, logits, again),
+        metrics=manifest.metrics | task.metrics_with(fit, asked, logits, again),
         lowering=lowering,
         model_file=ENGINE,
     )

@@ -10,10 +10,11 @@ from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelIn
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate
 from edgekd.lower.evidence.capture import fit_capture, retaken
-from edgekd.lower.evidence.decision import fit_decision, metrics_with, requirements_of
+from edgekd.lower.evidence.decision import requirements_of
 from edgekd.lower.evidence.ladder import tried
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.source import Source
+from edgekd.lower.task import evidence_task
 from edgekd.targets import Target
 
 __all__ = ["BuildRecord", "describe"]
@@ -51,7 +52,8 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
     card, candidate = source.card, story.candidate
     assert candidate.answers is not None
     logits, asked = candidate.answers.logits, requirements_of(source, target)
-    fit = fit_decision(asked, logits)
+    task = evidence_task(card.task)
+    fit = task.fit_decision(asked, logits)
     capture = fit_capture(source.images, target.decision.capture_kept)
     return Manifest(
         version=edgekd.__version__,
@@ -72,7 +74,7 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
             "part": "validation",
             "teacher": (source.metrics.get("teacher") or {}).get("validation"),
             "student": source.metrics.get("validation"),
-            **metrics_with(fit, asked, logits, retaken(source.images, capture)),
+            **task.metrics_with(fit, asked, logits, retaken(source.images, capture)),
         },
         lineage=Lineage(
             method=card.training.method,
@@ -84,7 +86,7 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
         ),
         model_file=candidate.backend.model_file,
         files={},
-        network_data_format=_data_format(card.image_size, card.classes),
+        network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
         description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
         intended_use=(
             "Decision support for trained staff who look at the patient themselves; not a "
@@ -116,8 +118,8 @@ def _lowering(target: Target, story: BuildRecord) -> Lowering:
         rungs=story.rungs,
         tried=tried(story.rungs),
         calibration=story.calibration.record() if calibrated and story.calibration else None,
-        layer_harm=story.harm,
-        rescued=story.rescued,
+        layer_sensitivity=story.harm,
+        quantisation_aware=story.rescued,
         build_key=story.build_key,
         tools=candidate.made.tools,
         check=candidate.check,
@@ -130,7 +132,7 @@ def _completion_command(candidate: Candidate) -> str | None:
     return "edgekd build --on-device BUNDLE"
 
 
-def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:
+def _data_format(size: int, logits: dict[str, Any]) -> dict[str, Any]:
     """Tensors in and out, by the field names of MONAI's bundle specification."""
     image = {
         "type": "image",
@@ -139,12 +141,5 @@ def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:
         "spatial_shape": [size, size],
         "dtype": "uint8",
         "value_range": [0, 255],
-    }
-    logits = {
-        "type": "probabilities",
-        "format": "logits",
-        "num_channels": len(classes),
-        "dtype": "float32",
-        "channel_def": {str(index): name for index, name in enumerate(classes)},
     }
     return {"inputs": {"image": image}, "outputs": {"logits": logits}}

@@ -19,7 +19,6 @@ import pytest
 from edgekd.bundle import (
     SELFTEST,
     Bundle,
-    Decision,
     Lineage,
     Lowering,
     Manifest,
@@ -32,6 +31,7 @@ from edgekd.lower.engine.finish import Toolchain, finish_on_device
 from edgekd.lower.jobs.process import JobError
 from edgekd.runtime.selftest import Vectors
 from edgekd.targets import DecisionRule, GateLimits
+from edgekd.tasks.classification.manifest import Decision
 
 pytest.importorskip("onnx")
 pytestmark = pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""The gate on made-up answers: each limit catches its own loss, and no evidence is no pass."""
+"""The gate on made-up logits: each limit catches its own loss, and missing evidence fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 
 from edgekd.bundle import GateRecord
 from edgekd.errors import InputError
-from edgekd.lower.evidence.gate import GateReference, judge
+from edgekd.lower.evidence.gate import GateReference
 from edgekd.targets import GateLimits
+from edgekd.tasks.classification.evidence import Evidence
 
 LIMITS = GateLimits(
     max_flips=0.05,
@@ -47,8 +48,8 @@ def run(
     exact: bool = False,
     groups: np.ndarray | None = None,
 ) -> GateRecord:
-    judged = GateReference(student, targets, CLASSES, LIMITS, critical or {}, groups)
-    return judge(judged, lowered, runtime=RUNTIME, exact=exact)
+    reference = GateReference(student, targets, CLASSES, LIMITS, critical or {}, groups)
+    return Evidence().judge(reference, lowered, runtime=RUNTIME, exact=exact)
 
 
 def test_identical_logits_pass() -> None:
@@ -111,7 +112,8 @@ def test_a_loss_in_one_rare_class_is_caught_where_balanced_accuracy_lets_it_pass
     targets[60:][targets[60:] == 3] = 5
     student = np.eye(7, dtype=np.float32)[targets] * 4
     lowered = flip(student, slice(0, 7))
-    gate = judge(GateReference(student, targets, classes, LIMITS, {}), lowered, runtime=RUNTIME)
+    reference = GateReference(student, targets, classes, LIMITS, {})
+    gate = Evidence().judge(reference, lowered, runtime=RUNTIME)
     assert gate.flips < LIMITS.max_flips
     assert gate.balanced_accuracy_drop_high is not None
     assert gate.balanced_accuracy_drop_high < LIMITS.max_balanced_accuracy_drop
@@ -237,10 +239,10 @@ def test_rare_classes_of_ham10000_are_evidence_enough() -> None:
     targets = np.repeat(np.arange(7), [27, 40, 87, 9, 74, 648, 12])
     student = np.eye(7, dtype=np.float32)[targets] * 4
     critical = {"mel": 0.05, "bcc": 0.1, "akiec": 0.15}
-    judged = GateReference(student, targets, classes, LIMITS, critical)
-    assert judge(judged, student, runtime=RUNTIME).passed
+    reference = GateReference(student, targets, classes, LIMITS, critical)
+    assert Evidence().judge(reference, student, runtime=RUNTIME).passed
     lowered = flip(student, [154])  # one df: 1.6 points
-    gate = judge(judged, lowered, runtime=RUNTIME)
+    gate = Evidence().judge(reference, lowered, runtime=RUNTIME)
     assert "balanced accuracy may drop by 5.5 points" in gate.reasons[0]
 
 
@@ -253,8 +255,8 @@ def test_without_a_limit_no_evidence_is_needed() -> None:
         max_sensitivity_drop=1.0,
         max_ece_increase=1.0,
     )
-    judged = GateReference(student, targets, CLASSES, limits, {"df": 1.0, "mel": 1.0})
-    assert judge(judged, student, runtime=RUNTIME).passed
+    reference = GateReference(student, targets, CLASSES, limits, {"df": 1.0, "mel": 1.0})
+    assert Evidence().judge(reference, student, runtime=RUNTIME).passed
 
 
 def test_better_file_is_no_loss() -> None:

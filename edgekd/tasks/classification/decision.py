@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekd.bundle import Decision
 from edgekd.runtime.reason import Reason
+from edgekd.runtime.task import Judgement
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = [
-    "Judgement",
-    "Verdict",
-    "calibrated",
+    "class_probabilities",
     "energy_of",
     "judge",
     "plausible",
@@ -23,11 +20,8 @@ __all__ = [
     "reasons_of",
 ]
 
-Verdict = Literal["answer", "refer", "retake"]
-"""What the device does: give its label, send the patient on, or ask for another photo."""
 
-
-def calibrated(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+def class_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
     """Class probabilities [..., K] of logits [..., K] after temperature scaling.
 
     Where one logit is not finite, all probabilities are NaN: nothing of that output is believed.
@@ -77,30 +71,19 @@ def prediction_set(probabilities: ArrayLike, quantile: float) -> NDArray[np.bool
     return np.asarray(~(1.0 - np.asarray(probabilities, np.float64) > quantile))
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What the network's output for one image comes to.
-
-    Attributes:
-        probabilities: Calibrated, [K].
-        verdict: `answer` or `refer`; the photo itself is judged elsewhere.
-        reasons: Why it is not an answer.
-        conformal_set: Classes that cannot be excluded, see `plausible`; None where the bundle has
-            no quantile.
-    """
-
-    probabilities: NDArray[np.float64]
-    verdict: Verdict
-    reasons: tuple[Reason, ...]
-    conformal_set: tuple[str, ...] | None
-
-
 def judge(logits: NDArray[np.float32], decision: Decision, classes: Sequence[str]) -> Judgement:
-    """Judge the raw logits [K] of one image: `refer` where `reasons_of` finds a reason."""
-    probabilities = calibrated(logits, decision.temperature)
+    """Judge the raw logits [K] of one image: `refer` where `reasons_of` gives a reason."""
+    probabilities = class_probabilities(logits, decision.temperature)
     reasons = reasons_of(probabilities, float(energy_of(logits)), decision, classes)
-    verdict: Verdict = "refer" if reasons else "answer"
-    return Judgement(probabilities, verdict, reasons, plausible(probabilities, decision, classes))
+    top = int(logits.argmax())
+    return Judgement(
+        label=classes[top],
+        verdict="refer" if reasons else "answer",
+        reasons=reasons,
+        probability=float(probabilities[top]),
+        probabilities=dict(zip(classes, probabilities.tolist(), strict=True)),
+        conformal_set=plausible(probabilities, decision, classes),
+    )
 
 
 def plausible(
@@ -180,16 +163,15 @@ def _not_excluded(
     thresholds = decision.thresholds or {}
     reached = _reaching(probabilities, decision, classes)
     reached[int(probabilities.argmax())] = False
-    return [
-        Reason(
-            "not-excluded",
-            f"{classes[index]} cannot be excluded: its probability "
-            f"{_said(float(probabilities[index]))} reaches {_said(thresholds[classes[index]])}",
-        )
-        for index in np.flatnonzero(reached).tolist()
-    ]
+    reasons = []
+    for index in np.flatnonzero(reached).tolist():
+        name, share = classes[index], _two_digits(float(probabilities[index]))
+        limit = _two_digits(thresholds[name])
+        text = f"{name} cannot be excluded: its probability {share} reaches {limit}"
+        reasons.append(Reason("not-excluded", text))
+    return reasons
 
 
-def _said(share: float) -> str:
+def _two_digits(share: float) -> str:
     """Two decimals, or two digits where those would say 0.00: thresholds may be that low."""
     return f"{share:.2f}" if share >= 0.1 else f"{share:.2g}"

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,17 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edgekd.bundle import Decision
-from edgekd.errors import ArtefactError
-from edgekd.runtime import Classifier
-from edgekd.runtime.decision import (
-    calibrated,
+from edgekd.tasks.classification.decision import (
+    class_probabilities,
     energy_of,
     judge,
     plausible,
     prediction_set,
     reasons_of,
 )
+from edgekd.tasks.classification.manifest import Decision
 
 CLASSES = ("bkl", "mel", "nv")
 LOGITS = np.array([1.0, 3.0, -2.0], np.float32)
@@ -38,17 +34,21 @@ def decide(
 
 def test_temperature_one_is_the_softmax() -> None:
     expected = np.exp(LOGITS.astype(np.float64)) / np.exp(LOGITS.astype(np.float64)).sum()
-    np.testing.assert_allclose(calibrated(LOGITS, 1.0), expected, rtol=1e-12)
+    np.testing.assert_allclose(class_probabilities(LOGITS, 1.0), expected, rtol=1e-12)
 
 
 def test_temperature_divides_the_logits() -> None:
-    np.testing.assert_allclose(calibrated(LOGITS, 2.5), calibrated(LOGITS / 2.5, 1.0), rtol=1e-6)
-    assert calibrated(LOGITS, 5.0).max() < calibrated(LOGITS, 1.0).max()
+    np.testing.assert_allclose(
+        class_probabilities(LOGITS, 2.5), class_probabilities(LOGITS / 2.5, 1.0), rtol=1e-6
+    )
+    assert class_probabilities(LOGITS, 5.0).max() < class_probabilities(LOGITS, 1.0).max()
 
 
 def test_rows_are_independent() -> None:
     batch = np.stack([LOGITS, LOGITS[::-1]])
-    np.testing.assert_array_equal(calibrated(batch, 1.5)[1], calibrated(LOGITS[::-1], 1.5))
+    np.testing.assert_array_equal(
+        class_probabilities(batch, 1.5)[1], class_probabilities(LOGITS[::-1], 1.5)
+    )
 
 
 @fuzz(100)
@@ -59,7 +59,7 @@ def test_rows_are_independent() -> None:
 def test_any_finite_logits_give_probabilities(
     logits: npt.NDArray[np.float32], temperature: float
 ) -> None:
-    probabilities = calibrated(logits, temperature)
+    probabilities = class_probabilities(logits, temperature)
     assert probabilities.dtype == np.float64
     assert (probabilities >= 0).all()
     assert probabilities.sum() == pytest.approx(1.0)
@@ -87,7 +87,7 @@ def test_reason_says_both_numbers() -> None:
 def test_output_that_is_not_finite_is_referred(bad: float, refer_below: float | None) -> None:
     logits = np.array([0.1, bad, 0.3], np.float32)
     decision = Decision(refer_below=refer_below, thresholds={"mel": 0.0})
-    verdict, reasons = decide(calibrated(logits, 1.0), decision, CLASSES)
+    verdict, reasons = decide(class_probabilities(logits, 1.0), decision, CLASSES)
     assert verdict == "refer"
     assert reasons == ("the network's output is not finite",)
 
@@ -139,31 +139,13 @@ def test_all_reasons_are_told_band_first_then_in_the_order_of_the_classes() -> N
 def test_answer_is_never_given_against_a_rule(
     logits: npt.NDArray[np.float32], mel: float | None, refer_below: float | None
 ) -> None:
-    probabilities = calibrated(logits, 1.0)
+    probabilities = class_probabilities(logits, 1.0)
     decision = Decision(thresholds=None if mel is None else {"mel": mel}, refer_below=refer_below)
     verdict, reasons = decide(probabilities, decision, CLASSES)
     unsure = refer_below is not None and probabilities.max() < refer_below
     possible = mel is not None and probabilities.argmax() != 1 and probabilities[1] >= mel
     assert (verdict == "answer") == (not unsure and not possible)
-    assert len(reasons) == unsure + possible
-
-
-def test_thresholds_of_a_bundle_are_applied(make_bundle: Any) -> None:
-    image = np.full((16, 16, 3), (255, 0, 0), np.uint8)
-    with Classifier.open(make_bundle()) as classifier:
-        before = classifier.predict(image)
-    assert (before.label, before.decision) == ("bkl", "answer")
-    thresholds = {"bkl": 0.0, "nv": before.probabilities["nv"]}
-    with Classifier.open(make_bundle(decision=Decision(thresholds=thresholds))) as classifier:
-        after = classifier.predict(image)
-    assert (after.label, after.decision, len(after.reasons)) == ("bkl", "refer", 1)
-    assert after.reasons[0].text.startswith("nv cannot be excluded: ")
-
-
-def test_bundle_with_a_threshold_for_no_class_is_refused(make_bundle: Any) -> None:
-    path = make_bundle(decision=Decision(thresholds={"mole": 0.2}))
-    with pytest.raises(ArtefactError, match="mole"):
-        Classifier.open(path)
+    assert len(reasons) == int(unsure) + int(possible)
 
 
 @pytest.mark.parametrize(("energy", "verdict"), [(-2.0, "answer"), (-1.9999, "refer")])
@@ -180,7 +162,10 @@ def test_judgement_is_made_of_raw_logits() -> None:
         temperature=2.0, energy_threshold=float(energy_of(LOGITS)), conformal_quantile=0.6
     )
     judged = judge(LOGITS, decision, CLASSES)
-    np.testing.assert_array_equal(judged.probabilities, calibrated(LOGITS, 2.0))
+    assert judged.probabilities == dict(
+        zip(CLASSES, class_probabilities(LOGITS, 2.0).tolist(), strict=True)
+    )
+    assert (judged.label, judged.probability) == ("mel", judged.probabilities["mel"])
     assert (judged.verdict, judged.reasons, judged.conformal_set) == ("answer", (), ("mel",))
     lower = Decision(energy_threshold=float(energy_of(LOGITS)) - 1e-9)
     assert [reason.code for reason in judge(LOGITS, lower, CLASSES).reasons] == ["unfamiliar"]
@@ -229,7 +214,7 @@ def test_set_shown_holds_the_label_the_reasons_and_the_conformal_set(
         for reason in judged.reasons
         if reason.code == "not-excluded"
     }
-    inside = prediction_set(judged.probabilities, quantile)
+    inside = prediction_set([*judged.probabilities.values()], quantile)
     covered = {name for name, kept in zip(CLASSES, inside, strict=True) if kept}
     assert named | covered | {CLASSES[int(logits.argmax())]} <= set(judged.conformal_set)
     assert list(judged.conformal_set) == [one for one in CLASSES if one in judged.conformal_set]

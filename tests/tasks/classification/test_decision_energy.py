@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.special import logsumexp
 
-from edgekd.runtime.decision import energy_of
+from edgekd.tasks.classification.decision import energy_of
 
 
 @given(arrays.arrays(np.float32, (3, 5), elements=st.floats(-(2.0**99), 2.0**99, width=32)))

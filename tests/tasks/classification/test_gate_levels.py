@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgekd.lower.evidence.gate import GateReference, judge
+from edgekd.lower.evidence.gate import GateReference
 from edgekd.metrics import paired_drops
 from edgekd.targets import GateLimits
+from edgekd.tasks.classification.evidence import Evidence
 
 REPETITIONS = 2000
 MOST = 0.07
@@ -92,8 +93,8 @@ def by_judge(limits: GateLimits, critical: dict[str, float]) -> Passes:
 
     def passes(student: NDArray[np.float32], lowered: NDArray[np.float32], world: World) -> bool:
         names = [f"class {k}" for k in range(len(world.images))]
-        judged = GateReference(student, world.targets, names, limits, critical, world.groups)
-        return judge(judged, lowered, runtime={}).passed
+        reference = GateReference(student, world.targets, names, limits, critical, world.groups)
+        return Evidence().judge(reference, lowered, runtime={}).passed
 
     return passes
 

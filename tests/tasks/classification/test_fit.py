@@ -14,18 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekd.bundle import Decision
 from edgekd.errors import GateFailedError
-from edgekd.lower.evidence.decision import (
-    DecisionRequirements,
-    Fit,
-    fit_decision,
-    metrics_with,
-    outcome_of,
-    requirements_of,
-)
-from edgekd.runtime.decision import judge
+from edgekd.lower.evidence.decision import DecisionRequirements, Fit, requirements_of
 from edgekd.targets import DecisionRule, GateLimits, Target
+from edgekd.tasks.classification.decision import judge
+from edgekd.tasks.classification.evidence import Evidence
+from edgekd.tasks.classification.fit import fit_decision
+from edgekd.tasks.classification.manifest import Decision
+from edgekd.tasks.classification.outcome import outcome_of
 
 CLASSES = ("bkl", "df", "mel", "nv")
 BKL, DF, MEL, NV = range(4)
@@ -229,7 +225,7 @@ def test_no_decision_hangs_on_the_last_digits_of_another_engine(
 
 
 def test_metrics_of_the_file_are_with_its_temperature(fit: Fit, shares: Shares) -> None:
-    told = metrics_with(fit, asked(), LOGITS, NOBODY)
+    told = Evidence().metrics_with(fit, asked(), LOGITS, NOBODY)
     tops, right = shares.max(axis=1), LOGITS.argmax(axis=1) == TARGETS
     error = 0.0
     for low in np.arange(15) / 15:
@@ -247,7 +243,7 @@ def test_metrics_of_the_file_are_with_its_temperature(fit: Fit, shares: Shares) 
 
 def test_metrics_tell_the_points_the_outcome_and_grades(fit: Fit) -> None:
     again = np.arange(N) % 10 == 0
-    told = metrics_with(fit, asked(ordered=True), LOGITS, again)
+    told = Evidence().metrics_with(fit, asked(ordered=True), LOGITS, again)
     assert told["operating_points"] == {"mel": msgspec.to_builtins(fit.points["mel"])}
     assert told["decision"] == outcome_of(fit.decision, LOGITS, TARGETS, CLASSES, again)
     assert told["decision"]["retaken"]["value"] == again.mean()
@@ -307,7 +303,10 @@ def test_a_target_asks_with_the_models_own_critical_classes() -> None:
         name="board", title="", backend="onnx", extra="onnx", ladder=("fp32",), gate=limits,
         critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2}, decision=RULE,
     )  # fmt: skip
-    card = SimpleNamespace(classes=CLASSES, ordered=True, data=SimpleNamespace(sha256="of-split"))
+    card = SimpleNamespace(
+        classes=CLASSES, ordered=True, task="classification",
+        data=SimpleNamespace(sha256="of-split"),
+    )  # fmt: skip
     source = SimpleNamespace(
         card=card, targets=TARGETS, images_sha256="of-images", groups=np.arange(N) // 2
     )
