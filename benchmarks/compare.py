@@ -13,9 +13,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgekd.bench.regression import METRICS, Limits, Regressions, compare_results
-from edgekd.bench.regression_table import as_markdown, print_changes
-from edgekd.bench.schema import read_result
+from edgekd.bench.compare.regression import METRICS, RegressionLimits, Regressions, compare_results
+from edgekd.bench.compare.regression_table import as_markdown, print_changes
+from edgekd.bench.result.file import read_result
 from edgekd.cli.console import emit_json, exit_code_of, say
 from edgekd.files import write_atomically
 
@@ -23,7 +23,7 @@ from edgekd.files import write_atomically
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print the table, write the files."""
     options = _options(arguments)
-    limits = Limits(
+    limits = RegressionLimits(
         metrics=options.metric or METRICS,
         tolerance=options.tolerance,
         loose_tolerance=options.loose_tolerance,

@@ -222,7 +222,7 @@ class Exam:
     @cached_property
     def targets(self) -> NDArray[np.int64]:
         """Their class indices [N]."""
-        labels = np.array(self.source.split.dataset.labels(), dtype=np.int64)
+        labels = self.source.split.dataset.targets()
         return labels[self.source.split.indices(self.part)]
 
     @property

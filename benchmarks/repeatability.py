@@ -26,13 +26,13 @@ import cv2
 import msgspec
 import numpy as np
 
-from edgekd.bench.launch import run_job
+from edgekd.bench.devices.launch import run_job
+from edgekd.bench.measure.disturbances import Disturbances
 from edgekd.bench.measure.job import Answer, Job, Series
 from edgekd.bench.measure.machine import local_facts
 from edgekd.bench.measure.timing import PRESETS, Preset, find_preset
-from edgekd.bench.measure.watch import Disturbances
-from edgekd.bench.statistics import deviation, summarise
-from edgekd.bench.validity import session_flags, validity_flags
+from edgekd.bench.result.statistics import deviation, summarise
+from edgekd.bench.result.validity import session_flags, validity_flags
 from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.data.synthetic import CLASSES, paint
 from edgekd.errors import InputError
@@ -148,14 +148,16 @@ def _run(condition: str, answer: Answer, preset: Preset, images: int) -> Run:
     taken: dict[str, Series] = {name: one for name, one in series.items() if one is not None}
     flags = session_flags(answer.facts)
     for name, one in taken.items():
-        flags += validity_flags(one.samples_ms, preset, series=name, images=images, watch=one.watch)
+        flags += validity_flags(
+            one.samples_ms, preset, series=name, images=images, disturbances=one.disturbances
+        )
     summaries = {name: summarise(one.samples_ms) for name, one in taken.items()}
     return Run(
         condition=condition,
         p50_ms={name: summary.p50 for name, summary in summaries.items()},
         p90_ms={name: summary.p90 for name, summary in summaries.items()},
         flags=flags,
-        watch={name: one.watch for name, one in taken.items()},
+        watch={name: one.disturbances for name, one in taken.items()},
     )
 
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from edgekd.errors import InputError, MissingDependencyError
+from edgekd.extensions.tasks import DEFAULT_TASK, TASKS
 from edgekd.resources import recipe_file, recipe_names
 
 __all__ = [
@@ -185,7 +186,9 @@ class Recipe(Section, frozen=True, kw_only=True):
 
     Attributes:
         name: For folders and reports.
-        task: `classification`.
+        task: What the network predicts: one class for each image, or another task's name.
+        policy: What the domain demands of students and their files: the name of a policy that is
+            shipped (`dermoscopy`, `fundus`, `none`) or installed, or the path of a TOML file.
         seed: Of weights, order and augmentation.
         image_size: S, the side of the square input in pixels.
         data: `source` and that source's own keys.
@@ -198,7 +201,8 @@ class Recipe(Section, frozen=True, kw_only=True):
     """
 
     name: str
-    task: Literal["classification"] = "classification"
+    task: str = DEFAULT_TASK
+    policy: str = "dermoscopy"
     seed: Seed = 0
     image_size: Annotated[int, Meta(ge=16, le=2048)] = 224
     data: dict[str, Any]
@@ -219,7 +223,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
 
     Raises:
         InputError: There is no such recipe, it is not YAML, or a key or value is wrong (the
-            nearest right key is told).
+            nearest right one is named).
     """
     path = Path(name)
     if not path.is_file():
@@ -232,7 +236,9 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
         raise InputError(f"the recipe {path} is not a mapping", "start it with `name: …`")
     for override in overrides or []:
         _apply(raw, override)
-    return convert(raw, Recipe, f"the recipe {path}")
+    recipe = convert(raw, Recipe, f"the recipe {path}")
+    TASKS.check(recipe.task)
+    return recipe
 
 
 def convert(raw: Any, kind: type[T], where: str) -> T:

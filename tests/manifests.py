@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from edgekd.bundle import Decision, Lineage, Lowering, Manifest, ModelInfo
+from edgekd.bundle import Lineage, Lowering, Manifest, ModelInfo
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = ["make_manifest"]
 

@@ -10,8 +10,9 @@ import onnx
 from manifests import make_manifest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekd.bundle import SELFTEST, CaptureRule, Decision, Limit, ModelInfo, write_bundle
+from edgekd.bundle import SELFTEST, CaptureRule, Limit, ModelInfo, write_bundle
 from edgekd.runtime.selftest import Vectors
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = ["ANSWER", "REFER", "RETAKE", "plate", "write_photo", "write_tiny_bundle", "write_video"]
 

@@ -29,7 +29,7 @@ from engines_tools import TOOLS, Call, Reading, Tool
 from environments import Environments, UnavailableError
 from summary import Spread
 
-from edgekd.bench.launch import run_job
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import local_facts
 from edgekd.cli.console import exit_code_of, publish, say
@@ -80,7 +80,7 @@ class Ours:
             median(samples),
             fmean(samples),
             len(samples),
-            (series.watch.other_load if series.watch else None),
+            (series.disturbances.other_load if series.disturbances else None),
             dict(answer.facts),
         )
 

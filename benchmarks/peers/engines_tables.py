@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgekd.bench.validity import MAX_OTHER_LOAD
+from edgekd.bench.result.validity import MAX_OTHER_LOAD
 
 __all__ = ["markdown"]
 

@@ -4,7 +4,6 @@ from edgekd.bundle.manifest import (
     Appearance,
     CaptureRule,
     ClassChange,
-    Decision,
     EngineCheck,
     EngineRecord,
     FileEntry,
@@ -18,6 +17,7 @@ from edgekd.bundle.manifest import (
     Rung,
 )
 from edgekd.bundle.model_files import ModelFiles
+from edgekd.bundle.policy import FloorRecord, PolicyRecord, PolicyWords, Sentence, TeacherRecord
 from edgekd.bundle.reader import MANIFEST, SELFTEST, Bundle, SignatureState
 from edgekd.bundle.signature import SIGNATURE, PublicKey, generate_key, verify_signature
 from edgekd.bundle.writer import sign_bundle, write_bundle, zip_bundle
@@ -30,10 +30,10 @@ __all__ = [
     "Bundle",
     "CaptureRule",
     "ClassChange",
-    "Decision",
     "EngineCheck",
     "EngineRecord",
     "FileEntry",
+    "FloorRecord",
     "GateRecord",
     "LayerSensitivity",
     "Limit",
@@ -42,9 +42,13 @@ __all__ = [
     "Manifest",
     "ModelFiles",
     "ModelInfo",
+    "PolicyRecord",
+    "PolicyWords",
     "PublicKey",
     "Rung",
+    "Sentence",
     "SignatureState",
+    "TeacherRecord",
     "generate_key",
     "sign_bundle",
     "verify_signature",

@@ -7,12 +7,15 @@ Field names of the MONAI bundle specification are used where it has one (`versio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from edgekd.bundle.policy import PolicyRecord, Sentence
+from edgekd.bundle.task import ManifestTask, manifest_task
 from edgekd.errors import ArtefactError
+from edgekd.extensions.tasks import TASKS
 from edgekd.files import pretty_json
 
 __all__ = [
@@ -20,7 +23,6 @@ __all__ = [
     "Appearance",
     "CaptureRule",
     "ClassChange",
-    "Decision",
     "EngineCheck",
     "EngineRecord",
     "FileEntry",
@@ -36,10 +38,13 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.5"
+FORMAT_VERSION = "1.6"
 """Major.minor of the manifest; a reader refuses another major version."""
 
+T = TypeVar("T")
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
+_RENAMED = {"lowering": {"layer_harm": "layer_sensitivity", "rescued": "quantisation_aware"}}
+"""By section: names of fields in formats before 1.6, and today's."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -68,37 +73,6 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
     resize: str = "centre-square-area-v2"
     params: int | None = None
     macs: int | None = None
-
-
-class Decision(_Section, frozen=True, kw_only=True):
-    """How logits become a decision. What was not fitted is null and is not used.
-
-    Attributes:
-        temperature: Divides the logits before the softmax; fitted on this very file.
-        thresholds: Operating threshold per class, or null: from this probability on the class
-            cannot be excluded, and the decision is `refer` where another one is the top class.
-        threshold_sensitivity: Sensitivity that the thresholds were asked to reach.
-        refer_below: The decision is `refer` when the top probability is below it.
-        refer_coverage: Share of the fitting images that stay above `refer_below`.
-        energy_threshold: Inputs with a higher energy are out of distribution.
-        energy_kept: Share of the fitting images that `energy_threshold` was asked to keep.
-        conformal_quantile: Classes whose conformal score (1 minus the probability) is not above
-            it cannot be excluded, nor can the top class or one that reaches its threshold.
-        conformal_coverage: Share of images whose true class `conformal_quantile` was asked not
-            to exclude, 1 - α.
-        fitted_on: Which images it was fitted on: part, number, hash.
-    """
-
-    temperature: float = 1.0
-    thresholds: dict[str, float] | None = None
-    threshold_sensitivity: float | None = None
-    refer_below: float | None = None
-    refer_coverage: float | None = None
-    energy_threshold: float | None = None
-    energy_kept: float | None = None
-    conformal_quantile: float | None = None
-    conformal_coverage: float | None = None
-    fitted_on: dict[str, Any] = {}
 
 
 class Limit(_Section, frozen=True, kw_only=True):
@@ -130,12 +104,15 @@ class CaptureRule(_Section, frozen=True, kw_only=True):
         appearance: Null where there were too few images to tell.
         kept: Share of the fitting images that all limits together were asked to let pass.
         images: Number of the fitting images; they are those of the decision.
+        sentences: What to tell the photographer, by reason code; empty in bundles of a format
+            before 1.6, which have the sentences of dermoscopy.
     """
 
     limits: dict[str, Limit] = {}
     appearance: Appearance | None = None
     kept: float | None = None
     images: int = 0
+    sentences: dict[str, Sentence] = {}
 
 
 class ClassChange(_Section, frozen=True, kw_only=True):
@@ -152,6 +129,8 @@ class ClassChange(_Section, frozen=True, kw_only=True):
         limit: What the drop was held against: `drop_high` of a critical class, else `drop`.
         groups: Lesions or patients that its images are of, which the bounds take as independent;
             null in bundles of a format before 1.5.
+        specificity_drop: Specificity of the float student minus that of the file; null for a task
+            whose classes exclude each other.
     """
 
     images: int
@@ -162,24 +141,26 @@ class ClassChange(_Section, frozen=True, kw_only=True):
     critical: bool
     limit: float
     groups: int | None = None
+    specificity_drop: float | None = None
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
-    """The comparison of one saved file with the float student, and its verdict.
+    """The comparison of one lowered file with the float student. Null: the task lacks the metric.
 
     Attributes:
         passed: Whether every limit held.
         reasons: One sentence per limit that did not hold.
         images: Number of images compared.
-        max_logit_difference: Largest absolute difference of any logit; -1 where one is not finite.
-        flips: Share of images whose top class changed.
-        balanced_accuracy: Of the saved file.
-        balanced_accuracy_drop: Student minus saved file.
+        max_logit_difference: Largest absolute difference of any output; -1 where one is not finite.
+        flips: Share of images whose answer changed (the top class; the set of findings).
+        balanced_accuracy: Of the lowered file.
+        balanced_accuracy_drop: Student minus lowered file.
         balanced_accuracy_drop_high: Its upper one-sided 95 % bound; null where a class that occurs
             has a single image, or images of a single lesion or patient.
         ece: Expected calibration error of the file with its own temperature.
-        ece_increase: That minus the float student's with the student's own temperature.
-        per_class: What each class lost.
+        ece_increase: Its difference to the float student's with the student's own temperature.
+        per_class: Changes by class or finding.
+        measures: Further numbers of the task, by name.
         limits: The limits that were applied.
         runtime: The runtime that ran the file, with its version and what it obtained.
     """
@@ -189,12 +170,13 @@ class GateRecord(_Section, frozen=True, kw_only=True):
     images: int
     max_logit_difference: float
     flips: float
-    balanced_accuracy: float
-    balanced_accuracy_drop: float
+    balanced_accuracy: float | None = None
+    balanced_accuracy_drop: float | None = None
     balanced_accuracy_drop_high: float | None = None
     ece: float | None = None
     ece_increase: float | None = None
     per_class: dict[str, ClassChange] = {}
+    measures: dict[str, float] = {}
     limits: dict[str, float]
     runtime: dict[str, Any]
 
@@ -295,9 +277,10 @@ class Lowering(_Section, frozen=True, kw_only=True):
         tried: Verdicts that were read, in the ladder's order, until a file was taken, its own
             included; null in bundles of a format before 1.5.
         calibration: Part, number, hash and list of the calibration images, or null.
-        layer_harm: Layers by the harm that int8 does to them, most harmed first; empty where it
-            was not measured.
-        rescued: Whether the weights were trained on with simulated int8 before lowering.
+        layer_sensitivity: Layers by their sensitivity to int8, the most sensitive first; empty
+            where it was not measured. `layer_harm` in formats before 1.6.
+        quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
+            lowering. `rescued` in formats before 1.6.
         build_key: Hash of all that this bundle was made from.
         tools: Versions of what lowered it.
         check: What the device's engine will make of the file; null where the host ran it itself.
@@ -314,8 +297,8 @@ class Lowering(_Section, frozen=True, kw_only=True):
     rungs: tuple[Rung, ...] = ()
     tried: int | None = None
     calibration: dict[str, Any] | None = None
-    layer_harm: tuple[LayerSensitivity, ...] = ()
-    rescued: bool = False
+    layer_sensitivity: tuple[LayerSensitivity, ...] = ()
+    quantisation_aware: bool = False
     build_key: str = ""
     tools: dict[str, str] = {}
     check: EngineCheck | None = None
@@ -347,11 +330,13 @@ class Manifest(_Section, frozen=True, kw_only=True):
     Attributes:
         format_version: See `FORMAT_VERSION`.
         version: Version of edgekd that wrote it.
-        task: `classification`.
+        task: Name of the task (see `edgekd.extensions.tasks`).
         model: The network as the device sees it.
-        decision: How logits become a decision.
+        decision: How outputs become a decision: the struct `Decision` of the task's manifest
+            layer.
         capture: When a photo has to be taken again; null where that was not fitted.
         lowering: How the file came to be.
+        policy: The policy it was built under; null in bundles of a format before 1.6.
         metrics: Metrics of teacher, float student and this very file, by role.
         lineage: Where the student comes from.
         model_file: The file that the runtime opens, a key of `files`.
@@ -366,9 +351,10 @@ class Manifest(_Section, frozen=True, kw_only=True):
     version: str
     task: str
     model: ModelInfo
-    decision: Decision
+    decision: Any
     capture: CaptureRule | None = None
     lowering: Lowering
+    policy: PolicyRecord | None = None
     metrics: dict[str, Any]
     lineage: Lineage
     model_file: str
@@ -391,36 +377,56 @@ def decode_manifest(raw: bytes) -> Manifest:
 
     Raises:
         ArtefactError: It is not JSON, lacks a field, contradicts itself, or is of another
-            major version.
+            major version or of a task that is not installed.
+        MissingDependencyError: The task's manifest layer lacks a package.
     """
-    _check_version(raw)
+    manifest = _converted(_document(raw), Manifest, "manifest")
+    task = _task_of(manifest)
+    decision = _converted(manifest.decision, task.Decision, "manifest's section `decision`")
+    _check_consistency(manifest, task.check(manifest.model, decision))
+    return msgspec.structs.replace(manifest, decision=decision)
+
+
+def _converted(document: Any, kind: type[T], what: str) -> T:
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.ValidationError, RecursionError) as error:
-        message = f"the bundle's manifest is not valid: {error}"
+        return msgspec.convert(document, kind)
+    except (msgspec.ValidationError, OverflowError, RecursionError) as error:
+        message = f"the bundle's {what} is not valid: {error}"
         raise ArtefactError(message, "build the bundle again") from error
-    _check_consistency(manifest)
-    return manifest
 
 
-def _check_version(raw: bytes) -> None:
-    """Refuse another major version before its fields can confuse the decoder."""
+def _document(raw: bytes) -> dict[str, Any]:
+    """The JSON object, of this major version, with today's names of its fields."""
     try:
-        version = str(msgspec.json.decode(raw)["format_version"])
+        document: dict[str, Any] = msgspec.json.decode(raw)
+        version = str(document["format_version"])
         major = int(version.split(".", maxsplit=1)[0])
     except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
         message = "the bundle's manifest is not readable JSON with a format_version"
         raise ArtefactError(message, "copy the bundle again, or build it again") from error
     if major != int(FORMAT_VERSION.split(".", maxsplit=1)[0]):
-        found = version[:20]  # it may be of any length
-        message = f"the bundle has format version {found}; this edgekd reads {FORMAT_VERSION}"
+        written = version[:20]  # it may be of any length
+        message = f"the bundle has format version {written}; this edgekd reads {FORMAT_VERSION}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
+    for section, names in _RENAMED.items():
+        fields = document.get(section)
+        for before, now in names.items() if isinstance(fields, dict) else ():
+            if before in fields:
+                fields.setdefault(now, fields.pop(before))
+    return document
 
 
-def _check_consistency(manifest: Manifest) -> None:
+def _task_of(manifest: Manifest) -> ManifestTask:
+    if manifest.task not in TASKS:
+        message = f"the bundle is for the task {manifest.task[:40]!r}, which is not installed here"
+        raise ArtefactError(message, "install the edgekd that built it, or what brings the task")
+    return manifest_task(manifest.task)
+
+
+def _check_consistency(manifest: Manifest, contradiction: str) -> None:
     problems = (
         *_problems_of_model(manifest.model),
-        *_problems_of_decision(manifest.decision, manifest.model.classes),
+        *([contradiction] if contradiction else []),
         *_problems_of_files(manifest),
     )
     if problems:
@@ -430,29 +436,14 @@ def _check_consistency(manifest: Manifest) -> None:
 
 def _problems_of_model(model: ModelInfo) -> Iterator[str]:
     names = model.classes
-    if not 2 <= len(names) <= _MOST_CLASSES or len(set(names)) != len(names):
-        yield "classes must be two or more different names (10,000 at most)"
+    if not 1 <= len(names) <= _MOST_CLASSES or len(set(names)) != len(names):
+        yield "classes must be different names (1 to 10,000)"
     elif not all(name.isprintable() and 0 < len(name) <= _LONGEST_NAME for name in names):
         yield f"classes must be printable names of 1 to {_LONGEST_NAME} letters"
     if not 8 <= model.image_size <= 4096:
         yield "image_size must lie between 8 and 4096"
     if model.colour != "RGB":
         yield "colour must be RGB"
-
-
-def _problems_of_decision(decision: Decision, classes: Sequence[str]) -> Iterator[str]:
-    if not 1e-3 <= decision.temperature < 1e4:
-        yield "temperature must lie between 0.001 and 10000"
-    thresholds, known = decision.thresholds or {}, set(classes)  # both may be 100,000 in 4 MB
-    wrong = [name for name, at in thresholds.items() if name not in known or not 0 <= at <= 1]
-    if wrong:
-        yield f"the threshold of {wrong[0][:40]!r} must be of a class and lie between 0 and 1"
-    for name in ("refer_below", "conformal_quantile"):
-        value = getattr(decision, name)
-        if value is not None and not 0 <= value <= 1:
-            yield f"{name} must lie between 0 and 1"
-    if decision.energy_threshold is not None and not math.isfinite(decision.energy_threshold):
-        yield "energy_threshold must be finite"
 
 
 def _problems_of_files(manifest: Manifest) -> Iterator[str]:

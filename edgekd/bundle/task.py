@@ -1,4 +1,4 @@
-"""What the manifest has to know of a task."""
+"""The manifest layer of a task."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ class ManifestTask(ABC):
 
     @abstractmethod
     def check(self, model: ModelInfo, decision: Any) -> str:
-        """What contradicts itself in a manifest, as one sentence; "" where nothing does."""
+        """Contradictions in the decision's section, joined by "; "; empty where there is none.
+
+        Args:
+            model: The network that the decision belongs to.
+            decision: An instance of `Decision`.
+        """
 
 
 def manifest_task(name: str) -> ManifestTask:
     """The manifest layer of a task; see `load_layer` for errors."""
-    found: ManifestTask = load_layer(name, "manifest", ManifestTask)
-    return found
+    layer: ManifestTask = load_layer(name, "manifest", ManifestTask)
+    return layer

@@ -21,15 +21,15 @@ from edgekd.errors import (
 from edgekd.streams import is_stream
 
 if TYPE_CHECKING:
-    from edgekd.bench.request import BenchRequest
     from edgekd.bench.result import Result
+    from edgekd.bench.run.request import BenchRequest
 
-__all__ = ["Preset", "bench"]
+__all__ = ["PresetName", "bench"]
 
 _DEMO = Path("runs/demo")
 
 
-class Preset(str, Enum):
+class PresetName(str, Enum):
     """How long to measure; `smoke` only shows that the chain works."""
 
     smoke = "smoke"
@@ -53,7 +53,7 @@ def bench(
         Reads.RUN,
         typer.Option(help="Folder of a run: its teacher, student, bundles, test part."),
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="How long to measure.")] = Preset.quick,
+    preset: Annotated[PresetName, typer.Option(help="How long to measure.")] = PresetName.quick,
     limit: Annotated[int | None, typer.Option(help="At most so many test images.")] = None,
     threads: Annotated[
         str | None, typer.Option(help="Threads of the engines; 1,2,4 sweeps over them.")
@@ -97,10 +97,10 @@ def bench(
     """
     from edgekd.bench.devices import check_device
     from edgekd.bench.report import check_page, print_table, write_page
-    from edgekd.bench.request import BenchRequest
-    from edgekd.bench.run_folder import subjects_of_run
-    from edgekd.bench.schema import write_result
-    from edgekd.bench.threads import parse_threads
+    from edgekd.bench.result.file import write_result
+    from edgekd.bench.run.request import BenchRequest
+    from edgekd.bench.run.threads import parse_threads
+    from edgekd.bench.subjects.run_folder import subjects_of_run
     from edgekd.bundle import Bundle
 
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
@@ -188,11 +188,11 @@ def _measure(
     requests: list[BenchRequest],
 ) -> tuple[list[tuple[BenchRequest, Result]], list[EdgekdError]]:
     """Results and errors. Several devices are measured at the same time."""
-    from edgekd.bench.run import run_benchmark
+    from edgekd.bench.run.harness import run_benchmark
 
     if len(requests) == 1:
         return [(requests[0], run_benchmark(requests[0]))], []
-    from edgekd.bench.side_by_side import run_side_by_side
+    from edgekd.bench.run.side_by_side import run_side_by_side
 
     say(f"measuring {', '.join(request.device for request in requests)} side by side")
     results, failed = [], []

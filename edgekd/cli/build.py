@@ -39,17 +39,40 @@ def build(
             "fp16, fp32: one bundle for each, or exit 4."
         ),
     ] = "auto",
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="The clinical policy: dermoscopy, fundus, none, or a .toml file; instead of the "
+            "one that the model remembers.",
+        ),
+    ] = None,
+    research: Annotated[
+        bool,
+        typer.Option(
+            "--research",
+            help="Lower although a floor of the policy is not met, and say so in the bundle.",
+        ),
+    ] = False,
+    teacher: Annotated[
+        Path | None,
+        Reads.CHECKPOINT,
+        typer.Option(help="The teacher's checkpoint, if it is not beside the student."),
+    ] = None,
     tighten: Annotated[
         list[str] | None,
-        typer.Option(metavar="LIMIT=VALUE", help="Make a limit of the gate stricter."),
+        typer.Option(
+            metavar="LIMIT=VALUE",
+            help="Make a limit of the gate, or a floor of the policy, stricter.",
+        ),
     ] = None,
     critical: Annotated[
         str,
         typer.Option(
             metavar="CLASS[=LIMIT],…",
-            help="Classes whose loss harms most, beside the target's own. `none` is for a model "
-            "that has no class which the target names (mel, bcc, …); it drops no limit of the "
-            "target's.",
+            help="Classes whose loss is most dangerous, beside the policy's own. `none` is for a "
+            "model that has no class which the policy names (mel, bcc, …); it drops no limit of "
+            "the policy's.",
         ),
     ] = "",
     rescue: Annotated[
@@ -81,7 +104,10 @@ def build(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Lower a student to the bundle of each target; a file that loses too much fails (exit 4)."""
+    """Lower a student to the bundle of each target.
+
+    A file that loses too much, or does not reach a floor of the policy, fails (exit 4).
+    """
     if on_device is not None:
         from edgekd.lower.finish import finish_bundle
 
@@ -96,7 +122,7 @@ def build(
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
-    broken: dict[str, InputError] = {}
+    broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
     with watching() as watch:
         built = build_all(
@@ -105,6 +131,9 @@ def build(
                 targets=targets,
                 out=out,
                 precisions=_precisions(precision),
+                policy=policy,
+                research=research,
+                teacher=teacher,
                 data_root=data_root,
                 calibration_images=calibration_images,
                 tighten=_limits(tighten or []),

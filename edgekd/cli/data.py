@@ -36,7 +36,7 @@ def inspect(
     from edgekd.errors import ImageError
 
     loaded = read_recipe(recipe, overrides)
-    split = split_dataset(load_dataset(loaded.data), loaded.split)
+    split = split_dataset(load_dataset(loaded.data, loaded.task), loaded.split)
     if sheet is not None and sheet.is_file():
         _refuse_data(sheet, [*split.dataset.paths(), Path(str(loaded.data.get("file", "")))])
     found = inspect_split(split, loaded.image_size, ticker("images"))
@@ -67,7 +67,7 @@ def prepare(recipe: RecipeName, overrides: Set = None) -> None:
     from edgekd.data import decoded, load_dataset
 
     loaded = read_recipe(recipe, overrides)
-    dataset = load_dataset(loaded.data)
+    dataset = load_dataset(loaded.data, loaded.task)
     images = decoded(dataset, loaded.image_size, ticker("images"))
     for note in dataset.notes:
         say(f"note: {note}")

@@ -22,10 +22,10 @@ def demo(
 ) -> None:
     """The whole chain on synthetic dermoscopy: teacher, student, every target, the report."""
     from edgekd.bench.report import check_page, print_table, write_page
-    from edgekd.bench.request import BenchRequest
-    from edgekd.bench.run import run_benchmark
-    from edgekd.bench.run_folder import subjects_of_run
-    from edgekd.bench.schema import write_result
+    from edgekd.bench.result.file import write_result
+    from edgekd.bench.run.harness import run_benchmark
+    from edgekd.bench.run.request import BenchRequest
+    from edgekd.bench.subjects.run_folder import subjects_of_run
 
     check_page()  # not after the minutes that lie before it
     lacking = make_demo(out)
@@ -69,7 +69,7 @@ def make_demo(out: Path) -> EdgekdError | None:
     start = time.perf_counter()
     recipe = load_recipe("demo", [f"data.root={out / 'data'}"])
     say("1/4  paint synthetic dermoscopy")
-    load_dataset(recipe.data)
+    load_dataset(recipe.data, recipe.task)
     say("2/4  train the teacher, distil the student")
     pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
     say("3/4  lower to every target")

@@ -44,9 +44,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a bundle's or checkpoint's accuracy on labelled images."""
-    from edgekd.bench import evaluate as accuracy
-    from edgekd.bench.labelled import data_of_csv
     from edgekd.bench.report import print_table
+    from edgekd.bench.run import evaluate as accuracy
+    from edgekd.bench.subjects.labelled import data_of_csv
     from edgekd.data.damage import refuse_damaged
     from edgekd.errors import ImageError
 

@@ -27,5 +27,5 @@ def read_recipe(name: str, overrides: list[str] | None) -> Recipe:
 
     recipe = load_recipe(name, overrides)
     method_name(recipe.method)
-    resolve_source(recipe.data)
+    resolve_source(recipe.data, recipe.task)
     return recipe

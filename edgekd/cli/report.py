@@ -64,8 +64,8 @@ def report(
     in their own part of it.
     """
     from edgekd.bench import report as written
-    from edgekd.bench.run_folder import images_of_runs
-    from edgekd.bench.schema import read_result
+    from edgekd.bench.result.file import read_result
+    from edgekd.bench.subjects.run_folder import images_of_runs
 
     below = None if images is None else written.images_below(_folder(images))
     if pareto is not None:

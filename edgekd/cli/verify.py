@@ -12,7 +12,6 @@ from edgekd.bundle import Bundle, SignatureState
 from edgekd.cli.console import emit_json
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads
-from edgekd.errors import ArtefactError
 
 __all__ = ["verify"]
 
@@ -41,21 +40,16 @@ def verify(
     if json:
         facts = {"bundle": str(bundle), "files": files, "signature": signature}
         emit_json(facts | {"selftest": asdict(report)})
-    if not report.passed:
-        message = (
-            f"the self-test of {bundle} fails on this machine: a logit is off by "
-            f"{report.max_difference:.3g}, more than {report.tolerance:.3g}"
-        )
-        raise ArtefactError(message, "do not use it here; report the machine and the engine")
+    report.require_pass(str(bundle))
     if not json:
         print(
-            f"{bundle}: {files} files as hashed, {_TOLD[signature]}, {report.images} self-test "
-            f"vectors within {report.tolerance:.3g} (largest difference "
+            f"{bundle}: {files} files as hashed, {_SIGNATURE_TEXTS[signature]}, {report.images} "
+            f"self-test vectors within {report.tolerance:.3g} (largest difference "
             f"{report.max_difference:.3g})"
         )
 
 
-_TOLD: dict[SignatureState, str] = {
+_SIGNATURE_TEXTS: dict[SignatureState, str] = {
     "none": "not signed",
     "not checked": "signed, which was not checked for want of --public-key",
     "verified": "signature verified",
@@ -63,7 +57,7 @@ _TOLD: dict[SignatureState, str] = {
 
 
 def _signature(bundle: Path, public_key: Path | None) -> SignatureState:
-    """Of a bundle that was opened well with that key."""
+    """The state of a bundle that was opened with that key."""
     if public_key is not None:
         return "verified"
     with Bundle.open(bundle, verify=False) as opened:

@@ -1,16 +1,22 @@
-"""A data set: labelled images on disk, before they are parted or decoded."""
+"""A data set: labelled images on disk, before they are split or decoded."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data.task import DataTask, data_task
 from edgekd.data.text import look_alikes
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 
 __all__ = ["Dataset", "Sample", "dataset_of"]
 
@@ -21,10 +27,10 @@ class Sample:
 
     Attributes:
         image: Path below the data set's root, with forward slashes.
-        label: Name of its class.
-        group: What must not be torn apart by a split: the lesion or patient. A source leaves it
-            empty where it knows none; `load_dataset` then gives the image a group of its own.
-        columns: Whatever else its row said (diagnosis type, body site, …).
+        label: Its label as text: the name of its class, its findings as `a;b`, … (see `DataTask`).
+        group: The lesion or patient, whose images a split keeps in one part. A source leaves it
+            empty where none is known; `load_dataset` then gives the image a group of its own.
+        columns: The other columns of its row (diagnosis type, body site, …).
         subclass: Name of its subclass within the class; empty where classes are not divided.
     """
 
@@ -42,13 +48,14 @@ class Dataset:
     Attributes:
         name: For reports.
         root: The folder that image paths start from.
-        classes: Class names, in the order of the logits.
+        classes: Class names, in the order of the network's outputs.
         samples: In a fixed order.
         licence: Of the images.
         citation: Whom to cite.
         ordered: The classes are grades, each one worse than the one before.
-        notes: Sentences on what was left out, merged or taken for something else; people who train
-            on the data have to see them.
+        notes: Sentences on what was left out, merged or reinterpreted; people who train on the data
+            have to see them.
+        task: Name of the task, which says what a label stands for.
     """
 
     name: str
@@ -59,23 +66,36 @@ class Dataset:
     citation: str = ""
     ordered: bool = False
     notes: tuple[str, ...] = ()
+    task: str = DEFAULT_TASK
 
-    def labels(self) -> list[int]:
-        """Class index of every sample."""
-        index = {name: position for position, name in enumerate(self.classes)}
-        return [index[sample.label] for sample in self.samples]
+    def labels(self) -> list[str]:
+        """The label of every sample, as text."""
+        return [sample.label for sample in self.samples]
+
+    def targets(self) -> NDArray[Any]:
+        """The targets of all samples [N, …]; for one class each their indices, int64 [N]."""
+        return data_task(self.task).targets(self.labels(), self.classes)
+
+    def strata(self) -> list[tuple[str, str]]:
+        """The stratum of every sample in a split: that of its label, and its subclass if any."""
+        strata = data_task(self.task).strata(self.labels(), self.classes)
+        return [(name, one.subclass) for name, one in zip(strata, self.samples, strict=True)]
+
+    def shows(self) -> NDArray[np.bool_]:
+        """Which samples show which classes, [N, K]."""
+        return data_task(self.task).shows(self.targets(), self.classes)
 
     @cached_property
     def subclasses(self) -> dict[str, tuple[str, ...]]:
-        """The subclasses of each class, sorted; no entry at all where classes are not divided.
+        """The subclasses of each class, sorted; empty where classes are not divided.
 
-        Their order, class by class, is that of the logits of a network that tells subclasses.
+        Their order, class by class, is that of the outputs of a network that predicts subclasses.
         """
-        found = {(sample.label, sample.subclass) for sample in self.samples if sample.subclass}
-        if not found:
+        pairs = {(sample.label, sample.subclass) for sample in self.samples if sample.subclass}
+        if not pairs:
             return {}
         return {
-            name: tuple(sorted(subclass for label, subclass in found if label == name))
+            name: tuple(sorted(subclass for label, subclass in pairs if label == name))
             for name in self.classes
         }
 
@@ -94,8 +114,8 @@ class Dataset:
 
     def counts(self) -> dict[str, int]:
         """Number of images by class."""
-        found = Counter(sample.label for sample in self.samples)
-        return {name: found[name] for name in self.classes}
+        numbers = data_task(self.task).counts(self.targets(), self.classes)
+        return dict(zip(self.classes, numbers, strict=True))
 
     def paths(self, indices: Sequence[int] | None = None) -> list[Path]:
         """Paths of all images, or of those with the given indices."""
@@ -113,48 +133,42 @@ def dataset_of(
     citation: str = "",
     ordered: bool = False,
     notes: Sequence[str] = (),
+    task: str = DEFAULT_TASK,
 ) -> Dataset:
-    """A checked data set; classes are the sorted labels unless given.
+    """A checked data set; without `classes` they are those that the labels name, sorted.
 
     Raises:
-        InputError: There are no images, fewer than two classes, an image or a class twice, an
-            image without a label, or with one that is not among the given classes; classes, or
-            subclasses of a class, whose names differ in case, white space or separators alone; or
-            some images have a subclass and others do not.
+        InputError: There are no images, fewer classes than the task needs, an image or a class
+            twice, an image without a label, or with one that is not among the given classes;
+            classes, or subclasses of a class, whose names differ in case, white space or separators
+            alone; or some images have a subclass and others do not.
     """
     if not samples:
         raise InputError(f"the data set {name} at {root} has no images", "check its folder")
-    blank = next((sample.image for sample in samples if not sample.label), None)
-    if blank is not None:
-        message = f"the data set {name} lists {blank} without a label"
-        raise InputError(message, "label it, or remove its row")
-    order = _class_order(name, samples, classes)
+    layer = data_task(task)
+    order = _class_order(name, samples, classes, layer)
     twice = [image for image, n in Counter(s.image for s in samples).items() if n > 1]
     if twice:
         raise InputError(f"the data set {name} lists {twice[0]} twice", "remove one of the rows")
     _refuse_subclasses(name, samples)
-    counts = Counter(sample.label for sample in samples)
+    written = [replace(s, label=layer.canonical(s.label, order)) for s in samples]
+    dataset = Dataset(name, root, order, tuple(written), licence, citation, ordered, task=task)
+    counts = dataset.counts()
     empty = [f"there is no image of the class {one!r}" for one in order if not counts[one]]
     mixed = [
         f"the class {one!r} is written in Latin and Cyrillic letters: is it another one's double?"
         for one in order
         if {"LATIN", "CYRILLIC"} <= {unicodedata.name(c, "").partition(" ")[0] for c in one}
     ]
-    told = tuple(dict.fromkeys((*notes, *empty, *mixed)))
-    return Dataset(name, root, order, tuple(samples), licence, citation, ordered, told)
+    return replace(dataset, notes=tuple(dict.fromkeys((*notes, *empty, *mixed))))
 
 
 def _class_order(
-    name: str, samples: Sequence[Sample], classes: Sequence[str] | None
+    name: str, samples: Sequence[Sample], classes: Sequence[str] | None, task: DataTask
 ) -> tuple[str, ...]:
-    found = {sample.label for sample in samples}
-    order = tuple(classes) if classes else tuple(sorted(found))
-    unknown = sorted(found - set(order))
-    if unknown:
-        message = f"the data set {name} has the class {unknown[0]!r}, which is not among {order}"
-        near = look_alikes([unknown[0], *order])
-        hint = f"did you mean {near[0][1]!r}? " if near else ""
-        raise InputError(message, f"{hint}correct the labels or the class list")
+    known = tuple(classes) if classes else None
+    _refuse_labels(name, samples, known, task)
+    order = task.classes_of([sample.label for sample in samples], known)
     if len(set(order)) < len(order):
         message = f"the class list of the data set {name} names a class twice: {order}"
         raise InputError(message, "name each class once")
@@ -165,9 +179,22 @@ def _class_order(
     for same in look_alikes(order):
         message = f"the data set {name} has classes that look alike: {_quoted(same)}"
         raise InputError(message, "write the class in one way everywhere")
-    if len(order) < 2:
-        raise InputError(f"the data set {name} has only one class", "two or more are needed")
+    if len(order) < task.least_classes:
+        number = "only one class" if len(order) == 1 else "no classes"
+        message = f"the data set {name} has {number}"
+        raise InputError(message, f"{task.least_classes} or more are needed")
     return order
+
+
+def _refuse_labels(
+    name: str, samples: Sequence[Sample], classes: tuple[str, ...] | None, task: DataTask
+) -> None:
+    """Refuse texts that are no labels of the task, or none of the given classes."""
+    for label, image in {sample.label: sample.image for sample in reversed(samples)}.items():
+        problem = task.problem_with(label, classes)
+        if problem is not None:
+            message = f"the data set {name} has {problem.what}, for {image}"
+            raise InputError(message, problem.hint)
 
 
 def _refuse_subclasses(name: str, samples: Sequence[Sample]) -> None:

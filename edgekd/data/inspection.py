@@ -1,4 +1,4 @@
-"""Looking at a data set before anything is trained on it: counts, leaks, a contact sheet."""
+"""Checking a data set before anything is trained on it: counts, leaks, a contact sheet."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ __all__ = ["Inspection", "inspect_split", "sheet_of"]
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found.
+    """Counts and faults of a data set and its split.
 
     Attributes:
         name: Of the data set.
-        images: Number of images by class and part.
-        groups: Number of lesions or patients; an image without one counts as its own.
+        images: Number of images by class and part; an image counts for each class that it shows.
+        groups: Number of lesions or patients; an image without one is a group of its own.
         leaks: Lists of images of the same bytes that lie in different parts.
         conflicts: Lists of images of the same bytes that have different labels.
         damaged: Images that cannot be decoded, each with the reason.
-        notes: Sentences on what was left out, merged or taken for something else.
+        notes: Sentences on what was left out, merged or reinterpreted.
         subclasses: Number of images by class, subclass and part; empty where classes are not
             divided.
+        total: Number of images.
     """
 
     name: str
@@ -47,21 +48,21 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     damaged: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     subclasses: dict[str, dict[str, dict[str, int]]] = {}
+    total: int
 
     def text(self) -> str:
         """For the terminal."""
-        total = sum(sum(parts.values()) for parts in self.images.values())
         groups = f"{self.groups} lesions or patients"
-        lines = [f"{self.name}: {total} images, {groups}, {len(self.images)} classes"]
+        lines = [f"{self.name}: {self.total} images, {groups}, {len(self.images)} classes"]
         lines.append(f"{'':12}{''.join(f'{part:>12}' for part in PARTS)}")
         for name, parts in self.images.items():
             lines.append(_line(name, parts))
             lines += [_line(f"  {one}", n) for one, n in self.subclasses.get(name, {}).items()]
         leaks = [f"leak: {' = '.join(images)}" for images in self.leaks]
-        told = [f"damaged: {why}" for why in self.damaged.values()]
-        told += [f"one image, several labels: {' = '.join(same)}" for same in self.conflicts]
+        faults = [f"damaged: {why}" for why in self.damaged.values()]
+        faults += [f"one image, several labels: {' = '.join(same)}" for same in self.conflicts]
         notes = [f"note: {note}" for note in self.notes]
-        lines += [*notes, *told, *(leaks or ["no image lies in two parts"])]
+        lines += [*notes, *faults, *(leaks or ["no image lies in two parts"])]
         return "\n".join(map(printable, lines))
 
 
@@ -73,29 +74,38 @@ def inspect_split(split: Split, size: int, progress: Progress | None = None) -> 
     """Count every image, decode it as training does at `size` pixels, and compare it by its bytes.
 
     Raises:
-        InputError: An image is not there any more.
+        InputError: An image is missing now.
     """
     dataset = split.dataset
-    counts = {name: dict.fromkeys(PARTS, 0) for name in dataset.classes}
     finer = {
         name: {one: dict.fromkeys(PARTS, 0) for one in members}
         for name, members in dataset.subclasses.items()
     }
     for sample, part in zip(dataset.samples, split.parts, strict=True):
-        counts[sample.label][part] += 1
         if finer:
             finer[sample.label][sample.subclass][part] += 1
     copies = _copies(dataset)
     return Inspection(
         name=dataset.name,
-        images=counts,
+        images=_counts(split),
         groups=len({sample.group for sample in dataset.samples}),
         leaks=_differing(copies, dataset, split.parts),
         conflicts=_differing(copies, dataset, dataset.labels()),
         damaged=_damaged(dataset, size, progress),
         notes=dataset.notes,
         subclasses=finer,
+        total=len(dataset.samples),
     )
+
+
+def _counts(split: Split) -> dict[str, dict[str, int]]:
+    """Number of images by class and part."""
+    shows = split.dataset.shows()
+    by_part = {part: shows[split.indices(part)].sum(axis=0) for part in PARTS}
+    return {
+        name: {part: int(by_part[part][k]) for part in PARTS}
+        for k, name in enumerate(split.dataset.classes)
+    }
 
 
 def _copies(dataset: Dataset) -> list[list[int]]:
@@ -107,9 +117,9 @@ def _copies(dataset: Dataset) -> list[list[int]]:
 
 
 def _differing(
-    copies: Sequence[Sequence[int]], dataset: Dataset, values: Sequence[str | int]
+    copies: Sequence[Sequence[int]], dataset: Dataset, values: Sequence[str]
 ) -> list[list[str]]:
-    """Names of the copies that differ in their values, which are told by image."""
+    """Names of the copies whose values, one for each image of the data set, differ."""
     return [
         [dataset.samples[index].image for index in same]
         for same in copies
@@ -129,18 +139,20 @@ def _damaged(dataset: Dataset, size: int, progress: Progress | None) -> dict[str
 def sheet_of(
     split: Split, out: Path, *, columns: int = 8, tile: int = 128, skip: Collection[str] = ()
 ) -> None:
-    """Write a PNG with a row of training images for each class, without those named in `skip`."""
+    """Write a PNG with a row of training images for each class, each under its label.
+
+    Images named in `skip` are left out. A task without classes gets a single row.
+    """
+    dataset = split.dataset
+    shows = dataset.shows() if dataset.classes else np.ones((len(dataset.samples), 1), dtype=bool)
+    usable = [i for i in split.indices("train") if dataset.samples[i].image not in skip]
     images, labels = [], []
-    for name in split.dataset.classes:
-        chosen = [
-            index
-            for index in split.indices("train")
-            if split.dataset.samples[index].label == name
-            and split.dataset.samples[index].image not in skip
-        ][:columns]
-        blank = [np.full((tile, tile, 3), 255, np.uint8)] * (columns - len(chosen))
-        images += [load_image(path, tile) for path in split.dataset.paths(chosen)] + blank
-        labels += [name] * columns
+    for k, name in enumerate(dataset.classes or ("",)):
+        chosen = [index for index in usable if shows[index, k]][:columns]
+        rest = columns - len(chosen)
+        images += [load_image(path, tile) for path in dataset.paths(chosen)]
+        images += [np.full((tile, tile, 3), 255, np.uint8)] * rest
+        labels += [dataset.samples[index].label for index in chosen] + [name] * rest
     grid = contact_sheet(images, labels, columns, tile=tile)
     written, png = cv2.imencode(".png", cv2.cvtColor(grid, cv2.COLOR_RGB2BGR))
     if not written:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekd.data.image_files import ImageFiles, found_images
 from edgekd.data.table import Row, read_table
-from edgekd.data.text import alike, clean, is_missing
+from edgekd.data.task import DataTask, LabelProblem, data_task
+from edgekd.data.text import clean, is_missing
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 
-__all__ = ["LabelledRow", "labelled_rows", "near_class"]
+__all__ = ["LabelledRow", "labelled_rows"]
 
 
 @dataclass(frozen=True)
 class LabelledRow:
-    """One image of a table: its path below the root, its label, and its whole row."""
+    """One image of a table: its path below the root, its label as text, and its whole row."""
 
     image: str
     label: str
@@ -29,11 +30,12 @@ def labelled_rows(
     root: Path,
     *,
     image_column: str,
-    label_column: str,
+    label_column: str | Sequence[str],
     columns: Sequence[str] = (),
     classes: Sequence[str] | None = None,
     folders: Sequence[str] = (".", "images"),
     hint: str = "correct the line, or give the folder of the images",
+    task: str = DEFAULT_TASK,
 ) -> list[LabelledRow]:
     """The table's images and labels, in its order.
 
@@ -41,41 +43,45 @@ def labelled_rows(
         file: The table; see `read_table`.
         root: Folder of the images.
         image_column: Paths relative to `root`; the suffix may be left out.
-        label_column: Class names.
+        label_column: The column of the labels; or several, which the task makes one label of.
         columns: Further columns that have to be there.
         classes: The classes that may occur; by default any.
         folders: Those below `root` that paths may leave out.
         hint: What to do where an image is missing.
+        task: Name of the task, which says what a label is.
 
     Raises:
         InputError: The table or a column is missing; an image is named twice; a label is missing,
-            or none of `classes`.
+            is no label of the task, or none of `classes`.
         ImageError: Images are missing: the first and how many more.
     """
-    rows = read_table(file, (image_column, label_column, *columns))
-    image_column, label_column = clean(image_column), clean(label_column)
-    for row in rows:
-        _check_label(row[label_column], row.line, file, classes)
-    named = [(row.line, row[image_column]) for row in rows]
+    single = isinstance(label_column, str)
+    labelled_by = [label_column] if isinstance(label_column, str) else list(label_column)
+    rows = read_table(file, (image_column, *labelled_by, *columns))
+    layer, names = data_task(task), [clean(name) for name in labelled_by]
+    labels = [row[names[0]] if single else _joined(row, names, layer, file) for row in rows]
+    for row, label in zip(rows, labels, strict=True):
+        _check_label(label, row.line, file, classes, layer)
+    named = [(row.line, row[clean(image_column)]) for row in rows]
     images = found_images(file, named, ImageFiles(root, folders), hint)
-    return [
-        LabelledRow(image, row[label_column], row) for image, row in zip(images, rows, strict=True)
-    ]
+    return [LabelledRow(*each) for each in zip(images, labels, rows, strict=True)]
 
 
-def _check_label(label: str, line: int, file: Path, classes: Sequence[str] | None) -> None:
-    if not label:
-        raise InputError(f"line {line} of {file} has no label", "label it, or remove the row")
-    if classes is not None and label not in classes:
-        message = f"line {line} of {file} has the class {label!r}, which is not among those known"
-        raise InputError(message, f"{near_class(label, classes)}they are: {', '.join(classes)}")
-    if classes is None and is_missing(label):
-        message = f"line {line} of {file} has the label {label!r}, which stands for a missing value"
-        raise InputError(message, "remove the row; if it is a class, name it in `data.classes`")
+def _joined(row: Row, columns: Sequence[str], task: DataTask, file: Path) -> str:
+    """The label that several columns give."""
+    try:
+        return task.label_of({name: row[name] for name in columns})
+    except InputError as error:
+        raise InputError(f"line {row.line} of {file} has {error.message}", error.hint) from error
 
 
-def near_class(label: str, classes: Sequence[str]) -> str:
-    """A question that names the class which a wrong label may have meant; may be empty."""
-    same = [name for name in classes if alike(name) == alike(label)]
-    near = same or difflib.get_close_matches(label, classes, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+def _check_label(
+    label: str, line: int, file: Path, classes: Sequence[str] | None, task: DataTask
+) -> None:
+    problem = task.problem_with(label, classes)
+    if problem is None and label and classes is None and is_missing(label):
+        what = f"the label {label!r}, which stands for a missing value"
+        hint = "remove the row; if it is a class, name it in `data.classes`"
+        problem = LabelProblem(what, hint)
+    if problem is not None:
+        raise InputError(f"line {line} of {file} has {problem.what}", problem.hint)

@@ -1,4 +1,4 @@
-"""Parting a data set: by group, stratified by class, under a seed."""
+"""Splitting a data set: by group, stratified by label, under a seed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.table import read_table
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import SplitSection, fingerprint
 
 __all__ = ["PARTS", "Split", "read_split", "split_dataset", "write_split"]
@@ -47,12 +48,13 @@ class Split:
 
 
 def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
-    """Part a data set by group: within each class, shuffled groups fill test, then validation.
+    """Split a data set by group: within each stratum, shuffled groups fill test, then validation.
 
-    A group whose images carry several labels counts for its most frequent one. A class with three
-    groups or more gets at least one group into every part that is asked for. Where classes are
-    divided, subclasses stand for classes here: a part must not lack the rare ones. With `folds`,
-    the groups of each class are dealt evenly to the folds, whichever of them is the test part.
+    The strata are those of the task (its classes), divided by subclass where there are subclasses:
+    a part must not lack the rare ones. A group whose images are of several strata counts for the
+    most frequent one. A stratum of three groups or more gets at least one group into every part
+    with a share. With `folds`, the groups of each stratum are dealt evenly to the folds, whichever
+    of them is the test part.
 
     Raises:
         InputError: Validation and test leave nothing to train on.
@@ -80,16 +82,14 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
 
 def _groups_by_stratum(
     dataset: Dataset, members: Mapping[str, list[int]]
-) -> dict[tuple[str, ...], list[str]]:
-    """Groups of each class, or of each subclass."""
-    divided = dataset.subclasses
-    by_stratum: dict[tuple[str, ...], list[str]] = {
-        stratum: []
-        for name in dataset.classes
-        for stratum in ([(name, one) for one in divided[name]] if divided else [(name,)])
-    }
+) -> dict[tuple[str, str], list[str]]:
+    """The groups of each stratum, in the order of the classes, then of the names."""
+    strata = dataset.strata()
+    position = {name: number for number, name in enumerate(dataset.classes)}
+    order = sorted(set(strata), key=lambda one: (position.get(one[0], len(position)), one))
+    by_stratum: dict[tuple[str, str], list[str]] = {stratum: [] for stratum in order}
     for group, indices in members.items():
-        votes = Counter(_labels(dataset.samples[index]) for index in indices)
+        votes = Counter(strata[index] for index in indices)
         by_stratum[max(sorted(votes), key=votes.__getitem__)].append(group)
     return by_stratum
 
@@ -101,9 +101,9 @@ def _labels(sample: Sample) -> tuple[str, ...]:
 def _fold(
     groups: Sequence[str], members: Mapping[str, list[int]], filled: list[int], fold: int
 ) -> set[str]:
-    """The groups of one class that fall to a fold.
+    """The groups of one stratum that fall to a fold.
 
-    Large groups first, each to the fold that has the fewest images of the class, and of those to
+    Large groups first, each to the fold that has the fewest images of the stratum, and of those to
     the one with the fewest at all (`filled`, which grows).
     """
     own = [0] * len(filled)
@@ -131,7 +131,7 @@ def _deal(
     shares: Mapping[str, float],
     parts: list[str],
 ) -> None:
-    """Give one class's groups to the parts, by number of images; the rest stays in training."""
+    """Give one stratum's groups to the parts, by number of images; the rest is for training."""
     if len(groups) < 3:
         return
     total = sum(len(members[group]) for group in groups)
@@ -160,7 +160,9 @@ def write_split(split: Split) -> str:
     return buffer.getvalue()
 
 
-def read_split(file: Path, root: Path, *, name: str, classes: Sequence[str]) -> Split:
+def read_split(
+    file: Path, root: Path, *, name: str, classes: Sequence[str], task: str = DEFAULT_TASK
+) -> Split:
     """A split that `write_split` wrote, over the images below `root`.
 
     Raises:
@@ -174,5 +176,5 @@ def read_split(file: Path, root: Path, *, name: str, classes: Sequence[str]) -> 
         Sample(row["image"], row["label"], row["group"], subclass=row.get("subclass", ""))
         for row in rows
     ]
-    dataset = dataset_of(name, root, samples, classes=classes)
+    dataset = dataset_of(name, root, samples, classes=classes, task=task)
     return Split(dataset, tuple(row["part"] for row in rows))

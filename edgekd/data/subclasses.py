@@ -17,9 +17,8 @@ import msgspec
 from msgspec import Meta
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.labelled_rows import near_class
 from edgekd.data.table import read_table
-from edgekd.data.text import clean, is_missing
+from edgekd.data.text import clean, is_missing, near_name
 from edgekd.errors import InputError
 from edgekd.recipe import Section
 
@@ -108,7 +107,7 @@ def relabelled(dataset: Dataset, section: LabelSection) -> Dataset:
     return dataset_of(
         dataset.name, dataset.root, samples,
         classes=classes, licence=dataset.licence, citation=dataset.citation,
-        ordered=dataset.ordered, notes=dataset.notes,
+        ordered=dataset.ordered, notes=dataset.notes, task=dataset.task,
     )  # fmt: skip
 
 
@@ -122,7 +121,7 @@ def _merged_names(dataset: Dataset, merge: Mapping[str, Sequence[str]]) -> dict[
     wrong += [name for name in dataset.classes if name not in named]
     if wrong:
         message = f"`data.merge` has to name each class of {dataset.name} once; not so {wrong[0]!r}"
-        near = near_class(wrong[0], dataset.classes) if wrong[0] not in dataset.classes else ""
+        near = near_name(wrong[0], dataset.classes) if wrong[0] not in dataset.classes else ""
         raise InputError(message, f"{near}the classes are: {', '.join(dataset.classes)}")
     return {name: made for made, names in merge.items() for name in names}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["alike", "clean", "is_blank", "is_missing", "look_alikes"]
+from edgekd.errors import InputError
+
+__all__ = ["alike", "clean", "is_blank", "is_missing", "look_alikes", "marked", "near_name"]
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "nil", "nat"})
 """What pandas, R and spreadsheets write for a cell without a value."""
@@ -17,6 +20,9 @@ _VAGUE = frozenset({
     "not known", "not applicable", "unlabelled", "unlabeled", "unsorted", "?", "-", "--", "—", ".",
 })  # fmt: skip
 """What people write into such a cell; as a class or a body site it may be meant."""
+
+_MARKED = frozenset({"1", "1.0", "true", "yes"})
+_UNMARKED = frozenset({"0", "0.0", "false", "no"})
 
 _NUMBER = re.compile(r"[+]?(-?)0*(\d+)(?:[.,](\d*?)0*)?")
 
@@ -55,3 +61,23 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
     for name in dict.fromkeys(names):
         found[alike(name)].append(name)
     return [same for same in found.values() if len(same) > 1]
+
+
+def near_name(name: str, known: Sequence[str]) -> str:
+    """A question that suggests the known name which a wrong one may have meant; may be empty."""
+    same = [one for one in known if alike(one) == alike(name)]
+    near = same or difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
+def marked(cells: Mapping[str, str]) -> list[str]:
+    """The columns whose cell is 1, true or yes, in their order.
+
+    Raises:
+        InputError: A cell is neither that nor 0, false or no.
+    """
+    for column, cell in cells.items():
+        if cell.casefold() not in _MARKED | _UNMARKED:
+            message = f"{cell!r} in the column {column!r}"
+            raise InputError(message, "write 1 or 0, true or false, yes or no")
+    return [column for column, cell in cells.items() if cell.casefold() in _MARKED]

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
@@ -23,13 +24,14 @@ class Registry:
     Attributes:
         kind: What they are, for messages: `backend`, `task`.
         group: Entry-point group through which others add their own.
-        own: edgekd's own by name, each as `module:attribute`.
+        own: edgekd's own by name, each as `module:attribute`, or the path of a file or folder that
+            is the thing itself.
         extra: The extra of edgekd that usually brings what a third party's lacks.
     """
 
     kind: str
     group: str
-    own: Mapping[str, str]
+    own: Mapping[str, str | Path]
     extra: str = "all"
 
     def names(self) -> list[str]:
@@ -78,7 +80,10 @@ class Registry:
         """
         self.check(name)
         if name in self.own:
-            module, attribute = self.own[name].split(":")
+            place = self.own[name]
+            if isinstance(place, Path):
+                return place
+            module, attribute = place.split(":")
             return getattr(import_module(module), attribute)
         return self._load_foreign(name, accept)
 

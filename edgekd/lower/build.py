@@ -26,11 +26,13 @@ from edgekd.lower.evidence.describe import BuildRecord, describe
 from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.sensitivity import layer_sensitivity
-from edgekd.lower.plan import BuildRequest, Plan, plans_of, refuse_idle_rescue
+from edgekd.lower.plan import BuildRequest, Plan, plans_of, policy_of, refuse_idle_rescue
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
+from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
 from edgekd.lower.watch import Watch
+from edgekd.policy import Policy
 from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
@@ -98,14 +100,17 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """`build`, where what keeps one bundle from being is an answer too: each has its own.
 
     Raises:
-        InputError: The checkpoint or its images are not there, the place cannot be written to,
-            another process builds one of the bundles, or a rescue is asked for that no bundle has a
-            rung for.
+        InputError: The checkpoint, its images or the policy are not there, the place cannot be
+            written to, another process builds one of the bundles, the policy's limits do not suit
+            the model or would be loosened, `teacher` is not the student's, or a rescue is asked for
+            that no bundle has a rung for.
+        ArtefactError: The checkpoint, its policy or the teacher that was given is damaged.
     """
     source = load_source(request.model, request.data_root)
+    policy, teacher = policy_of(request, source), find_teacher(source, request.teacher)
     request, broken = _loadable(request)
     calibration = _calibration(request, source)
-    plans, refused = _plans(request, source, calibration)
+    plans, refused = _plans(request, source, policy, teacher, calibration)
     refuse_idle_rescue(request, plans)
     broken += refused
     built = {plan.path: _kept(plan, request.watch) for plan in plans}
@@ -119,7 +124,7 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
             threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
         )  # fmt: skip
         for climb in climb_all(request, lowering, todo):
-            built[climb.plan.path] = _finish(request, lowering, climb)
+            built[climb.plan.path] = _finish(request, lowering, climb, teacher)
     return [*(bundle for bundle in built.values() if bundle is not None), *broken]
 
 
@@ -137,13 +142,18 @@ def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
 
 
 def _plans(
-    request: BuildRequest, source: Source, calibration: CalibrationSet | None
+    request: BuildRequest,
+    source: Source,
+    policy: Policy,
+    teacher: Teacher,
+    calibration: CalibrationSet | None,
 ) -> tuple[list[Plan], list[BuiltBundle]]:
     """The bundles to be, and what the targets came to that cannot take the request."""
     plans, refused = [], []
     for target in request.targets:
         try:
-            plans += plans_of(replace(request, targets=[target]), source, calibration)
+            one = replace(request, targets=[target])
+            plans += plans_of(one, source, policy, teacher, calibration)
         except InputError as error:
             refused.append(_not_built(request, target, error))
     return plans, refused
@@ -183,26 +193,31 @@ def _kept(plan: Plan, watch: Watch) -> BuiltBundle | None:
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
 
 
-def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
+def _finish(
+    request: BuildRequest, lowering: Lowering, climb: Climb, teacher: Teacher
+) -> BuiltBundle:
     """Take the first rung that passes, and write its bundle with every rung's numbers."""
     plan = climb.plan
     try:
         if climb.error is not None:
             raise climb.error
-        return _first_that_decides(request, lowering, climb)
+        return _first_that_decides(request, lowering, climb, teacher)
     except (EdgekdError, OSError) as error:
         rungs, why = _with_taken(with_remarks(climb.steps), None), ended_by(plan.name, error)
         return BuiltBundle(plan.target.name, plan.name, None, None, rungs, why)
 
 
-def _first_that_decides(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
-    """The bundle of the first rung that passes and whose decision is as the target asks.
+def _first_that_decides(
+    request: BuildRequest, lowering: Lowering, climb: Climb, teacher: Teacher
+) -> BuiltBundle:
+    """The bundle of the first rung that passes, and whose decision is as the policy demands.
 
     Raises:
         GateFailedError: There is none.
         EdgekdError, OSError: It cannot be written.
     """
     plan, source = climb.plan, lowering.source
+    refused: dict[int, GateFailedError] = {}
     while True:
         steps = with_remarks(climb.steps)
         place = chosen(steps)
@@ -211,18 +226,21 @@ def _first_that_decides(request: BuildRequest, lowering: Lowering, climb: Climb)
             if rung != before.rung:  # taken, or there is something to say of it now
                 request.watch.judged(plan.name, rung)
         if place is None:
-            raise RefusedError(plan.name, _why(rungs[-1]))
+            last = refused.get(len(rungs) - 1)
+            raise RefusedError(plan.name, _why(rungs[-1]), last.hint if last else None)
         step = steps[place]
-        story = BuildRecord(
+        build = BuildRecord(
             step.candidate, rungs, lowering.calibration, _harm_of(lowering, steps), step.rescued,
             plan.key,
         )  # fmt: skip
+        compared = teacher_outputs(source, teacher)
         try:
-            manifest = describe(source, plan.target, story)
+            manifest = describe(source, plan, build, compared)
         except GateFailedError as error:
-            climb.steps[place] = _undecided(climb.steps[place], error)
+            climb.steps[place] = _refused(climb.steps[place], error)
+            refused[place] = error
             continue
-        manifest = leave_evidence(source, plan.target, manifest, plan.path)
+        manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         manifest = _write(request, source, step.candidate, manifest, plan.path)
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
 
@@ -233,8 +251,8 @@ def _with_taken(steps: Sequence[Step], place: int | None) -> tuple[Rung, ...]:
     )
 
 
-def _undecided(step: Step, error: GateFailedError) -> Step:
-    """A step that passed every limit, but whose decision cannot be as it was asked for."""
+def _refused(step: Step, error: GateFailedError) -> Step:
+    """A step that kept every limit of the gate, but not what the policy demands of its decision."""
     assert step.rung.gate is not None
     gate = msgspec.structs.replace(step.rung.gate, passed=False, reasons=(error.message,))
     return replace(step, rung=msgspec.structs.replace(step.rung, gate=gate))

@@ -15,13 +15,14 @@ from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import UnconvertibleError
 from edgekd.lower.candidate import Candidate, Lowering, lower_variants
-from edgekd.lower.evidence.gate import GateReference, lacking_evidence
+from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.evidence.ladder import Step, judge_candidate
 from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.plan import BuildRequest, Plan
 from edgekd.lower.precision import CALIBRATED, LADDER, RESCUED, Variant
 from edgekd.lower.source import Source
+from edgekd.lower.task import evidence_task
 
 __all__ = ["Climb", "RefusedError", "climb_all", "ended_by", "parallel_backends"]
 
@@ -114,12 +115,13 @@ def _settle(climbs: Sequence[Climb]) -> None:
 
 
 def _start(source: Source, plan: Plan) -> Climb:
-    classes = source.card.classes
-    critical = plan.target.critical_of(classes)
+    policy, classes = plan.policy, source.card.classes
+    task = source.card.task
     judged = GateReference(
-        source.logits, source.targets, classes, plan.target.gate, critical, source.groups
-    )
-    lacking = lacking_evidence(judged)
+        source.logits, source.targets, classes, policy.gate, policy.critical_of(classes),
+        source.groups, task, policy.tasks.get(task, {}),
+    )  # fmt: skip
+    lacking = evidence_task(judged.task).lacking_evidence(judged)
     return Climb(plan, judged, [], RefusedError(plan.name, lacking) if lacking else None)
 
 
@@ -129,13 +131,16 @@ class RefusedError(GateFailedError):
     Args:
         name: Of the bundle.
         reasons: Why not.
+        hint: What to do; None where no particular remedy is known.
     """
 
-    def __init__(self, name: str, reasons: Sequence[str]) -> None:
+    def __init__(self, name: str, reasons: Sequence[str], hint: str | None = None) -> None:
         self.reasons = tuple(reasons)
         super().__init__(
             f"no file for {name} passed its gate; {'; '.join(reasons)}",
-            "take a safer --precision, more calibration or validation images, or another student",
+            hint
+            or "take a safer --precision, more calibration or validation images, or another "
+            "student",
         )
 
 

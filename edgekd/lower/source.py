@@ -20,7 +20,7 @@ from edgekd.seals import keep
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
 
-__all__ = ["Source", "find_student", "load_source"]
+__all__ = ["Source", "find_student", "kept_outputs", "load_source"]
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Source:
         return array_sha256(self.images)
 
     @cached_property
-    def targets(self) -> NDArray[np.int64]:
-        """Class indices of the validation images [N]."""
-        labels = np.array(self.split.dataset.labels(), dtype=np.int64)
-        return labels[self.split.indices("validation")]
+    def targets(self) -> NDArray[Any]:
+        """Targets of the validation images [N, …]; for one class each their indices, int64 [N]."""
+        targets: NDArray[Any] = self.split.dataset.targets()[self.split.indices("validation")]
+        return targets
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
@@ -76,20 +76,32 @@ class Source:
     @cached_property
     def logits(self) -> NDArray[np.float32]:
         """The float student's answers [N, K] to the validation images; kept in the cache."""
-        key = f"{self.card.weights_sha256} {self.images_sha256}"
-        name = f"{self.card.weights_sha256[:16]}-{self.images_sha256[:16]}.npy"
+        return kept_outputs(self.folder, self.card, self.images)
 
-        def write(place: Path) -> None:
-            with place.open("wb") as stream:
-                np.save(stream, self._ask_student())
 
-        kept: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
-        return kept
+def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Outputs [N, …] of a checkpoint's float network, kept in the cache.
 
-    def _ask_student(self) -> NDArray[np.float32]:
-        from edgekd.models import logits_of
+    Args:
+        folder: The checkpoint.
+        card: What it remembers.
+        images: uint8 [N, S, S, 3], S as in the card.
 
-        return logits_of(self.checkpoint.normalised(), self.images)
+    Raises:
+        ArtefactError: The weights are damaged.
+    """
+    images_sha256 = array_sha256(images)
+    key = f"{card.weights_sha256} {images_sha256}"
+    name = f"{card.weights_sha256[:16]}-{images_sha256[:16]}.npy"
+
+    def write(place: Path) -> None:
+        from edgekd.models import load_checkpoint, logits_of
+
+        with place.open("wb") as stream:
+            np.save(stream, logits_of(load_checkpoint(folder).normalised(), images))
+
+    kept: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
+    return kept
 
 
 def find_student(model: Path) -> Path:

@@ -18,7 +18,7 @@ def energy_threshold(energies: ArrayLike, kept: float = 0.97) -> float | None:
     images can tell that.
 
     Args:
-        energies: Of `edgekd.runtime.decision.energy_of`, [N], on raw logits of familiar images.
+        energies: Of the energies, [N], on raw logits of familiar images.
         kept: In (0, 1].
 
     Returns:

@@ -1,4 +1,4 @@
-"""All metrics of one classifier on one set of images, typed, as they stand in reports."""
+"""All metrics of one network on one set of images, typed, as reports and manifests have them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Estimate(_Section, frozen=True, kw_only=True):
 
 
 class ClassMetrics(_Section, frozen=True, kw_only=True):
-    """One class against the rest; `n` images carry its label."""
+    """One class or finding against the rest; `n` images have it."""
 
     sensitivity: Estimate
     specificity: Estimate
@@ -36,18 +36,28 @@ class ClassMetrics(_Section, frozen=True, kw_only=True):
 
 
 class Metrics(_Section, frozen=True, kw_only=True):
-    """What a classifier's decisions on a labelled set are worth.
+    """Metrics of a network's answers on a labelled set; null where the task lacks one.
 
-    `quadratic_kappa` is there for graded classes alone.
+    Attributes:
+        accuracy: Share of images whose whole answer is right.
+        balanced_accuracy: Mean sensitivity of the classes; for findings that may occur together
+            the mean of (sensitivity + specificity) / 2.
+        macro_f1: Mean F1 of the classes or findings.
+        macro_auroc: Mean area under the ROC curve, each class or finding against the rest.
+        ece: Expected calibration error.
+        per_class: By class or finding.
+        quadratic_kappa: Quadratic weighted kappa, of graded classes.
+        measures: Further metrics of the task, by name.
     """
 
-    accuracy: Estimate
-    balanced_accuracy: Estimate
-    macro_f1: Estimate
-    macro_auroc: Estimate
-    ece: Estimate
-    per_class: dict[str, ClassMetrics]
+    accuracy: Estimate | None = None
+    balanced_accuracy: Estimate | None = None
+    macro_f1: Estimate | None = None
+    macro_auroc: Estimate | None = None
+    ece: Estimate | None = None
+    per_class: dict[str, ClassMetrics] = {}
     quadratic_kappa: Estimate | None = None
+    measures: dict[str, Estimate] = {}
 
 
 def metrics_of(
@@ -58,15 +68,15 @@ def metrics_of(
     ordered: bool = False,
     groups: Groups = None,
 ) -> Metrics:
-    """Every metric with its interval.
+    """Every metric of a classifier with its interval.
 
     Args:
-        logits: [N, K], divided by the temperature already, which moves ECE and AUROC alone.
+        logits: [N, K], divided by the temperature already, which changes ECE and AUROC alone.
         targets: Class indices [N].
         classes: The K class names.
-        ordered: They are grades, each one worse than the one before.
-        groups: The lesion or patient of each image [N], by any name: intervals take those as
-            independent. None takes the images so.
+        ordered: The classes are grades, each one worse than the one before.
+        groups: The lesion or patient of each image [N], by any name. Intervals take groups as
+            independent; None takes images as independent.
 
     Raises:
         InputError: The shapes do not fit, a target is no class, or a logit is not finite.

@@ -1,4 +1,4 @@
-"""What a task's outputs are worth."""
+"""The metrics layer of a task."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Difference", "MetricsTask", "metrics_task"]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """Outputs beside a reference's on the same images, paired.
+    """Outputs compared with those of a reference on the same images, paired.
 
     Attributes:
-        deltas: By metric (the keys of `Metrics`, or of its `measures`): outputs minus reference.
-        agreement: Share of images on which both come to the same answer; None without images.
-        flips: Number of the others.
+        deltas: Outputs minus reference by metric: a field of `Metrics` or a key of its `measures`.
+        agreement: Share of images on which both give the same answer; None without images.
+        flips: Number of images on which they do not.
     """
 
     deltas: dict[str, Estimate]
@@ -34,12 +34,12 @@ class MetricsTask(ABC):
     """The metrics layer of a task."""
 
     selection_metric: str
-    """Name of the validation metric that chooses the best epoch, as people read it; higher is
-    better. It is a key of `Metrics` or of its `measures`."""
+    """Name of the validation metric that selects the best epoch; higher is better. It is a field
+    of `Metrics` or a key of its `measures`."""
 
     @abstractmethod
     def selection(self, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
-        """The selection metric alone, quickly."""
+        """The selection metric alone, without an interval."""
 
     @abstractmethod
     def evaluate(
@@ -56,9 +56,9 @@ class MetricsTask(ABC):
         Args:
             outputs: Of the network [N, …], calibrated where a decision was fitted.
             targets: [N, …].
-            classes: Names of what the network tells.
-            ordered: They are grades.
-            groups: What the intervals take as independent: the lesion or patient of each image.
+            classes: Names of the classes, findings or values that the network predicts.
+            ordered: The classes are grades.
+            groups: The lesion or patient of each image, which intervals take as independent.
 
         Raises:
             InputError: Shapes do not fit, or an output is not finite.
@@ -75,10 +75,10 @@ class MetricsTask(ABC):
         ordered: bool = False,
         groups: Groups = None,
     ) -> Difference:
-        """The outputs beside a reference's, paired, with 95 % intervals; see `evaluate`."""
+        """Outputs compared with those of a reference, with 95 % intervals; see `evaluate`."""
 
 
 def metrics_task(name: str) -> MetricsTask:
     """The metrics layer of a task; see `load_layer` for errors."""
-    found: MetricsTask = load_layer(name, "metrics", MetricsTask)
-    return found
+    layer: MetricsTask = load_layer(name, "metrics", MetricsTask)
+    return layer

@@ -9,6 +9,7 @@ import msgspec
 
 from edgekd.data.split import Split, read_split
 from edgekd.errors import ArtefactError, InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.seals import read_checked
 
 __all__ = [
@@ -84,13 +85,17 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     """One trained network.
 
     Attributes:
+        task: Name of the task.
         role: What the recipe used it as.
         arch: Name of the architecture in timm.
         arch_options: Further arguments of its constructor.
-        classes: Class names in the order of the logits.
+        classes: Class names in the order of the network's outputs.
         ordered: The classes are grades, each one worse than the one before.
         subclasses: Of each class, where the network's outputs are subclasses (class by class, in
             this order) and the logits their sums; else empty.
+        head: Number of outputs of the network's head; None: one for each class or subclass.
+        policy: The whole policy of the recipe as plain values; None in cards that are older than
+            policies, for which that of dermoscopy holds.
         image_size: S, the side of the square input in pixels.
         mean: Per channel, of pixels scaled to 0…1.
         std: Likewise.
@@ -101,10 +106,12 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         data: What it was trained on.
         training: How.
         weights_sha256: Hash of `model.safetensors`.
+        policy: The recipe's clinical policy, see `edgekd.policy.Policy.values`; None in cards
+            written before there were policies, where `edgekd.policy.DEFAULT_POLICY` holds.
     """
 
     format_version: str = CARD_VERSION
-    task: str = "classification"
+    task: str = DEFAULT_TASK
     role: Literal["teacher", "student"]
     arch: str
     arch_options: dict[str, Any] = {}
@@ -121,17 +128,19 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     weights_sha256: str = ""
     ordered: bool = False
     subclasses: dict[str, tuple[str, ...]] = {}
+    head: int | None = None
+    policy: dict[str, Any] | None = None
 
     @property
     def subclass_of(self) -> tuple[int, ...]:
-        """Class index of each output of a network that tells subclasses; else empty."""
+        """Class index of each output of a network that predicts subclasses; else empty."""
         sizes = [len(self.subclasses.get(name, ())) for name in self.classes]
         return tuple(index for index, size in enumerate(sizes) for _ in range(size))
 
     @property
     def outputs(self) -> int:
         """Number of outputs of the network's head."""
-        return len(self.subclass_of) or len(self.classes)
+        return self.head or len(self.subclass_of) or len(self.classes)
 
 
 def read_card(folder: str | Path) -> ModelCard:
@@ -170,13 +179,12 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """
     file = folder / METRICS
     try:
-        found = msgspec.json.decode(read_checked(file), type=dict[str, Any])
+        return msgspec.json.decode(read_checked(file), type=dict[str, Any])
     except FileNotFoundError:
         return {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         message = f"{file} is damaged: {error}"
         raise ArtefactError(message, "train again, or copy it again") from error
-    return found
 
 
 def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> Split:
@@ -197,9 +205,11 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
     except OSError as error:
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
         raise InputError(message, "copy the checkpoint's whole folder") from error
-    found = read_split(file, root or Path(card.data.root), name=card.data.name,
-                       classes=card.classes)  # fmt: skip
-    if found.sha256() != card.data.sha256:
+    split = read_split(
+        file, root or Path(card.data.root), name=card.data.name, classes=card.classes,
+        task=card.task,
+    )  # fmt: skip
+    if split.sha256() != card.data.sha256:
         message = f"{file} is not the one that the model was trained with"
         raise ArtefactError(message, "copy the checkpoint's whole folder")
-    return found
+    return split

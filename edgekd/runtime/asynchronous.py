@@ -44,7 +44,7 @@ class AsyncClassifier:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was asked of the engine and not obtained, in words."""
+        """Sentences for people; see `Classifier.warnings`."""
         return self._classifier.warnings
 
     async def predict(self, image: ImageSource) -> Prediction:

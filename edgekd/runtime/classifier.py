@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from edgekd.bundle import SELFTEST, Bundle, Manifest
 from edgekd.errors import ArtefactError
 from edgekd.runtime.capture import FEATURES, CaptureQuality, examine, problems
-from edgekd.runtime.decision import judge
 from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
 from edgekd.runtime.sessions import is_backend, open_session
 from edgekd.runtime.sessions._processes import Owner
-from edgekd.runtime.sessions.base import Facts, Logits, Session
+from edgekd.runtime.sessions.base import Facts, Output, Session
+from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Classifier"]
 
@@ -38,6 +38,7 @@ class Classifier:
     def __init__(self, bundle: Bundle, session: Session, *, quality: bool = True) -> None:
         self._bundle = bundle
         self._session = session
+        self._task = device_task(bundle.manifest.task)
         self._capture = bundle.manifest.capture if quality else None
         self._lock = threading.Lock()
         self._owner = Owner(self)
@@ -92,9 +93,9 @@ class Classifier:
         )
         classifier = cls(bundle, session, quality=quality)
         try:
-            _check_session(bundle, session)
+            _check_session(bundle, session, classifier._task)
             if selftest and SELFTEST in bundle.manifest.files:
-                _demand(classifier.selftest(limit=_VECTORS_AT_OPEN))
+                classifier.selftest(limit=_VECTORS_AT_OPEN).require_pass()
         except BaseException:
             classifier.close()
             raise
@@ -122,19 +123,24 @@ class Classifier:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was asked of the engine and not obtained, in words."""
-        return self._session.warnings
+        """Sentences for people: options that the engine did not obtain, floors that are not met."""
+        policy = self.manifest.policy
+        floors = () if policy is None else policy.warnings
+        return (
+            *self._session.warnings,
+            *floors,
+        )
 
     def preprocess(self, image: ImageSource) -> NDArray[np.uint8]:
         """The image as the network gets it, uint8 [S, S, 3] (see `edgekd.runtime.preprocess`)."""
         return load_image(image, self.manifest.model.image_size)
 
-    def logits(self, image: NDArray[np.uint8]) -> Logits:
-        """Raw logits [K] of an image uint8 [S, S, 3] that was preprocessed already."""
+    def logits(self, image: NDArray[np.uint8]) -> Output:
+        """Raw output (logits [K], of a classifier) for an image uint8 [S, S, 3], preprocessed."""
         self._owner.require()  # before the lock, which a fork may have copied while it was held
         with self._lock:
-            logits: Logits = self._session.run(image[None])[0]
-        return logits
+            output: Output = self._session.run(image[None])[0]
+        return output
 
     def predict(self, image: ImageSource) -> Prediction:
         """The decision for one photo.
@@ -154,14 +160,14 @@ class Classifier:
         rule = self._capture
         quality = None if rule is None else examine(pixels, rule)
         seen = time.perf_counter_ns()
-        logits = self.logits(pixels)
+        output = self.logits(pixels)
         done = time.perf_counter_ns()
         timings = {
             "preprocess": (ready - start) / 1e6,
             "quality": (seen - ready) / 1e6,
             "model": (done - seen) / 1e6,
         }
-        return self._prediction(logits, quality, timings)
+        return self._prediction(output, quality, timings)
 
     def predict_many(self, images: Iterable[ImageSource]) -> Iterator[Prediction]:
         """The decisions for several photos, one after the other."""
@@ -179,7 +185,7 @@ class Classifier:
         with self._bundle.stream(SELFTEST) as stream:
             vectors = Vectors.read(stream, limit=limit)
         with self._lock:
-            return run_selftest(self._session, vectors)
+            return run_selftest(self._session, vectors, self._task)
 
     def close(self) -> None:
         """Give back the engine, after the image that is under way."""
@@ -202,30 +208,28 @@ class Classifier:
         self.close()
 
     def _prediction(
-        self, logits: Logits, quality: CaptureQuality | None, timings: dict[str, float]
+        self, output: Output, quality: CaptureQuality | None, timings: dict[str, float]
     ) -> Prediction:
-        judged = judge(logits, self.manifest.decision, self.classes)
-        spoilt = problems(quality, self._capture) if quality and self._capture else ()
-        top = int(logits.argmax())
+        judgement = self._task.judge(output, self.manifest.decision, self.classes)
+        faults = problems(quality, self._capture) if quality and self._capture else ()
         return Prediction(
-            label=self.classes[top],
-            probability=float(judged.probabilities[top]),
-            probabilities=dict(zip(self.classes, judged.probabilities.tolist(), strict=True)),
-            decision="retake" if spoilt else judged.verdict,
-            reasons=spoilt + judged.reasons,
-            conformal_set=judged.conformal_set,
+            label=judgement.label,
+            probability=judgement.probability,
+            probabilities=judgement.probabilities,
+            decision="retake" if faults else judgement.verdict,
+            reasons=faults + judgement.reasons,
+            conformal_set=judgement.conformal_set,
             quality=quality,
-            logits=tuple(logits.tolist()),
+            logits=tuple(output.ravel().tolist()),
             timings_ms=timings,
+            findings=judgement.findings,
+            values=judgement.values,
         )
 
 
 def _check_runnable(bundle: Bundle, backend: str | None) -> None:
     """Refuse what this runtime would compute wrongly or cannot compute at all."""
     manifest = bundle.manifest
-    if manifest.task != "classification":
-        message = f"the bundle is for the task {manifest.task!r}, not classification"
-        raise ArtefactError(message, "open it with the edgekd that built it")
     if manifest.model.resize != RULE:
         message = f"the bundle wants the preprocessing {manifest.model.resize!r}, this is {RULE!r}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
@@ -243,21 +247,12 @@ def _check_runnable(bundle: Bundle, backend: str | None) -> None:
         raise ArtefactError(message, f"run there: {lowering.completion_command}")
 
 
-def _check_session(bundle: Bundle, session: Session) -> None:
-    """The file itself must have the input and the outputs that the manifest says."""
+def _check_session(bundle: Bundle, session: Session, task: DeviceTask) -> None:
+    """Refuse a file whose input or output has another shape than the manifest describes."""
     model = bundle.manifest.model
-    shape = (1, model.image_size, model.image_size, 3)
-    if session.input_shape == shape and session.classes == len(model.classes):
+    described = (1, model.image_size, model.image_size, 3), task.output_shape(model.classes)
+    if (session.input_shape, session.output_shape) == described:
         return
-    found = f"input {list(session.input_shape)} and {session.classes} outputs"
-    message = f"the model file has {found}, the manifest {list(shape)} and {len(model.classes)}"
+    shapes = [list(shape) for shape in (session.input_shape, session.output_shape, *described)]
+    message = "the model file maps {} to {}, the manifest describes {} to {}".format(*shapes)
     raise ArtefactError(message, "build the bundle again")
-
-
-def _demand(report: SelfTestReport) -> None:
-    if not report.passed:
-        message = (
-            f"the self-test fails on this machine: a logit is off by {report.max_difference:.3g}, "
-            f"more than {report.tolerance:.3g}"
-        )
-        raise ArtefactError(message, "do not use it here; report the machine and the engine")

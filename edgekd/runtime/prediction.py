@@ -1,40 +1,44 @@
-"""What the runtime answers for one photo."""
+"""The prediction for one photo."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekd.runtime.capture import CaptureQuality
-from edgekd.runtime.decision import Verdict
 from edgekd.runtime.reason import Reason
+from edgekd.runtime.task import Verdict
 
 __all__ = ["Prediction"]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one photo.
+    """The prediction for one photo.
 
     Attributes:
-        label: The class with the highest probability; to be shown only where `decision` is
-            `answer`.
-        probability: Its calibrated probability.
-        probabilities: Calibrated probability of every class, in the model's order.
+        label: The answer as one text, such as the class with the highest probability or the
+            findings that are present, as `a;b`; to be shown only where `decision` is `answer`.
+        probability: Calibrated probability of the label; None where the task has none.
+        probabilities: Calibrated probability of every class or finding, in the model's order;
+            empty where the task has none.
         decision: `answer`, `refer` (send the patient on) or `retake` (the photo is no use).
         reasons: Why it is not an answer; empty for an answer. Those of the photo come first.
         conformal_set: Classes that cannot be excluded, in the model's order: those that the
             bundle's coverage needs, the label, and each class that reaches its operating
             threshold. None where the bundle has no quantile for it.
-        quality: What was measured of the photo; None where that was not asked for or the bundle
-            has no limits.
-        logits: The raw output, in the model's order.
+        quality: Measures of the photo; None where they are switched off or the bundle has no
+            limits.
+        logits: The raw output of the network, flattened; logits in the model's order.
         timings_ms: Milliseconds of `preprocess`, `quality` and `model`.
+        findings: `present`, `absent` or `unsure` by finding, of a task whose findings may occur
+            together; else empty.
+        values: Numbers by name, of a task that predicts numbers; else empty.
     """
 
     label: str
-    probability: float
+    probability: float | None
     probabilities: Mapping[str, float]
     decision: Verdict
     reasons: tuple[Reason, ...]
@@ -42,6 +46,8 @@ class Prediction:
     quality: CaptureQuality | None
     logits: tuple[float, ...]
     timings_ms: Mapping[str, float]
+    findings: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""

@@ -1,6 +1,6 @@
-"""The self-test: real images with the logits that the builder saw, run again on this machine.
+"""The self-test: real images with the outputs that the builder saw, run again on this machine.
 
-A delegate or an emulated instruction that computes rubbish is found out before a patient is.
+It reveals a delegate or an emulated instruction that computes wrongly before a patient is seen.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edgekd.errors import ArtefactError
 
 if TYPE_CHECKING:
     from edgekd.runtime.sessions.base import Session
+    from edgekd.runtime.task import DeviceTask
 
 __all__ = ["SelfTestReport", "Vectors", "compare_answers", "run_selftest"]
 
@@ -27,7 +28,10 @@ _MAX_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Vectors:
-    """Self-test vectors: `images` uint8 [N, S, S, 3], `logits` float32 [N, K], one tolerance."""
+    """Self-test vectors: `images` uint8 [N, S, S, 3], `logits` float32 [N, …], one tolerance.
+
+    `logits` are the raw outputs of the network, whatever its task.
+    """
 
     images: NDArray[np.uint8]
     logits: NDArray[np.float32]
@@ -61,7 +65,8 @@ class Vectors:
 
     def _consistent(self) -> bool:
         return (
-            (self.images.ndim, self.logits.ndim) == (4, 2)
+            self.images.ndim == 4
+            and self.logits.ndim >= 2
             and len(self.images) == len(self.logits) > 0
             and self.images.dtype == np.uint8
             and self.logits.dtype == np.float32
@@ -97,11 +102,11 @@ class SelfTestReport:
     """Outcome of a self-test.
 
     Attributes:
-        passed: Every logit lies within the tolerance.
+        passed: Every number of the outputs lies within the tolerance.
         images: Number of vectors that were run.
-        max_difference: Largest absolute difference of a logit; NaN where one was not finite.
+        max_difference: Largest absolute difference of a number; NaN where one was not finite.
         tolerance: The tolerance of the bundle.
-        flips: Number of vectors whose top class changed.
+        flips: Number of vectors whose answer changed (the top class, where there is one).
     """
 
     passed: bool
@@ -110,30 +115,48 @@ class SelfTestReport:
     tolerance: float
     flips: int
 
+    def require_pass(self, bundle: str = "") -> None:
+        """Raise where the self-test did not pass.
 
-def run_selftest(session: Session, vectors: Vectors) -> SelfTestReport:
+        Args:
+            bundle: Its name, for the message.
+
+        Raises:
+            ArtefactError: An output differs by more than the tolerance.
+        """
+        if self.passed:
+            return
+        message = (
+            f"the self-test{f' of {bundle}' if bundle else ''} fails on this machine: an output is "
+            f"off by {self.max_difference:.3g}, more than {self.tolerance:.3g}"
+        )
+        raise ArtefactError(message, "do not use it here; report the machine and the engine")
+
+
+def run_selftest(session: Session, vectors: Vectors, task: DeviceTask) -> SelfTestReport:
     """Run the vectors on an opened session.
 
     Raises:
-        ArtefactError: The vectors are of another image size or number of classes.
+        ArtefactError: The vectors are of another image size or shape of output.
     """
-    found = (1, *vectors.images.shape[1:]), vectors.logits.shape[1]
-    if found != (session.input_shape, session.classes):
+    shapes = (1, *vectors.images.shape[1:]), (1, *vectors.logits.shape[1:])
+    if shapes != (session.input_shape, session.output_shape):
         message = "the self-test vectors do not belong to the model file"
         raise ArtefactError(message, "copy the bundle again, or build it again")
-    return compare_answers(
-        vectors, np.concatenate([session.run(image[None]) for image in vectors.images])
-    )
+    outputs = np.concatenate([session.run(image[None]) for image in vectors.images])
+    return compare_answers(vectors, outputs, task)
 
 
-def compare_answers(vectors: Vectors, logits: NDArray[np.float32]) -> SelfTestReport:
-    """The outcome for logits [N, K] that were answered to the vectors' images."""
+def compare_answers(
+    vectors: Vectors, outputs: NDArray[np.float32], task: DeviceTask
+) -> SelfTestReport:
+    """The report on outputs [N, …] for the images of the vectors."""
     expected = vectors.logits
-    difference = float(np.abs(logits - expected).max())
+    difference = float(np.abs(outputs - expected).max())
     return SelfTestReport(
         passed=difference <= vectors.tolerance,  # False for NaN
         images=len(vectors.images),
         max_difference=difference,
         tolerance=vectors.tolerance,
-        flips=int((logits.argmax(axis=1) != expected.argmax(axis=1)).sum()),
+        flips=int((~task.agree(expected, outputs)).sum()),
     )

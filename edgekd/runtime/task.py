@@ -1,4 +1,4 @@
-"""What the device has to know of a task: from outputs to a decision, without PyTorch."""
+"""The device layer of a task: from outputs to a decision, without PyTorch."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from edgekd.runtime.reason import Reason
 __all__ = ["DeviceTask", "Judgement", "Verdict", "device_task"]
 
 Verdict = Literal["answer", "refer", "retake"]
-"""What the device does: give its answer, send the patient on, or ask for another photo."""
+"""Give the answer, refer the patient, or ask for another photo."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the network's output for one image comes to.
+    """The decision on the network's output for one image.
 
     Attributes:
-        label: The answer as one text, as labels are written in tables.
-        verdict: `answer` or `refer`; the photo itself is judged elsewhere.
-        reasons: Why it is not an answer.
-        probability: Of the answer; None where the task knows none.
-        probabilities: Calibrated, by class or finding; empty where the task knows none.
-        conformal_set: What cannot be excluded; None where the bundle has no quantile.
-        findings: `present`, `absent` or `unsure` by finding, where several may stand together.
-        values: Numbers by name, of a task that answers with numbers.
+        label: The answer as one text, written as labels are in tables.
+        verdict: `answer` or `refer`; the quality of the photo is judged elsewhere.
+        reasons: Why the verdict is not `answer`.
+        probability: Of the answer; None where the task has none.
+        probabilities: Calibrated, by class or finding; empty where the task has none.
+        conformal_set: Classes that cannot be excluded; None where the bundle has no quantile.
+        findings: `present`, `absent` or `unsure` by finding, of a task whose findings may occur
+            together; else empty.
+        values: Numbers by name, of a task that predicts numbers; else empty.
     """
 
     label: str
@@ -45,7 +46,7 @@ class Judgement:
 
 
 class DeviceTask(ABC):
-    """The device's layer of a task. Imports NumPy and nothing heavier."""
+    """The device layer of a task. Imports NumPy and nothing heavier."""
 
     @abstractmethod
     def output_shape(self, classes: Sequence[str]) -> tuple[int, ...]:
@@ -55,24 +56,25 @@ class DeviceTask(ABC):
     def judge(
         self, outputs: NDArray[np.float32], decision: Any, classes: Sequence[str]
     ) -> Judgement:
-        """What the raw outputs of one image, without the batch axis, come to.
+        """The decision on the raw outputs of one image, without the batch axis.
 
         Args:
-            outputs: Of the network; they may not be finite, which is then a reason to refer.
-            decision: The manifest's section, of the type that the task's manifest layer names.
-            classes: Names of what the network tells.
+            outputs: Of the network. Values that are not finite are a reason to refer.
+            decision: The section `decision` of the manifest: an instance of
+                `edgekd.bundle.task.ManifestTask.Decision`.
+            classes: Names of the classes, findings or values that the network predicts.
         """
 
     @abstractmethod
     def calibrated(self, outputs: NDArray[np.float32], decision: Any) -> NDArray[Any]:
-        """Raw outputs [N, …] as metrics take them once a decision was fitted (z/T of logits)."""
+        """Raw outputs [N, …] after calibration, as metrics take them: logits over temperature."""
 
     @abstractmethod
     def agree(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """On which images [N] raw outputs [N, …] of two files come to the same answer."""
+        """Images [N] on which the raw outputs [N, …] of two files give the same answer."""
 
 
 def device_task(name: str) -> DeviceTask:
-    """The device's layer of a task; see `load_layer` for errors."""
-    found: DeviceTask = load_layer(name, "device", DeviceTask)
-    return found
+    """The device layer of a task; see `load_layer` for errors."""
+    layer: DeviceTask = load_layer(name, "device", DeviceTask)
+    return layer

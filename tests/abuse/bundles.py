@@ -15,7 +15,6 @@ from edgekd.bundle import (
     SELFTEST,
     Appearance,
     CaptureRule,
-    Decision,
     FileEntry,
     Limit,
     Lineage,
@@ -25,6 +24,7 @@ from edgekd.bundle import (
 )
 from edgekd.bundle.manifest import encode_manifest
 from edgekd.runtime.capture import FEATURES
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = [
     "BACKENDS", "CLASSES", "FILES", "MODELS", "SIZE", "Parts", "how_to_get",

@@ -20,10 +20,11 @@ from hypothesis.extra import numpy as arrays
 
 from abuse.bundles import BACKENDS, FILES, MODELS, how_to_get, installed, manifest_of, parts, zip_of
 from abuse.worker import contradictions, judged
-from edgekd.bundle import MANIFEST, CaptureRule, Decision, Limit, Manifest
+from edgekd.bundle import MANIFEST, CaptureRule, Limit, Manifest
 from edgekd.bundle.manifest import decode_manifest, encode_manifest
 from edgekd.errors import ArtefactError
 from edgekd.runtime import Classifier
+from edgekd.tasks.classification.manifest import Decision
 
 pytestmark = pytest.mark.skipif(not any(map(installed, BACKENDS)), reason=how_to_get("onnx"))
 

@@ -14,7 +14,7 @@ from edgekd.bench.devices.benchmark_model import (
     measure_by_benchmark_model,
 )
 from edgekd.bench.devices.benchmark_report import Delegation, RunStatistics, read_report
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import ArtefactError, DeviceUnreachableError, InputError
 

@@ -17,10 +17,11 @@ from rich.console import Console
 
 from adb.phone import Phone
 from edgekd.bench.report import write_page
-from edgekd.bench.request import BenchData, BenchRequest
 from edgekd.bench.result import SPAN_TENSOR, Result
-from edgekd.bench.run import run_benchmark
-from edgekd.bench.schema import read_result, write_result
+from edgekd.bench.result.file import read_result, write_result
+from edgekd.bench.run.harness import run_benchmark
+from edgekd.bench.run.request import BenchRequest
+from edgekd.bench.subjects.data import BenchData
 from edgekd.bundle import MANIFEST, SELFTEST
 from edgekd.bundle.manifest import encode_manifest
 from edgekd.cli import main

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgekd.bench.request import BenchData
-from edgekd.bundle import Decision, Lineage, Lowering, Manifest, ModelInfo, write_bundle
+from edgekd.bench.subjects.data import BenchData
+from edgekd.bundle import Lineage, Lowering, Manifest, ModelInfo, write_bundle
+from edgekd.tasks.classification.manifest import Decision
 
 CLASSES = ("mel", "nv", "bkl")
 SIZE = 32

@@ -7,11 +7,11 @@ import hashlib
 import msgspec
 import numpy as np
 
-from edgekd.bench.accuracy import compare, metrics_of
+from edgekd.bench.compare.accuracy import compare, metrics_of
 from edgekd.bench.result import (
     DataFacts,
     Decisions,
-    Device,
+    DeviceFacts,
     Energy,
     Estimate,
     Flip,
@@ -19,10 +19,10 @@ from edgekd.bench.result import (
     Memory,
     Minute,
     Result,
-    Row,
+    ResultRow,
     ThreadPoint,
 )
-from edgekd.bench.statistics import summarise
+from edgekd.bench.result.statistics import summarise
 
 CLASSES = ("akiec", "bcc", "bkl", "mel", "nv", "vasc")
 
@@ -44,7 +44,9 @@ def _latency(p50: float) -> Latency:
     )
 
 
-def _row(name, role, skill, seed, *, p50=None, size, params, memory=None, flags=(), **what) -> Row:
+def _row(
+    name, role, skill, seed, *, p50=None, size, params, memory=None, flags=(), **what
+) -> ResultRow:
     logits, targets = logits_of(skill, seed)
     teacher, _ = logits_of(2.4, 0)
     comparison = compare(teacher, logits, targets)
@@ -54,7 +56,7 @@ def _row(name, role, skill, seed, *, p50=None, size, params, memory=None, flags=
         size_ratio=94e6 / size,
         params_ratio=23.5e6 / params,
     )
-    return Row(
+    return ResultRow(
         name=name,
         role=role,
         params=params,
@@ -143,7 +145,7 @@ def sample_result(device: str = "cpu") -> Result:
     return Result(
         created="2026-11-22T21:00:00+00:00",
         command="python benchmarks/run.py --device cpu --run runs/ham --preset quick",
-        device=Device(
+        device=DeviceFacts(
             name=device,
             kind="local",
             facts={
@@ -174,7 +176,7 @@ def full_result(images: tuple[str, ...] = ("images/a.jpg", "images/b.jpg")) -> R
     return msgspec.structs.replace(result, rows=rows, missing=missing)
 
 
-def _extras(row: Row, images: tuple[str, ...]) -> dict[str, object]:
+def _extras(row: ResultRow, images: tuple[str, ...]) -> dict[str, object]:
     extras: dict[str, object] = {
         "decisions": Decisions(
             answered=Estimate(value=0.81, low=0.77, high=0.85),
@@ -222,7 +224,7 @@ def board_result() -> Result:
     result = sample_result()
     rows = [msgspec.structs.replace(row, latency_ms=None, memory=None) for row in result.rows]
     pi = msgspec.structs.replace(rows[4], latency_ms=_latency(23.0), flags=[])
-    device = Device(name="derm-1", kind="ssh", facts={"model": "Raspberry Pi 5", "cores": 4})
+    device = DeviceFacts(name="derm-1", kind="ssh", facts={"model": "Raspberry Pi 5", "cores": 4})
     host = ["latency-not-measured: it runs on the host, and this run is about derm-1"]
     references = [msgspec.structs.replace(row, flags=host) for row in rows[:2]]
     return msgspec.structs.replace(result, device=device, rows=[*references, pi], missing=[])
@@ -231,7 +233,7 @@ def board_result() -> Result:
 def emulated_result() -> Result:
     """A result of an emulated board whose file nevertheless holds times."""
     result = board_result()
-    device = Device(name="rpi4", kind="emulated", emulated=True)
+    device = DeviceFacts(name="rpi4", kind="emulated", emulated=True)
     return msgspec.structs.replace(result, device=device)
 
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from results import sample_result
 
-from edgekd.bench.regression import Regressions
+from edgekd.bench.compare.regression import Regressions
 from edgekd.bench.result import Result
-from edgekd.bench.schema import write_result
-from edgekd.bench.statistics import summarise
+from edgekd.bench.result.file import write_result
+from edgekd.bench.result.statistics import summarise
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

@@ -10,7 +10,6 @@ import msgspec
 from results import board_result, emulated_result, full_result, sample_result
 from rich.console import Console
 
-from edgekd.bench import validity
 from edgekd.bench.report import print_table
 from edgekd.bench.report.words import (
     DASH,
@@ -32,7 +31,7 @@ from edgekd.bench.report.words import (
     weaker_classes,
     why_not,
 )
-from edgekd.bench.result import Estimate
+from edgekd.bench.result import Estimate, validity
 
 
 def table(result, width=100) -> str:

@@ -30,7 +30,7 @@ __all__ = [
     "FORMS",
     "LOCKED_SPOILS",
     "Outcome",
-    "Row",
+    "ResultRow",
     "Verb",
     "complaint",
     "good_words",
@@ -119,8 +119,8 @@ def make_examples(folder: Path) -> None:
     from tiny_bundles import ANSWER, REFER, write_photo, write_tiny_bundle, write_video
 
     from edgekd.bench.result import Latency
-    from edgekd.bench.schema import read_result, write_result
-    from edgekd.bench.statistics import summarise
+    from edgekd.bench.result.file import read_result, write_result
+    from edgekd.bench.result.statistics import summarise
     from edgekd.bundle import generate_key, sign_bundle, write_bundle
     from edgekd.data import read_split
     from edgekd.distill.predictions import ComparedMethod, PredictionFacts, Predictions, TestedPart
@@ -338,7 +338,7 @@ def _spoil_place(spoil: str, place: Writes, work: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One mistake: a parameter of a verb, in one of its forms, and how it is spoilt."""
 
     verb: str
@@ -350,7 +350,7 @@ class Row:
         return f"{self.verb}-{self.form}-{self.parameter}-{self.spoil}"
 
 
-def rows(locked: bool = False) -> list[Row]:
+def rows(locked: bool = False) -> list[ResultRow]:
     """All mistakes; `locked` gives those that take a process without the superuser's rights."""
     found = []
     for verb in verbs():
@@ -358,7 +358,7 @@ def rows(locked: bool = False) -> list[Row]:
             for name, place in form.items():
                 spoils = _spoils_of(place)
                 chosen = [spoil for spoil in spoils if (spoil in LOCKED_SPOILS) == locked]
-                found += [Row(verb.name, number, name, spoil) for spoil in chosen]
+                found += [ResultRow(verb.name, number, name, spoil) for spoil in chosen]
     return found
 
 
@@ -420,7 +420,7 @@ class Outcome:
     changed: list[str]
 
 
-def run_row(row: Row, folder: Path, work: Path) -> Iterator[Outcome]:
+def run_row(row: ResultRow, folder: Path, work: Path) -> Iterator[Outcome]:
     """Make the mistake, once for each way in which the example can be spoilt so."""
     (verb,) = [verb for verb in verbs() if verb.name == row.verb]
     form = verb.forms()[row.form]
@@ -464,7 +464,7 @@ def _seen(watched: Sequence[Path]) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def complaint(row: Row, outcome: Outcome) -> str:
+def complaint(row: ResultRow, outcome: Outcome) -> str:
     """What is wrong with how the mistake was told; empty where nothing is."""
     (verb,) = [verb for verb in verbs() if verb.name == row.verb]
     place = verb.places[row.parameter]

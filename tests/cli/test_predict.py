@@ -53,7 +53,7 @@ def test_json_has_all_of_a_prediction(
     assert [one["decision"] for one in found] == ["answer", "refer", "retake"]
     assert set(found[0]) == {
         "image", "label", "probability", "probabilities", "decision", "reasons", "conformal_set",
-        "quality", "logits", "timings_ms",
+        "quality", "logits", "timings_ms", "findings", "values",
     }  # fmt: skip
     assert found[2]["reasons"][0]["code"] == "dark"
 

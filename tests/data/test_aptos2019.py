@@ -32,7 +32,7 @@ def load(root: Path) -> Dataset:
 def test_layout(root: Path, cache: Path) -> None:
     dataset = load(root)
     assert dataset.classes == ("0", "1", "2", "3", "4")
-    assert dataset.labels() == GRADES
+    assert dataset.targets().tolist() == GRADES
     assert dataset.ordered
     images = decoded(dataset, 16)
     assert images[:, 8, 8, 0].tolist() == [5 * number for number in range(len(GRADES))]
@@ -61,7 +61,7 @@ def test_images_as_people_save_them_again(root: Path, suffix: str) -> None:
     for file in (root / "Train_Images").iterdir():
         file.rename(file.with_suffix(suffix))
     dataset = load(root)
-    assert dataset.labels() == GRADES
+    assert dataset.targets().tolist() == GRADES
     assert all(path.is_file() for path in dataset.paths())
 
 

@@ -83,7 +83,7 @@ def test_csv(table: Path) -> None:
         "a.png", "b.jpg", "images/c.png", "d.BMP",
     ]  # fmt: skip
     assert [sample.group for sample in dataset.samples] == ["P1", "P1", "P2", "P3"]
-    assert dataset.labels() == [0, 1, 1, 1]
+    assert dataset.targets().tolist() == [0, 1, 1, 1]
     assert dataset.counts() == {"mel": 1, "nv": 3}
     assert dataset.samples[0].columns["site"] == "back"
     assert all(path.is_file() for path in dataset.paths())
@@ -107,7 +107,7 @@ def test_csv_with_own_columns_root_and_class_order(table: Path, tmp_path: Path) 
         }
     )  # fmt: skip
     assert (dataset.name, dataset.classes) == ("mine", ("nv", "mel", "bcc"))
-    assert dataset.labels() == [1, 0, 0, 0]
+    assert dataset.targets().tolist() == [1, 0, 0, 0]
     assert dataset.counts() == {"nv": 3, "mel": 1, "bcc": 0}
 
 

@@ -70,7 +70,7 @@ def test_no_group_is_in_two_parts() -> None:
 @pytest.mark.parametrize(("validation", "test"), [(0.15, 0.2), (0.1, 0.1), (0.3, 0.4)])
 def test_shares_hold_within_each_class(validation: float, test: float) -> None:
     split = split_dataset(BIG, SplitSection(validation=validation, test=test))
-    pairs = list(zip(split.dataset.labels(), split.parts, strict=True))
+    pairs = list(zip(split.dataset.targets().tolist(), split.parts, strict=True))
     for index, count in enumerate(BIG.counts().values()):
         parts = [part for label, part in pairs if label == index]
         assert parts.count("test") / count == pytest.approx(test, abs=0.03)
@@ -161,7 +161,7 @@ def test_round_trip(painted: Path, tmp_path: Path) -> None:
     assert again.parts == split.parts
     assert again.sha256() == split.sha256()
     assert again.dataset.paths() == dataset.paths()
-    assert again.dataset.labels() == dataset.labels()
+    assert again.dataset.targets().tolist() == dataset.targets().tolist()
     assert write_split(again) == write_split(split)
 
 

@@ -48,7 +48,7 @@ def test_merged_classes_keep_their_diagnoses(ham: Make) -> None:
     assert merged.subclass_of == (0, 0, 0, 0, 1, 1, 1)
     names = [one for members in merged.subclasses.values() for one in members]
     for before, after, label, subclass in zip(
-        plain.samples, merged.samples, merged.labels(), merged.subclass_labels(), strict=True
+        plain.samples, merged.samples, merged.targets(), merged.subclass_labels(), strict=True
     ):
         assert (after.image, after.group) == (before.image, before.group)
         assert after.subclass == before.label == names[subclass]

@@ -12,7 +12,7 @@ from fuzzing import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.bench.labelled import data_of_csv
+from edgekd.bench.subjects.labelled import data_of_csv
 from edgekd.data import load_dataset
 from edgekd.data.table import read_table
 from edgekd.errors import ImageError, InputError

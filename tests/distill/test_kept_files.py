@@ -20,9 +20,9 @@ import msgspec
 import pytest
 
 from edgekd.bench.devices.local import LocalDevice
-from edgekd.bench.journal import CachedDevice, Journal
-from edgekd.bench.labelled import data_of_run
 from edgekd.bench.measure.job import Answer, Job
+from edgekd.bench.run.journal import CachedDevice, Journal
+from edgekd.bench.subjects.labelled import data_of_run
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
 from edgekd.distill import pipeline

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.devices.open import open_configured
-from edgekd.bench.launch import run_job
 from edgekd.bench.measure.job import Job
 from edgekd.bench.result import Result
-from edgekd.bench.schema import read_result
+from edgekd.bench.result.file import read_result
 from edgekd.cli import main
 from emulation.board import Board
 from emulation.missing import MissingError
@@ -68,7 +68,7 @@ def test_a_raspberry_pi_decides_as_this_machine_does(
     device.close()
     assert there.facts["engine"] == here.facts["engine"]
     # An area mean may round a rare pixel otherwise there (see comparing.py); large.jpg has one.
-    pairs = list(zip(there.seen, here.seen, strict=True))
+    pairs = list(zip(there.image_answers, here.image_answers, strict=True))
     assert sum(one.logits == other.logits for one, other in pairs) >= len(few) - 1
     assert [one.decision for one, _ in pairs] == [other.decision for _, other in pairs]
     assert [one.label for one, _ in pairs] == [other.label for _, other in pairs]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekd.bench.run_folder import subjects_of_run
+from edgekd.bench.subjects.run_folder import subjects_of_run
 from edgekd.cli import main
 from edgekd.lower.engine.lint import check_onnx
 from edgekd.models import load_checkpoint, logits_of

@@ -65,7 +65,7 @@ def answers(name: str, folder: Path, student: Any) -> tuple[np.ndarray, dict[str
     backend = get_backend(name)
     session = open_session(backend.host_session, folder / backend.model_file, threads=1)
     assert session.input_shape == (1, SIZE, SIZE, 3)
-    assert session.classes == CLASSES
+    assert session.output_shape == (1, CLASSES)
     logits = np.concatenate([session.run(image[None]) for image in student.images])
     assert logits.dtype == np.float32
     return logits, session.facts

@@ -131,7 +131,7 @@ def test_every_rung_is_judged_and_the_card_tells(
     assert [rung.taken for rung in lowering.rungs].count(True) == 1
     assert all(rung.gate is not None and rung.host_latency_ms for rung in lowering.rungs)
     sets = [rung.float_layers for rung in lowering.rungs if rung.float_layers]
-    assert sets[0] == tuple(one.layer for one in lowering.layer_harm[: len(sets[0])])
+    assert sets[0] == tuple(one.layer for one in lowering.layer_sensitivity[: len(sets[0])])
     assert any("most harmful" in line for line in notes.lines)
     card = (built.path / "card.md").read_text()
     for heading in (
@@ -139,7 +139,7 @@ def test_every_rung_is_judged_and_the_card_tells(
         "## The gate, against the float student", "## Layers that int8 harms most", "## Caveats",
     ):  # fmt: skip
         assert heading in card
-    assert lowering.layer_harm[0].layer in card
+    assert lowering.layer_sensitivity[0].layer in card
 
 
 def test_the_decision_is_fitted_on_the_file_and_says_on_what(

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from edgekd import metrics
 from edgekd.errors import InputError
-from edgekd.runtime.decision import prediction_set
+from edgekd.tasks.classification.decision import prediction_set
 
 
 def draw(generator, n, k=5):

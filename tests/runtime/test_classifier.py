@@ -15,13 +15,23 @@ import numpy as np
 import pytest
 from jpegs import encode, make_image
 
-from edgekd.bundle import Appearance, Bundle, CaptureRule, Decision, Limit, zip_bundle
+from edgekd.bundle import (
+    Appearance,
+    Bundle,
+    CaptureRule,
+    FloorRecord,
+    Limit,
+    PolicyRecord,
+    zip_bundle,
+)
 from edgekd.errors import ArtefactError, EdgekdError, ImageError, InputError
 from edgekd.runtime import AsyncClassifier, Classifier
-from edgekd.runtime.decision import calibrated
 from edgekd.runtime.selftest import Vectors
+from edgekd.tasks.classification.decision import class_probabilities
+from edgekd.tasks.classification.manifest import Decision
 
 SIZE, CLASSES = 16, ("bkl", "mel", "nv")
+GOLDEN = Path(__file__).parents[1] / "golden" / "bundles"
 
 
 def colour(red: int, green: int, blue: int) -> Any:
@@ -114,7 +124,7 @@ def test_temperature_is_respected(make_bundle: Any) -> None:
     image = make_image(40, 40)
     with Classifier.open(make_bundle(decision=Decision(temperature=3.0))) as classifier:
         answer = classifier.predict(image)
-    expected = calibrated(np.array(answer.logits, np.float32), 3.0)
+    expected = class_probabilities(np.array(answer.logits, np.float32), 3.0)
     np.testing.assert_allclose(list(answer.probabilities.values()), expected)
     with Classifier.open(make_bundle()) as classifier:
         assert classifier.predict(image).probability > answer.probability
@@ -161,7 +171,7 @@ def test_bundle_to_be_finished_on_its_device_is_refused(
 def test_other_class_count_is_refused(make_bundle: Any) -> None:
     error = refusal(make_bundle(model={"classes": ("a", "b", "c", "d")}))
     assert error.exit_code == 6
-    assert "3 outputs" in error.message
+    assert "to [1, 3]" in error.message
 
 
 def test_other_image_size_is_refused(make_bundle: Any) -> None:
@@ -275,7 +285,7 @@ def test_self_test_at_open_finds_an_engine_that_computes_rubbish(
     path = make_bundle(vectors=wrong)
     error = refusal(path)
     assert error.exit_code == 6
-    assert "the self-test fails on this machine: a logit is off by 1" in error.message
+    assert "the self-test fails on this machine: an output is off by 1" in error.message
     with Classifier.open(path, selftest=False) as classifier:
         assert not classifier.selftest().passed
     Classifier.open(make_bundle(vectors=None)).close()  # a bundle without vectors has no say
@@ -391,3 +401,49 @@ def test_bytes_of_any_kind_are_a_bundle(bundle: Path, tmp_path: Path) -> None:
     for source in (content, bytearray(content), memoryview(content)):
         with Classifier.open(source) as classifier:
             assert classifier.classes == CLASSES
+
+
+def test_thresholds_of_a_bundle_are_applied(make_bundle: Any) -> None:
+    image = np.full((16, 16, 3), (255, 0, 0), np.uint8)
+    with Classifier.open(make_bundle()) as classifier:
+        before = classifier.predict(image)
+    assert (before.label, before.decision) == ("bkl", "answer")
+    thresholds = {"bkl": 0.0, "nv": before.probabilities["nv"]}
+    with Classifier.open(make_bundle(decision=Decision(thresholds=thresholds))) as classifier:
+        after = classifier.predict(image)
+    assert (after.label, after.decision, len(after.reasons)) == ("bkl", "refer", 1)
+    assert after.reasons[0].text.startswith("nv cannot be excluded: ")
+
+
+def test_bundle_with_a_threshold_for_no_class_is_refused(make_bundle: Any) -> None:
+    path = make_bundle(decision=Decision(thresholds={"mole": 0.2}))
+    with pytest.raises(ArtefactError, match="mole"):
+        Classifier.open(path)
+
+
+def test_bundle_of_format_1_5_is_opened() -> None:
+    with Classifier.open(GOLDEN / "format-1.5.edgekd") as classifier:
+        manifest = classifier.manifest
+        assert manifest.format_version == "1.5"
+        assert manifest.policy is None
+        assert manifest.decision == Decision(
+            temperature=1.5, thresholds={"mel": 0.3}, threshold_sensitivity=0.9, refer_below=0.4,
+            refer_coverage=0.95, energy_threshold=3.0, energy_kept=0.99, conformal_quantile=0.8,
+            conformal_coverage=0.9, fitted_on={"part": "validation", "images": 100},
+        )  # fmt: skip
+        assert [one.layer for one in manifest.lowering.layer_sensitivity] == ["stem"]
+        assert manifest.lowering.quantisation_aware
+        assert classifier.selftest().passed
+        assert classifier.predict(colour(0, 255, 0)).label == "mel"
+
+
+def test_floor_that_is_not_met_is_a_warning(make_bundle: Any) -> None:
+    floor = FloorRecord(
+        code="noticed", what="noticed of mel", value=0.46, least=0.9, by="value", met=False
+    )
+    policy = PolicyRecord(name="skin", sha256="0" * 64, research=True, floors=(floor,))
+    with Classifier.open(make_bundle(policy=policy)) as classifier:
+        assert classifier.warnings == policy.warnings
+        assert classifier.warnings[0].startswith("for research, floor not met: noticed of mel")
+    with Classifier.open(make_bundle()) as classifier:
+        assert classifier.warnings == ()

@@ -32,8 +32,9 @@ HEAVY = (
 
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
-    "Decision", "EngineCheck", "EngineRecord", "FileEntry", "GateRecord", "LayerSensitivity",
-    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PublicKey", "Rung",
+    "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
+    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo",
+    "PolicyRecord", "PolicyWords", "PublicKey", "Rung", "Sentence", "TeacherRecord",
     "SignatureState", "generate_key", "sign_bundle", "verify_signature", "write_bundle",
     "zip_bundle",
 ]  # fmt: skip
@@ -88,7 +89,7 @@ def test_signatures() -> None:
         (
             Prediction,
             "label probability probabilities decision reasons conformal_set quality logits "
-            "timings_ms",
+            "timings_ms findings values",
         ),
         (Reason, "code text"),
         (CaptureQuality, "measures unlikeness"),

@@ -16,20 +16,21 @@ from typing import Literal
 import msgspec
 
 from edgekd.bench.devices.benchmark_report import BenchmarkModelReport, Delegation, read_report
+from edgekd.bench.devices.launch import WorkerError
 from edgekd.bench.devices.store import Store, blob_of
 from edgekd.bench.devices.transport import Finished, Transport
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.measure.timing import Preset
-from edgekd.bench.validity import MAX_VARIATION
+from edgekd.bench.result.validity import MAX_VARIATION
 from edgekd.errors import ArtefactError, InputError
 
 __all__ = ["BenchmarkModelSettings", "measure_by_benchmark_model"]
 
 _LOADING_SECONDS = 300.0
 _LEVELS = ("VERBOSE", "INFO", "WARN", "ERROR")
-_NO_SAMPLES = "no-samples: benchmark_model tells mean, median, 5 % and 95 % alone"
-_RANDOM_INPUT = "random-input: benchmark_model runs on random pixels, not on photos"
-_MODEL_ALONE = "model-alone: benchmark_model neither decodes nor decides"
+_NO_SAMPLES = Flag("no-samples", "benchmark_model reports mean, median, 5 % and 95 % alone")
+_RANDOM_INPUT = Flag("random-input", "benchmark_model runs on random pixels, not on photos")
+_MODEL_ALONE = Flag("model-alone", "benchmark_model neither decodes nor decides")
 
 
 @dataclass(frozen=True)
@@ -143,24 +144,25 @@ def _failure(done: Finished, output: str, program: str, name: str) -> Exception:
     )
 
 
-def _flags(report: BenchmarkModelReport, accelerator: str | None, preset: Preset) -> Iterator[str]:
+def _flags(report: BenchmarkModelReport, accelerator: str | None, preset: Preset) -> Iterator[Flag]:
     runs = report.inference
     if runs.n < preset.runs:
-        yield f"too-few-samples: model, {runs.n} of {preset.runs} runs"
+        yield Flag("too-few-samples", f"model, {runs.n} of {preset.runs} runs")
     variation = runs.std_ms / runs.mean_ms if runs.std_ms and runs.mean_ms else 0.0
     if variation > MAX_VARIATION:
-        yield f"high-variation: model, standard deviation {variation:.0%} of the mean"
+        yield Flag("high-variation", f"model, standard deviation {variation:.0%} of the mean")
     if report.unknown_options:
-        yield f"unknown-options: {' '.join(report.unknown_options)}"
+        yield Flag("unknown-options", " ".join(report.unknown_options))
     if accelerator is not None and not _elsewhere(report):
-        yield f"accelerator: {accelerator} was asked for, and nothing says that it was used"
+        detail = f"{accelerator} was requested, and nothing says that it was used"
+        yield Flag("accelerator", detail)
 
 
-def _notes(report: BenchmarkModelReport) -> Iterator[str]:
+def _notes(report: BenchmarkModelReport) -> Iterator[Flag]:
     yield from (_NO_SAMPLES, _RANDOM_INPUT, _MODEL_ALONE)
     for part in report.delegations:
         if _in_pieces(part):
-            yield f"partitions: {_in_words(part)}"
+            yield Flag("partitions", _in_words(part))
 
 
 def _in_pieces(part: Delegation) -> bool:

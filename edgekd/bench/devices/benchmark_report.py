@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgekd.bench.launch import WorkerError
+from edgekd.bench.devices.launch import WorkerError
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.measure.job import RunStatistics
 
 __all__ = [
@@ -71,8 +72,8 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
         memory: None where the phone does not tell.
         delegations: Who ran what.
         unknown_options: Options that this version ignored.
-        flags: Why its times should not be trusted, as `code: words`.
-        notes: What they leave unknown, likewise.
+        flags: What invalidates its times.
+        notes: What the times leave unknown.
         command: What was run.
         output: All that the program said.
     """
@@ -84,8 +85,8 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
     memory: Footprint | None = None
     delegations: list[Delegation] = []
     unknown_options: list[str] = []
-    flags: list[str] = []
-    notes: list[str] = []
+    flags: list[Flag] = []
+    notes: list[Flag] = []
     command: str = ""
     output: str = ""
 
@@ -119,7 +120,7 @@ def read_report(output: str) -> BenchmarkModelReport:
 
 
 def _series(output: str) -> Iterator[RunStatistics]:
-    """Each series whose beginning was told: profiles have lines of the same look."""
+    """Each series whose beginning was announced: profiles have lines of the same look."""
     begun = False
     for line in output.splitlines():
         if "Running benchmark for" in line:
@@ -130,45 +131,45 @@ def _series(output: str) -> Iterator[RunStatistics]:
 
 
 def _statistics(n: int, text: str) -> RunStatistics:
-    told = {name: float(value) / 1000 for name, value in re.findall(rf"(\w+)=({_NUMBER})", text)}
-    if "min" not in told and "curr" in told:
-        # All runs took the same time (one run always does): only that time is told.
-        same = told["curr"]
-        told = {"first": same, "min": same, "max": same, "avg": same, "std": 0.0, "median": same}
+    times = {name: float(value) / 1000 for name, value in re.findall(rf"(\w+)=({_NUMBER})", text)}
+    if "min" not in times and "curr" in times:
+        # All runs took the same time (one run always does): only that time is printed.
+        same = times["curr"]
+        times = {"first": same, "min": same, "max": same, "avg": same, "std": 0.0, "median": same}
     return RunStatistics(
         n=n,
-        first_ms=told.get("first"),
-        mean_ms=told.get("avg"),
-        std_ms=told.get("std"),
-        min_ms=told.get("min"),
-        max_ms=told.get("max"),
-        p5_ms=told.get("p5"),
-        p50_ms=told.get("median"),
-        p95_ms=told.get("p95"),
+        first_ms=times.get("first"),
+        mean_ms=times.get("avg"),
+        std_ms=times.get("std"),
+        min_ms=times.get("min"),
+        max_ms=times.get("max"),
+        p5_ms=times.get("p5"),
+        p50_ms=times.get("median"),
+        p95_ms=times.get("p95"),
     )
 
 
 def _named_times(output: str) -> dict[str, float]:
     """Milliseconds by name, in lower case; the counts of runs as `… runs`."""
-    told: dict[str, float] = {}
+    times: dict[str, float] = {}
     summary = re.search(r"nference timings in us: (.*)", output)
     if summary is not None:
         pairs = re.findall(rf"([A-Za-z][^:,]*): ({_NUMBER})", summary[1])
-        told = {name.lower(): float(value) / 1000 for name, value in pairs}
+        times = {name.lower(): float(value) / 1000 for name, value in pairs}
     words = r"(Model initialization|First inference|(?:Warmup|Inference) \([a-z0-9]+\))"
     for name, value, runs in re.findall(
         rf"{words}:\s+({_NUMBER})(?: ms)?(?: \((\d+) runs\))?", output
     ):
         key = name.lower().replace("model initialization", "init")
-        if key not in told:  # the summary in microseconds has more digits
-            told[key] = float(value)
+        if key not in times:  # the summary in microseconds has more digits
+            times[key] = float(value)
         if runs:
-            told[f"{key.partition(' ')[0]} runs"] = float(runs)
-    return told
+            times[f"{key.partition(' ')[0]} runs"] = float(runs)
+    return times
 
 
 def _from_names(named: dict[str, float], kind: str) -> RunStatistics | None:
-    """A series of which only single names are told."""
+    """A series of which only single names are printed."""
     mean = named.get(f"{kind} (avg)", named.get(kind))
     runs = named.get(f"{kind} runs")
     if mean is None or runs is None:

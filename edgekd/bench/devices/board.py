@@ -14,11 +14,11 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from edgekd.bench.devices.equipment import Equipment
-from edgekd.bench.devices.patience import PAUSES, Patience
+from edgekd.bench.devices.launch import WorkerError, raised_again
 from edgekd.bench.devices.probe import ENGINES, BoardFacts, DeviceLacksError, Need
+from edgekd.bench.devices.retry import RETRY_PAUSES_S, Retry
 from edgekd.bench.devices.store import Say, Store, silent
 from edgekd.bench.devices.transport import DeviceSilentError, Finished, Transport, quoted_path
-from edgekd.bench.launch import WorkerError, raised_again
 from edgekd.bench.measure.job import Answer, Failure, Job
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import DeviceUnreachableError, EdgekdError, InputError
@@ -58,7 +58,7 @@ class RemoteDevice:
         python: str = "python3",
         folder: str = "~/.cache/edgekd-bench",
         wheelhouse: Path | None = None,
-        pauses: Sequence[float] = PAUSES,
+        pauses: Sequence[float] = RETRY_PAUSES_S,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -66,7 +66,7 @@ class RemoteDevice:
         self._equipment = Equipment(name, transport, python, folder, wheelhouse)
         self._transport = transport
         self._python = python
-        self._patience = Patience(pauses)
+        self._retry = Retry(pauses)
         self._tokens = _tokens()
         self._left: list[str] = []
 
@@ -191,7 +191,7 @@ class RemoteDevice:
             self._end_leftovers()
             return action()
 
-        return self._patience.hold(undisturbed)
+        return self._retry.call(undisturbed)
 
 
 def _answer(done: Finished) -> Answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgekd.bench.launch import run_job
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.measure.energy import sensor_facts
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import local_facts

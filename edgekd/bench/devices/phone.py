@@ -16,10 +16,10 @@ from edgekd.bench.devices.android import android_facts
 from edgekd.bench.devices.benchmark_model import BenchmarkModelSettings, measure_by_benchmark_model
 from edgekd.bench.devices.benchmark_report import MEMORY_DEFINITION, BenchmarkModelReport
 from edgekd.bench.devices.board import RemoteDevice
-from edgekd.bench.devices.patience import PAUSES, Patience
+from edgekd.bench.devices.launch import WorkerError
+from edgekd.bench.devices.retry import RETRY_PAUSES_S, Retry
 from edgekd.bench.devices.store import Store
 from edgekd.bench.devices.transport import Transport
-from edgekd.bench.launch import WorkerError
 from edgekd.bench.measure.job import Answer, Job, MemoryAnswer
 from edgekd.bench.measure.timing import find_preset
 from edgekd.bundle import Bundle, ModelFiles
@@ -53,14 +53,14 @@ class PhoneDevice:
         settings: BenchmarkModelSettings,
         *,
         python: RemoteDevice | None = None,
-        pauses: Sequence[float] = PAUSES,
+        pauses: Sequence[float] = RETRY_PAUSES_S,
     ) -> None:
         self.name = name
         self.targets = tuple(targets)
         self._transport = transport
         self._settings = settings
         self._python = python
-        self._patience = Patience(pauses)
+        self._retry = Retry(pauses)
         self._facts: dict[str, Any] | None = None
         self._reports: dict[tuple[str, int, str], BenchmarkModelReport] = {}
 
@@ -84,7 +84,7 @@ class PhoneDevice:
 
     def facts(self) -> dict[str, Any]:
         """See `Device`."""
-        self._facts = self._patience.hold(lambda: android_facts(self._transport))
+        self._facts = self._retry.call(lambda: android_facts(self._transport))
         return self._facts
 
     def prepare(
@@ -107,7 +107,7 @@ class PhoneDevice:
 
     def clean(self) -> None:
         """Remove what edgekd put there."""
-        self._patience.hold(Store(self._transport, self._settings.folder).clean)
+        self._retry.call(Store(self._transport, self._settings.folder).clean)
 
     def close(self) -> None:
         """See `Device`."""
@@ -125,7 +125,7 @@ class PhoneDevice:
         if job.kind == "memory":
             return Answer(memory=_memory(report), facts=facts)
         return Answer(
-            told=report.inference,
+            statistics=report.inference,
             facts=facts,
             load_ms=report.load_ms,
             first_ms=report.first_ms,
@@ -142,7 +142,7 @@ class PhoneDevice:
         if key not in self._reports:
             preset = find_preset(job.preset, job.minutes)
             with _litert_file(Path(job.bundle)) as model:
-                self._reports[key] = self._patience.hold(
+                self._reports[key] = self._retry.call(
                     lambda: measure_by_benchmark_model(
                         self._transport, self._settings, model, job.threads, preset
                     )

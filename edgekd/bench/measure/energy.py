@@ -150,7 +150,7 @@ def time_work(call: Call, seconds: float, began: float) -> WorkTimes:
     Args:
         call: Runs the n-th image. The engine must be warm.
         seconds: Of each part.
-        began: See `WorkTimes`; `edgekd.bench.measure.moments.process_began` tells it.
+        began: See `WorkTimes`; `edgekd.bench.measure.process_start.process_start_time` tells it.
     """
     idle = time.monotonic()
     time.sleep(seconds)

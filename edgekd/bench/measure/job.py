@@ -1,4 +1,4 @@
-"""What the parent asks of a measuring process, and what that answers: two small JSON files."""
+"""Messages between the harness and a measuring process: a job, and the answer to it, as JSON."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgekd.bench.measure.disturbances import Disturbances
 from edgekd.bench.measure.energy import EnergyAnswer, WorkTimes
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.measure.sustained import MinuteSample
-from edgekd.bench.measure.watch import Disturbances
 from edgekd.errors import EdgekdError
 
 __all__ = [
     "Answer",
     "Failure",
+    "ImageAnswer",
     "Job",
     "Kind",
     "MemoryAnswer",
     "RunStatistics",
-    "Seen",
     "Series",
     "failure_of",
 ]
@@ -34,17 +35,18 @@ class Job(_Section, frozen=True, kw_only=True):
     """One thing to measure in one fresh process.
 
     Attributes:
-        kind: What to find out. Memory is a pass of its own, since timing keeps samples.
-        output: Where the answer goes; nothing where the job came by stdin and the answer goes to
-            stdout.
-        images: Encoded images, cycled through.
+        kind: What to measure. Memory is a pass of its own, since timing keeps samples.
+        output: File for the answer; empty where the job is read from stdin and the answer written
+            to stdout.
+        images: Paths of encoded images, cycled through.
         threads: Threads of the engine.
         preset: Name of the preset.
         bundle: The bundle to open, or null.
         backend: Engine to use instead of the bundle's own, or null.
         checkpoint: The checkpoint folder to open with PyTorch, or null.
         minutes: Length of a sustained run; null takes the preset's.
-        metered: Whether a meter outside tells the power, so that only times are wanted.
+        metered: Whether an external meter measures the power, so that the process reports times
+            alone.
     """
 
     kind: Kind
@@ -60,23 +62,29 @@ class Job(_Section, frozen=True, kw_only=True):
 
 
 class Series(_Section, frozen=True, kw_only=True):
-    """One series as it was taken."""
+    """One series of times.
+
+    Attributes:
+        samples_ms: Milliseconds of each run, in the order in which they were taken.
+        warmup_runs: Number of runs before the first sample.
+        disturbances: What else the machine did meanwhile; null where nothing was recorded.
+    """
 
     samples_ms: list[float]
     warmup_runs: int
-    watch: Disturbances | None = None
+    disturbances: Disturbances | None = None
 
 
 class RunStatistics(_Section, frozen=True, kw_only=True):
-    """What a program that keeps no samples says of a series. What it does not say is None.
+    """Statistics of a series by a program that keeps no samples; null where it gives none.
 
     Attributes:
-        n: Runs.
-        first_ms: The first of them.
-        mean_ms: Their mean.
-        std_ms: Their standard deviation, of the population.
-        min_ms: The fastest.
-        max_ms: The slowest.
+        n: Number of runs.
+        first_ms: Time of the first run.
+        mean_ms: Mean.
+        std_ms: Standard deviation, of the population.
+        min_ms: Time of the fastest run.
+        max_ms: Time of the slowest run.
         p5_ms: 5th percentile.
         p50_ms: Median.
         p95_ms: 95th percentile.
@@ -93,10 +101,17 @@ class RunStatistics(_Section, frozen=True, kw_only=True):
     p95_ms: float | None = None
 
 
-class Seen(_Section, frozen=True, kw_only=True):
-    """What a bundle said of one image."""
+class ImageAnswer(_Section, frozen=True, kw_only=True):
+    """A bundle's answer to one image.
 
-    logits: list[float]
+    Attributes:
+        outputs: The raw output of the network, flattened; logits of a classifier.
+        label: The answer as one text.
+        decision: `answer`, `refer` or `retake`.
+        reasons: Codes of the reasons why it is not an answer.
+    """
+
+    outputs: list[float]
     label: str
     decision: str
     reasons: list[str] = []
@@ -119,36 +134,50 @@ class Failure(_Section, frozen=True, kw_only=True):
 
 
 class Answer(_Section, frozen=True, kw_only=True):
-    """What the measuring process found; `failure` alone where it could not.
+    """The answer of a measuring process; `failure` alone where it failed.
 
     Attributes:
-        told: In the place of `model`, what a program without samples says of its runs.
-        work_times: In the place of `energy`, where a meter outside tells the power.
-        flags: Why its times should not be trusted, as `code: words`, as far as only it can know.
-        notes: What else is to be known of them, likewise.
+        failure: The error that ended the job, or null.
+        machine: Facts of the machine, for `facts`.
+        image_answers: Answer to each image, for `accuracy`.
+        facts: Facts of the session: engine, threads, precision, accelerator.
+        load_ms: From the file to a session that is ready.
+        first_ms: The first image after loading.
+        model: Times of the model alone.
+        end_to_end: Times from the encoded image to the decision.
+        statistics: Instead of `model`, from a program that keeps no samples.
+        memory: Peak memory.
+        minutes: One entry for each minute of a sustained run.
+        energy: Power while idle and while working.
+        energy_failure: Why `energy` is null, where the machine has no usable sensor.
+        work_times: Instead of `energy`, where an external meter measures the power.
+        temperatures_before_c: By sensor, before timing.
+        temperatures_after_c: By sensor, after timing.
+        flags: What invalidates the times, as far as only this process can know.
+        notes: Under which conditions the times hold, by the same rule.
     """
 
     failure: Failure | None = None
     machine: dict[str, Any] = {}
-    seen: list[Seen] = []
+    image_answers: list[ImageAnswer] = []
     facts: dict[str, Any] = {}
     load_ms: float | None = None
     first_ms: float | None = None
     model: Series | None = None
     end_to_end: Series | None = None
-    told: RunStatistics | None = None
+    statistics: RunStatistics | None = None
     memory: MemoryAnswer | None = None
     minutes: list[MinuteSample] = []
     energy: EnergyAnswer | None = None
-    no_energy: str = ""
+    energy_failure: str = ""
     work_times: WorkTimes | None = None
     temperatures_before_c: dict[str, float] = {}
     temperatures_after_c: dict[str, float] = {}
-    flags: list[str] = []
-    notes: list[str] = []
+    flags: list[Flag] = []
+    notes: list[Flag] = []
 
 
 def failure_of(error: EdgekdError) -> Failure:
-    """The error under the nearest class that `edgekd.errors` has: the other side knows those."""
+    """The error under the nearest class of `edgekd.errors`, which the other side can raise."""
     known = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "edgekd.errors")
     return Failure(kind=next(known), message=error.message, hint=error.hint)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgekd.bench.measure.disturbances import DisturbanceMonitor
 from edgekd.bench.measure.energy import (
     SHORTEST_METERED_SECONDS,
     SHORTEST_SECONDS,
@@ -24,14 +25,13 @@ from edgekd.bench.measure.energy import (
     time_work,
     why_no_sensor,
 )
-from edgekd.bench.measure.job import Answer, Job, Kind, Seen, Series, failure_of
+from edgekd.bench.measure.job import Answer, ImageAnswer, Job, Kind, Series, failure_of
 from edgekd.bench.measure.machine import local_facts, temperatures
 from edgekd.bench.measure.memory import PeakMemory
-from edgekd.bench.measure.moments import process_began
+from edgekd.bench.measure.process_start import process_start_time
 from edgekd.bench.measure.subject import Subject, open_bundle, open_checkpoint
 from edgekd.bench.measure.sustained import sustain
 from edgekd.bench.measure.timing import Call, Preset, find_preset, measure, warm_up
-from edgekd.bench.measure.watch import Watch
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import write_atomically
 
@@ -87,16 +87,16 @@ def _accuracy(job: Job) -> Answer:
     if job.bundle is None:
         raise InputError("the job names no bundle", "name one")
     with Classifier.open(job.bundle, threads=job.threads, backend=job.backend) as classifier:
-        seen = [
-            Seen(
-                logits=list(said.logits),
-                label=said.label,
-                decision=said.decision,
-                reasons=[reason.code for reason in said.reasons],
+        answers = [
+            ImageAnswer(
+                outputs=list(prediction.logits),
+                label=prediction.label,
+                decision=prediction.decision,
+                reasons=[reason.code for reason in prediction.reasons],
             )
-            for said in classifier.predict_many(job.images)
+            for prediction in classifier.predict_many(job.images)
         ]
-        return Answer(facts=dict(classifier.facts), seen=seen)
+        return Answer(facts=dict(classifier.facts), image_answers=answers)
 
 
 def _open(job: Job) -> Subject:
@@ -133,9 +133,9 @@ def _latency(job: Job, images: Sequence[bytes]) -> Answer:
 
 def _series(call: Call, preset: Preset) -> Series:
     warmup_runs = warm_up(call, preset)
-    with Watch() as watch:
+    with DisturbanceMonitor() as monitor:
         samples = measure(call, preset)
-    return Series(samples_ms=samples, warmup_runs=warmup_runs, watch=watch.seen)
+    return Series(samples_ms=samples, warmup_runs=warmup_runs, disturbances=monitor.disturbances)
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _energy(job: Job, images: Sequence[bytes]) -> Answer:
         return _work_times(job, images)
     sensor = find_power_sensor()
     if sensor is None:
-        return Answer(no_energy=why_no_sensor())
+        return Answer(energy_failure=why_no_sensor())
     preset = find_preset(job.preset)
     with _model_call(job, images) as (subject, call):
         warm_up(call, preset)
@@ -181,7 +181,7 @@ def _work_times(job: Job, images: Sequence[bytes]) -> Answer:
     preset = find_preset(job.preset)
     with _model_call(job, images) as (subject, call):
         warm_up(call, preset)
-        times = time_work(call, max(preset.seconds, SHORTEST_METERED_SECONDS), process_began())
+        times = time_work(call, max(preset.seconds, SHORTEST_METERED_SECONDS), process_start_time())
         return Answer(facts=dict(subject.facts), work_times=times)
 
 

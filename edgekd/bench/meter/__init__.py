@@ -1,15 +1,15 @@
 """A power meter outside of the device: its file, its clock, and what it saw of a row's work."""
 
-from edgekd.bench.meter.clocks import Asked, Moment, clock_offset
-from edgekd.bench.meter.file import PowerMeter, Reading
+from edgekd.bench.meter.clocks import ClockReading, JobInterval, clock_offset
+from edgekd.bench.meter.file import PowerMeter, PowerReading
 from edgekd.bench.meter.power import MeteredEnergy, metered_energy
 
 __all__ = [
-    "Asked",
+    "ClockReading",
+    "JobInterval",
     "MeteredEnergy",
-    "Moment",
     "PowerMeter",
-    "Reading",
+    "PowerReading",
     "clock_offset",
     "metered_energy",
 ]

@@ -12,30 +12,30 @@ from typing import NamedTuple
 from edgekd.bench.measure.energy import WorkTimes
 from edgekd.errors import InputError
 
-__all__ = ["Asked", "Moment", "Offset", "clock_offset"]
+__all__ = ["ClockReading", "JobInterval", "Offset", "clock_offset"]
 
 _MAX_JUMP_S = 0.1
 _MAX_SLEW = 1e-3
 """Time services may slew a clock by 0.5 ms a second, the device's and this machine's."""
 
 
-class Moment(NamedTuple):
+class ClockReading(NamedTuple):
     """One moment by both clocks of this machine, seconds: Unix time and the monotonic one."""
 
     unix: float
     monotonic: float
 
     @classmethod
-    def now(cls) -> Moment:
+    def now(cls) -> ClockReading:
         """This one."""
         return cls(time.time(), time.monotonic())
 
 
-class Asked(NamedTuple):
+class JobInterval(NamedTuple):
     """Around a job: just before it was asked for, and just after its answer had come."""
 
-    before: Moment
-    after: Moment
+    before: ClockReading
+    after: ClockReading
 
 
 class Offset(NamedTuple):
@@ -48,7 +48,7 @@ class Offset(NamedTuple):
     error: float
 
 
-def clock_offset(times: WorkTimes, asked: Asked, *, same_clock: bool) -> Offset:
+def clock_offset(times: WorkTimes, asked: JobInterval, *, same_clock: bool) -> Offset:
     """How a device's monotonic clock is translated to this machine's Unix time.
 
     Args:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from edgekd.errors import InputError
 
-__all__ = ["PowerMeter", "Reading"]
+__all__ = ["PowerMeter", "PowerReading"]
 
 _TIME, _WATTS, _VOLTS, _AMPERES = "time", "watts", "volts", "amperes"
 _DELIMITERS = ",;\t"
@@ -27,7 +27,7 @@ _PAUSE_S = 0.1
 _HINT = "it has a header and the columns time and watts, or time, volts and amperes"
 
 
-class Reading(NamedTuple):
+class PowerReading(NamedTuple):
     """Unix time in seconds, and power in watts."""
 
     time: float
@@ -55,7 +55,7 @@ class PowerMeter:
         self._delimiter = ","
         self._watts: Callable[[Sequence[str]], float] | None = None
         self._time_column = 0
-        self._readings: list[Reading] = []
+        self._readings: list[PowerReading] = []
         self.read_on()
         if self._watts is None:
             raise InputError(f"the meter's file {path} has no header yet", _HINT)
@@ -65,7 +65,7 @@ class PowerMeter:
         """What a result calls it."""
         return f"external meter {self.path.name}, whole device"
 
-    def until(self, moment: float) -> list[Reading]:
+    def until(self, moment: float) -> list[PowerReading]:
         """All readings, in order, once there is one of `moment` or later.
 
         Args:
@@ -126,7 +126,7 @@ class PowerMeter:
     def _take(self, line: str, watts: Callable[[Sequence[str]], float]) -> None:
         try:
             cells = self._cells(line)
-            reading = Reading(_unix_time(cells[self._time_column]), watts(cells))
+            reading = PowerReading(_unix_time(cells[self._time_column]), watts(cells))
         except (ValueError, IndexError) as error:
             said = (
                 str(error)

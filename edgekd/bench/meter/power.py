@@ -14,8 +14,8 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from edgekd.bench.measure.energy import EnergyAnswer, WorkTimes
-from edgekd.bench.meter.clocks import Asked, Offset, clock_offset
-from edgekd.bench.meter.file import PowerMeter, Reading
+from edgekd.bench.meter.clocks import JobInterval, Offset, clock_offset
+from edgekd.bench.meter.file import PowerMeter, PowerReading
 from edgekd.errors import InputError
 
 __all__ = ["MeteredEnergy", "metered_energy"]
@@ -59,7 +59,7 @@ class _Window(NamedTuple):
 
 
 def metered_energy(
-    meter: PowerMeter, times: WorkTimes, asked: Asked, *, same_clock: bool
+    meter: PowerMeter, times: WorkTimes, asked: JobInterval, *, same_clock: bool
 ) -> MeteredEnergy:
     """What a meter saw of an energy pass.
 
@@ -119,22 +119,22 @@ def _window(name: str, part: tuple[float, float], offset: Offset) -> _Window:
     return window
 
 
-def _from(readings: Sequence[Reading], moment: float) -> list[Reading]:
+def _from(readings: Sequence[PowerReading], moment: float) -> list[PowerReading]:
     """From the last reading before a moment on, one reading for each time."""
     first = bisect_left(readings, moment, key=lambda reading: reading.time)
     return _at_distinct_times(readings[max(0, first - 1) :])
 
 
-def _at_distinct_times(readings: Sequence[Reading]) -> list[Reading]:
+def _at_distinct_times(readings: Sequence[PowerReading]) -> list[PowerReading]:
     """One reading for each time: loggers that round times to seconds write several of one."""
     found = []
     for moment, group in groupby(readings, key=lambda reading: reading.time):
         watts = [reading.watts for reading in group]
-        found.append(Reading(moment, sum(watts) / len(watts)))
+        found.append(PowerReading(moment, sum(watts) / len(watts)))
     return found
 
 
-def _mean_watts(readings: Sequence[Reading], window: _Window) -> _Mean:
+def _mean_watts(readings: Sequence[PowerReading], window: _Window) -> _Mean:
     """Mean over time of what is certain to belong to a window.
 
     A reading may be the mean of the time since the one before, or until the next one: those whose
@@ -161,7 +161,7 @@ def _mean_watts(readings: Sequence[Reading], window: _Window) -> _Mean:
     return _Mean(_over_time(kept), error, len(kept))
 
 
-def _over_time(readings: Sequence[Reading]) -> float:
+def _over_time(readings: Sequence[PowerReading]) -> float:
     """Mean by trapezoids: a meter that logs when power changes is read right too."""
     joules = sum(
         (after.time - before.time) * (after.watts + before.watts) / 2

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekd.bench.report.entries import Entry, Mark
+from edgekd.bench.report.marked_rows import Mark, MarkedRow
 from edgekd.bench.report.words import MELANOMA
 from edgekd.errors import ImageError
 
@@ -91,9 +91,9 @@ def thumbnail(image: Path | bytes) -> str:
     return base64.b64encode(encoded.tobytes()).decode()
 
 
-def changed_images(entries: Sequence[Entry], find: Resolver | None) -> list[ChangedImage]:
+def changed_images(entries: Sequence[MarkedRow], find: Resolver | None) -> list[ChangedImage]:
     """Images of all `flips`, each once: lost melanomas first, then whatever was lost."""
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[MarkedRow]] = {}
     for entry in entries:
         for flip in entry.row.flips:
             found.setdefault(flip.image, []).append(entry)
@@ -101,7 +101,7 @@ def changed_images(entries: Sequence[Entry], find: Resolver | None) -> list[Chan
     return sorted(changed, key=lambda each: (not each.lost, each.label != MELANOMA))
 
 
-def _changed_image(name: str, carriers: Sequence[Entry], find: Resolver | None) -> ChangedImage:
+def _changed_image(name: str, carriers: Sequence[MarkedRow], find: Resolver | None) -> ChangedImage:
     flips = [next(f for f in entry.row.flips if f.image == name) for entry in carriers]
     student, label = flips[0].student, flips[0].label
     pairs = zip(carriers, flips, strict=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgekd.bench.report import words
-from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of
-from edgekd.bench.result import Result, Row
+from edgekd.bench.report.marked_rows import MarkedRow, ReportPart, entries_of, sections_of
+from edgekd.bench.result import Result, ResultRow
 from edgekd.errors import InputError
 from edgekd.files import write_atomically
 
@@ -52,7 +52,7 @@ def _safe(text: str) -> str:
     return text.translate(_SPECIAL)
 
 
-def _part(section: Section, prefix: str) -> list[str]:
+def _part(section: ReportPart, prefix: str) -> list[str]:
     data = section.results[0].data
     places = ", ".join(section.places)
     title = f"## {prefix}{data.n:,} images of {data.name}/{data.split}, on {places}"
@@ -73,8 +73,8 @@ def _part(section: Section, prefix: str) -> list[str]:
     return [title, *map(_safe, section.apart), table, note]
 
 
-def _columns(entries: Sequence[Entry]) -> dict[str, Callable[[Entry], str]]:
-    columns: dict[str, Callable[[Entry], str]] = {"Balanced accuracy, %": _balanced_accuracy}
+def _columns(entries: Sequence[MarkedRow]) -> dict[str, Callable[[MarkedRow], str]]:
+    columns: dict[str, Callable[[MarkedRow], str]] = {"Balanced accuracy, %": _balanced_accuracy}
     columns["Points to teacher"] = lambda each: words.delta_points(each.row) or words.DASH
     if any(words.melanoma(entry.row) is not None for entry in entries):
         columns["Melanoma sensitivity, %"] = lambda e: words.percent_interval(words.melanoma(e.row))
@@ -90,24 +90,24 @@ def _columns(entries: Sequence[Entry]) -> dict[str, Callable[[Entry], str]]:
     return columns
 
 
-def _balanced_accuracy(entry: Entry) -> str:
+def _balanced_accuracy(entry: MarkedRow) -> str:
     metrics = entry.row.metrics
     return words.percent_interval(metrics.balanced_accuracy if metrics is not None else None)
 
 
-def _model(entry: Entry) -> str:
+def _model(entry: MarkedRow) -> str:
     return words.p50_p90(entry.latency.model if entry.latency else None) + _mark(entry.row)
 
 
-def _whole(entry: Entry) -> str:
+def _whole(entry: MarkedRow) -> str:
     return words.p50_p90(entry.latency.end_to_end if entry.latency else None)
 
 
-def _mark(row: Row) -> str:
+def _mark(row: ResultRow) -> str:
     return "" if row.valid else " !"
 
 
-def _limits(entries: Sequence[Entry]) -> list[str]:
+def _limits(entries: Sequence[MarkedRow]) -> list[str]:
     letters = {entry.label: entry.mark.letter for entry in entries}
     lines = []
     for place, result in {entry.place: entry.result for entry in entries}.items():

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.bench.report import pictures, words
-from edgekd.bench.report.entries import Entry, Section, entries_of, sections_of, timed_parts
 from edgekd.bench.report.gallery import GalleryItem, Resolver, changed_images, thumbnail
+from edgekd.bench.report.marked_rows import (
+    MarkedRow,
+    ReportPart,
+    entries_of,
+    sections_of,
+    timed_parts,
+)
 from edgekd.bench.result import Result
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.files import write_atomically
@@ -98,13 +104,13 @@ def _template() -> Any:
 # ---- over all results ----
 
 
-def _placed(sections: Sequence[Section]) -> list[tuple[str, Result]]:
+def _placed(sections: Sequence[ReportPart]) -> list[tuple[str, Result]]:
     return [
         pair for section in sections for pair in zip(section.places, section.results, strict=True)
     ]
 
 
-def _overview(sections: Sequence[Section]) -> dict[str, Any]:
+def _overview(sections: Sequence[ReportPart]) -> dict[str, Any]:
     blocks = [
         {
             "place": place,
@@ -122,7 +128,7 @@ def _overview(sections: Sequence[Section]) -> dict[str, Any]:
     }
 
 
-def _limits(entries: Sequence[Entry]) -> dict[str, Any]:
+def _limits(entries: Sequence[MarkedRow]) -> dict[str, Any]:
     """What has to be known before the numbers are used."""
     marks = {entry.label: entry.mark for entry in entries}
     flags = words.plain_flags([(entry.label, entry.row) for entry in entries])
@@ -135,7 +141,7 @@ def _limits(entries: Sequence[Entry]) -> dict[str, Any]:
 # ---- results that may stand in one picture ----
 
 
-def _section(section: Section, images: Resolver | None) -> dict[str, Any]:
+def _section(section: ReportPart, images: Resolver | None) -> dict[str, Any]:
     entries = section.entries
     return {
         "places": section.places,
@@ -161,9 +167,9 @@ def _section(section: Section, images: Resolver | None) -> dict[str, Any]:
     }
 
 
-def _distinct(entries: Sequence[Entry]) -> list[Entry]:
+def _distinct(entries: Sequence[MarkedRow]) -> list[MarkedRow]:
     """Without a teacher or student whose very numbers an earlier result has shown already."""
-    kept: list[Entry] = []
+    kept: list[MarkedRow] = []
     for entry in entries:
         row = entry.row
         known = any(
@@ -176,9 +182,9 @@ def _distinct(entries: Sequence[Entry]) -> list[Entry]:
     return kept
 
 
-def _targets(entries: Sequence[Entry]) -> list[tuple[str, list[tuple[Entry, list[str]]]]]:
+def _targets(entries: Sequence[MarkedRow]) -> list[tuple[str, list[tuple[MarkedRow, list[str]]]]]:
     """Each target with its artefacts and what they are worth, in the order of the rows."""
-    targets: dict[str, list[tuple[Entry, list[str]]]] = {}
+    targets: dict[str, list[tuple[MarkedRow, list[str]]]] = {}
     for entry in entries:
         if entry.row.role == "artefact":
             sentences = words.headline(entry.row, entry.result)
@@ -186,7 +192,7 @@ def _targets(entries: Sequence[Entry]) -> list[tuple[str, list[tuple[Entry, list
     return list(targets.items())
 
 
-def _scatters(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _scatters(entries: Sequence[MarkedRow]) -> list[dict[str, Any]]:
     """One picture for each timed span, wide and narrow; the page shows what fits."""
     drawn = []
     for timed in timed_parts(entries):
@@ -198,7 +204,7 @@ def _scatters(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return drawn
 
 
-def _bars(entries: Sequence[Entry]) -> list[tuple[str, str, list[str]]]:
+def _bars(entries: Sequence[MarkedRow]) -> list[tuple[str, str, list[str]]]:
     """Title, picture and definitions of each quantity that some row has."""
     memory = sorted({entry.row.memory.definition for entry in entries if entry.row.memory})
     sensors = sorted({entry.row.energy.sensor for entry in entries if entry.row.energy})

@@ -9,7 +9,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from edgekd.bench.report import pictures, words
-from edgekd.bench.report.entries import Entry, Section, Timed, entries_of, sections_of, timed_parts
+from edgekd.bench.report.marked_rows import (
+    MarkedRow,
+    ReportPart,
+    Timed,
+    entries_of,
+    sections_of,
+    timed_parts,
+)
 from edgekd.bench.report.pictures.svg import Drawing
 from edgekd.bench.result import Result
 from edgekd.errors import InputError
@@ -96,7 +103,7 @@ def pareto_pictures(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def _picture(section: Section, timed: Timed) -> str | None:
+def _picture(section: ReportPart, timed: Timed) -> str | None:
     inner = pictures.accuracy_latency(timed.drawn, width=_WIDTH, height=_HEIGHT)
     if inner is None:
         return None
@@ -143,7 +150,7 @@ def _write(
     return y
 
 
-def _write_legend(drawing: Drawing, section: Section, timed: Timed, y: float) -> None:
+def _write_legend(drawing: Drawing, section: ReportPart, timed: Timed, y: float) -> None:
     """Every mark with its numbers, how to read them, and who is not there; ends the picture."""
     for entry in _legend(timed.entries):
         drawing.mark(entry.mark, (6.0, y - 4), hollow=not entry.row.valid)
@@ -156,14 +163,14 @@ def _write_legend(drawing: Drawing, section: Section, timed: Timed, y: float) ->
     drawing.height = _write(drawing, said, y + 4, "tick")
 
 
-def _legend(entries: Sequence[Entry]) -> Iterator[Entry]:
+def _legend(entries: Sequence[MarkedRow]) -> Iterator[MarkedRow]:
     """Those that have a mark: with an accuracy as well as a time."""
     for entry in entries:
         if entry.row.metrics is not None and entry.row.metrics.balanced_accuracy.value is not None:
             yield entry
 
 
-def _numbers(entry: Entry) -> str:
+def _numbers(entry: MarkedRow) -> str:
     row = entry.row
     model = entry.latency.model if entry.latency is not None else None
     accuracy = words.percent_interval(row.metrics.balanced_accuracy if row.metrics else None)

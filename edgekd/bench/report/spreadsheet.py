@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekd.bench.report.entries import honest
-from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, Row, ThreadPoint
-from edgekd.bench.statistics import block_spread
+from edgekd.bench.report.marked_rows import honest
+from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, ResultRow, ThreadPoint
+from edgekd.bench.result.statistics import block_spread
 from edgekd.errors import InputError
 from edgekd.files import write_atomically
 
@@ -171,7 +171,7 @@ def _cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
 
 
-def _line(result: Result, row: Row) -> dict[str, Any]:
+def _line(result: Result, row: ResultRow) -> dict[str, Any]:
     device, data = result.device, result.data
     line: dict[str, Any] = {
         "device_name": device.name,
@@ -199,7 +199,7 @@ def _line(result: Result, row: Row) -> dict[str, Any]:
     return line | _accuracy(row) | _latency(row.latency_ms) | _resources(row) | _series(row)
 
 
-def _accuracy(row: Row) -> dict[str, Any]:
+def _accuracy(row: ResultRow) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     if row.metrics is not None:
         for name in _METRICS:
@@ -258,7 +258,7 @@ def _latency(latency: Latency | None) -> dict[str, Any]:
     return cells
 
 
-def _resources(row: Row) -> dict[str, Any]:
+def _resources(row: ResultRow) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     if row.memory is not None:
         cells |= {
@@ -282,7 +282,7 @@ def _swept(point: ThreadPoint) -> str:
     return f"{point.threads}:{point.p50:.6g}:{slow}"
 
 
-def _series(row: Row) -> dict[str, Any]:
+def _series(row: ResultRow) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "thread_sweep": " ".join(map(_swept, row.sweep)),
         "sustained_minutes": " ".join(f"{m.minute}:{m.p50:.6g}:{m.p90:.6g}" for m in row.sustained),

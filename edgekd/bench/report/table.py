@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgekd.bench.report.entries import honest
+from edgekd.bench.report.marked_rows import honest
 from edgekd.bench.report.words import (
     TIMES,
     amount,
@@ -24,7 +24,7 @@ from edgekd.bench.report.words import (
     plain_missing,
     speed,
 )
-from edgekd.bench.result import Result, Row
+from edgekd.bench.result import Result, ResultRow
 
 __all__ = ["print_table"]
 
@@ -75,7 +75,7 @@ def _table(result: Result, width: int) -> Table:
 
 def _cells(result: Result, *, wide: bool) -> tuple[list[str], list[list[str]]]:
     """Heads and cells; a column that cannot apply or does not fit is left out."""
-    columns: dict[str, Callable[[Row], str]] = {"Bal. acc. %": _balanced_accuracy}
+    columns: dict[str, Callable[[ResultRow], str]] = {"Bal. acc. %": _balanced_accuracy}
     if any(melanoma(row) is not None for row in result.rows):
         columns["Mel. %"] = _melanoma
     if any(kappa(row) is not None for row in result.rows):
@@ -90,28 +90,28 @@ def _cells(result: Result, *, wide: bool) -> tuple[list[str], list[list[str]]]:
     return list(columns), [[cell(row) for cell in columns.values()] for row in result.rows]
 
 
-def _balanced_accuracy(row: Row) -> str:
+def _balanced_accuracy(row: ResultRow) -> str:
     return percent_interval(row.metrics.balanced_accuracy if row.metrics is not None else None)
 
 
-def _melanoma(row: Row) -> str:
+def _melanoma(row: ResultRow) -> str:
     sensitivity = melanoma(row)
     return percent(sensitivity.value if sensitivity is not None else None)
 
 
-def _kappa(row: Row) -> str:
+def _kappa(row: ResultRow) -> str:
     found = kappa(row)
     return percent(found.value if found is not None else None)
 
 
-def _agreement(row: Row) -> str:
+def _agreement(row: ResultRow) -> str:
     return percent(row.vs_teacher.agreement if row.vs_teacher is not None else None)
 
 
-def _latency(row: Row) -> str:
+def _latency(row: ResultRow) -> str:
     series = row.latency_ms.model if row.latency_ms is not None else None
     return p50_p90(series) + ("" if row.valid else "!")
 
 
-def _memory(row: Row) -> str:
+def _memory(row: ResultRow) -> str:
     return amount(row.memory.rss_peak_delta_bytes if row.memory is not None else None)

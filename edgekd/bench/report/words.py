@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgekd.bench import statistics
-from edgekd.bench.result import DataFacts, Estimate, LatencySeries, Result, Row
+from edgekd.bench.result import DataFacts, Estimate, LatencySeries, Result, ResultRow, statistics
 
 Verdict = tuple[Literal["good", "bad", "doubt", "none"], str]
 """A kind, for its colour and sign, and the words."""
@@ -199,7 +198,7 @@ def ratio(value: float | None) -> str:
     ) + TIMES
 
 
-def speed(row: Row, result: Result) -> str:
+def speed(row: ResultRow, result: Result) -> str:
     """Speed against the teacher, marked where the times of either are flagged."""
     if row.vs_teacher is None or row.vs_teacher.speedup_p50 is None:
         return DASH
@@ -207,24 +206,24 @@ def speed(row: Row, result: Result) -> str:
     return ratio(row.vs_teacher.speedup_p50) + ("" if row.valid and teachers_valid else "!")
 
 
-def melanoma(row: Row) -> Estimate | None:
+def melanoma(row: ResultRow) -> Estimate | None:
     """Sensitivity for melanoma, where the row was measured and the data has that class."""
     found = row.metrics.per_class.get(MELANOMA) if row.metrics is not None else None
     return found.sensitivity if found is not None else None
 
 
-def kappa(row: Row) -> Estimate | None:
+def kappa(row: ResultRow) -> Estimate | None:
     """Quadratic kappa, where the row was measured and its classes are grades."""
     return row.metrics.quadratic_kappa if row.metrics is not None else None
 
 
-def why_not(row: Row, kind: Literal["latency", "memory", "energy", "accuracy"]) -> str:
+def why_not(row: ResultRow, kind: Literal["latency", "memory", "energy", "accuracy"]) -> str:
     """Why that kind of number is null, in the words of the row's flag; may be empty."""
     details = dict(flag.partition(": ")[::2] for flag in reversed(row.flags))
     return next((details[code] or code for code in _REASONS[kind] if code in details), "")
 
 
-def accuracy_verdict(row: Row) -> Verdict:
+def accuracy_verdict(row: ResultRow) -> Verdict:
     """Balanced accuracy and, of grades, kappa beside the teacher's, by the paired intervals."""
     if row.metrics is None:
         return "none", "accuracy not measured"
@@ -238,7 +237,7 @@ def accuracy_verdict(row: Row) -> Verdict:
     return "good", "above teacher" if delta.low > 0 else "no loss shown"
 
 
-def weaker_classes(row: Row, teacher: Row | None) -> list[str]:
+def weaker_classes(row: ResultRow, teacher: ResultRow | None) -> list[str]:
     """Classes whose sensitivity lies below the teacher's whole interval, melanoma first."""
     if row.metrics is None or teacher is None or teacher.metrics is None:
         return []
@@ -251,19 +250,19 @@ def weaker_classes(row: Row, teacher: Row | None) -> list[str]:
     return sorted(found, key=lambda name: name != MELANOMA)
 
 
-def time_verdict(row: Row) -> Verdict:
+def time_verdict(row: ResultRow) -> Verdict:
     """Whether the times may be relied on."""
     if row.latency_ms is None:
         return "none", "not timed"
     return ("good", "times valid") if row.valid else ("doubt", "times flagged")
 
 
-def delta_points(row: Row) -> str:
+def delta_points(row: ResultRow) -> str:
     """-1.2 (-2.0 to -0.4): points of balanced accuracy against the teacher's."""
     return _points(row.vs_teacher.balanced_accuracy_delta if row.vs_teacher is not None else None)
 
 
-def kappa_points(row: Row) -> str:
+def kappa_points(row: ResultRow) -> str:
     """Likewise of the quadratic kappa."""
     return _points(row.vs_teacher.quadratic_kappa_delta if row.vs_teacher is not None else None)
 
@@ -276,7 +275,7 @@ def _points(delta: Estimate | None) -> str:
     return f"{_signed(delta.value)} ({_signed(delta.low)} to {_signed(delta.high)})"
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[ResultRow]) -> str:
     """One sentence over all artefacts: how many kept the accuracy, how many times are valid."""
     artefacts = [row for row in rows if row.role == "artefact"]
     if not artefacts:
@@ -317,7 +316,7 @@ class PlainFlag:
     details: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-def plain_flags(rows: Sequence[tuple[str, Row]]) -> list[PlainFlag]:
+def plain_flags(rows: Sequence[tuple[str, ResultRow]]) -> list[PlainFlag]:
     """Each kind of flag once, with the names of the rows that carry it."""
     kinds: dict[str, dict[str, list[str]]] = {}
     for name, row in rows:
@@ -338,7 +337,7 @@ def plain_missing(sentence: str) -> str:
     return f"{name}: {_SENTENCES[code].format(detail)}" if quoted else sentence
 
 
-def hottest(row: Row) -> str:
+def hottest(row: ResultRow) -> str:
     """48 to 71 °C: the hottest sensor in the first and in the hottest minute; may be empty."""
     hot = [max(each.temperatures_c.values()) for each in row.sustained if each.temperatures_c]
     return f"{hot[0]:.0f} to {max(hot):.0f} °C" if hot else ""
@@ -383,7 +382,7 @@ def _by_rows(details: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]]
     return tuple((text, tuple(names)) for text, names in rows.items())
 
 
-def headline(row: Row, result: Result) -> list[str]:
+def headline(row: ResultRow, result: Result) -> list[str]:
     """What an artefact is worth beside the teacher: sentences, the most general one first."""
     teacher = next((each for each in result.rows if each.role == "teacher"), None)
     sentences = [
@@ -396,7 +395,7 @@ def headline(row: Row, result: Result) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _size_and_speed(row: Row, *, doubted: bool) -> str:
+def _size_and_speed(row: ResultRow, *, doubted: bool) -> str:
     versus = row.vs_teacher
     size = amount(row.size_bytes)
     if versus is not None and versus.size_ratio is not None:
@@ -415,7 +414,7 @@ def smaller(size_ratio: float) -> str:
     return f"{ratio(size_ratio)} smaller" if size_ratio >= 1 else f"{ratio(1 / size_ratio)} larger"
 
 
-def _agreement(row: Row, images: int) -> str:
+def _agreement(row: ResultRow, images: int) -> str:
     versus = row.vs_teacher
     if versus is None or versus.agreement is None:
         return ""
@@ -424,7 +423,7 @@ def _agreement(row: Row, images: int) -> str:
     )
 
 
-def _accuracy(row: Row, teacher: Row | None) -> str:
+def _accuracy(row: ResultRow, teacher: ResultRow | None) -> str:
     if row.metrics is None:
         return "Accuracy not measured."
     theirs = teacher.metrics.balanced_accuracy if teacher and teacher.metrics else None
@@ -432,7 +431,7 @@ def _accuracy(row: Row, teacher: Row | None) -> str:
     return _beside("Balanced accuracy", row.metrics.balanced_accuracy, theirs, delta)
 
 
-def _kappa(row: Row, teacher: Row | None) -> str:
+def _kappa(row: ResultRow, teacher: ResultRow | None) -> str:
     own = kappa(row)
     if own is None or own.value is None:
         return ""
@@ -459,7 +458,7 @@ def _difference(delta: Estimate) -> str:
     return f"{points}, a difference that chance can explain"
 
 
-def _melanoma(row: Row, teacher: Row | None) -> str:
+def _melanoma(row: ResultRow, teacher: ResultRow | None) -> str:
     own = melanoma(row)
     if own is None or own.value is None:
         return ""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from edgekd.runtime.decision import Verdict
+    from edgekd.runtime.task import Verdict
 
 __all__ = ["draw_sign"]
 

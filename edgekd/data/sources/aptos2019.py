@@ -33,7 +33,7 @@ class Config(Section, frozen=True, kw_only=True):
     root: str
 
 
-def load(config: Config) -> Dataset:
+def load(config: Config, task: str) -> Dataset:
     """The data set, its classes ordered.
 
     The table names no patients, so every image is its own group, and both eyes of a patient may
@@ -53,6 +53,7 @@ def load(config: Config) -> Dataset:
         image_column="id_code",
         label_column="diagnosis",
         classes=CLASSES,
+        task=task,
         folders=(IMAGES, f"{IMAGES}/{IMAGES}"),
         hint=f"unpack {IMAGES}.zip into {root / IMAGES}",
     )
@@ -61,6 +62,7 @@ def load(config: Config) -> Dataset:
         root,
         [Sample(r.image, r.label, "", r.row) for r in rows],
         classes=CLASSES,
+        task=task,
         licence="rules of the competition: no redistribution",
         citation="APTOS 2019 Blindness Detection, Asia Pacific Tele-Ophthalmology Society",
         ordered=True,

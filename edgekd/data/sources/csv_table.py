@@ -1,16 +1,16 @@
-"""`csv`: a table with a column of images and a column of labels."""
+"""`csv`: a table with a column of images, and one or several columns of labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.labelled_rows import LabelledRow, labelled_rows
-from edgekd.data.text import clean, is_blank
+from edgekd.data.labelled_rows import labelled_rows
+from edgekd.data.task import data_task
+from edgekd.data.text import clean
 from edgekd.errors import InputError
 from edgekd.recipe import Section
 
@@ -23,11 +23,14 @@ class Config(Section, frozen=True, kw_only=True):
     Attributes:
         file: The CSV file.
         image_column: Paths of the images, relative to `root`; the suffix may be left out.
-        label_column: Class names.
+        label_column: Labels: class names, or whatever the task reads.
+        label_columns: Instead of `label_column`, one column for each class, whose cells are 1 or 0,
+            true or false, yes or no.
         group_column: Lesion or patient; without one, and where its cell is blank or says that it is
-            not known, an image stands alone.
+            not known, an image is a group of its own.
         root: Folder of the images; by default the folder of the file.
-        classes: Class names in the order of the logits; by default sorted.
+        classes: Class names in the order of the network's outputs; by default `label_columns`, or
+            the names that occur, sorted.
         ordered: They are grades, from the least to the worst; needs `classes`.
         name: For reports; by default the file's name.
     """
@@ -35,15 +38,21 @@ class Config(Section, frozen=True, kw_only=True):
     file: str
     image_column: str = "image"
     label_column: str = "label"
+    label_columns: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
     group_column: str | None = None
     root: str | None = None
-    classes: Annotated[Sequence[str], Meta(min_length=1)] | None = None
+    classes: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
     ordered: bool = False
     name: str | None = None
     licence: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse labels that are given in both ways."""
+        if self.label_columns and self.label_column != "label":
+            raise ValueError("labels are in `label_column` or in `label_columns`, not in both")
 
-def load(config: Config) -> Dataset:
+
+def load(config: Config, task: str) -> Dataset:
     """The data set of the table.
 
     Raises:
@@ -55,15 +64,17 @@ def load(config: Config) -> Dataset:
         raise InputError(message, "list them in `data.classes`, from the least to the worst")
     file = Path(config.file)
     root = Path(config.root) if config.root else file.parent
-    classes = [clean(name) for name in config.classes] if config.classes else None
+    names = config.classes or config.label_columns
+    classes = [clean(name) for name in names] if names else None
     rows = labelled_rows(
         file,
         root,
         image_column=config.image_column,
-        label_column=config.label_column,
+        label_column=config.label_columns or config.label_column,
         columns=[config.group_column] if config.group_column else [],
         classes=classes,
         hint="correct the line, or give the folder of the images with `data.root`",
+        task=task,
     )
     group = clean(config.group_column) if config.group_column else None
     return dataset_of(
@@ -73,13 +84,6 @@ def load(config: Config) -> Dataset:
         classes=classes,
         licence=config.licence,
         ordered=config.ordered,
-        notes=_unlikely_classes(rows, classes),
+        notes=data_task(task).notes([row.label for row in rows], classes),
+        task=task,
     )
-
-
-def _unlikely_classes(rows: Sequence[LabelledRow], classes: Sequence[str] | None) -> list[str]:
-    """Where classes are not listed, a word for `not known` may have become one."""
-    found = [] if classes else sorted({r.label for r in rows if is_blank(r.label)})
-    return [
-        f"{name!r} is taken for a class; remove its rows if it stands for none" for name in found
-    ]

@@ -39,7 +39,7 @@ class Config(Section, frozen=True, kw_only=True):
     licence: str = ""
 
 
-def load(config: Config) -> Dataset:
+def load(config: Config, task: str) -> Dataset:
     """The data set of the folder; no lesion or patient is known.
 
     Links to folders are followed. What systems and notebooks leave behind is left out, as are files
@@ -67,6 +67,7 @@ def load(config: Config) -> Dataset:
         config.name or root.name,
         root,
         samples,
+        task=task,
         licence=config.licence,
         notes=[*walk.notes(), *_notes_on(folders)],
     )

@@ -31,7 +31,7 @@ class Config(Section, frozen=True, kw_only=True):
     root: str
 
 
-def load(config: Config) -> Dataset:
+def load(config: Config, task: str) -> Dataset:
     """The data set, with the columns of its metadata.
 
     Raises:
@@ -45,6 +45,7 @@ def load(config: Config) -> Dataset:
         label_column="dx",
         columns=("lesion_id",),
         classes=CLASSES,
+        task=task,
         folders=_FOLDERS,
         hint=f"unpack all parts of the archive: into {root / _FOLDERS[1]} and {_FOLDERS[2]}, or "
         f"{root / _FOLDERS[0]}",
@@ -54,6 +55,7 @@ def load(config: Config) -> Dataset:
         root,
         [Sample(r.image, r.label, r.row.written["lesion_id"], r.row) for r in rows],
         classes=CLASSES,
+        task=task,
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161",
     )

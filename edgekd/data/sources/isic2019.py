@@ -31,7 +31,7 @@ class Config(Section, frozen=True, kw_only=True):
     Attributes:
         root: The folder with the two tables and `ISIC_2019_Training_Input/`.
         group_by: `lesion` keeps all images of a lesion in one part (an image without a lesion
-            stands alone). `image` parts them one by one, as the SSD-KD paper does: several images
+            stands alone). `image` splits them one by one, as the SSD-KD paper does: several images
             of a lesion then fall into training and test, and the test numbers come out too good.
     """
 
@@ -39,7 +39,7 @@ class Config(Section, frozen=True, kw_only=True):
     group_by: Literal["lesion", "image"] = "lesion"
 
 
-def load(config: Config) -> Dataset:
+def load(config: Config, task: str) -> Dataset:
     """The data set, with the columns of its metadata where they are there.
 
     Raises:
@@ -63,6 +63,7 @@ def load(config: Config) -> Dataset:
         root,
         samples,
         classes=CLASSES,
+        task=task,
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018; Codella et al. 2018; Combalia et al. 2019",
     )

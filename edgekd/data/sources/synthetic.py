@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,11 +33,11 @@ class Config(Section, frozen=True, kw_only=True):
     root: str | None = None
 
 
-def load(config: Config) -> Dataset:
+def load(config: Config, task: str) -> Dataset:
     """Paint the images, or take those that are there; the layout is that of HAM10000."""
     name = f"synthetic-{GENERATOR_VERSION}-{config.images}-{config.size}-{config.seed}"
     root = Path(config.root) if config.root else cache_folder() / name
     write_dataset(root, images=config.images, seed=config.seed, size=config.size)
-    found = ham10000.load(ham10000.Config(root=str(root)))
+    painted = ham10000.load(ham10000.Config(root=str(root)), task)
     licence, citation = "Apache-2.0", "painted by edgekd; no patient is shown"
-    return Dataset(name, found.root, found.classes, found.samples, licence, citation)
+    return replace(painted, name=name, licence=licence, citation=citation)

@@ -18,16 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import GateRecord, Manifest
+from edgekd.bundle.policy import PolicyRecord
 from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.files import atomic_write, sha256_of
 from edgekd.lower.evidence.decision import DecisionRequirements, requirements_of
-from edgekd.lower.evidence.gate import GateReference, judge
+from edgekd.lower.evidence.gate import GateReference
+from edgekd.lower.evidence.non_inferiority import TeacherOutputs
+from edgekd.lower.evidence.policy_check import checked_record
+from edgekd.lower.task import evidence_task
+from edgekd.policy import DecisionRule, Floors, GateLimits, Policy, TeacherMargin
 from edgekd.runtime.sessions.base import Facts
-from edgekd.targets import DecisionRule, GateLimits
 
 if TYPE_CHECKING:
     from edgekd.lower.source import Source
-    from edgekd.targets import Target
 
 __all__ = [
     "IMAGES",
@@ -43,25 +47,36 @@ IMAGES = "images.npy"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """By what an engine is judged, apart from the arrays.
+    """What an engine is judged by, apart from the arrays.
 
     Attributes:
         classes: The K class names.
         limits: What it may lose.
         critical: Limits of the critical classes, by name.
-        rule: What is asked of its decision.
-        exact: Whether it claims the student's own precision.
+        rule: What its decision is fitted to.
+        floors: What it must reach by itself; evidence that was written before there were floors
+            demands nothing.
+        margin: By how much it may stay behind the teacher.
+        teacher_missing: Why the teacher's outputs are not among the arrays.
+        exact: Whether it has the student's own precision.
         fitted_on: Which images they are.
         ordered: The classes are grades.
+        task: Name of the task; evidence that was written before there were several has none.
+        task_limits: The policy's keys for this task.
     """
 
     classes: tuple[str, ...]
     limits: GateLimits
     critical: dict[str, float]
     rule: DecisionRule
+    floors: Floors = Floors(beyond_chance=False)
+    margin: TeacherMargin = TeacherMargin()
+    teacher_missing: str = "the evidence was written before teachers were compared"
     exact: bool
     fitted_on: dict[str, Any]
     ordered: bool = False
+    task: str = DEFAULT_TASK
+    task_limits: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -70,36 +85,65 @@ class Evidence:
 
     Attributes:
         images: uint8 [N, S, S, 3].
-        student: Logits [N, K] of the float student.
-        targets: Class indices [N].
-        terms: By what an engine is judged.
+        student: Outputs [N, …] of the float student.
+        targets: Targets of the images [N, …].
+        terms: What an engine is judged by.
         groups: A number for the lesion or patient of each image [N]; None in evidence that was
             written before they were known.
+        teacher: Outputs [N, …] of the teacher; None where there are none.
     """
 
     images: NDArray[np.uint8]
     student: NDArray[np.float32]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     terms: Terms
     groups: NDArray[np.int64] | None = None
+    teacher: NDArray[np.float32] | None = None
 
     @property
-    def asked(self) -> DecisionRequirements:
+    def requirements(self) -> DecisionRequirements:
         """What the decision of the engine is fitted to."""
         terms = self.terms
         critical = tuple(terms.critical)
         return DecisionRequirements(
             terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered,
-            self.groups,
+            self.groups, terms.task,
         )  # fmt: skip
 
     def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
-        """The gate on the engine's logits [N, K]: the very one of the host."""
+        """The host's gate on the engine's outputs [N, …]."""
         terms = self.terms
-        judged = GateReference(
-            self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups
-        )
-        return judge(judged, logits, runtime=runtime, exact=terms.exact)
+        reference = GateReference(
+            self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups,
+            terms.task, terms.task_limits,
+        )  # fmt: skip
+        task = evidence_task(terms.task)
+        return task.judge(reference, logits, runtime=runtime, exact=terms.exact)
+
+    def check_policy(
+        self,
+        record: PolicyRecord,
+        decision: Any,
+        outputs: NDArray[np.float32],
+        retaken: NDArray[np.bool_],
+    ) -> PolicyRecord:
+        """The bundle's record of its policy, with what the engine reaches; see `checked_record`.
+
+        Args:
+            record: As the host wrote it.
+            decision: Fitted to the engine.
+            outputs: Of the engine [N, …].
+            retaken: Which images [N] would have to be taken again.
+
+        Raises:
+            FloorNotMetError: The engine does not reach a floor, and is not for research.
+        """
+        terms = self.terms
+        teacher = TeacherOutputs(self.teacher, terms.teacher_missing)
+        return checked_record(
+            record, terms.floors, terms.margin, self.requirements, decision, outputs, retaken,
+            teacher,
+        )  # fmt: skip
 
     def save(self, file: Path) -> str:
         """Write them, whole and for the owner's eyes only; gives the hash.
@@ -107,12 +151,13 @@ class Evidence:
         The same evidence gives the same bytes.
         """
         terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
-        groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
+        optional = {"groups": self.groups, "teacher": self.teacher}
+        present: dict[str, Any] = {k: v for k, v in optional.items() if v is not None}
         with atomic_write(file, mode=0o600) as beside:
             with beside.open("wb") as stream:
                 np.savez(
                     stream, images=self.images, student=self.student, targets=self.targets,
-                    terms=terms, **groups,
+                    terms=terms, **present,
                 )  # fmt: skip
             return sha256_of(beside)
 
@@ -123,12 +168,15 @@ def evidence_beside(bundle: Path) -> Path:
     return bundle.with_name(f"{bundle.name.removesuffix('.edgekd')}.evidence.npz")
 
 
-def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: Path) -> Manifest:
+def leave_evidence(
+    source: Source, policy: Policy, teacher: TeacherOutputs, manifest: Manifest, bundle: Path
+) -> Manifest:
     """Write the evidence beside a bundle that a device has to finish.
 
     Args:
         source: The student and its validation images.
-        target: With the limits of this build.
+        policy: With the limits of this build.
+        teacher: The teacher's outputs for these images.
         manifest: Of the bundle.
         bundle: Where the bundle goes.
 
@@ -138,17 +186,24 @@ def leave_evidence(source: Source, target: Target, manifest: Manifest, bundle: P
     lowering = manifest.lowering
     if lowering.completion != "finish-on-device":
         return manifest
-    asked = requirements_of(source, target)
+    requirements = requirements_of(source, policy)
     terms = Terms(
-        classes=tuple(asked.classes),
-        limits=target.gate,
-        critical=target.critical_of(asked.classes),
-        rule=asked.rule,
+        classes=tuple(requirements.classes),
+        limits=policy.gate,
+        critical=policy.critical_of(requirements.classes),
+        rule=requirements.rule,
+        floors=policy.floors,
+        margin=policy.teacher,
+        teacher_missing=teacher.reason,
         exact=lowering.precision == "fp32",
-        fitted_on=asked.fitted_on,
-        ordered=asked.ordered,
+        fitted_on=requirements.fitted_on,
+        ordered=requirements.ordered,
+        task=requirements.task,
+        task_limits=policy.tasks.get(requirements.task, {}),
     )
-    evidence = Evidence(source.images, source.logits, source.targets, terms, source.groups)
+    evidence = Evidence(
+        source.images, source.logits, source.targets, terms, source.groups, teacher.outputs
+    )
     sha256 = evidence.save(evidence_beside(bundle))
     lowering = msgspec.structs.replace(lowering, evidence_sha256=sha256)
     return msgspec.structs.replace(manifest, lowering=lowering)
@@ -201,8 +256,10 @@ def _read(file: Path, work: Path) -> Evidence:
         with np.load(file, allow_pickle=False) as arrays:
             terms = msgspec.json.decode(arrays["terms"].tobytes(), type=Terms)
             images = np.load(work / IMAGES, mmap_mode="r", allow_pickle=False)
-            groups = arrays.get("groups")
-            return Evidence(images, arrays["student"], arrays["targets"], terms, groups)
+            return Evidence(
+                images, arrays["student"], arrays["targets"], terms, arrays.get("groups"),
+                arrays.get("teacher"),
+            )  # fmt: skip
     except (
         zipfile.BadZipFile,
         LookupError,

@@ -30,11 +30,12 @@ from edgekd.lower.engine.library import load_tensorrt
 from edgekd.lower.engine.memory import read_memory, swap_hint
 from edgekd.lower.evidence.capture import retaken
 from edgekd.lower.evidence.card import write_card
-from edgekd.lower.evidence.decision import fit_decision, metrics_with
 from edgekd.lower.jobs.process import JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
+from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import SelfTestReport, Vectors, compare_answers
 from edgekd.runtime.sessions._engine_sidecar import belongs_here, read_sidecar, sidecar_name
+from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Toolchain", "finish_on_device"]
 
@@ -110,7 +111,8 @@ def finish_on_device(
         InputError: The bundle is complete already for this machine, is a file rather than a folder,
             is of another backend, or the disk is full.
         MissingDependencyError: TensorRT is not installed here.
-        GateFailedError: There is no evidence, or the engine's answers are not the student's.
+        GateFailedError: There is no evidence, the engine's answers are not the student's, or it
+            does not reach a floor of the policy.
         ArtefactError: The bundle or the evidence is damaged, or they do not belong together.
         JobError: The build failed, or was killed for lack of memory; with the cause's exit code.
     """
@@ -153,9 +155,12 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
     _require(bench.toolchain)
     result = _build(bench, tf32=not evidence.terms.exact)
     with bundle.stream(SELFTEST) as stream:
-        tried = _try_engine(bench, Vectors.read(stream), evidence)
+        tried = _try_engine(bench, Vectors.read(stream), evidence, device_task(manifest.task))
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
-    finished = _completed(manifest, result, tried, evidence)
+    try:
+        finished = _completed(manifest, result, tried, evidence)
+    except GateFailedError as error:
+        raise _refused(f"the engine is refused: {error.message}") from error
     _write(bench, finished)
 
 
@@ -208,10 +213,10 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
 # ---- judging ----
 
 
-def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence) -> _Tried:
+def _try_engine(bench: _Bench, vectors: Vectors, evidence: Evidence, task: DeviceTask) -> _Tried:
     images = bench.work / "selftest.npy"
     np.save(images, vectors.images)
-    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits)
+    selftest = compare_answers(vectors, _ask(bench, "selftest", images).logits, task)
     if not selftest.passed:
         message = (
             f"the engine's logits differ from the host's by {selftest.max_difference:.3g}, more "
@@ -251,10 +256,18 @@ def _ask(bench: _Bench, name: str, images: Path) -> Answers:
 def _completed(
     manifest: Manifest, result: EngineResult, tried: _Tried, evidence: Evidence
 ) -> Manifest:
-    """The manifest of the finished bundle: decision and metrics are the engine's own."""
-    logits, asked = tried.answers.logits, evidence.asked
-    fit = fit_decision(asked, logits)
-    again = retaken(evidence.images, manifest.capture)
+    """The manifest of the finished bundle, with decision, metrics and floors of the engine itself.
+
+    Raises:
+        GateFailedError: No decision meets the requirements, or a floor is not met.
+    """
+    outputs, requirements = tried.answers.logits, evidence.requirements
+    task = evidence_task(requirements.task)
+    fit = task.fit_decision(requirements, outputs)
+    taken_again = retaken(evidence.images, manifest.capture)
+    policy = manifest.policy
+    if policy is not None:  # else a bundle of a format before 1.6, which demands nothing more
+        policy = evidence.check_policy(policy, fit.decision, outputs, taken_again)
     lowering = msgspec.structs.replace(
         manifest.lowering,
         completion="complete",
@@ -272,8 +285,9 @@ def _completed(
     return msgspec.structs.replace(
         manifest,
         decision=fit.decision,
-        metrics=manifest.metrics | metrics_with(fit, asked, logits, again),
+        metrics=manifest.metrics | task.metrics_with(fit, requirements, outputs, taken_again),
         lowering=lowering,
+        policy=policy,
         model_file=ENGINE,
     )
 

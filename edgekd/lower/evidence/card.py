@@ -60,7 +60,7 @@ def _model(manifest: Manifest) -> Iterator[str]:
     recipe = _short(lineage.recipe_sha256)
     yield f"- Trained by: {lineage.method}, seed {lineage.seed}, recipe {recipe}"
     yield f"- Teacher: {_short(lineage.teacher)}; revision {_short(lineage.git_revision)}"
-    if lowering.rescued:
+    if lowering.quantisation_aware:
         yield "- The weights were trained on with simulated int8 before lowering."
 
 
@@ -294,7 +294,7 @@ def _engine(manifest: Manifest) -> Iterator[str]:
 
 
 def _harm(manifest: Manifest) -> Iterator[str]:
-    harm = manifest.lowering.layer_harm
+    harm = manifest.lowering.layer_sensitivity
     if not harm:
         return
     yield "## Layers that int8 harms most"

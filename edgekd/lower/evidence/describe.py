@@ -10,10 +10,14 @@ from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelIn
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.candidate import Candidate
 from edgekd.lower.evidence.capture import fit_capture, retaken
-from edgekd.lower.evidence.decision import fit_decision, metrics_with, requirements_of
+from edgekd.lower.evidence.decision import requirements_of
 from edgekd.lower.evidence.ladder import tried
+from edgekd.lower.evidence.non_inferiority import TeacherOutputs
+from edgekd.lower.evidence.policy_check import blank_record, checked_record
 from edgekd.lower.int8.calibration import CalibrationSet
+from edgekd.lower.plan import Plan
 from edgekd.lower.source import Source
+from edgekd.lower.task import evidence_task
 from edgekd.targets import Target
 
 __all__ = ["BuildRecord", "describe"]
@@ -40,19 +44,31 @@ class BuildRecord:
     build_key: str
 
 
-def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
+def describe(source: Source, plan: Plan, build: BuildRecord, teacher: TeacherOutputs) -> Manifest:
     """The manifest of one lowered file; the writer fills in its list of files.
 
     Args:
         source: The float student and its validation images.
-        target: For which device.
-        story: How the file was chosen.
+        plan: Of the bundle.
+        build: How the file was chosen.
+        teacher: The teacher's outputs for the validation images.
+
+    Raises:
+        FloorNotMetError: The file does not reach a floor of the policy, and the build is not for
+            research.
+        GateFailedError: No decision meets the policy's requirements.
     """
-    card, candidate = source.card, story.candidate
+    card, candidate, policy, target = source.card, build.candidate, plan.policy, plan.target
     assert candidate.answers is not None
-    logits, asked = candidate.answers.logits, requirements_of(source, target)
-    fit = fit_decision(asked, logits)
-    capture = fit_capture(source.images, target.decision.capture_kept)
+    outputs, requirements = candidate.answers.logits, requirements_of(source, policy)
+    task = evidence_task(card.task)
+    fit = task.fit_decision(requirements, outputs)
+    capture = fit_capture(source.images, policy.decision.capture_kept, policy.capture)
+    taken_again = retaken(source.images, capture)
+    record = checked_record(
+        blank_record(policy, card.classes, research=plan.research),
+        policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
+    )  # fmt: skip
     return Manifest(
         version=edgekd.__version__,
         task=card.task,
@@ -67,12 +83,13 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
         ),
         decision=fit.decision,
         capture=capture,
-        lowering=_lowering(target, story),
+        lowering=_lowering(target, build),
+        policy=record,
         metrics={
             "part": "validation",
             "teacher": (source.metrics.get("teacher") or {}).get("validation"),
             "student": source.metrics.get("validation"),
-            **metrics_with(fit, asked, logits, retaken(source.images, capture)),
+            **task.metrics_with(fit, requirements, outputs, taken_again),
         },
         lineage=Lineage(
             method=card.training.method,
@@ -84,7 +101,7 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
         ),
         model_file=candidate.backend.model_file,
         files={},
-        network_data_format=_data_format(card.image_size, card.classes),
+        network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
         description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
         intended_use=(
             "Decision support for trained staff who look at the patient themselves; not a "
@@ -103,8 +120,8 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
     )
 
 
-def _lowering(target: Target, story: BuildRecord) -> Lowering:
-    candidate = story.candidate
+def _lowering(target: Target, build: BuildRecord) -> Lowering:
+    candidate = build.candidate
     assert candidate.made is not None
     calibrated = reads_calibration(candidate.backend, candidate.variant)
     return Lowering(
@@ -113,12 +130,12 @@ def _lowering(target: Target, story: BuildRecord) -> Lowering:
         precision=candidate.variant.precision,
         completion=candidate.backend.completion,
         completion_command=_completion_command(candidate),
-        rungs=story.rungs,
-        tried=tried(story.rungs),
-        calibration=story.calibration.record() if calibrated and story.calibration else None,
-        layer_harm=story.harm,
-        rescued=story.rescued,
-        build_key=story.build_key,
+        rungs=build.rungs,
+        tried=tried(build.rungs),
+        calibration=build.calibration.record() if calibrated and build.calibration else None,
+        layer_sensitivity=build.harm,
+        quantisation_aware=build.rescued,
+        build_key=build.build_key,
         tools=candidate.made.tools,
         check=candidate.check,
     )
@@ -130,7 +147,7 @@ def _completion_command(candidate: Candidate) -> str | None:
     return "edgekd build --on-device BUNDLE"
 
 
-def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:
+def _data_format(size: int, logits: dict[str, Any]) -> dict[str, Any]:
     """Tensors in and out, by the field names of MONAI's bundle specification."""
     image = {
         "type": "image",
@@ -139,12 +156,5 @@ def _data_format(size: int, classes: tuple[str, ...]) -> dict[str, Any]:
         "spatial_shape": [size, size],
         "dtype": "uint8",
         "value_range": [0, 255],
-    }
-    logits = {
-        "type": "probabilities",
-        "format": "logits",
-        "num_channels": len(classes),
-        "dtype": "float32",
-        "channel_def": {str(index): name for index, name in enumerate(classes)},
     }
     return {"inputs": {"image": image}, "outputs": {"logits": logits}}

@@ -1,284 +1,257 @@
-"""The gate: the saved file, run by its own runtime, beside the float student.
+"""The gate: a lowered file, run by its own runtime, beside the float student; what all tasks share.
 
 A loss that cannot be excluded counts as one: limits of evidence are held against the upper
-one-sided 95 % bound of the loss. Every class is tested at that level with nothing taken off for
+one-sided 95 % bound of the loss. Every class is tested at that level without a correction for
 their number, since a file has to pass all of them: it passes although one class loses more than its
 limit in at most 5 % of cases, whatever the others do (intersection-union test; Berger 1982,
-"Multiparameter hypothesis testing and acceptance sampling"). What lacks evidence fails.
+"Multiparameter hypothesis testing and acceptance sampling"). Missing evidence fails the gate.
+
+How the losses are measured is the task's: see `edgekd.lower.task.EvidenceTask`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import ClassChange, GateRecord
-from edgekd.metrics import (
-    ClassDrop,
-    PairedDrops,
-    balanced_accuracy,
-    effective_images,
-    expected_calibration_error,
-    fit_temperature,
-    least_images,
-    paired_drops,
-)
-from edgekd.runtime.sessions.base import Facts
-from edgekd.targets import GateLimits
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics import ClassDrop, Estimate, effective_images, least_images
+from edgekd.policy import GateLimits
 
-__all__ = ["GateReference", "judge", "lacking_evidence"]
+__all__ = [
+    "Changes",
+    "GateReference",
+    "class_change",
+    "conversion_faults",
+    "exceeds",
+    "losses",
+    "missing_certificates",
+    "output_difference",
+    "points",
+    "too_few_images",
+]
 
 PARITY = 0.01
-"""What an fp32 file's logits may differ, of the largest one: more is no rounding, but a fault."""
+"""Largest difference of an fp32 file's outputs from the student's, as a share of the largest
+output; more is a conversion fault rather than rounding."""
 
-Logits = NDArray[np.float32]
+Outputs = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class GateReference:
-    """What is judged on which images by which limits.
+    """The float student's outputs that lowered files are compared with, and the limits.
 
     Attributes:
-        student: Logits [N, K] of the float student.
-        targets: Class indices [N].
-        classes: The K class names.
-        limits: What may be lost.
+        student: Outputs [N, …] of the float student.
+        targets: Targets of the images [N, …], as the task's data layer makes them.
+        classes: The class names.
+        limits: Limits of losses.
         critical: Limits of the critical classes, by name.
         groups: A number for the lesion or patient of each image [N]; None where none are known.
+        task: Name of the task.
+        task_limits: The policy's keys for this task.
     """
 
-    student: Logits
-    targets: NDArray[np.int64]
+    student: Outputs
+    targets: NDArray[Any]
     classes: Sequence[str]
     limits: GateLimits
     critical: Mapping[str, float]
     groups: NDArray[np.int64] | None = None
-
-    @cached_property
-    def lossless(self) -> PairedDrops:
-        """The bounds of a file that decides all as the student does: none can prove more."""
-        return paired_drops(self.student, self.student, self.targets, groups=self.groups)
+    task: str = DEFAULT_TASK
+    task_limits: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge(
-    judged: GateReference,
-    lowered: Logits,
-    *,
-    runtime: Facts,
-    exact: bool = False,
-) -> GateRecord:
-    """Compare logits of the saved file with the float student's on the same images.
+@dataclass(frozen=True)
+class Changes:
+    """What outputs lose against the float student's on the same images, paired.
+
+    Attributes:
+        per_class: Loss of each class; empty for a task without classes.
+        balanced_accuracy: Of the outputs; None where the task has none.
+        balanced_accuracy_drop: Student minus outputs; `high` is its upper one-sided 95 % bound.
+    """
+
+    per_class: Mapping[str, ClassChange] = field(default_factory=dict)
+    balanced_accuracy: float | None = None
+    balanced_accuracy_drop: Estimate | None = None
+
+
+def class_change(reference: GateReference, name: str, drop: ClassDrop) -> ClassChange:
+    """The record of one class's loss, with the limit that holds for it."""
+    critical = name in reference.critical
+    return ClassChange(
+        images=drop.n,
+        groups=drop.groups,
+        lost=drop.lost,
+        gained=drop.gained,
+        drop=drop.drop.value,
+        drop_high=drop.drop.high,
+        critical=critical,
+        limit=reference.critical[name] if critical else reference.limits.max_sensitivity_drop,
+    )
+
+
+# ---- evidence that the images cannot give ----
+
+
+def too_few_images(reference: GateReference) -> Iterator[str]:
+    """One sentence where there are fewer images than `GateLimits.min_images`."""
+    images, least = len(reference.targets), reference.limits.min_images
+    if images < least:
+        yield (
+            f"{images} validation images are fewer than {least}: raise split.validation, or add "
+            "images"
+        )
+
+
+def missing_certificates(reference: GateReference, lossless: Changes) -> Iterator[str]:
+    """Limits that no file could prove on these images, whatever its outputs.
 
     Args:
-        judged: The student, the images and the limits.
-        lowered: Logits [N, K] of the saved file, by its own runtime.
-        runtime: What ran the file.
-        exact: Whether the file claims the student's own precision; it must then agree with it.
-
-    Returns:
-        The verdict with its numbers. Missing evidence fails: too few images, too few of a critical
-        class, a class with none or one, or outputs that are not finite.
+        reference: The images and the limits.
+        lossless: Changes of a file whose outputs are the student's: none can prove more.
     """
-    record = _measure(judged, lowered, runtime)
-    reasons = [
-        *lacking_evidence(judged),
-        *_unlike(judged, lowered, record, exact),
-        *_losses(judged, record),
-        *_class_losses(judged, record),
-    ]
-    return msgspec.structs.replace(record, passed=not reasons, reasons=tuple(reasons))
+    yield from _uncertain_balanced_accuracy(reference, lossless)
+    for name, limit in reference.critical.items():
+        change = lossless.per_class.get(name)
+        if change is not None and exceeds(_upper(change), limit):
+            yield _uncertain_class(name, change, limit)
 
 
-def lacking_evidence(judged: GateReference) -> list[str]:
-    """Why no file could pass on these images, whatever it answers; empty where one could."""
-    limits, images = judged.limits, len(judged.targets)
-    few = (
-        f"{images} validation images are fewer than {limits.min_images}: raise split.validation, "
-        "or add images"
-    )
-    return [
-        *([few] if images < limits.min_images else []),
-        *_no_certificate_for_balanced_accuracy(judged),
-        *_no_certificates_for_classes(judged),
-    ]
-
-
-def _no_certificate_for_balanced_accuracy(judged: GateReference) -> Iterator[str]:
-    """A class that the images hardly show may be lost as a whole, and its share of the mean."""
-    limit = judged.limits.max_balanced_accuracy_drop
-    if not _exceeds(_least_drop(judged), limit):
+def _uncertain_balanced_accuracy(reference: GateReference, lossless: Changes) -> Iterator[str]:
+    """A class with hardly any images may be lost entirely, and its share of the mean with it."""
+    limit, least = reference.limits.max_balanced_accuracy_drop, _least_drop(lossless)
+    if not exceeds(least, limit):
         return
-    found = dict(zip(judged.classes, judged.lossless.classes, strict=True))
-    unseen = {name: one for name, one in found.items() if one.groups < 2}
-    for name, one in unseen.items():
+    unseen = {name: one for name, one in lossless.per_class.items() if (one.groups or 0) < 2}
+    for name, change in unseen.items():
         yield (
-            f"no certificate for balanced accuracy: {name} has {_number(one)}; two are needed at "
-            f"least: raise split.validation, or add images of {name}"
+            f"no certificate for balanced accuracy: {name} has {_number(change)}; two are needed "
+            f"at least: raise split.validation, or add images of {name}"
         )
     if not unseen:
-        name, one = min(found.items(), key=lambda item: item[1].groups)
+        name, change = min(lossless.per_class.items(), key=lambda item: item[1].groups or 0)
         yield (
-            f"no certificate for balanced accuracy: if no image is lost, up to "
-            f"{_points(_least_drop(judged))} may be, more than {_points(limit)}; raise "
-            f"split.validation, or add images, of {name} above all, which has {_number(one)}"
+            f"no certificate for balanced accuracy: if no image is lost, up to {points(least)} may "
+            f"be, more than {points(limit)}; raise split.validation, or add images, of {name} "
+            f"above all, which has {_number(change)}"
         )
 
 
-def _no_certificates_for_classes(judged: GateReference) -> Iterator[str]:
-    for name, limit in judged.critical.items():
-        one = judged.lossless.classes[judged.classes.index(name)]
-        if _exceeds(_upper(one), limit):
-            number = _number(one)
-            if 0 < one.groups < one.n:
-                worth = int(round(effective_images(_upper(one)), 6))
-                number += f", worth {worth} independent ones"
-            yield (
-                f"no certificate for {name}: {number}, fewer than the {least_images(limit)} that a "
-                f"limit of {_points(limit)} needs: raise split.validation, or add images of {name}"
-            )
+def _uncertain_class(name: str, change: ClassChange, limit: float) -> str:
+    number = _number(change)
+    if 0 < (change.groups or 0) < change.images:
+        number += f", worth {int(round(effective_images(_upper(change)), 6))} independent ones"
+    return (
+        f"no certificate for {name}: {number}, fewer than the {least_images(limit)} that a limit "
+        f"of {points(limit)} needs: raise split.validation, or add images of {name}"
+    )
 
 
-def _least_drop(judged: GateReference) -> float:
-    """What balanced accuracy may drop by where nothing is lost; all of it where that is unknown."""
-    if min(one.groups for one in judged.lossless.classes) < 2:
+def _least_drop(lossless: Changes) -> float:
+    """The drop of balanced accuracy that cannot be excluded where nothing is lost.
+
+    1 where it has no bound, 0 where the task has no balanced accuracy.
+    """
+    drop = lossless.balanced_accuracy_drop
+    if drop is None:
+        return 0.0
+    if drop.high is None or any((one.groups or 0) < 2 for one in lossless.per_class.values()):
         return 1.0
-    high = judged.lossless.balanced_accuracy_drop.high
-    return 1.0 if high is None else high
+    return drop.high
 
 
-def _upper(drop: ClassDrop) -> float:
-    return 1.0 if drop.drop.high is None else drop.drop.high
+def _upper(change: ClassChange) -> float:
+    return 1.0 if change.drop_high is None else change.drop_high
 
 
-def _number(drop: ClassDrop) -> str:
-    """How many images there are of a class, and of how many lesions or patients."""
-    images = f"{drop.n or 'no'} validation image{'' if drop.n == 1 else 's'}"
-    if drop.groups == drop.n:
+def _number(change: ClassChange) -> str:
+    """Number of images of a class, and of the lesions or patients that they are of."""
+    images = f"{change.images or 'no'} validation image{'' if change.images == 1 else 's'}"
+    if change.groups == change.images:
         return images
-    return f"{images} of {drop.groups} " + (
-        "lesion or patient" if drop.groups == 1 else "lesions or patients"
-    )
+    unit = "lesion or patient" if change.groups == 1 else "lesions or patients"
+    return f"{images} of {change.groups} {unit}"
 
 
-# ---- what is measured ----
+# ---- losses over their limits ----
 
 
-def _measure(judged: GateReference, lowered: Logits, runtime: Facts) -> GateRecord:
-    finite = bool(np.isfinite(lowered).all())
-    student, targets = judged.student, judged.targets
-    drops = paired_drops(student, lowered, targets, groups=judged.groups)
-    ece = _calibrated_error(lowered, targets) if finite else None
-    own = _calibrated_error(student, targets)
-    flipped = student.argmax(axis=1) != lowered.argmax(axis=1)
-    drop = drops.balanced_accuracy_drop
-    return GateRecord(
-        passed=False,
-        reasons=(),
-        images=len(targets),
-        max_logit_difference=float(np.abs(student - lowered).max(initial=0.0)) if finite else -1.0,
-        flips=float(flipped.mean()) if len(targets) else 0.0,
-        balanced_accuracy=(balanced_accuracy(student, targets) or 0.0) - (drop.value or 0.0),
-        balanced_accuracy_drop=drop.value or 0.0,
-        balanced_accuracy_drop_high=drop.high,
-        ece=ece,
-        ece_increase=None if ece is None or own is None else ece - own,
-        per_class=dict(_changes(judged, drops.classes)),
-        limits=_limits(judged.limits),
-        runtime=dict(runtime),
-    )
+def output_difference(student: Outputs, lowered: Outputs) -> float:
+    """Largest absolute difference of any output; -1 where one of `lowered` is not finite."""
+    if not np.isfinite(lowered).all():
+        return -1.0
+    return float(np.abs(student - lowered).max(initial=0.0))
 
 
-def _calibrated_error(logits: Logits, targets: NDArray[np.int64]) -> float | None:
-    """ECE with the temperature that is fitted on these very logits."""
-    if not len(targets):
-        return None
-    return expected_calibration_error(logits / fit_temperature(logits, targets), targets)
+def conversion_faults(reference: GateReference, lowered: Outputs, *, exact: bool) -> Iterator[str]:
+    """Outputs that no correct conversion has.
+
+    Args:
+        reference: The student's outputs.
+        lowered: Of the file [N, …].
+        exact: Whether the file has the student's own precision; it must then agree with it.
+    """
+    finite = np.isfinite(lowered).all(axis=tuple(range(1, lowered.ndim)))
+    if not finite.all():
+        yield f"{int((~finite).sum())} outputs are not finite"
+    difference = output_difference(reference.student, lowered)
+    if exact and difference > PARITY * float(np.abs(reference.student).max(initial=1.0)):
+        yield f"logits differ by {difference:.3g}, which is no rounding: the conversion is wrong"
 
 
-def _changes(
-    judged: GateReference, drops: Sequence[ClassDrop]
-) -> Iterator[tuple[str, ClassChange]]:
-    for name, drop in zip(judged.classes, drops, strict=True):
-        critical = name in judged.critical
-        yield (
-            name,
-            ClassChange(
-                images=drop.n,
-                groups=drop.groups,
-                lost=drop.lost,
-                gained=drop.gained,
-                drop=drop.drop.value,
-                drop_high=drop.drop.high,
-                critical=critical,
-                limit=judged.critical[name] if critical else judged.limits.max_sensitivity_drop,
-            ),
-        )
+def losses(reference: GateReference, record: GateRecord, lossless: Changes) -> Iterator[str]:
+    """One sentence for each limit that the measured losses exceed.
 
-
-def _limits(limits: GateLimits) -> dict[str, float]:
-    return {name: float(value) for name, value in msgspec.structs.asdict(limits).items()}
-
-
-# ---- what it is held against ----
-
-
-def _unlike(
-    judged: GateReference, lowered: Logits, record: GateRecord, exact: bool
-) -> Iterator[str]:
-    bad = int((~np.isfinite(lowered)).any(axis=1).sum())
-    if bad:
-        yield f"{bad} outputs are not finite"
-    scale = float(np.abs(judged.student).max(initial=1.0))
-    if exact and record.max_logit_difference > PARITY * scale:
-        yield (
-            f"logits differ by {record.max_logit_difference:.3g}, which is no rounding: the "
-            "conversion is wrong"
-        )
-
-
-def _losses(judged: GateReference, record: GateRecord) -> Iterator[str]:
-    limits = judged.limits
+    Limits that no file could prove on these images are left to `missing_certificates`.
+    """
+    limits = reference.limits
     if record.flips > limits.max_flips:
         yield f"{record.flips:.1%} of the decisions flip, more than {limits.max_flips:.1%}"
     drop, high = record.balanced_accuracy_drop, record.balanced_accuracy_drop_high
-    certain = not _exceeds(_least_drop(judged), limits.max_balanced_accuracy_drop)
-    if certain and high is not None and _exceeds(high, limits.max_balanced_accuracy_drop):
+    limit = limits.max_balanced_accuracy_drop
+    provable = not exceeds(_least_drop(lossless), limit)
+    if provable and drop is not None and high is not None and exceeds(high, limit):
         yield (
-            f"balanced accuracy may drop by {_points(high)} (measured {_points(drop)}), more than "
-            f"{_points(limits.max_balanced_accuracy_drop)}"
+            f"balanced accuracy may drop by {points(high)} (measured {points(drop)}), more than "
+            f"{points(limit)}"
         )
     increase = record.ece_increase
-    if increase is not None and _exceeds(increase, limits.max_ece_increase):
+    if increase is not None and exceeds(increase, limits.max_ece_increase):
         yield f"the calibration error grows by {increase:.3f}, more than {limits.max_ece_increase}"
-
-
-def _class_losses(judged: GateReference, record: GateRecord) -> Iterator[str]:
-    blank = dict(zip(judged.classes, judged.lossless.classes, strict=True))
     for name, change in record.per_class.items():
-        if change.drop is None or change.drop_high is None:
-            continue
-        certain = not _exceeds(_upper(blank[name]), change.limit)
-        if change.critical and certain and _exceeds(change.drop_high, change.limit):
-            yield (
-                f"sensitivity for {name} may drop by {_points(change.drop_high)} (measured "
-                f"{_points(change.drop)}: {change.lost} lost, {change.gained} gained of "
-                f"{change.images}), more than {_points(change.limit)}"
-            )
-        elif not change.critical and _exceeds(change.drop, max(change.limit, 1 / change.images)):
-            yield (
-                f"sensitivity for {name} drops by {_points(change.drop)} ({change.lost} lost, "
-                f"{change.gained} gained of {change.images}), more than {_points(change.limit)}"
-            )
+        yield from _class_losses(name, change, lossless.per_class[name])
 
 
-def _exceeds(value: float, limit: float) -> bool:
-    return value > limit + 1e-9  # a share that equals its limit keeps it, whatever its last bit
+def _class_losses(name: str, change: ClassChange, lossless: ClassChange) -> Iterator[str]:
+    if change.drop is None or change.drop_high is None:
+        return
+    counts = f"{change.lost} lost, {change.gained} gained of {change.images}"
+    provable = not exceeds(_upper(lossless), change.limit)
+    if change.critical and provable and exceeds(change.drop_high, change.limit):
+        yield (
+            f"sensitivity for {name} may drop by {points(change.drop_high)} (measured "
+            f"{points(change.drop)}: {counts}), more than {points(change.limit)}"
+        )
+    elif not change.critical and exceeds(change.drop, max(change.limit, 1 / change.images)):
+        yield (
+            f"sensitivity for {name} drops by {points(change.drop)} ({counts}), more than "
+            f"{points(change.limit)}"
+        )
 
 
-def _points(share: float) -> str:
+def exceeds(value: float, limit: float) -> bool:
+    """Whether a share is above its limit by more than rounding."""
+    return value > limit + 1e-9
+
+
+def points(share: float) -> str:
+    """A share in percentage points, for messages."""
     return f"{100 * share:.1f} points"

@@ -18,7 +18,8 @@ import msgspec
 
 from edgekd.bundle import Rung
 from edgekd.lower.candidate import Candidate
-from edgekd.lower.evidence.gate import GateReference, judge
+from edgekd.lower.evidence.gate import GateReference
+from edgekd.lower.task import evidence_task
 
 __all__ = ["Step", "chosen", "judge_candidate", "tried", "with_remarks"]
 
@@ -54,7 +55,8 @@ def judge_candidate(candidate: Candidate, judged: GateReference, *, rescued: boo
     gate = None
     if answers is not None:
         exact = candidate.variant.precision == "fp32"
-        gate = judge(judged, answers.logits, runtime=answers.facts, exact=exact)
+        task = evidence_task(judged.task)
+        gate = task.judge(judged, answers.logits, runtime=answers.facts, exact=exact)
     rung = Rung(
         precision=candidate.variant.precision,
         float_layers=candidate.variant.float_layers,

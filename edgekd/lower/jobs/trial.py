@@ -115,7 +115,7 @@ def run_job(job: TrialJob) -> None:
 
 
 def _run(session: Session, images: NDArray[np.uint8], label: str) -> Answers:
-    logits = np.empty((len(images), session.classes), np.float32)
+    logits = np.empty((len(images), *session.output_shape[1:]), np.float32)
     taken = np.empty(len(images))
     for index in range(len(images)):
         if index % _EVERY == 0:

@@ -77,7 +77,7 @@ def open_session(
         DeviceUnreachableError: `require` is set and not all that was asked for was obtained; or
             the GPU that an engine file needs does not answer.
         ArtefactError: The file is missing, cannot be parsed, or does not map
-            uint8 [1, S, S, 3] to float32 [1, K].
+            uint8 [1, S, S, 3] to float32 [1, …].
     """
     _check_threads(threads)
     _check_name("accelerator", accelerator, "give cpu, gpu, npu or the engine's word")

@@ -13,9 +13,10 @@ import numpy as np
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import ArtefactError, DeviceUnreachableError, EdgekdError, InputError
 from edgekd.runtime.sessions._processes import Owner
-from edgekd.runtime.sessions.base import Facts, Image, Logits
+from edgekd.runtime.sessions.base import Facts, Image, Output
 
 __all__ = [
+    "Contract",
     "EngineSession",
     "Shortfall",
     "check_contract",
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 _COPY_AGAIN = "copy or build the bundle again"
+
+
+Contract = tuple[tuple[int, ...], tuple[int, ...]]
+"""Shapes of input and output of a file that keeps the contract."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,12 @@ class EngineSession(ABC):
     def __init__(
         self,
         model: ModelFiles,
-        contract: tuple[tuple[int, ...], int],
+        contract: Contract,
         facts: Facts,
         shortfalls: Sequence[Shortfall] = (),
     ) -> None:
         self._name = model.name
-        self._input_shape, self._classes = contract
+        self._input_shape, self._output_shape = contract
         self._facts = facts
         self._shortfalls = tuple(shortfalls)
         self._open = True
@@ -79,9 +84,9 @@ class EngineSession(ABC):
         return self._input_shape
 
     @property
-    def classes(self) -> int:
-        """K, the number of logits."""
-        return self._classes
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output, the batch of one first: [1, K] of a classifier."""
+        return self._output_shape
 
     @property
     def facts(self) -> Facts:
@@ -103,8 +108,8 @@ class EngineSession(ABC):
             self.close()
             raise DeviceUnreachableError(self._shortfalls[0].what, self._shortfalls[0].hint)
 
-    def run(self, image: Image) -> Logits:
-        """Logits [1, K] of one image [1, S, S, 3], owned by the caller.
+    def run(self, image: Image) -> Output:
+        """Output [1, …] for one image [1, S, S, 3], owned by the caller.
 
         Raises:
             InputError: The image has another shape or is not uint8.
@@ -134,8 +139,8 @@ class EngineSession(ABC):
             self._release()
 
     @abstractmethod
-    def _infer(self, image: Image) -> Logits:
-        """Logits of an image that was checked, C-contiguous."""
+    def _infer(self, image: Image) -> Output:
+        """Output for an image that was checked, C-contiguous."""
 
     @abstractmethod
     def _release(self) -> None:
@@ -146,8 +151,10 @@ def check_contract(
     model: ModelFiles,
     taken: tuple[tuple[int, ...], str],
     given: tuple[tuple[int, ...], str],
-) -> tuple[tuple[int, ...], int]:
-    """Input shape and number of classes of a file that keeps the contract.
+) -> Contract:
+    """Shapes of input and output of a file that keeps the contract.
+
+    Which output is right depends on the task; see `edgekd.runtime.task.DeviceTask.output_shape`.
 
     Args:
         model: The file, for the message.
@@ -155,15 +162,15 @@ def check_contract(
         given: Shape and numpy dtype name of its output.
 
     Raises:
-        ArtefactError: It is not uint8 [1, S, S, 3] to float32 [1, K].
+        ArtefactError: It is not uint8 [1, S, S, 3] to float32 [1, …] of fixed sides.
     """
     (shape, dtype), (out_shape, out_dtype) = taken, given
     image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3
-    logits = len(out_shape) == 2 and out_shape[0] == 1 and out_shape[1] > 0
-    if image and logits and (dtype, out_dtype) == ("uint8", "float32"):
-        return shape, out_shape[1]
-    found = f"{dtype} {list(shape)} to {out_dtype} {list(out_shape)}"
-    message = f"{model.name} maps {found}, not uint8 [1, S, S, 3] to float32 [1, K]"
+    output = len(out_shape) > 1 and out_shape[0] == 1 and min(out_shape) > 0
+    if image and output and (dtype, out_dtype) == ("uint8", "float32"):
+        return shape, out_shape
+    mapping = f"{dtype} {list(shape)} to {out_dtype} {list(out_shape)}"
+    message = f"{model.name} maps {mapping}, not uint8 [1, S, S, 3] to float32 [1, …]"
     raise ArtefactError(message, "build the file with `edgekd build`")
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgekd.errors import ArtefactError, EdgekdError
 from edgekd.runtime.sessions._tensorrt_environment import cuda_call
-from edgekd.runtime.sessions.base import Image, Logits
+from edgekd.runtime.sessions.base import Image, Output
 
 if TYPE_CHECKING:
     import tensorrt
@@ -36,7 +36,7 @@ class EngineRun:
         cudart: cuda-python's runtime.
         engine: Of TensorRT.
         image: The input, uint8.
-        logits: The output, float32.
+        output: The output, float32.
 
     Attributes:
         graph_failure: Why there is no CUDA graph; None where there is one.
@@ -47,7 +47,7 @@ class EngineRun:
     """
 
     def __init__(
-        self, cudart: Any, engine: tensorrt.ICudaEngine, image: Tensor, logits: Tensor
+        self, cudart: Any, engine: tensorrt.ICudaEngine, image: Tensor, output: Tensor
     ) -> None:
         self._cudart = cudart
         self._pinned: list[int] = []
@@ -62,7 +62,7 @@ class EngineRun:
                 raise ArtefactError("TensorRT makes no context of the engine", "free some memory")
             self._stream = self._call("cudaStreamCreate")
             self._image = self._buffer(*image, np.dtype(np.uint8))
-            self._logits = self._buffer(*logits, np.dtype(np.float32))
+            self._result = self._buffer(*output, np.dtype(np.float32))
             self._enqueue()
             self._call("cudaStreamSynchronize", self._stream)
             self._capture()
@@ -71,15 +71,15 @@ class EngineRun:
                 self.close()
             raise
 
-    def __call__(self, image: Image) -> Logits:
-        """Logits [1, K] of an image [1, S, S, 3]; the caller's own."""
+    def __call__(self, image: Image) -> Output:
+        """Output [1, …] for an image [1, S, S, 3]; the caller's own."""
         self._image[...] = image
         if self._graph is not None:
             self._call("cudaGraphLaunch", self._graph, self._stream)
         else:
             self._enqueue()
         self._call("cudaStreamSynchronize", self._stream)
-        return self._logits.copy()
+        return self._result.copy()
 
     def close(self) -> None:
         """Give everything back; what was never obtained needs nothing.
@@ -123,12 +123,12 @@ class EngineRun:
         return array
 
     def _enqueue(self) -> None:
-        """The image there, the engine, the logits back: all on the stream."""
-        kinds, (image, logits) = self._cudart.cudaMemcpyKind, self._device
+        """The image there, the engine, the output back: all on the stream."""
+        kinds, (image, output) = self._cudart.cudaMemcpyKind, self._device
         self._copy(image, self._image, kinds.cudaMemcpyHostToDevice)
         if not self._context.execute_async_v3(int(self._stream)):
             raise ArtefactError("TensorRT could not run the engine", "see `edgekd doctor`")
-        self._copy(logits, self._logits, kinds.cudaMemcpyDeviceToHost)
+        self._copy(output, self._result, kinds.cudaMemcpyDeviceToHost)
 
     def _copy(self, device: int, host: NDArray[Any], kind: Any) -> None:
         pinned, there = host.ctypes.data, kind == self._cudart.cudaMemcpyKind.cudaMemcpyHostToDevice

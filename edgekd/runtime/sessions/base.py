@@ -1,4 +1,4 @@
-"""What every backend's session does: a uint8 image in, float32 logits out."""
+"""What the session of every backend does: a uint8 image in, a float32 output out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Facts", "Image", "Logits", "Session"]
+__all__ = ["Facts", "Image", "Output", "Session"]
 
 Image = NDArray[np.uint8]
-"""uint8 RGB: [S, S, 3], or [1, S, S, 3] where a batch axis is said."""
+"""uint8 RGB: [S, S, 3], or [1, S, S, 3] where a batch axis is mentioned."""
 
-Logits = NDArray[np.float32]
-"""float32 [1, K], before temperature and softmax."""
+Output = NDArray[np.float32]
+"""float32 [1, …], as the network gives it: logits [1, K] before temperature and softmax."""
 
 Facts = dict[str, "str | int | float | bool | None"]
 """What a session obtained, for manifests and reports: versions, threads, precision, providers."""
@@ -35,8 +35,8 @@ class Session(Protocol):
         """Shape of the input, [1, S, S, 3]."""
 
     @property
-    def classes(self) -> int:
-        """K, the number of logits."""
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output, the batch of one first: [1, K] of a classifier."""
 
     @property
     def facts(self) -> Facts:
@@ -46,8 +46,8 @@ class Session(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What was not obtained or costs time, a sentence each; empty where all is well."""
 
-    def run(self, image: Image) -> Logits:
-        """Logits [1, K] of one image [1, S, S, 3], owned by the caller."""
+    def run(self, image: Image) -> Output:
+        """Output [1, …] for one image [1, S, S, 3], owned by the caller."""
 
     def close(self) -> None:
         """Give back what the engine holds; a closed session cannot run."""

@@ -16,7 +16,7 @@ from edgekd.runtime.sessions._engine import (
     require_file,
     version_of,
 )
-from edgekd.runtime.sessions.base import Facts, Image, Logits
+from edgekd.runtime.sessions.base import Facts, Image, Output
 
 __all__ = ["OnnxSession", "open_file"]
 
@@ -85,9 +85,9 @@ class OnnxSession(EngineSession):
         self._session = session
         self._input = session.get_inputs()[0].name
 
-    def _infer(self, image: Image) -> Logits:
-        logits: Logits = self._session.run(None, {self._input: image})[0]
-        return logits
+    def _infer(self, image: Image) -> Output:
+        output: Output = self._session.run(None, {self._input: image})[0]
+        return output
 
     def _release(self) -> None:
         self._session = None

@@ -11,6 +11,7 @@ from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
 from edgekd.runtime._telemetry import silence
 from edgekd.runtime.sessions._engine import (
+    Contract,
     EngineSession,
     Shortfall,
     check_contract,
@@ -27,7 +28,7 @@ from edgekd.runtime.sessions._openvino_device import (
     refused,
     settings_for,
 )
-from edgekd.runtime.sessions.base import Facts, Image, Logits
+from edgekd.runtime.sessions.base import Facts, Image, Output
 
 __all__ = ["OpenVinoSession", "open_file"]
 
@@ -91,7 +92,7 @@ class OpenVinoSession(EngineSession):
     def __init__(
         self,
         model: ModelFiles,
-        contract: tuple[tuple[int, ...], int],
+        contract: Contract,
         compiled: Any,
         asked: str | None,
         shortfall: Shortfall | None,
@@ -106,15 +107,15 @@ class OpenVinoSession(EngineSession):
         self._request = compiled.create_infer_request()
         # The request's own memory: to hand over a tensor for each image costs twice as much.
         self._image = self._request.get_input_tensor().data
-        self._logits = self._request.get_output_tensor().data
+        self._output_memory = self._request.get_output_tensor().data
 
-    def _infer(self, image: Image) -> Logits:
+    def _infer(self, image: Image) -> Output:
         np.copyto(self._image, image)
         self._request.infer()
-        return np.array(self._logits, dtype=np.float32)
+        return np.array(self._output_memory, dtype=np.float32)
 
     def _release(self) -> None:
-        self._request = self._image = self._logits = None
+        self._request = self._image = self._output_memory = None
 
 
 def _import_openvino() -> Any:

@@ -23,7 +23,7 @@ from edgekd.runtime.sessions._tensorrt_environment import (
 )
 from edgekd.runtime.sessions._tensorrt_logger import keeping_logger
 from edgekd.runtime.sessions._tensorrt_run import EngineRun
-from edgekd.runtime.sessions.base import Facts, Image, Logits
+from edgekd.runtime.sessions.base import Facts, Image, Output
 
 if TYPE_CHECKING:
     import tensorrt
@@ -80,8 +80,8 @@ class TensorRtSession(EngineSession):
         inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
         outputs = [name for name in names if name not in inputs]
         taken, given = _described(trt, engine, inputs), _described(trt, engine, outputs)
-        shape, classes = check_contract(model, taken, given)
-        self._run = EngineRun(cudart, engine, (inputs[0], shape), (outputs[0], (1, classes)))
+        contract = check_contract(model, taken, given)
+        self._run = EngineRun(cudart, engine, (inputs[0], contract[0]), (outputs[0], contract[1]))
         facts: Facts = {
             "engine": f"tensorrt {trt.__version__}",
             "accelerator_asked": asked,
@@ -89,9 +89,9 @@ class TensorRtSession(EngineSession):
             "cuda_graph": self._run.graph_failure is None,
             "cuda_graph_failure": self._run.graph_failure,
         }
-        super().__init__(model, (shape, classes), facts | built, _shortfalls(asked))
+        super().__init__(model, contract, facts | built, _shortfalls(asked))
 
-    def _infer(self, image: Image) -> Logits:
+    def _infer(self, image: Image) -> Output:
         return self._run(image)
 
     def _release(self) -> None:

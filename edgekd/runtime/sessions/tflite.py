@@ -25,7 +25,7 @@ from edgekd.runtime.sessions._engine import (
     require_file,
     version_of,
 )
-from edgekd.runtime.sessions.base import Facts, Image, Logits
+from edgekd.runtime.sessions.base import Facts, Image, Output
 
 __all__ = ["TfliteSession", "open_file"]
 
@@ -98,11 +98,11 @@ class TfliteSession(EngineSession):
         self._input = takes[0]["index"]
         self._output = gives[0]["index"]
 
-    def _infer(self, image: Image) -> Logits:
+    def _infer(self, image: Image) -> Output:
         self._interpreter.set_tensor(self._input, image)
         self._interpreter.invoke()
-        logits: Logits = self._interpreter.get_tensor(self._output)  # a copy by definition
-        return logits
+        output: Output = self._interpreter.get_tensor(self._output)  # a copy by definition
+        return output
 
     def _release(self) -> None:
         self._interpreter = None

@@ -25,9 +25,9 @@ from rich.console import Console
 
 from edgekd.bench.devices import local
 from edgekd.bench.measure import watch, worker
-from edgekd.bench.request import BenchRequest
-from edgekd.bench.run import run_benchmark
-from edgekd.bench.schema import read_result
+from edgekd.bench.result.file import read_result
+from edgekd.bench.run.harness import run_benchmark
+from edgekd.bench.run.request import BenchRequest
 from edgekd.bundle import write_bundle
 
 QUIET = Console(quiet=True)

@@ -9,8 +9,8 @@ import pytest
 
 from edgekd.bench.measure.job import Job
 from edgekd.bench.meter import (
+    ClockReading,
     DecisionRequirements,
-    Moment,
     PowerMeter,
     clock_offset,
     metered_energy,
@@ -42,9 +42,9 @@ def test_a_boards_clock_is_known_by_the_job_itself(make_device, make_bundle, dat
     device.prepare([bundle], data.paths[:4], print)
     images = [str(path) for path in data.paths[:4]]
     job = Job(kind="energy", metered=True, images=images, preset="smoke", bundle=str(bundle))
-    before = Moment.now()
+    before = ClockReading.now()
     times = device.run(job).work_times
-    asked = DecisionRequirements(before, Moment.now())
+    asked = DecisionRequirements(before, ClockReading.now())
     # The board is this machine, so the truth is known.
     truth = time.time() - time.monotonic()
     offset = clock_offset(times, asked, same_clock=False)

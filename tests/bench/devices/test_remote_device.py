@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from emulation.sshd import Sshd
 
+from edgekd.bench.devices.launch import WorkerError, run_job
 from edgekd.bench.devices.probe import DeviceLacksError
 from edgekd.bench.devices.transport import DeviceFullError, DeviceRefusedError
-from edgekd.bench.launch import WorkerError, run_job
 from edgekd.bench.measure.job import Job
 from edgekd.errors import ArtefactError, DeviceUnreachableError, InputError
 
@@ -42,8 +42,12 @@ def test_a_board_gives_the_answers_of_this_machine(make_device, make_bundle, ima
     device.prepare([bundle], images, told.append)
     job = _job("accuracy", bundle, images)
     there, here = device.run(job), run_job(job)
-    assert [one.logits for one in there.seen] == [one.logits for one in here.seen]
-    assert [one.decision for one in there.seen] == [one.decision for one in here.seen]
+    assert [one.outputs for one in there.image_answers] == [
+        one.outputs for one in here.image_answers
+    ]
+    assert [one.decision for one in there.image_answers] == [
+        one.decision for one in here.image_answers
+    ]
     assert len(told) == 2  # the runner, then bundle and images
     assert not device.emulated
     told.clear()
@@ -93,7 +97,9 @@ def test_a_bundle_in_one_file_is_taken_as_it_is(make_device, make_bundle, images
     device = make_device()
     one = device.run(_job("accuracy", packed, images))
     other = device.run(_job("accuracy", bundle, images))
-    assert [each.logits for each in one.seen] == [each.logits for each in other.seen]
+    assert [each.outputs for each in one.image_answers] == [
+        each.outputs for each in other.image_answers
+    ]
 
 
 def test_what_the_runtime_refuses_keeps_its_class(make_device, make_bundle, images) -> None:
@@ -137,7 +143,7 @@ def test_a_run_that_is_cut_is_repeated_and_its_process_ended(
     cutter.start()
     answer = device.run(job)
     cutter.join()
-    assert len(answer.seen) == len(job.images)
+    assert len(answer.image_answers) == len(job.images)
     first, second = seen
     assert len(first) == 1
     assert len(second) == 1  # the first was not at work any more beside the second
@@ -164,7 +170,7 @@ def test_a_link_that_stays_lost_ends_in_words(make_device, make_bundle, images, 
         stop.set()
         cutter.join()
     assert lost.value.exit_code == 5
-    assert device.run(_job("accuracy", bundle, images)).seen
+    assert device.run(_job("accuracy", bundle, images)).image_answers
 
 
 def _cut_a_run(sshd: Sshd, folder: Path, seen: list[list[str]]) -> None:
@@ -287,7 +293,7 @@ def test_cleaning_up_and_starting_again(make_device, make_bundle, images, tmp_pa
     device.run(_job("accuracy", bundle, images))
     device.clean()
     assert not (tmp_path / "board").exists()
-    assert device.run(_job("accuracy", bundle, images)).seen
+    assert device.run(_job("accuracy", bundle, images)).image_answers
 
 
 def test_full_and_refused_are_unreachable_too() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgekd.bench.devices.launch import run_job
 from edgekd.bench.devices.package import pack_runner, runner_files
-from edgekd.bench.launch import run_job
 from edgekd.bench.measure.job import Answer, Job
 
 HEAVY = ("torch", "typer", "rich", "yaml", "edgekd.metrics", "edgekd.models", "edgekd.targets")
@@ -57,7 +57,7 @@ def test_every_kind_of_job_runs_from_it_alone(archive: Path, make_bundle, data, 
     answer = msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Answer)
     assert answer.failure is None
     if kind == "accuracy":
-        assert answer.seen == run_job(job).seen
+        assert answer.image_answers == run_job(job).image_answers
 
 
 def test_the_same_modules_give_the_same_bytes(archive: Path, monkeypatch) -> None:

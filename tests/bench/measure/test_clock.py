@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekd.bench.measure.clock import CoreClock, core_clock, pi_bits, throttling
-from edgekd.bench.measure.watch import Reading, between
+from edgekd.bench.measure.disturbances import Counters, between
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -90,9 +90,9 @@ def test_the_firmware_of_a_raspberry_pi(tmp_path, bits, signs):
 
 
 def test_what_the_firmware_saw_in_between_is_a_sign(tmp_path):
-    def reading(bits: int) -> Reading:
+    def reading(bits: int) -> Counters:
         held = throttling(tmp_path, firmware=lambda: bits)
-        return Reading(monotonic=0, wall=0, throttling=held)
+        return Counters(monotonic=0, wall=0, throttling=held)
 
     assert between(reading(0x0), reading(0x40000)).throttled == ["it is throttled"]
     assert between(reading(0x40000), reading(0x40000)).throttled == []
@@ -102,9 +102,9 @@ def test_what_the_firmware_saw_in_between_is_a_sign(tmp_path):
 def test_counted_throttling_of_x86(tmp_path):
     file = f"sys/devices/system/cpu/cpu{CORES[0]}/thermal_throttle/package_throttle_count"
 
-    def reading(count: int) -> Reading:
+    def reading(count: int) -> Counters:
         write(tmp_path, {file: count})
-        return Reading(monotonic=0, wall=0, throttling=throttling(tmp_path, firmware=none))
+        return Counters(monotonic=0, wall=0, throttling=throttling(tmp_path, firmware=none))
 
     begin = reading(7)
     assert between(begin, reading(7)).throttled == []

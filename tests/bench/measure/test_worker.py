@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgekd.bench import launch
+from edgekd.bench.devices import launch
 from edgekd.bench.measure import worker
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError

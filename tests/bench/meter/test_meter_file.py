@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from edgekd.bench.meter import PowerMeter, Reading
+from edgekd.bench.meter import PowerMeter, PowerReading
 from edgekd.errors import InputError
 
 NOON = 1_764_072_000.0  # 2025-11-25 12:00 UTC
@@ -34,8 +34,8 @@ def readings(folder, text: str, encoding: str = "utf-8"):
     ],
 )
 def test_what_is_understood(tmp_path, text):
-    assert readings(tmp_path, text) == [Reading(NOON, pytest.approx(4.5))]
-    assert readings(tmp_path, text, "utf-8-sig") == [Reading(NOON, pytest.approx(4.5))]
+    assert readings(tmp_path, text) == [PowerReading(NOON, pytest.approx(4.5))]
+    assert readings(tmp_path, text, "utf-8-sig") == [PowerReading(NOON, pytest.approx(4.5))]
 
 
 @pytest.mark.parametrize("fraction, seconds", [(".25", 0.25), (".1234567", 0.123456), ("", 0.0)])
@@ -85,10 +85,10 @@ def test_no_file_and_no_text(tmp_path):
 def test_a_line_counts_once_it_is_ended(tmp_path):
     file = written(tmp_path, f"time,watts\n{NOON},1\n{NOON + 1},12")
     meter = PowerMeter(file, patience_s=0.0)
-    assert meter.until(NOON) == [Reading(NOON, 1.0)]
+    assert meter.until(NOON) == [PowerReading(NOON, 1.0)]
     with file.open("a") as growing:
         growing.write("3\n")
-    assert meter.until(NOON + 1) == [Reading(NOON, 1.0), Reading(NOON + 1, 123.0)]
+    assert meter.until(NOON + 1) == [PowerReading(NOON, 1.0), PowerReading(NOON + 1, 123.0)]
 
 
 def test_a_growing_file_is_waited_for(tmp_path):

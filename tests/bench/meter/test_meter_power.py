@@ -7,7 +7,7 @@ import math
 import pytest
 
 from edgekd.bench.measure.energy import WorkTimes
-from edgekd.bench.meter import Asked, Moment, PowerMeter, clock_offset, metered_energy
+from edgekd.bench.meter import ClockReading, JobInterval, PowerMeter, clock_offset, metered_energy
 from edgekd.errors import InputError
 
 HERE = 1_764_072_000.0
@@ -15,10 +15,12 @@ HERE = 1_764_072_000.0
 TIMES = WorkTimes(began=8.0, idle=(10.0, 20.0), active=(20.0, 30.0), runs=50)
 
 
-def asked(lead: float = 0.1, lag: float = 0.1, jump: float = 0.0) -> Asked:
+def asked(lead: float = 0.1, lag: float = 0.1, jump: float = 0.0) -> JobInterval:
     """Around the job of TIMES: so long before its process began and after its work was over."""
     begin, end = 1.0 - lead, 23.0 + lag
-    return Asked(Moment(HERE + begin, 100 + begin), Moment(HERE + end + jump, 100 + end))
+    return JobInterval(
+        ClockReading(HERE + begin, 100 + begin), ClockReading(HERE + end + jump, 100 + end)
+    )
 
 
 def here(device: float) -> float:
@@ -40,7 +42,7 @@ def step(moment: float) -> float:
     return 3.0 if 10.0 <= moment < 20.0 else 5.0 if 20.0 <= moment < 30.0 else 9.0
 
 
-def energy(power: PowerMeter, around: Asked | None = None, times: WorkTimes = TIMES):
+def energy(power: PowerMeter, around: JobInterval | None = None, times: WorkTimes = TIMES):
     return metered_energy(power, times, around or asked(), same_clock=False)
 
 

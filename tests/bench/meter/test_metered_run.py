@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from edgekd.bench.measure.energy import sensor_facts
 from edgekd.bench.meter import PowerMeter
-from edgekd.bench.request import BenchRequest
-from edgekd.bench.run import run_benchmark
+from edgekd.bench.run.harness import run_benchmark
+from edgekd.bench.run.request import BenchRequest
 from edgekd.cli import app
 from edgekd.errors import InputError
 

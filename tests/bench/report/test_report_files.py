@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from edgekd.bench.report import COLUMNS, write_csv, write_markdown
 from edgekd.bench.report.markdown import markdown_of
 from edgekd.bench.report.spreadsheet import csv_of
-from edgekd.bench.schema import write_result
+from edgekd.bench.result.file import write_result
 from edgekd.cli import app
 from edgekd.errors import InputError
 

@@ -12,9 +12,9 @@ from results import board_result, emulated_result, full_result, other_images, sa
 from typer.testing import CliRunner
 
 from edgekd.bench.report import write_pareto
-from edgekd.bench.report.entries import entries_of
+from edgekd.bench.report.marked_rows import entries_of
 from edgekd.bench.report.pareto import pareto_pictures
-from edgekd.bench.schema import write_result
+from edgekd.bench.result.file import write_result
 from edgekd.cli import app
 from edgekd.errors import InputError
 

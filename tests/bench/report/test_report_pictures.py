@@ -10,9 +10,9 @@ import pytest
 from results import full_result, sample_result
 
 from edgekd.bench.report import pictures
-from edgekd.bench.report.entries import entries_of
+from edgekd.bench.report.marked_rows import entries_of
 from edgekd.bench.report.pictures.svg import Scale, padded
-from edgekd.bench.statistics import summarise
+from edgekd.bench.result.statistics import summarise
 
 NUMBER = re.compile(r"-?\d+\.?\d*")
 

@@ -19,7 +19,6 @@ import pytest
 from edgekd.bundle import (
     SELFTEST,
     Bundle,
-    Decision,
     Lineage,
     Lowering,
     Manifest,
@@ -30,8 +29,9 @@ from edgekd.errors import ArtefactError, GateFailedError, InputError
 from edgekd.lower.engine.evidence import Evidence, Terms, evidence_beside
 from edgekd.lower.engine.finish import Toolchain, finish_on_device
 from edgekd.lower.jobs.process import JobError
+from edgekd.policy import DecisionRule, GateLimits
 from edgekd.runtime.selftest import Vectors
-from edgekd.targets import DecisionRule, GateLimits
+from edgekd.tasks.classification.manifest import Decision
 
 pytest.importorskip("onnx")
 pytestmark = pytest.mark.skipif(

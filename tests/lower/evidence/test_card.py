@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from manifests import make_manifest
 
-from edgekd.bundle import Decision, GateRecord, Lowering, Manifest, Rung
+from edgekd.bundle import GateRecord, Lowering, Manifest, Rung
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.ladder import tried
+from edgekd.tasks.classification.manifest import Decision
 
 GATE = GateRecord(
     passed=True, reasons=(), images=100, max_logit_difference=0.1, flips=0.01,

@@ -16,7 +16,7 @@ from edgekd.lower.evidence.ladder import Step, chosen, judge_candidate, with_rem
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.lower.store import Kept
-from edgekd.targets import GateLimits
+from edgekd.policy import GateLimits
 
 TARGETS = np.arange(200) % 2
 STUDENT = np.eye(2, dtype=np.float32)[TARGETS] * 4

@@ -16,9 +16,10 @@ from spotted import CLASSES, SIZE, make_images
 from edgekd import resources, targets
 from edgekd.bundle import GateRecord
 from edgekd.lower.backends import get_backend
-from edgekd.lower.evidence.gate import GateReference, judge
+from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
+from edgekd.lower.task import evidence_task
 
 NAMES = ("bkl", "df", "mel", "nv")
 assert len(NAMES) == CLASSES
@@ -63,7 +64,8 @@ def verdict(bench: Bench, model: onnx.ModelProto, folder: Path) -> GateRecord:
         out=str(folder / "out"),
     )
     answers = try_files(job, log=folder / "log")["int8"]
-    return judge(bench.judged, answers.logits, runtime=answers.facts)
+    task = evidence_task(bench.judged.task)
+    return task.judge(bench.judged, answers.logits, runtime=answers.facts)
 
 
 def change(model: onnx.ModelProto, name: str, values: NDArray[Any]) -> None:

@@ -61,7 +61,8 @@ def test_one_process_lowers_to_several_variants(
     assert sorted(file.name for file in out.iterdir()) == [*sorted(states), "report.json"]
     for done in report.conversions:
         session = open_session("openvino", out / done.file, threads=1)
-        assert (session.classes, session.input_shape) == (len(CLASSES), (1, SIZE, SIZE, 3))
+        assert session.output_shape == (1, len(CLASSES))
+        assert session.input_shape == (1, SIZE, SIZE, 3)
         files = (out / done.variant.label).iterdir()
         assert done.size_bytes == sum(file.stat().st_size for file in files)
         assert done.seconds > 0

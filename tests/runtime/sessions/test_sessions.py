@@ -30,7 +30,7 @@ def test_session_answers_as_the_network(backend: str, files: dict[str, Path]) ->
     session = open_session(backend, files[backend], threads=1)
     assert isinstance(session, Session)
     assert session.backend == backend
-    assert (session.input_shape, session.classes) == ((1, SIZE, SIZE, 3), CLASSES)
+    assert (session.input_shape, session.output_shape) == ((1, SIZE, SIZE, 3), (1, CLASSES))
     answers = [session.run(image) for image in images(4)]  # kept: each is the caller's own
     expected = make_graph()(torch.from_numpy(np.concatenate(images(4)))).numpy()
     np.testing.assert_allclose(np.concatenate(answers), expected, atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekd.bench.report.entries import Entry
+from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Drawing
 from edgekd.bench.report.words import amount, joules, percent
 
@@ -14,13 +14,13 @@ _WIDTH, _LEFT, _LINE = 360.0, 34.0, 20.0
 _ROOM = 74.0  # for the number behind the bar
 
 
-def memory(entries: Sequence[Entry]) -> str | None:
+def memory(entries: Sequence[MarkedRow]) -> str | None:
     """Peak memory over the state before loading; None where it was never measured."""
     known = [(each, each.row.memory.rss_peak_delta_bytes) for each in entries if each.row.memory]
     return _bars([(each, float(value), amount(value)) for each, value in known], "Peak memory")
 
 
-def sizes(entries: Sequence[Entry]) -> str | None:
+def sizes(entries: Sequence[MarkedRow]) -> str | None:
     """Size of the model files."""
     known = [(each, each.row.size_bytes) for each in entries if each.row.size_bytes]
     return _bars(
@@ -28,13 +28,13 @@ def sizes(entries: Sequence[Entry]) -> str | None:
     )
 
 
-def energy(entries: Sequence[Entry]) -> str | None:
+def energy(entries: Sequence[MarkedRow]) -> str | None:
     """Energy per image by a sensor; None without one."""
     known = [(each, each.row.energy.joules_per_inference) for each in entries if each.row.energy]
     return _bars([(each, value, joules(value)) for each, value in known], "Energy per image")
 
 
-def _bars(lines: Sequence[tuple[Entry, float, str]], title: str) -> str | None:
+def _bars(lines: Sequence[tuple[MarkedRow, float, str]], title: str) -> str | None:
     if not lines:
         return None
     drawing = Drawing(_WIDTH, _LINE * len(lines) + 4)
@@ -51,7 +51,7 @@ def _bars(lines: Sequence[tuple[Entry, float, str]], title: str) -> str | None:
     return drawing.svg(f"{title}. {said}.")
 
 
-def decisions(entries: Sequence[Entry]) -> str | None:
+def decisions(entries: Sequence[MarkedRow]) -> str | None:
     """Shares of images answered, referred to a person, and sent back to be taken again."""
     decided = [entry for entry in entries if entry.row.decisions is not None]
     if not decided:
@@ -62,7 +62,7 @@ def decisions(entries: Sequence[Entry]) -> str | None:
     return drawing.svg(f"What the whole decision does. {'; '.join(said)}.")
 
 
-def _draw_decisions(drawing: Drawing, entry: Entry, y: float) -> str:
+def _draw_decisions(drawing: Drawing, entry: MarkedRow, y: float) -> str:
     """Solid, striped, open: told apart without colours too."""
     found = entry.row.decisions
     assert found is not None

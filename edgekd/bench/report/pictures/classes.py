@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekd.bench.report.entries import Entry
+from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Axes, Drawing, Scale
 from edgekd.bench.report.words import MELANOMA, percent_interval
 from edgekd.bench.result import ClassMetrics
@@ -14,7 +14,7 @@ __all__ = ["sensitivities"]
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 300, 34, 16, 6, 24, 15
 
 
-def sensitivities(entries: Sequence[Entry]) -> list[tuple[str, int, str]]:
+def sensitivities(entries: Sequence[MarkedRow]) -> list[tuple[str, int, str]]:
     """Class, number of its images, and its picture: rows with intervals below one another.
 
     Melanoma comes first, then the order of the classes; all pictures have the same scale, and a
@@ -29,7 +29,7 @@ def sensitivities(entries: Sequence[Entry]) -> list[tuple[str, int, str]]:
     return [(name, counts[name], _class_picture(name, measured, low)) for name in ordered]
 
 
-def _lowest(measured: Sequence[Entry]) -> float:
+def _lowest(measured: Sequence[MarkedRow]) -> float:
     """The last multiple of 20 below every whisker, in percent."""
     bounds = [
         each.sensitivity.low if each.sensitivity.low is not None else each.sensitivity.value
@@ -41,7 +41,7 @@ def _lowest(measured: Sequence[Entry]) -> float:
     return min(20.0 * (100 * min(known, default=0.0) // 20), 80.0)
 
 
-def _class_picture(name: str, measured: Sequence[Entry], low: float) -> str:
+def _class_picture(name: str, measured: Sequence[MarkedRow], low: float) -> str:
     height = _TOP + _LINE * len(measured) + _BOTTOM
     axes = Axes(
         Drawing(_WIDTH, height),
@@ -56,7 +56,7 @@ def _class_picture(name: str, measured: Sequence[Entry], low: float) -> str:
     return axes.drawing.svg(f"Sensitivity for {name}, %. {said}.")
 
 
-def _draw_teacher(axes: Axes, name: str, measured: Sequence[Entry]) -> None:
+def _draw_teacher(axes: Axes, name: str, measured: Sequence[MarkedRow]) -> None:
     teacher = next((entry for entry in measured if entry.row.role == "teacher"), None)
     found = _found(name, teacher) if teacher is not None else None
     value = found.sensitivity.value if found is not None else None
@@ -66,7 +66,7 @@ def _draw_teacher(axes: Axes, name: str, measured: Sequence[Entry]) -> None:
         axes.drawing.path(line, "ink", stroke_dasharray="1 4", stroke_width=1.5)
 
 
-def _draw_line(axes: Axes, name: str, entry: Entry, y: float) -> None:
+def _draw_line(axes: Axes, name: str, entry: MarkedRow, y: float) -> None:
     drawing, mark = axes.drawing, entry.mark
     drawing.open_group(_words(name, entry))
     drawing.text(mark.letter, (axes.x.start - 8, y + 4), "letter", anchor="end")
@@ -80,11 +80,11 @@ def _draw_line(axes: Axes, name: str, entry: Entry, y: float) -> None:
     drawing.close_group()
 
 
-def _found(name: str, entry: Entry) -> ClassMetrics | None:
+def _found(name: str, entry: MarkedRow) -> ClassMetrics | None:
     metrics = entry.row.metrics
     return metrics.per_class.get(name) if metrics is not None else None
 
 
-def _words(name: str, entry: Entry) -> str:
+def _words(name: str, entry: MarkedRow) -> str:
     found = _found(name, entry)
     return f"{entry.mark.letter} {percent_interval(found.sensitivity if found else None)}"

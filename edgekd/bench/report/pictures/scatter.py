@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgekd.bench.report.entries import Entry
+from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Axes, Drawing, Point, Scale, padded
 from edgekd.bench.report.words import milliseconds, percent_interval
 from edgekd.bench.result import Estimate
@@ -24,7 +24,7 @@ _DIRECTIONS = tuple(
 class _Spot:
     """Time and balanced accuracy of an entry, with bounds; accuracy in percent."""
 
-    entry: Entry
+    entry: MarkedRow
     x: float
     x_bounds: tuple[float, float]
     y: float
@@ -32,7 +32,7 @@ class _Spot:
 
 
 def accuracy_latency(
-    entries: Sequence[Entry], *, width: float = 900, height: float = 420
+    entries: Sequence[MarkedRow], *, width: float = 900, height: float = 420
 ) -> str | None:
     """Balanced accuracy over p90 of the model call, with intervals, log scale.
 
@@ -71,7 +71,7 @@ def pareto(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def _spot(entry: Entry, tail: bool) -> _Spot | None:
+def _spot(entry: MarkedRow, tail: bool) -> _Spot | None:
     metrics, latency = entry.row.metrics, entry.latency
     if metrics is None or latency is None or metrics.balanced_accuracy.value is None:
         return None
@@ -100,7 +100,7 @@ def _axes(spots: Sequence[_Spot], teacher: float | None, width: float, height: f
     )
 
 
-def _teachers_accuracy(entries: Sequence[Entry]) -> float | None:
+def _teachers_accuracy(entries: Sequence[MarkedRow]) -> float | None:
     teacher = next((entry for entry in entries if entry.row.role == "teacher"), None)
     if teacher is None or teacher.row.metrics is None:
         return None

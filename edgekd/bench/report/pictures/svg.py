@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from edgekd.bench.report.entries import Mark
+from edgekd.bench.report.marked_rows import Mark
 from edgekd.bench.report.words import plain_number
 
 __all__ = ["Axes", "Drawing", "Scale", "padded"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgekd.bench.report.entries import Entry
+from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Axes, Drawing, Point, Scale, padded
 from edgekd.bench.report.words import milliseconds, plain_number
 from edgekd.bench.result import LatencySeries, Minute
@@ -17,7 +17,7 @@ _BINS = 40
 _PANEL, _WIDTH, _SIDE = 96.0, 300.0, 10.0
 
 
-def histograms(entry: Entry) -> str | None:
+def histograms(entry: MarkedRow) -> str | None:
     """Raw samples of the model and of the whole, with p50 and p90; None without samples.
 
     The scale ends where the tail is a handful of runs; what lies beyond is a bar of its own with
@@ -94,7 +94,7 @@ def _draw_percentiles(axes: Axes, series: LatencySeries) -> None:
         axes.drawing.text(name, (x + shift, axes.y.end - 6), anchor=anchor)
 
 
-def thread_sweep(entries: Sequence[Entry]) -> str | None:
+def thread_sweep(entries: Sequence[MarkedRow]) -> str | None:
     """p50 (whisker to p90) over the number of threads; None where none was swept."""
     swept = [entry for entry in entries if entry.row.sweep]
     if not swept:
@@ -127,7 +127,7 @@ def thread_sweep(entries: Sequence[Entry]) -> str | None:
     return axes.drawing.svg(f"Time over threads. {said}.")
 
 
-def sustained(entries: Sequence[Entry]) -> str | None:
+def sustained(entries: Sequence[MarkedRow]) -> str | None:
     """p50 and p90 (dashed) of each minute; None where nobody ran for minutes."""
     ran = [entry for entry in entries if entry.row.sustained]
     if not ran:
@@ -162,7 +162,7 @@ def _time_axes(x: Scale, times: Sequence[float]) -> Axes:
     return axes
 
 
-def _draw_series(axes: Axes, entry: Entry, points: Sequence[Point]) -> None:
+def _draw_series(axes: Axes, entry: MarkedRow, points: Sequence[Point]) -> None:
     drawing, mark = axes.drawing, entry.mark
     drawing.open_group(entry.label)
     if len(points) > 1:

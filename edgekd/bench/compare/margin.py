@@ -1,0 +1,63 @@
+"""Non-inferiority to the teacher, by a paired interval and the policy's margin.
+
+A row is not inferior where the whole interval of its difference lies above minus the margin, and
+inferior where all of it lies below; a wide interval shows neither (Piaggio et al. 2012, CONSORT
+statement on non-inferiority trials, figure 1).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgekd.bench.result import (
+    Margin,
+    MarginState,
+    PolicyFacts,
+    Result,
+    ResultRow,
+    TeacherComparison,
+)
+
+__all__ = ["margin_of", "margin_state", "with_margins"]
+
+
+def margin_state(low: float, high: float, margin: float) -> MarginState:
+    """The state of a difference (row minus teacher) with the 95 % interval [low, high].
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        margin: How much the row may lose; not negative.
+    """
+    if low > -margin:
+        return "not-inferior"
+    return "inferior" if high < -margin else "not-shown"
+
+
+def margin_of(comparison: TeacherComparison, policy: PolicyFacts) -> Margin | None:
+    """Non-inferiority by a policy; None where its metric has no interval."""
+    delta = comparison.delta(policy.metric)
+    if delta is None or delta.low is None or delta.high is None:
+        return None
+    state = margin_state(delta.low, delta.high, policy.margin)
+    return Margin(metric=policy.metric, margin=policy.margin, state=state, policy=policy.name)
+
+
+def with_margins(result: Result, policy: PolicyFacts) -> Result:
+    """The result with a margin for every compared row that has none.
+
+    Args:
+        result: As it was read; results before schema version 1.5 have no margins.
+        policy: Holds where neither the row nor the result records a policy.
+    """
+    default = result.policy or policy
+    rows = [_with_margin(row, row.policy or default) for row in result.rows]
+    return msgspec.structs.replace(result, rows=rows, policy=default)
+
+
+def _with_margin(row: ResultRow, policy: PolicyFacts) -> ResultRow:
+    comparison = row.vs_teacher
+    if comparison is None or comparison.margin is not None:
+        return row
+    comparison = msgspec.structs.replace(comparison, margin=margin_of(comparison, policy))
+    return msgspec.structs.replace(row, vs_teacher=comparison)

@@ -1,0 +1,81 @@
+"""What changed between two results, for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edgekd.bench.compare.judgement import Verdict
+from edgekd.bench.compare.regression import Change, Regressions
+
+__all__ = ["as_markdown", "headline", "print_changes"]
+
+_HEADS = ("", "row", "metric", "before", "now", "why")
+_NUMBERS = ("before", "now")
+_ORDER: tuple[Verdict, ...] = ("regression", "unknown", "improvement", "same")
+_STYLES = {"regression": "red", "unknown": "yellow", "improvement": "green", "same": "dim"}
+_DASH = "\N{EM DASH}"
+
+
+def headline(found: Regressions) -> str:
+    """One sentence: how many of each verdict."""
+    counts = [(len(found.of(verdict)), verdict) for verdict in _ORDER]
+    said = ", ".join(f"{count} {_plural(verdict, count)}" for count, verdict in counts if count)
+    added = f"; new rows: {', '.join(found.added)}" if found.added else ""
+    return (said or "nothing to compare") + added
+
+
+def print_changes(found: Regressions, console: Console | None = None) -> None:
+    """Print the headline and the changes, the worst first.
+
+    Args:
+        found: What was compared.
+        console: Where to print; None is stdout.
+    """
+    console = console or Console()
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for head in _HEADS:
+        table.add_column(head, justify="right" if head in _NUMBERS else "left", overflow="fold")
+    for change in _sorted(found.changes):
+        table.add_row(*map(escape, _cells(change)), style=_STYLES[change.verdict])
+    console.print(table)
+    console.print(escape(headline(found)))
+
+
+def as_markdown(found: Regressions) -> str:
+    """The headline and a table, as for a comment on a change."""
+    lines = [
+        f"**{headline(found)}**",
+        "",
+        f"| {' | '.join(_HEADS)} |",
+        "|---|---|---|---:|---:|---|",
+    ]
+    for change in _sorted(found.changes):
+        cells = [cell.replace("|", "\\|") for cell in _cells(change)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _sorted(changes: Sequence[Change]) -> list[Change]:
+    return sorted(changes, key=lambda change: _ORDER.index(change.verdict))
+
+
+def _cells(change: Change) -> tuple[str, ...]:
+    old, new = _number(change.old), _number(change.new)
+    return (change.verdict, change.row, change.metric, old, new, change.words)
+
+
+def _number(value: float | None) -> str:
+    """At most four digits that count; whole numbers as they are."""
+    if value is None:
+        return _DASH
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4g}"
+
+
+def _plural(verdict: Verdict, count: int) -> str:
+    plain = verdict in ("same", "unknown") or count == 1
+    return verdict if plain else f"{verdict}s"

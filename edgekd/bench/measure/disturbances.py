@@ -1,0 +1,188 @@
+"""What disturbed the machine while something was measured.
+
+Counters of the kernel are read before and after; nothing runs in between.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from edgekd.bench.measure.clock import CoreClock, Throttling, core_clock, throttling
+from edgekd.bench.measure.load import CpuSeconds, cpu_seconds, other_seconds, other_share
+from edgekd.bench.measure.sysfs import field, text
+
+__all__ = ["Counters", "DisturbanceMonitor", "Disturbances", "between", "read_counters"]
+
+_ROOT = Path("/")
+
+
+class Disturbances(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened beside a measurement; null where the system does not tell.
+
+    Attributes:
+        seconds: How long it took.
+        other_load: Share of the machine's CPU time that other processes took, 0…1.
+        other_cores: The same as a number of cores.
+        stolen: Share of the CPU time that a hypervisor gave to others, 0…1.
+        swapped_pages: Pages that the system moved between memory and swap.
+        own_swap_bytes: Of this process in swap at the end.
+        page_reads: Page faults of this process that had to wait for a disk.
+        switches_per_second: How often this process was taken off a core against its will.
+        clock_jump_s: By how much the wall clock was set, or the machine slept.
+        throttled: Signs that the processor was held back.
+        clock_before: The processor's clock at the beginning.
+        clock_after: And at the end.
+        virtual: Whether this is a virtual machine, whose clock its host moves unseen.
+    """
+
+    seconds: float
+    other_load: float | None = None
+    other_cores: float | None = None
+    stolen: float | None = None
+    swapped_pages: int | None = None
+    own_swap_bytes: int | None = None
+    page_reads: int | None = None
+    switches_per_second: float | None = None
+    clock_jump_s: float = 0.0
+    throttled: list[str] = []
+    clock_before: CoreClock = CoreClock()
+    clock_after: CoreClock = CoreClock()
+    virtual: bool = False
+
+
+class _Usage(NamedTuple):
+    page_reads: int
+    switches: int
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """The counters at one moment."""
+
+    monotonic: float
+    wall: float
+    cpu: CpuSeconds | None = None
+    swapped_pages: int | None = None
+    own_swap_bytes: int | None = None
+    usage: _Usage | None = None
+    clock: CoreClock = CoreClock()
+    throttling: Throttling = Throttling()
+    virtual: bool = False
+
+
+def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) -> Counters:
+    """All counters now.
+
+    Args:
+        root: Where `proc` and `sys` are.
+        throttled: Was read already; None reads it here.
+    """
+    # The clock falls at once when the work stops.
+    clock = core_clock(root)
+    return Counters(
+        monotonic=time.monotonic(),
+        wall=time.time(),
+        cpu=cpu_seconds(root),
+        swapped_pages=_swapped_pages(root),
+        own_swap_bytes=_own_swap(root),
+        usage=_usage(),
+        clock=clock,
+        throttling=throttling(root) if throttled is None else throttled,
+        virtual="hypervisor" in field(root / "proc/cpuinfo", "flags").split(),
+    )
+
+
+class DisturbanceMonitor:
+    """Looks at the machine before and after a `with` block.
+
+    Attributes:
+        seen: What happened inside, after the block; None before.
+    """
+
+    def __init__(self, root: Path = _ROOT) -> None:
+        self.disturbances: Disturbances | None = None
+        self._root = root
+        self._begin: Counters | None = None
+
+    def __enter__(self) -> DisturbanceMonitor:
+        """Read; what starts a process of its own comes first, to fall outside."""
+        self._begin = read_counters(self._root, throttled=throttling(self._root))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read again."""
+        if self._begin is not None:
+            self.disturbances = between(self._begin, read_counters(self._root))
+
+
+def between(begin: Counters, end: Counters) -> Disturbances:
+    """What happened between two readings."""
+    seconds = max(1e-9, end.monotonic - begin.monotonic)
+    load = cores = stolen = None
+    if begin.cpu is not None and end.cpu is not None:
+        load, others = other_share(begin.cpu, end.cpu), other_seconds(begin.cpu, end.cpu)
+        cores = None if others is None else others / seconds
+        stolen = _stolen(begin.cpu, end.cpu)
+    usage = _used(begin.usage, end.usage)
+    return Disturbances(
+        seconds=seconds,
+        other_load=load,
+        other_cores=cores,
+        stolen=stolen,
+        swapped_pages=_rise(begin.swapped_pages, end.swapped_pages),
+        own_swap_bytes=end.own_swap_bytes,
+        page_reads=usage.page_reads if usage else None,
+        switches_per_second=usage.switches / seconds if usage else None,
+        clock_jump_s=(end.wall - begin.wall) - (end.monotonic - begin.monotonic),
+        throttled=_held_back(begin.throttling, end.throttling),
+        clock_before=begin.clock,
+        clock_after=end.clock,
+        virtual=end.virtual,
+    )
+
+
+def _held_back(begin: Throttling, end: Throttling) -> list[str]:
+    """What held the processor back at either end, or was counted in between."""
+    signs = [*begin.signs, *end.signs]
+    signs += [what for what, n in end.counts.items() if n > begin.counts.get(what, n)]
+    return list(dict.fromkeys(signs))
+
+
+def _stolen(begin: CpuSeconds, end: CpuSeconds) -> float | None:
+    total = end.total - begin.total
+    return (end.stolen - begin.stolen) / total if total >= 1.0 else None
+
+
+def _used(begin: _Usage | None, end: _Usage | None) -> _Usage | None:
+    if begin is None or end is None:
+        return None
+    return _Usage(end.page_reads - begin.page_reads, end.switches - begin.switches)
+
+
+def _rise(begin: int | None, end: int | None) -> int | None:
+    return None if begin is None or end is None else end - begin
+
+
+def _swapped_pages(root: Path) -> int | None:
+    words = (text(root / "proc/vmstat") or "").split()
+    counts = dict(zip(words[::2], words[1::2], strict=False))
+    if "pswpin" not in counts or "pswpout" not in counts:
+        return None
+    return int(counts["pswpin"]) + int(counts["pswpout"])
+
+
+def _own_swap(root: Path) -> int | None:
+    words = field(root / "proc/self/status", "VmSwap").split()
+    return int(words[0]) * 1024 if words and words[0].isdecimal() else None
+
+
+def _usage() -> _Usage | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return _Usage(used.ru_majflt, used.ru_nivcsw)

@@ -1,0 +1,287 @@
+"""Rows of several results as they are told: where from, how marked, beside which others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from edgekd.bench.result import Latency, Result, ResultRow
+
+__all__ = [
+    "Mark",
+    "MarkedRow",
+    "ReportPart",
+    "Timed",
+    "entries_of",
+    "honest",
+    "places_of",
+    "sections_of",
+    "timed_parts",
+]
+
+# Okabe and Ito 2008, without black (invisible in the dark) and yellow (invisible in the light).
+_TEACHER, _STUDENT = "#D55E00", "#0072B2"
+_ARTEFACTS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_SHAPES = {"teacher": "square", "student": "triangle", "artefact": "circle"}
+_LETTERS = "ABCDEFGHIJKLMNOPQRUVWXYZ"  # S and T are the student and the teacher
+
+_EMULATED = "emulated: no time, memory or energy is shown"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a row looks in every picture: a letter, a colour, a shape by role.
+
+    Attributes:
+        letter: The same for the same file on every device; a digit for the device follows where
+            the report has several.
+        colour: Of Okabe and Ito's palette.
+        shape: square (teacher), triangle (student) or circle (artefact).
+    """
+
+    letter: str
+    colour: str
+    shape: str
+
+    @property
+    def on_dark(self) -> bool:
+        """Whether white is read better on it than black."""
+        return self.colour == _STUDENT
+
+
+@dataclass(frozen=True)
+class MarkedRow:
+    """One row of one result.
+
+    Attributes:
+        row: What was measured.
+        result: Where and on what.
+        place: The device, with what tells this run from others on it.
+        mark: How it is drawn.
+        label: Its name, with the device where the report has several.
+    """
+
+    row: ResultRow
+    result: Result
+    place: str
+    mark: Mark
+    label: str
+
+    @property
+    def latency(self) -> Latency | None:
+        """Its times, where they were measured on the named device."""
+        return self.row.latency_ms
+
+
+@dataclass(frozen=True)
+class ReportPart:
+    """Results that may stand in one picture: same schema, same images, same timed spans.
+
+    Attributes:
+        entries: Their rows.
+        results: Themselves.
+        apart: Sentences that say why the sections before are not in its pictures.
+    """
+
+    entries: tuple[MarkedRow, ...]
+    results: tuple[Result, ...]
+    apart: tuple[str, ...]
+
+    @property
+    def places(self) -> list[str]:
+        """The name of the device of each result."""
+        names = {id(entry.result): entry.place for entry in self.entries}
+        return [names[id(result)] for result in self.results]
+
+
+def honest(result: Result) -> Result:
+    """The result without what an emulated device cannot know: time, memory, energy."""
+    if not result.device.emulated:
+        return result
+    return msgspec.structs.replace(result, rows=[_without_speed(row) for row in result.rows])
+
+
+def _without_speed(row: ResultRow) -> ResultRow:
+    versus = row.vs_teacher
+    if versus is not None:
+        versus = msgspec.structs.replace(versus, speedup_p50=None)
+    told = any(flag.startswith("emulated") for flag in row.flags)
+    return msgspec.structs.replace(
+        row,
+        vs_teacher=versus,
+        latency_ms=None,
+        memory=None,
+        energy=None,
+        sweep=[],
+        sustained=[],
+        flags=row.flags if told else [*row.flags, _EMULATED],
+    )
+
+
+def places_of(results: Sequence[Result]) -> list[str]:
+    """A name for the device of each result, no two alike.
+
+    Runs on one device are told apart by their data, by their time, or by a number.
+    """
+    candidates: list[list[str]] = [[], [], []]
+    for result in results:
+        name = result.device.name
+        candidates[0].append(name)
+        candidates[1].append(f"{name} ({result.data.name})")
+        candidates[2].append(f"{name} ({result.created[:16].replace('T', ' ')})")
+    counts = [Counter(names) for names in candidates]
+    return [_first_alone(candidates, counts, index) for index in range(len(results))]
+
+
+def _first_alone(
+    candidates: Sequence[Sequence[str]], counts: Sequence[Counter[str]], index: int
+) -> str:
+    for names, count in zip(candidates, counts, strict=True):
+        if count[names[index]] == 1:
+            return names[index]
+    return f"{candidates[0][index]} (run {index + 1})"
+
+
+def entries_of(results: Sequence[Result]) -> list[MarkedRow]:
+    """Every row of every result, marked; the same result given twice counts once."""
+    unique: list[Result] = []
+    for result in results:
+        if result not in unique:
+            unique.append(result)
+    marks = _Marks(numbered=len(unique) > 1)
+    entries = []
+    for index, (result, place) in enumerate(zip(unique, places_of(unique), strict=True)):
+        told = honest(result)
+        for row in told.rows:
+            label = f"{row.name} on {place}" if len(unique) > 1 else row.name
+            entries.append(MarkedRow(row, told, place, marks.of(row, index), label))
+    return entries
+
+
+class _Marks:
+    """Gives the same file the same letter and colour wherever it ran."""
+
+    def __init__(self, *, numbered: bool) -> None:
+        self._numbered = numbered
+        self._known: dict[Hashable, tuple[str, str]] = {}
+        self._artefacts = 0
+
+    def of(self, row: ResultRow, place: int) -> Mark:
+        identity = (row.role, row.sha256 or row.name, row.target, row.backend, row.precision)
+        if identity not in self._known:
+            self._known[identity] = self._next(row)
+        letter, colour = self._known[identity]
+        digit = str(place + 1) if self._numbered else ""
+        return Mark(letter + digit, colour, _SHAPES[row.role])
+
+    def _next(self, row: ResultRow) -> tuple[str, str]:
+        taken = {letter for letter, _ in self._known.values()}
+        first = {"teacher": ("T", _TEACHER), "student": ("S", _STUDENT)}.get(row.role)
+        if first is not None and first[0] not in taken:
+            return first
+        letter = _letter(self._artefacts)
+        colour = first[1] if first is not None else _ARTEFACTS[self._artefacts % len(_ARTEFACTS)]
+        self._artefacts += 1
+        return letter, colour
+
+
+def _letter(index: int) -> str:
+    turns, place = divmod(index, len(_LETTERS))
+    return _LETTERS[place] * (turns + 1)
+
+
+# ---- what may stand in one picture ----
+
+
+def sections_of(entries: Sequence[MarkedRow]) -> list[ReportPart]:
+    """The results parted so that each part's pictures compare like with like.
+
+    A result without any time joins the first part with its schema and images.
+    """
+    results = list({id(entry.result): entry.result for entry in entries}.values())
+    groups: list[list[Result]] = []
+    for result in sorted(results, key=lambda each: not _spans(each)):
+        home = next((group for group in groups if not _differences(group[0], result)), None)
+        if home is None:
+            groups.append([result])
+        else:
+            home.append(result)
+    order = {id(result): index for index, result in enumerate(results)}
+    for group in groups:
+        group.sort(key=lambda result: order[id(result)])
+    groups.sort(key=lambda group: order[id(group[0])])
+    return [
+        ReportPart(
+            tuple(entry for entry in entries if any(entry.result is each for each in group)),
+            tuple(group),
+            tuple(_apart(number, groups[number], group) for number in range(index)),
+        )
+        for index, group in enumerate(groups)
+    ]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What stands in one picture of accuracy over time.
+
+    Attributes:
+        span: What was timed.
+        entries: Those with times of it.
+        drawn: The same, and the teacher without times, whose accuracy is a line.
+    """
+
+    span: str
+    entries: tuple[MarkedRow, ...]
+    drawn: tuple[MarkedRow, ...]
+
+
+def timed_parts(entries: Sequence[MarkedRow]) -> list[Timed]:
+    """The entries of a section by what was timed; of one span as a rule."""
+    spans: dict[str, list[MarkedRow]] = {}
+    for entry in entries:
+        if entry.latency is not None:
+            spans.setdefault(entry.latency.model_span, []).append(entry)
+    teachers = [entry for entry in entries if entry.row.role == "teacher" and entry.latency is None]
+    return [Timed(span, tuple(timed), (*timed, *teachers)) for span, timed in spans.items()]
+
+
+def _apart(number: int, first: Sequence[Result], group: Sequence[Result]) -> str:
+    reasons = _differences(_timed(first), _timed(group))
+    return f"Not in one picture with part {number + 1}: {'; '.join(reasons)}."
+
+
+def _timed(group: Sequence[Result]) -> Result:
+    return next((result for result in group if _spans(result)), group[0])
+
+
+def _differences(first: Result, second: Result) -> list[str]:
+    reasons = []
+    if _major(first) != _major(second):
+        reasons.append(
+            f"it is written in schema {second.schema_version}, that one in {first.schema_version}"
+        )
+    if first.data.sha256 != second.data.sha256:
+        reasons.append(f"other images ({_images(second)} here, {_images(first)} there)")
+    spans, others = _spans(first), _spans(second)
+    if spans and others and spans != others:
+        here, there = (" and ".join(sorted(each)) for each in (others, spans))
+        reasons.append(f"another span was timed ({here} here, {there} there)")
+    return reasons
+
+
+def _major(result: Result) -> str:
+    return result.schema_version.split(".", maxsplit=1)[0]
+
+
+def _images(result: Result) -> str:
+    data = result.data
+    return f"{data.n} of {data.name}/{data.split}, list {data.sha256[:8]}"
+
+
+def _spans(result: Result) -> frozenset[str]:
+    """The timed spans, each as `model span; end-to-end span`."""
+    timed = (row.latency_ms for row in result.rows)
+    return frozenset(f"{t.model_span}; {t.end_to_end_span}" for t in timed if t is not None)

@@ -1,0 +1,1 @@
+"""One run of the harness: the device is reached, its files answer every image and are timed."""

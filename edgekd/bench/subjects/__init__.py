@@ -1,0 +1,1 @@
+"""What is measured: labelled images, and the teacher, student and bundles of a run's folder."""

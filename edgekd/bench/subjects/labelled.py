@@ -1,0 +1,79 @@
+"""The labelled images that a measurement runs on: a CSV, or the test part of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekd.bench.subjects.data import BenchData
+from edgekd.data.dataset import Dataset, Sample
+from edgekd.data.groups import grouped
+from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.text import clean
+from edgekd.models.card import ModelCard, read_own_split
+
+__all__ = ["data_of_csv", "data_of_run"]
+
+
+def data_of_csv(
+    file: Path,
+    classes: tuple[str, ...],
+    *,
+    ordered: bool = False,
+    image_column: str = "image",
+    label_column: str = "label",
+    group_column: str | None = None,
+    root: Path | None = None,
+) -> BenchData:
+    """The images of a CSV, labelled in the model's class order.
+
+    Args:
+        file: The table.
+        classes: The model's classes; the table may lack some of them.
+        ordered: They are grades, each one worse than the one before.
+        image_column: Paths relative to `root`; the suffix may be left out.
+        label_column: Class names.
+        group_column: Lesion or patient; an image whose cell is blank stands alone. None: all do.
+        root: Folder of the images; by default that of the table.
+
+    Raises:
+        InputError: The table or a column is missing, a label is none of the classes, or an image
+            is listed twice.
+        ImageError: Images are missing.
+    """
+    folder = root or file.parent
+    rows = labelled_rows(
+        file,
+        folder,
+        image_column=image_column,
+        label_column=label_column,
+        columns=[group_column] if group_column else [],
+        classes=classes,
+        hint="correct the line, or give the folder with --image-root",
+    )
+    images = [(folder / row.image, classes.index(row.label)) for row in rows]
+    groups = _groups(rows, clean(group_column)) if group_column else None
+    return BenchData(file.stem, "csv", classes, images, ordered, groups)
+
+
+def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
+    """Lesion or patient of each image, by the same rules as in training."""
+    samples = (Sample(row.image, row.label, row.row.written[column]) for row in rows)
+    dataset = grouped(Dataset("", Path(), (), tuple(samples)))
+    return [sample.group for sample in dataset.samples]
+
+
+def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
+    """The test part that the student in `student` remembers.
+
+    Raises:
+        InputError: The images are gone, or the test part is empty.
+        ArtefactError: The split is not the one that the student was trained with.
+    """
+    split = read_own_split(student, card, root)
+    chosen = split.indices("test")
+    labels = split.dataset.targets().tolist()
+    paths = split.dataset.paths()
+    images = [(paths[index], labels[index]) for index in chosen]
+    groups = [split.dataset.samples[index].group for index in chosen]
+    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups)

@@ -1,0 +1,58 @@
+"""The clinical policy that a result refers to: margin, critical classes and words of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekd.bench.result import PolicyFacts
+from edgekd.policy import Policy, load_policy
+
+if TYPE_CHECKING:
+    from edgekd.bundle import Manifest
+
+__all__ = ["BundlePolicy", "facts_of_policy", "policy_facts", "policy_of_bundle"]
+
+
+@dataclass(frozen=True)
+class BundlePolicy:
+    """What a bundle records of its policy.
+
+    Attributes:
+        facts: The policy; None where the bundle was made before bundles recorded one.
+        research: Whether the bundle was built although it is below a floor.
+        below_floors: One sentence for each such floor.
+    """
+
+    facts: PolicyFacts | None = None
+    research: bool = False
+    below_floors: tuple[str, ...] = ()
+
+
+def policy_facts(name_or_path: str, classes: Sequence[str]) -> PolicyFacts:
+    """The facts of a policy by its name or file; see `load_policy` for errors."""
+    return facts_of_policy(load_policy(name_or_path), classes)
+
+
+def facts_of_policy(policy: Policy, classes: Sequence[str]) -> PolicyFacts:
+    """The part of a policy that a report needs, for data with these classes."""
+    return PolicyFacts(
+        name=policy.name,
+        sha256=policy.sha256(),
+        critical=list(policy.critical_of(classes)),
+        first=list(policy.words.first),
+        group=policy.words.group,
+        groups=policy.words.groups,
+        metric=policy.teacher.metric,
+        margin=policy.teacher.margin,
+        required=policy.teacher.required,
+    )
+
+
+def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
+    """The policy that a bundle's manifest records."""
+    record: Any = getattr(manifest, "policy", None)
+    if record is None:
+        return BundlePolicy()
+    raise NotImplementedError

@@ -1,0 +1,183 @@
+"""What a bundle records of the policy that it was built by; no device needs the policy's file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "CAPTURE_CODES",
+    "UNLIKE",
+    "FloorRecord",
+    "PolicyRecord",
+    "PolicyWords",
+    "Sentence",
+    "TeacherRecord",
+]
+
+CAPTURE_CODES: dict[str, tuple[str | None, str | None]] = {
+    "sharpness": ("blurred", None),
+    "brightness": ("dark", "bright"),
+    "glare": (None, "glare"),
+    "contrast": ("no-lesion", None),
+    "off_centre": (None, "off-centre"),
+}
+"""By measure of a photo, the reason codes of a value below and above its limits; None where that
+side has no limit."""
+
+UNLIKE = "unlike"
+"""Reason code of a photo that looks like none of the learnt images."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    """Common base: immutable, by keyword, unknown fields of newer minor versions ignored."""
+
+
+class Sentence(_Section, frozen=True, kw_only=True):
+    """What the device tells the person who took a photo that is no use.
+
+    Attributes:
+        problem: What is wrong with the photo.
+        remedy: What to do about it.
+    """
+
+    problem: str
+    remedy: str
+
+
+class PolicyWords(_Section, frozen=True, kw_only=True):
+    """Words of a domain for reports and cards.
+
+    Attributes:
+        first: Classes that reports name before others, whatever their case.
+        group: What the images of one group share, in the singular: `lesion or patient`.
+        groups: The same in the plural.
+    """
+
+    first: tuple[str, ...] = ()
+    group: str = "group"
+    groups: str = "groups"
+
+    def ordered(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """A model's classes in the order of reports: those of `first` before the others."""
+        ranks = {name.casefold(): rank for rank, name in enumerate(self.first)}
+        return tuple(sorted(classes, key=lambda name: ranks.get(name.casefold(), len(ranks))))
+
+
+class FloorRecord(_Section, frozen=True, kw_only=True):
+    """One floor of the policy, and what this very file reaches.
+
+    Attributes:
+        code: `beyond-chance`, `noticed`, `answered` or `specificity`.
+        what: What was measured, in words, with the name of its class.
+        value: As measured; null where that is impossible.
+        low: Lower end of its 95 % interval; null where there is none.
+        high: Upper end.
+        least: What is demanded.
+        by: What is compared with `least`: the `value`, or the `low` end of the interval.
+        met: Whether it is reached. What could not be measured is not.
+    """
+
+    code: str
+    what: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    least: float
+    by: Literal["value", "low"]
+    met: bool
+
+    @property
+    def sentence(self) -> str:
+        """The result in one line for people."""
+        if self.value is None:
+            return f"{self.what} cannot be measured, and {self.least:.3g} is demanded"
+        interval = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
+        demanded = "the lower end" if self.by == "low" else "the value"
+        verdict = "reaches" if self.met else "does not reach"
+        if self.code == "beyond-chance":
+            verdict = "exceeds" if self.met else "does not exceed"
+        return f"{self.what} is {self.value:.3f}{interval}; {demanded} {verdict} {self.least:.3g}"
+
+
+class TeacherRecord(_Section, frozen=True, kw_only=True):
+    """This very file beside the teacher, on the same validation images (non-inferiority).
+
+    Attributes:
+        state: `not-inferior`: the upper end of the interval of the deficit keeps the margin.
+            `inferior`: its lower end exceeds the margin. `not-shown`: neither. `not-measured`:
+            there was no teacher.
+        metric: Name of the metric.
+        margin: The deficit that counts as equivalent.
+        deficit: Teacher minus file; null where it was not measured.
+        low: Lower end of its paired 95 % interval.
+        high: Upper end.
+        required: Whether the policy refuses a file that is not shown to keep the margin.
+        reason: Why it was not measured, or null.
+    """
+
+    state: Literal["not-inferior", "inferior", "not-shown", "not-measured"]
+    metric: str
+    margin: float
+    deficit: float | None = None
+    low: float | None = None
+    high: float | None = None
+    required: bool = False
+    reason: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The result in one line for people."""
+        metric = self.metric.replace("_", " ")
+        if self.deficit is None:
+            return f"{metric} beside the teacher: not measured, {self.reason}"
+        words = {
+            "not-inferior": "not inferior",
+            "inferior": "inferior",
+            "not-shown": "not shown either way",
+        }
+        interval = "" if self.low is None else f" [{self.low:+.3f}, {self.high:+.3f}]"
+        return (
+            f"{metric} of the teacher minus that of the file: {self.deficit:+.3f}{interval}, "
+            f"margin {self.margin:.3g}: {words[self.state]}"
+        )
+
+
+class PolicyRecord(_Section, frozen=True, kw_only=True):
+    """The policy that a bundle was built by, and whether its file keeps it.
+
+    Attributes:
+        name: Of the policy.
+        title: For people.
+        sha256: Hash of the whole policy, as tightened for this build.
+        critical: Limits of the critical classes of this model, by name.
+        words: Words of the domain.
+        research: Whether the bundle was built with `--research`, which lowers a file although a
+            floor is not met.
+        floors: Every floor and what the file reaches; empty before a device that has to finish the
+            bundle has measured its engine.
+        teacher: The comparison with the teacher; null before it was made.
+    """
+
+    name: str
+    title: str = ""
+    sha256: str
+    critical: dict[str, float] = {}
+    words: PolicyWords = PolicyWords()
+    research: bool = False
+    floors: tuple[FloorRecord, ...] = ()
+    teacher: TeacherRecord | None = None
+
+    def unmet(self) -> Iterator[str]:
+        """One sentence for each floor that is not met, a required margin included."""
+        yield from (floor.sentence for floor in self.floors if not floor.met)
+        teacher = self.teacher
+        if teacher is not None and teacher.required and teacher.state != "not-inferior":
+            yield teacher.sentence
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a device must say of this bundle; empty where every floor is met."""
+        return tuple(f"for research, floor not met: {sentence}" for sentence in self.unmet())

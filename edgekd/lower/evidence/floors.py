@@ -1,0 +1,103 @@
+"""Floors: what a lowered file must reach by itself, whatever the float student reaches.
+
+The gate compares a file with its student, and a worthless student loses nothing. Floors are
+measured with the decision of the very file on the validation images.
+
+What counts is the lower end of the 95 % interval, as everywhere in the evidence: what cannot be
+excluded counts as so. The one exception is `noticed`, where the value counts. The threshold of a
+critical class is the order statistic that a share of its validation images reaches (see
+`edgekd.metrics.operating`), so the interval of that share holds the very share it was fitted to,
+and its lower end lies below it for any student, however good. For the same reason a student that
+cannot tell a class still notices it, by referring nearly everybody: `noticed` says little without
+`answered`, which no threshold is fitted to, and a policy sets both. On new images the share that is
+noticed is ⌈s n⌉/(n + 1) on average for a request of s on n images, up to 1/n less than here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekd.bundle.policy import FloorRecord
+from edgekd.metrics.intervals import Interval
+from edgekd.policy import Floors
+
+__all__ = ["FloorMeasures", "check_floors"]
+
+_ROUNDING = 1e-9
+"""A share that equals its floor reaches it, whatever its last bit."""
+
+
+@dataclass(frozen=True)
+class FloorMeasures:
+    """What a file reaches on the validation images; measured by its task.
+
+    Attributes:
+        balanced_accuracy: Of the answers of highest probability, with its 95 % interval.
+        chance: Balanced accuracy of one and the same answer for every image.
+        noticed: By critical class, the share of its images that the decision answers with it or
+            refers. Whether a photo would have to be taken again does not matter here.
+        answered: Share of the images that are answered, and need not be taken again.
+        specificity: Share of the images without a critical class that are answered without one;
+            its value is None where there are none.
+    """
+
+    balanced_accuracy: Interval
+    chance: float
+    noticed: Mapping[str, Interval]
+    answered: Interval
+    specificity: Interval
+
+
+def check_floors(floors: Floors, measures: FloorMeasures) -> tuple[FloorRecord, ...]:
+    """Every floor of a policy beside what a file reaches.
+
+    A floor of zero demands nothing and has no record.
+    """
+    return tuple(_records(floors, measures))
+
+
+def _records(floors: Floors, measures: FloorMeasures) -> Iterator[FloorRecord]:
+    if floors.beyond_chance:
+        yield _beyond_chance(measures)
+    if floors.noticed:
+        for name, share in measures.noticed.items():
+            what = f"the share of {name} images in which {name} is answered or referred"
+            yield _record("noticed", what, share, floors.noticed, "value")
+    if floors.answered:
+        what = "the share of images that get an answer"
+        yield _record("answered", what, measures.answered, floors.answered, "low")
+    if floors.specificity and measures.noticed:
+        what = "the share of images without a critical class that are answered without one"
+        yield _record("specificity", what, measures.specificity, floors.specificity, "low")
+
+
+def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
+    interval, chance = measures.balanced_accuracy, measures.chance
+    return FloorRecord(
+        code="beyond-chance",
+        what="balanced accuracy",
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        least=chance,
+        by="low",
+        met=interval.low is not None and interval.low > chance + _ROUNDING,
+    )
+
+
+def _record(
+    code: str, what: str, share: Interval, least: float, by: Literal["value", "low"]
+) -> FloorRecord:
+    reached = share.value if by == "value" else share.low
+    return FloorRecord(
+        code=code,
+        what=what,
+        value=share.value,
+        low=share.low,
+        high=share.high,
+        least=least,
+        by=by,
+        met=reached is not None and reached >= least - _ROUNDING,
+    )

@@ -1,0 +1,71 @@
+"""Several devices at the same time: one's failure and Ctrl-C leave no other without its result."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgekd.bench.run.request import BenchRequest
+from edgekd.bench.run.side_by_side import run_side_by_side
+from edgekd.errors import InputError
+
+INTERRUPTED = """
+import os, pickle, sys
+from edgekd.bench.run.side_by_side import run_side_by_side
+
+requests = pickle.load(sys.stdin.buffer)
+print([outcome.require().missing for outcome in run_side_by_side(requests)])
+"""
+
+
+def request(data, bundles: list[Path], device: str = "cpu", **options) -> BenchRequest:
+    options = {"preset": "smoke", "threads": 1, "command": "bench"} | options
+    return BenchRequest(device=device, data=data, bundles=bundles, **options)
+
+
+def test_each_has_its_result(data, make_bundle) -> None:
+    bundle = make_bundle()
+    first, second = run_side_by_side([request(data, [bundle]), request(data, [bundle], "rpi")])
+    assert first.require().device.name == "cpu"
+    assert first.require().rows[0].latency_ms is not None
+    assert second.require().device.kind == "not-configured"
+    assert second.require().rows[0].metrics == first.require().rows[0].metrics
+
+
+def test_what_one_refuses_is_raised_for_that_one(data, make_bundle) -> None:
+    good, bad = run_side_by_side([request(data, [make_bundle()]), request(data, [])])
+    assert good.require().rows
+    with pytest.raises(InputError, match="nothing to measure") as refused:
+        bad.require()
+    assert refused.value.exit_code == 2
+    assert "--bundle" in refused.value.hint
+
+
+def test_ctrl_c_ends_all_with_what_they_have(data, make_bundle, tmp_path: Path) -> None:
+    bundle = make_bundle()
+    outs = [tmp_path / f"{name}.json" for name in "ab"]
+    requests = [request(data, [bundle], preset="normal", out=out) for out in outs]
+    host = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    host.stdin.write(pickle.dumps(requests))
+    host.stdin.close()
+    # Accuracy is kept beside each result by then, and the times are being taken.
+    parts = [out.with_name(f".{out.name}.parts") for out in outs]
+    deadline = time.monotonic() + 60
+    while not all(part.is_dir() and any(part.iterdir()) for part in parts):
+        assert time.monotonic() < deadline, "nothing was measured"
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(host.pid, signal.SIGINT)
+    told = host.stdout.read().decode()
+    host.stdout.close()
+    assert host.wait(60) == 0
+    assert told.count("latency-not-measured: the run was interrupted") == 2
