@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import signal
@@ -35,7 +36,12 @@ SMALL_RUN = (
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested, which a shell tells what it starts in the background to ignore."""
+    """Prepare the process.
+
+    Ctrl-C is tested, which a shell tells what it starts in the background to ignore. And a tenth of
+    the time would go into garbage collections, of heaps that grow by whole deep-learning stacks.
+    """
+    gc.set_threshold(100_000, 20, 20)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
