@@ -160,7 +160,7 @@ def build(
 
 def _tell_of_evidence(built: list[BuiltBundle]) -> None:
     """Say where patients' images were left, and until when they are needed."""
-    from edgekd.lower.engine.evidence import evidence_beside
+    from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
         lowering = bundle.manifest.lowering if bundle.manifest else None
