@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgekd.bundle import GateRecord
 from edgekd.extensions.tasks import load_layer
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
+from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.lower.evidence.gate import (
     Changes,
     GateReference,
@@ -160,6 +161,23 @@ class EvidenceTask(ABC):
             For the manifest's `metrics.decision`: `answered` and `retaken`, shares of the images;
             `right`, share of the answers; `per_class`, by name. Each share with its Wilson
             interval, see `share_of`.
+        """
+
+    @abstractmethod
+    def floors(
+        self,
+        requirements: DecisionRequirements,
+        decision: Any,
+        outputs: Outputs,
+        retaken: NDArray[np.bool_],
+    ) -> FloorMeasures:
+        """What a file reaches by itself, for the floors of a policy.
+
+        Args:
+            requirements: The labelled images and the critical classes.
+            decision: Of the manifest.
+            outputs: Of the file for these images [N, …], finite.
+            retaken: Which images [N] would have to be taken again.
         """
 
     def metrics_with(

@@ -78,5 +78,6 @@ def test_all_stages_of_a_method(case, processes, tmp_path, train_in_pair):
     assert all(tensor.isfinite().all() for tensor in first.state.values())
     for each in others:
         assert each.histories == first.histories
+        assert each.norms == first.norms
         assert each.state.keys() == first.state.keys()
         assert all(tensor.equal(each.state[key]) for key, tensor in first.state.items())

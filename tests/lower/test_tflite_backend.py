@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
+from edgekd.lower.backends import get_backend
 from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.backends._tflite_ranges import activation_ranges
-from edgekd.lower.backends.tflite import TfliteBackend, _float_model
+from edgekd.lower.backends.tflite import _float_model
 from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.runtime.sessions import open_session
 
 SIZE, CLASSES = 32, 4  # as the fixture `student` is made
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)
-BACKEND = TfliteBackend()
+BACKEND = get_backend("tflite")
 MIXED = ("stem.0", "blocks.1.body.0", "head.2")
 LAYERS = (
     "stem.0",

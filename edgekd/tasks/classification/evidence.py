@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
+from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.lower.evidence.gate import Changes, GateReference, class_change
 from edgekd.lower.task import EvidenceTask
 from edgekd.metrics import (
@@ -18,6 +19,7 @@ from edgekd.metrics import (
     paired_drops,
 )
 from edgekd.tasks.classification.fit import fit_decision
+from edgekd.tasks.classification.floors import floor_measures
 from edgekd.tasks.classification.manifest import Decision
 from edgekd.tasks.classification.outcome import outcome_of
 
@@ -66,6 +68,16 @@ class Evidence(EvidenceTask):
     ) -> dict[str, Any]:
         """See `edgekd.tasks.classification.outcome.outcome_of`."""
         return outcome_of(decision, outputs, targets, classes, retaken)
+
+    def floors(
+        self,
+        requirements: DecisionRequirements,
+        decision: Decision,
+        outputs: Logits,
+        retaken: NDArray[np.bool_],
+    ) -> FloorMeasures:
+        """See `edgekd.tasks.classification.floors.floor_measures`."""
+        return floor_measures(requirements, decision, outputs, retaken)
 
     def divergence(self, plain: Logits, changed: Logits) -> NDArray[np.float64]:
         """KL(softmax of plain ‖ softmax of changed) of each image [N], in nats."""

@@ -113,7 +113,7 @@ def _make_unfinished_bundle(base: Path, card: ModelCard) -> None:
     from manifests import make_manifest
 
     from edgekd.bundle import write_bundle
-    from edgekd.lower.engine.evidence import Evidence, Terms
+    from edgekd.lower.evidence.device_gate import Evidence, Terms
     from edgekd.targets import resolve_targets
 
     (target,) = resolve_targets("jetson")
