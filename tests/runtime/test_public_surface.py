@@ -35,8 +35,8 @@ BUNDLE = [
     "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
     "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo",
     "PolicyRecord", "PolicyWords", "PublicKey", "Rung", "Sentence",
-    "SignatureState", "TeacherRecord", "generate_key", "sign_bundle", "verify_signature", "write_bundle",
-    "zip_bundle",
+    "SignatureState", "TeacherRecord", "generate_key", "sign_bundle", "verify_signature",
+    "write_bundle", "zip_bundle",
 ]  # fmt: skip
 
 
