@@ -187,6 +187,8 @@ class Rung(_Section, frozen=True, kw_only=True):
     Attributes:
         precision: Of `edgekd.lower.precision.LADDER`.
         float_layers: Layers that stayed in float, for `int8-mixed`.
+        quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
+            lowering.
         taken: Whether the bundle holds this file.
         size_bytes: Of its files.
         host_latency_ms: Median of an image on the host that built it, one thread; for comparison
@@ -198,6 +200,7 @@ class Rung(_Section, frozen=True, kw_only=True):
 
     precision: str
     float_layers: tuple[str, ...] = ()
+    quantisation_aware: bool = False
     taken: bool
     size_bytes: int
     host_latency_ms: float | None = None

@@ -75,8 +75,11 @@ def build(
             "the policy's.",
         ),
     ] = "",
+    quantisation_aware: Annotated[
+        bool, typer.Option(help="Fine-tune with simulated int8 where int8 fails its gate.")
+    ] = False,
     rescue: Annotated[
-        bool, typer.Option(help="Train on with simulated int8 before int8 is given up.")
+        bool, typer.Option(hidden=True, help="Former name of --quantisation-aware.")
     ] = False,
     all_rungs: Annotated[
         bool, typer.Option(help="Judge every rung, also those below one that passes.")
@@ -124,7 +127,7 @@ def build(
 
     broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
-    with watching() as watch:
+    with watching() as observer:
         built = build_all(
             BuildRequest(
                 model=model,
@@ -139,9 +142,9 @@ def build(
                 tighten=_limits(tighten or []),
                 critical=_critical(critical),
                 all_rungs=all_rungs,
-                rescue=rescue,
+                quantisation_aware=quantisation_aware or rescue,
                 zipped=zipped,
-                watch=watch,
+                observer=observer,
             )
         )
     built += [BuiltBundle(name, name, None, None, (), why) for name, why in broken.items()]
@@ -157,7 +160,7 @@ def build(
 
 def _tell_of_evidence(built: list[BuiltBundle]) -> None:
     """Say where patients' images were left, and until when they are needed."""
-    from edgekd.lower.engine.evidence import evidence_beside
+    from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
         lowering = bundle.manifest.lowering if bundle.manifest else None

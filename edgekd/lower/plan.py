@@ -11,16 +11,16 @@ from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.int8.calibration import CalibrationSet
-from edgekd.lower.precision import LADDER, RESCUED
+from edgekd.lower.precision import FINE_TUNED, LADDER
+from edgekd.lower.progress import BuildObserver, LineReporter
 from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256, providers_of, tool_versions
 from edgekd.lower.teacher import Teacher
-from edgekd.lower.watch import Lines, Watch
 from edgekd.policy import Policy, load_policy, policy_of_values
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
-__all__ = ["BuildRequest", "Plan", "plans_of", "policy_of", "refuse_idle_rescue"]
+__all__ = ["BuildRequest", "Plan", "plans_of", "policy_of", "refuse_idle_fine_tuning"]
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,23 @@ class BuildRequest:
         precisions: One bundle for each, or None for `auto`: one bundle for each target.
         data_root: Where the images of the checkpoint are now, if not where they were.
         calibration_images: Number of calibration images.
-        policy: Name or file of the policy; None takes the one that the checkpoint remembers.
+        policy: A policy, its name or its file; None takes the one that the checkpoint remembers.
         research: Lower although a floor of the policy is not met, and say so in the bundle.
         teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
         tighten: Limits of the gate and floors to make stricter, by name.
         critical: Further critical classes with their limits; None for the policy's own alone.
             Empty says that the model has no critical class, where the policy names none of its own.
         all_rungs: Lower and judge every rung, also those below one that passes.
-        rescue: Train on with simulated int8 where int8 would be given up.
+        quantisation_aware: Fine-tune the student with simulated int8 where int8 fails its gate.
         zipped: Write `.edgekd` files instead of folders.
-        watch: Who looks on.
+        observer: The progress observer.
     """
 
     model: Path
     targets: Sequence[Target]
     out: Path
     precisions: tuple[str, ...] | None = None
-    policy: str | Path | None = None
+    policy: Policy | str | Path | None = None
     research: bool = False
     teacher: Path | None = None
     data_root: Path | None = None
@@ -58,9 +58,9 @@ class BuildRequest:
     tighten: dict[str, float] = field(default_factory=dict)
     critical: dict[str, float] | None = None
     all_rungs: bool = False
-    rescue: bool = False
+    quantisation_aware: bool = False
     zipped: bool = False
-    watch: Watch = field(default_factory=Lines)
+    observer: BuildObserver = field(default_factory=LineReporter)
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def plans_of(
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
-        policy, request.research, teacher.sha256, request.all_rungs, request.rescue,
-        code_sha256(), tool_versions(),
+        policy, request.research, teacher.sha256, request.all_rungs,
+        request.quantisation_aware, code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
@@ -136,7 +136,12 @@ def plans_of(
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            tools = (_checkers(target), providers_of(target.backend))
+            backend = target.backend
+            tools = (
+                _checkers(target),
+                tool_versions(backend),
+                providers_of(backend, source.card.task),
+            )
             key = fingerprint(made_from, target, ladder, tools)
             plans.append(Plan(target, policy, request.research, ladder, path, key))
     return plans
@@ -150,11 +155,7 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
             names critical classes, the model has none of them, and nobody said that this is right.
         ArtefactError: The checkpoint's policy is damaged.
     """
-    if request.policy is not None:
-        policy = load_policy(request.policy)
-    else:
-        policy = policy_of_values(source.card.policy)
-    classes = source.card.classes
+    policy, classes = _named_policy(request, source), source.card.classes
     known = ", ".join(policy.critical_of(classes))
     if request.critical == {} and known:
         message = f"`none` would drop the limit of the policy {policy.name} for {known}"
@@ -174,16 +175,28 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
     return tightened
 
 
-def refuse_idle_rescue(request: BuildRequest, plans: Sequence[Plan]) -> None:
-    """Say before minutes of training that no bundle would be judged with it.
+def _named_policy(request: BuildRequest, source: Source) -> Policy:
+    if request.policy is None:
+        return policy_of_values(source.card.policy)
+    return request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
+
+
+def refuse_idle_fine_tuning(request: BuildRequest, plans: Sequence[Plan]) -> None:
+    """Refuse minutes of training before they start, where no bundle would use the weights.
 
     Raises:
-        InputError: A rescue is asked for, and no plan has a rung for it.
+        InputError: Quantisation-aware fine-tuning is requested, and no plan has a rung for it.
     """
-    if request.rescue and plans and not any(RESCUED in plan.ladder for plan in plans):
+    if not request.quantisation_aware or not plans:
+        return
+    if not any(FINE_TUNED in plan.ladder for plan in plans):
         tried = ", ".join(dict.fromkeys(name for plan in plans for name in plan.ladder))
-        message = f"--rescue trains the student for {RESCUED}, and this build tries {tried} alone"
-        raise InputError(message, f"add {RESCUED} to --precision, or leave --rescue out")
+        message = (
+            f"--quantisation-aware trains the student for {FINE_TUNED}, and this build tries "
+            f"{tried} alone"
+        )
+        hint = f"add {FINE_TUNED} to --precision, or leave --quantisation-aware out"
+        raise InputError(message, hint)
 
 
 def _checkers(target: Target) -> dict[str, str]:

@@ -18,8 +18,8 @@ from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
 from edgekd.runtime.sessions import is_backend, open_session
-from edgekd.runtime.sessions._processes import Owner
 from edgekd.runtime.sessions.base import Facts, Output, Session
+from edgekd.runtime.sessions.processes import Owner
 from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Classifier"]
