@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -217,6 +217,20 @@ class EvidenceTask(ABC):
             "decision": self.outcome(fit.decision, outputs, targets, requirements.classes, retaken),
             "operating_points": msgspec.to_builtins(fit.points),
         }
+
+    def decision_lines(self, decision: Any, points: Mapping[str, Any]) -> Iterator[str]:
+        """The fitted decision in sentences, for the bundle's card; by default its numbers.
+
+        Args:
+            decision: Of the manifest.
+            points: `OperatingPoint` by class, as plain values.
+        """
+        for name, value in msgspec.structs.asdict(decision).items():
+            if isinstance(value, int | float):
+                yield f"{name.replace('_', ' ').capitalize()}: {value:.4g}."
+        for name, point in points.items():
+            at, why = point["threshold"], point["reason"]
+            yield f"No threshold for {name}: {why}." if at is None else f"{name}: from {at:.3f} on."
 
     # ---- int8 ----
 

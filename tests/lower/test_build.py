@@ -136,7 +136,7 @@ def test_every_rung_is_judged_and_the_card_tells(
     card = (built.path / "card.md").read_text()
     for heading in (
         "## Intended use", "## Data", "## Decision", "## Measured on the validation part",
-        "## The gate, against the float student", "## Layers that int8 harms most", "## Caveats",
+        "## The gate, against the float student", "## Layers most sensitive to int8", "## Caveats",
     ):  # fmt: skip
         assert heading in card
     assert lowering.layer_sensitivity[0].layer in card
