@@ -41,6 +41,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         backend: The lowering backend.
         extra: The extra of edgekd that the device installs.
         any_computer: Whether every computer is such a device, this one too.
+        board_models: Parts of the board's name in its device tree, in lower case, by which this
+            machine is recognised as such a device.
         ladder: Precisions that `--precision auto` tries, in this order; the first that passes the
             gate is taken.
     """
@@ -50,6 +52,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     backend: str
     extra: str
     any_computer: bool = False
+    board_models: tuple[str, ...] = ()
     ladder: Annotated[tuple[str, ...], Meta(min_length=1)]
 
 

@@ -160,7 +160,7 @@ def build(
 
 def _print_warnings(built: list[BuiltBundle]) -> None:
     """Print floors that are not met, and where patients' images were left for how long."""
-    from edgekd.lower.engine.evidence import evidence_beside
+    from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
         manifest = bundle.manifest

@@ -22,7 +22,7 @@ def read_recipe(name: str, overrides: list[str] | None) -> Recipe:
             the source's keys is wrong.
     """
     from edgekd.data.sources import resolve_source
-    from edgekd.distill.known_methods import method_name
+    from edgekd.extensions.methods import method_name
     from edgekd.policy import load_policy
     from edgekd.recipe import load_recipe
 

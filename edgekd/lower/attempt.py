@@ -44,7 +44,7 @@ class Attempt:
         return self.variant.label
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lowered:
     """An attempt with its files.
 
@@ -62,7 +62,7 @@ class Lowered:
         return self.made.folder / self.attempt.backend.model_file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checked:
     """Files that the device's engine is not known to refuse.
 
@@ -81,7 +81,7 @@ class Checked:
         return self.lowered.attempt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
     """Files with their outputs for the validation images.
 
@@ -126,7 +126,7 @@ class Measured:
         return count if isinstance(count, int) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Failed:
     """An attempt that ended before it was measured.
 

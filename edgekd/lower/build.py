@@ -18,9 +18,9 @@ from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.context import BuildContext
-from edgekd.lower.engine.evidence import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import BuildRecord, describe
+from edgekd.lower.evidence.device_gate import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.ladder import rungs_of, select, with_speed
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.sensitivity import layer_sensitivity

@@ -127,7 +127,7 @@ def plans_of(
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
         policy, request.research, teacher.sha256, request.all_rungs,
-        request.quantisation_aware, code_sha256(), tool_versions(),
+        request.quantisation_aware, code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
@@ -136,7 +136,12 @@ def plans_of(
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            tools = (_checkers(target), providers_of(target.backend))
+            backend = target.backend
+            tools = (
+                _checkers(target),
+                tool_versions(backend),
+                providers_of(backend, source.card.task),
+            )
             key = fingerprint(made_from, target, ladder, tools)
             plans.append(Plan(target, policy, request.research, ladder, path, key))
     return plans

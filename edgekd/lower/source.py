@@ -84,7 +84,7 @@ def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> ND
 
     Args:
         folder: The checkpoint.
-        card: What it remembers.
+        card: Its model card.
         images: uint8 [N, S, S, 3], S as in the card.
 
     Raises:

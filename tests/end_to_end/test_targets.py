@@ -13,7 +13,7 @@ import pytest
 
 from edgekd.bench.subjects.run_folder import subjects_of_run
 from edgekd.cli import main
-from edgekd.lower.engine.lint import check_onnx
+from edgekd.lower.backends.tensorrt.lint import check_onnx
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.runtime import Classifier
 
@@ -89,8 +89,8 @@ def test_the_jetson_onnx_is_what_tensorrt_wants(bundles: Path, precision: str) -
 def test_tensorrt_builds_the_jetson_onnx(bundles: Path, tmp_path: Path, precision: str) -> None:
     if find_spec("tensorrt_rtx_bindings") is None:
         pytest.skip("needs the extra: pip install 'edgekd[tensorrt-check]'")
-    from edgekd.lower.engine.builder import build_engine
-    from edgekd.lower.engine.library import load_tensorrt_rtx
+    from edgekd.lower.backends.tensorrt.builder import build_engine
+    from edgekd.lower.backends.tensorrt.library import load_tensorrt_rtx
 
     onnx = bundles / f"jetson-{precision}" / "model.onnx"
     report = build_engine(

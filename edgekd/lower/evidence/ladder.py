@@ -28,7 +28,7 @@ _SLOWER = 1.1
 """A smaller ratio of times is the host's noise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """A measured file with the verdict on it.
 

@@ -292,7 +292,7 @@ def test_outcome_without_answers_has_no_share_of_right_ones() -> None:
     assert (told["answered"]["value"], told["right"]["value"]) == (0.0, None)
 
 
-def test_a_target_asks_with_the_models_own_critical_classes() -> None:
+def test_requirements_have_the_critical_classes_of_the_model() -> None:
     limits = GateLimits(
         max_flips=0.1,
         max_balanced_accuracy_drop=0.1,
