@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -12,6 +13,14 @@ import pytest
 from filelock import FileLock
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+ON_REQUEST = {
+    "slow": "a long repetition or training; a quick one of its kind runs always",
+    "simulation": "thousands of repetitions",
+    "emulated": "it fetches an arm64 userland",
+    "abuse": "it takes minutes",
+}
+"""Marks of tests that do not run by default, each with its target in the Makefile: why not."""
 
 SMALL_RUN = (
     "data.images=800",
@@ -25,19 +34,24 @@ SMALL_RUN = (
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested, which a shell tells what it starts in the background to ignore."""
+    """Prepare the process.
+
+    Ctrl-C is tested, which a shell tells what it starts in the background to ignore. And a tenth of
+    the time would go into garbage collections, of heaps that grow by whole deep-learning stacks.
+    """
+    gc.set_threshold(100_000, 20, 20)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Simulations are asked for by name: ordinary tests repeat the same experiments a few times."""
-    if "simulation" in config.option.markexpr:
-        return
-    skip = pytest.mark.skip(reason="`make simulation` runs it (thousands of repetitions)")
+    """Skip tests that run on request only, unless `-m` names one of their marks."""
+    requested = {mark for mark in ON_REQUEST if mark in config.option.markexpr}
     for item in items:
-        if item.get_closest_marker("simulation"):
-            item.add_marker(skip)
+        marks = [mark for mark in ON_REQUEST if item.get_closest_marker(mark)]
+        if marks and not requested.intersection(marks):
+            reason = f"`make {marks[0]}` runs it ({ON_REQUEST[marks[0]]})"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ __all__ = [
     "PolicyWords",
     "Sentence",
     "TeacherRecord",
+    "words_of",
 ]
 
 CAPTURE_CODES: dict[str, tuple[str | None, str | None]] = {
@@ -181,3 +182,13 @@ class PolicyRecord(_Section, frozen=True, kw_only=True):
     def warnings(self) -> tuple[str, ...]:
         """What a device must say of this bundle; empty where every floor is met."""
         return tuple(f"for research, floor not met: {sentence}" for sentence in self.unmet())
+
+
+_WORDS_BEFORE_1_6 = PolicyWords(
+    first=("mel", "melanoma", "malignant"), group="lesion or patient", groups="lesions or patients"
+)
+
+
+def words_of(policy: PolicyRecord | None) -> PolicyWords:
+    """Words of a bundle's domain; None stands for a format before 1.6, which was for dermoscopy."""
+    return _WORDS_BEFORE_1_6 if policy is None else policy.words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -67,10 +67,19 @@ class EvidenceTask(ABC):
         """One sentence for each limit of the task's own that a record exceeds."""
         return ()
 
+    def missing_certificates(self, reference: GateReference, lossless: Changes) -> Sequence[str]:
+        """One sentence for each limit that no file could prove on these images.
+
+        Args:
+            reference: The images and the limits.
+            lossless: Changes of a file whose outputs are the student's.
+        """
+        return list(missing_certificates(reference, lossless))
+
     def lacking_evidence(self, reference: GateReference) -> list[str]:
         """Why no file could pass on these images, whatever its outputs; empty where one could."""
         lossless = self.changes(reference, reference.student)
-        return [*too_few_images(reference), *missing_certificates(reference, lossless)]
+        return [*too_few_images(reference), *self.missing_certificates(reference, lossless)]
 
     def judge(
         self, reference: GateReference, lowered: Outputs, *, runtime: Facts, exact: bool = False
@@ -94,7 +103,7 @@ class EvidenceTask(ABC):
         lossless = self.changes(reference, reference.student)
         reasons = (
             *too_few_images(reference),
-            *missing_certificates(reference, lossless),
+            *self.missing_certificates(reference, lossless),
             *conversion_faults(reference, lowered, exact=exact),
             *losses(reference, record, lossless),
             *self.task_losses(reference, record),
@@ -208,6 +217,20 @@ class EvidenceTask(ABC):
             "decision": self.outcome(fit.decision, outputs, targets, requirements.classes, retaken),
             "operating_points": msgspec.to_builtins(fit.points),
         }
+
+    def decision_lines(self, decision: Any, points: Mapping[str, Any]) -> Iterator[str]:
+        """The fitted decision in sentences, for the bundle's card; by default its numbers.
+
+        Args:
+            decision: Of the manifest.
+            points: `OperatingPoint` by class, as plain values.
+        """
+        for name, value in msgspec.structs.asdict(decision).items():
+            if isinstance(value, int | float):
+                yield f"{name.replace('_', ' ').capitalize()}: {value:.4g}."
+        for name, point in points.items():
+            at, why = point["threshold"], point["reason"]
+            yield f"No threshold for {name}: {why}." if at is None else f"{name}: from {at:.3f} on."
 
     # ---- int8 ----
 

@@ -106,8 +106,6 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         data: What it was trained on.
         training: How.
         weights_sha256: Hash of `model.safetensors`.
-        policy: The recipe's clinical policy, see `edgekd.policy.Policy.values`; None in cards
-            written before there were policies, where `edgekd.policy.DEFAULT_POLICY` holds.
     """
 
     format_version: str = CARD_VERSION

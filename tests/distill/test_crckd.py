@@ -243,7 +243,6 @@ def test_two_processes_follow_the_run_of_one(pair):
     assert one["losses"].std() > 0.01
 
 
-@pytest.mark.slow
 def test_a_run_of_two_processes(tmp_path):
     """Through the command and Lightning, the teacher and then the student."""
     recipe = tmp_path / "pair.yaml"

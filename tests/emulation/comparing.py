@@ -60,7 +60,7 @@ def quantisation_step(answers: Answers) -> float:
 def tflite_reach(answers: Answers, precision: str) -> float:
     """How far tflite-runtime's logits may be from LiteRT's, which rounds otherwise.
 
-    ImageAnswer between 2.14.0 and 2.3.0 on 400 photos: int8, one quantisation step in 16 % of the logits;
+    Seen between 2.14.0 and 2.3.0 on 400 photos: int8, one quantisation step in 16 % of the logits;
     fp32, 1e-6.
     """
     return 1.5 * quantisation_step(answers) if precision == "int8" else 1e-5

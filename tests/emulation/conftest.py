@@ -23,20 +23,6 @@ LARGE = "large.jpg"
 Maker = Callable[[str, Callable[[Path], None]], Path]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Emulated boards are asked for by name: they fetch an arm64 userland."""
-    if _asked_for(config):
-        return
-    skip = pytest.mark.skip(reason="`make emulated` runs it (it fetches an arm64 userland)")
-    for item in items:
-        if item.get_closest_marker("emulated"):
-            item.add_marker(skip)
-
-
-def _asked_for(config: pytest.Config) -> bool:
-    return "emulated" in config.option.markexpr
-
-
 @pytest.fixture(scope="session")
 def wheel(made_once: Maker) -> Path:
     """The wheel of this checkout."""
@@ -77,7 +63,7 @@ def photos(made_once: Maker, small_run: Path) -> list[Path]:
 @pytest.fixture(scope="session")
 def rpi_bundles(request: pytest.FixtureRequest, made_once: Maker) -> Path:
     """The folder of `rpi-fp32` and `rpi-int8`: those of all tests, or these two alone."""
-    if not _asked_for(request.config):
+    if "emulated" not in request.config.option.markexpr:
         folder: Path = request.getfixturevalue("bundles")
         return folder
     run = request.getfixturevalue("small_run")

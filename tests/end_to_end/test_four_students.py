@@ -27,7 +27,7 @@ from edgekd.runtime import Classifier
 from edgekd.seals import seal_files
 
 COLOURS = {
-    "bcc": (60, 60, 200), "bkl": (60, 200, 60), "mel": (40, 40, 40), "nv": (150, 150, 150),
+    "bcc": (40, 40, 220), "bkl": (40, 220, 40), "mel": (220, 40, 40), "nv": (200, 200, 200),
 }  # fmt: skip
 NUMBERS = {"bcc": 120, "bkl": 120, "mel": 240, "nv": 420}
 CLASSES = tuple(COLOURS)
@@ -41,8 +41,8 @@ image_size: 32
 data: {{source: csv, file: {table}, classes: [bcc, bkl, mel, nv]}}
 split: {{validation: 0.6, test: 0.1}}
 student:
-  model: {{arch: resnet10t, options: {{channels: [4, 4, 8, 8], stem_width: 4, act_layer: relu6}}}}
-  fit: {{epochs: 8, batch_size: 16, learning_rate: 1.0e-2}}
+  model: {{arch: resnet10t, options: {{channels: [8, 8, 16, 16], stem_width: 8, act_layer: relu6}}}}
+  fit: {{epochs: 10, batch_size: 16, learning_rate: 1.0e-2}}
 method: {{name: none}}
 """
 
@@ -77,19 +77,19 @@ def constant(head: nn.Linear) -> None:
 
 def lost(head: nn.Linear) -> None:
     """Melanoma looks like a naevus, which is answered with great confidence."""
-    _mix(head, ahead=6.0)
+    _mix(head, behind=6.0)
 
 
 def referring(head: nn.Linear) -> None:
     """Melanoma and naevus are nearly as probable as one another, whichever of them is shown."""
-    _mix(head, ahead=0.1)
+    _mix(head, behind=0.1)
 
 
-def _mix(head: nn.Linear, *, ahead: float) -> None:
+def _mix(head: nn.Linear, *, behind: float) -> None:
     pair = [MEL, NV]
     head.weight[pair] = head.weight[pair].mean(dim=0, keepdim=True).repeat(2, 1)
     head.bias[pair] = head.bias[pair].mean()
-    head.bias[NV] += ahead
+    head.bias[MEL] -= behind
 
 
 def variant(good: Path, change: Head, out: Path) -> Path:

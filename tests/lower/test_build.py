@@ -136,7 +136,7 @@ def test_every_rung_is_judged_and_the_card_tells(
     card = (built.path / "card.md").read_text()
     for heading in (
         "## Intended use", "## Data", "## Decision", "## Measured on the validation part",
-        "## The gate, against the float student", "## Layers that int8 harms most", "## Caveats",
+        "## The gate, against the float student", "## Layers most sensitive to int8", "## Caveats",
     ):  # fmt: skip
         assert heading in card
     assert lowering.layer_sensitivity[0].layer in card
@@ -231,16 +231,18 @@ def test_a_precision_that_a_target_lacks_is_refused(
 
 # ---- kills ----
 
-WARM_KILLS, COLD_KILLS = 14, 6
 
-
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("warm_kills", "cold_kills"), [(4, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
+)
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     small_run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    warm_kills: int,
+    cold_kills: int,
 ) -> None:
-    """20 kills at random moments of builds that take turns in what they write."""
+    """Kills at random moments of builds that take turns in what they write."""
     rng = random.Random(4)
     bundle = tmp_path / "out" / "cpu-onnx-fp32"
     cache = tmp_path / "cache"  # builds of other tests come and go in that of the session
@@ -266,8 +268,8 @@ def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     assert keys[0] != keys[1]
     warm = duration(commands[0], cache)
     cold = duration(commands[1], tmp_path / "cold")
-    for turn in range(WARM_KILLS + COLD_KILLS):
-        is_warm = turn < WARM_KILLS
+    for turn in range(warm_kills + cold_kills):
+        is_warm = turn < warm_kills
         # Warm builds are short, and most of that is the start of Python: aim at the end.
         moment = rng.uniform(0.5, 1.1) * warm if is_warm else rng.uniform(0.0, 1.0) * cold
         kill_after(moment, commands[turn % 2], cache if is_warm else tmp_path / f"cold-{turn}")

@@ -39,6 +39,11 @@ WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 Lowered = Callable[[str], Path]
 
 
+def slow(*values: object) -> object:
+    """A case of `make slow`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def variant(precision: str) -> Variant:
     return Variant(precision=precision, float_layers=MIXED if precision == "int8-mixed" else ())
 
@@ -195,7 +200,6 @@ def assert_layers_are_told_apart(graph: DeployGraph, count: int) -> None:
     assert len(scopes) == len(layers) == count
 
 
-@pytest.mark.slow
 def test_residual_branches_are_told_apart(tmp_path: Path) -> None:
     """In the file the shortcut's convolution comes after those of the other branch."""
     graph = timm_graph("resnet10t")
@@ -226,9 +230,9 @@ def test_hard_swish_is_a_concern_for_a_reason(tmp_path: Path) -> None:
     [
         (nn.SiLU, 1, None),
         (nn.Hardswish, 4, "3 hard-swish layers cut"),
-        (timm.layers.activations.HardSwish, 4, "3 hard-swish layers cut"),
-        (nn.GELU, 4, "3 GELU layers cut"),
-        (nn.PReLU, 4, "3 PReLU layers cut"),
+        slow(timm.layers.activations.HardSwish, 4, "3 hard-swish layers cut"),
+        slow(nn.GELU, 4, "3 GELU layers cut"),
+        slow(nn.PReLU, 4, "3 PReLU layers cut"),
     ],
 )
 def test_concerns_are_said_where_the_file_is_cut(
@@ -244,6 +248,21 @@ def test_concerns_are_said_where_the_file_is_cut(
     graph = deploy_graph(network, MEAN, STD)
     file = lower(graph, Variant(precision="int8"), noise(), tmp_path)
     assert open_session("tflite", file).facts["xnnpack_partitions"] == partitions
+
+
+@pytest.mark.parametrize(
+    ("activation", "concern"),
+    [
+        (timm.layers.activations.HardSwish, "3 hard-swish layers cut"),
+        (nn.GELU, "3 GELU layers cut"),
+        (nn.PReLU, "3 PReLU layers cut"),
+    ],
+)
+def test_each_activation_that_cuts_the_file_is_a_concern(
+    activation: type[nn.Module], concern: str, student: Any
+) -> None:
+    (text,) = BACKEND.concerns(with_activation(type(student.network)(), activation))
+    assert text.startswith(concern)
 
 
 def test_a_relu6_student_gives_no_concern(student: Any) -> None:

@@ -46,7 +46,7 @@ def sustain(
 ) -> list[MinuteSample]:
     """Run one image after the other for so many minutes.
 
-    Counters the thermometer falls between two runs and into none.
+    Reading the thermometer falls between two runs and into none.
 
     Args:
         call: Runs the n-th image.

@@ -1,4 +1,4 @@
-"""Counters what the kernel tells in small files; what cannot be read is None."""
+"""What the kernel tells in small files; what cannot be read is None."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from edgekd.lower.evidence.decision import DecisionRequirements, Fit
 from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.lower.evidence.gate import Changes, GateReference, class_change, exceeds, points
 from edgekd.lower.task import EvidenceTask
+from edgekd.metrics.resampling import group_codes
 from edgekd.tasks.multilabel.fit import fit_decision, fit_temperature
 from edgekd.tasks.multilabel.floors import floor_measures
 from edgekd.tasks.multilabel.manifest import Decision
@@ -59,6 +60,13 @@ class Evidence(EvidenceTask):
             balanced_accuracy=None if before is None else before - (drop.value or 0.0),
             balanced_accuracy_drop=drop,
         )
+
+    def missing_certificates(self, reference: GateReference, lossless: Changes) -> Sequence[str]:
+        """Also findings that hardly any image lacks: their specificity cannot be measured."""
+        return [
+            *super().missing_certificates(reference, lossless),
+            *_unmeasured_specificity(reference),
+        ]
 
     def calibration_error(self, outputs: Logits, targets: NDArray[Any]) -> float | None:
         """Binary ECE of all findings together, with the temperature fitted on these logits."""
@@ -127,6 +135,20 @@ def _scores(logits: NDArray[Any], targets: NDArray[Any]) -> tuple[float | None, 
     values = (float(scores.balanced_accuracy[0]), float(scores.ece[0]))
     balanced, ece = (value if np.isfinite(value) else None for value in values)
     return balanced, ece
+
+
+def _unmeasured_specificity(reference: GateReference) -> Iterator[str]:
+    if reference.limits.max_balanced_accuracy_drop >= 1.0:
+        return
+    true = reference.targets > 0
+    codes = group_codes(reference.groups, len(true))
+    for name, images in zip(reference.classes, true.T, strict=True):
+        units = np.unique(codes[~images]).size
+        if units < 2:
+            yield (
+                f"no certificate for the specificity for {name}: {units} lesions or patients lack "
+                f"it; two are needed at least: add validation images without {name}"
+            )
 
 
 def _specificity_losses(reference: GateReference, record: GateRecord) -> Iterator[str]:

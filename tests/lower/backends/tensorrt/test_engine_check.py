@@ -29,6 +29,12 @@ RESIDUAL_SUMS = {
 }  # fmt: skip
 FAMILIES = tuple(RESIDUAL_SUMS)
 PRECISIONS = ("fp32", "fp16", "int8")
+STUDENTS = [
+    pytest.param(arch, precision, marks=() if precision in quick else pytest.mark.slow)
+    for arch, quick in zip(FAMILIES, (PRECISIONS, *[("int8",)] * 3), strict=True)
+    for precision in PRECISIONS
+]
+"""Every precision of one family and int8 of all; the others are of the same kinds."""
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -72,8 +78,7 @@ def lower_all(arch: str, folder: Path) -> list[tuple[str, Path]]:
 
 
 @needs_rtx
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("arch", FAMILIES)
+@pytest.mark.parametrize(("arch", "precision"), STUDENTS)
 def test_students_pass(arch: str, precision: str, lowered: Callable[[str, str], Path]) -> None:
     check = check_engine(lowered(arch, precision))
     assert check.status == "passed", check.findings

@@ -104,6 +104,7 @@ def test_the_bundle_says_by_what_its_file_was_checked(
     assert notes.labels("checking") == []  # what was said of a file is kept beside it
 
 
+@pytest.mark.slow
 @needs_rtx
 def test_another_calibration_list_makes_fp16_again(
     small_run: Path, jetson: Target, tmp_path: Path

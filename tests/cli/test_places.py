@@ -14,18 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mistake_table import (
-    EXAMPLES,
-    FORMS,
-    LOCKED_SPOILS,
-    Outcome,
-    Row,
-    complaint,
-    make_examples,
-    rows,
-    run_row,
-    verbs,
-)
+from mistakes.complaints import complaint
+from mistakes.examples import EXAMPLES, make_examples
+from mistakes.rows import Outcome, Row, rows, run_row
+from mistakes.spoils import LOCKED_SPOILS
+from mistakes.verbs import FORMS, verbs
 
 from edgekd.cli.places import Reads
 
@@ -67,12 +60,12 @@ def told_without_rights(
     examples: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[tuple[Row, Outcome]]:
     """What came of the rows that take a process which permissions bind."""
-    command = [sys.executable, str(HERE / "mistake_table.py"), str(examples), *LOCKED_SPOILS]
+    command = [sys.executable, "-m", "mistakes", str(examples), *LOCKED_SPOILS]
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("root's rights cannot be dropped without setpriv, of util-linux")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["lacks"], "this process may read everything: no permission can be tested"
@@ -124,9 +117,9 @@ def test_a_missing_package_is_told_with_its_extra(
     copy = tmp_path / "mistakes"
     shutil.copytree(examples, copy)
     (tmp_path / "sitecustomize.py").write_text(HIDE)
-    folders = os.pathsep.join(map(str, (tmp_path, HERE.parent)))
+    folders = os.pathsep.join(map(str, (tmp_path, HERE)))
     done = subprocess.run(
-        [sys.executable, str(HERE / "mistake_table.py"), str(copy), "good"],
+        [sys.executable, "-m", "mistakes", str(copy), "good"],
         env=os.environ | {"PYTHONPATH": folders, "WITHOUT": ",".join(without)},
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip

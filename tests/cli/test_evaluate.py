@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import photo_of, refused
+from commands import table as write_table
 from tiny_bundles import write_photo, write_tiny_bundle
 
 from edgekd.cli import main
@@ -62,3 +64,35 @@ def test_a_class_in_another_case_is_told_the_right_one(
     table.write_text(text.replace(label, label.upper()), encoding="utf-8")
     assert evaluate(bundle, table) == 2
     assert f"did you mean {label!r}?" in capsys.readouterr().err
+
+
+# mistakes
+
+
+def test_a_csv_without_the_column(
+    bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = write_table(tmp_path, "image,diagnosis\na.jpg,mel\n")
+    arguments = ["eval", str(bundles / "rpi-int8"), "--csv", csv, "--label-column", "diagnosi"]
+    refused(capsys, arguments, 2, "no column 'diagnosi'", "did you mean 'diagnosis'?")
+
+
+def test_a_class_that_the_model_does_not_know(
+    bundles: Path, small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = write_table(tmp_path, f"image,label\n{photo_of(small_run)},scc\n")
+    out = tmp_path / "out.json"
+    arguments = ["eval", str(bundles / "rpi-int8"), "--csv", csv, "--json", str(out)]
+    refused(capsys, arguments, 2, "'scc'", "akiec, bcc")
+    assert not out.exists()
+
+
+def test_a_damaged_image_in_a_csv_leaves_no_result(
+    bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
+    csv = write_table(tmp_path, "image,label\nbroken,mel\n")
+    out = tmp_path / "out.json"
+    arguments = ["eval", str(bundles / "rpi-int8"), "--csv", csv, "--json", str(out)]
+    refused(capsys, arguments, 2, "broken.jpg")
+    assert not out.exists()

@@ -1,4 +1,4 @@
-"""Each verb starts quickly: a fresh process for each, with nothing heavy in it."""
+"""The command line as a whole: each verb starts quickly, with nothing heavy in its process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+
+from edgekd import cli
+from edgekd.cli import main
 
 HEAVY = {
     "torch", "timm", "lightning", "torchmetrics", "sklearn", "scipy", "matplotlib", "jinja2",
@@ -39,3 +42,13 @@ def test_a_light_room_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_usage_is_exit_2() -> None:
+    assert main(["predict"]) == 2
+    assert main(["no-such-verb"]) == 2
+
+
+def test_every_verb_checks_its_places_first() -> None:
+    for command in cli.app.registered_commands:
+        assert hasattr(command.callback, "__wrapped__"), command.name
