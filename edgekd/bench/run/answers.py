@@ -164,8 +164,9 @@ def unanswered_bundle(path: Path, reason: EdgekdError) -> Unanswered:
 
 
 def _host_backend(manifest: Manifest, is_target: bool) -> str | None:
-    unfinished = manifest.lowering.completion == "finish-on-device" and not is_target
-    return "onnx" if unfinished else None
+    if manifest.lowering.completion == "finish-on-device" and not is_target:
+        return "onnx"
+    return None
 
 
 def _accuracy_job(

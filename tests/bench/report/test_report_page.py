@@ -20,8 +20,8 @@ from results import (
 )
 
 from edgekd.bench.report import GalleryItem, images_below, write_page
+from edgekd.bench.report.formats import DASH
 from edgekd.bench.report.page import render_page
-from edgekd.bench.report.words import DASH
 from edgekd.errors import InputError, MissingDependencyError
 
 
