@@ -13,7 +13,9 @@ from edgekd.bench.report import pictures
 from edgekd.bench.report.marked_rows import marked_rows_of
 from edgekd.bench.report.pictures.svg import Scale, padded
 from edgekd.bench.result.statistics import summarise
+from edgekd.bench.task import MetricColumn
 
+BALANCED = MetricColumn("balanced_accuracy", "Balanced accuracy", "Bal. acc.")
 NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
@@ -50,7 +52,7 @@ def test_bounds_are_never_empty():
 
 def test_points_stand_where_their_numbers_are():
     entries = marked_rows_of([sample_result()])
-    svg = pictures.accuracy_latency(entries)
+    svg = pictures.accuracy_latency(entries, BALANCED)
     (fast_x, fast_y), *_ = circles(svg)
     p90 = [entry.latency.model.p90 for entry in entries if entry.latency]
     assert min(p90) < entries[2].latency.model.p90
@@ -66,7 +68,9 @@ def test_points_stand_where_their_numbers_are():
 def test_the_teacher_is_a_line_even_where_its_speed_is_not_known():
     result = sample_result()
     rows = [msgspec.structs.replace(result.rows[0], latency_ms=None), *result.rows[1:]]
-    svg = pictures.accuracy_latency(marked_rows_of([msgspec.structs.replace(result, rows=rows)]))
+    svg = pictures.accuracy_latency(
+        marked_rows_of([msgspec.structs.replace(result, rows=rows)]), BALANCED
+    )
     assert 'stroke-dasharray="1 4"' in svg
 
 
@@ -112,7 +116,7 @@ def test_nothing_measured_is_no_picture():
         for row in sample_result().rows
     ]
     entries = marked_rows_of([msgspec.structs.replace(sample_result(), rows=rows)])
-    assert pictures.accuracy_latency(entries) is None
+    assert pictures.accuracy_latency(entries, BALANCED) is None
     assert pictures.class_pictures(entries) == []
     for draw in (pictures.memory, pictures.sizes, pictures.energy, pictures.decisions):
         assert draw(entries) is None
