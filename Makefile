@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test emulated abuse simulation fuzz lint format check clean
+.PHONY: help setup demo test slow emulated abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -27,8 +27,14 @@ $(READY): pyproject.toml constraints.txt
 demo: setup ## The whole chain on painted dermoscopy, some minutes; ends with a report
 	$(BIN)/edgekd demo --out runs/demo
 
-test: setup ## The tests
-	$(BIN)/python -m pytest $(ARGS)
+# Workers take neighbouring tests, which share fixtures, and help each other in the end.
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+
+test: setup ## The tests, on all cores; ARGS="-n 0 tests/data" runs some of them, one by one
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+slow: setup ## The long tests: trainings, long repetitions and `make simulation`'s; some minutes
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or simulation" -rP $(ARGS)
 
 emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, needs no root
 	$(BIN)/python -m pytest -m emulated $(ARGS)

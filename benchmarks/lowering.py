@@ -37,14 +37,16 @@ from edgekd.bundle import Rung
 from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.data import PARTS
 from edgekd.errors import EdgekdError, InputError
+from edgekd.lower.attempt import Failed, Measured
 from edgekd.lower.build import BuildRequest, BuiltBundle, build_all
-from edgekd.lower.candidate import Candidate, Lowering, lower_variants
+from edgekd.lower.context import BuildContext
 from edgekd.lower.int8.calibration import draw_calibration
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
+from edgekd.lower.pipeline import lower_variants
 from edgekd.lower.precision import Variant
+from edgekd.lower.progress import LineReporter, verdict_of
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store, array_sha256
-from edgekd.lower.watch import Lines, verdict_of
 from edgekd.metrics import (
     Estimate,
     expected_calibration_error,
@@ -54,6 +56,7 @@ from edgekd.metrics import (
 )
 from edgekd.models import logits_of
 from edgekd.models.card import CARD
+from edgekd.policy import Policy, load_policy, policy_of_values
 from edgekd.runtime.sessions import open_session
 from edgekd.targets import Target, resolve_targets
 
@@ -89,6 +92,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="of `edgekd distill`")
     parser.add_argument("--targets", default=TARGETS, help=f"by default {TARGETS}")
+    parser.add_argument("--policy", help="name or file, instead of the model's own")
     parser.add_argument("--data-root", type=Path, help="where the images are now")
     parser.add_argument("--part", choices=PARTS[1:], default="test", help="the images judged on")
     parser.add_argument("--json", type=Path, help="file for the result")
@@ -160,7 +164,7 @@ class Outcome:
     Attributes:
         target: The target.
         bundle: What was built or refused, with its rungs.
-        lacking: Why no file can pass on these images as the target asks; the rungs were then
+        lacking: Why no file can pass on these images as the policy demands; the rungs were then
             judged without critical classes.
     """
 
@@ -174,22 +178,26 @@ class Outcome:
         return next((_variant(rung).label for rung in self.bundle.rungs if rung.taken), None)
 
 
-def _outcomes(request: BuildRequest, classes: Sequence[str]) -> list[Outcome]:
-    """Build for every target; again without critical classes where these leave no rung."""
-    usual = [target for target in request.targets if target.critical_of(classes)]
-    built = {bundle.target: bundle for bundle in build_all(replace(request, targets=usual))}
+def _outcomes(request: BuildRequest, policy: Policy, classes: Sequence[str]) -> list[Outcome]:
+    """Build for every target; again without critical classes where these leave no rung.
+
+    For research: what lowering costs is the question here, whatever the student is worth.
+    """
+    usual = request.targets if policy.critical_of(classes) else []
+    first = replace(request, targets=usual, policy=policy, research=True)
+    built = {bundle.target: bundle for bundle in (build_all(first) if usual else [])}
     lacking = {
         target.name: built[target.name].refused if target.name in built else ("no critical class",)
         for target in request.targets
         if target.name not in built or not built[target.name].rungs
     }
-    bare = [
-        msgspec.structs.replace(target, critical={})
-        for target in request.targets
-        if target.name in lacking
-    ]
-    again = replace(request, targets=bare, critical={}, out=request.out / "bare")
-    built |= {bundle.target: bundle for bundle in build_all(again)}
+    again = replace(
+        first,
+        targets=[target for target in request.targets if target.name in lacking],
+        policy=msgspec.structs.replace(policy, critical={}),
+        out=request.out / "bare",
+    )
+    built |= {bundle.target: bundle for bundle in (build_all(again) if again.targets else [])}
     return [
         Outcome(target, built[target.name], lacking.get(target.name, ()))
         for target in request.targets
@@ -239,7 +247,7 @@ class Exam:
     @cached_property
     def student_error(self) -> float:
         """The float student's expected calibration error with its own temperature."""
-        return self.calibrated_error(self.source.logits, self.student)[1]
+        return self.calibrated_error(self.source.outputs, self.student)[1]
 
     def calibrated_error(self, validation: Logits, answers: Logits) -> tuple[float, float]:
         """Temperature fitted on the validation answers, and the calibration error here."""
@@ -274,16 +282,18 @@ def _measured(run: Path, targets: Sequence[Target], options: argparse.Namespace)
     with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
         request = BuildRequest(
             model=run, targets=targets, out=Path(folder) / "out", data_root=options.data_root,
-            all_rungs=True, watch=Lines(say),
+            all_rungs=True, observer=LineReporter(say),
         )  # fmt: skip
-        outcomes = _outcomes(request, source.card.classes)
+        named = load_policy(options.policy) if options.policy else None
+        policy = named or policy_of_values(source.card.policy)
+        outcomes = _outcomes(request, policy, source.card.classes)
         calibration = draw_calibration(
             source.split, source.pixels, images=request.calibration_images
         )
-        lowering = Lowering(
-            source, calibration, Store(), Path(folder), request.out / "logs", request.watch
+        context = BuildContext(
+            source, calibration, Store(), Path(folder), request.out / "logs", request.observer
         )
-        rows = [row for outcome in outcomes for row in _rows(outcome, lowering, exam)]
+        rows = [row for outcome in outcomes for row in _rows(outcome, context, exam)]
     return {
         "name": _name(source),
         "card": _card(source),
@@ -293,17 +303,21 @@ def _measured(run: Path, targets: Sequence[Target], options: argparse.Namespace)
     }
 
 
-def _rows(outcome: Outcome, lowering: Lowering, exam: Exam) -> Iterator[Row]:
+def _rows(outcome: Outcome, context: BuildContext, exam: Exam) -> Iterator[Row]:
     """A row for each rung of one target, also for those without a file."""
     rungs = outcome.bundle.rungs
     judged = [_variant(rung) for rung in rungs if rung.gate is not None]
-    files = lower_variants(lowering, outcome.target.backend, judged)  # the store has them all
-    answers = _answers(files, lowering, exam)
+    files = [
+        one
+        for one in lower_variants(context, outcome.target.backend, judged)  # the store has them
+        if not isinstance(one, Failed)
+    ]
+    answers = _answers(files, context, exam)
     times = _times(files, exam.images)
-    found = {one.variant.label: one for one in files}
+    by_label = {one.attempt.label: one for one in files}
     for rung in rungs:
         label = _variant(rung).label
-        one = found.get(label)
+        one = by_label.get(label)
         yield {
             "target": outcome.target.name,
             "backend": outcome.target.backend,
@@ -311,64 +325,62 @@ def _rows(outcome: Outcome, lowering: Lowering, exam: Exam) -> Iterator[Row]:
             "critical_classes": not outcome.lacking,
             "verdict": _verdict(rung),
             "rung": rung,
-            "loss": exam.loss(_validation(one), answers[label].logits) if one else None,
+            "loss": exam.loss(one.answers.outputs, answers[label].outputs) if one else None,
             "partitions": one.partitions if one else None,
             "latency": _latency(label, times),
         }
 
 
-def _validation(one: Candidate) -> Logits:
-    assert one.answers is not None
-    return one.answers.logits
-
-
-def _answers(files: Sequence[Candidate], lowering: Lowering, exam: Exam) -> dict[str, Answers]:
+def _answers(files: Sequence[Measured], context: BuildContext, exam: Exam) -> dict[str, Answers]:
     """What the files answer to the exam's images, by label; kept in the store like all answers."""
     images = array_sha256(exam.images)
     found, missing = {}, []
     for one in files:
-        kept = lowering.store.find_answers(one.key, images, THREADS)
+        kept = context.store.find_answers(one.attempt.key, images, THREADS)
         if kept is None:
             missing.append(one)
         else:
-            found[one.variant.label] = kept
+            found[one.attempt.label] = kept
     if not missing:
         return found
-    backend, pixels = missing[0].backend, lowering.work / f"{exam.part}.npy"
+    backend, pixels = missing[0].attempt.backend, context.work / f"{exam.part}.npy"
     np.save(pixels, exam.images)
     job = TrialJob(
         session=backend.host_session,
-        files={one.variant.label: str(_model_file(one)) for one in missing},
+        files={one.attempt.label: str(_model_file(one)) for one in missing},
         images=str(pixels),
-        out=str(lowering.work / f"{backend.name}-{exam.part}"),
+        out=str(context.work / f"{backend.name}-{exam.part}"),
         threads=THREADS,
     )
     say(f"{backend.name}: {', '.join(job.files)} on {exam.part} images")
-    new = try_files(job, log=lowering.logs / backend.name / f"run-{exam.part}.log")
+    new = try_files(job, log=context.logs / backend.name / f"run-{exam.part}.log")
     for one in missing:
-        lowering.store.keep_answers(one.key, images, THREADS, new[one.variant.label])
+        context.store.keep_answers(one.attempt.key, images, THREADS, new[one.attempt.label])
     return found | new
 
 
-def _model_file(one: Candidate) -> Path:
-    assert one.made is not None
-    return one.made.folder / one.backend.model_file
+def _model_file(one: Measured) -> Path:
+    return one.checked.lowered.model_file
 
 
-def _times(files: Sequence[Candidate], images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+def _times(files: Sequence[Measured], images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Milliseconds of every file in every turn [TURNS], by label.
 
     Each file runs an image twice and the second is timed: on a device a file finds its weights
     in the processor's cache, which the others have just filled with theirs here. Nothing where
     the device's engine is not the host's.
     """
-    files = [one for one in files if one.backend.completion == "complete"]
+    files = [one for one in files if one.attempt.backend.completion == "complete"]
     taken = np.empty((WARM_UP + TURNS, len(files)))
     rng = np.random.default_rng(0)
     with ExitStack() as stack:
         sessions = [
             stack.enter_context(
-                closing(open_session(one.backend.host_session, _model_file(one), threads=THREADS))
+                closing(
+                    open_session(
+                        one.attempt.backend.host_session, _model_file(one), threads=THREADS
+                    )
+                )
             )
             for one in files
         ]
@@ -380,7 +392,7 @@ def _times(files: Sequence[Candidate], images: NDArray[np.uint8]) -> dict[str, N
                 sessions[place].run(image)
                 taken[turn, place] = time.perf_counter_ns() - start
     columns = taken[WARM_UP:].T / 1e6
-    return {one.variant.label: column for one, column in zip(files, columns, strict=True)}
+    return {one.attempt.label: column for one, column in zip(files, columns, strict=True)}
 
 
 def _latency(label: str, times: dict[str, NDArray[np.float64]]) -> dict[str, Any] | None:
@@ -432,7 +444,7 @@ def _card(source: Source) -> dict[str, Any]:
 
 def _student(exam: Exam) -> dict[str, Any]:
     """The float student's own metrics on the exam's images, with its temperature."""
-    temperature, _ = exam.calibrated_error(exam.source.logits, exam.student)
+    temperature, _ = exam.calibrated_error(exam.source.outputs, exam.student)
     classes = exam.source.card.classes
     metrics = metrics_of(exam.student / temperature, exam.targets, classes, groups=exam.groups)
     return {

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 from msgspec import Meta
 
-from edgekd.bundle.policy import PolicyWords, Sentence
+from edgekd.bundle.policy import CAPTURE_CODES, UNLIKE, PolicyWords, Sentence
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.registry import Registry
 
@@ -143,13 +143,25 @@ class CaptureRules(_Section, frozen=True, kw_only=True):
     """Which measures of a photo make sense in a domain, and the sentences about them.
 
     Attributes:
-        measures: Of `edgekd.runtime.capture.MEASURES`.
-        sentences: By reason code (`blurred`, `dark`, `bright`, `glare`, `no-lesion`, `off-centre`,
-            `unlike`), for each problem that the measures can find.
+        measures: Keys of `edgekd.bundle.policy.CAPTURE_CODES`; without any no photo has to be
+            taken again.
+        sentences: One for each reason code of these measures, and one for `unlike`.
     """
 
-    measures: tuple[str, ...] = ("sharpness", "brightness", "glare")
+    measures: tuple[str, ...] = ()
     sentences: dict[str, Sentence] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse measures that nobody takes, and reason codes without a sentence."""
+        unknown = [name for name in self.measures if name not in CAPTURE_CODES]
+        if unknown:
+            known = ", ".join(CAPTURE_CODES)
+            raise ValueError(f"there is no measure {unknown[0]!r} of a photo; known: {known}")
+        codes = {code for name in self.measures for code in CAPTURE_CODES[name] if code}
+        needed = codes | {UNLIKE} if codes else set()
+        if needed != set(self.sentences):
+            odd = ", ".join(sorted(needed ^ set(self.sentences)))
+            raise ValueError(f"the sentences do not fit the measures; missing or needless: {odd}")
 
 
 class Words(PolicyWords, frozen=True, kw_only=True, forbid_unknown_fields=True):

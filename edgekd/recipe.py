@@ -23,8 +23,10 @@ from edgekd.resources import recipe_file, recipe_names
 
 __all__ = [
     "AugmentSection",
+    "Balance",
     "FitSection",
     "ModelSection",
+    "OptimiserSection",
     "Recipe",
     "RoleSection",
     "Section",
@@ -41,6 +43,8 @@ Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Meta(gt=0.0)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """What NumPy takes."""
+Balance = Literal["none", "sqrt", "full"]
+"""How strongly rare classes are raised: not at all, by the square root of imbalance, or fully."""
 T = TypeVar("T")
 
 
@@ -91,14 +95,12 @@ class ModelSection(Section, frozen=True, kw_only=True):
     std: tuple[Rate, Rate, Rate] | None = None
 
 
-class FitSection(Section, frozen=True, kw_only=True):
-    """How a network is trained; by default AdamW with one cycle of the learning rate.
+class OptimiserSection(Section, frozen=True, kw_only=True):
+    """An optimiser and the schedule of its learning rate; by default AdamW with one cycle.
 
     Attributes:
-        epochs: Passes over the training part.
-        batch_size: Images of a step.
         optimizer: `adamw`, or `sgd` with momentum.
-        learning_rate: Its peak.
+        learning_rate: The largest of the schedule.
         momentum: Of SGD, under every schedule.
         weight_decay: Not on biases and norms.
         schedule: `one_cycle` (Smith & Topin 2018; with AdamW its β₁ falls from 0.95 to 0.85 and
@@ -107,14 +109,8 @@ class FitSection(Section, frozen=True, kw_only=True):
         warmup: Share of the steps in which the one cycle rises.
         patience: Epochs, for `plateau`.
         milestones: Epochs, for `steps`.
-        stop_after: Stop after so many epochs without a better validation score; 0 never does.
-        class_weights: Weight of a class in the hard-label loss: 1, 1/√n or 1/n.
-        class_sampling: How often a class is drawn: as it is, ∝ √n, or all alike.
-        label_smoothing: Of the hard labels.
     """
 
-    epochs: Positive = 10
-    batch_size: Positive = 64
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Rate = 1e-3
     momentum: Fraction = 0.9
@@ -123,9 +119,25 @@ class FitSection(Section, frozen=True, kw_only=True):
     warmup: Fraction = 0.2
     patience: Positive = 10
     milestones: tuple[Positive, ...] = ()
+
+
+class FitSection(OptimiserSection, frozen=True, kw_only=True):
+    """How a network is trained.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Images of a step.
+        stop_after: Stop after so many epochs without a better validation score; 0 never does.
+        class_weights: Weight of a class in the hard-label loss: 1, 1/√n or 1/n.
+        class_sampling: How often a class is drawn: as it is, ∝ √n, or all alike.
+        label_smoothing: Of the hard labels.
+    """
+
+    epochs: Positive = 10
+    batch_size: Positive = 64
     stop_after: Annotated[int, Meta(ge=0)] = 0
-    class_weights: Literal["none", "sqrt", "full"] = "sqrt"
-    class_sampling: Literal["none", "sqrt", "full"] = "none"
+    class_weights: Balance = "sqrt"
+    class_sampling: Balance = "none"
     label_smoothing: Fraction = 0.0
 
 
@@ -237,7 +249,11 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     for override in overrides or []:
         _apply(raw, override)
     recipe = convert(raw, Recipe, f"the recipe {path}")
-    TASKS.check(recipe.task)
+    try:
+        TASKS.check(recipe.task)
+    except InputError as error:
+        message = f"the recipe {path}: {error.message} (at task)"
+        raise InputError(message, error.hint) from None
     return recipe
 
 

@@ -7,14 +7,16 @@ from edgekd.runtime import Classifier
 
 
 def main(bundle: str, *photos: str) -> None:
-    """Say for each photo what is to be done."""
+    """Print the decision for each photo."""
     with Classifier.open(bundle) as classifier:
         for prediction in classifier.predict_many(photos):
             reasons = "; ".join(reason.text for reason in prediction.reasons)
             if prediction.decision == "answer":
-                print(f"{prediction.label}, {prediction.probability:.0%}")
+                share = prediction.probability
+                percent = "" if share is None else f", {share:.0%}"
+                print(f"{prediction.label or 'no finding'}{percent}")
             elif prediction.decision == "refer":
-                print(f"send the patient on: {reasons}")
+                print(f"refer the patient: {reasons}")
             else:
                 print(f"take the photo again: {reasons}")
 

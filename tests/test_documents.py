@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import msgspec
 import pytest
-import tomllib
 import typer
 
 from edgekd import errors
@@ -19,8 +17,8 @@ from edgekd.bench.result import SCHEMA_VERSION
 from edgekd.bundle.manifest import FORMAT_VERSION
 from edgekd.cli import app
 from edgekd.distill.methods import method_names
+from edgekd.policy import load_policy
 from edgekd.resources import recipe_names
-from edgekd.targets import Target
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
@@ -121,12 +119,8 @@ def test_exit_codes_are_those_of_the_errors() -> None:
     assert told == {0, *codes} - {1}
 
 
-@pytest.mark.parametrize(
-    "file", sorted(REPOSITORY.glob("targets/*/target.toml")), ids=lambda file: file.parent.name
-)
-def test_limits_that_are_told_are_those_of_the_targets(file: Path) -> None:
-    # Other tests widen the limits that `load_target` gives.
-    target = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Target)
+def test_limits_that_are_told_are_those_of_the_policy() -> None:
+    policy = load_policy("dermoscopy")
     text = " ".join(README.split())
     assert "more than 5 points of sensitivity for melanoma" in text
     assert (
@@ -134,15 +128,15 @@ def test_limits_that_are_told_are_those_of_the_targets(file: Path) -> None:
         "actinic keratosis, 3 of balanced accuracy" in text
     )
     critical = {"mel": 0.05, "scc": 0.10, "bcc": 0.10, "akiec": 0.15, "ak": 0.15}
-    assert critical.items() <= dict(target.critical).items()
-    gate = target.gate
+    assert critical.items() <= policy.critical.items()
+    gate = policy.gate
     assert gate.max_balanced_accuracy_drop == 0.03
     assert "limit too (5 points)" in text
     assert gate.max_sensitivity_drop == 0.05
     assert "flipped decisions (3 %) and the calibration error (0.02)" in text
     assert (gate.max_flips, gate.max_ece_increase) == (0.03, 0.02)
     assert "Thresholds let 90 % of the validation images of each critical class" in text
-    assert target.decision.critical_sensitivity == 0.9
+    assert policy.decision.critical_sensitivity == 0.9
 
 
 def test_refusals_that_are_told_are_those_that_were_measured() -> None:

@@ -332,3 +332,9 @@ def test_any_override_is_taken_or_an_input_error(recipe: Path, text: str) -> Non
         except InputError:
             continue
         assert isinstance(found, Recipe)
+
+
+def test_a_wrong_task_comes_with_the_nearest_one(recipe: Path) -> None:
+    error = refusal(recipe, "task=classificaton")
+    assert "there is no task 'classificaton' (at task)" in error.message
+    assert "did you mean 'classification'?" in error.hint

@@ -23,18 +23,16 @@ import time
 from pathlib import Path
 
 from edgekd.errors import MissingDependencyError
+from edgekd.extensions.backends import BackendDescriptor, Requirement
 from edgekd.lower.backends.base import converting
 from edgekd.lower.backends.onnx import OnnxBackend
-from edgekd.runtime.sessions.onnx import open_file
 
 
 class Sound(OnnxBackend):
-    name = "sound"
+    pass
 
 
 class Unlucky(OnnxBackend):
-    name = "unlucky"
-
     def lower(self, graph, image_size, variant, calibration, out):
         with open(os.environ["THIRD_PARTY_NOTES"], "a") as notes:
             notes.write(f"{self.name}/{variant.precision}\\\\n")
@@ -46,8 +44,6 @@ class Unlucky(OnnxBackend):
 
 
 class Crashing(OnnxBackend):
-    name = "crashing"
-
     def lower(self, graph, image_size, variant, calibration, out):
         with open(os.environ["THIRD_PARTY_NOTES"], "a") as notes:
             notes.write(f"{self.name}/{variant.precision}\\\\n")
@@ -55,53 +51,63 @@ class Crashing(OnnxBackend):
 
 
 class Toolless(OnnxBackend):
-    name = "toolless"
-
     def lower(self, graph, image_size, variant, calibration, out):
         raise MissingDependencyError("toolkit", "lower", "lower for the toolless")
 
 
 class Full(OnnxBackend):
-    name = "full"
-
     def lower(self, graph, image_size, variant, calibration, out):
         raise OSError(errno.ENOSPC, "No space left on device", str(out))
 
 
 class Finishing(OnnxBackend):
-    name = "finishing"
-    completion = "finish-on-device"
-
     def finish(self, bundle, say, *, evidence=None):
         say(f"finishing {bundle.name} by {evidence}")
         return bundle / "manifest.json"
 
 
 class Sleeping(OnnxBackend):
-    name = "sleeping"
-
     def lower(self, graph, image_size, variant, calibration, out):
         Path(os.environ["THIRD_PARTY_NOTES"]).write_text(str(os.getpid()))
         time.sleep(600)
+
+
+def described(kind, name="", **more):
+    return BackendDescriptor(
+        name=name or kind.lower(),
+        title=kind,
+        lowering=f"third_party_backends:{kind}",
+        session="edgekd.runtime.sessions.onnx:open_file",
+        engine=Requirement(("onnxruntime",), ("onnxruntime",)),
+        model_file="model.onnx",
+        **more,
+    )
+
+
+SOUND = described("Sound")
+UNLUCKY = described("Unlucky")
+CRASHING = described("Crashing")
+TOOLLESS = described("Toolless")
+FULL = described("Full")
+FINISHING = described("Finishing", completion="finish-on-device")
+SLEEPING = described("Sleeping")
+UNFIT = described("Path", "unfit")
 """
 
 _ENTRIES = """[edgekd.backends]
-sound = third_party_backends:Sound
-unlucky = third_party_backends:Unlucky
-crashing = third_party_backends:Crashing
-toolless = third_party_backends:Toolless
-full = third_party_backends:Full
-finishing = third_party_backends:Finishing
-sleeping = third_party_backends:Sleeping
-unimportable = third_party_of_none:Backend
-unfit = third_party_backends:Path
+sound = third_party_backends:SOUND
+unlucky = third_party_backends:UNLUCKY
+crashing = third_party_backends:CRASHING
+toolless = third_party_backends:TOOLLESS
+full = third_party_backends:FULL
+finishing = third_party_backends:FINISHING
+sleeping = third_party_backends:SLEEPING
+unimportable = third_party_of_none:BACKEND
+unfit = third_party_backends:UNFIT
+undescribed = third_party_backends:Sound
 
 [edgekd.targets]
 torn = third_party_of_none:FOLDER
-
-[edgekd.sessions]
-sound = third_party_backends:open_file
-unimportable = third_party_of_none:open_file
 """
 
 

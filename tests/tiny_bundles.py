@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import onnx
 from manifests import make_manifest
@@ -23,8 +25,17 @@ ANSWER, REFER, RETAKE = (240, 20, 20), (128, 128, 128), (8, 8, 8)
 """Colours, RGB, on which the bundle decides so: red is `bkl`, grey is unsure, black is dark."""
 
 
-def write_tiny_bundle(out: Path, *, tolerance: float = 1e-3, wrong_by: float = 0.0) -> Path:
-    """A finished bundle of three classes; its self-test vectors may be wrong by so much."""
+def write_tiny_bundle(
+    out: Path, *, tolerance: float = 1e-3, wrong_by: float = 0.0, **changes: Any
+) -> Path:
+    """A finished bundle of three classes.
+
+    Args:
+        out: Its folder.
+        tolerance: Of its self-test vectors.
+        wrong_by: Added to their logits.
+        changes: Fields of the manifest to replace.
+    """
     images = np.random.default_rng(0).integers(0, 256, (4, _SIZE, _SIZE, 3)).astype(np.uint8)
     logits = (images.mean(axis=(1, 2)) @ _MEANS.astype(np.float64)).astype(np.float32)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +47,7 @@ def write_tiny_bundle(out: Path, *, tolerance: float = 1e-3, wrong_by: float = 0
         decision=Decision(refer_below=0.97, conformal_quantile=0.96),
         capture=CaptureRule(limits=limits),
     )
+    manifest = msgspec.structs.replace(manifest, **changes)
     write_bundle(out, manifest, {"model.onnx": _network(), SELFTEST: selftest})
     return out
 

@@ -187,6 +187,8 @@ class Rung(_Section, frozen=True, kw_only=True):
     Attributes:
         precision: Of `edgekd.lower.precision.LADDER`.
         float_layers: Layers that stayed in float, for `int8-mixed`.
+        quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
+            lowering.
         taken: Whether the bundle holds this file.
         size_bytes: Of its files.
         host_latency_ms: Median of an image on the host that built it, one thread; for comparison
@@ -198,6 +200,7 @@ class Rung(_Section, frozen=True, kw_only=True):
 
     precision: str
     float_layers: tuple[str, ...] = ()
+    quantisation_aware: bool = False
     taken: bool
     size_bytes: int
     host_latency_ms: float | None = None
@@ -408,12 +411,17 @@ def _document(raw: bytes) -> dict[str, Any]:
         written = version[:20]  # it may be of any length
         message = f"the bundle has format version {written}; this edgekd reads {FORMAT_VERSION}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
+    _rename_fields(document)
+    return document
+
+
+def _rename_fields(document: dict[str, Any]) -> None:
+    """Give the fields of earlier formats today's names, in place."""
     for section, names in _RENAMED.items():
         fields = document.get(section)
-        for before, now in names.items() if isinstance(fields, dict) else ():
-            if before in fields:
-                fields.setdefault(now, fields.pop(before))
-    return document
+        if isinstance(fields, dict):
+            for before in names.keys() & fields.keys():
+                fields.setdefault(names[before], fields.pop(before))
 
 
 def _task_of(manifest: Manifest) -> ManifestTask:

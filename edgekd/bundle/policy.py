@@ -7,7 +7,29 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["FloorRecord", "PolicyRecord", "PolicyWords", "Sentence", "TeacherRecord"]
+__all__ = [
+    "CAPTURE_CODES",
+    "UNLIKE",
+    "FloorRecord",
+    "PolicyRecord",
+    "PolicyWords",
+    "Sentence",
+    "TeacherRecord",
+    "words_of",
+]
+
+CAPTURE_CODES: dict[str, tuple[str | None, str | None]] = {
+    "sharpness": ("blurred", None),
+    "brightness": ("dark", "bright"),
+    "glare": (None, "glare"),
+    "contrast": ("no-lesion", None),
+    "off_centre": (None, "off-centre"),
+}
+"""By measure of a photo, the reason codes of a value below and above its limits; None where that
+side has no limit."""
+
+UNLIKE = "unlike"
+"""Reason code of a photo that looks like none of the learnt images."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +141,8 @@ class TeacherRecord(_Section, frozen=True, kw_only=True):
         }
         interval = "" if self.low is None else f" [{self.low:+.3f}, {self.high:+.3f}]"
         return (
-            f"{metric} of the teacher minus that of the file: {self.deficit:+.3f}{interval}, margin "
-            f"{self.margin:.3g}: {words[self.state]}"
+            f"{metric} of the teacher minus that of the file: {self.deficit:+.3f}{interval}, "
+            f"margin {self.margin:.3g}: {words[self.state]}"
         )
 
 
@@ -160,3 +182,13 @@ class PolicyRecord(_Section, frozen=True, kw_only=True):
     def warnings(self) -> tuple[str, ...]:
         """What a device must say of this bundle; empty where every floor is met."""
         return tuple(f"for research, floor not met: {sentence}" for sentence in self.unmet())
+
+
+_WORDS_BEFORE_1_6 = PolicyWords(
+    first=("mel", "melanoma", "malignant"), group="lesion or patient", groups="lesions or patients"
+)
+
+
+def words_of(policy: PolicyRecord | None) -> PolicyWords:
+    """Words of a bundle's domain; None stands for a format before 1.6, which was for dermoscopy."""
+    return _WORDS_BEFORE_1_6 if policy is None else policy.words

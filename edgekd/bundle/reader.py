@@ -16,6 +16,7 @@ from edgekd.bundle.model_files import ModelFiles
 from edgekd.bundle.signature import SIGNATURE, PublicKey, load_public_key, verify_signature
 from edgekd.bundle.storage import MAX_FILES, Storage, damaged, is_plain_name, open_storage
 from edgekd.errors import ArtefactError, InputError
+from edgekd.extensions.backends import BACKENDS, BackendDescriptor, backend_named
 
 __all__ = ["MANIFEST", "MAX_FILE_BYTES", "SELFTEST", "Bundle", "SignatureState"]
 
@@ -97,22 +98,31 @@ class Bundle:
         return self._files.model(self.manifest.model_file, self.manifest.files)
 
     def model_for(self, backend: str | None) -> ModelFiles:
-        """The same for another engine: ONNX Runtime takes the ONNX that a device's engine is of."""
-        source = f"{PurePosixPath(self.manifest.model_file).stem}.onnx"
-        if backend == "onnx" and source in self.manifest.files:
-            return self._files.model(source, self.manifest.files)
+        """The file that another backend runs, where it can: a host runs what was lowered."""
+        lowered_by = self._lowered_by()
+        if lowered_by is not None and backend == lowered_by.host:
+            source = lowered_by.model_file
+            if source in self.manifest.files:
+                return self._files.model(source, self.manifest.files)
         return self.model
+
+    def _lowered_by(self) -> BackendDescriptor | None:
+        """Descriptor of the backend; None for a third party's that is not installed."""
+        name = self.manifest.lowering.backend
+        return backend_named(name) if name in BACKENDS else None
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the files that the engine reads: the model and what stands beside it."""
         main = self.manifest.model_file
         stem = PurePosixPath(main).stem
-        # A device keeps the ONNX that it built its engine from, and never opens it.
+        lowered_by = self._lowered_by()
+        # A device keeps the file that it built its engine from, and never opens it.
+        unused = {lowered_by.model_file} - {main} if lowered_by is not None else set()
         files = {
             name: entry.size
             for name, entry in self.manifest.files.items()
-            if PurePosixPath(name).stem == stem and (name == main or not name.endswith(".onnx"))
+            if PurePosixPath(name).stem == stem and name not in unused
         }
         return sum(files.values())
 

@@ -234,7 +234,7 @@ def _report_missing(results: list[Result]) -> None:
     if "lacking" in stops:
         hint = "install it there, or give --wheelhouse"
         raise MissingDependencyError(
-            "a package", "tflite", "measure there", message=stops["lacking"], hint=hint
+            "a package", "", "measure there", message=stops["lacking"], hint=hint
         )
     if stops:
         raise KeyboardInterrupt

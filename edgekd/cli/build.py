@@ -39,21 +39,47 @@ def build(
             "fp16, fp32: one bundle for each, or exit 4."
         ),
     ] = "auto",
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="The clinical policy: dermoscopy, fundus, none, or a .toml file; instead of the "
+            "one that the model remembers.",
+        ),
+    ] = None,
+    research: Annotated[
+        bool,
+        typer.Option(
+            "--research",
+            help="Lower although a floor of the policy is not met, and say so in the bundle.",
+        ),
+    ] = False,
+    teacher: Annotated[
+        Path | None,
+        Reads.CHECKPOINT,
+        typer.Option(help="The teacher's checkpoint, if it is not beside the student."),
+    ] = None,
     tighten: Annotated[
         list[str] | None,
-        typer.Option(metavar="LIMIT=VALUE", help="Make a limit of the gate stricter."),
+        typer.Option(
+            metavar="LIMIT=VALUE",
+            help="Make a limit of the gate, or a floor of the policy, stricter.",
+        ),
     ] = None,
     critical: Annotated[
         str,
         typer.Option(
             metavar="CLASS[=LIMIT],…",
-            help="Classes whose loss harms most, beside the target's own. `none` is for a model "
-            "that has no class which the target names (mel, bcc, …); it drops no limit of the "
-            "target's.",
+            help="Classes whose loss is most dangerous, beside the policy's own. `none` is for a "
+            "model that has no class which the policy names (mel, bcc, …); it drops no limit of "
+            "the policy's.",
         ),
     ] = "",
+    quantisation_aware: Annotated[
+        bool, typer.Option(help="Fine-tune with simulated int8 where int8 fails its gate.")
+    ] = False,
     rescue: Annotated[
-        bool, typer.Option(help="Train on with simulated int8 before int8 is given up.")
+        bool, typer.Option(hidden=True, help="Former name of --quantisation-aware.")
     ] = False,
     all_rungs: Annotated[
         bool, typer.Option(help="Judge every rung, also those below one that passes.")
@@ -81,7 +107,10 @@ def build(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Lower a student to the bundle of each target; a file that loses too much fails (exit 4)."""
+    """Lower a student to the bundle of each target.
+
+    A file that loses too much, or does not reach a floor of the policy, fails (exit 4).
+    """
     if on_device is not None:
         from edgekd.lower.finish import finish_bundle
 
@@ -96,23 +125,26 @@ def build(
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
-    broken: dict[str, InputError] = {}
+    broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
-    with watching() as watch:
+    with watching() as observer:
         built = build_all(
             BuildRequest(
                 model=model,
                 targets=targets,
                 out=out,
                 precisions=_precisions(precision),
+                policy=policy,
+                research=research,
+                teacher=teacher,
                 data_root=data_root,
                 calibration_images=calibration_images,
                 tighten=_limits(tighten or []),
                 critical=_critical(critical),
                 all_rungs=all_rungs,
-                rescue=rescue,
+                quantisation_aware=quantisation_aware or rescue,
                 zipped=zipped,
-                watch=watch,
+                observer=observer,
             )
         )
     built += [BuiltBundle(name, name, None, None, (), why) for name, why in broken.items()]
@@ -128,7 +160,7 @@ def build(
 
 def _tell_of_evidence(built: list[BuiltBundle]) -> None:
     """Say where patients' images were left, and until when they are needed."""
-    from edgekd.lower.engine.evidence import evidence_beside
+    from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
         lowering = bundle.manifest.lowering if bundle.manifest else None

@@ -1,4 +1,4 @@
-"""What a build shows: a living table on a terminal, lines elsewhere, one line for each bundle."""
+"""Progress of a build: a live table on a terminal, lines elsewhere, one line for each bundle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgekd.cli.console import say
 from edgekd.lower.precision import LADDER
-from edgekd.lower.watch import Lines, Watch, verdict_of
+from edgekd.lower.progress import BuildObserver, LineReporter, verdict_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,17 +27,17 @@ _NUMBERS = 6  # columns between the rung and the verdict
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
-    """A living table where stderr is a terminal, else lines."""
+def watching() -> Iterator[BuildObserver]:
+    """A live table where stderr is a terminal, else lines."""
     if not sys.stderr.isatty():
-        yield Lines(say)
+        yield LineReporter(say)
         return
-    table = _LivingTable()
+    table = _LiveTable()
     with table.live:
         yield table
 
 
-class _LivingTable:
+class _LiveTable:
     """Files while they are made, then each bundle's rungs with their verdicts."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ def _place(row: tuple[tuple[str, str], Rung]) -> tuple[str, int, int]:
 
 def _label(rung: Rung) -> str:
     layers = f"-{len(rung.float_layers)}" if rung.float_layers else ""
-    return f"{rung.precision}{layers}{' rescued' if 'finished' in ''.join(rung.remarks) else ''}"
+    return f"{rung.precision}{layers}{' fine-tuned' if rung.quantisation_aware else ''}"
 
 
 def _style(rung: Rung) -> str:
@@ -103,7 +103,7 @@ def _cells(rung: Rung) -> list[str]:
     latency = rung.host_latency_ms
     return [
         f"{rung.size_bytes / 1e6:.2f}",
-        f"{100 * gate.balanced_accuracy:.1f}",
+        "" if gate.balanced_accuracy is None else f"{100 * gate.balanced_accuracy:.1f}",
         f"{_points(gate.balanced_accuracy_drop)} [{_points(high)}]",
         _worst_class(gate),
         f"{gate.flips:.1%}",

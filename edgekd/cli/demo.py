@@ -74,8 +74,8 @@ def make_demo(out: Path) -> EdgekdError | None:
     pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
     say("3/4  lower to every target")
     targets = resolve_targets("all")
-    with watching() as watch:
-        built = build_all(BuildRequest(out, targets, out / "bundles", watch=watch))
+    with watching() as observer:
+        built = build_all(BuildRequest(out, targets, out / "bundles", observer=observer))
     worst = worst_of(built)
     if worst is not None and not any(bundle.passed for bundle in built):
         raise worst

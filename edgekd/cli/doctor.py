@@ -22,29 +22,24 @@ __all__ = ["doctor"]
 def doctor(
     target: Annotated[str, typer.Option(help="A target, several with commas, or `all`.")] = "all",
     device: Annotated[
-        str | None, typer.Option(help="Look at this device of devices.toml instead.")
+        str | None, typer.Option(help="Examine this device of devices.toml instead.")
     ] = None,
     wheelhouse: Annotated[
         Path | None,
         Reads.WHEELHOUSE,
-        typer.Option(help="With --device: wheels that would be given to it."),
+        typer.Option(help="With --device: folder of wheels that could be installed there."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """What this machine, or a device, can train, lower and run, and what to install for it."""
+    """What this machine or a device can train, lower and run; third parties' extensions."""
     if device is not None:
         _device(device, wheelhouse, json)
         return
-    from edgekd.doctor import Finding, examine
-    from edgekd.errors import InputError
+    from edgekd.doctor import examine, examine_extensions
     from edgekd.targets import resolve_targets
 
-    broken: dict[str, InputError] = {}
-    findings = examine(resolve_targets(target, broken))
-    findings += [
-        Finding(f"use the target {name}", False, False, f"{error.message}; {error.hint}", name)
-        for name, error in broken.items()
-    ]
+    # A third party's target that does not load is one of the extensions, too.
+    findings = [*examine(resolve_targets(target, {})), *examine_extensions()]
     if json:
         emit_json([asdict(finding) for finding in findings])
     else:
@@ -62,7 +57,7 @@ def _mark(finding: Finding) -> str:
 
 
 def _refusal(finding: Finding) -> EdgekdError:
-    """What a script is told by the exit code."""
+    """The error whose exit code a script sees."""
     if finding.package:
         if finding.extra:
             return MissingDependencyError(finding.package, finding.extra, finding.ability)

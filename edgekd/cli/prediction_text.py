@@ -9,14 +9,14 @@ from edgekd.streams import printable
 if TYPE_CHECKING:
     from edgekd.runtime import Prediction
 
-__all__ = ["line_of"]
+__all__ = ["answers_of", "line_of"]
 
 
 def line_of(name: str, prediction: Prediction) -> str:
-    """The decision on what is called `name`.
+    """One line on the photo called `name`.
 
-    The label stands there only where it is an answer, and the classes that cannot be excluded
-    only where the photo is of use.
+    It has the answer only where the decision is `answer`, and the classes that cannot be excluded
+    only where the photo is good enough.
     """
     parts = [f"{name}: {prediction.decision}"]
     if prediction.decision == "answer":
@@ -27,8 +27,23 @@ def line_of(name: str, prediction: Prediction) -> str:
     return printable(" | ".join(parts))
 
 
+def answers_of(prediction: Prediction) -> list[str]:
+    """What is answered, each with its number: the class, the findings present, or the values."""
+    if prediction.values:
+        return [f"{name} {value:.4g}" for name, value in prediction.values.items()]
+    if prediction.findings:
+        present = [name for name, state in prediction.findings.items() if state == "present"]
+        shares = prediction.probabilities
+        return [f"{name} {shares[name]:.2f}" for name in present] or ["no finding"]
+    if prediction.probability is None:
+        return [prediction.label]
+    return [f"{prediction.label} {prediction.probability:.2f}"]
+
+
 def _answer(prediction: Prediction) -> str:
+    answer = ", ".join(answers_of(prediction))
+    if prediction.values or prediction.findings:
+        return answer
     rest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[1:3]
     others = ", ".join(f"{name} {value:.2f}" for name, value in rest)
-    first = f"{prediction.label} {prediction.probability:.2f}"
-    return f"{first} (then {others})" if others else first
+    return f"{answer} (then {others})" if others else answer

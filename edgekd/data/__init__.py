@@ -2,12 +2,11 @@
 
 from edgekd.data.cache import cache_folder, content_sha256, decode_images, decoded
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.sources import SOURCES, load_dataset
+from edgekd.data.sources import load_dataset
 from edgekd.data.split import PARTS, Split, read_split, split_dataset, write_split
 
 __all__ = [
     "PARTS",
-    "SOURCES",
     "Dataset",
     "Sample",
     "Split",

@@ -1,21 +1,55 @@
-"""Random changes of a batch of images, on whatever device the batch is."""
+"""Random changes of a batch of images, on the device of the batch."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edgekd.data.augment_dermoscopy import augment_dermoscopy
+from edgekd.data.augment_dermoscopy import dermoscopy_appearance, dermoscopy_geometry
 from edgekd.recipe import AugmentSection
 
-__all__ = ["augment"]
+__all__ = ["Augmentation", "augment"]
 
+_Change = Callable[[Tensor, AugmentSection, torch.Generator], Tensor]
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """A recipe's augmentation and the generator of its draws.
+
+    Attributes:
+        section: What may change, and how much.
+        generator: On the CPU; the same state gives the same changes on every device.
+    """
+
+    section: AugmentSection
+    generator: torch.Generator
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Each image changed by its own draw; see `augment`."""
+        return augment(pixels, self.section, self.generator)
+
+    def with_maps(self, pixels: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Images changed by their own draws, and maps moved in the same way.
+
+        Args:
+            pixels: float32 [B, 3, S, S] in 0…1.
+            maps: float32 [B, M, S, S], such as one mask for each class; interpolated linearly, and
+                not recoloured.
+        """
+        geometry, appearance = _policy(self.section)
+        moved = geometry(torch.cat((pixels, maps), dim=1), self.section, self.generator)
+        channels = pixels.shape[1]
+        return appearance(moved[:, :channels], self.section, self.generator), moved[:, channels:]
+
+
 def augment(pixels: Tensor, section: AugmentSection, generator: torch.Generator) -> Tensor:
-    """Each image changed by its own draw.
+    """Each image changed by its own draw: first its geometry, then its appearance.
 
     Args:
         pixels: float32 [B, 3, S, S] in 0…1.
@@ -25,8 +59,21 @@ def augment(pixels: Tensor, section: AugmentSection, generator: torch.Generator)
     Returns:
         float32 [B, 3, S, S] in 0…1.
     """
+    geometry, appearance = _policy(section)
+    return appearance(geometry(pixels, section, generator), section, generator)
+
+
+def _policy(section: AugmentSection) -> tuple[_Change, _Change]:
+    """Geometry, which any number of channels undergoes alike, and appearance, of RGB alone."""
     if section.policy == "dermoscopy":
-        return augment_dermoscopy(pixels, generator)
+        return (
+            lambda pixels, _, generator: dermoscopy_geometry(pixels, generator),
+            lambda pixels, _, generator: dermoscopy_appearance(pixels, generator),
+        )
+    return _geometry, _appearance
+
+
+def _geometry(pixels: Tensor, section: AugmentSection, generator: torch.Generator) -> Tensor:
     if section.zoom:
         pixels = _zoom(pixels, section.zoom, generator)
     if section.flip:
@@ -34,9 +81,11 @@ def augment(pixels: Tensor, section: AugmentSection, generator: torch.Generator)
         pixels = _mirror(pixels, 2, generator)
     if section.quarter_turns:
         pixels = _quarter_turns(pixels, generator)
-    if section.colour:
-        pixels = _colour(pixels, section.colour, generator)
     return pixels
+
+
+def _appearance(pixels: Tensor, section: AugmentSection, generator: torch.Generator) -> Tensor:
+    return _colour(pixels, section.colour, generator) if section.colour else pixels
 
 
 def _uniform(pixels: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:

@@ -19,6 +19,8 @@ __all__ = [
     "augment_dermoscopy",
     "blur",
     "brighten",
+    "dermoscopy_appearance",
+    "dermoscopy_geometry",
     "drop_blocks",
     "drop_pixels",
     "mirror",
@@ -39,10 +41,19 @@ def augment_dermoscopy(pixels: Tensor, generator: torch.Generator) -> Tensor:
     turn by up to ±120°; with ¼ blur; with ⅒ drop pixels or blocks; with ¼ change the brightness, or
     hue and saturation.
     """
+    return dermoscopy_appearance(dermoscopy_geometry(pixels, generator), generator)
+
+
+def dermoscopy_geometry(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Zoom, mirroring and turning of the pipeline, of images with any number of channels."""
     pixels = sometimes(pixels, 0.25, lambda p, g: zoom(p, 1.0, g), generator)
     pixels = mirror(pixels, 3, 0.5, generator)
     pixels = mirror(pixels, 2, 0.2, generator)
-    pixels = sometimes(pixels, 0.25, lambda p, g: rotate(p, 120.0, g), generator)
+    return sometimes(pixels, 0.25, lambda p, g: rotate(p, 120.0, g), generator)
+
+
+def dermoscopy_appearance(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur, dropped pixels and colours of the pipeline, of RGB images."""
     pixels = sometimes(pixels, 0.25, lambda p, g: blur(p, 1.5, g), generator)
     pixels = sometimes(pixels, 0.1, _drop, generator)
     return sometimes(pixels, 0.25, _recolour, generator)

@@ -25,6 +25,7 @@ from edgekd.distill.predictions import (
 )
 from edgekd.distill.processes import is_rank_zero
 from edgekd.distill.samples import NOTE, RunSamples
+from edgekd.distill.task import Trait, training_task
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe, RoleSection, fingerprint
@@ -88,11 +89,20 @@ def compare(request: CompareRequest) -> Comparison:
             trained already would have seen the test images of other folds.
     """
     recipes = _with_undistilled(request.recipes)
+    _refuse_task(recipes[0].task)
     request = replace(request, say=_notes_once(request.say))
     predictions = _predictions(request, recipes)
     if is_rank_zero():
         predictions.save(request.out / PREDICTIONS)
     return comparison_of(predictions)
+
+
+def _refuse_task(task: str) -> None:
+    """The tables are made of confusion matrices."""
+    if Trait.EXCLUSIVE_CLASSES not in training_task(task).traits:
+        message = f"edgekd compare does not serve the task {task}: it needs "
+        message += Trait.EXCLUSIVE_CLASSES.value
+        raise InputError(message, "train each recipe with `edgekd distill`, and compare reports")
 
 
 def _notes_once(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -148,7 +158,7 @@ def _parts(request: CompareRequest, recipes: Sequence[Recipe]) -> list[CompareRe
 
 def _refuse_empty_folds(parts: Sequence[CompareRequest]) -> None:
     """Before the first fold is trained, rather than at the one that has no image."""
-    dataset = load_dataset(parts[0].recipes[0].data)
+    dataset = load_dataset(parts[0].recipes[0].data, parts[0].recipes[0].task)
     for number, part in enumerate(parts, 1):
         if not split_dataset(dataset, part.recipes[0].split).indices("test"):
             groups = len({sample.group for sample in dataset.samples})

@@ -200,11 +200,11 @@ class Narrator(Callback):
         row = dict(self._module.history[-1])
         epoch, score, loss = int(row.pop("epoch")), row.pop("score"), row.pop("loss", None)
         terms = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
-        total = "" if loss is None else f"  loss {loss:.3f} ({terms})"
+        losses = f"  {terms}" if loss is None else f"  loss {loss:.3f} ({terms})"
         seconds = time.perf_counter() - self._start
         self.line(
-            f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{total}"
-            f"  validation {self._module.judged_by} {score:.3f}  {seconds:.0f} s"
+            f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{losses}"
+            f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
         )
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What a student is told beyond its classes by a teacher of subclasses."""
+"""Label bits: the information in a teacher's subclass outputs beyond the classes."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,38 +14,37 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from edgekd.data.augment import augment
-from edgekd.distill.losses.precision import full_precision
-from edgekd.distill.methods import Batch, Method, Stage, Terms
-from edgekd.distill.optimisation import (
-    Better,
-    make_optimizer,
-    one_cycle,
-    rate_of_epoch,
-    stalled,
-)
-from edgekd.distill.processes import all_rows, mean_of_each
-from edgekd.distill.samples import (
-    EpochSampler,
-    Item,
-    OnceEach,
-    PartDataset,
-    RunSamples,
-    Share,
-)
-from edgekd.distill.tasks import Task
+from edgekd.data.augment import Augmentation
+from edgekd.distill.batches import Batch, StepContext
+from edgekd.distill.losses.precision import full_precision, refuse_half_precision
+from edgekd.distill.methods import Method, Stage, Terms
+from edgekd.distill.optimisation import Better, ScheduledOptimizer, should_stop
+from edgekd.distill.players import Players
+from edgekd.distill.processes import gather_rows, mean_of_each
+from edgekd.distill.sample_kinds import LoaderSetup
+from edgekd.distill.samples import Item, OnceEach, PartDataset, RunSamples, Share
 from edgekd.errors import InputError
+from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
-from edgekd.recipe import AugmentSection, FitSection
+from edgekd.recipe import AugmentSection, FitSection, OptimiserSection
 
 __all__ = ["StageModule", "refuse_batches_of", "total_of", "trained_state"]
 
 
 class StageModule(LightningModule):
-    """Trains what a stage says, by the sum of its named loss terms.
+    """Trains one stage: by the sum of its objective's terms, or by the step that it takes itself.
 
-    Everything random is drawn from the seed, the epoch and the step, so that an interrupted run
-    goes on exactly as it would have.
+    Random numbers are functions of the seed, the epoch, the step and the process, so that an
+    interrupted run continues exactly as it would have.
+
+    Args:
+        method: Owns all modules.
+        stage: What is trained, and how.
+        samples: The images of the run.
+        task: Gives the selection metric.
+        fit: How the stage is trained.
+        augmentation: The recipe's.
+        seed: Of the stage.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class StageModule(LightningModule):
         method: Method,
         stage: Stage,
         samples: RunSamples,
-        task: Task,
+        metrics: MetricsTask,
         fit: FitSection,
         augmentation: AugmentSection,
         seed: int,
@@ -62,7 +61,7 @@ class StageModule(LightningModule):
         self.method = method
         self.stage = stage
         self.samples = samples
-        self.task = task
+        self.metrics = metrics
         self.fit = fit
         self.augmentation = augmentation
         self.seed = seed
@@ -73,7 +72,8 @@ class StageModule(LightningModule):
         self._steps = 0
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
-        self._peaks: list[float] = []
+        self._scheduled: dict[str, ScheduledOptimizer] = {}
+        self._players: Players | None = None
         stage.set_trainable(method)
 
     @property
@@ -82,9 +82,9 @@ class StageModule(LightningModule):
         return "max" if self.stage.criterion is None else "min"
 
     @property
-    def judged_by(self) -> str:
-        """What the validation score is."""
-        metric = self.task.selection_metric.replace("_", " ")
+    def score_name(self) -> str:
+        """What the validation score is, in words."""
+        metric = self.metrics.selection_metric.replace("_", " ")
         return metric if self.stage.criterion is None else "objective"
 
     @property
@@ -94,19 +94,15 @@ class StageModule(LightningModule):
 
     # Batches -------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> DataLoader[Item]:
-        """The training part, in the order of the epoch."""
-        part = PartDataset(self.samples, "train")
-        labels = self.samples.labels[self.samples.split.indices("train")]
-        counts = self.samples.class_counts()
-        sampler = EpochSampler(
-            labels, counts, self.fit.class_sampling, self.seed, lambda: self.current_epoch,
-            self._share(),
-        )  # fmt: skip
-        size = min(self.fit.batch_size, len(sampler))
-        refuse_batches_of(size, self.stage, self._share().processes)
-        # A shorter last batch could be of one image, which has no batch statistics.
-        return DataLoader(part, batch_size=size, sampler=sampler, drop_last=True)
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The stage's samples, in the order of the epoch."""
+        share, samples = self._share(), self.stage.samples
+        images = len(self.samples.split.indices("train"))
+        size = samples.batch_size(self.fit, images, share.processes)
+        refuse_batches_of(size, self.stage, share.processes)
+        return samples.loader(
+            LoaderSetup(self.samples, self.fit, self.seed, lambda: self.current_epoch, share)
+        )
 
     def val_dataloader(self) -> DataLoader[Item]:
         """The validation part."""
@@ -120,47 +116,60 @@ class StageModule(LightningModule):
     # Training ------------------------------------------------------------------------------
 
     def on_train_start(self) -> None:
-        """Train no further where the run was interrupted after its early stop."""
-        self.trainer.should_stop = stalled(self.fit, self.scores, self.better)
+        """Stop at once where the run was interrupted after its early stop."""
+        self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
+        if self.stage.step is not None:
+            self._players = Players(self.stage.players, self)
 
     def on_train_epoch_start(self) -> None:
-        """Set what is trained to training, the rest to evaluation; seed dropout and the like."""
-        self._set_rate()
+        """Set learning rates, the networks' modes, and the seed of dropout and the like."""
+        for scheduled in self._scheduled.values():
+            scheduled.set_rate(self.scores, self.better)
         torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
         self.method.eval()
-        for module in self.stage.changed:
+        for module in self.stage.updated:
             module.train()
         self._sums.clear()
         self._steps = 0
 
-    def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor | None:
-        """One step; the sum of the terms where Lightning is to optimise it."""
-        sample = self._drawn(batch, batch_index)
-        if self.stage.step is not None:
-            self._note(self.stage.step(self, sample))
+    def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
+        """One step; the loss where Lightning is to minimise it."""
+        sample = self.stage.samples.batch(batch, self._step_context(batch_index))
+        if self.stage.objective is None:
+            self._add_to_means({**self._own_step(sample), **self.method.noted()})
             return None
         terms = self.stage.objective(sample)
         loss = total_of(terms, self.stage)
-        self._note({"loss": loss, **terms, **self.method.noted()})
+        self._add_to_means({"loss": loss, **terms, **self.method.noted()})
         return loss
 
+    def _own_step(self, sample: Any) -> Terms:
+        assert self.stage.step is not None
+        assert self._players is not None
+        return self.stage.step(sample, self._players)
+
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move what follows the trained modules."""
+        """Advance the players' schedules (Lightning does it for an objective) and the followers."""
+        if self.stage.step is not None:
+            for scheduled in self._scheduled.values():
+                if scheduled.scheduler is not None:
+                    scheduled.scheduler.step()
         if self.stage.after_step is not None:
             self.stage.after_step()
 
-    def _drawn(self, batch: list[Tensor], batch_index: int) -> Batch:
-        images, targets, indices = batch
+    def _step_context(self, batch_index: int) -> StepContext:
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
         (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        change = Augmentation(self.augmentation, generator)
         # In bfloat16 a position of an image is off by half a pixel and more.
-        wide = full_precision(augment)
-        change = partial(wide, section=self.augmentation, generator=generator)
-        pixels = pixels_of(images)
-        return Batch(pixels, targets, indices, self.current_epoch, change, generator)
+        both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
+        return StepContext(
+            self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
+            both,
+        )  # fmt: skip
 
-    def _note(self, terms: Terms) -> None:
+    def _add_to_means(self, terms: Terms) -> None:
         for name, value in terms.items():
             self._sums[name] += float(value.detach())
         self._steps += 1
@@ -190,10 +199,10 @@ class StageModule(LightningModule):
         self._outputs.append((self.stage.evaluated(pixels).float(), targets, indices))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the score and the means of the terms; stop where the score has long been better.
+        """Record the score and the means of the terms; decide about the early stop.
 
         Raises:
-            InputError: The weights are no numbers any more, and will not be again.
+            InputError: The training diverged: weights are not finite.
         """
         self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
@@ -201,7 +210,7 @@ class StageModule(LightningModule):
         means = mean_of_each(means, self.device)
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
-        if stalled(self.fit, self.scores, self.better):
+        if should_stop(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
 
     def _refuse_infinite_weights(self) -> None:
@@ -215,18 +224,24 @@ class StageModule(LightningModule):
 
     def _metric(self) -> float:
         """The selection metric over the validation images of all processes."""
-        nothing = torch.zeros(0, dtype=torch.int64, device=self.device)
-        none = torch.zeros(0, self.task.outputs(self.samples.classes), device=self.device)
-        columns = zip((none, nothing, nothing), *self._outputs, strict=True)
-        outputs, targets, indices = (all_rows(torch.cat(column)).cpu() for column in columns)
+        columns = zip(*(self._outputs or [self._no_outputs()]), strict=True)
+        outputs, targets, indices = (gather_rows(torch.cat(column)).cpu() for column in columns)
         self._outputs.clear()
         order = indices.argsort()  # of the data set, however many processes there are
-        return self.task.selection(outputs[order].numpy(), targets[order].numpy())
+        return self.metrics.selection(outputs[order].numpy(), targets[order].numpy())
+
+    def _no_outputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs, targets and indices of no images: a process may have none to validate."""
+        assert self.stage.evaluated is not None
+        image = torch.from_numpy(np.array(self.samples.images[:1])).to(self.device)
+        outputs = self.stage.evaluated(pixels_of(image)).float()[:0]
+        targets = torch.from_numpy(self.samples.targets[:0]).to(self.device)
+        return outputs, targets, torch.zeros(0, dtype=torch.int64, device=self.device)
 
     def _mean_loss(self) -> float:
         """Mean over the validation images of all processes."""
         none = torch.zeros(0, 2, dtype=torch.float64, device=self.device)
-        rows = all_rows(torch.cat((none, *self._losses)))
+        rows = gather_rows(torch.cat((none, *self._losses)))
         self._losses.clear()
         total, count = rows.sum(dim=0).tolist()
         return float(total / count)
@@ -234,32 +249,40 @@ class StageModule(LightningModule):
     # Optimisation --------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        """The stage's optimiser; the one cycle is stepped each batch."""
-        optimizer = make_optimizer(self.stage.trained, self.fit)
-        self._peaks = [group["lr"] for group in optimizer.param_groups]
-        if self.fit.schedule != "one_cycle":
-            return optimizer
-        scheduler = one_cycle(optimizer, self.fit, int(self.trainer.estimated_stepping_batches))
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+        """One optimiser for the objective, or one for each player, in the order of the players."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        self._scheduled = {
+            name: ScheduledOptimizer(modules, section, steps)
+            for name, (modules, section) in self._optimised().items()
+        }
+        scheduled = self._scheduled.values()
+        schedulers = [
+            {"scheduler": s.scheduler, "interval": "step"} for s in scheduled if s.scheduler
+        ]
+        return [each.optimizer for each in scheduled], schedulers
 
-    def _set_rate(self) -> None:
-        """That of the epoch; a group with a peak of its own keeps its share."""
-        rate = rate_of_epoch(self.fit, self.scores, self.better)
-        if rate is None:
-            return
-        for optimizer in self.trainer.optimizers:
-            for group, peak in zip(optimizer.param_groups, self._peaks, strict=True):
-                group["lr"] = rate * (peak / self.fit.learning_rate)
+    def _optimised(self) -> Mapping[str, tuple[tuple[nn.Module, ...], OptimiserSection]]:
+        """What each optimiser updates, and how."""
+        if self.stage.step is None:
+            return {self.stage.name: (self.stage.trained, self.fit)}
+        players = self.stage.players.items()
+        return {name: (player.modules, player.optimiser or self.fit) for name, player in players}
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Clip the gradient of a player, which is no longer scaled here."""
+        for name, player in self.stage.players.items():
+            if player.clip is not None and self._scheduled[name].optimizer is optimizer:
+                nn.utils.clip_grad_norm_(player.parameters(), player.clip)
 
     # Training checkpoints ------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what changes; a frozen teacher is read from its own checkpoint again."""
-        checkpoint["state_dict"] = trained_state(self, self.stage.changed)
+        """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
+        checkpoint["state_dict"] = trained_state(self, self.stage.updated)
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the history."""
+        """Restore the history."""
         self.history = list(checkpoint.get("history", []))
 
 
@@ -277,7 +300,7 @@ def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:
     if size == 0:
         message = f"there are fewer training images than the {processes} devices"
         raise InputError(message, "give more images, or fewer `trainer.devices`")
-    modules = (module for changed in stage.changed for module in changed.modules())
+    modules = (module for changed in stage.updated for module in changed.modules())
     if size == 1 and any(isinstance(module, _BatchNorm) for module in modules):
         message = f"the stage {stage.name} normalises by batches, and they have one image"
         raise InputError(message, "raise `fit.batch_size`, or give more training images")
@@ -290,10 +313,7 @@ def total_of(terms: Terms, stage: Stage) -> Tensor:
         InputError: One is in half precision, in which a difference of outputs is mostly rounding.
     """
     for name, term in terms.items():
-        if torch.finfo(term.dtype).bits < 32:
-            kind = str(term.dtype).removeprefix("torch.")
-            message = f"the term {name} of the stage {stage.name} is {kind}"
-            raise InputError(message, "compute it under `losses.precision.full_precision`")
+        refuse_half_precision(term, f"the term {name} of the stage {stage.name}")
     return torch.stack(list(terms.values())).sum()
 
 

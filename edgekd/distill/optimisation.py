@@ -1,7 +1,7 @@
-"""Optimisers, learning rates and early stopping.
+"""Optimisers, learning-rate schedules and early stopping.
 
-The rate of an epoch and the decision to stop are functions of the history, which travels with the
-training checkpoint: a run that was interrupted needs no other state to go on as it would have.
+The rate of an epoch and the decision to stop are functions of the validation scores so far, which
+are part of the training checkpoint: an interrupted run needs no other state to continue exactly.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
-from edgekd.recipe import FitSection
+from edgekd.recipe import FitSection, OptimiserSection
 
 __all__ = [
     "Better",
     "OwnSGD",
+    "ScheduledOptimizer",
     "TrainsBySGD",
     "best_epoch",
     "make_optimizer",
     "one_cycle",
     "rate_of_epoch",
-    "stalled",
+    "should_stop",
 ]
 
 Better = Literal["max", "min"]
@@ -59,25 +60,29 @@ class TrainsBySGD(Protocol):
     own_sgd: OwnSGD
 
 
-def make_optimizer(modules: Sequence[nn.Module], fit: FitSection) -> torch.optim.Optimizer:
-    """The optimiser of a stage: the recipe's, and beside it that of each `TrainsBySGD`.
+def make_optimizer(
+    modules: Sequence[nn.Module], section: OptimiserSection
+) -> torch.optim.Optimizer:
+    """The optimiser of a section, combined with the own one of each `TrainsBySGD`.
 
-    The recipe's weight decay is on matrices and kernels only.
+    The section's weight decay is on matrices and kernels only.
     """
     own = [module for module in modules if isinstance(module, TrainsBySGD)]
-    stage = _stage_optimizer([module for module in modules if module not in own], fit)
-    return _Together(stage, *(_own_optimizer(module) for module in own)) if own else stage
+    main = _main_optimizer([module for module in modules if module not in own], section)
+    return _Together(main, *(_own_optimizer(module) for module in own)) if own else main
 
 
-def _stage_optimizer(modules: Sequence[nn.Module], fit: FitSection) -> torch.optim.Optimizer:
+def _main_optimizer(
+    modules: Sequence[nn.Module], section: OptimiserSection
+) -> torch.optim.Optimizer:
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": fit.weight_decay},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": section.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    if fit.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=fit.learning_rate, momentum=fit.momentum)
-    return torch.optim.AdamW(groups, lr=fit.learning_rate)
+    if section.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=section.learning_rate, momentum=section.momentum)
+    return torch.optim.AdamW(groups, lr=section.learning_rate)
 
 
 def _own_optimizer(module: Any) -> torch.optim.Optimizer:
@@ -123,57 +128,95 @@ class _Together(torch.optim.Optimizer):
         self.param_groups = self._groups()
 
 
-def one_cycle(optimizer: torch.optim.Optimizer, fit: FitSection, steps: int) -> OneCycleLR:
-    """The rate of each step of a run, up and down again (Smith & Topin 2018).
+def one_cycle(
+    optimizer: torch.optim.Optimizer, section: OptimiserSection, steps: int
+) -> OneCycleLR:
+    """The schedule that raises and lowers the rate once in a run (Smith & Topin 2018).
 
-    Each group's rate is its peak now. As in the paper AdamW's β₁ goes the other way, from 0.95 to
-    0.85 and back; the momentum of SGD is the recipe's throughout.
+    The maximum of each group is its rate now. As in the paper AdamW's β₁ moves inversely, from 0.95
+    to 0.85 and back; the momentum of SGD stays as the section gives it.
 
     Args:
         optimizer: Stepped `steps` times.
-        fit: Says the share of the steps in which the rate rises.
-        steps: Of the whole run.
+        section: Gives the share of the steps in which the rate rises.
+        steps: Number of steps of the whole run.
     """
     steps = max(steps, 2)
-    if fit.warmup * steps == 1:
+    if section.warmup * steps == 1:
         steps += 1  # PyTorch divides by the length of the rise, one step less
     return OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=steps,
-        pct_start=fit.warmup,
-        cycle_momentum=fit.optimizer == "adamw",
+        pct_start=section.warmup,
+        cycle_momentum=section.optimizer == "adamw",
     )
 
 
-def rate_of_epoch(fit: FitSection, scores: Sequence[float], better: Better) -> float | None:
-    """The learning rate of the epoch that follows those with the given validation scores.
+def rate_of_epoch(
+    section: OptimiserSection, scores: Sequence[float], better: Better
+) -> float | None:
+    """The learning rate of the next epoch.
+
+    Args:
+        section: Gives the schedule.
+        scores: Validation scores of the epochs so far.
+        better: Whether the highest or the lowest is the best.
 
     Returns:
         None for `one_cycle`, whose rate changes with every step.
     """
-    if fit.schedule == "one_cycle":
+    if section.schedule == "one_cycle":
         return None
-    if fit.schedule == "steps":
-        passed = sum(len(scores) >= milestone for milestone in fit.milestones)
-        return float(fit.learning_rate * _DROP**passed)
-    stand_in = torch.optim.SGD([torch.zeros(1)], lr=fit.learning_rate)
+    if section.schedule == "steps":
+        passed = sum(len(scores) >= milestone for milestone in section.milestones)
+        return float(section.learning_rate * _DROP**passed)
+    stand_in = torch.optim.SGD([torch.zeros(1)], lr=section.learning_rate)
     plateau = ReduceLROnPlateau(
-        stand_in, better, factor=_DROP, patience=fit.patience, min_lr=_FLOOR
+        stand_in, better, factor=_DROP, patience=section.patience, min_lr=_FLOOR
     )
     for score in scores:
         plateau.step(score)
     return float(stand_in.param_groups[0]["lr"])
 
 
+class ScheduledOptimizer:
+    """An optimiser with the schedule of its learning rate.
+
+    Args:
+        modules: What it updates.
+        section: Optimiser and schedule.
+        steps: Training steps of the whole run.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], section: OptimiserSection, steps: int) -> None:
+        self.optimizer = make_optimizer(modules, section)
+        self._section = section
+        self._peaks = [group["lr"] for group in self.optimizer.param_groups]
+        cyclic = section.schedule == "one_cycle"
+        self.scheduler = one_cycle(self.optimizer, section, steps) if cyclic else None
+
+    def set_rate(self, scores: Sequence[float], better: Better) -> None:
+        """Set the rate of the epoch after those with these scores.
+
+        A group with a peak rate of its own keeps its ratio to the section's. The rate of
+        `one_cycle` is not touched: it belongs to the step.
+        """
+        rate = rate_of_epoch(self._section, scores, better)
+        if rate is None:
+            return
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = rate * (peak / self._section.learning_rate)
+
+
 def best_epoch(scores: Sequence[float], better: Better) -> int:
-    """Position of the best score, the earliest of equals; not a number is the worst."""
+    """Index of the best score: the first of equal ones; NaN is worse than any number."""
     sign = 1.0 if better == "max" else -1.0
     return max(range(len(scores)), key=lambda n: (not isnan(scores[n]), sign * scores[n]))
 
 
-def stalled(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
-    """Whether training stops early after epochs with these scores."""
+def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
+    """Whether training stops early: the last `stop_after` epochs brought no better score."""
     if not fit.stop_after or not scores:
         return False
     return len(scores) - 1 - best_epoch(scores, better) >= fit.stop_after

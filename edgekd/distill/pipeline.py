@@ -29,10 +29,11 @@ from edgekd.distill.stages import (
     stage_file,
     take_kept_stage,
 )
-from edgekd.distill.tasks import resolve_task
+from edgekd.distill.task import training_task
 from edgekd.distill.trial import Planned, check_training, context_of
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
+from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     Checkpoint,
@@ -45,6 +46,7 @@ from edgekd.models import (
     read_card,
 )
 from edgekd.models.subclasses import start_even
+from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL
@@ -57,13 +59,13 @@ _WORK = ".training"
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A run: its recipe, where it goes, and how it talks.
+    """A run: its recipe, its folder, and its progress observers.
 
     Attributes:
         recipe: The recipe.
         out: Folder of the run.
-        say: Takes one line of progress.
-        tick: Takes (done, total) while images are decoded.
+        say: Receives one line of progress.
+        tick: Receives (done, total) while images are decoded.
     """
 
     recipe: Recipe
@@ -75,7 +77,7 @@ class RunRequest:
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
     """Train one role of the recipe without any teacher, into `out` itself.
 
-    A teacher learns the subclasses where the data have any.
+    A teacher learns subclasses where the data have them.
 
     Raises:
         InputError: The recipe does not have that role, its data cannot be read, or another
@@ -101,10 +103,12 @@ def _samples(
     networks: Sequence[ModelSection],
     plans: Callable[[Split], Sequence[Planned]],
 ) -> RunSamples:
-    """The images of a run, decoded once all that is to be trained on them is known to begin."""
+    """The images of a run, decoded after every network and training on them was checked."""
+    load_policy(request.recipe.policy)  # refused now rather than after the training
     split = load_split(request.recipe, request.say)
+    outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
-        check_model(model, len(split.dataset.classes), request.recipe.image_size)
+        check_model(model, outputs, request.recipe.image_size)
     for planned in plans(split):
         check_training(planned, split)
     return decode_samples(request.recipe, split, request.tick)
@@ -121,8 +125,8 @@ def distilling_samples(
         recipes: Those that differ in their method, if others than the run's own are trained too.
 
     Raises:
-        InputError: The recipe lacks a role, its data cannot be read, or what is to be trained
-            cannot be trained on them, which is told before they are decoded.
+        InputError: The recipe lacks a role, its data cannot be read, or one of its networks or
+            methods cannot be trained on them, which is checked before images are decoded.
     """
 
     def plans(split: Split) -> list[Planned]:
@@ -133,7 +137,7 @@ def distilling_samples(
 
 def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
     """The teacher's training, where there is one, and the student's."""
-    kind, _ = resolve_method(recipe.method)
+    kind, _ = resolve_method(recipe.method, recipe.task)
     teacher = None
     if kind.needs_teacher:
         section = _role(recipe, "teacher")
@@ -147,9 +151,10 @@ def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
 
 
 def _model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
-    """The network of a teacher that is trained already; None of one that will be refused."""
-    card, of = read_card(folder), split.dataset.subclass_of
-    if card.outputs != (len(of) if kind.learns_subclasses else len(split.dataset.classes)):
+    """The network of a trained teacher; None for one that will be refused."""
+    card, dataset = read_card(folder), split.dataset
+    classes = training_task(dataset.task).outputs(dataset.classes)
+    if card.outputs != (len(dataset.subclass_of) if kind.learns_subclasses else classes):
         return None
     return ModelSection(arch=card.arch, options=card.arch_options)
 
@@ -162,19 +167,19 @@ def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
 
 
 def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
-    """The networks of a distillation; a teacher that is trained already sees the images too."""
-    found = [_model_to_train(recipe, "student")]
+    """The networks that see the images in a distillation, a trained teacher among them."""
+    networks = [_model_to_train(recipe, "student")]
     if with_teacher and (folder := _role(recipe, "teacher").checkpoint):
         card = read_card(folder)
-        found.append(ModelSection(arch=card.arch, options=card.arch_options))
+        networks.append(ModelSection(arch=card.arch, options=card.arch_options))
     elif with_teacher:
-        found.append(_model_to_train(recipe, "teacher"))
-    return found
+        networks.append(_model_to_train(recipe, "teacher"))
+    return networks
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Train into a folder that no other run writes to; the leading process holds it for all."""
+    """Train into a folder that no other run writes to; process 0 holds it for all."""
     if not is_rank_zero():
         yield
         return
@@ -184,9 +189,9 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _refuse_busy(*places: Path) -> None:
-    """Refuse places that cannot be written or are being trained into, before anyone waits.
+    """Refuse folders that cannot be written or that another process trains into.
 
-    A finished run that nobody here may write to can still be reused.
+    A finished run in a folder without write permission can still be reused.
     """
     for out in places:
         if not (out / SEAL).is_file() or os.access(out, os.W_OK):
@@ -204,11 +209,12 @@ def distill(request: RunRequest) -> ModelCard:
     Writes `out/teacher` (unless the recipe names a checkpoint) and `out/student`.
 
     Raises:
-        InputError: The recipe lacks a role, its data cannot be read, the teacher knows other
-            classes, or another process trains into the same folder.
+        InputError: The recipe lacks a role, its data cannot be read, the method does not serve the
+            task, the teacher is of other classes or another task, or another process trains into
+            the same folder.
     """
     recipe = request.recipe
-    kind, _ = resolve_method(recipe.method)
+    kind, _ = resolve_method(recipe.method, recipe.task)
     out = request.out / "student"
     trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
     _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
@@ -228,6 +234,9 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
         folder = request.out / "teacher"
         _train_role(request, samples, "teacher", _teachers_method(samples.split), None, folder)
     checkpoint = load_checkpoint(folder)
+    if checkpoint.card.task != request.recipe.task:
+        message = f"the teacher {folder} was trained for the task {checkpoint.card.task}"
+        raise InputError(message, f"take one of the recipe's task, {request.recipe.task}")
     if checkpoint.card.classes != samples.classes:
         message = (
             f"the teacher {folder} knows {checkpoint.card.classes}, the data {samples.classes}"
@@ -239,7 +248,7 @@ def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
 
 def _refuse_other_subclasses(teacher: Checkpoint, samples: RunSamples) -> None:
     if teacher.card.subclasses != samples.split.dataset.subclasses:
-        message = f"the teacher {teacher.folder} does not tell the subclasses of the data"
+        message = f"the teacher {teacher.folder} does not predict the subclasses of the data"
         raise InputError(message, "train it with the recipe's `data` section")
 
 
@@ -270,15 +279,16 @@ def _train_role(
     teacher: Checkpoint | None,
     out: Path,
 ) -> ModelCard:
-    """Take the run that is there, or make it, in a folder that no other process writes to then."""
-    kind, config = resolve_method(method)
+    """Reuse the run that is there, or make it while no other process writes to its folder."""
+    kind, config = resolve_method(method, request.recipe.task)
     given = _given(request.recipe, samples, teacher)
     key = fingerprint(given, _role(request.recipe, role), kind.name, config)
-    left = left_in(out, key)
+    policy = load_policy(request.recipe.policy)
+    left = left_in(out, key, policy)
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
         with _alone(out):
             barrier()
-            left = left_in(out, key)
+            left = left_in(out, key, policy)
             barrier()  # all have looked at the folder that one changes now
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
@@ -299,7 +309,7 @@ def _make(
     key: str,
     left: Left | None,
 ) -> ModelCard:
-    """Train what is not there, or what is said of the weights that are, and write it."""
+    """Train the network, or take trained weights whose other files are damaged; write the run."""
     section = _role(request.recipe, role)
     kind, config = method
     if left:
@@ -346,8 +356,8 @@ def _make(
 def _built(
     section: ModelSection, samples: RunSamples, subclass_of: tuple[int, ...]
 ) -> BuiltNetwork:
-    """The network, with an output for each subclass where it is to tell them, else each class."""
-    built = build_network(section, len(subclass_of) or len(samples.classes))
+    """The network, with an output for each subclass if it learns them, else those of the task."""
+    built = build_network(section, len(subclass_of) or samples.task.outputs(samples.classes))
     if subclass_of:
         network: Any = built.network
         start_even(network.get_classifier(), subclass_of)
@@ -355,7 +365,7 @@ def _built(
 
 
 def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> tuple[Any, ...]:
-    """What the weights of every stage depend on, besides the stage itself."""
+    """Everything that the weights of a stage depend on, besides the stage itself."""
     weights = teacher.card.weights_sha256 if teacher else None
     return (
         recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
@@ -378,8 +388,8 @@ def _run_stages(
 ) -> StageOutcome:
     """Run every stage of the method; the student's weights are the best of the last one.
 
-    All stages but the last are kept in the run's folder, and taken from there while what they
-    depend on is the same.
+    All stages but the last are kept in the run's folder, and reused while what they depend on is
+    the same.
     """
     stages = method.stages()
     outcome = StageOutcome([], 0)
@@ -393,7 +403,7 @@ def _run_stages(
             outcome = kept
             continue
         module = StageModule(
-            method, stage, samples, resolve_task(request.recipe.task), fit,
+            method, stage, samples, metrics_task(request.recipe.task), fit,
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)

@@ -1,18 +1,21 @@
-"""What several processes of one run must know of each other; alone, everything is as it is."""
+"""Communication between the processes of a run; with one process every function is the identity."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, distributed
 
 __all__ = [
-    "all_rows",
+    "average_in_place",
     "barrier",
-    "gathered",
+    "gather_equal_rows",
+    "gather_rows",
     "is_rank_zero",
     "mean_of_each",
-    "mean_of_processes",
+    "mean_over_processes",
 ]
 
 
@@ -21,20 +24,26 @@ def _several() -> bool:
 
 
 def is_rank_zero() -> bool:
-    """Whether this process speaks and writes for all of the run; also before they have met."""
+    """Whether this is the process that writes files and messages; known before the processes have
+    connected.
+    """
     return bool(getattr(rank_zero_only, "rank", 0) == 0)  # what Lightning sets is not in its types
 
 
 def barrier() -> None:
-    """Go on when all processes are here, so that what the leading one wrote is there for all."""
+    """Wait until all processes have reached this point."""
     if _several():
         distributed.barrier()
 
 
-def gathered(tensor: Tensor) -> Tensor:
-    """The rows [B, …] of all processes, in the order of their ranks; without gradient.
+def gather_equal_rows(tensor: Tensor) -> Tensor:
+    """The rows [B, …] of all processes in the order of their ranks, without gradient.
 
-    Every process must give as many.
+    Args:
+        tensor: As many rows in every process.
+
+    Returns:
+        [B·processes, …].
     """
     tensor = tensor.detach().contiguous()
     if not _several():
@@ -44,17 +53,20 @@ def gathered(tensor: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def all_rows(tensor: Tensor) -> Tensor:
-    """The rows [N, …] of all processes, each of which may give another number; no gradient."""
-    counts = gathered(torch.tensor([len(tensor)], device=tensor.device)).tolist()
+def gather_rows(tensor: Tensor) -> Tensor:
+    """The rows [N, …] of all processes in the order of their ranks, without gradient.
+
+    Processes may have different numbers of rows.
+    """
+    counts = gather_equal_rows(torch.tensor([len(tensor)], device=tensor.device)).tolist()
     most, shape = max(counts), tensor.shape[1:]
-    filled = torch.cat((tensor, tensor.new_zeros(most - len(tensor), *shape)))
-    parts = gathered(filled).reshape(len(counts), most, *shape)
+    padded = torch.cat((tensor, tensor.new_zeros(most - len(tensor), *shape)))
+    parts = gather_equal_rows(padded).reshape(len(counts), most, *shape)
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
-def mean_of_processes(tensor: Tensor) -> Tensor:
-    """The mean of a tensor over all processes; without gradient."""
+def mean_over_processes(tensor: Tensor) -> Tensor:
+    """The mean of a tensor over all processes, without gradient."""
     if not _several():
         return tensor.detach()
     total = tensor.detach().clone()
@@ -62,9 +74,23 @@ def mean_of_processes(tensor: Tensor) -> Tensor:
     return total / distributed.get_world_size()
 
 
+def average_in_place(tensors: Sequence[Tensor]) -> None:
+    """Replace tensors by their means over all processes, in one message.
+
+    Args:
+        tensors: Of the same shapes in every process, on one device.
+    """
+    if not _several():
+        return
+    means = mean_over_processes(torch.cat([tensor.flatten() for tensor in tensors]))
+    sizes = [tensor.numel() for tensor in tensors]
+    for tensor, mean in zip(tensors, means.split(sizes), strict=True):
+        tensor.copy_(mean.view(tensor.shape))
+
+
 def mean_of_each(values: dict[str, float], device: torch.device) -> dict[str, float]:
-    """The mean of each of some numbers over all processes, which have the same names."""
+    """The mean of each number over all processes, which must have the same names."""
     if not _several():
         return values
-    own = torch.tensor(list(values.values()), device=device)
-    return dict(zip(values, mean_of_processes(own).tolist(), strict=True))
+    local = torch.tensor(list(values.values()), device=device)
+    return dict(zip(values, mean_over_processes(local).tolist(), strict=True))

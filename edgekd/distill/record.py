@@ -1,4 +1,4 @@
-"""What a finished training leaves: the checkpoint, its split, its history and its metrics."""
+"""Writing a finished training: the checkpoint, its split, its history and its metrics."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgekd.distill.fit import StageOutcome
 from edgekd.distill.label_bits import KEY, LabelBits, told_bits
 from edgekd.distill.samples import RunSamples
 from edgekd.distill.stages import history_csv
-from edgekd.distill.tasks import resolve_task
 from edgekd.files import pretty_json, write_atomically
 from edgekd.metrics import Estimate, Metrics
+from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     Checkpoint,
@@ -30,6 +30,7 @@ from edgekd.models import (
 )
 from edgekd.models.card import CARD, METRICS, SPLIT, read_metrics
 from edgekd.models.checkpoint import WEIGHTS
+from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import clear_place, seal_files, unseal_files
@@ -39,19 +40,19 @@ __all__ = ["FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
 FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE)
-"""What a run leaves, beside its stages."""
+"""Files of a run, beside its stages."""
 
 Role = Literal["teacher", "student"]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its last stage, and everything that is to be remembered of it.
+    """A network after its last stage, and everything that its checkpoint remembers.
 
     Attributes:
         recipe: The whole recipe.
         samples: The images and their parts.
-        role: What the recipe used it as.
+        role: Its role in the recipe.
         model: The recipe's section of its network.
         built: The network, with the weights of its best epoch.
         method: Name of the method.
@@ -59,7 +60,7 @@ class Trained:
         outcome: History and best epoch.
         teacher: The teacher's checkpoint, or None.
         key: Hash of what the weights depend on.
-        subclasses: Of each class, where the network tells subclasses.
+        subclasses: Of each class, where the network predicts subclasses.
     """
 
     recipe: Recipe
@@ -89,8 +90,9 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     write_atomically(out / RECIPE, pretty_json(trained.recipe))
     card = save_checkpoint(out, trained.built.network, _card(trained))
     seal_files(out, FILES)
-    for part, found in metrics.items():
-        say(f"{card.role}: {part} balanced accuracy {_interval(found.balanced_accuracy)}")
+    name = metrics_task(trained.recipe.task).selection_metric
+    for part, of_part in metrics.items():
+        say(f"{card.role}: {part} {name.replace('_', ' ')} {_interval(_metric(of_part, name))}")
     if bits:
         say(f"{card.role}: {bits.text()}")
     return card
@@ -100,38 +102,39 @@ def _evaluate(trained: Trained) -> dict[str, Metrics]:
     built, samples = trained.built, trained.samples
     subclass_of = samples.subclass_of if trained.subclasses else ()
     network = NormalisedNetwork(built.network.cpu(), built.mean, built.std, subclass_of)
-    task = resolve_task(trained.recipe.task)
+    task = metrics_task(trained.recipe.task)
     ordered = samples.split.dataset.ordered
     return {
         part: task.evaluate(
             logits_of(network, images),
-            labels,
+            targets,
             samples.classes,
             ordered=ordered,
             groups=samples.groups(part),
         )
         for part in ("validation", "test")
-        for images, labels in [samples.part(part)]
-        if len(labels)
+        for images, targets in [samples.part(part)]
+        if len(targets)
     }
 
 
 def _bits(trained: Trained) -> LabelBits | None:
-    """Of a student that its teacher told subclasses."""
+    """Those of a student that was taught subclasses."""
     if trained.teacher is None or not trained.subclasses:
         return None
     return told_bits(trained.teacher, trained.samples, trained.options)
 
 
 def _teachers_metrics(trained: Trained) -> dict[str, Any] | None:
-    """As they stand beside the teacher's checkpoint, so that a student's folder has both."""
-    found = read_metrics(trained.teacher.folder) if trained.teacher else {}
-    return {part: found[part] for part in ("validation", "test") if part in found} or None
+    """The metrics beside the teacher's checkpoint, so that a student's folder has both."""
+    metrics = read_metrics(trained.teacher.folder) if trained.teacher else {}
+    return {part: metrics[part] for part in ("validation", "test") if part in metrics} or None
 
 
 def _card(trained: Trained) -> ModelCard:
     built, model = trained.built, trained.model
     return ModelCard(
+        task=trained.recipe.task,
         role=trained.role,
         arch=model.arch,
         arch_options=model.options,
@@ -147,6 +150,8 @@ def _card(trained: Trained) -> ModelCard:
         data=_data_card(trained.samples),
         training=_training_card(trained),
         subclasses=trained.subclasses,
+        policy=load_policy(trained.recipe.policy).values(),
+        head=None if trained.subclasses else trained.samples.task.outputs(trained.samples.classes),
     )
 
 
@@ -174,6 +179,12 @@ def _training_card(trained: Trained) -> TrainingCard:
         git_revision=_git_revision(),
         options=trained.options,
     )
+
+
+def _metric(metrics: Metrics, name: str) -> Estimate:
+    """A metric by the key of `Metrics`, or of its `measures`."""
+    estimate: Estimate | None = getattr(metrics, name, None) or metrics.measures.get(name)
+    return estimate or Estimate(value=None)
 
 
 def _interval(estimate: Estimate) -> str:

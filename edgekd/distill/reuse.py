@@ -1,4 +1,4 @@
-"""What an earlier run left in a folder, and how much of it is still what was written."""
+"""An earlier run in the same folder, and how much of it can be reused."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edgekd.errors import ArtefactError, InputError
 from edgekd.models import ModelCard, load_checkpoint, read_card
 from edgekd.models.card import CARD
 from edgekd.models.checkpoint import WEIGHTS
+from edgekd.policy import Policy, policy_of_values
 from edgekd.seals import SEAL, flaws_of
 
 __all__ = ["Left", "left_in", "refuse_folders", "take_weights"]
@@ -21,11 +22,11 @@ __all__ = ["Left", "left_in", "refuse_folders", "take_weights"]
 
 @dataclass(frozen=True)
 class Left:
-    """A run that is there already, or what is left of it.
+    """An earlier run, whole or damaged.
 
     Attributes:
         folder: Of the run.
-        card: Of its checkpoint; None where that is damaged itself.
+        card: Of its checkpoint; None where the card is damaged.
         flaws: What is wrong with its files, by name.
     """
 
@@ -35,24 +36,29 @@ class Left:
 
     @property
     def whole(self) -> bool:
-        """Whether it can be taken as it is."""
+        """Whether it can be reused as it is."""
         return self.card is not None and not self.flaws
 
     @property
     def trained(self) -> bool:
-        """Whether its training is whole, so that only what is said of it has to be made again."""
+        """Whether weights and history are whole, so that only the other files are made again."""
         return self.card is not None and self.flaws.keys().isdisjoint({WEIGHTS, HISTORY})
 
     @property
     def damage(self) -> str:
-        """In words; "" where all is whole."""
+        """The flaws in words; "" without any."""
         return "; ".join(f"{self.folder / name} {flaw}" for name, flaw in self.flaws.items())
 
 
-def left_in(out: Path, key: str) -> Left | None:
-    """What a run of this key left; None where there is none, or one of another key.
+def left_in(out: Path, key: str, policy: Policy) -> Left | None:
+    """The earlier run in a folder; None where there is none, or one of another key.
 
-    A run that is too damaged to tell its key is given too.
+    A run that is too damaged to read its key is returned as well.
+
+    Args:
+        out: The folder.
+        key: Hash of what the weights depend on.
+        policy: That of the recipe; a card with another one is a flaw.
     """
     if not any((out / name).exists() for name in FILES):
         return None
@@ -63,11 +69,15 @@ def left_in(out: Path, key: str) -> Left | None:
         card = read_card(out)
     except (ArtefactError, InputError):  # of another edgekd
         return None
-    return Left(out, card, flaws) if card.training.stage_sha256 == key else None
+    if card.training.stage_sha256 != key:
+        return None
+    if policy_of_values(card.policy) != policy:
+        flaws = {**flaws, CARD: "has another policy"}
+    return Left(out, card, flaws)
 
 
 def take_weights(left: Left, network: nn.Module) -> StageOutcome:
-    """Load the weights of a run whose training is whole; gives what that came to."""
+    """Load the weights of a run whose training is whole; returns its outcome."""
     checkpoint = load_checkpoint(left.folder)
     network.load_state_dict(checkpoint.network.state_dict())
     with (left.folder / HISTORY).open(encoding="utf-8", newline="") as stream:
@@ -79,12 +89,12 @@ def take_weights(left: Left, network: nn.Module) -> StageOutcome:
 
 
 def _number(text: str) -> float:
-    """As it was before it was written: epochs are whole."""
+    """The value before it was written as text: epochs are integers."""
     return int(text) if text.isdigit() else float(text)
 
 
 def refuse_folders(out: Path) -> None:
-    """Refuse a run's place that cannot be written, before anyone waits for the training.
+    """Refuse a run's folder that cannot be written, before training starts.
 
     Raises:
         InputError: A folder is where a file of the run belongs.

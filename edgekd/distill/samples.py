@@ -1,10 +1,12 @@
-"""The images of a run, decoded and parted, and the order in which an epoch draws them."""
+"""The images of a run, decoded and split, and the order in which an epoch draws them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +17,10 @@ from torch.utils.data import Sampler
 
 from edgekd.data import Split, content_sha256, decoded, load_dataset, split_dataset
 from edgekd.data.cache import Progress
-from edgekd.distill.losses import class_weights
-from edgekd.distill.losses.cross_entropy import Balance
+from edgekd.data.task import data_task
+from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
-from edgekd.recipe import Recipe
+from edgekd.recipe import Balance, Recipe
 
 __all__ = [
     "NOTE",
@@ -32,10 +34,10 @@ __all__ = [
     "load_split",
 ]
 
-Item = tuple[Tensor, int, int]
+Item = tuple[Tensor, Any, int]
 
 NOTE = "note: "
-"""What lines begin with that tell what became of the data."""
+"""Prefix of the lines that pass on a data set's notes."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +47,34 @@ class RunSamples:
     Attributes:
         split: Which sample is in which part.
         images: uint8 [N, S, S, 3], in the data set's order.
-        labels: int64 [N].
+        targets: [N, …]; for one class each their indices, int64 [N].
         content_sha256: Hash of the image files; "" where it does not matter.
     """
 
     split: Split
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    targets: NDArray[Any]
     content_sha256: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the logits."""
+        """Class names in the order of the network's outputs."""
         return self.split.dataset.classes
+
+    @property
+    def task(self) -> TrainingTask:
+        """The training layer of the task."""
+        return training_task(self.split.dataset.task)
 
     @property
     def subclass_of(self) -> tuple[int, ...]:
         """Class index of each subclass; empty where classes are not divided."""
         return self.split.dataset.subclass_of
 
-    def part(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Images and labels of one part."""
-        chosen = np.array(self.split.indices(name), dtype=np.int64)
-        return self.images[chosen], self.labels[chosen]
+    def part(self, name: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """Images and targets of one part."""
+        chosen = self._indices(name)
+        return self.images[chosen], self.targets[chosen]
 
     def groups(self, name: str) -> list[str]:
         """The lesion or patient of each image of one part."""
@@ -75,11 +82,16 @@ class RunSamples:
         return [samples[index].group for index in self.split.indices(name)]
 
     def training_labels(self) -> NDArray[np.int64]:
-        """Label of each image [N], −1 outside of the training part."""
-        known = np.full_like(self.labels, -1)
-        chosen = np.array(self.split.indices("train"), dtype=np.int64)
-        known[chosen] = self.labels[chosen]
-        return known
+        """Class index of each image [N], −1 outside of the training part.
+
+        Empty for a task without exclusive classes.
+        """
+        if Trait.EXCLUSIVE_CLASSES not in self.task.traits:
+            return np.empty(0, dtype=np.int64)
+        labels = np.full_like(self.targets, -1)
+        chosen = self._indices("train")
+        labels[chosen] = self.targets[chosen]
+        return labels
 
     def subclass_labels(self) -> NDArray[np.int64]:
         """Subclass index of each image [N]; empty where classes are not divided."""
@@ -88,19 +100,35 @@ class RunSamples:
     def subclass_counts(self) -> tuple[int, ...]:
         """Training images of each subclass."""
         labels = self.subclass_labels()
-        found = Counter(labels[self.split.indices("train")].tolist() if len(labels) else [])
-        return tuple(found[label] for label in range(len(self.subclass_of)))
+        numbers = Counter(labels[self._indices("train")].tolist() if len(labels) else [])
+        return tuple(numbers[label] for label in range(len(self.subclass_of)))
 
+    @cached_property
     def class_counts(self) -> tuple[int, ...]:
-        """Training images of each class."""
-        found = Counter(self.labels[self.split.indices("train")].tolist())
-        return tuple(found[label] for label in range(len(self.classes)))
+        """Training images of each class; an image counts for each class that it shows."""
+        dataset = self.split.dataset
+        return data_task(dataset.task).counts(self.targets[self._indices("train")], self.classes)
+
+    def class_weights(self, balance: Balance) -> Tensor:
+        """Weights of the hard-label loss, float32 [K]."""
+        images = len(self.split.indices("train"))
+        return self.task.class_weights(self.class_counts, images, balance)
+
+    def sampling_weights(self, balance: Balance) -> Tensor | None:
+        """How often each training image is drawn, float64; None where each is drawn once."""
+        if balance == "none":
+            return None
+        targets = self.targets[self._indices("train")]
+        return self.task.sampling_weights(targets, self.class_counts, balance)
+
+    def _indices(self, part: str) -> NDArray[np.int64]:
+        return np.array(self.split.indices(part), dtype=np.int64)
 
 
 def load_samples(
     recipe: Recipe, progress: Progress | None = None, say: Callable[[str], None] | None = None
 ) -> RunSamples:
-    """Read, part and decode the images of a recipe; `say` takes the data set's notes.
+    """Read, split and decode the images of a recipe; `say` receives the data set's notes.
 
     Raises:
         InputError: The data set cannot be read, or a part that training needs is empty.
@@ -109,12 +137,12 @@ def load_samples(
 
 
 def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Split:
-    """Read and part the images of a recipe, without decoding one; `say` takes its notes.
+    """Read and split the images of a recipe without decoding any; `say` receives the notes.
 
     Raises:
         InputError: The data set cannot be read, or a part that training needs is empty.
     """
-    split = split_dataset(load_dataset(recipe.data), recipe.split)
+    split = split_dataset(load_dataset(recipe.data, recipe.task), recipe.split)
     if say:
         for note in split.dataset.notes:
             say(f"{NOTE}{note}")
@@ -128,12 +156,11 @@ def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Spli
 def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = None) -> RunSamples:
     """The decoded images of a recipe's split."""
     images = decoded(split.dataset, recipe.image_size, progress)
-    labels = np.array(split.dataset.labels(), dtype=np.int64)
-    return RunSamples(split, images, labels, content_sha256(split.dataset))
+    return RunSamples(split, images, split.dataset.targets(), content_sha256(split.dataset))
 
 
 class PartDataset(TorchDataset[Item]):
-    """One part, as (image uint8 [S, S, 3], label, position in the data set)."""
+    """One part, as (image uint8 [S, S, 3], target, position in the data set)."""
 
     def __init__(self, samples: RunSamples, part: str) -> None:
         self._samples = samples
@@ -147,12 +174,12 @@ class PartDataset(TorchDataset[Item]):
         """The image at a position of the part."""
         index = self._indices[position]
         image = torch.from_numpy(np.array(self._samples.images[index]))
-        return image, int(self._samples.labels[index]), index
+        return image, torch.as_tensor(self._samples.targets[index]), index
 
 
 @dataclass(frozen=True)
 class Share:
-    """What of a part one of several processes sees: every `processes`-th image, from its own on."""
+    """The images of a part that one of several processes sees: every `processes`-th."""
 
     rank: int = 0
     processes: int = 1
@@ -162,13 +189,13 @@ class EpochSampler(Sampler[int]):
     """The order of an epoch, a function of seed and epoch alone.
 
     A run that was interrupted draws the same images as one that was not, without any state. Several
-    processes see parts of one order, equally many images each: the few at its end that do not go
-    round are left out of the epoch.
+    processes see parts of one order, equally many images each: the remainder at its end is left out
+    of the epoch.
 
     Args:
-        labels: Label of each position of the part.
-        counts: Training images of each class.
-        sampling: Each image once, or as many draws with rare classes more often.
+        size: Images of the part.
+        weights: How often each is drawn, relative to the others [size]; the epoch then has as many
+            draws as there are images. None draws each image once.
         seed: Of the run.
         epoch: Gives the current epoch.
         share: That of this process.
@@ -176,39 +203,37 @@ class EpochSampler(Sampler[int]):
 
     def __init__(
         self,
-        labels: NDArray[np.int64],
-        counts: tuple[int, ...],
-        sampling: Balance,
+        size: int,
+        weights: Tensor | None,
         seed: int,
         epoch: Callable[[], int],
         share: Share = Share(),
     ) -> None:
-        self._weights = class_weights(counts, sampling).double()[torch.from_numpy(labels)]
-        self._even = sampling == "none"
+        self._size = size
+        self._weights = weights
         self._seed = seed
         self._epoch = epoch
         self._share = share
 
     def __len__(self) -> int:
         """Number of draws of this process."""
-        return len(self._weights) // self._share.processes
+        return self._size // self._share.processes
 
     def __iter__(self) -> Iterator[int]:
         """The positions of the current epoch."""
         generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch())
-        total = len(self._weights)
-        if self._even:
-            order = torch.randperm(total, generator=generator)
+        if self._weights is None:
+            order = torch.randperm(self._size, generator=generator)
         else:
-            order = torch.multinomial(self._weights, total, True, generator=generator)
+            order = torch.multinomial(self._weights, self._size, True, generator=generator)
         return iter(order[self._share.rank :: self._share.processes][: len(self)].tolist())
 
 
 class OnceEach(Sampler[int]):
     """The positions of a part in their order, each in one process.
 
-    Processes take equally many steps, since they wait for each other in each: where one has fewer
-    images, repetitions follow at its end, which are not to be counted.
+    Processes wait for each other in every step, hence all take equally many: one that has fewer
+    images repeats some at its end, which must not be counted.
 
     Args:
         size: Images of the part.

@@ -31,7 +31,7 @@ __all__ = [
 
 def keep_stage(folder: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome) -> None:
     """Write what a stage trained, with the hash of what it depends on and its history."""
-    trained = trained_state(method, stage.changed)
+    trained = trained_state(method, stage.updated)
     state = {name: tensor.cpu().contiguous() for name, tensor in trained.items()}
     about = {"key": key, "outcome": msgspec.json.encode(outcome).decode()}
     file = stage_file(folder, stage)
@@ -64,7 +64,7 @@ def take_kept_stage(folder: Path, method: Method, stage: Stage, key: str) -> Sta
         state = load_file(file)
     except (OSError, SafetensorError):
         return None
-    if state.keys() != trained_state(method, stage.changed).keys():
+    if state.keys() != trained_state(method, stage.updated).keys():
         return None
     method.load_state_dict(state, strict=False)
     return msgspec.json.decode(about["outcome"], type=StageOutcome)

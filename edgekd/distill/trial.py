@@ -1,6 +1,6 @@
-"""Whether a training can begin at all: its method is made once, before anyone waits for another.
+"""Check of a training before it begins: its networks and its method are built once.
 
-What a recipe asks for is refused before its images are decoded and its teacher is trained.
+A recipe that cannot be trained is refused before its images are decoded and its teacher is trained.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ import torch
 
 from edgekd.data import Split
 from edgekd.distill.losses import class_weights
-from edgekd.distill.losses.cross_entropy import Balance
 from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import refuse_batches_of
 from edgekd.distill.samples import RunSamples
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork, build_network, unreached_parameters
-from edgekd.recipe import ModelSection, Recipe, RoleSection
+from edgekd.recipe import Balance, ModelSection, Recipe, RoleSection
 
 __all__ = ["Planned", "check_training", "context_of", "refuse_undivided"]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A training that is to come.
+    """A training before it begins.
 
     Attributes:
         recipe: Of the whole run.
         section: The recipe's section of what is trained.
         model: Its network.
         method: The method, with its options.
-        teacher: The teacher's network; None without one, or with one that is not known yet.
+        teacher: The teacher's network; None without one, or where it will be refused later.
     """
 
     recipe: Recipe
@@ -45,20 +44,20 @@ class Planned:
 
 
 def check_training(planned: Planned, split: Split) -> None:
-    """Make networks and method once, and look at the batches of every stage.
+    """Build networks and method once, and check the batches of every stage.
 
-    What is random is drawn as if it had not been.
+    The state of the random generators is left as it was.
 
     Raises:
-        InputError: The pretrained start cannot be read, the method cannot be used with these
-            networks or these data, batches are of one image where they are normalised by, or
-            several devices would wait for parameters that nothing depends on.
+        InputError: The pretrained weights cannot be read, the method cannot be used with these
+            networks, these data or this task, a batch of one image would be normalised by its own
+            statistics, or several devices would wait for parameters that no output depends on.
     """
     recipe, size = planned.recipe, planned.recipe.image_size
-    kind, config = resolve_method(planned.method)
+    kind, config = resolve_method(planned.method, recipe.task)
     refuse_undivided(kind, split)
-    labels = np.array(split.dataset.labels(), dtype=np.int64)
-    samples = RunSamples(split, np.zeros((0, size, size, 3), np.uint8), labels)
+    nothing_decoded = np.zeros((0, size, size, 3), np.uint8)
+    samples = RunSamples(split, nothing_decoded, split.dataset.targets())
     processes = recipe.trainer.devices * recipe.trainer.nodes
     with torch.random.fork_rng(devices=[]):
         student = _network(planned.model, kind, samples)
@@ -68,10 +67,10 @@ def check_training(planned: Planned, split: Split) -> None:
             return
         teacher = _network(planned.teacher, kind, samples) if planned.teacher else None
         method = kind(config, student, teacher, context_of(recipe, planned.section, samples))
-    images = len(split.indices("train")) // processes
+    images = len(split.indices("train"))
     for stage in method.stages():
-        fit = stage.fit or planned.section.fit
-        refuse_batches_of(min(fit.batch_size, images), stage, processes)
+        size = stage.samples.batch_size(stage.fit or planned.section.fit, images, processes)
+        refuse_batches_of(size, stage, processes)
 
 
 def refuse_undivided(kind: type[Method], split: Split) -> None:
@@ -82,17 +81,18 @@ def refuse_undivided(kind: type[Method], split: Split) -> None:
 
 
 def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
-    """What a method may know of a run."""
-    counts, balance = samples.class_counts(), section.fit.class_weights
+    """The facts of a run that its method may use."""
+    balance = section.fit.class_weights
     return MethodContext(
-        class_counts=counts,
-        class_weights=class_weights(counts, balance),
-        samples=len(samples.labels),
+        class_counts=samples.class_counts,
+        class_weights=samples.class_weights(balance),
+        samples=len(samples.targets),
         image_size=recipe.image_size,
         fit=section.fit,
         seed=recipe.seed,
         training_labels=torch.from_numpy(samples.training_labels()),
         subclasses=_subclasses(samples, balance),
+        task=samples.task,
     )
 
 
@@ -106,7 +106,7 @@ def _subclasses(samples: RunSamples, balance: Balance) -> Subclasses | None:
 
 def _network(model: ModelSection, kind: type[Method], samples: RunSamples) -> NormalisedNetwork:
     of = samples.subclass_of if kind.learns_subclasses else ()
-    built = build_network(model, len(of) or len(samples.classes))
+    built = build_network(model, len(of) or samples.task.outputs(samples.classes))
     return NormalisedNetwork(built.network, built.mean, built.std, of)
 
 

@@ -1,6 +1,6 @@
-"""What this machine can do, found out by importing the packages in a process of their own.
+"""What this machine can do, and what a device of devices.toml can do.
 
-And what a device of devices.toml can do, found out by asking it.
+Packages are imported, and extensions of third parties are run, in processes of their own.
 """
 
 from __future__ import annotations
@@ -10,43 +10,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekd.doctor.extensions import examine_extensions
 from edgekd.doctor.finding import Finding
-from edgekd.doctor.jetson import examine_jetson
-from edgekd.doctor.packages import Tried, try_modules, try_packages
+from edgekd.doctor.packages import ImportResult, import_modules, importable, try_packages
+from edgekd.extensions.backends import BACKENDS, BackendDescriptor, backend_named
 from edgekd.targets import Target
 
 if TYPE_CHECKING:
     from edgekd.bench.devices.examine import Observation
 
-__all__ = ["DeviceReport", "Finding", "examine", "examine_device"]
+__all__ = ["DeviceReport", "Finding", "examine", "examine_device", "examine_extensions"]
 
 _HOST = (
     ("train and distil", ("torch", "timm", "lightning", "safetensors"), "distill"),
     ("write the HTML report", ("jinja2",), "report"),
 )
-_LOWER = {
-    "openvino": ("openvino", "nncf"),
-    "tflite": ("litert_torch", "ai_edge_quantizer"),
-    "tensorrt": ("onnx", "onnxscript", "onnxruntime"),
-    "onnx": ("onnx", "onnxscript", "onnxruntime"),
-}
-_RUN = {
-    "openvino": ("openvino",),
-    "tflite": ("ai_edge_litert.interpreter",),
-    "onnx": ("onnxruntime",),
-}
 
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """What was seen of a device.
+    """Result of examining a device.
 
     Attributes:
         device: Its name in devices.toml.
         kind: How it is reached.
         target: The target whose bundles run there.
-        observations: What was looked at.
-        facts: What the observations come from.
+        observations: One for each thing that was examined.
+        facts: The readings that the observations come from.
     """
 
     device: str
@@ -57,11 +47,11 @@ class DeviceReport:
 
 
 def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
-    """Look at a device of devices.toml.
+    """Examine a device of devices.toml.
 
     Args:
         name: Its section.
-        wheelhouse: Wheels that would be given for what it lacks, or None.
+        wheelhouse: Folder of wheels that could be installed there, or None.
 
     Raises:
         InputError: There is no such section, or the file is wrong.
@@ -74,14 +64,14 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
     from edgekd.bench.devices.open import transport_of
     from edgekd.errors import InputError
 
-    found = find_configured(name)
-    if found is None and is_any_computer(name):
+    configured = find_configured(name)
+    if configured is None and is_any_computer(name):
         raise InputError(
             f"{name} is this machine", f"look at it with: edgekd doctor --target {name}"
         )
-    if found is None:
+    if configured is None:
         raise InputError(f"there is no device {name!r} in any devices.toml", how_to_add(name))
-    config, link = found.config, transport_of(found)
+    config, link = configured.config, transport_of(configured)
     try:
         seen: list[Observation] = []
         facts: dict[str, Any] = {}
@@ -89,43 +79,54 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
         if isinstance(config, AdbConfig) and (program is not None or config.python is None):
             seen, facts = examine_phone(link, program, here=config.push)
         if config.python is not None:
-            own, more = examine_board(link, config.python, config.folder, found.target, wheelhouse)
-            seen, facts = [*seen, *own], facts | more
+            target = configured.target
+            board, more = examine_board(link, config.python, config.folder, target, wheelhouse)
+            seen, facts = [*seen, *board], facts | more
     finally:
         link.close()
-    return DeviceReport(name, found.kind, found.target, seen, facts)
+    return DeviceReport(name, configured.kind, configured.target, seen, facts)
 
 
 def examine(targets: Sequence[Target]) -> list[Finding]:
-    """Import what each ability needs in another process: a crash there is a finding here."""
+    """Whether this machine can train, lower for the targets, and run their bundles.
+
+    Imports and trials are done in other processes, so that a crash is a finding.
+    """
+    backends = {target.backend: _own_backend(target.backend) for target in targets}
     wanted = [name for _, modules, _ in _HOST for name in modules]
-    for target in targets:
-        wanted += [*_LOWER.get(target.backend, ()), *_RUN.get(target.backend, ())]
-    tried = try_modules(wanted)
-    found = [
-        try_packages(ability, modules, extra, needed=False, tried=tried)
+    for backend in backends.values():
+        if backend is not None:
+            wanted += [*backend.tools, *(() if backend.diagnosis else importable(backend.engine))]
+    results = import_modules(wanted)
+    findings = [
+        try_packages(ability, modules, extra, needed=False, results=results)
         for ability, modules, extra in _HOST
     ]
     for target in targets:
-        found += _examine_target(target, tried)
-    return found
+        backend = backends[target.backend]
+        if backend is None:
+            from edgekd.doctor.third_party import examine_third_party
+
+            findings += examine_third_party(target)
+        else:
+            findings += _examine_own(target, backend, results)
+    return findings
 
 
-def _examine_target(target: Target, tried: Mapping[str, Tried]) -> list[Finding]:
-    """What edgekd's own backends need is known; any other one has to show what it can."""
-    if target.backend not in _LOWER:
-        from edgekd.doctor.third_party import examine_third_party
+def _own_backend(name: str) -> BackendDescriptor | None:
+    """The descriptor of one of edgekd's own backends; None for any other."""
+    return backend_named(name) if name in BACKENDS.own else None
 
-        return examine_third_party(target)
-    packages = _LOWER[target.backend]
+
+def _examine_own(
+    target: Target, backend: BackendDescriptor, results: Mapping[str, ImportResult]
+) -> list[Finding]:
+    """What edgekd's own backends need is in their descriptors."""
     ability = f"lower for {target.name}"
-    lower = try_packages(ability, packages, "lower", needed=False, tried=tried)
-    return [lower, *_examine_run(target, tried)]
-
-
-def _examine_run(target: Target, tried: Mapping[str, Tried]) -> list[Finding]:
-    if target.backend == "tensorrt":
-        return examine_jetson(target.name)
-    packages = _RUN[target.backend]
+    lower = try_packages(ability, backend.tools, backend.tools_extra, needed=False, results=results)
+    if backend.diagnosis:
+        diagnose = BACKENDS.load_part(backend.name, "diagnosis", backend.diagnosis)
+        return [lower, *diagnose(target.name)]
     ability = f"run {target.name} bundles"
-    return [try_packages(ability, packages, target.extra, needed=True, tried=tried)]
+    engine = importable(backend.engine)
+    return [lower, try_packages(ability, engine, target.extra, needed=True, results=results)]

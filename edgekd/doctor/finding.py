@@ -1,4 +1,4 @@
-"""What the doctor says of one thing."""
+"""One result of `edgekd doctor`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Finding:
     """One ability of this machine, or one state that it is in.
 
     Attributes:
-        ability: What it is, as "…" in "this machine can …"; of a state, its name.
+        ability: What it is, as "…" in "this machine can …"; for a state, its name.
         works: Whether it is as it should be.
-        needed: Whether the target cannot do without it on this machine.
-        detail: What was found; where it is not as it should be, what fails and what to do.
+        needed: Whether the target cannot be run on this machine without it.
+        detail: Versions, or what fails and what to do.
         package: The first package that fails, or "".
-        extra: The extra that brings it; empty where none of edgekd's does.
+        extra: The extra that installs it; empty where none of edgekd's does.
     """
 
     ability: str

@@ -1,7 +1,7 @@
 """Whether packages import, in another process: a crash there is a finding here.
 
 All are imported in one process, since most of the time goes into what several of them share. One
-that fails there, or ends the process, is tried once more alone before it is told of.
+that fails there, or ends the process, is tried once more alone before it is reported.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from edgekd.doctor.finding import Finding
+from edgekd.extensions.backends import Requirement
 
-__all__ = ["Tried", "try_modules", "try_packages"]
+__all__ = ["MARK", "ImportResult", "import_modules", "importable", "try_each", "try_packages"]
+
+MARK = "edgekd-doctor: "
+"""How the lines of a process begin that are its results, each the JSON of an `ImportResult`."""
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What came of an import.
+class ImportResult:
+    """Result of one import.
 
     Attributes:
         version: Of the package; "" where it does not import.
@@ -30,20 +35,40 @@ class Tried:
     failure: str = ""
 
 
-def try_modules(names: Sequence[str]) -> dict[str, Tried]:
+def import_modules(names: Sequence[str]) -> dict[str, ImportResult]:
     """Import modules, each of them once, in as few processes as it takes."""
-    found: dict[str, Tried] = {}
+    return try_each([sys.executable, "-c", _IMPORTS], names)
+
+
+def try_each(command: Sequence[str], names: Sequence[str]) -> dict[str, ImportResult]:
+    """Run a command that tries each of its arguments, in as few processes as it takes.
+
+    Args:
+        command: Writes one line that begins with `MARK` for each argument, in their order.
+        names: The arguments.
+    """
+    results: dict[str, ImportResult] = {}
     waiting = list(dict.fromkeys(names))
     while waiting:
-        seen, ending = _in_one_process(waiting)
-        found |= seen
-        waiting = waiting[len(seen) :]
-        if waiting:  # the process died of the first that it did not come to an end with
-            found[waiting.pop(0)] = Tried(failure=ending)
-    failed = [name for name, tried in found.items() if tried.failure] if len(found) > 1 else []
-    for name in failed:
-        found |= try_modules([name])
-    return found
+        answered, ending = _in_one_process(command, waiting)
+        results |= answered
+        waiting = waiting[len(answered) :]
+        if waiting:  # the process died of the first name that it did not answer for
+            results[waiting.pop(0)] = ImportResult(failure=ending)
+    failed = [name for name, result in results.items() if result.failure]
+    for name in failed if len(results) > 1 else []:
+        results |= try_each(command, [name])
+    return results
+
+
+def importable(requirement: Requirement) -> tuple[str, ...]:
+    """The module of a requirement to try: the first whose package is there, else the first."""
+    there = [
+        module
+        for module, package in zip(requirement.modules, requirement.packages, strict=True)
+        if find_spec(package) is not None
+    ]
+    return tuple(there[:1] or requirement.modules[:1])
 
 
 def try_packages(
@@ -52,41 +77,42 @@ def try_packages(
     extra: str,
     *,
     needed: bool,
-    tried: Mapping[str, Tried] | None = None,
+    results: Mapping[str, ImportResult] | None = None,
 ) -> Finding:
-    """What the modules are good for.
+    """Whether this machine has an ability that needs modules.
 
     Args:
         ability: What they are for; see `Finding`.
         modules: All of them are needed.
-        extra: The extra that brings them.
+        extra: The extra that installs them.
         needed: See `Finding`.
-        tried: What came of their imports; None tries them now.
+        results: Results of their imports; None imports them now.
     """
-    tried = try_modules(modules) if tried is None else tried
+    results = import_modules(modules) if results is None else results
     for module in modules:
-        if failure := tried[module].failure:
+        if failure := results[module].failure:
             detail = f"{module} does not import ({failure}); pip install 'edgekd[{extra}]'"
             return Finding(ability, False, needed, detail, module.split(".")[0], extra)
-    versions = (f"{module.split('.')[0]} {tried[module].version}" for module in modules)
+    versions = (f"{module.split('.')[0]} {results[module].version}" for module in modules)
     return Finding(ability, True, needed, ", ".join(versions), "", extra)
 
 
-def _in_one_process(names: Sequence[str]) -> tuple[dict[str, Tried], str]:
-    """What it said of each until it ended, and how it ended."""
-    done = subprocess.run(
-        [sys.executable, "-c", _PROBE, *names], capture_output=True, text=True, check=False
-    )
-    told = [line.removeprefix(_MARK) for line in done.stdout.splitlines() if _MARK in line]
-    seen = {name: Tried(**json.loads(line)) for name, line in zip(names, told, strict=False)}
+def _in_one_process(
+    command: Sequence[str], names: Sequence[str]
+) -> tuple[dict[str, ImportResult], str]:
+    """Results until the process ended, and its last line or exit code."""
+    done = subprocess.run([*command, *names], capture_output=True, text=True, check=False)
+    lines = [line.removeprefix(MARK) for line in done.stdout.splitlines() if MARK in line]
+    answered = {
+        name: ImportResult(**json.loads(line)) for name, line in zip(names, lines, strict=False)
+    }
     ending = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return seen, ending
+    return answered, ending
 
 
-_MARK = "edgekd-doctor: "
-_PROBE = f"""
+_IMPORTS = f"""
 import importlib, importlib.metadata, json, sys
-from edgekd.runtime._telemetry import silence
+from edgekd.runtime.telemetry import silence
 silence()
 
 def version_of(top):
@@ -102,8 +128,8 @@ def version_of(top):
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
-        told = {{"version": version_of(name.split(".")[0])}}
+        result = {{"version": version_of(name.split(".")[0])}}
     except BaseException as error:
-        told = {{"failure": f"{{type(error).__name__}}: {{error}}".splitlines()[0]}}
-    print("\\n{_MARK}" + json.dumps(told), flush=True)
+        result = {{"failure": f"{{type(error).__name__}}: {{error}}".splitlines()[0]}}
+    print("\\n{MARK}" + json.dumps(result), flush=True)
 """

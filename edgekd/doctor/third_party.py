@@ -1,4 +1,4 @@
-"""Whether a third party's backend really lowers and runs: a tiny network, in a process of its own.
+"""Whether a third party's backend lowers and runs a tiny network, each in a process of its own.
 
 `python -m edgekd.doctor.third_party job.json` is that process.
 """
@@ -24,7 +24,8 @@ from edgekd.targets import Target
 __all__ = ["examine_third_party"]
 
 _MODULE = "edgekd.doctor.third_party"  # this one; __name__ is __main__ there
-_SIZE, _CLASSES = 16, 2
+_SIZE, _OUTPUTS = 16, 2
+_REPORT_IT = "report it to the authors of the backend"
 
 
 class ProbeJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,17 +33,17 @@ class ProbeJob(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         backend: Name of the backend.
-        task: Lower a tiny network, or run the file that came of it.
+        step: Lower a tiny network, or run the file that this wrote.
         folder: Where the file is.
     """
 
     backend: str
-    task: Literal["lower", "run"]
+    step: Literal["lower", "run"]
     folder: str
 
 
-class Probed(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it, in words."""
+class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of a step that succeeded, as text."""
 
     detail: str
 
@@ -57,26 +58,26 @@ def examine_third_party(target: Target) -> list[Finding]:
 
 
 def _finding(
-    target: Target, task: Literal["lower", "run"], ability: str, folder: Path, *, needed: bool
+    target: Target, step: Literal["lower", "run"], ability: str, folder: Path, *, needed: bool
 ) -> Finding:
-    job = ProbeJob(backend=target.backend, task=task, folder=str(folder))
-    log, result = folder / "logs" / f"{task}.log", folder / f"{task}.json"
+    job = ProbeJob(backend=target.backend, step=step, folder=str(folder))
+    log, result = folder / "logs" / f"{step}.log", folder / f"{step}.json"
     try:
         raw = run_in_process(_MODULE, job, title=target.backend, log=log, result=result)
     except JobError as error:
         missing = error.exit_code == MissingDependencyError.exit_code
         package = target.backend if missing else ""
-        own = error.hint.rpartition(f"see {log};")[0].removesuffix("; ")  # the log goes with us
-        detail = f"{error.message}; {own}" if own else error.message
+        hint = error.hint.rpartition(f"see {log};")[0].removesuffix("; ")  # the log is deleted
+        detail = f"{error.message}; {hint}" if hint else error.message
         return Finding(ability, False, needed, detail, package)
-    detail = msgspec.json.decode(raw, type=Probed).detail
+    detail = msgspec.json.decode(raw, type=ProbeResult).detail
     return Finding(ability, True, needed, detail)
 
 
 def _run_job(job: ProbeJob) -> None:
-    work = _lower if job.task == "lower" else _run
-    found = Probed(detail=work(job.backend, Path(job.folder)))
-    write_atomically(Path(job.folder) / f"{job.task}.json", pretty_json(found))
+    work = _lower if job.step == "lower" else _run
+    result = ProbeResult(detail=work(job.backend, Path(job.folder)))
+    write_atomically(Path(job.folder) / f"{job.step}.json", pretty_json(result))
 
 
 def _lower(name: str, folder: Path) -> str:
@@ -92,10 +93,10 @@ def _lower(name: str, folder: Path) -> str:
 
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(8, _CLASSES),
+        nn.Linear(8, _OUTPUTS),
     )  # fmt: skip
-    plain = [one for one in backend.precisions if not Variant(precision=one).calibrated]
-    variant = Variant(precision=(plain or list(backend.precisions))[0])
+    uncalibrated = [name for name in backend.precisions if not Variant(precision=name).calibrated]
+    variant = Variant(precision=(uncalibrated or list(backend.precisions))[0])
     images = np.random.default_rng(0).integers(0, 256, (8, _SIZE, _SIZE, 3)).astype(np.uint8)
     out = folder / "lowered"
     out.mkdir()
@@ -103,13 +104,13 @@ def _lower(name: str, folder: Path) -> str:
     versions = backend.lower(graph, _SIZE, variant, images, out)
     if not (out / backend.model_file).is_file():
         message = f"{name} lowers without writing its {backend.model_file}"
-        raise ArtefactError(message, "tell those who made it")
+        raise ArtefactError(message, _REPORT_IT)
     tools = ", ".join(f"{tool} {version}" for tool, version in versions.items())
     return f"a tiny network to {variant.precision}{f'; {tools}' if tools else ''}"
 
 
 def _run(name: str, folder: Path) -> str:
-    """Run what `_lower` wrote; where that failed, find out at least whether the engine loads."""
+    """Run the file of `_lower`; without one, check at least that the session loads."""
     import numpy as np
 
     check_backend(name)
@@ -118,12 +119,12 @@ def _run(name: str, folder: Path) -> str:
     if file is None or not file.is_file():
         return "its session loads; there is no file to run"
     session = open_session(name, file)
-    logits = session.run(np.zeros((1, _SIZE, _SIZE, 3), np.uint8))
+    output = session.run(np.zeros((1, _SIZE, _SIZE, 3), np.uint8))
     session.close()
-    if np.shape(logits) != (1, _CLASSES) or not np.isfinite(logits).all():
-        message = f"{name} answers {np.shape(logits)} to a network of {_CLASSES} classes"
-        raise ArtefactError(message, "tell those who made it")
-    return "a tiny network answered"
+    if np.shape(output) != (1, _OUTPUTS) or not np.isfinite(output).all():
+        message = f"{name} returns {np.shape(output)} for a network of {_OUTPUTS} outputs"
+        raise ArtefactError(message, _REPORT_IT)
+    return "a tiny network was run"
 
 
 if __name__ == "__main__":

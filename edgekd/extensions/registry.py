@@ -1,4 +1,4 @@
-"""Names and where to find what they stand for: edgekd's own, and those of entry points."""
+"""Names and the objects they stand for: edgekd's own, and those of entry points."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["Registry"]
 
 
+def _accept_all(candidate: object) -> bool:
+    del candidate
+    return True
+
+
 @dataclass(frozen=True)
 class Registry:
-    """The things of one kind that can be asked for by name.
+    """All extensions of one kind, by name.
 
     Attributes:
         kind: What they are, for messages: `backend`, `task`.
-        group: Entry-point group through which others add their own.
-        own: edgekd's own by name, each as `module:attribute`, or the path of a file or folder that
-            is the thing itself.
-        extra: The extra of edgekd that usually brings what a third party's lacks.
+        group: Entry-point group through which third parties add theirs.
+        own: edgekd's own by name, each as `module:attribute`, as `module` alone, or as the path of
+            a file or folder that is the thing itself.
+        extra: The extra of edgekd to install where a third party's extension lacks a package.
     """
 
     kind: str
@@ -39,25 +44,36 @@ class Registry:
         return list(dict.fromkeys((*self.own, *self._foreign())))
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is one of that name, be it loadable or not."""
+        """Whether an extension has this name, whether it loads or not."""
         return name in self.own or name in self._foreign()
 
     def owner(self, name: str) -> str:
-        """Distribution and version of a third party's, for messages and keys; "" for edgekd's."""
+        """Distribution and version that provide an extension; "" for edgekd's own."""
         if name in self.own or name not in self._foreign():
             return ""
         entry = self._foreign()[name]
         return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
     def owners(self) -> dict[str, str]:
-        """Distribution and version of every third party's, by name."""
+        """Distribution and version of every third-party extension, by name."""
         return {name: self.owner(name) for name in self._foreign() if name not in self.own}
 
-    def check(self, name: str) -> None:
-        """Refuse a name that there is none of.
+    def module(self, name: str) -> str:
+        """Module that provides an extension, without importing it.
 
         Raises:
-            InputError: There is none; with the nearest name and all that are known.
+            InputError: There is no extension of that name.
+        """
+        self.check(name)
+        place = self.own[name] if name in self.own else self._foreign()[name].value
+        return str(place).partition(":")[0]
+
+    def check(self, name: str) -> None:
+        """Refuse an unknown name.
+
+        Raises:
+            InputError: There is no extension of that name; the hint has the nearest name and all
+                known ones.
         """
         if name in self:
             return
@@ -66,51 +82,75 @@ class Registry:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"there is no {self.kind} {name!r}", f"{hint}known: {', '.join(known)}")
 
-    def load(self, name: str, accept: Callable[[Any], bool] = lambda found: True) -> Any:
-        """What a name stands for.
+    def load(self, name: str, accept: Callable[[Any], bool] = _accept_all) -> Any:
+        """The object of an extension.
 
         Args:
-            name: The name.
+            name: Of the extension.
             accept: Whether a third party's object is of the right kind.
 
         Raises:
-            InputError: There is none of that name.
-            MissingDependencyError: A third party's lacks something that it imports.
-            ArtefactError: A third party's cannot be loaded, or is not accepted.
+            InputError: There is no extension of that name.
+            MissingDependencyError: A third party's extension lacks a package that it imports.
+            ArtefactError: A third party's extension cannot be loaded, or is not accepted.
         """
         self.check(name)
         if name in self.own:
             place = self.own[name]
-            if isinstance(place, Path):
-                return place
-            module, attribute = place.split(":")
-            return getattr(import_module(module), attribute)
-        return self._load_foreign(name, accept)
+            return place if isinstance(place, Path) else _object_at(place)
+        entry = self._foreign()[name]
+        return self._load_foreign(name, f"the {self.kind} {name}", entry.load, accept)
 
-    def _load_foreign(self, name: str, accept: Callable[[Any], bool]) -> Any:
-        """Whatever a third party does wrong is reported as its own."""
+    def load_part(
+        self, name: str, part: str, place: str, accept: Callable[[Any], bool] = _accept_all
+    ) -> Any:
+        """An object that the descriptor of an extension refers to.
+
+        Args:
+            name: Of the extension.
+            part: What the object is, for messages: `session`.
+            place: Where it is, as `module:attribute`.
+            accept: Whether a third party's object is of the right kind.
+
+        Raises:
+            MissingDependencyError, ArtefactError: As for `load`.
+        """
+        if name in self.own:
+            return _object_at(place)
+        what = f"the {part} of the {self.kind} {name}"
+        return self._load_foreign(name, what, lambda: _object_at(place), accept)
+
+    def _load_foreign(
+        self, name: str, what: str, load: Callable[[], Any], accept: Callable[[Any], bool]
+    ) -> Any:
+        """Load third-party code; every error of it names the distribution."""
         owner = self.owner(name)
         hint = f"install another version of {owner.split()[0]}, or uninstall it"
         try:
-            found = self._foreign()[name].load()
-            accepted = accept(found)
+            loaded = load()
+            accepted = accept(loaded)
         except ImportError as error:
-            message = f"the {self.kind} {name} of {owner} does not import: {error}"
+            message = f"{what} of {owner} does not import: {error}"
             raise MissingDependencyError(
                 error.name or owner, self.extra, f"load a {self.kind}", message=message, hint=hint
             ) from error
         except Exception as error:
-            message = f"the {self.kind} {name} of {owner} cannot be loaded: {error!r}"
+            message = f"{what} of {owner} cannot be loaded: {error!r}"
             raise ArtefactError(message, hint) from error
         if not accepted:
-            message = (
-                f"the {self.kind} {name} of {owner} is a {type(found).__name__}, which it cannot be"
-            )
-            raise ArtefactError(message, hint)
-        return found
+            kind = type(loaded).__name__
+            raise ArtefactError(f"{what} of {owner} is a {kind}, which it cannot be", hint)
+        return loaded
 
     def _foreign(self) -> dict[str, EntryPoint]:
-        # Imported here: it takes 6 ms of a device's start, and most have edgekd's own alone.
+        # Imported here: it takes 6 ms of a device's start, and most use edgekd's own alone.
         from importlib.metadata import entry_points
 
         return {entry.name: entry for entry in entry_points(group=self.group)}
+
+
+def _object_at(place: str) -> Any:
+    """The object at `module:attribute`, or the module itself."""
+    module, _, attribute = place.partition(":")
+    loaded = import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any, Literal
 
 from edgekd.errors import ArtefactError
@@ -64,7 +63,6 @@ DEFAULT_TASK = "classification"
 """That of recipes, checkpoints and results which name none."""
 
 
-@cache
 def task_named(name: str) -> TaskDescriptor:
     """The descriptor of a task.
 
@@ -72,8 +70,8 @@ def task_named(name: str) -> TaskDescriptor:
         InputError: There is no such task.
         MissingDependencyError, ArtefactError: A third party's cannot be loaded.
     """
-    found: TaskDescriptor = TASKS.load(name, lambda one: isinstance(one, TaskDescriptor))
-    return found
+    descriptor: TaskDescriptor = TASKS.load(name, lambda loaded: isinstance(loaded, TaskDescriptor))
+    return descriptor
 
 
 @cache
@@ -81,23 +79,23 @@ def load_layer(name: str, layer: Layer, kind: type[Any]) -> Any:
     """One layer of a task.
 
     Args:
-        name: Of the task.
-        layer: Which one.
-        kind: The abstract class that it has to be.
+        name: Name of the task.
+        layer: Name of the layer.
+        kind: The abstract class that the layer implements.
 
     Raises:
         InputError: There is no such task.
-        MissingDependencyError: A package that the layer imports is not installed.
-        ArtefactError: A third party's lacks the layer, or it is of another kind.
+        MissingDependencyError: A third party's layer lacks a package that it imports.
+        ArtefactError: The task lacks the layer, or it cannot be loaded.
     """
-    descriptor = task_named(name)
-    place = descriptor.layers.get(layer)
-    hint = "tell those who made it"
+    place = task_named(name).layers.get(layer)
     if place is None:
+        hint = "use another task, or report it to the authors of this one"
         raise ArtefactError(f"the task {name} has no layer {layer!r}", hint)
-    module, _, attribute = place.partition(":")
-    found = getattr(import_module(module), attribute)
-    made = found() if isinstance(found, type) else found
-    if not isinstance(made, kind):
-        raise ArtefactError(f"the layer {layer!r} of the task {name} is no {kind.__name__}", hint)
-    return made
+    made = TASKS.load_part(
+        name,
+        f"layer {layer!r}",
+        place,
+        lambda loaded: isinstance(loaded, kind) or issubclass(loaded, kind),
+    )
+    return made() if isinstance(made, type) else made

@@ -9,28 +9,36 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from edgekd.bundle import SELFTEST, LayerSensitivity, Manifest, Rung, write_bundle, zip_bundle
 from edgekd.data import cache_folder
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import make_folder, scratch_folder
 from edgekd.locks import only_writer
+from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
-from edgekd.lower.candidate import Candidate, Lowering, selftest_vectors
-from edgekd.lower.climb import Climb, RefusedError, climb_all, ended_by, parallel_backends
-from edgekd.lower.engine.evidence import lacks_evidence, leave_evidence
+from edgekd.lower.context import BuildContext
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import BuildRecord, describe
-from edgekd.lower.evidence.ladder import Step, chosen, with_remarks
+from edgekd.lower.evidence.device_gate import lacks_evidence, leave_evidence
+from edgekd.lower.evidence.ladder import rungs_of, select, with_speed
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.sensitivity import layer_sensitivity
-from edgekd.lower.plan import BuildRequest, Plan, plans_of, refuse_idle_rescue
+from edgekd.lower.ladder_run import (
+    LadderRun,
+    RefusedError,
+    bundle_error,
+    parallel_backends,
+    run_ladders,
+)
+from edgekd.lower.plan import BuildRequest, Plan, plans_of, policy_of, refuse_idle_fine_tuning
 from edgekd.lower.precision import LADDER, Variant
+from edgekd.lower.progress import BuildObserver
+from edgekd.lower.selftest import selftest_vectors
 from edgekd.lower.source import Source, load_source
 from edgekd.lower.store import Store
-from edgekd.lower.watch import Watch
+from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
+from edgekd.policy import Policy
 from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
@@ -98,28 +106,31 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """`build`, where what keeps one bundle from being is an answer too: each has its own.
 
     Raises:
-        InputError: The checkpoint or its images are not there, the place cannot be written to,
-            another process builds one of the bundles, or a rescue is asked for that no bundle has a
-            rung for.
+        InputError: The checkpoint, its images or the policy are not there, the place cannot be
+            written to, another process builds one of the bundles, the policy's limits do not suit
+            the model or would be loosened, `teacher` is not the student's, or quantisation-aware
+            fine-tuning is requested that no bundle has a rung for.
+        ArtefactError: The checkpoint, its policy or the teacher that was given is damaged.
     """
     source = load_source(request.model, request.data_root)
+    policy, teacher = policy_of(request, source), find_teacher(source, request.teacher)
     request, broken = _loadable(request)
     calibration = _calibration(request, source)
-    plans, refused = _plans(request, source, calibration)
-    refuse_idle_rescue(request, plans)
+    plans, refused = _plans(request, source, policy, teacher, calibration)
+    refuse_idle_fine_tuning(request, plans)
     broken += refused
-    built = {plan.path: _kept(plan, request.watch) for plan in plans}
+    built = {plan.path: _kept(plan, request.observer) for plan in plans}
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
         return [*(bundle for bundle in built.values() if bundle is not None), *broken]
     make_folder(request.out)  # before anyone waits for what cannot be written
     with _alone(todo), scratch_folder(cache_folder() / "build") as work:
-        lowering = Lowering(
-            source, calibration, Store(), work, request.out / "logs", request.watch,
+        context = BuildContext(
+            source, calibration, Store(), work, request.out / "logs", request.observer,
             threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
         )  # fmt: skip
-        for climb in climb_all(request, lowering, todo):
-            built[climb.plan.path] = _finish(request, lowering, climb)
+        for run in run_ladders(request, context, todo):
+            built[run.plan.path] = _finish(request, context, run, teacher)
     return [*(bundle for bundle in built.values() if bundle is not None), *broken]
 
 
@@ -137,13 +148,18 @@ def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
 
 
 def _plans(
-    request: BuildRequest, source: Source, calibration: CalibrationSet | None
+    request: BuildRequest,
+    source: Source,
+    policy: Policy,
+    teacher: Teacher,
+    calibration: CalibrationSet | None,
 ) -> tuple[list[Plan], list[BuiltBundle]]:
     """The bundles to be, and what the targets came to that cannot take the request."""
     plans, refused = [], []
     for target in request.targets:
         try:
-            plans += plans_of(replace(request, targets=[target]), source, calibration)
+            one = replace(request, targets=[target])
+            plans += plans_of(one, source, policy, teacher, calibration)
         except InputError as error:
             refused.append(_not_built(request, target, error))
     return plans, refused
@@ -151,7 +167,7 @@ def _plans(
 
 def _not_built(request: BuildRequest, target: Target, error: EdgekdError) -> BuiltBundle:
     """There is no bundle of a target, which is told before the others are built."""
-    request.watch.line(f"{target.name}: not built: {error.message}")
+    request.observer.line(f"{target.name}: not built: {error.message}")
     return BuiltBundle(target.name, target.name, None, None, (), error)
 
 
@@ -172,87 +188,79 @@ def _alone(plans: Sequence[Plan]) -> Iterator[None]:
         yield
 
 
-def _kept(plan: Plan, watch: Watch) -> BuiltBundle | None:
-    manifest = plan.current(watch.line)
+def _kept(plan: Plan, observer: BuildObserver) -> BuiltBundle | None:
+    manifest = plan.current(observer.line)
     if manifest is None:
         return None
     if lacks_evidence(manifest, plan.path):
-        watch.line(f"{plan.name}: the evidence beside it is missing or damaged; built again")
+        observer.line(f"{plan.name}: the evidence beside it is missing or damaged; built again")
         return None
     rungs = manifest.lowering.rungs
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
 
 
-def _finish(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
+def _finish(
+    request: BuildRequest, context: BuildContext, run: LadderRun, teacher: Teacher
+) -> BuiltBundle:
     """Take the first rung that passes, and write its bundle with every rung's numbers."""
-    plan = climb.plan
+    plan = run.plan
     try:
-        if climb.error is not None:
-            raise climb.error
-        return _first_that_decides(request, lowering, climb)
+        if run.error is not None:
+            raise run.error
+        return _first_that_decides(request, context, run, teacher)
     except (EdgekdError, OSError) as error:
-        rungs, why = _with_taken(with_remarks(climb.steps), None), ended_by(plan.name, error)
-        return BuiltBundle(plan.target.name, plan.name, None, None, rungs, why)
+        rungs, cause = rungs_of(with_speed(run.ladder)), bundle_error(plan.name, error)
+        return BuiltBundle(plan.target.name, plan.name, None, None, rungs, cause)
 
 
-def _first_that_decides(request: BuildRequest, lowering: Lowering, climb: Climb) -> BuiltBundle:
-    """The bundle of the first rung that passes and whose decision is as the target asks.
+def _first_that_decides(
+    request: BuildRequest, context: BuildContext, run: LadderRun, teacher: Teacher
+) -> BuiltBundle:
+    """The bundle of the first rung that passes, and whose decision is as the policy demands.
 
     Raises:
         GateFailedError: There is none.
         EdgekdError, OSError: It cannot be written.
     """
-    plan, source = climb.plan, lowering.source
+    plan, source = run.plan, context.source
+    hint = None
     while True:
-        steps = with_remarks(climb.steps)
-        place = chosen(steps)
-        rungs = _with_taken(steps, place)
-        for before, rung in zip(climb.steps, rungs, strict=True):
-            if rung != before.rung:  # taken, or there is something to say of it now
-                request.watch.judged(plan.name, rung)
-        if place is None:
-            raise RefusedError(plan.name, _why(rungs[-1]))
-        step = steps[place]
-        story = BuildRecord(
-            step.candidate, rungs, lowering.calibration, _harm_of(lowering, steps), step.rescued,
-            plan.key,
-        )  # fmt: skip
+        ladder = with_speed(run.ladder)
+        taken = select(ladder)
+        rungs = rungs_of(ladder, taken)
+        for before, rung in zip(rungs_of(run.ladder), rungs, strict=True):
+            if rung != before:  # taken, or with a remark now
+                request.observer.judged(plan.name, rung)
+        if taken is None:
+            raise RefusedError(plan.name, _why(rungs[-1]), hint)
+        record = BuildRecord(
+            taken.measured, rungs, context.calibration, _sensitivity_of(context, rungs), plan.key
+        )
+        compared = teacher_outputs(source, teacher)
         try:
-            manifest = describe(source, plan.target, story)
+            manifest = describe(source, plan, record, compared)
         except GateFailedError as error:
-            climb.steps[place] = _undecided(climb.steps[place], error)
+            run.refuse(taken, error.message)
+            hint = error.hint
             continue
-        manifest = leave_evidence(source, plan.target, manifest, plan.path)
-        manifest = _write(request, source, step.candidate, manifest, plan.path)
+        manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
+        manifest = _write(request, source, taken.measured, manifest, plan.path)
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
 
 
-def _with_taken(steps: Sequence[Step], place: int | None) -> tuple[Rung, ...]:
-    return tuple(
-        msgspec.structs.replace(step.rung, taken=index == place) for index, step in enumerate(steps)
-    )
-
-
-def _undecided(step: Step, error: GateFailedError) -> Step:
-    """A step that passed every limit, but whose decision cannot be as it was asked for."""
-    assert step.rung.gate is not None
-    gate = msgspec.structs.replace(step.rung.gate, passed=False, reasons=(error.message,))
-    return replace(step, rung=msgspec.structs.replace(step.rung, gate=gate))
-
-
-def _harm_of(lowering: Lowering, steps: Sequence[Step]) -> tuple[LayerSensitivity, ...]:
-    """The ranking, where it was needed."""
-    return layer_sensitivity(lowering) if any(step.rung.float_layers for step in steps) else ()
+def _sensitivity_of(context: BuildContext, rungs: Sequence[Rung]) -> tuple[LayerSensitivity, ...]:
+    """The layer sensitivity, where the ladder needed it."""
+    return layer_sensitivity(context) if any(rung.float_layers for rung in rungs) else ()
 
 
 def _write(
-    request: BuildRequest, source: Source, candidate: Candidate, manifest: Manifest, path: Path
+    request: BuildRequest, source: Source, measured: Measured, manifest: Manifest, path: Path
 ) -> Manifest:
     """Write the bundle, whole; gives the manifest with its list of files."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         vectors = Path(beside) / SELFTEST
-        selftest_vectors(source, candidate).save(vectors)
-        files = candidate.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
+        selftest_vectors(source, measured).save(vectors)
+        files = measured.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
         if not request.zipped:
             return write_bundle(path, manifest, files)
         folder = Path(beside) / "bundle"

@@ -1,4 +1,4 @@
-"""What a build is asked for, and the bundles that it comes to."""
+"""A request for bundles, and the plan of each bundle."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.int8.calibration import CalibrationSet
-from edgekd.lower.precision import LADDER, RESCUED
+from edgekd.lower.precision import FINE_TUNED, LADDER
+from edgekd.lower.progress import BuildObserver, LineReporter
 from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256, providers_of, tool_versions
-from edgekd.lower.watch import Lines, Watch
+from edgekd.lower.teacher import Teacher
+from edgekd.policy import Policy, load_policy, policy_of_values
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
-__all__ = ["BuildRequest", "Plan", "plans_of", "refuse_idle_rescue"]
+__all__ = ["BuildRequest", "Plan", "plans_of", "policy_of", "refuse_idle_fine_tuning"]
 
 
 @dataclass(frozen=True)
@@ -32,27 +34,33 @@ class BuildRequest:
         precisions: One bundle for each, or None for `auto`: one bundle for each target.
         data_root: Where the images of the checkpoint are now, if not where they were.
         calibration_images: Number of calibration images.
-        tighten: Limits of the gate to make stricter, by name.
-        critical: Further critical classes with their limits; None for the targets' own alone.
-            Empty says that the model has no critical class, where the targets name none of its own.
+        policy: A policy, its name or its file; None takes the one that the checkpoint remembers.
+        research: Lower although a floor of the policy is not met, and say so in the bundle.
+        teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
+        tighten: Limits of the gate and floors to make stricter, by name.
+        critical: Further critical classes with their limits; None for the policy's own alone.
+            Empty says that the model has no critical class, where the policy names none of its own.
         all_rungs: Lower and judge every rung, also those below one that passes.
-        rescue: Train on with simulated int8 where int8 would be given up.
+        quantisation_aware: Fine-tune the student with simulated int8 where int8 fails its gate.
         zipped: Write `.edgekd` files instead of folders.
-        watch: Who looks on.
+        observer: The progress observer.
     """
 
     model: Path
     targets: Sequence[Target]
     out: Path
     precisions: tuple[str, ...] | None = None
+    policy: Policy | str | Path | None = None
+    research: bool = False
+    teacher: Path | None = None
     data_root: Path | None = None
     calibration_images: int = 512
     tighten: dict[str, float] = field(default_factory=dict)
     critical: dict[str, float] | None = None
     all_rungs: bool = False
-    rescue: bool = False
+    quantisation_aware: bool = False
     zipped: bool = False
-    watch: Watch = field(default_factory=Lines)
+    observer: BuildObserver = field(default_factory=LineReporter)
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,17 @@ class Plan:
     """One bundle to be.
 
     Attributes:
-        target: With the limits that hold for this build.
+        target: For which device.
+        policy: With the limits that hold for this build.
+        research: Whether a file below a floor is taken all the same.
         ladder: Precisions to try, in this order.
         path: Where it goes.
         key: Hash of all that it is made from.
     """
 
     target: Target
+    policy: Policy
+    research: bool
     ladder: tuple[str, ...]
     path: Path
     key: str
@@ -94,64 +106,103 @@ class Plan:
 
 
 def plans_of(
-    request: BuildRequest, source: Source, calibration: CalibrationSet | None
+    request: BuildRequest,
+    source: Source,
+    policy: Policy,
+    teacher: Teacher,
+    calibration: CalibrationSet | None,
 ) -> list[Plan]:
-    """The bundles that were asked for.
+    """The plans of the bundles of a request.
+
+    Args:
+        request: The request.
+        source: The student.
+        policy: Of `policy_of`.
+        teacher: What the student's files are compared with beside the student.
+        calibration: Images for int8 ranges, or None.
 
     Raises:
-        InputError: A precision that a target lacks, a limit that would be loosened or dropped, or
-            a model without a critical class where none was said to be right.
+        InputError: A target lacks a precision.
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
-        request.all_rungs, request.rescue, code_sha256(), tool_versions(),
+        policy, request.research, teacher.sha256, request.all_rungs,
+        request.quantisation_aware, code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
-        own = _with_limits(request, target, source.card.classes)
         for precision in request.precisions or (None,):
-            ladder = _ladder(own, precision)
+            ladder = _ladder(target, precision)
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
-            tools = (_checkers(own), providers_of(own.backend))
-            key = fingerprint(made_from, own, ladder, tools)
-            plans.append(Plan(own, ladder, path, key))
+            backend = target.backend
+            tools = (
+                _checkers(target),
+                tool_versions(backend),
+                providers_of(backend, source.card.task),
+            )
+            key = fingerprint(made_from, target, ladder, tools)
+            plans.append(Plan(target, policy, request.research, ladder, path, key))
     return plans
 
 
-def refuse_idle_rescue(request: BuildRequest, plans: Sequence[Plan]) -> None:
-    """Say before minutes of training that no bundle would be judged with it.
+def policy_of(request: BuildRequest, source: Source) -> Policy:
+    """The policy of a build, with the limits that the request makes stricter.
 
     Raises:
-        InputError: A rescue is asked for, and no plan has a rung for it.
+        InputError: There is no such policy, a limit would be loosened or dropped, or the policy
+            names critical classes, the model has none of them, and nobody said that this is right.
+        ArtefactError: The checkpoint's policy is damaged.
     """
-    if request.rescue and plans and not any(RESCUED in plan.ladder for plan in plans):
+    policy, classes = _named_policy(request, source), source.card.classes
+    known = ", ".join(policy.critical_of(classes))
+    if request.critical == {} and known:
+        message = f"`none` would drop the limit of the policy {policy.name} for {known}"
+        raise InputError(message, "leave --critical out, or write a policy file of your own")
+    tightened = policy.tightened(request.tighten, request.critical)
+    unknown = [name for name in request.critical or {} if name not in classes]
+    if unknown:
+        message = f"the model has no class {unknown[0]!r}"
+        raise InputError(message, f"its classes: {', '.join(classes)}")
+    if policy.critical and request.critical != {} and not tightened.critical_of(classes):
+        message = (
+            f"the policy {policy.name} names none of the classes {', '.join(classes)} as critical"
+        )
+        raise InputError(
+            message, "name them: --critical CLASS,… ; or --critical none; or another --policy"
+        )
+    return tightened
+
+
+def _named_policy(request: BuildRequest, source: Source) -> Policy:
+    if request.policy is None:
+        return policy_of_values(source.card.policy)
+    return request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
+
+
+def refuse_idle_fine_tuning(request: BuildRequest, plans: Sequence[Plan]) -> None:
+    """Refuse minutes of training before they start, where no bundle would use the weights.
+
+    Raises:
+        InputError: Quantisation-aware fine-tuning is requested, and no plan has a rung for it.
+    """
+    if not request.quantisation_aware or not plans:
+        return
+    if not any(FINE_TUNED in plan.ladder for plan in plans):
         tried = ", ".join(dict.fromkeys(name for plan in plans for name in plan.ladder))
-        message = f"--rescue trains the student for {RESCUED}, and this build tries {tried} alone"
-        raise InputError(message, f"add {RESCUED} to --precision, or leave --rescue out")
+        message = (
+            f"--quantisation-aware trains the student for {FINE_TUNED}, and this build tries "
+            f"{tried} alone"
+        )
+        hint = f"add {FINE_TUNED} to --precision, or leave --quantisation-aware out"
+        raise InputError(message, hint)
 
 
 def _checkers(target: Target) -> dict[str, str]:
     """A bundle whose file was not checked is built again as soon as it can be."""
     backend = get_backend(target.backend)
     return backend.checkers() if isinstance(backend, CheckedBackend) else {}
-
-
-def _with_limits(request: BuildRequest, target: Target, classes: Sequence[str]) -> Target:
-    known = ", ".join(target.critical_of(classes))
-    if request.critical == {} and known:
-        message = f"`none` would drop the limit of {target.name} for {known}"
-        raise InputError(message, "leave --critical out, or write a target.toml of your own")
-    own = target.tightened(request.tighten, request.critical or {})
-    unknown = [name for name in request.critical or {} if name not in classes]
-    if unknown:
-        message = f"the model has no class {unknown[0]!r}"
-        raise InputError(message, f"its classes: {', '.join(classes)}")
-    if request.critical != {} and not own.critical_of(classes):
-        message = f"{target.name} names none of the classes {', '.join(classes)} as critical"
-        raise InputError(message, "name them: --critical CLASS,… ; or --critical none")
-    return own
 
 
 def _ladder(target: Target, precision: str | None) -> tuple[str, ...]:

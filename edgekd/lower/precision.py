@@ -1,30 +1,30 @@
-"""Precisions that a student can be lowered to, and the variant of one that a file is."""
+"""Precisions that a student can be lowered to, and the variants of them that are files."""
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["CALIBRATED", "LADDER", "RESCUED", "Variant"]
+__all__ = ["CALIBRATED", "FINE_TUNED", "LADDER", "Variant"]
 
 LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
-"""Every precision, the boldest first.
+"""The precision ladder, the fewest bits first.
 
 - `int8`: weights (per channel) and activations; the first layer stays in float.
-- `int8-mixed`: the same, but the layers that int8 harms most stay in float.
+- `int8-mixed`: the same, but the layers most sensitive to int8 stay in float.
 - `int8-weights`: int8 weights, float arithmetic.
 - `fp16`: half-precision weights; the arithmetic is the engine's choice.
 - `fp32`: as trained.
 """
 
 CALIBRATED = frozenset({"int8", "int8-mixed"})
-"""Those that need calibration images."""
+"""Precisions that need calibration images."""
 
-RESCUED = "int8"
-"""The one that a rescue trains the weights for."""
+FINE_TUNED = "int8"
+"""The precision that quantisation-aware fine-tuning trains the weights for."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One file to make of a student.
+    """One file that a student is lowered to.
 
     Attributes:
         precision: One of `LADDER`.

@@ -1,4 +1,4 @@
-"""What a build starts from: the student, its images, and the student's own answers."""
+"""The source of a build: the student, its validation images, and its outputs for them."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from edgekd.seals import keep
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
 
-__all__ = ["Source", "find_student", "load_source"]
+__all__ = ["Source", "find_student", "kept_outputs", "load_source"]
 
 
 @dataclass(frozen=True)
 class Source:
     """The float student with the images that its files are judged on.
 
-    What needs PyTorch is read when it is asked for: a build of which everything is kept does not.
+    What needs PyTorch is read on first use: a build that finds everything in the cache never does.
 
     Attributes:
         folder: The student's checkpoint.
-        card: What it remembers.
-        split: The parts that it remembers.
+        card: Its model card.
+        split: The parts of its data set.
         pixels: Every image of the data set, uint8 [M, S, S, 3], mapped from the cache.
-        metrics: Metrics that training wrote down, of the student and its teacher.
+        metrics: Metrics of the student and its teacher, by training.
     """
 
     folder: Path
@@ -62,7 +62,7 @@ class Source:
 
     @cached_property
     def targets(self) -> NDArray[Any]:
-        """Targets of the validation images [N, …]; for one class each their indices, int64 [N]."""
+        """Targets of the validation images [N, …], as the task's data layer makes them."""
         targets: NDArray[Any] = self.split.dataset.targets()[self.split.indices("validation")]
         return targets
 
@@ -74,22 +74,34 @@ class Source:
         return group_codes(names, len(names))
 
     @cached_property
-    def logits(self) -> NDArray[np.float32]:
-        """The float student's answers [N, K] to the validation images; kept in the cache."""
-        key = f"{self.card.weights_sha256} {self.images_sha256}"
-        name = f"{self.card.weights_sha256[:16]}-{self.images_sha256[:16]}.npy"
+    def outputs(self) -> NDArray[np.float32]:
+        """The float student's outputs [N, …] for the validation images; kept in the cache."""
+        return kept_outputs(self.folder, self.card, self.images)
 
-        def write(place: Path) -> None:
-            with place.open("wb") as stream:
-                np.save(stream, self._ask_student())
 
-        kept: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
-        return kept
+def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Outputs [N, …] of a checkpoint's float network, kept in the cache.
 
-    def _ask_student(self) -> NDArray[np.float32]:
-        from edgekd.models import logits_of
+    Args:
+        folder: The checkpoint.
+        card: Its model card.
+        images: uint8 [N, S, S, 3], S as in the card.
 
-        return logits_of(self.checkpoint.normalised(), self.images)
+    Raises:
+        ArtefactError: The weights are damaged.
+    """
+    images_sha256 = array_sha256(images)
+    key = f"{card.weights_sha256} {images_sha256}"
+    name = f"{card.weights_sha256[:16]}-{images_sha256[:16]}.npy"
+
+    def write(place: Path) -> None:
+        from edgekd.models import load_checkpoint, logits_of
+
+        with place.open("wb") as stream:
+            np.save(stream, logits_of(load_checkpoint(folder).normalised(), images))
+
+    outputs: NDArray[np.float32] = np.load(keep(cache_folder() / "students" / name, key, write))
+    return outputs
 
 
 def find_student(model: Path) -> Path:

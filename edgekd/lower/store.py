@@ -1,8 +1,8 @@
-"""What was lowered and run before, kept by content.
+"""Lowered files and their outputs from earlier builds, addressed by content.
 
 A key holds everything that a file depends on: weights, graph, backend, variant, versions of the
 tools, all of this package's code that may take part, a third party's that does, and for int8 the
-calibration images. So to build again is instant, and another calibration list lowers int8 again
+calibration images. So building again is instant, and another calibration list lowers int8 again
 and nothing else.
 """
 
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib import metadata
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +24,11 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import EngineCheck
 from edgekd.data import cache_folder
+from edgekd.extensions.backends import BACKENDS, BackendDescriptor, backend_named
+from edgekd.extensions.registry import Registry
+from edgekd.extensions.tasks import DEFAULT_TASK, TASKS, task_named
 from edgekd.files import atomic_write, pretty_json, whole_folder
-from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import versions_of
 from edgekd.lower.jobs.trial import Answers
 from edgekd.lower.precision import Variant
 from edgekd.models import ModelCard
@@ -48,15 +50,10 @@ _MADE, _TOOLS_FILE = "made", "tools.json"
 _KEPT = 400
 """Entries that stay; the longest unused go first."""
 
-_TOOLS = (
-    "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "litert-torch",
-    "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "tflite-runtime", "timm", "numpy",
-)  # fmt: skip
+_BASE = ("torch", "timm", "numpy")
+"""What every lowered file depends on, whatever its backend."""
 ABOVE = frozenset({"__main__.py", "bench", "cli", "distill", "doctor"})
-"""What lowering must not import (the layers of pyproject.toml): it makes no file another one."""
-
-_PROVIDERS = ("edgekd.backends", "edgekd.sessions")
-"""Groups of entry points whose code makes a file or runs it."""
+"""What lowering must not import (the layers of pyproject.toml): no file depends on it."""
 
 
 class Kept(NamedTuple):
@@ -101,7 +98,7 @@ class Store:
         )  # fmt: skip
         used = calibration if variant.calibrated or scanned else None
         shape = (card.image_size, len(card.classes))
-        tools = (tool_versions(), code_sha256(), providers_of(backend))
+        tools = (tool_versions(backend), code_sha256(), providers_of(backend))
         return fingerprint(network, shape, backend, variant, used, tools)[:32]
 
     def find(self, key: str) -> Kept | None:
@@ -125,25 +122,25 @@ class Store:
         return Kept(place / "files", tools)
 
     def find_answers(self, key: str, images: str, threads: int) -> Answers | None:
-        """What the file of that key answered to images of that hash, or None."""
+        """Outputs of the file of that key for images of that hash, or None."""
         file = self._answers(key, images, threads)
         return None if read_kept(file, file.name) is None else Answers.load(file)
 
     def keep_answers(self, key: str, images: str, threads: int, answers: Answers) -> None:
-        """Keep the answers of a file."""
+        """Keep the outputs of a file."""
         file = self._answers(key, images, threads)
         with atomic_write(file) as beside:
             answers.save(beside)
             seal(beside, file.name)
 
     def find_check(self, key: str, checkers: Mapping[str, str]) -> EngineCheck | None:
-        """What tools of these versions said of the file of that key, or None."""
+        """Result of checking the file of that key with tools of these versions, or None."""
         file = self._check(key, checkers)
-        found = read_kept(file, file.name)
-        return None if found is None else msgspec.json.decode(found, type=EngineCheck)
+        content = read_kept(file, file.name)
+        return None if content is None else msgspec.json.decode(content, type=EngineCheck)
 
     def keep_check(self, key: str, checkers: Mapping[str, str], check: EngineCheck) -> None:
-        """Keep what was said of a file."""
+        """Keep the result of checking a file."""
         file = self._check(key, checkers)
         write_sealed(file, pretty_json(check), file.name)
 
@@ -152,7 +149,7 @@ class Store:
         return self._folder / key / f"{name}.check.json"
 
     def _answers(self, key: str, images: str, threads: int) -> Path:
-        name = fingerprint(images, threads, tool_versions(), code_sha256(), _host())[:16]
+        name = fingerprint(images, threads, _host())[:16]
         return self._folder / key / f"{name}.npz"
 
     def _prune(self) -> None:
@@ -168,45 +165,64 @@ def array_sha256(array: NDArray[np.generic]) -> str:
     return digest.hexdigest()
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of everything installed that may shape a lowered file or run it."""
-    found = {}
-    for name in _TOOLS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+def tool_versions(backend: str | None = None) -> dict[str, str]:
+    """Versions of what is installed and takes part in lowering, by distribution.
+
+    Args:
+        backend: Its tools and its engine count, and the engine that runs its files on this host;
+            None is for what torch alone computes.
+    """
+    names = list(_BASE)
+    for descriptor in _descriptors(backend) if backend is not None else ():
+        names += [*descriptor.versions, *descriptor.engine.distributions]
+    return versions_of(*dict.fromkeys(names))
 
 
 def code_sha256() -> str:
     """Hash of all of edgekd's code that may take part: in a checkout it changes without a version.
 
-    Everything but `ABOVE`, whatever it is called: a new module cannot be forgotten.
+    That is everything but `ABOVE`, so that a new module cannot be forgotten.
     """
     return tree_sha256(Path(__file__).resolve().parent.parent, ABOVE)
 
 
-def providers_of(backend: str) -> tuple[tuple[str, str, str], ...]:
-    """The third parties behind a backend: distribution, version and hash of its code.
+def providers_of(backend: str, task: str = DEFAULT_TASK) -> tuple[tuple[str, str], ...]:
+    """The third parties behind a file: distribution with version, and hash of its code.
 
-    Those of its name, and of the session that runs its files on this host. Empty where both are
-    edgekd's own.
+    Args:
+        backend: It counts, and the session that runs its files on this host.
+        task: It counts where outputs are judged.
+
+    Returns:
+        One pair for each that is not edgekd's own.
     """
-    names = {backend, get_backend(backend).host_session}
-    found = []
-    for group in _PROVIDERS:
-        for entry in entry_points(group=group):
-            if entry.name in names:
-                dist = entry.dist
-                owner = (dist.name, dist.version) if dist else (entry.value, "")
-                found.append((*owner, _provided_sha256(entry.module)))
-    return tuple(sorted(found))
+    pairs = [
+        _provider(BACKENDS, each.name, (each.lowering, each.session))
+        for each in _descriptors(backend)
+    ]
+    pairs.append(_provider(TASKS, task, task_named(task).layers.values()))
+    return tuple(sorted(pair for pair in pairs if pair is not None))
 
 
-def _provided_sha256(module: str) -> str:
-    """Of the package that a module belongs to, which is not imported."""
-    spec = find_spec(module.partition(".")[0])
+def _provider(registry: Registry, name: str, places: Iterable[str]) -> tuple[str, str] | None:
+    """Distribution with version of an extension, and hash of its code; None for edgekd's own."""
+    owner = registry.owner(name)
+    if not owner:
+        return None
+    packages = {re.split(r"[.:]", place)[0] for place in (registry.module(name), *places)}
+    hashes = [_package_sha256(package) for package in sorted(packages - {"edgekd"})]
+    return owner, fingerprint(hashes)
+
+
+def _descriptors(backend: str) -> list[BackendDescriptor]:
+    """Of a backend, and of the one whose session runs its files on a host."""
+    own = backend_named(backend)
+    return [own] if own.host_session == backend else [own, backend_named(own.host_session)]
+
+
+def _package_sha256(name: str) -> str:
+    """Hash of the code of a package that is not imported."""
+    spec = find_spec(name)
     if spec is None:
         return ""
     places = spec.submodule_search_locations or ([spec.origin] if spec.origin else [])
@@ -239,5 +255,5 @@ def _last_used(entry: Path) -> float:
 
 
 def _host() -> str:
-    """Times belong to a machine."""
+    """Hash of this machine: latencies are kept for each."""
     return fingerprint(list(os.uname()), os.cpu_count())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgekd.bundle import GateRecord
 from edgekd.extensions.tasks import load_layer
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
+from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.lower.evidence.gate import (
     Changes,
     GateReference,
@@ -66,10 +67,19 @@ class EvidenceTask(ABC):
         """One sentence for each limit of the task's own that a record exceeds."""
         return ()
 
+    def missing_certificates(self, reference: GateReference, lossless: Changes) -> Sequence[str]:
+        """One sentence for each limit that no file could prove on these images.
+
+        Args:
+            reference: The images and the limits.
+            lossless: Changes of a file whose outputs are the student's.
+        """
+        return list(missing_certificates(reference, lossless))
+
     def lacking_evidence(self, reference: GateReference) -> list[str]:
         """Why no file could pass on these images, whatever its outputs; empty where one could."""
         lossless = self.changes(reference, reference.student)
-        return [*too_few_images(reference), *missing_certificates(reference, lossless)]
+        return [*too_few_images(reference), *self.missing_certificates(reference, lossless)]
 
     def judge(
         self, reference: GateReference, lowered: Outputs, *, runtime: Facts, exact: bool = False
@@ -93,7 +103,7 @@ class EvidenceTask(ABC):
         lossless = self.changes(reference, reference.student)
         reasons = (
             *too_few_images(reference),
-            *missing_certificates(reference, lossless),
+            *self.missing_certificates(reference, lossless),
             *conversion_faults(reference, lowered, exact=exact),
             *losses(reference, record, lossless),
             *self.task_losses(reference, record),
@@ -162,6 +172,23 @@ class EvidenceTask(ABC):
             interval, see `share_of`.
         """
 
+    @abstractmethod
+    def floors(
+        self,
+        requirements: DecisionRequirements,
+        decision: Any,
+        outputs: Outputs,
+        retaken: NDArray[np.bool_],
+    ) -> FloorMeasures:
+        """What a file reaches by itself, for the floors of a policy.
+
+        Args:
+            requirements: The labelled images and the critical classes.
+            decision: Of the manifest.
+            outputs: Of the file for these images [N, …], finite.
+            retaken: Which images [N] would have to be taken again.
+        """
+
     def metrics_with(
         self,
         fit: Fit,
@@ -190,6 +217,20 @@ class EvidenceTask(ABC):
             "decision": self.outcome(fit.decision, outputs, targets, requirements.classes, retaken),
             "operating_points": msgspec.to_builtins(fit.points),
         }
+
+    def decision_lines(self, decision: Any, points: Mapping[str, Any]) -> Iterator[str]:
+        """The fitted decision in sentences, for the bundle's card; by default its numbers.
+
+        Args:
+            decision: Of the manifest.
+            points: `OperatingPoint` by class, as plain values.
+        """
+        for name, value in msgspec.structs.asdict(decision).items():
+            if isinstance(value, int | float):
+                yield f"{name.replace('_', ' ').capitalize()}: {value:.4g}."
+        for name, point in points.items():
+            at, why = point["threshold"], point["reason"]
+            yield f"No threshold for {name}: {why}." if at is None else f"{name}: from {at:.3f} on."
 
     # ---- int8 ----
 

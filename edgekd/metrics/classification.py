@@ -186,15 +186,23 @@ def quadratic_kappa_of(confusions: NDArray[np.generic]) -> Floats:
 def auroc_of(probabilities: Floats, labels: Integers, counts: Floats) -> Floats | None:
     """Macro one-vs-rest AUROC [B] of images that occur `counts` [B, N] times."""
     areas = [
-        _area(probabilities[:, index], labels == index, counts)
+        area_under_roc(probabilities[:, index], labels == index, counts)
         for index in range(probabilities.shape[1])
         if 0 < np.count_nonzero(labels == index) < labels.size
     ]
     return np.asarray(np.mean(areas, axis=0)) if areas else None
 
 
-def _area(scores: Floats, positive: NDArray[np.bool_], counts: Floats) -> Floats:
-    """Mann-Whitney U over its maximum; a tie of a positive with a negative counts one half."""
+def area_under_roc(scores: Floats, positive: NDArray[np.bool_], counts: Floats) -> Floats:
+    """Area under the ROC curve [B] of images that occur `counts` [B, N] times.
+
+    Mann-Whitney U over its maximum; a tie of a positive with a negative counts one half.
+
+    Args:
+        scores: [N].
+        positive: Which images are positive [N]; at least one, and one that is not.
+        counts: [B, N].
+    """
     negatives = np.flatnonzero(~positive)
     negatives = negatives[np.argsort(scores[negatives])]
     below = np.zeros((counts.shape[0], negatives.size + 1))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.metrics.classification import Floats, Integers
-from edgekd.metrics.intervals import RESAMPLES, Interval, _percentiles
+from edgekd.metrics.intervals import RESAMPLES, Interval, percentile_interval
 from edgekd.metrics.resampling import Groups, counts, enough
 
 __all__ = ["paired_difference"]
@@ -60,7 +60,7 @@ def paired_difference(
     if not enough(targets, groups):
         return Interval(value)
     blocks = counts(targets, resamples, seed, groups)
-    return _percentiles(value, np.concatenate([*map(gain, blocks)]))
+    return percentile_interval(value, np.concatenate([*map(gain, blocks)]))
 
 
 def _cells(decided: Integers, targets: Integers, classes: int) -> Floats:

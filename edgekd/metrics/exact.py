@@ -19,10 +19,13 @@ import numpy as np
 
 from edgekd.metrics.classification import Floats
 
-__all__ = ["LEVEL", "beta_quantile", "effective_images", "least_images", "loss_bounds"]
+__all__ = ["LEVEL", "TWO_SIDED", "beta_quantile", "effective_images", "least_images", "loss_bounds"]
 
 LEVEL = 0.95
 """Of a one-sided bound: a loss at a limit stays unseen once in twenty."""
+
+TWO_SIDED = 0.975
+"""Of each bound of a two-sided 95 % interval."""
 
 _STEPS = 80
 """Of the bisection: more than a float64 has bits."""

@@ -37,7 +37,9 @@ __all__ = [
     "RESAMPLES",
     "BootstrapIntervals",
     "Interval",
+    "bias_corrected",
     "bootstrap_intervals",
+    "percentile_interval",
     "recall_difference",
     "share_interval",
     "wilson",
@@ -160,8 +162,8 @@ def bootstrap_intervals(
         return BootstrapIntervals(*(Interval(value) for value in values))
     samples = _resampled_metrics(scores, labels, counts(labels, resamples, seed, groups))
     pairs = zip(values, samples, strict=True)
-    recall, f1, auroc, ece, kappa = (_percentiles(value, sample) for value, sample in pairs)
-    return BootstrapIntervals(recall, f1, auroc, _shifted(ece, samples[3]), kappa)
+    recall, f1, auroc, ece, kappa = (percentile_interval(value, sample) for value, sample in pairs)
+    return BootstrapIntervals(recall, f1, auroc, bias_corrected(ece, samples[3]), kappa)
 
 
 def recall_difference(
@@ -199,7 +201,7 @@ def recall_difference(
             for block in counts(labels, resamples, seed, groups)
         ]
     )
-    return _percentiles(value, sample)
+    return percentile_interval(value, sample)
 
 
 def _resampled_metrics(
@@ -227,14 +229,15 @@ def _resampled_metrics(
     )
 
 
-def _percentiles(value: float | None, sample: Floats | None) -> Interval:
+def percentile_interval(value: float | None, sample: Floats | None) -> Interval:
+    """The value with the 2.5th and 97.5th percentile of its bootstrap samples [B]."""
     if value is None or sample is None:
         return Interval(value)
     low, high = np.percentile(sample, [2.5, 97.5])
     return Interval(value, float(low), float(high))
 
 
-def _shifted(interval: Interval, sample: Floats) -> Interval:
+def bias_corrected(interval: Interval, sample: Floats) -> Interval:
     """The interval moved by the bootstrap's bias.
 
     A sum of absolute values grows with noise, and a resample is noisier than the data: without

@@ -11,15 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgekd.errors import InputError
 from edgekd.metrics.classification import Floats, Integers, checked, top_class
-from edgekd.metrics.exact import LEVEL, loss_bounds
+from edgekd.metrics.exact import LEVEL, TWO_SIDED, loss_bounds
 from edgekd.metrics.intervals import Interval
 from edgekd.metrics.resampling import Groups, group_codes
 from edgekd.metrics.summary import Estimate
 
-__all__ = ["ClassDrop", "PairedDrops", "balanced_accuracy_difference", "paired_drops"]
-
-_TWO_SIDED = 0.975
-"""Each side's level of a 95 % interval."""
+__all__ = [
+    "ClassDrop",
+    "PairedDrops",
+    "balanced_accuracy_difference",
+    "bounded_change",
+    "class_drop",
+    "paired_drops",
+]
 
 
 class ClassDrop(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +101,7 @@ def paired_drops(
     classes = []
     for k in range(scores.shape[1]):
         own = labels == k
-        classes.append(_class_drop(was[own], now[own], codes[own], level))
+        classes.append(class_drop(was[own], now[own], codes[own], level))
     return PairedDrops(
         classes=tuple(classes),
         balanced_accuracy_drop=_balanced(classes, was, now, labels, codes, level),
@@ -122,7 +126,7 @@ def balanced_accuracy_difference(
         InputError: See `edgekd.metrics.classification.checked`.
     """
     checked(second, targets)
-    drops = paired_drops(first, second, targets, groups=groups, level=_TWO_SIDED)
+    drops = paired_drops(first, second, targets, groups=groups, level=TWO_SIDED)
     value, low, high = (
         None if one is None else 0.0 - one
         for one in msgspec.structs.astuple(drops.balanced_accuracy_drop)
@@ -138,14 +142,22 @@ def _right(after: Floats, before: Floats, labels: Integers) -> NDArray[np.bool_]
     return np.asarray(finite & (top_class(np.where(finite[:, None], after, 0.0)) == labels))
 
 
-def _class_drop(
-    was: NDArray[np.bool_], now: NDArray[np.bool_], codes: Integers, level: float
+def class_drop(
+    was: NDArray[np.bool_], now: NDArray[np.bool_], codes: Integers, level: float = LEVEL
 ) -> ClassDrop:
+    """The loss of one class.
+
+    Args:
+        was: Whether each image of the class was right before [n].
+        now: Whether it is right after [n].
+        codes: Number of its group [n].
+        level: Of each one-sided bound.
+    """
     n, lost, gained = was.size, int((was & ~now).sum()), int((now & ~was).sum())
     drop = Estimate(value=None)
     if n:
         value = (lost - gained) / n
-        drop = _bounded(value, was, now, np.full(n, 1 / n), codes, level)
+        drop = bounded_change(value, was, now, np.full(n, 1 / n), codes, level)
     return ClassDrop(
         n=n,
         groups=np.unique(codes).size,
@@ -173,10 +185,10 @@ def _balanced(
         return Estimate(value=value)
     # Each class weighs the same: an image weighs one over the images of its class.
     support = np.array([each.n for each in classes])
-    return _bounded(value, was, now, 1 / (support[labels] * len(drops)), codes, level)
+    return bounded_change(value, was, now, 1 / (support[labels] * len(drops)), codes, level)
 
 
-def _bounded(
+def bounded_change(
     value: float,
     was: NDArray[np.bool_],
     now: NDArray[np.bool_],
@@ -184,7 +196,16 @@ def _bounded(
     codes: Integers,
     level: float,
 ) -> Estimate:
-    """The value with bounds from what each group lost, net."""
+    """A weighted loss with one-sided bounds, from the net loss of each group.
+
+    Args:
+        value: The loss.
+        was: Whether each unit was right before [n].
+        now: Whether it is right after [n].
+        weights: Of the units [n]; their sum is 1.
+        codes: Number of the group of each unit [n].
+        level: Of each bound.
+    """
     changes = (was.astype(np.float64) - now) * weights
     _, unit = np.unique(codes, return_inverse=True)
     losses, shares = (

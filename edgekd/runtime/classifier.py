@@ -18,8 +18,8 @@ from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
 from edgekd.runtime.sessions import is_backend, open_session
-from edgekd.runtime.sessions._processes import Owner
 from edgekd.runtime.sessions.base import Facts, Output, Session
+from edgekd.runtime.sessions.processes import Owner
 from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Classifier"]
@@ -125,11 +125,7 @@ class Classifier:
     def warnings(self) -> tuple[str, ...]:
         """Sentences for people: options that the engine did not obtain, floors that are not met."""
         policy = self.manifest.policy
-        floors = () if policy is None else policy.warnings
-        return (
-            *self._session.warnings,
-            *floors,
-        )
+        return (*self._session.warnings, *(policy.warnings if policy else ()))
 
     def preprocess(self, image: ImageSource) -> NDArray[np.uint8]:
         """The image as the network gets it, uint8 [S, S, 3] (see `edgekd.runtime.preprocess`)."""

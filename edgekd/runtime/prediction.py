@@ -23,7 +23,7 @@ class Prediction:
         probability: Calibrated probability of the label; None where the task has none.
         probabilities: Calibrated probability of every class or finding, in the model's order;
             empty where the task has none.
-        decision: `answer`, `refer` (send the patient on) or `retake` (the photo is no use).
+        decision: `answer`, `refer` (refer the patient) or `retake` (take another photo).
         reasons: Why it is not an answer; empty for an answer. Those of the photo come first.
         conformal_set: Classes that cannot be excluded, in the model's order: those that the
             bundle's coverage needs, the label, and each class that reaches its operating

@@ -30,16 +30,16 @@ from typing import Any
 
 from edgekd.bench.measure.machine import local_facts
 from edgekd.bundle import SELFTEST, Bundle
-from edgekd.doctor import board
-from edgekd.doctor.jetpack import jetpack_of
+from edgekd.doctor.tensorrt import board
+from edgekd.doctor.tensorrt.jetpack import jetpack_of
 from edgekd.errors import EdgekdError
-from edgekd.lower.engine.job import ENGINE, EngineJob, run_engine_job
-from edgekd.lower.engine.one_op import build_one_op, run_one_op
+from edgekd.lower.backends.tensorrt.job import ENGINE, EngineJob, run_engine_job
+from edgekd.lower.backends.tensorrt.one_op import build_one_op, run_one_op
 from edgekd.lower.jobs.process import JobError
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.runtime import Classifier
 from edgekd.runtime.selftest import Vectors
-from edgekd.runtime.sessions._tensorrt_environment import l4t_release
+from edgekd.runtime.sessions.tensorrt.environment import l4t_release
 
 HERE = Path(__file__).resolve().parent
 WARM_UP, RUNS = 20, 300

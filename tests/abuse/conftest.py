@@ -20,16 +20,6 @@ TESTS = Path(__file__).resolve().parent.parent
 Loop = Callable[..., dict[str, Any]]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long tests are asked for by name: they take minutes and say what the short ones do."""
-    if "abuse" in config.option.markexpr:
-        return
-    skip = pytest.mark.skip(reason="`make abuse` runs it (it takes minutes)")
-    for item in items:
-        if item.get_closest_marker("abuse"):
-            item.add_marker(skip)
-
-
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""

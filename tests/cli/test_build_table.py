@@ -13,9 +13,9 @@ import lenient
 import msgspec
 
 from edgekd.bundle import ClassChange, GateRecord, Rung
-from edgekd.cli.build_table import _LivingTable, summary_of
+from edgekd.cli.build_table import _LiveTable, summary_of
 from edgekd.lower.build import BuiltBundle
-from edgekd.lower.watch import Lines, verdict_of
+from edgekd.lower.progress import LineReporter, verdict_of
 
 
 def change(drop: float) -> ClassChange:
@@ -54,7 +54,7 @@ def test_verdicts() -> None:
 
 def test_lines_tell_each_rung_once_it_is_judged() -> None:
     said: list[str] = []
-    lines = Lines(said.append)
+    lines = LineReporter(said.append)
     lines.line("openvino: a concern")
     for state in ("waiting", "lowering", "running 0/900", "running 50/900", "ran"):
         lines.state("openvino", "int8", state)
@@ -75,7 +75,7 @@ def test_a_refused_bundle_says_so_in_its_line() -> None:
 
 
 def test_rows_stand_in_the_ladders_order_whenever_they_come() -> None:
-    table = _LivingTable()
+    table = _LiveTable()
     mixed = rung(precision="int8-mixed", float_layers=("a", "b"))
     for bundle, one in (
         ("rpi", rung(precision="fp32")), ("cpu", rung()), ("rpi", rung()), ("rpi", mixed),
@@ -108,13 +108,11 @@ def on_a_terminal(command: list[str]) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace"))
 
 
-def test_a_living_table_on_a_terminal(
-    small_run: Path, lenient_targets: None, shared_folder: Path, tmp_path: Path
-) -> None:
+def test_a_living_table_on_a_terminal(small_run: Path, tmp_path: Path) -> None:
     shown = on_a_terminal(
         [
-            sys.executable, str(lenient.SCRIPT), str(shared_folder / "lenient-targets"), "build",
-            "--target", "cpu-onnx", "--precision", "fp32", "--model", str(small_run), "--out",
+            sys.executable, "-m", "edgekd", "build", "--policy", str(lenient.POLICY), "--target",
+            "cpu-onnx", "--precision", "fp32", "--model", str(small_run), "--out",
             str(tmp_path),
         ]
     )  # fmt: skip

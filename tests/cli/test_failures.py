@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +12,6 @@ import msgspec
 import pytest
 import yaml
 
-from edgekd import cli
 from edgekd.cli import main
 from edgekd.cli.failures import explained
 from edgekd.errors import ArtefactError
@@ -150,37 +146,3 @@ def test_interrupted(
     monkeypatch.setattr(Classifier, "open", raising(KeyboardInterrupt()))
     assert main(["verify", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "interrupted\n"
-
-
-TYPOS = [
-    ["train", "demo", "--set", "method.name=ssdkd"],
-    ["distill", "demo", "--set", "method.name=ssdkd"],
-    ["compare", "demo", "--set", "method.name=ssdkd"],
-    ["distill", "demo", "--set", "data.source=foldr"],
-    ["distill", "demo", "--set", "data.imagess=3"],
-    ["distill", "demo", "--set", "student.fit.epoch=3"],
-    ["train", "dmo"],
-    ["compare", "demo", "--seeds", "1,1"],
-    ["compare", "demo", "--folds", "1"],
-]
-
-
-@pytest.mark.parametrize("words", TYPOS, ids=" ".join)
-def test_a_typo_is_told_before_torch_is_imported(words: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    code = (
-        "import json, sys; from edgekd.cli import main; code = main(sys.argv[1:]);"
-        "print(json.dumps([code, sorted({'torch', 'lightning', 'timm'} & set(sys.modules))]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words, "--out", str(out)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert json.loads(done.stdout) == [2, []], done.stderr
-    assert not out.exists()
-    assert len(done.stderr.splitlines()) == 2
-
-
-def test_every_verb_looks_at_its_places_first() -> None:
-    for command in cli.app.registered_commands:
-        assert hasattr(command.callback, "__wrapped__"), command.name

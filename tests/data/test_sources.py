@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from edgekd.data import Sample, dataset_of, load_dataset, split_dataset
-from edgekd.data.sources import SOURCES
 from edgekd.errors import ImageError, InputError
+from edgekd.extensions.sources import SOURCES
 from edgekd.recipe import SplitSection, load_recipe
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def edit(file: Path, old: str, new: str) -> None:
 def test_unknown_source_suggests() -> None:
     error = refusal(source="ham1000", root="x")
     assert "did you mean 'ham10000'?" in error.hint
-    assert all(name in error.hint for name in SOURCES)
+    assert all(name in error.hint for name in SOURCES.names())
     assert "there is no data source ''" in refusal(root="x").message
 
 

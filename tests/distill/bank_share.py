@@ -53,7 +53,7 @@ def trained(
     made.requires_grad_(False)
     for module in stage.trained:
         module.requires_grad_(True)
-    for module in stage.changed:
+    for module in stage.updated:
         module.train()
     network = wrap(Objective(made))
     optimizer = make_optimizer(stage.trained, made.context.fit)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,8 @@ from edgekd.distill.methods import (
 from edgekd.distill.methods.base import Objective, Subclasses
 from edgekd.distill.module import StageModule
 from edgekd.distill.samples import RunSamples, load_samples
-from edgekd.distill.tasks import ClassificationTask
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork, logits_of
 from edgekd.recipe import AugmentSection, FitSection, Recipe, TrainerSection, convert
 
@@ -45,6 +48,8 @@ SECTIONS = {
     "kd-instance": {"name": "kd", "temperature": {"curriculum": "instance"}},
 }
 CASES = [(label, precision) for label in SECTIONS for precision in PRECISIONS]
+# One precision of each method, either one in turn.
+QUICK = [(label, PRECISIONS[number % 2]) for number, label in enumerate(SECTIONS)]
 DATA = {"source": "synthetic", "images": 70, "size": SIDE, "seed": 1}
 DIVIDED = {
     **DATA,
@@ -74,10 +79,10 @@ def made(label: str, data: RunSamples) -> Method:
         )
         return NormalisedNetwork(plain, (0.5,) * 3, (0.5,) * 3, of)
 
-    counts = data.class_counts()
+    counts = data.class_counts
     subclasses = Subclasses(of, torch.from_numpy(data.subclass_labels()), torch.ones(len(of)))
     context = MethodContext(
-        counts, class_weights(counts, "sqrt"), len(data.labels), SIDE, FIT,
+        counts, class_weights(counts, "sqrt"), len(data.targets), SIDE, FIT,
         training_labels=torch.from_numpy(data.training_labels()),
         subclasses=subclasses if of else None,
     )  # fmt: skip
@@ -94,6 +99,7 @@ class Watched(StageModule):
         super().__init__(method, stage, *rest)
         self.judged = 0
         self.compared: list[tuple[float, float]] = []
+        self.norms: list[float] = []
 
     def counted(self, criterion: Objective) -> Objective:
         def judge(batch: Batch) -> Terms:
@@ -108,15 +114,22 @@ class Watched(StageModule):
 
     def _metric(self) -> float:
         images, labels = self.samples.part("validation")
-        alone = self.task.selection(logits_of(self.stage.evaluated, images), labels)
+        alone = self.metrics.selection(logits_of(self.stage.evaluated, images), labels)
         self.compared.append((super()._metric(), alone))
         return self.compared[-1][0]
+
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        trained = [p.detach().flatten() for p in self.method.parameters() if p.requires_grad]
+        self.norms.append(float(torch.cat(trained).double().norm()))
 
     def on_train_batch_end(self, *_: Any) -> None:
         super().on_train_batch_end()
         trained = {n: p for n, p in self.method.named_parameters() if p.requires_grad}
         assert trained
-        self.unreached = {name for name, p in trained.items() if p.grad is None}
+        # A player's gradients are gone after its update, which refuses what no loss reaches.
+        players = self.stage.step is not None
+        self.unreached = {n for n, p in trained.items() if p.grad is None and not players}
 
 
 def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outcome:
@@ -125,30 +138,34 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
     data = samples(kind.learns_subclasses)
     method = made(label, data)
     trainer = TrainerSection(accelerator="cpu", devices=processes, precision=precision, threads=1)
-    found = Outcome("", {}, set(), {}, [], {})
+    found = Outcome("", {}, set(), {}, [], {}, [])
     for stage in method.stages():
         module = Watched(
-            method, stage, data, ClassificationTask(), stage.fit or FIT, AugmentSection(), 0
+            method, stage, data, metrics_task(DEFAULT_TASK), stage.fit or FIT, AugmentSection(), 0
         )
         found.histories[stage.name] = fit_stage(module, trainer, work / stage.name, "key").history
         found.unreached |= module.unreached
         found.judged[stage.name] = module.judged
         found.scores += module.compared
+        found.norms += module.norms
     return replace(found, state=dict(method.state_dict()))
 
 
-def all_outcomes(work: Path, processes: int) -> dict[tuple[str, str], Outcome]:
+def all_outcomes(
+    work: Path, processes: int, cases: Sequence[tuple[str, str]] = CASES
+) -> dict[tuple[str, str], Outcome]:
     """Of every case, up to one that fails: after that the processes are out of step."""
     found = {}
-    for case in CASES:
+    for case in cases:
         try:
             found[case] = outcome(*case, work / "-".join(case), processes)
         except Exception:
-            found[case] = Outcome(traceback.format_exc(), {}, set(), {}, [], {})
+            found[case] = Outcome(traceback.format_exc(), {}, set(), {}, [], {}, [])
             break
     return found
 
 
 if __name__ == "__main__":
     work = Path(os.environ["WORK"])
-    take_part(lambda rank, processes: all_outcomes(work, processes))
+    cases = [(label, precision) for label, precision in json.loads(os.environ["CASES"])]
+    take_part(lambda rank, processes: all_outcomes(work, processes, cases))

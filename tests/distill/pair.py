@@ -31,6 +31,7 @@ class Outcome:
         scores: Of each epoch that a metric judged: of all processes together, and of this process
             alone with all of the images.
         state: Of the method after its last stage.
+        norms: Norm of what is trained after each epoch, before the best one is taken back.
     """
 
     error: str
@@ -39,6 +40,7 @@ class Outcome:
     judged: dict[str, int]
     scores: list[tuple[float, float]]
     state: dict[str, Tensor]
+    norms: list[float]
 
 
 class Objective(nn.Module):

@@ -99,7 +99,8 @@ def test_a_further_seed_keeps_what_is_there(recipe: Make, tmp_path: Path) -> Non
 
 
 OTHER = {
-    "task": None,  # there is one
+    "task": "multilabel",
+    "policy": "none",
     "image_size": 48,
     "data": {"source": "synthetic", "images": 71, "size": 32, "seed": 1},
     "split": {"validation": 0.3, "test": 0.2},
@@ -115,7 +116,7 @@ def test_every_section_is_compared_or_may_differ() -> None:
     assert {*OTHER, *MAY_DIFFER} == set(Recipe.__struct_fields__)
 
 
-@pytest.mark.parametrize("section", [name for name, value in OTHER.items() if value])
+@pytest.mark.parametrize("section", OTHER)
 def test_unequal_recipes_are_refused(recipe: Make, tmp_path: Path, section: str) -> None:
     unequal = [recipe(name="a"), recipe(name="b", **{section: OTHER[section]})]
     with pytest.raises(InputError, match=f"b and a differ in `{section}"):
@@ -188,8 +189,8 @@ def test_more_folds_than_groups_are_told_before_the_first_one_is_trained(
 def test_the_notes_of_the_data_are_said_once(
     recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def noted(section: dict[str, Any]) -> Any:
-        return replace(load_dataset(section), notes=("9 images stand alone",))
+    def noted(section: dict[str, Any], task: str) -> Any:
+        return replace(load_dataset(section, task), notes=("9 images stand alone",))
 
     monkeypatch.setattr("edgekd.distill.samples.load_dataset", noted)
     _, lines = run(recipe, tmp_path, [0])

@@ -155,7 +155,7 @@ def test_the_average_follows_after_every_step():
 def test_the_average_normalises_by_its_own_batch():
     method = made("mean_teacher")
     (stage,) = method.stages()
-    for module in stage.changed:
+    for module in stage.updated:
         module.train()
     before = copy.deepcopy(method.average.state_dict())
     terms(method, 40)
@@ -168,7 +168,9 @@ def test_the_average_normalises_by_its_own_batch():
 def test_the_cross_holds_the_student_against_the_frozen_teacher():
     method = made("crckd_cross", category={"positives": 1})
     with torch.no_grad():
-        student, teacher = (features_of(n, batch().pixels) for n in (method.student, method.guide))
+        student, teacher = (
+            features_of(n, batch().pixels) for n in (method.student, method.required_teacher)
+        )
         found = method.terms(student, teacher, batch())
     wanted = softened_kl(student.logits, teacher.logits, 1.0)
     torch.testing.assert_close(found["consistency"], wanted)
@@ -241,7 +243,6 @@ def test_two_processes_follow_the_run_of_one(pair):
     assert one["losses"].std() > 0.01
 
 
-@pytest.mark.slow
 def test_a_run_of_two_processes(tmp_path):
     """Through the command and Lightning, the teacher and then the student."""
     recipe = tmp_path / "pair.yaml"

@@ -4,41 +4,67 @@ and by two.
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import method_share
 import pytest
-from method_share import CASES, EPOCHS, outcome, samples
+from method_share import CASES, EPOCHS, QUICK, outcome, samples
 from pair import Outcome, trained_in_pair
 
 VALIDATED = 21  # two processes cannot share them evenly
-Pair = list[dict[tuple[str, str], Outcome]]
+Case = tuple[str, str]
+Pair = list[dict[Case, Outcome]]
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Pair:
-    """What each of two processes has come to in every case, one case after the other."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("EDGEKD_CACHE", str(cache))
-        patched.setenv("WORK", str(tmp_path_factory.mktemp("work")))
-        for divided in (False, True):
-            samples(divided)  # decoded once
-        return trained_in_pair(method_share.__file__, tmp_path_factory.mktemp("pair"))
+def train_in_pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[[Case], Pair]:
+    """The outcomes of both processes for the cases that run with a case, trained together once."""
+    trained: dict[bool, Pair] = {}
+
+    def train(quick: bool) -> Pair:
+        cases = [case for case in CASES if (case in QUICK) == quick]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("EDGEKD_CACHE", str(cache))
+            patched.setenv("WORK", str(tmp_path_factory.mktemp("work")))
+            patched.setenv("CASES", json.dumps(cases))
+            for divided in (False, True):
+                samples(divided)  # decoded once
+            return trained_in_pair(method_share.__file__, tmp_path_factory.mktemp("pair"))
+
+    def pair_of(case: Case) -> Pair:
+        quick = case in QUICK
+        if quick not in trained:
+            trained[quick] = train(quick)
+        return trained[quick]
+
+    return pair_of
 
 
-def ours(case: tuple[str, str], processes: int, tmp_path: Path, pair: Pair) -> list[Outcome]:
+def outcomes(
+    case: Case, processes: int, tmp_path: Path, train_in_pair: Callable[[Case], Pair]
+) -> list[Outcome]:
+    """What each of the processes came to in a case."""
     if processes == 1:
         return [outcome(*case, tmp_path)]
+    pair = train_in_pair(case)
     for each in pair:
         assert case in each, f"the processes ended before, at {list(each)[-1]}"
     return [each[case] for each in pair]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("case", CASES, ids="-".join)
-def test_all_stages_of_a_method(case, processes, tmp_path, pair):
-    first, *others = ours(case, processes, tmp_path, pair)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id="-".join(case), marks=() if case in QUICK else pytest.mark.slow)
+        for case in CASES
+    ],
+)
+def test_all_stages_of_a_method(case, processes, tmp_path, train_in_pair):
+    first, *others = outcomes(case, processes, tmp_path, train_in_pair)
     for each in (first, *others):
         assert not each.error, each.error
         assert not each.unreached
@@ -52,5 +78,6 @@ def test_all_stages_of_a_method(case, processes, tmp_path, pair):
     assert all(tensor.isfinite().all() for tensor in first.state.values())
     for each in others:
         assert each.histories == first.histories
+        assert each.norms == first.norms
         assert each.state.keys() == first.state.keys()
         assert all(tensor.equal(each.state[key]) for key, tensor in first.state.items())

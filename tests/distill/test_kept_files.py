@@ -16,6 +16,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import lenient
 import msgspec
 import pytest
 
@@ -86,7 +87,7 @@ class Chain:
 
     def build(self) -> int:
         where = ["--model", str(self.run), "--out", str(self.run / "bundles")]
-        what = ["--target", "cpu-onnx", "--precision", "fp32"]
+        what = ["--target", "cpu-onnx", "--precision", "fp32", "--policy", str(lenient.POLICY)]
         return main(["build", *what, *where])
 
     def bench(self) -> Answer:
@@ -120,7 +121,7 @@ def recipe_of(home: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, lenient_targets: None) -> Iterator[Chain]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A run that is finished and built, with a measurement and a training that were cut short."""
     chain = Chain(tmp_path_factory.mktemp("kept"))
     (chain.home / "recipe.yaml").write_bytes(msgspec.json.encode(recipe_of(chain.home)))

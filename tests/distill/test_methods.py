@@ -271,7 +271,7 @@ def test_ssd_kd_without_self_supervision_sees_the_normal_view_alone():
     sample = batch()
     terms = stage.objective(sample)
     views = made._views(batch())[::4]
-    student, teacher = made.student(views), made.guide(views)
+    student, teacher = made.student(views), made.required_teacher(views)
     hard = weighted_cross_entropy(student, sample.targets, made.class_weights)
     torch.testing.assert_close(terms["ce"], 0.1 * hard)
     torch.testing.assert_close(terms["kd"], 0.9 * softened_kl(student, teacher, 4.0))

@@ -14,7 +14,7 @@ from edgekd.distill.optimisation import (
     make_optimizer,
     one_cycle,
     rate_of_epoch,
-    stalled,
+    should_stop,
 )
 from edgekd.recipe import FitSection
 
@@ -25,7 +25,7 @@ def test_today_is_the_default():
     fit = FitSection()
     assert isinstance(make_optimizer([nn.Linear(2, 2)], fit), torch.optim.AdamW)
     assert rate_of_epoch(fit, [0.1, 0.2], "max") is None
-    assert not stalled(fit, [0.5] * 100, "max")
+    assert not should_stop(fit, [0.5] * 100, "max")
 
 
 def test_decay_spares_biases_and_norms():
@@ -58,10 +58,10 @@ def test_steps():
 
 def test_early_stop():
     fit = FitSection(stop_after=2)
-    assert not stalled(fit, [], "min")
-    assert not stalled(fit, [1.0, 0.5, 0.6], "min")
-    assert stalled(fit, [1.0, 0.5, 0.6, 0.7], "min")
-    assert not stalled(fit, [1.0, 0.5, 0.6, 0.7, 1.1], "max")
+    assert not should_stop(fit, [], "min")
+    assert not should_stop(fit, [1.0, 0.5, 0.6], "min")
+    assert should_stop(fit, [1.0, 0.5, 0.6, 0.7], "min")
+    assert not should_stop(fit, [1.0, 0.5, 0.6, 0.7, 1.1], "max")
 
 
 def test_the_earliest_of_equals_is_best_and_not_a_number_is_worst():

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from edgekd.distill.samples import EpochSampler, OnceEach, Share
+from edgekd.distill.task import training_task
+from edgekd.extensions.tasks import DEFAULT_TASK
 
 LABELS = np.repeat(np.arange(2), (900, 100))
 COUNTS = (900, 100)
 
 
-def sampler(sampling: str = "none", seed: int = 3, epoch: int = 0) -> EpochSampler:
-    return EpochSampler(LABELS, COUNTS, sampling, seed, lambda: epoch)
+def sampler(
+    sampling: str = "none", seed: int = 3, epoch: int = 0, share: Share | None = None
+) -> EpochSampler:
+    weights = None
+    if sampling != "none":
+        weights = training_task(DEFAULT_TASK).sampling_weights(LABELS, COUNTS, sampling)
+    return EpochSampler(len(LABELS), weights, seed, lambda: epoch, share or Share())
 
 
 @pytest.mark.parametrize("sampling", ["none", "sqrt", "full"])
@@ -41,10 +48,7 @@ def test_rare_classes_come_more_often(sampling, share):
 @pytest.mark.parametrize("sampling", ["none", "sqrt", "full"])
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
 def test_processes_share_the_order_of_one(sampling, processes):
-    shares = [
-        list(EpochSampler(LABELS, COUNTS, sampling, 3, lambda: 0, Share(rank, processes)))
-        for rank in range(processes)
-    ]
+    shares = [list(sampler(sampling, share=Share(rank, processes))) for rank in range(processes)]
     whole = list(sampler(sampling))
     together = [position for step in zip(*shares, strict=True) for position in step]
     assert together == whole[: len(whole) // processes * processes]

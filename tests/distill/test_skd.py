@@ -223,7 +223,7 @@ def _check_source(run: Path, student: NormalisedNetwork) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "said"), [(70, "another split"), (71, "does not tell the subclasses")]
+    ("images", "said"), [(70, "another split"), (71, "does not predict the subclasses")]
 )
 def test_a_teacher_of_other_subclasses_is_refused(recipe, tmp_path, images, said):
     plain = {key: value for key, value in DIVIDED.items() if key != "subclasses"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.doctor.packages import try_modules, try_packages
+from edgekd.doctor.packages import import_modules, try_packages
 
 
 @pytest.fixture
@@ -28,21 +28,21 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_all_are_imported_once_in_one_process(modules: Path) -> None:
-    tried = try_modules(["good", "better", "talkative", "good"])
-    assert {name: one.version for name, one in tried.items()} == {
+    results = import_modules(["good", "better", "talkative", "good"])
+    assert {name: one.version for name, one in results.items()} == {
         "good": "1.2", "better": "1.3", "talkative": "3",
     }  # fmt: skip
     assert modules.read_text().split() == ["good", "better", "talkative"]
 
 
-def test_what_fails_or_dies_is_told_and_the_others_are_tried(modules: Path) -> None:
+def test_what_fails_or_dies_is_told_and_the_others_are_results(modules: Path) -> None:
     names = ["good", "broken", "nowhere", "deadly", "jealous", "better"]
-    tried = try_modules(names)
-    assert set(tried) == set(names)
-    assert tried["broken"].failure == "RuntimeError: its library is too old"
-    assert "No module named 'nowhere'" in tried["nowhere"].failure
-    assert tried["deadly"].failure
-    assert [tried[name].failure for name in ("good", "jealous", "better")] == [""] * 3
+    results = import_modules(names)
+    assert set(results) == set(names)
+    assert results["broken"].failure == "RuntimeError: its library is too old"
+    assert "No module named 'nowhere'" in results["nowhere"].failure
+    assert results["deadly"].failure
+    assert [results[name].failure for name in ("good", "jealous", "better")] == [""] * 3
 
 
 def test_the_first_that_lacks_names_the_extra(modules: Path) -> None:

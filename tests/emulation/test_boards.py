@@ -11,7 +11,7 @@ import pytest
 from emulation.comparing import check_same, check_steady, tflite_reach, with_equal_pixels
 from emulation.profiles import PROFILES
 
-pytestmark = [pytest.mark.emulated, pytest.mark.slow]
+pytestmark = pytest.mark.emulated
 
 AskBoard = Callable[..., dict[str, Any]]
 Development = dict[str, dict[str, Any]]

@@ -12,8 +12,6 @@ from emulation.comparing import check_steady, tflite_reach, verdicts
 from emulation.environments import ask, python_of
 from emulation.missing import MissingError
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def plain(

@@ -21,7 +21,7 @@ from emulation.missing import MissingError
 from emulation.sshd import Sshd, running_sshd
 from emulation.userland import Userland
 
-pytestmark = [pytest.mark.emulated, pytest.mark.slow]
+pytestmark = pytest.mark.emulated
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
 

@@ -43,7 +43,6 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-@pytest.mark.slow
 def test_the_runtime_works_without_pytorch(device: Path, bundles: Path, small_run: Path) -> None:
     photo = next(iter(sorted((small_run / "data" / "images").glob("*.jpg"))))
     command = [device, "-c", USE, bundles / "rpi-int8", photo]
@@ -53,7 +52,6 @@ def test_the_runtime_works_without_pytorch(device: Path, bundles: Path, small_ru
     assert subprocess.run(packages, capture_output=True, check=False).returncode != 0
 
 
-@pytest.mark.slow
 def test_the_wheel_carries_targets_and_recipes(device: Path) -> None:
     code = (
         "from edgekd import resources; print(resources.recipe_names(), resources.target_folders())"
@@ -63,7 +61,6 @@ def test_the_wheel_carries_targets_and_recipes(device: Path) -> None:
     assert "jetson" in done.stdout
 
 
-@pytest.mark.slow
 def test_the_command_line_works_on_the_device(device: Path, bundles: Path) -> None:
     edgekd = device.with_name("edgekd")
     done = subprocess.run(

@@ -70,16 +70,20 @@ def test_eval_measures_it(run: Path, table: Path, model: str, tmp_path: Path) ->
     assert -1 <= row["metrics"]["quadratic_kappa"]["value"] <= 1
 
 
+@pytest.mark.parametrize("verb", ["eval", pytest.param("bench", marks=pytest.mark.slow)])
 def test_the_reports_have_a_column(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, table: Path, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page, out = tmp_path / "out.html", tmp_path / "out.json"
-    asked = ["bench", "--device", "cpu", "--preset", "smoke", "--run", str(run)]
-    assert main([*asked, "--html", str(page), "--json", str(out)]) == 0
+    out = tmp_path / "out.json"
+    measure = {
+        "eval": ["eval", str(run / "bundles" / "cpu-fp32"), "--csv", str(table)],
+        "bench": ["bench", "--device", "cpu", "--preset", "smoke", "--run", str(run)],
+    }
+    assert main([*measure[verb], "--json", str(out)]) == 0
     assert "κ² %" in capsys.readouterr().out
-    assert "Quadratic kappa, %" in page.read_text()
-    markdown, sheet = tmp_path / "out.md", tmp_path / "out.csv"
-    written = ["--markdown", str(markdown), "--csv", str(sheet)]
+    page, markdown, sheet = (tmp_path / f"out.{kind}" for kind in ("html", "md", "csv"))
+    written = ["--html", str(page), "--markdown", str(markdown), "--csv", str(sheet)]
     assert main(["report", str(out), *written]) == 0
+    assert "Quadratic kappa, %" in page.read_text()
     assert "Quadratic kappa, %" in markdown.read_text()
     assert "quadratic_kappa_interval_low" in sheet.read_text().splitlines()[0]

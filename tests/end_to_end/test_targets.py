@@ -7,12 +7,13 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+import lenient
 import numpy as np
 import pytest
 
 from edgekd.bench.subjects.run_folder import subjects_of_run
 from edgekd.cli import main
-from edgekd.lower.engine.lint import check_onnx
+from edgekd.lower.backends.tensorrt.lint import check_onnx
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.runtime import Classifier
 
@@ -88,8 +89,8 @@ def test_the_jetson_onnx_is_what_tensorrt_wants(bundles: Path, precision: str) -
 def test_tensorrt_builds_the_jetson_onnx(bundles: Path, tmp_path: Path, precision: str) -> None:
     if find_spec("tensorrt_rtx_bindings") is None:
         pytest.skip("needs the extra: pip install 'edgekd[tensorrt-check]'")
-    from edgekd.lower.engine.builder import build_engine
-    from edgekd.lower.engine.library import load_tensorrt_rtx
+    from edgekd.lower.backends.tensorrt.builder import build_engine
+    from edgekd.lower.backends.tensorrt.library import load_tensorrt_rtx
 
     onnx = bundles / f"jetson-{precision}" / "model.onnx"
     report = build_engine(
@@ -132,11 +133,10 @@ def test_eval_takes_any_csv_for_bundles_and_checkpoints(
     assert abs(accuracies[0] - accuracies[1]) < 0.1
 
 
-def test_auto_takes_the_first_precision_that_passes(
-    small_run: Path, lenient_targets: None, tmp_path: Path
-) -> None:
+def test_auto_takes_the_first_precision_that_passes(small_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "auto"
     arguments = ["--target", "cpu", "--model", str(small_run), "--out", str(out), "--zip"]
+    arguments += ["--policy", str(lenient.POLICY)]
     assert main(["build", *arguments]) == 0
     with Classifier.open(out / "cpu.edgekd") as classifier:
         assert classifier.manifest.lowering.precision == "int8"

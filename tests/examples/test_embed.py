@@ -19,7 +19,7 @@ def test_each_decision_is_acted_on(examples: Path, bundle: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     answer, refer, retake = done.stdout.splitlines()
     assert answer == "bkl, 100%"
-    assert refer.startswith("send the patient on: the top probability")
+    assert refer.startswith("refer the patient: the top probability")
     assert retake.startswith("take the photo again: the photo is too dark")
 
 

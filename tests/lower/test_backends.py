@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
-from edgekd.lower import backends
+from edgekd.extensions.engines.tflite import BACKEND
 from edgekd.lower.backends import Backend, backend_names, get_backend
 from edgekd.lower.backends.base import UnconvertibleError, missing_tool
-from edgekd.lower.engine.lint import check_onnx
+from edgekd.lower.backends.tensorrt.lint import check_onnx
 from edgekd.lower.graph import deploy_graph
 from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 from edgekd.runtime.sessions import open_session
@@ -331,8 +333,8 @@ def test_half_precision_starts_behind_the_normalisation(lowered: Any) -> None:
 )
 @pytest.mark.parametrize("precision", get_backend("tensorrt").precisions)
 def test_tensorrt_builds_every_precision(precision: str, lowered: Any, tmp_path: Path) -> None:
-    from edgekd.lower.engine.builder import build_engine
-    from edgekd.lower.engine.library import load_tensorrt_rtx
+    from edgekd.lower.backends.tensorrt.builder import build_engine
+    from edgekd.lower.backends.tensorrt.library import load_tensorrt_rtx
 
     report = build_engine(
         lowered("tensorrt", precision) / "model.onnx",
@@ -429,14 +431,16 @@ def test_network_that_cannot_be_converted_is_told_by_engine_and_operator(
 def test_third_partys_backend_that_is_none_is_told_with_its_owner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for value, kind, said in (
+    for value, kind, message in (
         ("no_such_module:Backend", MissingDependencyError, "No module named 'no_such_module'"),
         ("edgekd.lower.backends.tflite:NoBackend", ArtefactError, "AttributeError"),
-        ("pathlib:Path", ArtefactError, "no Backend"),
+        ("pathlib:Path", ArtefactError, "is a type, which it cannot be"),
+        (f"{__name__}:OTHER", ArtefactError, "is described as other"),
+        (f"{__name__}:UNFIT", ArtefactError, "the lowering of the backend mine .* cannot be"),
     ):
         entry = EntryPoint("mine", value, "edgekd.backends")
-        monkeypatch.setattr(backends, "entry_points", lambda group, e=entry: EntryPoints([e]))
-        with pytest.raises(kind, match=said) as caught:
+        monkeypatch.setattr(metadata, "entry_points", lambda group, e=entry: EntryPoints([e]))
+        with pytest.raises(kind, match=message) as caught:
             get_backend("mine")
         assert value in caught.value.message
 
@@ -447,9 +451,14 @@ def test_unknown_backend_names_the_known_ones() -> None:
     assert "onnx, openvino, tensorrt, tflite" in caught.value.hint
 
 
+MINE = replace(BACKEND, name="mine")
+OTHER = replace(BACKEND, name="other")
+UNFIT = replace(MINE, lowering="pathlib:Path")
+
+
 def test_third_party_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("mine", "edgekd.lower.backends.tflite:TfliteBackend", "edgekd.backends")
-    monkeypatch.setattr(backends, "entry_points", lambda group: EntryPoints([entry]))
+    entry = EntryPoint("mine", f"{__name__}:MINE", "edgekd.backends")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: EntryPoints([entry]))
     assert "mine" in backend_names()
     assert get_backend("mine").model_file == "model.tflite"
 

@@ -21,9 +21,11 @@ from edgekd.bundle.manifest import encode_manifest
 from edgekd.errors import GateFailedError, InputError
 from edgekd.lower.build import BuiltBundle, build
 from edgekd.lower.plan import BuildRequest
+from edgekd.policy import load_policy
 from edgekd.targets import Target, load_target
 
-BUILD = ["build", "--target", "cpu-onnx", "--precision", "fp32"]
+POLICY = ["--policy", str(lenient.POLICY)]
+BUILD = ["build", "--target", "cpu-onnx", "--precision", "fp32", *POLICY]
 
 
 class Notes:
@@ -47,7 +49,7 @@ class Notes:
 
 
 @pytest.fixture
-def target(lenient_targets: None) -> Target:
+def target() -> Target:
     return load_target("cpu-onnx")
 
 
@@ -55,8 +57,8 @@ def run(
     model: Path, out: Path, targets: Sequence[Target], **options: Any
 ) -> tuple[list[BuiltBundle], Notes]:
     notes = Notes()
-    options = {"calibration_images": 64, **options}
-    return build(BuildRequest(model, targets, out, watch=notes, **options)), notes
+    options = {"calibration_images": 64, "policy": lenient.POLICY, **options}
+    return build(BuildRequest(model, targets, out, observer=notes, **options)), notes
 
 
 def test_building_again_makes_nothing_again(
@@ -102,14 +104,12 @@ def test_a_damaged_bundle_is_built_again(small_run: Path, target: Target, tmp_pa
 
 
 def test_a_build_of_kept_things_needs_no_torch(
-    small_run: Path, target: Target, shared_folder: Path, tmp_path: Path
+    small_run: Path, target: Target, tmp_path: Path
 ) -> None:
     run(small_run, tmp_path / "a", [target], precisions=("fp32",))
     arguments = [*BUILD, "--model", str(small_run), "--out", str(tmp_path / "b")]
     code = (
-        f"import sys; sys.path.insert(0, {str(lenient.SCRIPT.parent)!r}); import lenient; "
-        f"from pathlib import Path; home = Path({str(shared_folder / 'lenient-targets')!r}); "
-        f"assert lenient.run(home, {arguments!r}) == 0; "
+        f"import sys; from edgekd.cli import main; assert main({arguments!r}) == 0; "
         "print(sorted({'torch', 'onnx', 'timm', 'onnxruntime'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -132,11 +132,11 @@ def test_every_rung_is_judged_and_the_card_tells(
     assert all(rung.gate is not None and rung.host_latency_ms for rung in lowering.rungs)
     sets = [rung.float_layers for rung in lowering.rungs if rung.float_layers]
     assert sets[0] == tuple(one.layer for one in lowering.layer_sensitivity[: len(sets[0])])
-    assert any("most harmful" in line for line in notes.lines)
+    assert any("most sensitive" in line for line in notes.lines)
     card = (built.path / "card.md").read_text()
     for heading in (
         "## Intended use", "## Data", "## Decision", "## Measured on the validation part",
-        "## The gate, against the float student", "## Layers that int8 harms most", "## Caveats",
+        "## The gate, against the float student", "## Layers most sensitive to int8", "## Caveats",
     ):  # fmt: skip
         assert heading in card
     assert lowering.layer_sensitivity[0].layer in card
@@ -145,9 +145,7 @@ def test_every_rung_is_judged_and_the_card_tells(
 def test_the_decision_is_fitted_on_the_file_and_says_on_what(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
-    rule = msgspec.structs.replace(target.decision, critical_sensitivity=0.9)
-    own = msgspec.structs.replace(target, decision=rule)
-    ((built,), _) = run(small_run, tmp_path, [own])
+    ((built,), _) = run(small_run, tmp_path, [target])
     assert built.manifest is not None
     decision = built.manifest.decision
     assert decision.temperature != 1.0
@@ -167,12 +165,12 @@ def test_the_decision_is_fitted_on_the_file_and_says_on_what(
         assert total == pytest.approx(1.0)
 
 
-def test_int8_that_fails_is_mixed_then_rescued_and_the_safe_rung_is_taken(
+def test_int8_that_fails_is_mixed_then_fine_tuned_and_the_safe_rung_is_taken(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
     """No flip at all is allowed: int8 cannot keep that, fp32 can."""
     limits = {"max_flips": 0.0}
-    ((built,), notes) = run(small_run, tmp_path, [target], tighten=limits, rescue=True)
+    ((built,), notes) = run(small_run, tmp_path, [target], tighten=limits, quantisation_aware=True)
     by_precision = [(rung.precision, rung.gate and rung.gate.passed) for rung in built.rungs]
     assert by_precision[0] == ("int8", False)
     assert by_precision[-1] == ("fp32", True)
@@ -180,7 +178,7 @@ def test_int8_that_fails_is_mixed_then_rescued_and_the_safe_rung_is_taken(
     taken = next(rung for rung in built.rungs if rung.taken)
     assert taken == next(rung for rung in built.rungs if rung.gate and rung.gate.passed)
     if not any(passed for precision, passed in by_precision if precision == "int8-mixed"):
-        assert built.rungs[-2].remarks[0] == "finished with simulated int8"
+        assert built.rungs[-2].remarks[0] == "fine-tuned with simulated int8"
         assert any("quantisation-aware finish" in line for line in notes.lines)
 
 
@@ -196,7 +194,9 @@ def test_without_evidence_nothing_is_lowered(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
     notes = Notes()
-    request = BuildRequest(small_run, [target], tmp_path, critical={"mel": 0.01}, watch=notes)
+    request = BuildRequest(
+        small_run, [target], tmp_path, policy=lenient.POLICY, critical={"mel": 0.01}, observer=notes
+    )
     with pytest.raises(GateFailedError, match=r"no certificate for mel: .* fewer than the 299"):
         build(request)
     assert notes.lowered == []
@@ -206,15 +206,17 @@ def test_without_evidence_nothing_is_lowered(
 def test_a_model_without_a_critical_class_needs_a_word(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
-    own = msgspec.structs.replace(target, critical={"grade 4": 0.05})
+    grades = msgspec.structs.replace(load_policy(lenient.POLICY), critical={"grade 4": 0.05})
     with pytest.raises(InputError, match="names none of the classes akiec, bcc") as caught:
-        run(small_run, tmp_path, [own])
+        run(small_run, tmp_path, [target], policy=grades)
     assert "--critical none" in caught.value.hint
-    with pytest.raises(InputError, match="`none` would drop the limit of cpu-onnx for akiec, bcc"):
+    with pytest.raises(InputError, match="`none` would drop the limit of the policy lenient for"):
         run(small_run, tmp_path, [target], critical={})
     with pytest.raises(InputError, match="the model has no class 'grade 3'"):
-        run(small_run, tmp_path, [own], critical={"grade 3": 0.05})
-    ((built,), _) = run(small_run, tmp_path, [own], critical={}, precisions=("fp32",))
+        run(small_run, tmp_path, [target], policy=grades, critical={"grade 3": 0.05})
+    ((built,), _) = run(
+        small_run, tmp_path, [target], policy=grades, critical={}, precisions=("fp32",)
+    )
     assert built.rungs[0].gate is not None
     assert not any(change.critical for change in built.rungs[0].gate.per_class.values())
 
@@ -229,18 +231,18 @@ def test_a_precision_that_a_target_lacks_is_refused(
 
 # ---- kills ----
 
-WARM_KILLS, COLD_KILLS = 14, 6
 
-
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("warm_kills", "cold_kills"), [(4, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
+)
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     small_run: Path,
-    target: Target,
-    shared_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    warm_kills: int,
+    cold_kills: int,
 ) -> None:
-    """20 kills at random moments of builds that take turns in what they write."""
+    """Kills at random moments of builds that take turns in what they write."""
     rng = random.Random(4)
     bundle = tmp_path / "out" / "cpu-onnx-fp32"
     cache = tmp_path / "cache"  # builds of other tests come and go in that of the session
@@ -248,8 +250,8 @@ def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     commands = [
         [
             sys.executable,
-            str(lenient.SCRIPT),
-            str(shared_folder / "lenient-targets"),
+            "-m",
+            "edgekd",
             *BUILD,
             "--model",
             str(small_run),
@@ -266,8 +268,8 @@ def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     assert keys[0] != keys[1]
     warm = duration(commands[0], cache)
     cold = duration(commands[1], tmp_path / "cold")
-    for turn in range(WARM_KILLS + COLD_KILLS):
-        is_warm = turn < WARM_KILLS
+    for turn in range(warm_kills + cold_kills):
+        is_warm = turn < warm_kills
         # Warm builds are short, and most of that is the start of Python: aim at the end.
         moment = rng.uniform(0.5, 1.1) * warm if is_warm else rng.uniform(0.0, 1.0) * cold
         kill_after(moment, commands[turn % 2], cache if is_warm else tmp_path / f"cold-{turn}")
@@ -306,11 +308,12 @@ def kill_after(seconds: float, command: list[str], cache: Path) -> None:
 
 
 def test_json_tells_the_whole_ladder(
-    small_run: Path, target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from edgekd.cli import main
 
-    arguments = ["--target", "cpu-onnx", "--model", str(small_run), "--out", str(tmp_path)]
+    arguments = ["--target", "cpu-onnx", *POLICY, "--model", str(small_run)]
+    arguments += ["--out", str(tmp_path)]
     assert main(["build", *arguments, "--calibration-images", "64", "--json"]) == 0
     ((bundle),) = json.loads(capsys.readouterr().out)
     assert [rung["precision"] for rung in bundle["rungs"]] == ["int8", "fp32"]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import lenient
@@ -18,16 +17,26 @@ import third_party
 
 from edgekd.bundle import Bundle
 from edgekd.errors import GateFailedError, InputError
+from edgekd.extensions.registry import Registry
 from edgekd.lower.backends.base import UnconvertibleError
 from edgekd.lower.build import BuiltBundle, build, build_all
 from edgekd.lower.plan import BuildRequest
+from edgekd.policy import Policy, load_policy
 from edgekd.targets import Target, load_target
 
 AUTO = ("int8", "int8-mixed", "fp32")
+LENIENT = load_policy(lenient.POLICY)
+STRICT = msgspec.structs.replace(
+    LENIENT,
+    name="strict",
+    critical={"df": 1.0},
+    decision=msgspec.structs.replace(LENIENT.decision, refer_sensitivity=0.9),
+)
+"""No 20 images of df are among the validation images, so no band can be given for it."""
 
 
 @pytest.fixture
-def good(lenient_targets: None) -> Target:
+def good() -> Target:
     """ONNX Runtime on any computer, in fp32 alone: quick, and it passes."""
     return msgspec.structs.replace(load_target("cpu-onnx"), ladder=("fp32",))
 
@@ -37,8 +46,8 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return third_party.install(tmp_path / "third-party", monkeypatch)
 
 
-def built(run: Path, out: Path, *targets: Target) -> list[BuiltBundle]:
-    return build_all(BuildRequest(run, targets, out, calibration_images=72))
+def built(run: Path, out: Path, *targets: Target, policy: Policy = LENIENT) -> list[BuiltBundle]:
+    return build_all(BuildRequest(run, targets, out, policy=policy, calibration_images=72))
 
 
 BEFALLS = {
@@ -78,40 +87,38 @@ def test_network_that_cannot_be_converted_is_tried_once_for_all_mixed_rungs(
     small_run: Path, good: Target, notes: Path, tmp_path: Path
 ) -> None:
     targets = [third_party.target_of("unlucky", good, "int8-mixed")]
-    request = BuildRequest(small_run, targets, tmp_path / "out", calibration_images=72)
+    request = BuildRequest(
+        small_run, targets, tmp_path / "out", policy=LENIENT, calibration_images=72
+    )
     with pytest.raises(UnconvertibleError, match=r"aten\.histc\.default") as caught:
         build(request)
     assert caught.value.exit_code == 2
     assert notes.read_text().split() == ["unlucky/int8-mixed"]
 
 
-def test_decision_that_cannot_be_fitted_is_a_refusal_of_its_own_target(
+def test_decision_that_cannot_be_fitted_is_a_refusal(
     small_run: Path, good: Target, tmp_path: Path
 ) -> None:
-    """No 20 images of df are among the validation images, so no band can be given for it."""
-    rule = msgspec.structs.replace(good.decision, refer_sensitivity=0.9)
-    strict = msgspec.structs.replace(good, name="strict", decision=rule, critical={"df": 1.0})
-    found = {one.target: one for one in built(small_run, tmp_path / "out", strict, good)}
-    assert found["cpu-onnx"].passed
-    error = found["strict"].error
-    assert isinstance(error, GateFailedError)
-    assert "answers cannot be as sensitive as asked" in error.message
-    (rung,) = found["strict"].rungs
+    (bundle,) = built(small_run, tmp_path / "out", good, policy=STRICT)
+    assert isinstance(bundle.error, GateFailedError)
+    assert "answers cannot be as sensitive as asked" in bundle.error.message
+    assert "ask for a lower refer_sensitivity" in bundle.error.hint
+    (rung,) = bundle.rungs
     assert rung.gate is not None
 
 
 def test_request_that_one_target_cannot_take_is_its_own_error(
     small_run: Path, good: Target, tmp_path: Path
 ) -> None:
-    """One target drops its critical classes by `none`, which another one has none of."""
-    bare = msgspec.structs.replace(good, name="bare", critical={})
+    """fp16 is a precision of `cpu`, and none of `cpu-onnx`."""
     request = BuildRequest(
-        small_run, [good, bare], tmp_path / "out", critical={}, calibration_images=72
-    )
-    found = {one.target: one for one in build_all(request)}
-    assert found["bare"].passed
-    assert isinstance(found["cpu-onnx"].error, InputError)
-    assert "`none` would drop the limit of cpu-onnx" in found["cpu-onnx"].error.message
+        small_run, [good, load_target("cpu")], tmp_path / "out", policy=LENIENT,
+        precisions=("fp16",),
+    )  # fmt: skip
+    bundles = {bundle.target: bundle for bundle in build_all(request)}
+    assert bundles["cpu"].passed
+    assert isinstance(bundles["cpu-onnx"].error, InputError)
+    assert "there is no fp16 for cpu-onnx" in bundles["cpu-onnx"].error.message
 
 
 @pytest.fixture
@@ -123,9 +130,8 @@ def with_targets(
     def only(*targets: Target) -> None:
         known = {target.name: target for target in targets}
         real = load_target
-        (torn,) = [place for place in entry_points(group="edgekd.targets") if place.name == "torn"]
-        places = {**dict.fromkeys(known, tmp_path), "torn": torn}
-        monkeypatch.setattr("edgekd.targets._places", lambda: places)
+        registry = Registry("target", "edgekd.targets", dict.fromkeys(known, tmp_path))
+        monkeypatch.setattr("edgekd.targets.TARGETS", registry)
         monkeypatch.setattr(
             "edgekd.targets.load_target", lambda name: known.get(name) or real(name)
         )
@@ -142,22 +148,22 @@ def test_json_tells_every_target_and_stdout_has_nothing_else(
 ) -> None:
     from edgekd.cli import main
 
-    rule = msgspec.structs.replace(good.decision, refer_sensitivity=0.9)
-    strict = msgspec.structs.replace(good, name="strict", decision=rule, critical={"df": 1.0})
-    with_targets(third_party.target_of("unlucky", good, "fp32"), strict, good)
+    bold = msgspec.structs.replace(good, name="bold", ladder=("int8",))
+    with_targets(third_party.target_of("unlucky", good, "fp32"), bold, good)
     command = ["build", "--target", "all", "--model", str(small_run), "--out", str(tmp_path / "o")]
+    command += ["--policy", str(lenient.POLICY), "--tighten", "max_flips=0"]  # int8 flips some
     assert main([*command, "--json"]) == 4  # a gate that failed goes before what is bad input
     told = capsys.readouterr()
     found = {one["target"]: one for one in json.loads(told.out)}
     assert {name: one["passed"] for name, one in found.items()} == {
-        "unlucky": False, "strict": False, "cpu-onnx": True, "torn": False,
+        "unlucky": False, "bold": False, "cpu-onnx": True, "torn": False,
     }  # fmt: skip
-    assert found["torn"]["error"]["exit_code"] == 2
+    assert found["torn"]["error"]["exit_code"] == 3
     assert "No module named 'third_party_of_none'" in found["torn"]["error"]["message"]
     assert (found["unlucky"]["path"], found["unlucky"]["error"]["exit_code"]) == (None, 2)
-    assert found["strict"]["error"]["exit_code"] == 4
+    assert found["bold"]["error"]["exit_code"] == 4
     assert found["cpu-onnx"]["error"] is None
-    assert "error: no file for strict passed its gate" in told.err
+    assert "error: no file for bold passed its gate" in told.err
     assert "error: no bundle for unlucky: Unlucky's converter cannot convert" in told.err
     assert main(command) == 4
     told = capsys.readouterr()
@@ -175,8 +181,9 @@ def test_json_tells_of_a_gate_that_failed_alone(
 ) -> None:
     from edgekd.cli import main
 
-    with_targets(msgspec.structs.replace(good, critical={"mel": 0.001}))
+    with_targets(good)
     command = ["--target", "cpu-onnx", "--model", str(small_run), "--out", str(tmp_path / "o")]
+    command += ["--policy", str(lenient.POLICY), "--critical", "mel=0.001"]
     assert main(["build", *command, "--json"]) == 4
     (one,) = json.loads(capsys.readouterr().out)
     assert one["error"]["message"].startswith(
@@ -185,14 +192,14 @@ def test_json_tells_of_a_gate_that_failed_alone(
 
 
 @pytest.mark.parametrize("precisions", [("int8-mixed",), ("fp32",), ("int8-mixed", "fp32")])
-def test_rescue_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
+def test_fine_tuning_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
     precisions: tuple[str, ...], small_run: Path, good: Target, tmp_path: Path
 ) -> None:
     request = BuildRequest(
-        small_run, [good], tmp_path / "out", precisions=precisions, rescue=True,
-        calibration_images=72,
+        small_run, [good], tmp_path / "out", policy=LENIENT, precisions=precisions,
+        quantisation_aware=True, calibration_images=72,
     )  # fmt: skip
-    with pytest.raises(InputError, match="--rescue trains the student for int8") as caught:
+    with pytest.raises(InputError, match=r"--quantisation-aware trains .* for int8") as caught:
         build(request)
     assert "add int8 to --precision" in caught.value.hint
     assert not (tmp_path / "out").exists()
@@ -205,16 +212,15 @@ def test_rescue_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
 def test_ctrl_c_ends_the_converters_at_once_and_leaves_the_old_bundle(
     small_run: Path, good: Target, notes: Path, tmp_path: Path
 ) -> None:
-    out, home = tmp_path / "out", tmp_path / "targets"
-    sleeping = msgspec.structs.replace(good, backend="sleeping")
-    (bundle,) = built(small_run, out, good)
+    out = tmp_path / "out"
+    (bundle,) = built(small_run, out, msgspec.structs.replace(good, name="sleeping"))
     assert bundle.path is not None
     before = (bundle.path / "manifest.json").read_bytes()
-    (home / "cpu-onnx").mkdir(parents=True)
-    (home / "cpu-onnx" / "target.toml").write_text(_toml(sleeping))
-    command = ["build", "--target", "cpu-onnx", "--model", str(small_run), "--out", str(out)]
+    install_target(notes.parent, msgspec.structs.replace(good, name="sleeping", backend="sleeping"))
+    command = ["build", "--target", "sleeping", "--model", str(small_run), "--out", str(out)]
+    command += ["--policy", str(lenient.POLICY)]
     process = subprocess.Popen(
-        [sys.executable, str(lenient.SCRIPT), str(home), *command],
+        [sys.executable, "-m", "edgekd", *command],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -235,14 +241,18 @@ def test_ctrl_c_ends_the_converters_at_once_and_leaves_the_old_bundle(
         os.kill(int(notes.read_text()), 0)
     assert (bundle.path / "manifest.json").read_bytes() == before
     Bundle.open(bundle.path).close()
-    assert sorted(path.name for path in out.iterdir()) == ["cpu-onnx", "logs"]
+    assert sorted(path.name for path in out.iterdir()) == ["logs", "sleeping"]
 
 
-def _toml(target: Target) -> str:
-    """A target's file, as far as these tests need it."""
-    limits = msgspec.structs.asdict(target.gate)
-    head = {key: getattr(target, key) for key in ("name", "title", "backend", "extra", "ladder")}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in head.items()]
-    lines += ["[critical]", *(f'"{name}" = {value}' for name, value in target.critical.items())]
-    lines += ["[gate]", *(f"{name} = {value}" for name, value in limits.items())]
-    return "\n".join(lines) + "\n"
+def install_target(home: Path, target: Target) -> None:
+    """A distribution of its own beside the third party's, with an entry point for the target."""
+    about = home / "one_target-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: one-target\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        f"[edgekd.targets]\n{target.name} = one_target:FOLDER\n"
+    )
+    (home / "one_target.py").write_text(f"FOLDER = {str(home)!r}\n")
+    values = msgspec.to_builtins(target).items()
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values]
+    (home / "target.toml").write_text("\n".join(lines) + "\n")

@@ -69,7 +69,11 @@ def test_wrong_statistics_are_refused(mean: Any, std: Any) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["edgekd.lower.backends", "edgekd.lower.engine.builder", "edgekd.lower.jobs.conversion"],
+    [
+        "edgekd.lower.backends",
+        "edgekd.lower.backends.tensorrt.builder",
+        "edgekd.lower.jobs.conversion",
+    ],
 )
 def test_light_modules_do_not_import_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"

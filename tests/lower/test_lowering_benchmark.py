@@ -61,7 +61,6 @@ def own_targets(tmp_path, monkeypatch):
     monkeypatch.setattr("edgekd.targets.target_folders", lambda: folders)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("own_targets")
 def test_every_file_is_told_of(benchmark, small_run, tmp_path, capsys):
     file, page = tmp_path / "lowering.json", tmp_path / "lowering.md"

@@ -17,7 +17,12 @@ from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.onnx_export import WEIGHTED, export_onnx, layer_nodes
 
 MEAN, STD = (0.5,) * 3, (0.2,) * 3
-MODELS = ("mobilenetv2_050", "resnet10t", "tf_efficientnet_lite0", "mobilenetv3_small_050")
+MODELS = (
+    "resnet10t",
+    "mobilenetv3_small_050",
+    pytest.param("mobilenetv2_050", marks=pytest.mark.slow),
+    pytest.param("tf_efficientnet_lite0", marks=pytest.mark.slow),
+)
 
 
 class Twice(nn.Module):

@@ -213,7 +213,7 @@ def test_nan_on_calibration_images_fails(tmp_path: Path) -> None:
 
 
 def test_tensorrt_takes_islands(tall: DeployGraph, tmp_path: Path) -> None:
-    from edgekd.lower.engine.check import check_engine, checker_versions
+    from edgekd.lower.backends.tensorrt.check import check_engine, checker_versions
 
     if not checker_versions():
         pytest.skip("TensorRT-RTX is missing: pip install 'edgekd[tensorrt-check]'")

@@ -17,7 +17,7 @@ from torch import nn
 from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.backends.base import CheckedBackend
 from edgekd.lower.graph import DeployGraph, deploy_graph
-from edgekd.lower.int8.influence import rank_layers
+from edgekd.lower.int8.ranking import rank_layers
 from edgekd.lower.onnx_export import export_onnx, subclass_nodes
 from edgekd.lower.precision import Variant
 from edgekd.models import NormalisedNetwork, create_network, logits_of
@@ -192,6 +192,6 @@ def test_tensorrt_takes_the_sums(precision: str, files: Lowered, tmp_path: Path)
 def test_harm_is_that_to_class_logits(graph: DeployGraph, images: Images) -> None:
     ranked = rank_layers(graph, images[:8], say=lambda line: None)
     assert {one.layer for one in ranked} >= {"stem.0", "head.2"}
-    assert all(one.kl >= 0 for one in ranked)
+    assert all(one.divergence >= 0 for one in ranked)
     alone = rank_layers(deploy_graph(graph.network, MEAN, STD, (0, 1, 2, 3)), images[:8], say=str)
-    assert [one.kl for one in ranked] != [one.kl for one in alone]
+    assert [one.divergence for one in ranked] != [one.divergence for one in alone]

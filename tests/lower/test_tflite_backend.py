@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
+from edgekd.lower.backends import get_backend
 from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.backends._tflite_ranges import activation_ranges
-from edgekd.lower.backends.tflite import TfliteBackend, _float_model
+from edgekd.lower.backends.tflite import _float_model
 from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.runtime.sessions import open_session
 
 SIZE, CLASSES = 32, 4  # as the fixture `student` is made
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)
-BACKEND = TfliteBackend()
+BACKEND = get_backend("tflite")
 MIXED = ("stem.0", "blocks.1.body.0", "head.2")
 LAYERS = (
     "stem.0",
@@ -36,6 +37,11 @@ LAYERS = (
 WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 Lowered = Callable[[str], Path]
+
+
+def slow(*values: object) -> object:
+    """A case of `make slow`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def variant(precision: str) -> Variant:
@@ -194,7 +200,6 @@ def assert_layers_are_told_apart(graph: DeployGraph, count: int) -> None:
     assert len(scopes) == len(layers) == count
 
 
-@pytest.mark.slow
 def test_residual_branches_are_told_apart(tmp_path: Path) -> None:
     """In the file the shortcut's convolution comes after those of the other branch."""
     graph = timm_graph("resnet10t")
@@ -225,9 +230,9 @@ def test_hard_swish_is_a_concern_for_a_reason(tmp_path: Path) -> None:
     [
         (nn.SiLU, 1, None),
         (nn.Hardswish, 4, "3 hard-swish layers cut"),
-        (timm.layers.activations.HardSwish, 4, "3 hard-swish layers cut"),
-        (nn.GELU, 4, "3 GELU layers cut"),
-        (nn.PReLU, 4, "3 PReLU layers cut"),
+        slow(timm.layers.activations.HardSwish, 4, "3 hard-swish layers cut"),
+        slow(nn.GELU, 4, "3 GELU layers cut"),
+        slow(nn.PReLU, 4, "3 PReLU layers cut"),
     ],
 )
 def test_concerns_are_said_where_the_file_is_cut(
@@ -243,6 +248,21 @@ def test_concerns_are_said_where_the_file_is_cut(
     graph = deploy_graph(network, MEAN, STD)
     file = lower(graph, Variant(precision="int8"), noise(), tmp_path)
     assert open_session("tflite", file).facts["xnnpack_partitions"] == partitions
+
+
+@pytest.mark.parametrize(
+    ("activation", "concern"),
+    [
+        (timm.layers.activations.HardSwish, "3 hard-swish layers cut"),
+        (nn.GELU, "3 GELU layers cut"),
+        (nn.PReLU, "3 PReLU layers cut"),
+    ],
+)
+def test_each_activation_that_cuts_the_file_is_a_concern(
+    activation: type[nn.Module], concern: str, student: Any
+) -> None:
+    (text,) = BACKEND.concerns(with_activation(type(student.network)(), activation))
+    assert text.startswith(concern)
 
 
 def test_a_relu6_student_gives_no_concern(student: Any) -> None:

@@ -10,11 +10,9 @@ from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import device_tree_model
 from edgekd.errors import InputError
-from edgekd.targets import load_target, target_names
+from edgekd.targets import TARGETS, load_target, target_names
 
 __all__ = ["Device", "check_device", "find_device", "is_any_computer", "runs_on", "target_of"]
-
-_MODELS = {"rpi": ("raspberry pi",), "jetson": ("jetson", "nvidia orin", "nvidia tegra")}
 
 
 class Device(Protocol):
@@ -77,8 +75,8 @@ class Device(Protocol):
 def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
     """The device of that name, or None where it is neither this machine nor configured.
 
-    A target that any computer is, is this machine. `rpi` and `jetson` are this machine where its
-    device tree says so. Every other name is looked for in devices.toml.
+    A target that any computer is, is this machine; so is one whose `board_models` name the board
+    of this machine's device tree. Every other name is looked for in devices.toml.
 
     Args:
         name: A target's name, or a section of devices.toml.
@@ -146,4 +144,4 @@ def is_any_computer(name: str) -> bool:
 
 def _is_this_machine(name: str) -> bool:
     model = (device_tree_model() or "").lower()
-    return any(mark in model for mark in _MODELS.get(name, ()))
+    return name in TARGETS and any(part in model for part in load_target(name).board_models)

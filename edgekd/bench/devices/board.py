@@ -15,13 +15,14 @@ import msgspec
 
 from edgekd.bench.devices.equipment import Equipment
 from edgekd.bench.devices.launch import WorkerError, raised_again
-from edgekd.bench.devices.probe import ENGINES, BoardFacts, DeviceLacksError, Need
+from edgekd.bench.devices.probe import BoardFacts, DeviceLacksError, engine_of
 from edgekd.bench.devices.retry import RETRY_PAUSES_S, Retry
 from edgekd.bench.devices.store import Say, Store, silent
 from edgekd.bench.devices.transport import DeviceSilentError, Finished, Transport, quoted_path
 from edgekd.bench.measure.job import Answer, Failure, Job
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import DeviceUnreachableError, EdgekdError, InputError
+from edgekd.extensions.backends import Requirement
 
 __all__ = ["RemoteDevice"]
 
@@ -222,20 +223,20 @@ def _error(failure: Failure) -> EdgekdError:
     return raised_again(failure)
 
 
-def _needs(bundles: Sequence[Path]) -> list[Need]:
-    """The engines of some bundles; a bundle that cannot be read is told by its own job."""
+def _needs(bundles: Sequence[Path]) -> list[Requirement]:
+    """The engines of some bundles; one that cannot be read is reported by its own job."""
     from edgekd.bundle import Bundle
 
-    found = []
+    engines = []
     for path in bundles:
         try:
             with Bundle.open(path, verify=False) as bundle:
-                backend = bundle.manifest.lowering.backend
+                engine = engine_of(bundle.manifest.lowering.backend)
         except EdgekdError:
             continue
-        if backend in ENGINES and ENGINES[backend] not in found:
-            found.append(ENGINES[backend])
-    return found
+        if engine is not None and engine not in engines:
+            engines.append(engine)
+    return engines
 
 
 def _limit(job: Job) -> float:

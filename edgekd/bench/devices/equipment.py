@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekd.bench.devices.package import pack_runner
-from edgekd.bench.devices.probe import BASE, BoardFacts, DeviceLacksError, Need, ask_board
+from edgekd.bench.devices.probe import BASE, BoardFacts, DeviceLacksError, ask_board
 from edgekd.bench.devices.store import Blob, Say, Store, blob_of
 from edgekd.bench.devices.transport import DeviceRefusedError, Transport, quoted_path
 from edgekd.bench.devices.wheels import Wheel, choose_wheels, first_of, read_wheelhouse
 from edgekd.errors import InputError
+from edgekd.extensions.backends import Requirement
 
 __all__ = ["Equipment"]
 
@@ -87,7 +88,7 @@ class Equipment:
             self._board = ask_board(self._transport, self._python)
         return self._board
 
-    def equip(self, needs: Sequence[Need], say: Say) -> None:
+    def equip(self, needs: Sequence[Requirement], say: Say) -> None:
         """The device part of edgekd, and the packages: the base must be there, an engine should."""
         board = self.board()
         if not self._runner:
@@ -108,7 +109,7 @@ class Equipment:
         # Unpacked, since Python keeps no byte code of what it reads out of an archive.
         return self._unpacked(f"runner-{blob.sha256}", [blob])
 
-    def _put_site(self, wheels: Sequence[Wheel], needs: Sequence[Need], say: Say) -> str:
+    def _put_site(self, wheels: Sequence[Wheel], needs: Sequence[Requirement], say: Say) -> str:
         wanted = [first_of(need, wheels) for need in needs]
         chosen, foreign = choose_wheels(wheels, wanted, self.board())
         if foreign:
@@ -142,7 +143,7 @@ class Equipment:
         hint = f"fetch those for {place}: pip download --only-binary :all: --platform …"
         return DeviceLacksError(f"{message} ({place})", hint, names[0])
 
-    def _lacks(self, needs: Sequence[Need]) -> DeviceLacksError:
+    def _lacks(self, needs: Sequence[Requirement]) -> DeviceLacksError:
         names = [need.distributions[0] for need in needs]
         message = f"{self._name}: its {self._python} has no {', no '.join(names)}"
         hint = f"there: {self._python} -m pip install {' '.join(names)}"

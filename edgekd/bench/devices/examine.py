@@ -11,15 +11,15 @@ import msgspec
 
 from edgekd.bench.devices.probe import (
     BASE,
-    ENGINES,
     BoardFacts,
-    Need,
     ask_board,
+    engine_of,
     throttling_in_words,
 )
 from edgekd.bench.devices.store import Store
 from edgekd.bench.devices.transport import Transport, quoted_path
 from edgekd.bench.devices.wheels import choose_wheels, first_of, read_wheelhouse
+from edgekd.extensions.backends import Requirement
 from edgekd.targets import load_target
 
 __all__ = ["Observation", "examine_board", "examine_phone"]
@@ -130,7 +130,7 @@ def _packages(
     transport: Transport, python: str, board: BoardFacts, target: str, wheelhouse: Path | None
 ) -> list[Observation]:
     """Each package by a real import: a wheel for another processor is found, and fails."""
-    engine = ENGINES.get(load_target(target).backend)
+    engine = engine_of(load_target(target).backend)
     needs = (*BASE, *([engine] if engine else []))
     lacking = board.lacks(needs)
     seen = [
@@ -141,15 +141,16 @@ def _packages(
     return seen
 
 
-def _imported(transport: Transport, python: str, need: Need) -> Observation:
+def _imported(transport: Transport, python: str, need: Requirement) -> Observation:
     code = (
-        "import importlib; e = None\n"
+        "import importlib, sys; e = None\n"
         f"for name in {need.modules!r}:\n"
         "    try:\n"
         "        m = importlib.import_module(name); e = None; break\n"
         "    except ModuleNotFoundError as error: e = error\n"
         "if e: raise e\n"
-        "print(m.__name__, getattr(m, '__version__', ''))\n"
+        "top = m.__name__.split('.')[0]\n"
+        "print(top, getattr(sys.modules[top], '__version__', ''))\n"
     )
     command = f"ORT_DISABLE_TELEMETRY=1 {quoted_path(python)} -"
     done = transport.run(command, stdin=code.encode(), timeout=_IMPORT_SECONDS)
@@ -161,7 +162,7 @@ def _imported(transport: Transport, python: str, need: Need) -> Observation:
 
 
 def _wheels(
-    lacking: list[Need], board: BoardFacts, python: str, wheelhouse: Path | None
+    lacking: list[Requirement], board: BoardFacts, python: str, wheelhouse: Path | None
 ) -> Observation:
     names = [need.distributions[0] for need in lacking]
     what = f"packages {', '.join(names)}"

@@ -24,10 +24,12 @@ from edgekd.bench.measure.job import Answer, Job, MemoryAnswer
 from edgekd.bench.measure.timing import find_preset
 from edgekd.bundle import Bundle, ModelFiles
 from edgekd.errors import InputError
+from edgekd.extensions.backends import BACKENDS, backend_named
 
 __all__ = ["PhoneDevice"]
 
 _PROGRAM = "LiteRT benchmark_model"
+_TIMER = "benchmark_model"
 _TIMED = ("latency", "memory", "sweep")
 
 
@@ -165,7 +167,7 @@ def _litert_file(bundle: Path) -> Iterator[Path]:
     """The model of a bundle as a file."""
     with Bundle.open(bundle) as opened:
         backend = opened.manifest.lowering.backend
-        if backend != "tflite":
+        if backend not in BACKENDS or backend_named(backend).timer != _TIMER:
             message = f"{_PROGRAM} runs LiteRT files alone, and {bundle.name} is for {backend}"
             raise InputError(message, "build a bundle for android, or set `python` alone")
         model: ModelFiles = opened.model

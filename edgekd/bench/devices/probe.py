@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from edgekd.bench.devices.transport import Transport, quoted_path
 from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.extensions.backends import BACKENDS, Requirement, backend_named, loadable_backends
 
 __all__ = [
     "BASE",
-    "ENGINES",
     "OLDEST_PYTHON",
     "BoardFacts",
     "DeviceLacksError",
-    "Need",
     "ask_board",
+    "engine_of",
     "throttling_in_words",
 ]
 
@@ -110,30 +111,12 @@ class DeviceLacksError(MissingDependencyError):
         self.package = package
 
 
-class Need(msgspec.Struct, frozen=True):
-    """Something that has to be importable.
-
-    Attributes:
-        modules: Any one of them will do.
-        distributions: What brings them, the best first.
-    """
-
-    modules: tuple[str, ...]
-    distributions: tuple[str, ...]
-
-
 BASE = (
-    Need(("numpy",), ("numpy",)),
-    Need(("msgspec",), ("msgspec",)),
-    Need(("cv2",), ("opencv-python-headless", "opencv-python")),
+    Requirement(("numpy",), ("numpy",)),
+    Requirement(("msgspec",), ("msgspec",)),
+    Requirement(("cv2",), ("opencv-python-headless", "opencv-python")),
 )
-ENGINES = {
-    "tflite": Need(("ai_edge_litert", "tflite_runtime"), ("ai-edge-litert", "tflite-runtime")),
-    "openvino": Need(("openvino",), ("openvino",)),
-    "onnx": Need(("onnxruntime",), ("onnxruntime",)),
-    "tensorrt": Need(("tensorrt",), ("tensorrt",)),
-}
-_MODULES = [module for need in (*BASE, *ENGINES.values()) for module in need.modules]
+"""What edgekd's runtime needs on every board."""
 
 
 class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +129,7 @@ class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
         glibc_version: Such as `2.36`; empty on a board with another C library.
         model: The board's name by its device tree.
         stand_in: The Model line of /proc/cpuinfo.
-        modules: Those of the device side that its Python finds.
+        modules: Packages of the runtime and of the engines that its Python finds.
         ram_bytes: Memory.
         ram_free_bytes: Memory that is available.
         swap_used_bytes: Swap in use.
@@ -189,9 +172,20 @@ class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
         """Whether its processor is imitated."""
         return STAND_IN in self.stand_in
 
-    def lacks(self, needs: tuple[Need, ...]) -> list[Need]:
-        """Those of the needs that are not met."""
-        return [need for need in needs if not set(need.modules) & set(self.modules)]
+    def lacks(self, needs: Iterable[Requirement]) -> list[Requirement]:
+        """Those of the requirements that are not met."""
+        return [need for need in needs if not set(need.packages) & set(self.modules)]
+
+
+def engine_of(backend: str) -> Requirement | None:
+    """What a board has to have installed for a backend; None for one that is not known here."""
+    return backend_named(backend).engine if backend in BACKENDS else None
+
+
+def _packages() -> list[str]:
+    """All packages that a board is asked for."""
+    needs = [*BASE, *(backend.engine for backend in loadable_backends())]
+    return [package for need in needs for package in need.packages]
 
 
 def ask_board(transport: Transport, python: str, *, path: str = "") -> BoardFacts:
@@ -207,7 +201,7 @@ def ask_board(transport: Transport, python: str, *, path: str = "") -> BoardFact
         DeviceLacksError: There is no such Python, or it is too old.
     """
     environment = f"PYTHONPATH={quoted_path(path)} " if path else ""
-    command = f"{environment}{quoted_path(python)} - {' '.join(_MODULES)}"
+    command = f"{environment}{quoted_path(python)} - {' '.join(_packages())}"
     done = transport.run(command, stdin=_PROBE.encode())
     facts = _facts(done.stdout)
     if done.code != 0 or facts is None:

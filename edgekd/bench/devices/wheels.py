@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekd.bench.devices.probe import BoardFacts, Need
+from edgekd.bench.devices.probe import BoardFacts
 from edgekd.errors import InputError
+from edgekd.extensions.backends import Requirement
 
 __all__ = ["Wheel", "choose_wheels", "first_of", "read_wheelhouse"]
 
@@ -108,7 +109,7 @@ def choose_wheels(
     return [chosen[name] for name in sorted(chosen)], foreign
 
 
-def first_of(need: Need, wheels: Sequence[Wheel]) -> str:
+def first_of(need: Requirement, wheels: Sequence[Wheel]) -> str:
     """The distribution of the wheelhouse that meets a need, else the usual one."""
     names = {wheel.name for wheel in wheels}
     return next((name for name in need.distributions if name in names), need.distributions[0])

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekd import __version__
 from edgekd.bench.measure.sysfs import field, number, text
+from edgekd.extensions.backends import loadable_backends
 
 __all__ = [
     "default_threads",
@@ -24,18 +25,8 @@ _THERMAL = Path("/sys/class/thermal")
 _DEVICE_TREE = Path("/proc/device-tree/model")
 _MAX_DEFAULT_THREADS = 4
 
-_RUNTIMES = (
-    "numpy",
-    "opencv-python-headless",
-    "opencv-python",
-    "ai-edge-litert",
-    "tflite-runtime",
-    "openvino",
-    "onnxruntime",
-    "tensorrt",
-    "torch",
-    "timm",
-)
+_RUNTIMES = ("numpy", "opencv-python-headless", "opencv-python", "torch", "timm")
+"""What takes part in an inference beside the engines."""
 
 
 def local_facts() -> dict[str, Any]:
@@ -62,14 +53,15 @@ def local_facts() -> dict[str, Any]:
 
 
 def runtime_versions() -> dict[str, str]:
-    """Versions of the engines that are installed, without importing them."""
-    found = {}
-    for name in _RUNTIMES:
+    """Versions of the engines and libraries that are installed, without importing them."""
+    engines = [name for each in loadable_backends() for name in each.engine.distributions]
+    versions = {}
+    for name in dict.fromkeys((*_RUNTIMES, *engines)):
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def temperatures() -> dict[str, float]:

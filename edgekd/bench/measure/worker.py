@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
     The answer goes to the job's output file; of a job by stdin, to stdout as its last line.
     """
-    from edgekd.runtime._telemetry import silence
+    from edgekd.runtime.telemetry import silence
 
     silence()
     by_pipe = arguments[0] == "-"

@@ -20,6 +20,7 @@ from edgekd.bench.subjects.data import BenchData, check_subject
 from edgekd.bench.subjects.policy import policy_of_bundle
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.extensions.backends import backend_named
 from edgekd.metrics import Metrics, share_interval
 from edgekd.metrics.resampling import Groups
 from edgekd.metrics.task import metrics_task
@@ -164,9 +165,8 @@ def unanswered_bundle(path: Path, reason: EdgekdError) -> Unanswered:
 
 
 def _host_backend(manifest: Manifest, is_target: bool) -> str | None:
-    if manifest.lowering.completion == "finish-on-device" and not is_target:
-        return "onnx"
-    return None
+    unfinished = manifest.lowering.completion == "finish-on-device" and not is_target
+    return backend_named(manifest.lowering.backend).host_session if unfinished else None
 
 
 def _accuracy_job(

@@ -1,4 +1,4 @@
-"""The timing stage of a run: speed, memory and energy of every row on the device."""
+"""The timing stage of a run: speed, memory and energy of every row, or why they are missing."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgekd.cli.camera.gauges import draw_gauges, gauges_of
 from edgekd.cli.camera.lettering import width_of, wrapped, write
 from edgekd.cli.camera.signs import draw_sign
+from edgekd.cli.prediction_text import answers_of
 
 if TYPE_CHECKING:
     from edgekd.bundle import CaptureRule
@@ -108,19 +109,22 @@ def _draw_verdict(canvas: Frame, prediction: Prediction, letters: int, *, frozen
     _shade(canvas, 0, bottom)
     draw_sign(canvas, prediction.decision, gap, gap, head)
     left = 2 * gap + head
-    write(canvas, _heading(prediction), left, gap + head, head, _WHITE)
-    if frozen:
-        word = "frozen"
-        write(canvas, word, width - gap - width_of(word, letters), gap + head, letters, _GREY)
+    word = "frozen" if frozen else ""
+    right = width - gap - width_of(word, letters)
+    write(canvas, _heading(prediction, head, right - left), left, gap + head, head, _WHITE)
+    write(canvas, word, right, gap + head, letters, _GREY)
     for index, line in enumerate(lines):
         write(canvas, line, gap, head + 2 * gap + row * index + letters, letters, _WHITE)
     return bottom
 
 
-def _heading(prediction: Prediction) -> str:
-    if prediction.decision == "answer":
-        return f"{prediction.label} {prediction.probability:.2f}"
-    return prediction.decision.upper()
+def _heading(prediction: Prediction, letters: int, width: int) -> str:
+    """The answer, or the decision; answers that do not fit are counted."""
+    if prediction.decision != "answer":
+        return prediction.decision.upper()
+    answers = answers_of(prediction)
+    alone = answers[0] if len(answers) == 1 else f"{len(answers)} findings"
+    return _fitting(answers, letters, width) or alone
 
 
 def _reasons(prediction: Prediction) -> list[str]:
@@ -166,13 +170,20 @@ def _plausible(prediction: Prediction, letters: int, width: int) -> str:
     """The conformal set; none for a photo that is no use."""
     if prediction.conformal_set is None or prediction.decision == "retake":
         return ""
+    lead = "not excluded: "
     names = list(prediction.conformal_set)
-    for kept in range(len(names), 0, -1):
-        left_out = f" +{len(names) - kept}" if kept < len(names) else ""
-        text = f"not excluded: {', '.join(names[:kept])}{left_out}"
-        if width_of(text, letters) <= width:
-            return text
-    return f"not excluded: {len(names)} classes"
+    shown = _fitting(names, letters, width - width_of(lead, letters))
+    return f"{lead}{shown or f'{len(names)} classes'}"
+
+
+def _fitting(texts: list[str], letters: int, width: int) -> str:
+    """As many of the texts as fit, and the number of the others; empty where none fits."""
+    for kept in range(len(texts), 0, -1):
+        others = f" +{len(texts) - kept}" if kept < len(texts) else ""
+        line = f"{', '.join(texts[:kept])}{others}"
+        if width_of(line, letters) <= width:
+            return line
+    return ""
 
 
 def _draw_inset(canvas: Frame, live: Frame, top: int, letters: int) -> None:

@@ -1,5 +1,9 @@
 """Losses: pure functions of tensors, one file per paper."""
 
+from edgekd.distill.losses.binary_cross_entropy import (
+    positive_weights,
+    weighted_binary_cross_entropy,
+)
 from edgekd.distill.losses.cross_entropy import class_weights, weighted_cross_entropy
 from edgekd.distill.losses.hinton2015 import softened_kl
 from edgekd.distill.losses.li2023 import bounded_temperature, reversal, reversed_gradient
@@ -21,6 +25,7 @@ from edgekd.distill.losses.xing2021 import (
     contrast_scores,
     noise_contrast,
 )
+from edgekd.distill.losses.yang2023 import softened_binary_kl
 from edgekd.distill.losses.zagoruyko2017 import attention_map, attention_transfer
 from edgekd.distill.losses.zhao2022 import non_target_kl, target_kl
 
@@ -41,14 +46,17 @@ __all__ = [
     "kept_rows",
     "noise_contrast",
     "non_target_kl",
+    "positive_weights",
     "ramp_up",
     "reversal",
     "reversed_gradient",
     "similarity_transfer",
+    "softened_binary_kl",
     "softened_kl",
     "sources_of",
     "target_kl",
     "transformed_kl",
     "view_similarity",
+    "weighted_binary_cross_entropy",
     "weighted_cross_entropy",
 ]

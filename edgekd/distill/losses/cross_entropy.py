@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from edgekd.distill.losses.precision import full_precision
+from edgekd.recipe import Balance
 
-__all__ = ["Balance", "class_weights", "weighted_cross_entropy"]
+__all__ = ["POWER", "class_weights", "weighted_cross_entropy"]
 
-Balance = Literal["none", "sqrt", "full"]
-_POWER = {"none": 0.0, "sqrt": 0.5, "full": 1.0}
+POWER: dict[Balance, float] = {"none": 0.0, "sqrt": 0.5, "full": 1.0}
+"""Exponent of the inverse frequency by which a class is raised."""
 
 
 def class_weights(counts: Sequence[int], balance: Balance) -> Tensor:
@@ -28,7 +28,7 @@ def class_weights(counts: Sequence[int], balance: Balance) -> Tensor:
         float32 [K].
     """
     n = torch.tensor(counts, dtype=torch.float64)
-    raw = torch.where(n > 0, n.clamp(min=1) ** -_POWER[balance], torch.zeros_like(n))
+    raw = torch.where(n > 0, n.clamp(min=1) ** -POWER[balance], torch.zeros_like(n))
     return (raw * n.sum() / (raw * n).sum()).float()
 
 

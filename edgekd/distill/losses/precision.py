@@ -15,7 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["at_least_float32", "full_precision", "widened"]
+from edgekd.errors import InputError
+
+__all__ = ["at_least_float32", "full_precision", "refuse_half_precision", "widened"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,3 +69,19 @@ def widened(features: Tensor) -> Tensor:
 def at_least_float32(features: Tensor) -> Tensor:
     """`features` out of half precision, in which squares overflow."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
+def refuse_half_precision(loss: Tensor, name: str) -> None:
+    """Refuse a loss in half precision, in which a difference of outputs is mostly rounding.
+
+    Args:
+        loss: A scalar.
+        name: What it is, for the message.
+
+    Raises:
+        InputError: It has fewer than 32 bits.
+    """
+    if torch.finfo(loss.dtype).bits < 32:
+        kind = str(loss.dtype).removeprefix("torch.")
+        hint = "compute it under `losses.precision.full_precision`"
+        raise InputError(f"{name} is {kind}", hint)

@@ -45,7 +45,7 @@ class AttentionTransfer(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        for network in (student, self.guide):
+        for network in (student, self.required_teacher):
             probe(network, context.image_size)  # refused now rather than in the first step
 
     def stages(self) -> tuple[Stage, ...]:
@@ -55,7 +55,7 @@ class AttentionTransfer(Method):
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = features_of(self.guide, batch.pixels)
+            teacher = features_of(self.required_teacher, batch.pixels)
         attention = attention_transfer(student.features, teacher.features)
         return {
             "ce": self.hard_label(student.logits, batch.targets),

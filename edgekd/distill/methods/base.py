@@ -1,22 +1,21 @@
-"""The one interface of all methods.
+"""The interface of all methods.
 
-A method owns the student, the teacher and whatever else it trains, and says in stages what is
+A method owns the student, the teacher and its further modules, and declares in stages what is
 trained by which objective. The training module (`edgekd.distill.module`) knows no method by name.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from edgekd.distill.losses import weighted_cross_entropy
+from edgekd.distill.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.methods.temperature import (
     CurriculumTemperature,
     FixedTemperature,
@@ -24,21 +23,31 @@ from edgekd.distill.methods.temperature import (
     InstanceTemperature,
     Softening,
 )
+from edgekd.distill.players import Player, Players
+from edgekd.distill.sample_kinds import Labelled, NoSamples, SampleKind, Synthesised, Unlabelled
+from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import FitSection, Section
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
 
 __all__ = [
     "Batch",
+    "Labelled",
     "Method",
     "MethodContext",
+    "NoSamples",
     "Objective",
+    "Player",
+    "Players",
     "Stage",
     "Step",
+    "StepContext",
     "Subclasses",
+    "Synthesised",
+    "SynthesisedBatch",
     "Terms",
+    "Unlabelled",
+    "UnlabelledBatch",
     "own_draws",
 ]
 
@@ -46,47 +55,18 @@ Terms = dict[str, Tensor]
 """Named loss terms, weights applied: their sum is minimised, each is logged and plotted."""
 
 
-def _unchanged(pixels: Tensor) -> Tensor:
-    return pixels
+Objective = Callable[[Any], Terms]
+"""Loss terms of a batch, whose type is that of the stage's samples."""
 
-
-@dataclass(frozen=True)
-class Batch:
-    """What an objective sees of one step.
-
-    Attributes:
-        raw: Images as they are, float32 [B, 3, S, S] in 0…1 (networks normalise themselves).
-        targets: Class indices [B].
-        indices: Positions [B] in the data set, for methods that remember samples.
-        epoch: Counted from 0, for ramps.
-        augment: Changes each of some images [N, 3, S, S] by a new draw of the recipe's
-            augmentation; in validation it changes nothing.
-        generator: Whatever else a step draws must come from here, so that an interrupted run goes
-            on exactly as it would have. On the CPU.
-    """
-
-    raw: Tensor
-    targets: Tensor
-    indices: Tensor
-    epoch: int = 0
-    augment: Callable[[Tensor], Tensor] = _unchanged
-    generator: torch.Generator = field(default_factory=torch.Generator)
-
-    @cached_property
-    def pixels(self) -> Tensor:
-        """The images, augmented once: computed when it is first asked for, hence never for a
-        method that augments views of its own.
-        """
-        return self.augment(self.raw)
-
-
-Objective = Callable[[Batch], Terms]
-Step = Callable[["LightningModule", Batch], Terms]
+Step = Callable[[Any, Players], Terms]
+"""Updates the players by a batch, whose type is that of the stage's samples; gives the terms to
+log.
+"""
 
 
 @dataclass(frozen=True)
 class Subclasses:
-    """What divides the classes.
+    """The subclasses of the data.
 
     Attributes:
         of: Class index of each subclass [S].
@@ -101,7 +81,7 @@ class Subclasses:
 
 @dataclass(frozen=True)
 class MethodContext:
-    """What a method may know of the run.
+    """The facts of a run that a method may use.
 
     Attributes:
         class_counts: Training images of each class.
@@ -109,10 +89,12 @@ class MethodContext:
         samples: Number of images in the data set, for banks.
         image_size: S.
         fit: How the student is trained.
-        seed: Of the run, for modules whose start must not depend on what was built before them.
-        training_labels: Label of each image of the data set, −1 outside of the training part,
-            int64 [samples], for methods that remember samples.
-        subclasses: What divides the classes, where something does.
+        seed: Of the run, for modules whose initial weights must not depend on what was built
+            before them.
+        training_labels: Class index of each image of the data set, −1 outside of the training part,
+            int64 [samples], for methods that remember samples; empty without exclusive classes.
+        subclasses: The subclasses of the data, if any.
+        task: The training layer of the task.
     """
 
     class_counts: tuple[int, ...]
@@ -123,77 +105,111 @@ class MethodContext:
     seed: int = 0
     training_labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     subclasses: Subclasses | None = None
+    task: TrainingTask = field(default_factory=lambda: training_task(DEFAULT_TASK))
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One training: of what, on which samples, by which objective.
+    """One training: of which modules, on which samples, by which objective or step.
+
+    Most stages have an `objective`: the sum of its terms is minimised over the modules in
+    `trained`, by one optimiser. A stage with a `step` updates its `players` itself, each by an
+    optimiser of its own: alternating players, gradients through an update.
 
     Attributes:
         name: For logs and folders.
-        trained: Modules whose parameters are optimised; every other module is frozen.
-        idle: Parameters of these modules that the objective does not depend on, such as a
-            classifier behind the map that it looks at: frozen as well. Several processes wait for
-            the gradient of everything else.
+        trained: Modules that are trained by the objective; every other module is frozen.
         objective: Loss terms of a batch.
         evaluated: The network whose validation metric chooses the best epoch (highest).
-        criterion: Instead of the metric, loss terms of an unaugmented validation batch, all modules
-            in evaluation mode: the best epoch has their lowest mean.
-        samples: Which samples it runs over.
+        criterion: Instead of the metric, loss terms of an unaugmented validation `Batch`, all
+            modules in evaluation mode: the best epoch has their lowest mean.
+        samples: The samples of an epoch: `Labelled()`, `Unlabelled()`, `Synthesised(make)` or
+            `NoSamples()`. Validation runs over the labelled validation part in any case.
         fit: Where it differs from the student's.
-        step: For a method that takes the step in its own hands (alternating players, gradients
-            through updates): it optimises through the given training module and returns the
-            terms to log; `objective` is then not called.
+        players: What the step updates, by name.
+        step: Updates the players by a batch and returns the terms to log.
         depends_on: What the result depends on besides the data, the augmentation, the teacher, the
             seed and `fit`; the finished stage is reused while that is unchanged. None stands for
             the whole of the method's options, the student and the stages before.
         followers: Modules that change in this stage without being optimised (moving averages,
             memory banks): in training mode, and kept with what is trained.
-        after_step: Called after every step of the optimiser, to move the followers.
+        after_step: Called after every training step, to update the followers.
+        idle: Parameters of trained modules that no loss depends on, such as a classifier behind
+            the feature map that is trained: frozen. Every other one must get a gradient in every
+            step, since several processes wait for it.
+
+    Raises:
+        InputError: It has both an objective and a step, or neither; modules to train that do not
+            go with the one it has; or nothing to choose the best epoch by.
     """
 
     name: str
-    trained: tuple[nn.Module, ...]
-    objective: Objective
+    trained: tuple[nn.Module, ...] = ()
+    objective: Objective | None = None
     evaluated: nn.Module | None = None
     criterion: Objective | None = None
-    samples: Literal["labelled", "unlabelled", "synthesised", "none"] = "labelled"
+    samples: SampleKind = field(default_factory=Labelled)
     fit: FitSection | None = None
+    players: Mapping[str, Player] = field(default_factory=dict)
     step: Step | None = None
     depends_on: tuple[Any, ...] | None = None
     followers: tuple[nn.Module, ...] = ()
     after_step: Callable[[], None] | None = None
     idle: tuple[nn.Parameter, ...] = ()
 
+    def __post_init__(self) -> None:
+        if (self.objective is None) == (self.step is None):
+            count = "neither an objective nor" if self.step is None else "both an objective and"
+            raise self._misdeclared(f"has {count} a step", "give it exactly one of the two")
+        if self.objective is not None and (self.players or not self.trained):
+            hint = "name the modules in `trained`; `players` belong to a stage with a step"
+            raise self._misdeclared("has an objective but not its modules", hint)
+        if self.step is not None and (self.trained or not self.players):
+            hint = "name the modules in `players`; `trained` belongs to a stage with an objective"
+            raise self._misdeclared("has a step but not its players", hint)
+        if self.evaluated is None and self.criterion is None:
+            hint = "give it the network in `evaluated`, or loss terms in `criterion`"
+            raise self._misdeclared("has nothing to choose its best epoch by", hint)
+
+    def _misdeclared(self, fault: str, hint: str) -> InputError:
+        return InputError(f"the stage {self.name} of the method {fault}", hint)
+
     def set_trainable(self, method: Method) -> None:
-        """Let gradients reach what the stage trains, and nothing else of its method."""
+        """Let gradients reach what the stage optimises, and nothing else of its method."""
         method.requires_grad_(False)
-        for module in self.trained:
+        for module in self.optimised:
             module.requires_grad_(True)
         for parameter in self.idle:
             parameter.requires_grad_(False)
 
     @property
-    def changed(self) -> tuple[nn.Module, ...]:
-        """Modules whose state the stage changes."""
-        return (*self.trained, *self.followers)
+    def optimised(self) -> tuple[nn.Module, ...]:
+        """Modules that an optimiser updates."""
+        return (*self.trained, *(m for player in self.players.values() for m in player.modules))
+
+    @property
+    def updated(self) -> tuple[nn.Module, ...]:
+        """Modules whose state the stage changes, which its checkpoints therefore hold."""
+        return (*self.optimised, *self.followers)
 
 
 class Method(nn.Module, ABC):
     """Base of all methods.
 
     Args:
-        config: The method's own keys of the recipe.
-        student: Takes pixels, gives logits.
-        teacher: Likewise, frozen; None for methods without one.
-        context: What a method may know of the run.
+        config: The method's keys of the recipe.
+        student: Maps pixels to the outputs of the task.
+        teacher: Maps pixels to the outputs of the task, frozen; None for methods without one.
+        context: The facts of the run.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Section]] = Section
     needs_teacher: ClassVar[bool] = True
     learns_subclasses: ClassVar[bool] = False
-    """Whether the student, and the teacher if there is one, tell subclasses."""
+    """Whether the student, and the teacher if there is one, predict subclasses."""
+    requires: ClassVar[frozenset[Trait]] = frozenset()
+    """What a task must have for the method to serve it."""
     class_weights: Tensor
 
     def __init__(
@@ -208,7 +224,7 @@ class Method(nn.Module, ABC):
         self.softening = self._softening()
 
     def _softening(self) -> Softening:
-        """What yields the config's `temperature`, where it has one."""
+        """The module that gives the config's `temperature`, where it has one."""
         section = getattr(self.config, "temperature", 1.0)
         if not isinstance(section, CurriculumTemperature):
             return FixedTemperature(section)
@@ -219,7 +235,7 @@ class Method(nn.Module, ABC):
 
     @property
     def softened_logits(self) -> int:
-        """Number of logits that the temperature softens: one for each class."""
+        """Number of outputs that the temperature softens: one for each class."""
         return len(self.context.class_counts)
 
     @property
@@ -228,11 +244,11 @@ class Method(nn.Module, ABC):
         return (self.softening,) if any(True for _ in self.softening.parameters()) else ()
 
     def noted(self) -> Terms:
-        """What is logged beside the latest batch's terms, and not minimised."""
+        """Values that are logged beside the latest batch's terms, and not minimised."""
         return self.softening.noted()
 
     def remarks(self) -> Iterator[str]:
-        """What the run is too short for, where lengths are counted in epochs."""
+        """Warnings where the run is too short for a length that is counted in epochs."""
         section, epochs = getattr(self.config, "temperature", None), self.context.fit.epochs
         if isinstance(section, CurriculumTemperature) and section.epochs > epochs:
             yield (
@@ -245,7 +261,7 @@ class Method(nn.Module, ABC):
         """The stages in order; the last one leaves the student trained."""
 
     @property
-    def guide(self) -> nn.Module:
+    def required_teacher(self) -> nn.Module:
         """The teacher.
 
         Raises:
@@ -257,10 +273,20 @@ class Method(nn.Module, ABC):
             )
         return self.teacher
 
-    def hard_label(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The class-weighted cross-entropy that the recipe's `fit` asks for."""
+    def hard_label(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The task's loss on the labels, with the weights and smoothing of the recipe's `fit`."""
         smoothing = self.context.fit.label_smoothing
-        return weighted_cross_entropy(logits, targets, self.class_weights, smoothing)
+        return self.context.task.hard_label_loss(outputs, targets, self.class_weights, smoothing)
+
+    def softened_loss(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        temperature: float | Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """See `TrainingTask.softened_loss`."""
+        return self.context.task.softened_loss(student, teacher, temperature, weights)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
 from edgekd.distill.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
+from edgekd.distill.task import Trait
 from edgekd.models.taps import Features, features_of, probe
 
 __all__ = ["CategoryRelationPreserving"]
@@ -40,6 +41,7 @@ class CategoryRelationPreserving(MeanTeacher):
     name = "crckd"
     Config = CategoryRelationPreservingConfig
     config: CategoryRelationPreservingConfig
+    requires = MeanTeacher.requires | {Trait.EXCLUSIVE_CLASSES}
 
     def __init__(
         self,

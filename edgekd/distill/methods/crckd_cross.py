@@ -10,9 +10,9 @@ import torch
 from msgspec import Meta
 from torch import nn
 
-from edgekd.distill.losses import softened_kl
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
+from edgekd.distill.task import Trait
 from edgekd.models.taps import Features, features_of, probe
 from edgekd.recipe import Section
 
@@ -44,6 +44,7 @@ class CategoryRelationTransfer(Method):
     name = "crckd_cross"
     Config = CategoryRelationTransferConfig
     config: CategoryRelationTransferConfig
+    requires = frozenset({Trait.SOFTENED_OUTPUTS, Trait.EXCLUSIVE_CLASSES})
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class CategoryRelationTransfer(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        networks = (student, self.guide)
+        networks = (student, self.required_teacher)
         own, guide = (probe(net, context.image_size).pooled.shape[1] for net in networks)
         self.category = CategoryTerms(config.category, (own, guide), context)
 
@@ -70,7 +71,7 @@ class CategoryRelationTransfer(Method):
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = features_of(self.guide, batch.pixels)
+            teacher = features_of(self.required_teacher, batch.pixels)
         return self.terms(student, teacher, batch)
 
     def terms(self, student: Features, teacher: Features, batch: Batch) -> Terms:
@@ -78,7 +79,7 @@ class CategoryRelationTransfer(Method):
         config = self.config
         terms = {"ce": config.ce * self.hard_label(student.logits, batch.targets)}
         if config.consistency:
-            divergence = softened_kl(student.logits, teacher.logits, 1.0)
+            divergence = self.softened_loss(student.logits, teacher.logits, 1.0)
             terms["consistency"] = config.consistency * divergence
         return terms | self.category.terms(
             student.pooled, teacher.pooled, batch.indices, batch.generator

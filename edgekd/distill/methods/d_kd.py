@@ -14,11 +14,11 @@ from edgekd.distill.losses import (
     angle_relation,
     channel_relation,
     distance_relation,
-    softened_kl,
 )
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
+from edgekd.distill.task import Trait
 from edgekd.models.taps import Features, features_of, probe
 from edgekd.recipe import Section
 
@@ -85,6 +85,7 @@ class DiverseDistillation(Method):
     name = "d_kd"
     Config = DiverseDistillationConfig
     config: DiverseDistillationConfig
+    requires = frozenset({Trait.SOFTENED_OUTPUTS})
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class DiverseDistillation(Method):
         self.adapter = None
         if config.channel:
             size = context.image_size
-            self.adapter = map_adapter(probe(student, size), probe(self.guide, size))
+            self.adapter = map_adapter(probe(student, size), probe(self.required_teacher, size))
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student with its adapter."""
@@ -109,14 +110,14 @@ class DiverseDistillation(Method):
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = features_of(self.guide, batch.pixels)
+            teacher = features_of(self.required_teacher, batch.pixels)
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
     def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
         """The weighted terms of a batch's taps in an epoch, counted from 0."""
         config = self.config
         temperature = self.softening(student.logits, teacher.logits, epoch)
-        soft = softened_kl(student.logits, teacher.logits, temperature)
+        soft = self.softened_loss(student.logits, teacher.logits, temperature)
         return {
             "ce": (1 - config.weight) * self.hard_label(student.logits, targets),
             "kd": config.weight * soft,

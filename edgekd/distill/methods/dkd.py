@@ -10,6 +10,7 @@ from msgspec import Meta
 from edgekd.distill.losses import non_target_kl, target_kl
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
 from edgekd.distill.methods.temperature import Temperature
+from edgekd.distill.task import Trait
 from edgekd.recipe import Section
 
 __all__ = ["DecoupledDistillation"]
@@ -50,6 +51,7 @@ class DecoupledDistillation(Method):
     name = "dkd"
     Config = DecoupledDistillationConfig
     config: DecoupledDistillationConfig
+    requires = frozenset({Trait.SOFTENED_OUTPUTS, Trait.EXCLUSIVE_CLASSES})
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
@@ -64,7 +66,7 @@ class DecoupledDistillation(Method):
         rise = self._rise(batch.epoch)
         student = self.student(batch.pixels)
         with torch.no_grad():
-            teacher = self.guide(batch.pixels)
+            teacher = self.required_teacher(batch.pixels)
         temperature = self.softening(student, teacher, batch.epoch)
         logits = (student.float(), teacher.float(), batch.targets, temperature)
         return {

@@ -50,7 +50,7 @@ class HintedDistillation(ClassicDistillation):
     ) -> None:
         super().__init__(config, student, teacher, context)
         size = context.image_size
-        self.adapter = map_adapter(probe(student, size), probe(self.guide, size))
+        self.adapter = map_adapter(probe(student, size), probe(self.required_teacher, size))
         self._behind_map = behind_map(student, size)
 
     def remarks(self) -> Iterator[str]:
@@ -74,6 +74,6 @@ class HintedDistillation(ClassicDistillation):
 
     def _hint(self, batch: Batch) -> Terms:
         with torch.no_grad():
-            teacher = features_of(self.guide, batch.pixels)
+            teacher = features_of(self.required_teacher, batch.pixels)
         student = features_of(self.student, batch.pixels)
         return {"hint": hint(self.adapter(student.features), teacher.features)}

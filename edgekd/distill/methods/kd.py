@@ -7,9 +7,9 @@ from typing import Annotated
 import torch
 from msgspec import Meta
 
-from edgekd.distill.losses import softened_kl
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
 from edgekd.distill.methods.temperature import Temperature
+from edgekd.distill.task import Trait
 from edgekd.recipe import Section
 
 __all__ = ["ClassicDistillation"]
@@ -38,6 +38,7 @@ class ClassicDistillation(Method):
     name = "kd"
     Config = ClassicDistillationConfig
     config: ClassicDistillationConfig
+    requires = frozenset({Trait.SOFTENED_OUTPUTS})
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
@@ -51,9 +52,11 @@ class ClassicDistillation(Method):
         config = self.config
         student = self.student(batch.pixels)
         with torch.no_grad():
-            teacher = self.guide(batch.pixels)
-        weights = self.class_weights[batch.targets] if config.weigh_classes else None
+            teacher = self.required_teacher(batch.pixels)
+        weights = None
+        if config.weigh_classes:
+            weights = self.context.task.sample_weights(batch.targets, self.class_weights)
         hard = self.hard_label(student, batch.targets)
         temperature = self.softening(student, teacher, batch.epoch)
-        soft = softened_kl(student, teacher, temperature, weights)
+        soft = self.softened_loss(student, teacher, temperature, weights)
         return {"ce": (1 - config.weight) * hard, "kd": config.weight * soft}

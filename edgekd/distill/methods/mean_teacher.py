@@ -9,9 +9,10 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from edgekd.data.augment import augment
-from edgekd.distill.losses import ramp_up, softened_kl
+from edgekd.distill.losses import ramp_up
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.moving_average import MovingAverage
+from edgekd.distill.task import Trait
 from edgekd.recipe import AugmentSection, Section
 
 __all__ = ["MeanTeacher", "MeanTeacherConfig"]
@@ -51,6 +52,7 @@ class MeanTeacher(Method):
     Config = MeanTeacherConfig
     needs_teacher = False
     config: MeanTeacherConfig
+    requires = frozenset({Trait.SOFTENED_OUTPUTS, Trait.IMAGE_LEVEL})
 
     def __init__(
         self,
@@ -95,5 +97,5 @@ class MeanTeacher(Method):
     def consistency(self, student: Tensor, average: Tensor, batch: Batch) -> Tensor:
         """The weighted KL at temperature 1, a mean over the images that there are."""
         rise = ramp_up(batch.epoch, self.config.ramp * self.context.fit.epochs)
-        divergence = softened_kl(student, average, 1.0)
+        divergence = self.softened_loss(student, average, 1.0)
         return rise * self.config.consistency * divergence

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgekd.distill.methods.base import own_draws
-from edgekd.distill.processes import gathered, mean_of_processes
+from edgekd.distill.processes import gather_equal_rows, mean_over_processes
 from edgekd.errors import InputError
 
 __all__ = ["Memory", "MemoryBanks"]
@@ -102,16 +102,16 @@ class MemoryBanks(nn.Module):
     def scaled(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores over Z, and both Z [2]: mean score · N of the first batch, the same for good."""
         means = torch.stack((student.mean(), teacher.mean())) * len(self)
-        first = mean_of_processes(means) if not self.scale.all() else self.scale
+        first = mean_over_processes(means) if not self.scale.all() else self.scale
         first = first.to(student.dtype)
         return student / first[0], teacher / first[1], first
 
     def updated(self, rows: Tensor, student: Tensor, teacher: Tensor) -> Memory:
         """The banks after unit vectors [B, E] were seen at rows [B], here and elsewhere."""
-        seen = gathered(rows)
+        seen = gather_equal_rows(rows)
         return (
-            self._moved(self.student, seen, gathered(student)),
-            self._moved(self.teacher, seen, gathered(teacher)),
+            self._moved(self.student, seen, gather_equal_rows(student)),
+            self._moved(self.teacher, seen, gather_equal_rows(teacher)),
         )
 
     def _moved(self, bank: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class RelationalDistillation(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        for network in (student, self.guide):
+        for network in (student, self.required_teacher):
             probe(network, context.image_size)  # refused now rather than in the first step
 
     def stages(self) -> tuple[Stage, ...]:
@@ -63,7 +63,7 @@ class RelationalDistillation(Method):
         config = self.config
         student = features_of(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = features_of(self.guide, batch.pixels)
+            teacher = features_of(self.required_teacher, batch.pixels)
         pooled = (student.pooled, teacher.pooled)
         return {
             "ce": config.ce * self.hard_label(student.logits, batch.targets),

@@ -14,6 +14,7 @@ from edgekd.distill.losses import softened_kl
 from edgekd.distill.methods.base import Batch, Stage, Terms
 from edgekd.distill.methods.subclass import SubclassMethod, subclass_logits
 from edgekd.distill.methods.temperature import Temperature
+from edgekd.distill.task import Trait
 from edgekd.models.subclasses import SubclassSums
 from edgekd.recipe import Section
 
@@ -43,6 +44,7 @@ class SubclassDistillation(SubclassMethod):
 
     name = "skd"
     Config = SubclassDistillationConfig
+    requires = SubclassMethod.requires | {Trait.SOFTENED_OUTPUTS}
     config: SubclassDistillationConfig
 
     def stages(self) -> tuple[Stage, ...]:
@@ -58,7 +60,7 @@ class SubclassDistillation(SubclassMethod):
     def _objective(self, batch: Batch) -> Terms:
         student = subclass_logits(self.student, batch.pixels)
         with torch.no_grad():
-            teacher = subclass_logits(self.guide, batch.pixels)
+            teacher = subclass_logits(self.required_teacher, batch.pixels)
         return self.terms(student, teacher, batch)
 
     def terms(self, student: Tensor, teacher: Tensor, batch: Batch) -> Terms:

@@ -21,6 +21,7 @@ from edgekd.distill.methods.adapters import map_adapter, projection_head
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, own_draws
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
+from edgekd.distill.task import Trait
 from edgekd.models.taps import Features, features_of, probe
 from edgekd.recipe import FitSection, Section
 
@@ -96,6 +97,7 @@ class SelfSupervisedDiverseDistillation(Method):
     name = "ssd_kd"
     Config = SelfSupervisedDiverseDistillationConfig
     config: SelfSupervisedDiverseDistillationConfig
+    requires = frozenset({Trait.SOFTENED_OUTPUTS, Trait.EXCLUSIVE_CLASSES, Trait.IMAGE_LEVEL})
 
     def __init__(
         self,
@@ -105,7 +107,8 @@ class SelfSupervisedDiverseDistillation(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        own, guide = probe(student, context.image_size), probe(self.guide, context.image_size)
+        size = context.image_size
+        own, guide = probe(student, size), probe(self.required_teacher, size)
         self.teacher_head = self.student_head = self.adapter = None
         if config.similarity:
             with own_draws(context.seed):  # it outlives a change of student
@@ -139,7 +142,7 @@ class SelfSupervisedDiverseDistillation(Method):
     def _contrast_of(self, views: Tensor) -> Terms:
         assert self.teacher_head is not None
         with torch.no_grad():
-            pooled = features_of(self.guide, views).pooled
+            pooled = features_of(self.required_teacher, views).pooled
         return {"contrast": instance_contrast(view_similarity(self.teacher_head(pooled)))}
 
     # The student ---------------------------------------------------------------------------
@@ -150,11 +153,11 @@ class SelfSupervisedDiverseDistillation(Method):
             views = views[::VIEWS]
         student = features_of(self.student, views)
         with torch.no_grad():
-            teacher = features_of(self.guide, views)
-        return self.terms(student, teacher, batch.targets, batch.epoch)
+            teacher = features_of(self.required_teacher, views)
+        return self.terms(student, teacher, batch.raw_targets, batch.epoch)
 
     def _hard_label(self, batch: Batch) -> Terms:
-        return {"ce": self.hard_label(self.student(batch.raw), batch.targets)}
+        return {"ce": self.hard_label(self.student(batch.raw), batch.raw_targets)}
 
     @property
     def _needs_turned_views(self) -> bool:

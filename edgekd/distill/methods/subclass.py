@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from edgekd.distill.losses import weighted_cross_entropy
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Subclasses, Terms
+from edgekd.distill.task import Trait
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import Section
@@ -25,6 +26,7 @@ class SubclassMethod(Method):
     """
 
     learns_subclasses = True
+    requires = frozenset({Trait.SUBCLASSES})
     subclass_labels: Tensor
     subclass_weights: Tensor
 

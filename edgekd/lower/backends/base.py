@@ -1,18 +1,20 @@
-"""What every lowering backend is: a deploy graph in, the files of one engine out."""
+"""The interface of lowering backends: a deploy graph in, the files of one engine out."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import EdgekdError, InputError, MissingDependencyError
+from edgekd.extensions.backends import BackendDescriptor, Completion
 from edgekd.lower.precision import Variant
 
 if TYPE_CHECKING:  # importing this package must not import torch
@@ -38,36 +40,52 @@ __all__ = [
 Calibration = NDArray[np.uint8]
 """uint8 RGB [N, S, S, 3]: prepared images that stand for what the device will see."""
 
-Completion = Literal["complete", "finish-on-device"]
-"""Whether the file is all that the device needs, or the device builds its engine from it."""
-
 
 class UnconvertibleError(InputError):
     """A network that an engine's converter does not take, whatever the precision."""
 
 
-@runtime_checkable
-class Backend(Protocol):
+class Backend(ABC):
     """Lowers deploy graphs for one engine.
 
-    Attributes:
-        name: As `get_backend` knows it.
-        precisions: What it can lower to, of `edgekd.lower.precision.LADDER`.
-        model_file: Name of the main file in the bundle.
-        host_session: The session backend that runs this file on the host.
-        completion: See `Completion`.
+    One whose engine only the device can build is also a `FinishingBackend`, and may be a
+    `CheckedBackend`.
 
-    A backend may have an attribute `scanned`: precisions that make use of calibration images
-    without needing them (see `reads_calibration`). One whose engine only the device can build is a
-    `FinishingBackend`, and may be a `CheckedBackend`.
+    Args:
+        descriptor: Of this backend.
+
+    Attributes:
+        precisions: What it can lower to, of `edgekd.lower.precision.LADDER`.
+        scanned: Precisions whose files make use of calibration images without needing them.
     """
 
-    name: str
-    precisions: tuple[str, ...]
-    model_file: str
-    host_session: str
-    completion: Completion
+    precisions: ClassVar[tuple[str, ...]]
+    scanned: ClassVar[tuple[str, ...]] = ()
 
+    def __init__(self, descriptor: BackendDescriptor) -> None:
+        self.descriptor = descriptor
+
+    @property
+    def name(self) -> str:
+        """As in target.toml and manifests."""
+        return self.descriptor.name
+
+    @property
+    def model_file(self) -> str:
+        """Name of the main file that `lower` writes."""
+        return self.descriptor.model_file
+
+    @property
+    def host_session(self) -> str:
+        """Name of the backend whose session runs the file on the host."""
+        return self.descriptor.host_session
+
+    @property
+    def completion(self) -> Completion:
+        """Whether the file is all that the device needs; see `Completion`."""
+        return self.descriptor.completion
+
+    @abstractmethod
     def lower(
         self,
         graph: DeployGraph,
@@ -79,12 +97,12 @@ class Backend(Protocol):
         """Write the file(s) of `graph` into the folder `out`.
 
         Args:
-            graph: uint8 [1, S, S, 3] → float32 [1, K], in eval mode; it must not change
-                between two calls, since what was made of it is kept for the next variant.
+            graph: uint8 [1, S, S, 3] → float32, in eval mode; it must not change between two
+                calls, since intermediate files of it are kept for the next variant.
             image_size: S.
             variant: Its precision is one of `precisions`.
-            calibration: Needed for `int8` and `int8-mixed`. Where `scanned` names `fp16`, its
-                ranges are measured on the images, if there are any. Else not used.
+            calibration: Needed for `int8` and `int8-mixed`. For a precision in `scanned` ranges
+                are measured on the images, if there are any; otherwise not used.
             out: An existing folder.
 
         Returns:
@@ -99,26 +117,28 @@ class Backend(Protocol):
         """
 
     def concerns(self, network: nn.Module) -> tuple[str, ...]:
-        """What is known to go badly for this network on this engine, before anything is lowered.
+        """Known problems of this network on this engine, before anything is lowered.
 
-        One sentence each, for people; empty where nothing is known.
+        One sentence each, for people; empty where none is known.
         """
+        del network
+        return ()
 
 
 @runtime_checkable
 class CheckedBackend(Protocol):
-    """A backend that can tell on the host whether the device will take its file."""
+    """A backend that can check on the host whether the device will accept its file."""
 
     def check(self, file: Path, log: Path) -> EngineCheck:
-        """Check a file that `lower` wrote; what is wrong with it is an answer, not an error.
+        """Check a file that `lower` wrote; a file that fails is a result, not an error.
 
         Args:
             file: The main file.
-            log: File for what the checking library says.
+            log: File for the messages of the checking library.
         """
 
     def checkers(self) -> dict[str, str]:
-        """Versions of what checks, by distribution; empty where nothing can."""
+        """Versions of the checking libraries, by distribution; empty where none is installed."""
 
 
 @runtime_checkable
@@ -132,28 +152,27 @@ class FinishingBackend(Protocol):
 
         Args:
             bundle: The bundle's folder.
-            say: Told what is done now.
-            evidence: What the engine is judged by; None looks beside the bundle.
+            say: Called with each step's description.
+            evidence: File that the engine is gated with; None looks beside the bundle.
 
         Returns:
             The manifest's path.
 
         Raises:
-            GateFailedError: The engine's answers are not the student's.
+            GateFailedError: The engine's outputs differ too much from the student's.
             EdgekdError: It cannot be built here.
         """
 
 
 def reads_calibration(backend: Backend, variant: Variant) -> bool:
     """Whether the file of a variant depends on the calibration images."""
-    scanned: tuple[str, ...] = getattr(backend, "scanned", ())
-    return variant.calibrated or variant.precision in scanned
+    return variant.calibrated or variant.precision in backend.scanned
 
 
 def check_request(
     backend: Backend, image_size: int, variant: Variant, calibration: Calibration | None
 ) -> None:
-    """Raise InputError where `variant` cannot be lowered to with what was given."""
+    """Raise InputError where a variant is not possible, or lacks its calibration images."""
     if variant.precision not in backend.precisions:
         known = ", ".join(backend.precisions)
         message = f"{backend.name} does not lower to {variant.precision!r}"
@@ -165,8 +184,8 @@ def check_request(
         raise InputError(message, "give images that stand for those of the device, 100 or more")
     wanted = (image_size, image_size, 3)
     if calibration.shape[1:] != wanted or calibration.dtype != np.uint8:
-        found = f"{calibration.dtype} {list(calibration.shape)}"
-        message = f"calibration images are {found}, not uint8 [N, {image_size}, {image_size}, 3]"
+        actual = f"{calibration.dtype} {list(calibration.shape)}"
+        message = f"calibration images are {actual}, not uint8 [N, {image_size}, {image_size}, 3]"
         raise InputError(message, "prepare them with edgekd.runtime.preprocess")
 
 
@@ -175,19 +194,19 @@ _OPERATORS = (
     re.compile(r"OpOverload\(op='([\w.]+)'"),
     re.compile(r"operation '([\w.]+)'"),
 )
-"""How the converters name the operator that they lack: the first group."""
+"""How converters name an operator that they do not support: the first group."""
 
 
 @contextmanager
 def converting(engine: str, purpose: str) -> Iterator[None]:
-    """Around the conversion that every precision starts from: what fails there is the network.
+    """Context of the conversion that every precision starts from; a failure is the network's.
 
     Args:
-        engine: Whose converter it is, for the message.
+        engine: Title of the engine that the converter is for.
         purpose: Of the tools, see `missing_tool`.
 
     Raises:
-        UnconvertibleError: The converter failed; with its own words and the operator.
+        UnconvertibleError: The converter failed; with its message and the operator.
         MissingDependencyError: A tool is not installed.
     """
     try:
@@ -207,10 +226,10 @@ def _cause(error: BaseException) -> str:
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)
     lines = [line.strip() for line in str(chain[-1]).splitlines() if line.strip()]
-    said = lines[0] if lines else type(chain[-1]).__name__
-    told = "\n".join(str(one) for one in reversed(chain))
-    found = next((match[1] for pattern in _OPERATORS if (match := pattern.search(told))), None)
-    return said if found is None or found in said else f"{said} (operator {found})"
+    cause = lines[0] if lines else type(chain[-1]).__name__
+    text = "\n".join(map(str, reversed(chain)))
+    operator = next((match[1] for regex in _OPERATORS if (match := regex.search(text))), None)
+    return cause if operator is None or operator in cause else f"{cause} (operator {operator})"
 
 
 def missing_tool(error: ImportError, purpose: str) -> MissingDependencyError:
@@ -220,11 +239,11 @@ def missing_tool(error: ImportError, purpose: str) -> MissingDependencyError:
 
 
 def versions_of(*distributions: str) -> dict[str, str]:
-    """Versions of the installed ones of the distributions."""
-    found = {}
+    """Versions of those of the distributions that are installed."""
+    versions = {}
     for name in distributions:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

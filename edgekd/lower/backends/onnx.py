@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekd.lower.backends._onnx_quantise import Preset, float_model, quantise
-from edgekd.lower.backends.base import Calibration, Completion, check_request, versions_of
+from edgekd.lower.backends.base import Backend, Calibration, check_request, versions_of
 from edgekd.lower.precision import Variant
-from edgekd.runtime._telemetry import silence
+from edgekd.runtime.telemetry import silence
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +35,7 @@ _SLOW_ACTIVATIONS = {
 }
 
 
-class OnnxBackend:
+class OnnxBackend(Backend):
     """Lowers by torch's ONNX exporter and quantises by ONNX Runtime for its CPU kernels.
 
     int8 is Q/DQ (what ONNX Runtime recommends; it becomes the same QLinearConv as its older
@@ -54,11 +54,7 @@ class OnnxBackend:
     Source: ONNX Runtime documentation, "Quantize ONNX models", and `quantize_static`.
     """
 
-    name: str = "onnx"
-    precisions: tuple[str, ...] = ("fp32", "int8-mixed", "int8")
-    model_file: str = "model.onnx"
-    host_session: str = "onnx"
-    completion: Completion = "complete"
+    precisions = ("fp32", "int8-mixed", "int8")
 
     def lower(
         self,

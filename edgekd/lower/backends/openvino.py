@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 from edgekd.errors import InputError
 from edgekd.lower.backends._onnx_quantise import float_model
 from edgekd.lower.backends.base import (
+    Backend,
     Calibration,
-    Completion,
     check_request,
     converting,
     missing_tool,
     versions_of,
 )
 from edgekd.lower.precision import Variant
-from edgekd.runtime._telemetry import silence
+from edgekd.runtime.telemetry import silence
 
 if TYPE_CHECKING:
     import onnx
-    from torch import nn
 
     from edgekd.lower.graph import DeployGraph
 
@@ -40,14 +39,10 @@ _WEIGHTED = {
 }
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(Backend):
     """Lowers through ONNX (twice as quick as from the torch module, and it keeps the names)."""
 
-    name: str = "openvino"
-    precisions: tuple[str, ...] = ("fp32", "fp16", "int8-mixed", "int8")
-    model_file: str = "model.xml"
-    host_session: str = "openvino"
-    completion: Completion = "complete"
+    precisions = ("fp32", "fp16", "int8-mixed", "int8")
 
     def lower(
         self,
@@ -76,10 +71,6 @@ class OpenVinoBackend:
             tools.append("nncf")
         _save(model, out / self.model_file, half=variant.precision == "fp16")
         return versions_of(*tools)
-
-    def concerns(self, network: nn.Module) -> tuple[str, ...]:
-        """See `Backend.concerns`."""
-        return ()
 
 
 def _converted(exported: onnx.ModelProto) -> Any:

@@ -11,8 +11,8 @@ from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.backends._tflite_ranges import activation_ranges
 from edgekd.lower.backends._tflite_recipe import quantise_activations, quantise_weights
 from edgekd.lower.backends.base import (
+    Backend,
     Calibration,
-    Completion,
     check_request,
     converting,
     versions_of,
@@ -43,14 +43,10 @@ times with PReLU and as long with GELU; one hard-swish alone made it 1.4 times a
 """
 
 
-class TfliteBackend:
+class TfliteBackend(Backend):
     """Lowers by LiteRT Torch and quantises by AI Edge Quantizer."""
 
-    name: str = "tflite"
-    precisions: tuple[str, ...] = ("fp32", "fp16", "int8-weights", "int8-mixed", "int8")
-    model_file: str = "model.tflite"
-    host_session: str = "tflite"
-    completion: Completion = "complete"
+    precisions = ("fp32", "fp16", "int8-weights", "int8-mixed", "int8")
 
     def lower(
         self,

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import Appearance, CaptureRule, Limit
+from edgekd.bundle.policy import CAPTURE_CODES
 from edgekd.lower.evidence.margin import half_way_up
+from edgekd.policy import CaptureRules
 from edgekd.runtime.capture import (
-    MEASURES,
     describe,
     examine,
     measure,
@@ -20,8 +21,6 @@ from edgekd.runtime.capture import (
 
 __all__ = ["fit_capture", "retaken"]
 
-_LOW = ("sharpness", "brightness", "contrast")
-_HIGH = ("brightness", "glare", "off_centre")
 _LEAST_GLARE = 0.02
 """Some shine is on many a good photo, though a data set may have been cleaned of it."""
 
@@ -30,32 +29,35 @@ _IMAGES_PER_FEATURE = 5
 _RIDGE = 1e-3
 
 
-def fit_capture(images: NDArray[np.uint8], kept: float) -> CaptureRule | None:
-    """Limits for photos that leave at least a share `kept` of the images as they are.
+def fit_capture(images: NDArray[np.uint8], kept: float, rules: CaptureRules) -> CaptureRule | None:
+    """Limits for photos that at least a share `kept` of the images keeps.
 
-    The share that may be lost is parted evenly among the limits (Bonferroni), so all of them
+    The share that may be lost is divided evenly among the limits (Bonferroni), so all of them
     together keep the promise on these images.
 
     Args:
         images: Validation images as the network gets them, uint8 [N, S, S, 3].
-        kept: In (0, 1]; 0 asks for no limits.
+        kept: In (0, 1]; 0 fits no limits.
+        rules: Which measures get limits, and the sentences about them.
 
     Returns:
-        The rule; None where no limits are asked for or there are no images. There is no
-        appearance where there are fewer than five images for each of its features.
+        The rule; None where no limits are wanted or there are no images. There is no appearance
+        where there are fewer than five images for each of its features.
     """
-    if not kept or len(images) == 0:
+    if not kept or not rules.measures or len(images) == 0:
         return None
-    seen = [views(image) for image in images]
-    allowed = (1.0 - kept) / (len(_LOW) + len(_HIGH) + 1)
-    found = [measure(one).to_dict() for one in seen]
-    values = {name: np.array([one[name] for one in found]) for name in MEASURES}
-    features = np.stack([describe(one) for one in seen])
+    image_views = [views(image) for image in images]
+    sides = [code for name in rules.measures for code in CAPTURE_CODES[name] if code]
+    allowed = (1.0 - kept) / (len(sides) + 1)  # one more for the appearance
+    measures = [measure(one).to_dict() for one in image_views]
+    values = {name: np.array([one[name] for one in measures]) for name in rules.measures}
+    features = np.stack([describe(one) for one in image_views])
     return CaptureRule(
-        limits={name: _limit(name, values[name], allowed) for name in MEASURES},
+        limits={name: _limit(name, values[name], allowed) for name in rules.measures},
         appearance=_appearance(features, allowed),
         kept=kept,
         images=len(images),
+        sentences=rules.sentences,
     )
 
 
@@ -67,8 +69,9 @@ def retaken(images: NDArray[np.uint8], rule: CaptureRule | None) -> NDArray[np.b
 
 
 def _limit(name: str, values: NDArray[np.float64], allowed: float) -> Limit:
-    low = -_exceeded_by(-values, allowed) if name in _LOW else None
-    high = _exceeded_by(values, allowed) if name in _HIGH else None
+    low_code, high_code = CAPTURE_CODES[name]
+    low = -_exceeded_by(-values, allowed) if low_code else None
+    high = _exceeded_by(values, allowed) if high_code else None
     if high is not None and name == "glare":
         high = max(high, _LEAST_GLARE)
     return Limit(low=low, high=high)

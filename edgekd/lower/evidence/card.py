@@ -5,14 +5,16 @@ Sections after Mitchell et al. 2019, "Model Cards for Model Reporting".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from edgekd.bundle import ClassChange, Manifest, Rung
+from edgekd.bundle.policy import words_of
+from edgekd.lower.task import evidence_task
 
-__all__ = ["write_card"]
+__all__ = ["estimate_text", "write_card"]
 
-_HARM_ROWS = 10
+_SENSITIVITY_ROWS = 10
 _BOUND = "one-sided 95 % bound"
 _METRICS = {
     "balanced_accuracy": "balanced accuracy",
@@ -20,6 +22,8 @@ _METRICS = {
     "macro_auroc": "macro AUROC",
     "ece": "ECE",
 }
+_SHARES = {"missed": "missed (answered wrong)"}
+"""Headings of shares of the decision; others are read from their key."""
 
 
 def write_card(manifest: Manifest) -> str:
@@ -27,6 +31,7 @@ def write_card(manifest: Manifest) -> str:
     sections = (
         _model(manifest),
         _use(manifest),
+        _policy(manifest),
         _data(manifest),
         _decision(manifest),
         _capture(manifest),
@@ -34,7 +39,7 @@ def write_card(manifest: Manifest) -> str:
         _classes(manifest),
         _gate(manifest),
         _engine(manifest),
-        _harm(manifest),
+        _layer_sensitivity(manifest),
         _caveats(manifest),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
@@ -46,6 +51,9 @@ def _model(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield manifest.description + "."
     yield ""
+    for warning in manifest.policy.warnings if manifest.policy else ():
+        yield f"**{warning}**"
+        yield ""
     yield f"- Classes: {', '.join(model.classes)}"
     yield f"- Input: {model.image_size} by {model.image_size} RGB, {model.resize}"
     if model.params is not None and model.macs is not None:
@@ -70,6 +78,30 @@ def _use(manifest: Manifest) -> Iterator[str]:
     yield manifest.intended_use
 
 
+def _policy(manifest: Manifest) -> Iterator[str]:
+    policy = manifest.policy
+    if policy is None:  # a bundle of a format before 1.6
+        return
+    yield f"## Policy: {policy.title or policy.name}"
+    yield ""
+    limits = ", ".join(
+        f"{name} {100 * limit:.3g} points" for name, limit in policy.critical.items()
+    )
+    yield f"- Policy {policy.name}, {_short(policy.sha256)}"
+    yield f"- Critical classes, with what each may lose: {limits or 'none'}"
+    for floor in policy.floors:
+        yield f"- {'met' if floor.met else '**not met**'}: {floor.sentence}"
+    if policy.teacher is not None:
+        yield f"- Teacher: {policy.teacher.sentence}"
+    if policy.floors:
+        yield ""
+        yield (
+            "Floors are measured with this file's decision on the validation images. Of the share "
+            "that is noticed the value counts, since the thresholds are fitted to it; of everything "
+            "else the lower end of the 95 % interval."
+        )
+
+
 def _data(manifest: Manifest) -> Iterator[str]:
     calibration = manifest.lowering.calibration
     yield "## Data"
@@ -82,50 +114,56 @@ def _data(manifest: Manifest) -> Iterator[str]:
             f"- Ranges: {calibration['images']} images of the {calibration['part']} part, "
             f"{_short(calibration['sha256'])}, listed in the manifest"
         )
-    fitted = manifest.decision.fitted_on
-    if fitted:
+    fitted_on = _fitted_on(manifest)
+    if fitted_on:
         yield (
-            f"- Gate and decision: {fitted.get('images')} images{_of_groups(fitted)} of the "
-            f"{fitted.get('part')} part, split {_short(fitted.get('split_sha256'))}"
+            f"- Gate and decision: {fitted_on.get('images')} images{_of_groups(manifest)} of the "
+            f"{fitted_on.get('part')} part, split {_short(fitted_on.get('split_sha256'))}"
         )
 
 
-def _of_groups(fitted: Mapping[str, Any]) -> str:
-    """Of how many lesions or patients the images are, where some have several."""
-    groups = fitted.get("groups")
-    return "" if groups in (None, fitted.get("images")) else f" of {groups} lesions or patients,"
+def _fitted_on(manifest: Manifest) -> Mapping[str, Any]:
+    """The images of the fit; a task's decision may not name them."""
+    fitted_on: Mapping[str, Any] = getattr(manifest.decision, "fitted_on", {})
+    return fitted_on
+
+
+def _of_groups(manifest: Manifest) -> str:
+    """Number of groups that the images are of, where some have several."""
+    fitted_on = _fitted_on(manifest)
+    groups = fitted_on.get("groups")
+    if groups in (None, fitted_on.get("images")):
+        return ""
+    return f" of {groups} {words_of(manifest.policy).groups},"
 
 
 def _decision(manifest: Manifest) -> Iterator[str]:
-    decision = manifest.decision
     yield "## Decision"
     yield ""
-    yield f"- Temperature {decision.temperature:.3f}, fitted on this very file."
-    if decision.refer_below is not None:
-        yield f"- Refers below a top probability of {decision.refer_below:.3f}."
-    for name, point in manifest.metrics.get("operating_points", {}).items():
-        yield f"- {_point(name, point)}"
-    if decision.conformal_quantile is not None:
-        yield (
-            f"- Conformal sets: score up to {decision.conformal_quantile:.3f} for a coverage of "
-            f"{decision.conformal_coverage}."
-        )
-    if decision.energy_threshold is not None:
-        yield f"- Energy above {decision.energy_threshold:.3f} is unlike what was learnt."
+    points = manifest.metrics.get("operating_points", {})
+    for line in evidence_task(manifest.task).decision_lines(manifest.decision, points):
+        yield f"- {line}"
     outcome = manifest.metrics.get("decision")
     if outcome:
         yield ""
-        yield f"Of the validation images {_estimate(outcome['answered'])} get an answer;"
-        yield f"{_estimate(outcome['right'])} of the answers are right."
-        yield f"{_estimate(outcome['retaken'])} of the images would have to be taken again."
-        yield ""
-        yield "| class | images | answered right | missed (answered wrong) | referred | retaken |"
-        yield "|---|---|---|---|---|---|"
-        for name, one in outcome["per_class"].items():
-            cells = [
-                _estimate(one[key]) for key in ("answered_right", "missed", "referred", "retaken")
-            ]
-            yield f"| {name} | {one['images']} | {' | '.join(cells)} |"
+        yield f"Of the validation images {estimate_text(outcome['answered'])} get an answer;"
+        yield f"{estimate_text(outcome['right'])} of the answers are right."
+        yield f"{estimate_text(outcome['retaken'])} of the images would have to be taken again."
+        yield from _outcome_by_class(manifest, outcome["per_class"])
+
+
+def _outcome_by_class(manifest: Manifest, per_class: Mapping[str, Any]) -> Iterator[str]:
+    if not per_class:
+        return
+    keys = [key for key in next(iter(per_class.values())) if key != "images"]
+    yield ""
+    heads = (_SHARES.get(key, key.replace("_", " ")) for key in keys)
+    yield f"| class | images | {' | '.join(heads)} |"
+    yield f"|---|---|{'---|' * len(keys)}"
+    for name in words_of(manifest.policy).ordered(tuple(per_class)):
+        shares = per_class[name]
+        cells = [estimate_text(shares[key]) for key in keys]
+        yield f"| {name} | {shares['images']} | {' | '.join(cells)} |"
 
 
 def _capture(manifest: Manifest) -> Iterator[str]:
@@ -148,40 +186,46 @@ def _capture(manifest: Manifest) -> Iterator[str]:
         yield f"| distance from the learnt images | | {rule.appearance.limit:.3g} |"
 
 
-def _point(name: str, point: Mapping[str, Any]) -> str:
-    if point["threshold"] is None:
-        return f"No threshold for {name}: {point['reason']}."
-    return (
-        f"Refers where {name} is not the answer but reaches {point['threshold']:.3f}: sensitivity "
-        f"{_estimate(point['sensitivity'])}, specificity {_estimate(point['specificity'])}, "
-        f"{_estimate(point['referred'])} of all images are referred for it."
-    )
-
-
 def _metrics(manifest: Manifest) -> Iterator[str]:
+    roles = ("teacher", "student", "artefact")
+    metrics = {role: manifest.metrics[role] for role in roles if manifest.metrics.get(role)}
+    columns = _metric_columns(manifest, list(metrics.values()))
     yield f"## Measured on the {manifest.metrics.get('part', '')} part"
     yield ""
+    yield f"| | {' | '.join(columns.values())} |"
+    yield f"|---|{'---|' * len(columns)}"
+    for role, values in metrics.items():
+        every = {**(values.get("measures") or {}), **values}
+        yield f"| {role} | {' | '.join(estimate_text(every.get(name)) for name in columns)} |"
+    if {"ece", "macro_auroc"} & set(columns):
+        yield ""
+        yield "ECE and AUROC of the artefact are with its temperature, the others' without one."
+
+
+def _metric_columns(manifest: Manifest, metrics: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Headings by key of the metrics that a task has."""
     columns = dict(_METRICS)
     if manifest.model.ordered:
         columns["quadratic_kappa"] = "quadratic kappa"
-    yield f"| | {' | '.join(columns.values())} |"
-    yield f"|---|{'---|' * len(columns)}"
-    for role in ("teacher", "student", "artefact"):
-        found = manifest.metrics.get(role)
-        if found:
-            yield f"| {role} | {' | '.join(_estimate(found[name]) for name in columns)} |"
-    yield ""
-    yield "ECE and AUROC of the artefact are with its temperature, the others' without one."
+    for values in metrics:
+        columns |= {name: name.replace("_", " ") for name in values.get("measures") or {}}
+    absent = {key for key in columns if all(_is_absent(values, key) for values in metrics)}
+    return {key: head for key, head in columns.items() if not metrics or key not in absent}
+
+
+def _is_absent(values: Mapping[str, Any], key: str) -> bool:
+    return values.get(key) is None and key not in (values.get("measures") or {})
 
 
 def _classes(manifest: Manifest) -> Iterator[str]:
-    artefact = manifest.metrics.get("artefact") or {"per_class": {}}
+    per_class = (manifest.metrics.get("artefact") or {}).get("per_class") or {}
     changes = _changes(manifest)
     yield "| class | images | sensitivity | specificity | lost | gained | drop | critical |"
     yield "|---|---|---|---|---|---|---|---|"
-    for name, one in artefact["per_class"].items():
-        cells = [str(one["n"]), _estimate(one["sensitivity"]), _estimate(one["specificity"])]
-        cells += _change(changes.get(name))
+    for name in words_of(manifest.policy).ordered(tuple(per_class)):
+        one = per_class[name]
+        cells = [str(one["n"]), estimate_text(one["sensitivity"])]
+        cells += [estimate_text(one["specificity"]), *_change(changes.get(name))]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
     yield "Lost and gained: against the float student, on the same images."
@@ -293,15 +337,15 @@ def _engine(manifest: Manifest) -> Iterator[str]:
     yield f"- {engine.latency_ms:.2f} ms an image there (median)."
 
 
-def _harm(manifest: Manifest) -> Iterator[str]:
-    harm = manifest.lowering.layer_sensitivity
-    if not harm:
+def _layer_sensitivity(manifest: Manifest) -> Iterator[str]:
+    layers = manifest.lowering.layer_sensitivity
+    if not layers:
         return
-    yield "## Layers that int8 harms most"
+    yield "## Layers most sensitive to int8"
     yield ""
     yield "| layer | KL divergence | flips |"
     yield "|---|---|---|"
-    for one in harm[:_HARM_ROWS]:
+    for one in layers[:_SENSITIVITY_ROWS]:
         yield f"| {one.layer} | {one.divergence:.3g} | {one.flips} |"
 
 
@@ -317,24 +361,27 @@ def _caveats(manifest: Manifest) -> Iterator[str]:
 
 
 def _independence(manifest: Manifest) -> str:
-    fitted = manifest.decision.fitted_on
-    if "groups" not in fitted:  # a bundle of an older edgekd
+    fitted_on, words = _fitted_on(manifest), words_of(manifest.policy)
+    if "groups" not in fitted_on:  # a bundle of an older edgekd
         return (
-            "Images are taken as independent: where one lesion has several, intervals are too "
-            "narrow."
+            f"Images are taken as independent: where one {words.group} has several, intervals are "
+            "too narrow."
         )
-    if fitted["groups"] == fitted.get("images"):
+    if fitted_on["groups"] == fitted_on.get("images"):
         return (
-            "Every image stands alone in the data set: where one lesion or patient has several, "
+            f"Every image stands alone in the data set: where one {words.group} has several, "
             "intervals are too narrow."
         )
     return (
-        "Intervals and bounds of metrics take lesions or patients as independent, as the data set "
-        "names them, not their images; shares of the decision take images so."
+        f"Intervals and bounds of metrics and floors take {words.groups} as independent, as the "
+        "data set names them, not their images; shares of the decision take images so."
     )
 
 
-def _estimate(estimate: Mapping[str, Any]) -> str:
+def estimate_text(estimate: Mapping[str, Any] | None) -> str:
+    """A value with its interval, of an `Estimate` as plain values; empty for None."""
+    if estimate is None:
+        return ""
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None:
         return "not measured"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics import OperatingPoint, wilson
-from edgekd.targets import DecisionRule, Target
+from edgekd.policy import DecisionRule, Policy
 
 if TYPE_CHECKING:
     from edgekd.lower.source import Source
@@ -57,8 +57,8 @@ class Fit:
     points: dict[str, OperatingPoint] = field(default_factory=dict)
 
 
-def requirements_of(source: Source, target: Target) -> DecisionRequirements:
-    """What a target asks of the decision of a student's files, on its validation images."""
+def requirements_of(source: Source, policy: Policy) -> DecisionRequirements:
+    """What a policy asks of the decision of a student's files, on its validation images."""
     classes = source.card.classes
     fitted_on = {
         "part": "validation",
@@ -68,9 +68,9 @@ def requirements_of(source: Source, target: Target) -> DecisionRequirements:
         "images_sha256": source.images_sha256,
     }
     return DecisionRequirements(
-        rule=target.decision,
+        rule=policy.decision,
         classes=classes,
-        critical=tuple(target.critical_of(classes)),
+        critical=tuple(policy.critical_of(classes)),
         targets=source.targets,
         fitted_on=fitted_on,
         ordered=source.card.ordered,

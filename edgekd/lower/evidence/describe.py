@@ -7,12 +7,15 @@ from typing import Any
 
 import edgekd
 from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelInfo, Rung
-from edgekd.lower.backends.base import reads_calibration
-from edgekd.lower.candidate import Candidate
+from edgekd.lower.attempt import Measured
+from edgekd.lower.backends.base import Backend, reads_calibration
 from edgekd.lower.evidence.capture import fit_capture, retaken
 from edgekd.lower.evidence.decision import requirements_of
 from edgekd.lower.evidence.ladder import tried
+from edgekd.lower.evidence.non_inferiority import TeacherOutputs
+from edgekd.lower.evidence.policy_check import blank_record, checked_record
 from edgekd.lower.int8.calibration import CalibrationSet
+from edgekd.lower.plan import Plan
 from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.targets import Target
@@ -25,36 +28,44 @@ class BuildRecord:
     """How a bundle's file was chosen.
 
     Attributes:
-        candidate: The file that was taken.
+        measured: The file that was taken.
         rungs: Every precision that was tried.
         calibration: What ranges were measured on, or None.
-        harm: Layers by the harm that int8 does, where it was measured.
-        rescued: Whether its weights were trained on with simulated int8.
+        sensitivity: Layers by their sensitivity to int8, where it was measured.
         build_key: Hash of all that the bundle is made from.
     """
 
-    candidate: Candidate
+    measured: Measured
     rungs: tuple[Rung, ...]
     calibration: CalibrationSet | None
-    harm: tuple[LayerSensitivity, ...]
-    rescued: bool
+    sensitivity: tuple[LayerSensitivity, ...]
     build_key: str
 
 
-def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
+def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOutputs) -> Manifest:
     """The manifest of one lowered file; the writer fills in its list of files.
 
     Args:
         source: The float student and its validation images.
-        target: For which device.
-        story: How the file was chosen.
+        plan: Of the bundle.
+        record: How the file was chosen.
+        teacher: The teacher's outputs for the validation images.
+
+    Raises:
+        FloorNotMetError: The file does not reach a floor of the policy, and the build is not for
+            research.
+        GateFailedError: No decision meets the policy's requirements.
     """
-    card, candidate = source.card, story.candidate
-    assert candidate.answers is not None
-    logits, asked = candidate.answers.logits, requirements_of(source, target)
+    card, measured, policy, target = source.card, record.measured, plan.policy, plan.target
+    outputs, requirements = measured.answers.outputs, requirements_of(source, policy)
     task = evidence_task(card.task)
-    fit = task.fit_decision(asked, logits)
-    capture = fit_capture(source.images, target.decision.capture_kept)
+    fit = task.fit_decision(requirements, outputs)
+    capture = fit_capture(source.images, policy.decision.capture_kept, policy.capture)
+    taken_again = retaken(source.images, capture)
+    policy_record = checked_record(
+        blank_record(policy, card.classes, research=plan.research),
+        policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
+    )  # fmt: skip
     return Manifest(
         version=edgekd.__version__,
         task=card.task,
@@ -69,12 +80,13 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
         ),
         decision=fit.decision,
         capture=capture,
-        lowering=_lowering(target, story),
+        lowering=_lowering(target, record),
+        policy=policy_record,
         metrics={
             "part": "validation",
             "teacher": (source.metrics.get("teacher") or {}).get("validation"),
             "student": source.metrics.get("validation"),
-            **task.metrics_with(fit, asked, logits, retaken(source.images, capture)),
+            **task.metrics_with(fit, requirements, outputs, taken_again),
         },
         lineage=Lineage(
             method=card.training.method,
@@ -84,7 +96,7 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
             git_revision=card.training.git_revision,
             teacher=card.training.teacher,
         ),
-        model_file=candidate.backend.model_file,
+        model_file=measured.attempt.backend.model_file,
         files={},
         network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
         description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
@@ -94,7 +106,7 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
         ),
         limits=(
             f"Judged on {len(source.targets)} validation images of {card.data.name}, which also "
-            "chose the student's best epoch and fitted the decision; other cameras, skin types and "
+            "chose the student's best epoch and fitted the decision; other cameras, patients and "
             "diseases are outside of what was measured."
         ),
         data_source=f"{card.data.name}. {card.data.citation}".strip(),
@@ -105,29 +117,28 @@ def describe(source: Source, target: Target, story: BuildRecord) -> Manifest:
     )
 
 
-def _lowering(target: Target, story: BuildRecord) -> Lowering:
-    candidate = story.candidate
-    assert candidate.made is not None
-    calibrated = reads_calibration(candidate.backend, candidate.variant)
+def _lowering(target: Target, record: BuildRecord) -> Lowering:
+    measured, attempt = record.measured, record.measured.attempt
+    calibrated = reads_calibration(attempt.backend, attempt.variant)
     return Lowering(
         target=target.name,
         backend=target.backend,
-        precision=candidate.variant.precision,
-        completion=candidate.backend.completion,
-        completion_command=_completion_command(candidate),
-        rungs=story.rungs,
-        tried=tried(story.rungs),
-        calibration=story.calibration.record() if calibrated and story.calibration else None,
-        layer_sensitivity=story.harm,
-        quantisation_aware=story.rescued,
-        build_key=story.build_key,
-        tools=candidate.made.tools,
-        check=candidate.check,
+        precision=attempt.variant.precision,
+        completion=attempt.backend.completion,
+        completion_command=_completion_command(attempt.backend),
+        rungs=record.rungs,
+        tried=tried(record.rungs),
+        calibration=record.calibration.record() if calibrated and record.calibration else None,
+        layer_sensitivity=record.sensitivity,
+        quantisation_aware=attempt.quantisation_aware,
+        build_key=record.build_key,
+        tools=measured.made.tools,
+        check=measured.check,
     )
 
 
-def _completion_command(candidate: Candidate) -> str | None:
-    if candidate.backend.completion == "complete":
+def _completion_command(backend: Backend) -> str | None:
+    if backend.completion == "complete":
         return None
     return "edgekd build --on-device BUNDLE"
 

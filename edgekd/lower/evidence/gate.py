@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgekd.bundle import ClassChange, GateRecord
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics import ClassDrop, Estimate, effective_images, least_images
-from edgekd.targets import GateLimits
+from edgekd.policy import GateLimits
 
 __all__ = [
     "Changes",

@@ -1,12 +1,12 @@
-"""The ladder: every file's verdict, and the one that a bundle takes.
+"""The precision ladder: the verdict on every file, and the file that a bundle takes.
 
-The first rung that passes is taken, in an order that no verdict changes. Going on after one that
+The first rung that passes is taken, in an order that no verdict changes. Going on after a rung that
 failed is another chance, which the bound of a single file does not make up for: of N files that
 each lose what a limit allows, one passes in up to N times 5 % of builds. So a bundle says how many
 were tried.
 
-Speed is part of the choice: a rung that is slower than the next safer one is said to be so, and
-passed over where the cause goes along to the device: the engine cuts it in more pieces.
+Speed is part of the choice: a rung that is slower than the next safer one gets a remark, and is
+passed over where the cause holds on the device too: the engine cuts it into more partitions.
 """
 
 from __future__ import annotations
@@ -16,108 +16,152 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from edgekd.bundle import Rung
-from edgekd.lower.candidate import Candidate
+from edgekd.bundle import GateRecord, Rung
+from edgekd.lower.attempt import Attempt, Failed, Measured
 from edgekd.lower.evidence.gate import GateReference
+from edgekd.lower.store import Kept
 from edgekd.lower.task import evidence_task
 
-__all__ = ["Step", "chosen", "judge_candidate", "tried", "with_remarks"]
+__all__ = ["Judged", "judge_attempt", "rungs_of", "select", "tried", "with_speed"]
 
 _SLOWER = 1.1
-"""Less than this ratio is the host's noise."""
+"""A smaller ratio of times is the host's noise."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A rung with its file.
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A measured file with the verdict on it.
 
     Attributes:
-        candidate: The file.
-        rung: What the manifest says of it.
-        rescued: Whether its weights were trained on with simulated int8.
-        passed_over: Passed its gate, yet is not to be taken: the next safer one is quicker.
+        measured: The file.
+        gate: The comparison with the float student.
+        remarks: What else there is to say of it, in words.
+        passed_over: Whether the next safer file is taken although this one passes: it is quicker
+            on every device.
     """
 
-    candidate: Candidate
-    rung: Rung
-    rescued: bool = False
+    measured: Measured
+    gate: GateRecord
+    remarks: tuple[str, ...] = ()
     passed_over: bool = False
 
     @property
+    def attempt(self) -> Attempt:
+        """What was lowered."""
+        return self.measured.attempt
+
+    @property
     def passed(self) -> bool:
-        """Whether it keeps the diagnosis."""
-        return self.rung.gate is not None and self.rung.gate.passed
+        """Whether every limit holds."""
+        return self.gate.passed
+
+    def refused(self, reason: str) -> Judged:
+        """It with a verdict that a further reason decides."""
+        gate = msgspec.structs.replace(self.gate, passed=False, reasons=(reason,))
+        return replace(self, gate=gate)
 
 
-def judge_candidate(candidate: Candidate, judged: GateReference, *, rescued: bool = False) -> Step:
-    """The verdict on one lowered file; without answers there is none to pass."""
-    answers = candidate.answers
-    gate = None
-    if answers is not None:
-        exact = candidate.variant.precision == "fp32"
-        task = evidence_task(judged.task)
-        gate = task.judge(judged, answers.logits, runtime=answers.facts, exact=exact)
-    rung = Rung(
-        precision=candidate.variant.precision,
-        float_layers=candidate.variant.float_layers,
-        taken=False,
-        size_bytes=candidate.size_bytes,
-        host_latency_ms=candidate.latency_ms,
-        remarks=tuple(_first_remarks(candidate, rescued=rescued)),
-        gate=gate,
-        failure=candidate.failure,
+def judge_attempt(attempt: Measured | Failed, reference: GateReference) -> Judged | Failed:
+    """The verdict on a measured file; a failed attempt stays what it is."""
+    if isinstance(attempt, Failed):
+        return attempt
+    gate = evidence_task(reference.task).judge(
+        reference,
+        attempt.answers.outputs,
+        runtime=attempt.answers.facts,
+        exact=attempt.attempt.variant.precision == "fp32",
     )
-    return Step(candidate, rung, rescued)
+    findings = attempt.check.findings if attempt.check is not None else ()
+    tuned = ("fine-tuned with simulated int8",) if attempt.attempt.quantisation_aware else ()
+    return Judged(attempt, gate, (*tuned, *findings))
 
 
-def _first_remarks(candidate: Candidate, *, rescued: bool) -> Iterator[str]:
-    if rescued:
-        yield "finished with simulated int8"
-    if candidate.check is not None and candidate.failure is None:
-        yield from candidate.check.findings
+def with_speed(ladder: Sequence[Judged | Failed]) -> list[Judged | Failed]:
+    """The ladder with remarks on the speed of each file beside the next safer one that passes."""
+    return [
+        one if isinstance(one, Failed) else _with_speed(one, ladder[place + 1 :])
+        for place, one in enumerate(ladder)
+    ]
 
 
-def with_remarks(steps: Sequence[Step]) -> list[Step]:
-    """The steps, each with what there is to say of its speed beside the next safer one."""
-    remarked = []
-    for place, step in enumerate(steps):
-        safer = next((one for one in steps[place + 1 :] if one.passed), None)
-        said = tuple(_remarks(step, safer)) if safer else ()
-        rung = msgspec.structs.replace(step.rung, remarks=(*step.rung.remarks, *said))
-        over = bool(safer and _in_more_pieces(step, safer) and _ratio(step, safer) > _SLOWER)
-        remarked.append(replace(step, rung=rung, passed_over=over))
-    return remarked
+def _with_speed(judged: Judged, safer_rungs: Sequence[Judged | Failed]) -> Judged:
+    safer = next((one for one in safer_rungs if isinstance(one, Judged) and one.passed), None)
+    if safer is None:
+        return judged
+    remarks = (*judged.remarks, *_speed_remarks(judged.measured, safer.measured))
+    slower = _ratio(judged.measured, safer.measured) > _SLOWER
+    partitioned = _in_more_partitions(judged.measured, safer.measured)
+    return replace(judged, remarks=remarks, passed_over=slower and partitioned)
 
 
-def chosen(steps: Sequence[Step]) -> int | None:
-    """Place of the first step that passed and is not to be passed over; None where none did."""
-    for place, step in enumerate(steps):
-        if step.passed and not step.passed_over:
-            return place
-    return None
+def select(ladder: Sequence[Judged | Failed]) -> Judged | None:
+    """The first file that passes and is not passed over; None where there is none."""
+    files = (one for one in ladder if isinstance(one, Judged))
+    return next((one for one in files if one.passed and not one.passed_over), None)
+
+
+def rungs_of(ladder: Sequence[Judged | Failed], taken: Judged | None = None) -> tuple[Rung, ...]:
+    """The manifest's records of a ladder, of which a bundle takes one file or none."""
+    return tuple(
+        _failed_rung(one) if isinstance(one, Failed) else _judged_rung(one, taken=one is taken)
+        for one in ladder
+    )
+
+
+def _judged_rung(judged: Judged, *, taken: bool) -> Rung:
+    variant = judged.attempt.variant
+    return Rung(
+        precision=variant.precision,
+        float_layers=variant.float_layers,
+        quantisation_aware=judged.attempt.quantisation_aware,
+        taken=taken,
+        size_bytes=_size_of(judged.measured.made),
+        host_latency_ms=judged.measured.latency_ms,
+        remarks=judged.remarks,
+        gate=judged.gate,
+    )
+
+
+def _failed_rung(failed: Failed) -> Rung:
+    variant = failed.attempt.variant
+    return Rung(
+        precision=variant.precision,
+        float_layers=variant.float_layers,
+        quantisation_aware=failed.attempt.quantisation_aware,
+        taken=False,
+        size_bytes=_size_of(failed.made) if failed.made else 0,
+        gate=None,
+        failure=failed.failure,
+    )
+
+
+def _size_of(made: Kept) -> int:
+    return sum(file.stat().st_size for file in made.folder.iterdir())
 
 
 def tried(rungs: Sequence[Rung]) -> int:
-    """Files whose verdict was read until one was taken, that one included."""
+    """Number of verdicts that were read until a file was taken, its own included."""
     places = [place for place, rung in enumerate(rungs) if rung.taken]
     read = rungs[: places[0] + 1] if places else rungs
     return sum(rung.gate is not None for rung in read)
 
 
-def _remarks(step: Step, safer: Step) -> Iterator[str]:
-    if _in_more_pieces(step, safer):
-        yield f"the engine takes it in {step.candidate.partitions} pieces"
-    ratio = _ratio(step, safer)
+def _speed_remarks(measured: Measured, safer: Measured) -> Iterator[str]:
+    if _in_more_partitions(measured, safer):
+        yield f"the engine takes it in {measured.partitions} pieces"
+    ratio = _ratio(measured, safer)
     if ratio > _SLOWER:
-        yield f"{ratio:.1f} times the time of {safer.candidate.variant.label} on this host"
+        yield f"{ratio:.1f} times the time of {safer.attempt.label} on this host"
 
 
-def _in_more_pieces(step: Step, safer: Step) -> bool:
-    own, other = step.candidate.partitions, safer.candidate.partitions
-    return own is not None and other is not None and own > other
+def _in_more_partitions(measured: Measured, safer: Measured) -> bool:
+    if measured.partitions is None or safer.partitions is None:
+        return False
+    return measured.partitions > safer.partitions
 
 
-def _ratio(step: Step, safer: Step) -> float:
-    """Time of a step over that of the safer one; 0 where one of them is not known."""
-    own, other = step.candidate.latency_ms, safer.candidate.latency_ms
-    return own / other if own and other else 0.0
+def _ratio(measured: Measured, safer: Measured) -> float:
+    """Time of a file over that of the safer one; 0 where one of them is not known."""
+    if not measured.latency_ms or not safer.latency_ms:
+        return 0.0
+    return measured.latency_ms / safer.latency_ms

@@ -1,4 +1,4 @@
-"""Calibration images: a class-balanced draw from the training part, and from nothing else."""
+"""Calibration images: a draw from the training part alone, balanced over the task's strata."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data import Split
+from edgekd.data.task import data_task
 from edgekd.errors import InputError
 from edgekd.lower.store import array_sha256
 
@@ -21,7 +22,7 @@ MIN_IMAGES = 64
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """Images that int8 ranges are measured on.
+    """Images on which int8 ranges are measured.
 
     Attributes:
         indices: Positions in the data set.
@@ -36,7 +37,7 @@ class CalibrationSet:
     sha256: str
 
     def record(self) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """The manifest's record of the draw."""
         return {
             "part": "train",
             "images": len(self.indices),
@@ -48,10 +49,11 @@ class CalibrationSet:
 def draw_calibration(
     split: Split, pixels: NDArray[np.uint8], *, images: int = DEFAULT_IMAGES, seed: int = 0
 ) -> CalibrationSet:
-    """Draw from the training part, every class in turn, until there are enough.
+    """Draw from the training part, every stratum in turn, until there are enough.
 
-    A class that runs out leaves its place to the others, so the draw is as even as the data. The
-    first few of a draw are themselves an even draw.
+    Strata are those of the task's data layer: the classes, for classification. A stratum that runs
+    out leaves its place to the others, so the draw is as even as the data. The first few of a draw
+    are themselves an even draw.
 
     Args:
         split: The data set in its parts.
@@ -73,11 +75,13 @@ def draw_calibration(
 
 
 def _round_robin(split: Split, train: list[int], images: int, seed: int) -> list[int]:
-    rng = np.random.default_rng(seed)
-    queues = {name: [] for name in split.dataset.classes}  # type: dict[str, list[int]]
+    dataset, rng = split.dataset, np.random.default_rng(seed)
+    strata = data_task(dataset.task).strata(dataset.labels(), dataset.classes)
+    names = (*dataset.classes, *sorted(set(strata)))  # classes first, in the model's order
+    queues: dict[str, list[int]] = {name: [] for name in names}
     for position in rng.permutation(len(train)):
         index = train[position]
-        queues[split.dataset.samples[index].label].append(index)
+        queues[strata[index]].append(index)
     chosen: list[int] = []
     while len(chosen) < min(images, len(train)):
         for queue in queues.values():

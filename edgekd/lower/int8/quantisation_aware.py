@@ -1,15 +1,15 @@
-"""Quantisation-aware finish: a student that learns to say in int8 what it says in float.
+"""Quantisation-aware fine-tuning: a student learns to give the same outputs in int8 as in float.
 
-The last rescue of a student whose int8 files fail their gates: a few passes over the training
-images, in which its layers are in simulated int8 and its teacher is itself in float. No labels are
-needed, and nothing is learnt but to withstand rounding.
+For a student whose int8 files fail their gates: a few passes over the training images, in which its
+layers are in simulated int8 and its teacher is itself in float. No labels are needed, and nothing
+is learnt but to withstand rounding.
 
-The steps are those of SGD, whose size falls with the harm that is left. AdamW moves every weight
-by about the learning rate, however little is wrong. Measured before the loss had its second term,
+The steps are those of SGD, whose size falls with the error that is left. AdamW moves every weight
+by about the learning rate, however small the error. Measured before the loss had its second term,
 on an ImageNet MobileNetV2 at 96 px with an outlier channel planted: 28 steps of AdamW at 1e-5
-brought KL from 0.88 to 0.68, but left the float answers agreeing on 35 % of images; 28 of SGD's at
+brought KL from 0.88 to 0.68, but left the float outputs agreeing on 35 % of images; 28 of SGD's at
 1e-4 from 0.75 to 0.61, and 88 %. With the second term the latter is 0.66, and 89 %. So few steps
-do not mend a layer as bad as that: leaving it in float does, and comes first.
+do not repair a layer as sensitive as that: leaving it in float does, and comes first.
 
 Sources: Jacob et al. 2018, section 3 (simulated quantisation, straight-through gradients); Mishra
 & Marr 2018, "Apprentice", scheme C (fine-tuning a low-precision student by distillation from full
@@ -25,7 +25,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -35,7 +34,10 @@ from edgekd.lower.graph import DeployGraph
 from edgekd.lower.int8.simulate import Range, observe_ranges, simulated_int8
 from edgekd.recipe import AugmentSection
 
-__all__ = ["FinishSettings", "finish_quantisation_aware"]
+__all__ = ["FineTuning", "ImitationLoss", "fine_tune_quantisation_aware"]
+
+ImitationLoss = Callable[[Tensor, Tensor, float], Tensor]
+"""Loss of a student's outputs beside a teacher's at a temperature, see `EvidenceTask`."""
 
 _TURNS = AugmentSection(flip=True, quarter_turns=True, zoom=0.0, colour=0.0)
 """Changes that move pixels and leave their values: the observed ranges hold for them too."""
@@ -43,19 +45,19 @@ _TURNS = AugmentSection(flip=True, quarter_turns=True, zoom=0.0, colour=0.0)
 _MIN_IMAGES = 8
 _MOMENTUM = 0.9
 _GREATEST_GRADIENT = 1.0
-"""Norm of a step's gradient, that a badly harmed student's first steps are cut to."""
+"""Largest norm of a step's gradient; the first steps of a sensitive student exceed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinishSettings:
-    """How the finish trains.
+class FineTuning:
+    """Settings of the fine-tuning.
 
     Attributes:
         epochs: Passes over the images.
         learning_rate: Of SGD at the start; it falls to 0 along a half cosine. Ten times the
             default spoilt an intact ImageNet MobileNetV2.
         batch_size: Images in a step.
-        temperature: Of both softmaxes in the loss.
+        temperature: Of both sides in the loss.
         range_images: Number of images that the layers' input ranges are observed on.
         held_out: Number of images kept from training to choose the epoch by; at most an eighth.
         bits: Width of the integers.
@@ -72,25 +74,27 @@ class FinishSettings:
     seed: int = 0
 
 
-def finish_quantisation_aware(
+def fine_tune_quantisation_aware(
     graph: DeployGraph,
     images: NDArray[np.uint8],
     *,
+    imitation_loss: ImitationLoss,
     say: Callable[[str], None],
-    settings: FinishSettings | None = None,
+    settings: FineTuning | None = None,
 ) -> nn.Module:
     """A copy of `graph.network` whose weights withstand int8, for the backends to lower again.
 
     Batch norm stays as it is in evaluation, and so does dropout. Before each epoch the ranges are
-    observed anew on the float network: that is how the backends will calibrate it. The loss is the
-    KL divergence from the float student as it was to the network in simulated int8, plus that to
-    the network in float: no backend rounds just as the simulation does, and a network that is
-    right both ways is right between them. What is kept is the epoch with the least loss on images
-    that were held out, or the start, if no epoch was better.
+    observed again on the float network: that is how the backends will calibrate it. The loss is the
+    imitation loss of the network in simulated int8 beside the float student as it was, plus that of
+    the network in float: no backend rounds exactly as the simulation does, and a network that is
+    right both ways is right between them. The epoch with the least loss on held-out images is kept,
+    or the start, if no epoch was better.
 
     Args:
         graph: The float student; it stays as it is.
         images: uint8 [N, S, S, 3] of the training part; may be a memory map.
+        imitation_loss: Of the task.
         say: Takes one line of progress.
         settings: None: the defaults.
 
@@ -104,23 +108,25 @@ def finish_quantisation_aware(
     if len(images) < _MIN_IMAGES:
         message = f"{len(images)} images are too few to train on"
         raise InputError(message, f"give the training images, {_MIN_IMAGES} at least")
-    return _Finish(graph, images, settings or FinishSettings(), say).run()
+    return _FineTuner(graph, images, settings or FineTuning(), imitation_loss, say).run()
 
 
-class _Finish:
-    """One finish: the float teacher, the student that changes, and the draws."""
+class _FineTuner:
+    """One run: the float teacher, the student that changes, and the random draws."""
 
     def __init__(
         self,
         graph: DeployGraph,
         images: NDArray[np.uint8],
-        settings: FinishSettings,
+        settings: FineTuning,
+        imitation_loss: ImitationLoss,
         say: Callable[[str], None],
     ) -> None:
         self._teacher = graph
         self._student = copy.deepcopy(graph).eval().requires_grad_(True)
         self._images = images
         self._settings = settings
+        self._loss = imitation_loss
         self._say = say
         self._generator = torch.Generator().manual_seed(settings.seed)
         order = torch.randperm(len(images), generator=self._generator)
@@ -129,7 +135,7 @@ class _Finish:
 
     def run(self) -> nn.Module:
         ranges = self._observe()
-        start = least = self._judge(ranges, "before the quantisation-aware finish")
+        start = least = self._validate(ranges, "before quantisation-aware fine-tuning")
         best = copy.deepcopy(self._network.state_dict())
         optimizer = torch.optim.SGD(
             self._network.parameters(), lr=self._settings.learning_rate, momentum=_MOMENTUM
@@ -137,7 +143,7 @@ class _Finish:
         for epoch in range(self._settings.epochs):
             self._train(optimizer, ranges, epoch)
             ranges = self._observe()
-            divergence = self._judge(ranges, f"epoch {epoch + 1} of {self._settings.epochs}")
+            divergence = self._validate(ranges, f"epoch {epoch + 1} of {self._settings.epochs}")
             if divergence < least:
                 best, least = copy.deepcopy(self._network.state_dict()), divergence
         if least == start:
@@ -154,14 +160,14 @@ class _Finish:
         return observe_ranges(self._student, self._images[np.sort(chosen.numpy())])
 
     @torch.no_grad()
-    def _judge(self, ranges: dict[str, Range], what: str) -> float:
-        """Sum of both mean divergences of the held-out images; infinite if not finite."""
+    def _validate(self, ranges: dict[str, Range], what: str) -> float:
+        """Sum of both mean losses of the held-out images; infinite if not finite."""
         total = torch.zeros(2)
         for batch in self._batches(self._held_out):
             inputs = self._student.normalise(batch)
             total += self._losses(inputs, ranges, temperature=1.0) * len(batch)
         in_int8, in_float = (total / len(self._held_out)).tolist()
-        self._say(f"{what}: KL {in_int8:.2g} in int8, {in_float:.2g} in float")
+        self._say(f"{what}: loss {in_int8:.2g} in int8, {in_float:.2g} in float")
         both = float(in_int8 + in_float)
         return both if math.isfinite(both) else math.inf
 
@@ -183,27 +189,16 @@ class _Finish:
             optimizer.step()
 
     def _losses(self, inputs: Tensor, ranges: dict[str, Range], temperature: float) -> Tensor:
-        """Divergences [2] of the student in int8 and in float from the teacher."""
+        """Imitation losses [2] of the student in int8 and in float."""
         with torch.no_grad():
             wanted = self._teacher.network(inputs)
         with simulated_int8(self._network, ranges, bits=self._settings.bits):
             in_int8 = self._network(inputs)
         in_float = self._network(inputs)
-        return torch.stack(
-            [
-                _softened_kl(in_int8, wanted, temperature),
-                _softened_kl(in_float, wanted, temperature),
-            ]
-        )
+        losses = [self._loss(outputs, wanted, temperature) for outputs in (in_int8, in_float)]
+        return torch.stack(losses)
 
     def _batches(self, chosen: Tensor) -> Iterator[Tensor]:
         for part in torch.split(chosen, self._settings.batch_size):
-            # Sorted reads are kinder to a memory map; within a batch the order is nothing.
+            # Sorted reads are faster from a memory map; within a batch the order has no effect.
             yield torch.from_numpy(np.array(self._images[np.sort(part.numpy())]))
-
-
-def _softened_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² · mean KL(σ(teacher/T) ‖ σ(student/T)), as in Hinton et al. 2015."""
-    log_p, log_q = (F.log_softmax(one / temperature, dim=1) for one in (teacher, student))
-    divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence

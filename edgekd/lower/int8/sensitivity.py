@@ -1,4 +1,4 @@
-"""What int8 does to the student's layers, and what is done about it: measured once, then kept."""
+"""The student's layer sensitivity to int8, measured once and kept in the cache."""
 
 from __future__ import annotations
 
@@ -9,79 +9,101 @@ import msgspec
 
 from edgekd.bundle import LayerSensitivity
 from edgekd.data import cache_folder
+from edgekd.errors import InputError
 from edgekd.files import pretty_json
 from edgekd.lower.store import code_sha256, tool_versions
+from edgekd.lower.task import evidence_task
 from edgekd.recipe import fingerprint
 from edgekd.seals import keep_bytes
 
 if TYPE_CHECKING:
-    from edgekd.lower.candidate import Lowering
+    from edgekd.lower.context import BuildContext
     from edgekd.lower.graph import DeployGraph
+    from edgekd.lower.int8.calibration import CalibrationSet
 
-__all__ = ["float_sets", "layer_sensitivity"]
+__all__ = ["deploy_graph_of", "float_sets", "layer_sensitivity"]
 
 RANKED_ON = 32
-"""Calibration images, classes in turn: enough to find the few bad layers."""
+"""Number of calibration images: enough to find the few sensitive layers."""
+
+_SIZES = (2, 4, 8, 16)
+_LARGEST_SHARE = 0.25
+_NEGLIGIBLE = 0.01
 
 SHOWN = 8
-"""Lines of the ranking that are told; all of it stands in the manifest."""
+"""Number of layers that are reported in lines; all of them stand in the manifest."""
 
 
-def layer_sensitivity(lowering: Lowering) -> tuple[LayerSensitivity, ...]:
-    """The student's layers by the harm that int8 does to each alone, most harmed first.
+def layer_sensitivity(context: BuildContext) -> tuple[LayerSensitivity, ...]:
+    """The student's layers by their sensitivity to int8, the most sensitive first.
 
-    Without the first layer, which stays in float anyway. Needs calibration images; the answer is
-    kept in the cache.
+    Without the first layer, which stays in float anyway.
+
+    Raises:
+        InputError: The build has no calibration images.
     """
-    assert lowering.calibration is not None
-    card = lowering.source.card
+    calibration = context.calibration
+    if calibration is None:
+        message = "layer sensitivity cannot be measured without calibration images"
+        raise InputError(message, "leave int8-mixed out, or give calibration images")
+    card = context.source.card
     tools = (code_sha256(), tool_versions())
-    key = fingerprint(card, lowering.calibration.sha256, tools)[:32]
+    key = fingerprint(card, calibration.sha256, tools)[:32]
 
     def make() -> bytes:
-        ranking = _rank(lowering)
+        ranking = _rank(context, calibration)
+        unit = evidence_task(card.task).divergence_unit
         for place, one in enumerate(ranking[:SHOWN], 1):
-            lowering.watch.line(
-                f"  {place}. {one.layer}: KL {one.divergence:.2g}, {one.flips} of {RANKED_ON} flip"
+            context.observer.line(
+                f"  {place}. {one.layer}: divergence {one.divergence:.2g} {unit}, {one.flips} of "
+                f"{RANKED_ON} flip"
             )
         return pretty_json(ranking)
 
-    found = keep_bytes(cache_folder() / "students" / f"{key}.harm.json", key, make)
-    return msgspec.json.decode(found, type=tuple[LayerSensitivity, ...])
+    raw = keep_bytes(cache_folder() / "students" / f"{key}.sensitivity.json", key, make)
+    return msgspec.json.decode(raw, type=tuple[LayerSensitivity, ...])
 
 
-def float_sets(harm: Sequence[LayerSensitivity]) -> tuple[tuple[str, ...], ...]:
-    """Sets of layers to leave in float, the most harmed first, growing.
+def float_sets(ranking: Sequence[LayerSensitivity]) -> tuple[tuple[str, ...], ...]:
+    """Sets of layers to leave in float, each a beginning of the ranking, the smallest first.
 
-    They end at a quarter of the layers, and where further layers are not harmed to speak of.
+    They have 2, 4, 8 and 16 layers, but at most a quarter of all layers (one layer at least), and
+    none whose divergence is below a hundredth of the sum of all.
+
+    Args:
+        ranking: From `layer_sensitivity`.
+
+    Returns:
+        At least one set; no two are equal.
+
+    Raises:
+        InputError: The ranking is empty.
     """
-    from edgekd.lower.int8.influence import LayerInfluence, candidates
+    if not ranking:
+        raise InputError("there is no layer to leave in float", "the network has none for int8")
+    least = _NEGLIGIBLE * sum(one.divergence for one in ranking)
+    relevant = sum(one.divergence > least for one in ranking)
+    limit = max(1, min(int(_LARGEST_SHARE * len(ranking)), relevant))
+    layers = [one.layer for one in ranking]
+    return tuple(tuple(layers[:k]) for k in sorted({min(size, limit) for size in _SIZES}))
 
-    ranking = [
-        LayerInfluence(layer=one.layer, kl=one.divergence, flips=one.flips, relative_error=0.0)
-        for one in harm
-    ]
-    return candidates(ranking)
 
-
-def deploy_graph_of(lowering: Lowering) -> DeployGraph:
+def deploy_graph_of(context: BuildContext) -> DeployGraph:
     """The student as it is lowered."""
     from edgekd.lower.graph import deploy_graph
 
-    card = lowering.source.card
-    network = lowering.source.checkpoint.network
+    card = context.source.card
+    network = context.source.checkpoint.network
     return deploy_graph(network, card.mean, card.std, card.subclass_of)
 
 
-def _rank(lowering: Lowering) -> tuple[LayerSensitivity, ...]:
-    from edgekd.lower.int8.influence import rank_layers
+def _rank(context: BuildContext, calibration: CalibrationSet) -> tuple[LayerSensitivity, ...]:
+    from edgekd.lower.int8.ranking import rank_layers
     from edgekd.lower.int8.stem import stem_of
 
-    assert lowering.calibration is not None
-    images, graph = lowering.calibration.images[:RANKED_ON], deploy_graph_of(lowering)
-    stem = stem_of(graph, lowering.source.card.image_size)
-    return tuple(
-        LayerSensitivity(layer=one.layer, divergence=one.kl, flips=one.flips)
-        for one in rank_layers(graph, images, say=lowering.watch.line)
-        if one.layer != stem
+    card, graph = context.source.card, deploy_graph_of(context)
+    stem = stem_of(graph, card.image_size)
+    ranking = rank_layers(
+        graph, calibration.images[:RANKED_ON], task=card.task, say=context.observer.line
     )
+    return tuple(one for one in ranking if one.layer != stem)

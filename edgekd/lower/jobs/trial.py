@@ -1,4 +1,4 @@
-"""Trials: saved files, read back by their own runtime and run on the validation images.
+"""Trials: lowered files, opened by their own runtime and run on the validation images.
 
 A process of its own for each backend: an engine that crashes on a file refuses the file, not the
 build. `python -m edgekd.lower.jobs.trial job.json` is that process.
@@ -29,7 +29,7 @@ _EVERY = 50  # images between two words of progress
 
 
 class TrialJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run.
+    """The files to run, and on which images.
 
     Attributes:
         session: Name of the session backend.
@@ -48,15 +48,15 @@ class TrialJob(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Answers:
-    """What one saved file answered.
+    """The outputs of one file.
 
     Attributes:
-        logits: float32 [N, K].
+        outputs: float32 [N, …].
         milliseconds: Of each image [N], the engine alone, on this host with `threads` threads.
-        facts: What ran it.
+        facts: Name, version and settings of the engine.
     """
 
-    logits: NDArray[np.float32]
+    outputs: NDArray[np.float32]
     milliseconds: NDArray[np.float64]
     facts: Facts
 
@@ -66,28 +66,28 @@ class Answers:
         return float(np.median(self.milliseconds))
 
     def save(self, file: Path) -> None:
-        """Write them as .npz, whole."""
+        """Write them as .npz, whole or not at all."""
         facts = np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
         with atomic_write(file) as beside, beside.open("wb") as stream:
-            np.savez(stream, logits=self.logits, milliseconds=self.milliseconds, facts=facts)
+            np.savez(stream, outputs=self.outputs, milliseconds=self.milliseconds, facts=facts)
 
     @classmethod
     def load(cls, file: Path) -> Answers:
-        """Read them."""
+        """Read a file that `save` wrote."""
         with np.load(file, allow_pickle=False) as arrays:
             facts = msgspec.json.decode(arrays["facts"].tobytes())
-            return cls(arrays["logits"], arrays["milliseconds"], facts)
+            return cls(arrays["outputs"], arrays["milliseconds"], facts)
 
 
 def try_files(
     job: TrialJob, *, log: Path, watch: Callable[[str], None] = lambda state: None
 ) -> dict[str, Answers]:
-    """Run the job in a process of its own; the answers by label.
+    """Run the job in a process of its own; the outputs by label.
 
     Args:
         job: What to run.
         log: File for the engine's chatter.
-        watch: Told `label done/total` now and then.
+        watch: Takes `label done/total` after every 50 images.
 
     Raises:
         JobError: An engine crashed, refused a file, or is not installed.
@@ -115,16 +115,16 @@ def run_job(job: TrialJob) -> None:
 
 
 def _run(session: Session, images: NDArray[np.uint8], label: str) -> Answers:
-    logits = np.empty((len(images), *session.output_shape[1:]), np.float32)
+    outputs = np.empty((len(images), *session.output_shape[1:]), np.float32)
     taken = np.empty(len(images))
     for index in range(len(images)):
         if index % _EVERY == 0:
             announce(f"{label} {index}/{len(images)}")
         image = np.array(images[index : index + 1])  # out of the file, before the clock starts
         start = time.perf_counter_ns()
-        logits[index] = session.run(image)[0]
+        outputs[index] = session.run(image)[0]
         taken[index] = time.perf_counter_ns() - start
-    return Answers(logits, taken / 1e6, session.facts)
+    return Answers(outputs, taken / 1e6, session.facts)
 
 
 if __name__ == "__main__":

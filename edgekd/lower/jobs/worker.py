@@ -13,7 +13,7 @@ from edgekd.lower.backends import Backend, get_backend
 from edgekd.lower.jobs.conversion import REPORT, Conversion, ConversionJob, ConversionReport
 from edgekd.lower.jobs.process import announce, serve
 from edgekd.lower.precision import Variant
-from edgekd.runtime._telemetry import silence
+from edgekd.runtime.telemetry import silence
 
 if TYPE_CHECKING:
     from edgekd.lower.backends.base import Calibration

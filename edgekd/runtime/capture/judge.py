@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgekd.bundle.policy import CAPTURE_CODES, UNLIKE, Sentence
 from edgekd.runtime.capture.appearance import describe, unlikeness
 from edgekd.runtime.capture.measures import Measures, measure, views
 from edgekd.runtime.reason import Reason
@@ -17,21 +19,25 @@ if TYPE_CHECKING:
 
 __all__ = ["CaptureQuality", "examine", "problems"]
 
-_TOO_LOW = {
-    "sharpness": ("blurred", "the photo is blurred", "hold still and focus"),
-    "brightness": ("dark", "the photo is too dark", "switch the light on"),
-    "contrast": ("no-lesion", "no lesion stands out from the skin", "point at the lesion"),
+_SENTENCES_BEFORE_1_6 = {
+    "blurred": Sentence(problem="the photo is blurred", remedy="hold still and focus"),
+    "dark": Sentence(problem="the photo is too dark", remedy="switch the light on"),
+    "bright": Sentence(problem="the photo is too bright", remedy="lower the exposure"),
+    "glare": Sentence(problem="the photo has glare", remedy="tilt it, or use contact fluid"),
+    "no-lesion": Sentence(
+        problem="no lesion stands out from the skin", remedy="point at the lesion"
+    ),
+    "off-centre": Sentence(problem="the lesion is cut off or off centre", remedy="centre it"),
+    UNLIKE: Sentence(
+        problem="the photo looks like none that the network learnt", remedy="point at a lesion"
+    ),
 }
-_TOO_HIGH = {
-    "brightness": ("bright", "the photo is too bright", "lower the exposure"),
-    "glare": ("glare", "the photo has glare", "tilt it, or use contact fluid"),
-    "off_centre": ("off-centre", "the lesion is cut off or off centre", "centre it"),
-}
+"""Of bundles that carry no sentences; their format is older, and their domain was dermoscopy."""
 
 
 @dataclass(frozen=True)
 class CaptureQuality:
-    """What was found of a photo.
+    """The measures of one photo.
 
     Attributes:
         measures: See `Measures`.
@@ -56,23 +62,29 @@ def examine(image: NDArray[np.uint8], rule: CaptureRule) -> CaptureQuality:
 
 def problems(quality: CaptureQuality, rule: CaptureRule) -> tuple[Reason, ...]:
     """Why the photo should be taken again; empty where it need not."""
-    found = quality.measures.to_dict()
-    reasons = []
+    return (*_out_of_limits(quality.measures, rule), *_unlike(quality.unlikeness, rule))
+
+
+def _out_of_limits(measures: Measures, rule: CaptureRule) -> Iterator[Reason]:
+    values = measures.to_dict()
     for name, limit in rule.limits.items():
-        value = found.get(name)
-        if value is None:  # a measure of a newer edgekd
+        if name not in values or name not in CAPTURE_CODES:  # a measure of a newer edgekd
             continue
-        if limit.low is not None and value < limit.low and name in _TOO_LOW:
-            reasons.append(_reason(_TOO_LOW[name], name, f"{value:.3g} is below {limit.low:.3g}"))
-        if limit.high is not None and value > limit.high and name in _TOO_HIGH:
-            reasons.append(_reason(_TOO_HIGH[name], name, f"{value:.3g} is above {limit.high:.3g}"))
-    far, known = quality.unlikeness, rule.appearance
-    if far is not None and known is not None and not far <= known.limit:
-        words = ("unlike", "the photo looks like none that the network learnt", "point at a lesion")
-        reasons.append(_reason(words, "distance", f"{far:.3g} is above {known.limit:.3g}"))
-    return tuple(reasons)
+        value, (low_code, high_code) = values[name], CAPTURE_CODES[name]
+        if low_code and limit.low is not None and value < limit.low:
+            yield _reason(rule, low_code, name, f"{value:.3g} is below {limit.low:.3g}")
+        if high_code and limit.high is not None and value > limit.high:
+            yield _reason(rule, high_code, name, f"{value:.3g} is above {limit.high:.3g}")
 
 
-def _reason(words: tuple[str, str, str], name: str, numbers: str) -> Reason:
-    code, what, remedy = words
-    return Reason(code, f"{what} ({name.replace('_', ' ')} {numbers}): {remedy}")
+def _unlike(distance: float | None, rule: CaptureRule) -> Iterator[Reason]:
+    appearance = rule.appearance
+    if distance is not None and appearance is not None and not distance <= appearance.limit:
+        yield _reason(rule, UNLIKE, "distance", f"{distance:.3g} is above {appearance.limit:.3g}")
+
+
+def _reason(rule: CaptureRule, code: str, name: str, numbers: str) -> Reason:
+    sentences = rule.sentences or _SENTENCES_BEFORE_1_6
+    sentence = sentences.get(code, Sentence(problem=f"the photo is {code}", remedy="take another"))
+    numbers = f"{name.replace('_', ' ')} {numbers}"
+    return Reason(code, f"{sentence.problem} ({numbers}): {sentence.remedy}")

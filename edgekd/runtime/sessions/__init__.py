@@ -1,37 +1,24 @@
-"""Sessions: one opened model file on one engine. Each engine is imported when it is asked for.
+"""Sessions: one opened model file on one engine, which is imported when it is used.
 
-Third parties add an engine through the entry-point group `edgekd.sessions`: its name is the
-backend's, its object an `Opener`.
+Which engines there are is in `edgekd.extensions.backends`; a backend's `session` is an `Opener`.
 """
 
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol
 
 from edgekd.bundle.model_files import ModelFiles
-from edgekd.errors import ArtefactError, InputError, MissingDependencyError
+from edgekd.errors import InputError
+from edgekd.extensions.backends import BACKENDS, backend_named, loadable_backends
 from edgekd.runtime.sessions.base import Session
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 __all__ = ["Opener", "available_backends", "check_backend", "is_backend", "open_session"]
 
-_GROUP = "edgekd.sessions"
-_ENGINES = {
-    "onnx": ("onnxruntime",),
-    "openvino": ("openvino",),
-    "tensorrt": ("tensorrt",),
-    "tflite": ("ai_edge_litert", "tflite_runtime"),
-}
-"""Built-in backends, each with the packages of which one has to be there."""
-
 
 class Opener(Protocol):
-    """Opens a model file; what an entry point of `edgekd.sessions` has to be."""
+    """Opens a model file: the function that a backend's `session` names."""
 
     def __call__(
         self,
@@ -58,7 +45,7 @@ def open_session(
     """Open a model file.
 
     Args:
-        backend: `tflite`, `openvino`, `onnx`, `tensorrt`, or the name of an entry point.
+        backend: A name of `edgekd.extensions.backends.BACKENDS`: `tflite`, `onnx`, ….
         model: The main file (`model.tflite`, `model.xml`, `model.onnx`, `model.engine`), on disk
             or in memory. What is on disk is opened by its path, so that the engine may map it.
         threads: Number of CPU threads; None leaves it to the engine.
@@ -68,7 +55,7 @@ def open_session(
             None is the engine's CPU, for `tensorrt` the GPU. The session's `facts` say what was
             obtained; where it is less, `warnings` say so and the CPU computes.
         require: Refuse to open where something was asked for and not obtained. With `tflite` that
-            is also a graph that the engine's CPU delegate takes in several pieces.
+            includes a graph that the engine's CPU delegate takes in several pieces.
 
     Raises:
         InputError: There is no such backend, `accelerator` is empty, or `threads` is no whole
@@ -89,24 +76,21 @@ def open_session(
 
 def available_backends() -> tuple[str, ...]:
     """Names of the backends whose engine is installed, sorted; nothing heavy is imported."""
-    from importlib.util import find_spec
-
-    built_in = {name for name, packages in _ENGINES.items() if any(map(find_spec, packages))}
-    return tuple(sorted(built_in | _foreign().keys()))
+    return tuple(sorted(each.name for each in loadable_backends() if each.engine.installed))
 
 
 def is_backend(name: str) -> bool:
-    """Whether there is a backend of that name, be its engine installed or not."""
-    return name in _ENGINES or name in _foreign()
+    """Whether there is a backend of that name, with or without its engine installed."""
+    return name in BACKENDS
 
 
 def check_backend(name: str) -> None:
-    """Load what opens a backend's files.
+    """Load the function that opens a backend's files.
 
     Raises:
         InputError: There is no such backend.
-        MissingDependencyError: A third party's lacks something that it imports.
-        ArtefactError: A third party's cannot be loaded, or opens nothing.
+        MissingDependencyError: A third party's lacks a package that it imports.
+        ArtefactError: A third party's cannot be loaded, or is not callable.
     """
     _opener(name)
 
@@ -115,7 +99,7 @@ _THREADS_A_CPU, _THREADS_ANYWHERE = 4, 16
 
 
 def _check_threads(threads: object) -> None:
-    """More than some a processor only wait for one another, and thousands keep a machine busy."""
+    """Limit the threads: many per processor wait for one another, thousands stall a machine."""
     if threads is None:
         return
     most = max(_THREADS_ANYWHERE, _THREADS_A_CPU * (os.cpu_count() or 1))
@@ -131,39 +115,6 @@ def _check_name(what: str, name: object, hint: str) -> None:
 
 
 def _opener(backend: str) -> Opener:
-    if backend in _ENGINES:
-        module = import_module(f"edgekd.runtime.sessions.{backend}")
-        return cast(Opener, module.open_file)
-    foreign = _foreign()
-    if backend in foreign:
-        return _loaded(foreign[backend])
-    known = ", ".join(sorted(_ENGINES.keys() | foreign.keys()))
-    raise InputError(f"there is no session backend {backend!r}", f"known backends: {known}")
-
-
-def _loaded(entry: EntryPoint) -> Opener:
-    """A third party's opener: whatever it does wrong is told as its own."""
-    owner = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-    hint = f"install another version of {owner.split()[0]}, or uninstall it"
-    try:
-        opener = entry.load()
-    except ImportError as error:
-        message = f"the session {entry.name} of {owner} does not import: {error}"
-        raise MissingDependencyError(
-            error.name or owner, "onnx", "open a model file", message=message, hint=hint
-        ) from error
-    except Exception as error:
-        message = f"the session {entry.name} of {owner} cannot be loaded: {error!r}"
-        raise ArtefactError(message, hint) from error
-    if not callable(opener):
-        message = f"the session {entry.name} of {owner} is a {type(opener).__name__}, no opener"
-        raise ArtefactError(message, hint)
-    return cast(Opener, opener)
-
-
-def _foreign() -> dict[str, EntryPoint]:
-    """Third parties' openers by name."""
-    # Imported here: it takes 6 ms of a device's start, and most have the built-in engines alone.
-    from importlib.metadata import entry_points
-
-    return {entry.name: entry for entry in entry_points(group=_GROUP)}
+    place = backend_named(backend).session
+    opener: Opener = BACKENDS.load_part(backend, "session", place, callable)
+    return opener

@@ -12,8 +12,8 @@ import numpy as np
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import ArtefactError, DeviceUnreachableError, EdgekdError, InputError
-from edgekd.runtime.sessions._processes import Owner
 from edgekd.runtime.sessions.base import Facts, Image, Output
+from edgekd.runtime.sessions.processes import Owner
 
 __all__ = [
     "Contract",

@@ -6,7 +6,6 @@ from typing import Any
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
-from edgekd.runtime._telemetry import silence
 from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
@@ -17,6 +16,7 @@ from edgekd.runtime.sessions._engine import (
     version_of,
 )
 from edgekd.runtime.sessions.base import Facts, Image, Output
+from edgekd.runtime.telemetry import silence
 
 __all__ = ["OnnxSession", "open_file"]
 

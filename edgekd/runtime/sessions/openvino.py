@@ -9,7 +9,6 @@ import numpy as np
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
-from edgekd.runtime._telemetry import silence
 from edgekd.runtime.sessions._engine import (
     Contract,
     EngineSession,
@@ -29,6 +28,7 @@ from edgekd.runtime.sessions._openvino_device import (
     settings_for,
 )
 from edgekd.runtime.sessions.base import Facts, Image, Output
+from edgekd.runtime.telemetry import silence
 
 __all__ = ["OpenVinoSession", "open_file"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekd.runtime.reason import Reason
+from edgekd.runtime.reason import Reason, share_text, unfamiliar
 from edgekd.runtime.task import Judgement
 from edgekd.tasks.classification.manifest import Decision
 
@@ -127,7 +127,7 @@ def reasons_of(
     if not np.isfinite(probabilities).all():
         return (Reason("not-finite", "the network's output is not finite"),)
     return (
-        *_unfamiliar(energy, decision),
+        *unfamiliar(energy, decision.energy_threshold),
         *_unsure(probabilities, decision),
         *_not_excluded(probabilities, decision, classes),
     )
@@ -140,14 +140,6 @@ def _reaching(
     thresholds = decision.thresholds or {}
     least = np.array([thresholds.get(name, np.inf) for name in classes])
     return np.asarray(probabilities >= least)
-
-
-def _unfamiliar(energy: float, decision: Decision) -> list[Reason]:
-    highest = decision.energy_threshold
-    if highest is None or energy <= highest:
-        return []
-    text = f"the image is unlike what was learnt: its energy {energy:.2f} is above {highest:.2f}"
-    return [Reason("unfamiliar", text)]
 
 
 def _unsure(probabilities: NDArray[np.float64], decision: Decision) -> list[Reason]:
@@ -165,13 +157,8 @@ def _not_excluded(
     reached[int(probabilities.argmax())] = False
     reasons = []
     for index in np.flatnonzero(reached).tolist():
-        name, share = classes[index], _two_digits(float(probabilities[index]))
-        limit = _two_digits(thresholds[name])
+        name, share = classes[index], share_text(float(probabilities[index]))
+        limit = share_text(thresholds[name])
         text = f"{name} cannot be excluded: its probability {share} reaches {limit}"
         reasons.append(Reason("not-excluded", text))
     return reasons
-
-
-def _two_digits(share: float) -> str:
-    """Two decimals, or two digits where those would say 0.00: thresholds may be that low."""
-    return f"{share:.2f}" if share >= 0.1 else f"{share:.2g}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.lower.evidence.card import estimate_text
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
+from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.lower.evidence.gate import Changes, GateReference, class_change
 from edgekd.lower.task import EvidenceTask
 from edgekd.metrics import (
@@ -18,6 +20,7 @@ from edgekd.metrics import (
     paired_drops,
 )
 from edgekd.tasks.classification.fit import fit_decision
+from edgekd.tasks.classification.floors import floor_measures
 from edgekd.tasks.classification.manifest import Decision
 from edgekd.tasks.classification.outcome import outcome_of
 
@@ -67,6 +70,31 @@ class Evidence(EvidenceTask):
         """See `edgekd.tasks.classification.outcome.outcome_of`."""
         return outcome_of(decision, outputs, targets, classes, retaken)
 
+    def floors(
+        self,
+        requirements: DecisionRequirements,
+        decision: Decision,
+        outputs: Logits,
+        retaken: NDArray[np.bool_],
+    ) -> FloorMeasures:
+        """See `edgekd.tasks.classification.floors.floor_measures`."""
+        return floor_measures(requirements, decision, outputs, retaken)
+
+    def decision_lines(self, decision: Decision, points: Mapping[str, Any]) -> Iterator[str]:
+        """See `EvidenceTask.decision_lines`."""
+        yield f"Temperature {decision.temperature:.3f}, fitted on this very file."
+        if decision.refer_below is not None:
+            yield f"Refers below a top probability of {decision.refer_below:.3f}."
+        for name, point in points.items():
+            yield _operating_point(name, point)
+        if decision.conformal_quantile is not None:
+            yield (
+                f"Conformal sets: score up to {decision.conformal_quantile:.3f} for a coverage of "
+                f"{decision.conformal_coverage}."
+            )
+        if decision.energy_threshold is not None:
+            yield f"Energy above {decision.energy_threshold:.3f} is unlike what was learnt."
+
     def divergence(self, plain: Logits, changed: Logits) -> NDArray[np.float64]:
         """KL(softmax of plain ‖ softmax of changed) of each image [N], in nats."""
         log_p, log_q = _log_softmax(plain), _log_softmax(changed)
@@ -81,6 +109,17 @@ class Evidence(EvidenceTask):
         )
         divergence = functional.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
         return temperature**2 * divergence
+
+
+def _operating_point(name: str, point: Mapping[str, Any]) -> str:
+    if point["threshold"] is None:
+        return f"No threshold for {name}: {point['reason']}."
+    return (
+        f"Refers where {name} is not the answer but reaches {point['threshold']:.3f}: sensitivity "
+        f"{estimate_text(point['sensitivity'])}, specificity "
+        f"{estimate_text(point['specificity'])}, {estimate_text(point['referred'])} of all images "
+        "are referred for it."
+    )
 
 
 def _log_softmax(logits: Logits) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from edgekd.metrics import (
     refer_band_for_coverage,
     refer_band_for_sensitivity,
 )
-from edgekd.targets import DecisionRule
+from edgekd.policy import DecisionRule
 from edgekd.tasks.classification.decision import class_probabilities, energy_of
 from edgekd.tasks.classification.manifest import Decision
 

@@ -12,7 +12,14 @@ from edgekd.lower.evidence.decision import share_of
 from edgekd.tasks.classification.decision import judge
 from edgekd.tasks.classification.manifest import Decision
 
-__all__ = ["outcome_of"]
+__all__ = ["are_answers", "outcome_of"]
+
+
+def are_answers(
+    decision: Decision, logits: NDArray[np.float32], classes: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Which logits [N, K] the decision answers [N]; the others it refers."""
+    return np.array([judge(row, decision, classes).verdict == "answer" for row in logits], np.bool_)
 
 
 def outcome_of(
@@ -36,7 +43,7 @@ def outcome_of(
         for each class its images and the shares of them that were answered right, answered wrong
         (missed), referred and retaken. Each share with its Wilson interval.
     """
-    certain = np.array([judge(row, decision, classes).verdict == "answer" for row in logits])
+    certain = are_answers(decision, logits, classes)
     answered = certain & ~retaken
     right = logits.argmax(axis=1) == targets
     outcome: dict[str, Any] = {

@@ -13,8 +13,8 @@ from torch import Tensor
 from edgekd.distill import pipeline
 from edgekd.distill.methods.none import Supervised
 from edgekd.distill.module import StageModule, trained_state
-from edgekd.distill.tasks import ClassificationTask
 from edgekd.recipe import Recipe, convert
+from edgekd.tasks.classification.metrics import Metrics
 
 EPOCHS = 4
 TINY = {"arch": "resnet10t", "options": {"channels": [4, 4, 8, 8], "stem_width": 4}}
@@ -54,7 +54,7 @@ def test_the_highest_score_is_kept(
     recipe: Recipe, epochs: list[dict[str, Tensor]], tmp_path: Path, monkeypatch: Any
 ) -> None:
     scores = iter([0.3, 0.9, 0.5, 0.8])
-    monkeypatch.setattr(ClassificationTask, "selection", lambda *_: next(scores))
+    monkeypatch.setattr(Metrics, "selection", lambda *_: next(scores))
     assert_kept(recipe, epochs, tmp_path, best=1)
 
 

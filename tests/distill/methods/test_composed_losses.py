@@ -19,12 +19,12 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from edgekd.distill import module as training
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, Stage, method_names, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
-from edgekd.distill.tasks import ClassificationTask
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import AugmentSection, FitSection
 
@@ -119,7 +119,7 @@ def view(pixels: Tensor, number: int) -> Tensor:
 
 @pytest.fixture(autouse=True)
 def _views(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(training, "augment", Views())
+    monkeypatch.setattr("edgekd.data.augment.augment", Views())
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -157,11 +157,11 @@ class Step:
     """One training step of a stage: what the module noted, and what went into it."""
 
     def __init__(self, method: Method, stage: Stage, fit: FitSection, epoch: int) -> None:
-        task, section = ClassificationTask(), AugmentSection()
+        task, section = metrics_task(DEFAULT_TASK), AugmentSection()
         module = Epoch(method, stage, None, task, fit, section, seed=5)  # type: ignore[arg-type]
         module.current_epoch = epoch
         method.eval()
-        for part in stage.changed:
+        for part in stage.updated:
             part.train()
         images = torch.randint(
             0, 256, (len(INDICES), SIZE, SIZE, 3), dtype=torch.uint8,
@@ -171,7 +171,7 @@ class Step:
         self.pixels = images.permute(0, 3, 1, 2) / 255
         self.targets, self.epoch, self.fit = LABELS[INDICES], epoch, fit
         batch = [images, self.targets, INDICES]
-        self.drawn = module._drawn(batch, 0).generator  # as it is when the step begins
+        self.drawn = module._step_context(0).generator  # as it is when the step begins
         total = module.training_step(batch, 0)
         assert total is not None
         self.total = total.detach()

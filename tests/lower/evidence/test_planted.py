@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from spotted import CLASSES, SIZE, make_images
 
-from edgekd import resources, targets
 from edgekd.bundle import GateRecord
 from edgekd.lower.backends import get_backend
 from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.precision import Variant
 from edgekd.lower.task import evidence_task
+from edgekd.policy import DEFAULT_POLICY, load_policy
 
 NAMES = ("bkl", "df", "mel", "nv")
 assert len(NAMES) == CLASSES
@@ -31,7 +31,7 @@ class Bench(NamedTuple):
 
     file: Path
     images: Path
-    judged: GateReference
+    reference: GateReference
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,9 @@ def bench(student: Any, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     np.save(folder / "images.npy", images[kept])
     with torch.no_grad():
         logits = student.graph(torch.from_numpy(images[kept])).numpy()
-    with pytest.MonkeyPatch.context() as patch:  # the shipped ones, whatever the session has
-        patch.setattr(targets, "target_folders", resources.target_folders)
-        limits = targets.load_target("rpi").gate
-    judged = GateReference(logits, labels[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
-    return Bench(folder / "model.onnx", folder / "images.npy", judged)
+    limits = load_policy(DEFAULT_POLICY).gate
+    reference = GateReference(logits, labels[kept].astype(np.int64), NAMES, limits, {"mel": 0.05})
+    return Bench(folder / "model.onnx", folder / "images.npy", reference)
 
 
 def verdict(bench: Bench, model: onnx.ModelProto, folder: Path) -> GateRecord:
@@ -64,8 +62,8 @@ def verdict(bench: Bench, model: onnx.ModelProto, folder: Path) -> GateRecord:
         out=str(folder / "out"),
     )
     answers = try_files(job, log=folder / "log")["int8"]
-    task = evidence_task(bench.judged.task)
-    return task.judge(bench.judged, answers.logits, runtime=answers.facts)
+    task = evidence_task(bench.reference.task)
+    return task.judge(bench.reference, answers.outputs, runtime=answers.facts)
 
 
 def change(model: onnx.ModelProto, name: str, values: NDArray[Any]) -> None:
@@ -100,16 +98,16 @@ def test_a_loss_in_one_rare_class_is_caught_by_its_own_limit(bench: Bench, tmp_p
     model = onnx.load(bench.file)
     whole = verdict(bench, model, tmp_path)
     assert whole.per_class["df"].lost == 0
-    answers = np.load(tmp_path / "out" / "int8.npz")["logits"]
-    own = answers[bench.judged.targets == RARE]
+    answers = np.load(tmp_path / "out" / "int8.npz")["outputs"]
+    own = answers[bench.reference.targets == RARE]
     margin = np.sort(own[:, RARE] - np.delete(own, RARE, axis=1).max(axis=1))
     lower_by_bias(model, float(margin[5] + margin[6]) / 2)
     gate = verdict(bench, model, tmp_path)
     change_of_df = gate.per_class["df"]
     assert change_of_df.lost - change_of_df.gained == 6
-    assert gate.flips < bench.judged.limits.max_flips
+    assert gate.flips < bench.reference.limits.max_flips
     assert gate.balanced_accuracy_drop_high is not None
-    assert gate.balanced_accuracy_drop_high < bench.judged.limits.max_balanced_accuracy_drop
+    assert gate.balanced_accuracy_drop_high < bench.reference.limits.max_balanced_accuracy_drop
     assert gate.reasons == (
         "sensitivity for df drops by 6.0 points (6 lost, 0 gained of 100), more than 5.0 points",
     )

@@ -1,8 +1,9 @@
-"""The finish makes a harmed student withstand int8, and leaves an unharmed one alone."""
+"""Fine-tuning makes a student that int8 spoils withstand it, and leaves a robust one alone."""
 
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ from spotted import make_images
 from torch import Tensor, nn
 
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.lower.graph import DeployGraph, deploy_graph
-from edgekd.lower.int8.quantisation_aware import FinishSettings, finish_quantisation_aware
+from edgekd.lower.int8.quantisation_aware import FineTuning, fine_tune_quantisation_aware
 from edgekd.lower.int8.simulate import observe_ranges, simulated_int8
+from edgekd.lower.task import evidence_task
 
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
 TRAINED = make_images(160, seed=0)[0]
@@ -43,6 +46,11 @@ def harmed(student: Any) -> DeployGraph:
     return harm(student, 128)
 
 
+fine_tune = partial(
+    fine_tune_quantisation_aware, imitation_loss=evidence_task(DEFAULT_TASK).imitation_loss
+)
+
+
 class Answers(NamedTuple):
     plain: Tensor
     int8: Tensor
@@ -64,8 +72,8 @@ def divergence(wanted: Tensor, found: Tensor) -> float:
 
 def test_harmed_student_says_nearly_the_same_in_int8(harmed: DeployGraph) -> None:
     before = answers(harmed.network)
-    settings = FinishSettings(epochs=10, learning_rate=1e-3)
-    after = answers(finish_quantisation_aware(harmed, TRAINED, say=quiet, settings=settings))
+    settings = FineTuning(epochs=10, learning_rate=1e-3)
+    after = answers(fine_tune(harmed, TRAINED, say=quiet, settings=settings))
     loss = divergence(before.plain, before.int8)
     assert loss > 1e-3
     assert divergence(before.plain, after.int8) < 0.5 * loss
@@ -76,8 +84,8 @@ def test_badly_harmed_student_agrees_again(student: Any) -> None:
     """So harmed that most answers are others in int8; after the finish none, in float neither."""
     graph = harm(student, 1024)
     before = answers(graph.network)
-    settings = FinishSettings(epochs=4, learning_rate=1e-3)
-    after = answers(finish_quantisation_aware(graph, TRAINED, say=quiet, settings=settings))
+    settings = FineTuning(epochs=4, learning_rate=1e-3)
+    after = answers(fine_tune(graph, TRAINED, say=quiet, settings=settings))
     classes = before.plain.argmax(1)
     agreement = [float((part.argmax(1) == classes).float().mean()) for part in (*before, *after)]
     assert agreement[1] < 0.5
@@ -88,17 +96,17 @@ def test_fewer_bits_are_harder_and_the_finish_knows(student: Any) -> None:
     first: dict[int, str] = {}
     for bits in (8, 3):
         lines: list[str] = []
-        settings = FinishSettings(epochs=1, bits=bits)
-        finish_quantisation_aware(student.graph, TRAINED, say=lines.append, settings=settings)
+        settings = FineTuning(epochs=1, bits=bits)
+        fine_tune(student.graph, TRAINED, say=lines.append, settings=settings)
         first[bits] = lines[0]
-    harms = {bits: float(line.split("KL ")[1].split(" ")[0]) for bits, line in first.items()}
+    harms = {bits: float(line.split("loss ")[1].split(" ")[0]) for bits, line in first.items()}
     assert harms[3] > 100 * harms[8] > 0
 
 
 def test_start_is_kept_where_nothing_is_better(student: Any) -> None:
     lines: list[str] = []
-    settings = FinishSettings(learning_rate=10.0)
-    network = finish_quantisation_aware(student.graph, TRAINED, say=lines.append, settings=settings)
+    settings = FineTuning(learning_rate=10.0)
+    network = fine_tune(student.graph, TRAINED, say=lines.append, settings=settings)
     before = student.graph.network.state_dict()
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert "kept" in lines[-1]
@@ -106,7 +114,7 @@ def test_start_is_kept_where_nothing_is_better(student: Any) -> None:
 
 def test_finished_network_is_a_plain_one(harmed: DeployGraph) -> None:
     before = copy.deepcopy(harmed.state_dict())
-    network = finish_quantisation_aware(harmed, TRAINED, say=quiet)
+    network = fine_tune(harmed, TRAINED, say=quiet)
     old, new = harmed.network.state_dict(), network.state_dict()
     assert list(new) == list(old)
     statistics = [key for key in new if "running" in key or "num_batches" in key]
@@ -119,8 +127,8 @@ def test_finished_network_is_a_plain_one(harmed: DeployGraph) -> None:
 
 
 def finished(graph: DeployGraph, images: NDArray[np.uint8], seed: int = 0) -> dict[str, Tensor]:
-    settings = FinishSettings(epochs=1, seed=seed)
-    network = finish_quantisation_aware(graph, images, say=quiet, settings=settings)
+    settings = FineTuning(epochs=1, seed=seed)
+    network = fine_tune(graph, images, say=quiet, settings=settings)
     weights: dict[str, Tensor] = network.state_dict()
     return weights
 
@@ -139,4 +147,4 @@ def test_same_seed_same_weights(harmed: DeployGraph, tmp_path: Path) -> None:
 
 def test_too_few_images_are_refused(harmed: DeployGraph) -> None:
     with pytest.raises(InputError, match="too few"):
-        finish_quantisation_aware(harmed, TRAINED[:7], say=quiet)
+        fine_tune(harmed, TRAINED[:7], say=quiet)

@@ -35,8 +35,8 @@ def test_answers_are_the_students(files: Path, student: Any, tmp_path: Path) -> 
         job(files, tmp_path / "out", a=model, b=model), log=tmp_path / "log", watch=states.append
     )
     assert sorted(found) == ["a", "b"]
-    np.testing.assert_allclose(found["a"].logits, student.logits, atol=1e-3)
-    np.testing.assert_array_equal(found["a"].logits, found["b"].logits)
+    np.testing.assert_allclose(found["a"].outputs, student.logits, atol=1e-3)
+    np.testing.assert_array_equal(found["a"].outputs, found["b"].outputs)
     assert found["a"].milliseconds.shape == (len(student.images),)
     assert 0 < found["a"].latency_ms < 1000
     assert found["a"].facts["threads"] == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgekd.bundle import Appearance, CaptureRule, Limit
+from edgekd.bundle.policy import Sentence
 from edgekd.runtime.capture import (
     FEATURES,
     CaptureQuality,
@@ -61,6 +62,20 @@ def test_reason_says_numbers_and_what_to_do() -> None:
     assert str(reason) == (
         "the photo is blurred (sharpness 0.25 is below 0.5): hold still and focus"
     )
+
+
+def test_sentences_of_the_bundle_are_said() -> None:
+    sentences = {"blurred": Sentence(problem="the retina is not sharp", remedy="focus again")}
+    rule = CaptureRule(limits=LIMITS, sentences=sentences)
+    (reason,) = problems(CaptureQuality(dataclasses.replace(GOOD, sharpness=0.25), None), rule)
+    assert str(reason) == "the retina is not sharp (sharpness 0.25 is below 0.5): focus again"
+    assert reason.code == "blurred"
+
+
+def test_code_without_a_sentence_still_asks_for_another_photo() -> None:
+    rule = CaptureRule(limits=LIMITS, sentences={"dark": Sentence(problem="dark", remedy="light")})
+    (reason,) = problems(CaptureQuality(dataclasses.replace(GOOD, contrast=1.0), None), rule)
+    assert str(reason) == "the photo is no-lesion (contrast 1 is below 10): take another"
 
 
 def test_measure_of_a_newer_edgekd_is_ignored() -> None:

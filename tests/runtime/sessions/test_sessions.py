@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,8 @@ from edgekd.errors import (
     InputError,
     MissingDependencyError,
 )
-from edgekd.runtime import _telemetry
+from edgekd.extensions.engines.onnx import BACKEND as ONNX
+from edgekd.runtime import telemetry
 from edgekd.runtime.sessions import available_backends, open_session
 from edgekd.runtime.sessions.base import Session
 
@@ -142,8 +144,11 @@ def test_unknown_backend_and_threads(tmp_path: Path) -> None:
         open_session("onnx", tmp_path, threads=0)
 
 
+MINE = replace(ONNX, name="mine")
+
+
 def test_third_party_backend(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
-    entry = EntryPoint("mine", "edgekd.runtime.sessions.onnx:open_file", "edgekd.sessions")
+    entry = EntryPoint("mine", f"{__name__}:MINE", "edgekd.backends")
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: EntryPoints([entry]))
     assert "mine" in available_backends()
     assert open_session("mine", files["onnx"]).backend == "onnx"
@@ -209,7 +214,7 @@ def test_telemetry_that_was_imported_before_is_idled(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "openvino_telemetry", SimpleNamespace())
     sender = SimpleNamespace(TelemetrySender=TelemetrySender)
     monkeypatch.setitem(sys.modules, "openvino_telemetry.utils.sender", sender)
-    _telemetry.silence()
+    telemetry.silence()
     TelemetrySender().send(None, "import")
     assert not sent
 

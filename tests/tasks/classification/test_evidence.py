@@ -10,7 +10,7 @@ import pytest
 from edgekd.bundle import GateRecord
 from edgekd.errors import InputError
 from edgekd.lower.evidence.gate import GateReference
-from edgekd.targets import GateLimits
+from edgekd.policy import GateLimits
 from edgekd.tasks.classification.evidence import Evidence
 
 LIMITS = GateLimits(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit, requirements_of
-from edgekd.targets import DecisionRule, GateLimits, Target
+from edgekd.policy import DecisionRule, GateLimits, Policy
 from edgekd.tasks.classification.decision import judge
 from edgekd.tasks.classification.evidence import Evidence
 from edgekd.tasks.classification.fit import fit_decision
@@ -292,16 +292,16 @@ def test_outcome_without_answers_has_no_share_of_right_ones() -> None:
     assert (told["answered"]["value"], told["right"]["value"]) == (0.0, None)
 
 
-def test_a_target_asks_with_the_models_own_critical_classes() -> None:
+def test_requirements_have_the_critical_classes_of_the_model() -> None:
     limits = GateLimits(
         max_flips=0.1,
         max_balanced_accuracy_drop=0.1,
         max_sensitivity_drop=0.1,
         max_ece_increase=0.1,
     )
-    target = Target(
-        name="board", title="", backend="onnx", extra="onnx", ladder=("fp32",), gate=limits,
-        critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2}, decision=RULE,
+    policy = Policy(
+        name="mine", title="", gate=limits, critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2},
+        decision=RULE,
     )  # fmt: skip
     card = SimpleNamespace(
         classes=CLASSES, ordered=True, task="classification",
@@ -310,7 +310,7 @@ def test_a_target_asks_with_the_models_own_critical_classes() -> None:
     source = SimpleNamespace(
         card=card, targets=TARGETS, images_sha256="of-images", groups=np.arange(N) // 2
     )
-    found = requirements_of(cast(Any, source), target)
+    found = requirements_of(cast(Any, source), policy)
     assert (found.rule, found.classes, found.ordered) == (RULE, CLASSES, True)
     assert found.critical == ("bkl", "mel")
     assert found.targets is TARGETS

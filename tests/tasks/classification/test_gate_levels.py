@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekd.lower.evidence.gate import GateReference
 from edgekd.metrics import paired_drops
-from edgekd.targets import GateLimits
+from edgekd.policy import GateLimits
 from edgekd.tasks.classification.evidence import Evidence
 
 REPETITIONS = 2000

@@ -1,0 +1,146 @@
+"""What a training step receives: one type for each kind of samples.
+
+An unlabelled batch has no targets that could leak into its loss, and a synthesised one has no
+positions in the data set: a method that reads what its samples do not have fails at once, and a
+type checker says so before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+__all__ = ["Augment", "AugmentBoth", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
+
+Augment = Callable[[Tensor], Tensor]
+"""Augments images [N, 3, S, S], each by a new draw of the recipe's augmentation."""
+
+AugmentBoth = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Augments images [N, 3, S, S] and, by the same draw, their targets [N, …]."""
+
+
+def _unchanged(pixels: Tensor) -> Tensor:
+    return pixels
+
+
+class _Images:
+    """Images and how they are augmented."""
+
+    raw: Tensor
+    augment: Augment
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The images, augmented once, on first access: a method that augments its own views never
+        pays for it.
+        """
+        return self.augment(self.raw)
+
+
+@dataclass(frozen=True)
+class Batch(_Images):
+    """Labelled images.
+
+    Attributes:
+        raw: Images before augmentation, float32 [B, 3, S, S] in 0…1 (networks normalise them).
+        raw_targets: Targets of the raw images, as the task defines them [B, …].
+        indices: Positions [B] in the data set, for methods that keep something for each image.
+        epoch: Counted from 0.
+        augment: The recipe's augmentation; the identity in validation.
+        generator: On the CPU; the source of every random number that a method draws, so that an
+            interrupted run continues exactly as it would have.
+        augment_both: Augments images and their targets by the same draw; by default targets stay.
+    """
+
+    raw: Tensor
+    raw_targets: Tensor
+    indices: Tensor
+    epoch: int = 0
+    augment: Augment = _unchanged
+    generator: torch.Generator = field(default_factory=torch.Generator)
+    augment_both: AugmentBoth | None = None
+
+    @property
+    def pixels(self) -> Tensor:
+        """The images, augmented once, on first access."""
+        return self._augmented[0]
+
+    @property
+    def targets(self) -> Tensor:
+        """The targets [B, …] of `pixels`."""
+        return self._augmented[1]
+
+    @cached_property
+    def _augmented(self) -> tuple[Tensor, Tensor]:
+        if self.augment_both is None:
+            return self.augment(self.raw), self.raw_targets
+        return self.augment_both(self.raw, self.raw_targets)
+
+
+@dataclass(frozen=True)
+class UnlabelledBatch(_Images):
+    """Images without targets.
+
+    Attributes:
+        raw: Images before augmentation, float32 [B, 3, S, S] in 0…1.
+        indices: Positions [B] in the data set, or in the images that the method gave.
+        epoch: Counted from 0.
+        augment: The recipe's augmentation.
+        generator: See `Batch`.
+    """
+
+    raw: Tensor
+    indices: Tensor
+    epoch: int = 0
+    augment: Augment = _unchanged
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+
+@dataclass(frozen=True)
+class SynthesisedBatch(_Images):
+    """Images that the method made.
+
+    Attributes:
+        raw: Images before augmentation, float32 [B, 3, S, S] in 0…1. The graph of what made them is
+            still attached: a generator is trained through them; `detach` them to train a student.
+        conditions: What each image was made for, such as its class [B]; None where nothing was
+            asked of the generator.
+        epoch: Counted from 0.
+        augment: The recipe's augmentation.
+        generator: See `Batch`.
+    """
+
+    raw: Tensor
+    conditions: Tensor | None = None
+    epoch: int = 0
+    augment: Augment = _unchanged
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """A training step without samples.
+
+    Attributes:
+        size: Images to make in this step, in each process: the stage's batch size.
+        device: Where the networks are.
+        epoch: Counted from 0.
+        augment: The recipe's augmentation.
+        generator: See `Batch`.
+        augment_both: See `Batch`.
+    """
+
+    size: int
+    device: torch.device
+    epoch: int = 0
+    augment: Augment = _unchanged
+    generator: torch.Generator = field(default_factory=torch.Generator)
+    augment_both: AugmentBoth | None = None
+
+    def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
+        """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""
+        return SynthesisedBatch(raw, conditions, self.epoch, self.augment, self.generator)

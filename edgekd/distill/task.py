@@ -1,0 +1,117 @@
+"""What training has to know of a task: outputs, losses, balance, and what methods may rely on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from edgekd.extensions.tasks import load_layer
+from edgekd.recipe import Balance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from edgekd.data.augment import Augmentation
+
+__all__ = ["TrainingTask", "Trait", "training_task"]
+
+
+class Trait(Enum):
+    """A property of a task that a method may need; the value completes "needs a task with …"."""
+
+    SOFTENED_OUTPUTS = "outputs that can be softened by a temperature"
+    EXCLUSIVE_CLASSES = "exactly one class for each image"
+    IMAGE_LEVEL = "one answer for the whole image, however it is turned"
+    SUBCLASSES = "classes that can be divided into subclasses"
+
+
+class TrainingTask(ABC):
+    """The training layer of a task."""
+
+    traits: frozenset[Trait] = frozenset()
+    """What methods may rely on; a method that needs more is refused."""
+
+    @abstractmethod
+    def outputs(self, classes: Sequence[str]) -> int:
+        """Number of outputs of the network's head."""
+
+    @abstractmethod
+    def hard_label_loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+    ) -> Tensor:
+        """The loss on the labels, a scalar.
+
+        Args:
+            outputs: Of the network [B, …].
+            targets: [B, …], as the data layer gives them.
+            weights: As `class_weights` gives them.
+            smoothing: Share of a label that is spread over its alternatives.
+        """
+
+    @abstractmethod
+    def class_weights(self, counts: Sequence[int], images: int, balance: Balance) -> Tensor:
+        """Weights of the hard-label loss against class imbalance, float32 [K].
+
+        Args:
+            counts: Training images of each class.
+            images: Training images.
+            balance: How strongly rare classes are raised.
+        """
+
+    @abstractmethod
+    def sampling_weights(
+        self, targets: NDArray[Any], counts: Sequence[int], balance: Balance
+    ) -> Tensor:
+        """How often each training image is drawn, relative to the others, float64 [N].
+
+        Args:
+            targets: Of the training images [N, …].
+            counts: Training images of each class.
+            balance: How strongly rare classes are raised.
+        """
+
+    def softened_loss(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        temperature: float | Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """T² · mean divergence of the student's softened outputs from the teacher's, a scalar.
+
+        For tasks with `Trait.SOFTENED_OUTPUTS`.
+
+        Args:
+            student: Outputs [B, …].
+            teacher: Outputs [B, …]; no gradient flows to them.
+            temperature: T > 0; a tensor [], or [B] of one for each image, may be learnt.
+            weights: As `sample_weights` gives them; the mean is then weighted.
+        """
+        raise NotImplementedError(f"{type(self).__name__} softens no outputs")
+
+    def sample_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
+        """Weights of the softened loss, [B] or [B, K], from targets [B, …] and class weights [K].
+
+        For tasks with `Trait.SOFTENED_OUTPUTS`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} softens no outputs")
+
+    def augmented(
+        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation
+    ) -> tuple[Tensor, Tensor]:
+        """Images [B, 3, S, S] augmented by one draw, and their targets after the same change.
+
+        Targets that belong to the whole image stay as they are. A task of masks overrides this with
+        `augmentation.with_maps`.
+        """
+        return augmentation(pixels), targets
+
+
+def training_task(name: str) -> TrainingTask:
+    """The training layer of a task; see `load_layer` for errors."""
+    layer: TrainingTask = load_layer(name, "training", TrainingTask)
+    return layer

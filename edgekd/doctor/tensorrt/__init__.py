@@ -1,0 +1,1 @@
+"""What `edgekd doctor` reports of TensorRT, and of the Jetson that it runs on."""

@@ -1,0 +1,46 @@
+"""Methods of distillation: names and places, so that a recipe is checked before torch is imported.
+
+A method is an `edgekd.distill.methods.Method`: for edgekd's own one file of
+`edgekd/distill/methods/` and one line here, for a third party's an entry point.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekd.extensions.registry import Registry
+
+__all__ = ["METHODS", "method_name"]
+
+METHODS = Registry(
+    "method",
+    "edgekd.methods",
+    {
+        "none": "edgekd.distill.methods.none:Supervised",
+        "kd": "edgekd.distill.methods.kd:ClassicDistillation",
+        "dkd": "edgekd.distill.methods.dkd:DecoupledDistillation",
+        "fitnet": "edgekd.distill.methods.fitnet:HintedDistillation",
+        "at": "edgekd.distill.methods.at:AttentionTransfer",
+        "rkd": "edgekd.distill.methods.rkd:RelationalDistillation",
+        "mean_teacher": "edgekd.distill.methods.mean_teacher:MeanTeacher",
+        "crckd": "edgekd.distill.methods.crckd:CategoryRelationPreserving",
+        "crckd_cross": "edgekd.distill.methods.crckd_cross:CategoryRelationTransfer",
+        "subclass": "edgekd.distill.methods.subclass:SubclassSupervised",
+        "skd": "edgekd.distill.methods.skd:SubclassDistillation",
+        "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
+        "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
+    },
+    extra="distill",
+)
+"""edgekd's own, and the entry points of others: each a subclass of `Method`."""
+
+
+def method_name(section: dict[str, Any]) -> str:
+    """The name in a recipe's `method` section.
+
+    Raises:
+        InputError: There is no such method.
+    """
+    name = str(section.get("name", ""))
+    METHODS.check(name)
+    return name

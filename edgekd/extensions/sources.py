@@ -1,0 +1,42 @@
+"""Data sources: where a recipe's data set comes from.
+
+A source is a module or an object with `Config` (the recipe's keys beside `source`, a
+`msgspec.Struct`) and `load(config, task) -> edgekd.data.Dataset`, where `task` is the name of the
+recipe's task: for edgekd's own one file of `edgekd/data/sources/` and one line here, for a third
+party's an entry point.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from edgekd.extensions.registry import Registry
+
+__all__ = ["SOURCES", "SourceModule"]
+
+
+@runtime_checkable
+class SourceModule(Protocol):
+    """What a source has to have."""
+
+    Config: type[Any]
+    """Typed keys of the recipe's `data` section beside `source`."""
+
+    def load(self, config: Any, task: str) -> Any:
+        """The `Dataset` of a config; `task` is the name of the recipe's task."""
+
+
+SOURCES = Registry(
+    "data source",
+    "edgekd.sources",
+    {
+        "aptos2019": "edgekd.data.sources.aptos2019",
+        "csv": "edgekd.data.sources.csv_table",
+        "folder": "edgekd.data.sources.folder",
+        "ham10000": "edgekd.data.sources.ham10000",
+        "isic2019": "edgekd.data.sources.isic2019",
+        "synthetic": "edgekd.data.sources.synthetic",
+    },
+    extra="distill",
+)
+"""edgekd's own, and the entry points of others: each a `SourceModule`."""

@@ -1,0 +1,172 @@
+"""The TensorRT check: will the device be able to build its engine from this ONNX?
+
+TensorRT-RTX has TensorRT's own parser and builder and needs no GPU. What it takes is parsed,
+typed, fused and built for several compute capabilities; what it refuses, a Jetson would refuse
+too. It says nothing of speed, and its engines run on no Jetson.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from edgekd.bundle import EngineCheck
+from edgekd.errors import ArtefactError, EdgekdError, InputError, MissingDependencyError
+from edgekd.files import pretty_json, write_atomically
+from edgekd.lower.backends._onnx_half import islands_of
+from edgekd.lower.backends.tensorrt.builder import EngineBuildError, build_engine
+from edgekd.lower.backends.tensorrt.findings import findings_of, merged
+from edgekd.lower.backends.tensorrt.library import load_tensorrt_rtx
+from edgekd.lower.backends.tensorrt.lint import check_onnx
+from edgekd.lower.jobs.process import JobError, run_in_process, serve
+
+__all__ = ["CAPABILITIES", "CheckJob", "check_engine", "checker_versions"]
+
+CAPABILITIES = ("SM86", "SM89")
+"""What every TensorRT-RTX builds for: Ampere, of which Orin (SM87) is one, and Ada."""
+
+JETSONS = ("SM87", "SM101", "SM110")
+"""Orin and Thor (by its two names): built for as soon as a TensorRT-RTX knows them."""
+
+LINT = "edgekd's static rules"
+
+_SHOWN = 5  # islands that a remark names
+
+_MODULE = "edgekd.lower.backends.tensorrt.check"  # this one; __name__ is __main__ in the job
+_WHEELS = ("onnxruntime-ep-nv-tensorrt-rtx-cu13", "tensorrt-rtx-cu13-bindings")
+
+
+class CheckJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What to check.
+
+    Attributes:
+        onnx: The file.
+        capabilities: Compute capabilities that it has to be built for.
+        result: File (JSON) that gets the `EngineCheck`.
+    """
+
+    onnx: str
+    capabilities: tuple[str, ...]
+    result: str
+
+
+def check_engine(
+    onnx: Path, capabilities: Sequence[str] = CAPABILITIES, *, log: Path | None = None
+) -> EngineCheck:
+    """Hold a file against the static rules, then let TensorRT-RTX build it for each capability.
+
+    In a process of its own: a library that crashes on a file refuses it, and ends nothing else.
+
+    Args:
+        onnx: The file; also one that is damaged or missing, which is a finding.
+        capabilities: Such as `SM86`; those of `JETSONS` are added where TensorRT-RTX knows them.
+        log: File for what the library says; kept nowhere where None.
+
+    Returns:
+        `passed`, `refused` with a finding for each node at fault, or `not checked` where
+        TensorRT-RTX is not installed, which the static rules alone cannot make up for.
+
+    Raises:
+        InputError: TensorRT-RTX knows no such capability.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
+        result = Path(folder) / "check.json"
+        job = CheckJob(onnx=str(onnx), capabilities=tuple(capabilities), result=str(result))
+        try:
+            raw = run_in_process(
+                _MODULE, job, title="TensorRT-RTX", log=log or Path(folder) / "log", result=result
+            )
+        except JobError as error:
+            return _crashed(onnx, error)
+    return msgspec.json.decode(raw, type=EngineCheck)
+
+
+def checker_versions() -> dict[str, str]:
+    """Versions of the wheels that check, by distribution; empty without them."""
+    found = {}
+    for name in _WHEELS:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def run_job(job: CheckJob) -> None:
+    """Check the file of the job, and write the result."""
+    check = _check(Path(job.onnx), job.capabilities)
+    write_atomically(Path(job.result), pretty_json(check))
+
+
+def _check(onnx: Path, capabilities: Sequence[str]) -> EngineCheck:
+    lint = _linted(onnx)
+    built = _built(onnx, capabilities)
+    if built.status == "refused":
+        return msgspec.structs.replace(built, findings=merged(lint, built.findings))
+    if lint:
+        return EngineCheck(
+            status="refused", by=LINT, capabilities=built.capabilities, findings=tuple(lint)
+        )
+    return msgspec.structs.replace(built, findings=tuple(_remarks(onnx)))
+
+
+def _remarks(onnx: Path) -> Iterator[str]:
+    islands = islands_of(onnx)
+    if islands:
+        names = ", ".join(map(repr, islands[:_SHOWN])) + (", …" if len(islands) > _SHOWN else "")
+        yield f"float32 where fp16 would overflow or vanish: {names}"
+
+
+def _linted(onnx: Path) -> list[str]:
+    try:
+        return check_onnx(onnx)
+    except MissingDependencyError:
+        raise
+    except EdgekdError as error:
+        return [error.message]
+
+
+def _built(onnx: Path, capabilities: Sequence[str]) -> EngineCheck:
+    """What TensorRT-RTX alone says."""
+    try:
+        trt = load_tensorrt_rtx()
+    except MissingDependencyError as error:
+        return EngineCheck(status="not checked", by=f"{error.message}; {_where_to_get(error.hint)}")
+    except (OSError, StopIteration) as error:
+        why = str(error) or "its libraries are missing"
+        return EngineCheck(status="not checked", by=f"TensorRT-RTX cannot be loaded here: {why}")
+    by = f"TensorRT-RTX {trt.__version__}"
+    known = trt.ComputeCapability.__members__
+    wanted = tuple(dict.fromkeys([*capabilities, *(name for name in JETSONS if name in known)]))
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
+            build_engine(onnx, Path(folder) / "engine", trt=trt, compute_capabilities=wanted)
+    except (ArtefactError, EngineBuildError) as error:
+        found = findings_of(error.message)
+        return EngineCheck(status="refused", by=by, capabilities=wanted, findings=found)
+    return EngineCheck(status="passed", by=by, capabilities=wanted)
+
+
+def _where_to_get(hint: str) -> str:
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        return hint
+    return "its wheels are for Linux on x86-64 alone: build there"
+
+
+def _crashed(onnx: Path, error: JobError) -> EngineCheck:
+    """The library went down; or memory ran out or a tool is missing, which is no fault of it."""
+    if error.exit_code == InputError.exit_code:
+        raise InputError(error.message, error.hint) from error
+    if error.killed or error.exit_code == MissingDependencyError.exit_code:
+        return EngineCheck(status="not checked", by=error.message)
+    found = (*_linted(onnx), error.message)
+    return EngineCheck(status="refused", by="TensorRT-RTX", findings=found)
+
+
+if __name__ == "__main__":
+    sys.exit(serve(CheckJob, run_job, sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""ONNX for TensorRT 10 and 11: `model.onnx`, from which the device builds its engine.
+
+TensorRT 11 knows no precision flags and no calibrator: the precision stands in the ONNX, int8
+as QuantizeLinear/DequantizeLinear pairs (signed, symmetric, zero point 0, weights per channel),
+fp16 as the type of the tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekd.errors import ArtefactError
+from edgekd.lower.backends._onnx_half import half_model
+from edgekd.lower.backends._onnx_quantise import (
+    Images,
+    Preset,
+    Ranges,
+    float_model,
+    prepared_model,
+    quantise,
+    tensor_ranges,
+)
+from edgekd.lower.backends.base import Backend, Calibration, check_request, versions_of
+from edgekd.lower.precision import Variant
+from edgekd.runtime.telemetry import silence
+
+if TYPE_CHECKING:
+    from edgekd.bundle import EngineCheck
+    from edgekd.lower.graph import DeployGraph
+
+__all__ = ["TensorRtBackend"]
+
+_QUANTISED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add")
+
+# Only inputs of convolutions, linear layers and residual sums are quantised. A pair between a
+# convolution and its ReLU, which ONNX Runtime would set too, keeps TensorRT from fusing them and
+# rounds twice. Biases stay float, since an int32 DequantizeLinear is not known everywhere, and so
+# do other constants that are added: TensorRT refuses an int8 scalar, as the 1 + erf of a GELU has.
+_PRESET = Preset(
+    operators=_QUANTISED,
+    activations="QInt8",
+    seven_bits=False,
+    float_outputs=True,
+    constant_sums=False,
+    options={
+        "ActivationSymmetric": True,
+        "QuantizeBias": False,
+        "OpTypesToExcludeOutputQuantization": list(_QUANTISED),
+    },
+)
+
+
+class TensorRtBackend(Backend):
+    """Lowers by torch's ONNX exporter; ONNX Runtime's tools quantise, and convert to fp16.
+
+    fp16 keeps in float32 what leaves its range (see `half_model`): weights and sensitive operators
+    always, activations where there are calibration images to measure them on.
+    """
+
+    precisions = ("fp32", "fp16", "int8-mixed", "int8")
+    scanned = ("fp16",)
+
+    def lower(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        calibration: Calibration | None,
+        out: Path,
+    ) -> dict[str, str]:
+        """Write `model.onnx`; see `Backend.lower`.
+
+        Raises:
+            InputError: Also where a float layer is not in the graph.
+            ArtefactError: The file would break one of TensorRT's rules (see `check_onnx`), or
+                is to be fp16 of a student that gives NaN on calibration images.
+        """
+        check_request(self, image_size, variant, calibration)
+        silence()
+        model, file = float_model(graph, image_size, "lower for TensorRT"), out / self.model_file
+        tools = ["torch", "onnx", "onnxscript"]
+        if variant.calibrated and calibration is not None:
+            model = quantise(graph, image_size, calibration, variant.float_layers, _PRESET)
+            tools.append("onnxruntime")
+        elif variant.precision == "fp16":
+            model = half_model(
+                prepared_model(graph, image_size), _ranges(graph, image_size, calibration)
+            )
+            tools.append("onnxruntime")
+        file.write_bytes(model.SerializeToString())
+        _check(file)
+        return versions_of(*tools)
+
+    def check(self, file: Path, log: Path) -> EngineCheck:
+        """See `CheckedBackend.check`."""
+        from edgekd.lower.backends.tensorrt.check import check_engine
+
+        return check_engine(file, log=log)
+
+    def checkers(self) -> dict[str, str]:
+        """See `CheckedBackend.checkers`."""
+        from edgekd.lower.backends.tensorrt.check import checker_versions
+
+        return checker_versions()
+
+    def finish(
+        self, bundle: Path, say: Callable[[str], None], *, evidence: Path | None = None
+    ) -> Path:
+        """See `FinishingBackend.finish`, and `finish_on_device` for the errors."""
+        from edgekd.lower.backends.tensorrt.finish import finish_on_device
+
+        return finish_on_device(bundle, say, evidence=evidence)
+
+
+def _ranges(graph: DeployGraph, image_size: int, calibration: Calibration | None) -> Ranges | None:
+    if calibration is None or len(calibration) == 0:
+        return None
+    return tensor_ranges(graph, image_size, Images(calibration))
+
+
+def _check(file: Path) -> None:
+    from edgekd.lower.backends.tensorrt.lint import check_onnx
+
+    findings = check_onnx(file)
+    if findings:
+        message = f"TensorRT would refuse {file.name}: {'; '.join(findings)}"
+        raise ArtefactError(message, "choose another student, or precision fp32")

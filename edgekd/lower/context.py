@@ -1,0 +1,54 @@
+"""What all lowered files of one build share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekd.lower.attempt import Attempt
+from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import reads_calibration
+from edgekd.lower.int8.calibration import CalibrationSet
+from edgekd.lower.precision import Variant
+from edgekd.lower.progress import BuildObserver
+from edgekd.lower.source import Source
+from edgekd.lower.store import Store
+
+__all__ = ["BuildContext"]
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What all lowered files of one build share.
+
+    Attributes:
+        source: The student and the validation images.
+        calibration: Training images for int8, or None.
+        store: Files and outputs of earlier builds.
+        work: A folder that is removed after the build.
+        logs: Folder of the converters' logs.
+        observer: The progress observer.
+        threads: Of each converter.
+        quantisation_aware: Whether the weights of `source` were fine-tuned with simulated int8.
+    """
+
+    source: Source
+    calibration: CalibrationSet | None
+    store: Store
+    work: Path
+    logs: Path
+    observer: BuildObserver
+    threads: int = 1
+    quantisation_aware: bool = False
+
+    def attempt(self, backend: str, variant: Variant) -> Attempt:
+        """The attempt to lower the student to a variant, with its key in the store.
+
+        Raises:
+            InputError: There is no such backend.
+        """
+        lowering = get_backend(backend)
+        images = self.calibration.sha256 if self.calibration else None
+        scanned = reads_calibration(lowering, variant)
+        key = self.store.key(self.source.card, backend, variant, images, scanned=scanned)
+        return Attempt(lowering, variant, key, self.quantisation_aware)

@@ -1,0 +1,271 @@
+"""What a device judges its engine by: the host's validation images and the student's answers.
+
+The host cannot run the engine, so the gate goes with the bundle: `<bundle>.evidence.npz` beside it,
+named by its hash in the manifest. It is never inside: a bundle goes to every device, and these are
+patients' images.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.bundle import GateRecord, Manifest
+from edgekd.bundle.policy import PolicyRecord
+from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.files import atomic_write, sha256_of
+from edgekd.lower.evidence.decision import DecisionRequirements, requirements_of
+from edgekd.lower.evidence.gate import GateReference
+from edgekd.lower.evidence.non_inferiority import TeacherOutputs
+from edgekd.lower.evidence.policy_check import checked_record
+from edgekd.lower.task import evidence_task
+from edgekd.policy import DecisionRule, Floors, GateLimits, Policy, TeacherMargin
+from edgekd.runtime.sessions.base import Facts
+
+if TYPE_CHECKING:
+    from edgekd.lower.source import Source
+
+__all__ = [
+    "IMAGES",
+    "Evidence",
+    "evidence_beside",
+    "lacks_evidence",
+    "leave_evidence",
+    "read_evidence",
+]
+
+IMAGES = "images.npy"
+"""Name of the images in the file, and where they were unpacked."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine is judged by, apart from the arrays.
+
+    Attributes:
+        classes: The K class names.
+        limits: What it may lose.
+        critical: Limits of the critical classes, by name.
+        rule: What its decision is fitted to.
+        floors: What it must reach by itself; evidence that was written before there were floors
+            demands nothing.
+        margin: By how much it may stay behind the teacher.
+        teacher_missing: Why the teacher's outputs are not among the arrays.
+        exact: Whether it has the student's own precision.
+        fitted_on: Which images they are.
+        ordered: The classes are grades.
+        task: Name of the task; evidence that was written before there were several has none.
+        task_limits: The policy's keys for this task.
+    """
+
+    classes: tuple[str, ...]
+    limits: GateLimits
+    critical: dict[str, float]
+    rule: DecisionRule
+    floors: Floors = Floors(beyond_chance=False)
+    margin: TeacherMargin = TeacherMargin()
+    teacher_missing: str = "the evidence was written before teachers were compared"
+    exact: bool
+    fitted_on: dict[str, Any]
+    ordered: bool = False
+    task: str = DEFAULT_TASK
+    task_limits: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The images and what is known of them.
+
+    Attributes:
+        images: uint8 [N, S, S, 3].
+        student: Outputs [N, …] of the float student.
+        targets: Targets of the images [N, …].
+        terms: What an engine is judged by.
+        groups: A number for the lesion or patient of each image [N]; None in evidence that was
+            written before they were known.
+        teacher: Outputs [N, …] of the teacher; None where there are none.
+    """
+
+    images: NDArray[np.uint8]
+    student: NDArray[np.float32]
+    targets: NDArray[Any]
+    terms: Terms
+    groups: NDArray[np.int64] | None = None
+    teacher: NDArray[np.float32] | None = None
+
+    @property
+    def requirements(self) -> DecisionRequirements:
+        """What the decision of the engine is fitted to."""
+        terms = self.terms
+        critical = tuple(terms.critical)
+        return DecisionRequirements(
+            terms.rule, terms.classes, critical, self.targets, terms.fitted_on, terms.ordered,
+            self.groups, terms.task,
+        )  # fmt: skip
+
+    def judge(self, logits: NDArray[np.float32], runtime: Facts) -> GateRecord:
+        """The host's gate on the engine's outputs [N, …]."""
+        terms = self.terms
+        reference = GateReference(
+            self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups,
+            terms.task, terms.task_limits,
+        )  # fmt: skip
+        task = evidence_task(terms.task)
+        return task.judge(reference, logits, runtime=runtime, exact=terms.exact)
+
+    def check_policy(
+        self,
+        record: PolicyRecord,
+        decision: Any,
+        outputs: NDArray[np.float32],
+        retaken: NDArray[np.bool_],
+    ) -> PolicyRecord:
+        """The bundle's record of its policy, with what the engine reaches; see `checked_record`.
+
+        Args:
+            record: As the host wrote it.
+            decision: Fitted to the engine.
+            outputs: Of the engine [N, …].
+            retaken: Which images [N] would have to be taken again.
+
+        Raises:
+            FloorNotMetError: The engine does not reach a floor, and is not for research.
+        """
+        terms = self.terms
+        teacher = TeacherOutputs(self.teacher, terms.teacher_missing)
+        return checked_record(
+            record, terms.floors, terms.margin, self.requirements, decision, outputs, retaken,
+            teacher,
+        )  # fmt: skip
+
+    def save(self, file: Path) -> str:
+        """Write them, whole and for the owner's eyes only; gives the hash.
+
+        The same evidence gives the same bytes.
+        """
+        terms = np.frombuffer(msgspec.json.encode(self.terms, order="sorted"), np.uint8)
+        optional = {"groups": self.groups, "teacher": self.teacher}
+        present: dict[str, Any] = {k: v for k, v in optional.items() if v is not None}
+        with atomic_write(file, mode=0o600) as beside:
+            with beside.open("wb") as stream:
+                np.savez(
+                    stream, images=self.images, student=self.student, targets=self.targets,
+                    terms=terms, **present,
+                )  # fmt: skip
+            return sha256_of(beside)
+
+
+def evidence_beside(bundle: Path) -> Path:
+    """Where the evidence of a bundle is unless somebody moved it."""
+    bundle = bundle.absolute()
+    return bundle.with_name(f"{bundle.name.removesuffix('.edgekd')}.evidence.npz")
+
+
+def leave_evidence(
+    source: Source, policy: Policy, teacher: TeacherOutputs, manifest: Manifest, bundle: Path
+) -> Manifest:
+    """Write the evidence beside a bundle that a device has to finish.
+
+    Args:
+        source: The student and its validation images.
+        policy: With the limits of this build.
+        teacher: The teacher's outputs for these images.
+        manifest: Of the bundle.
+        bundle: Where the bundle goes.
+
+    Returns:
+        The manifest, with the hash of the evidence; as it was where the bundle is complete.
+    """
+    lowering = manifest.lowering
+    if lowering.completion != "finish-on-device":
+        return manifest
+    requirements = requirements_of(source, policy)
+    terms = Terms(
+        classes=tuple(requirements.classes),
+        limits=policy.gate,
+        critical=policy.critical_of(requirements.classes),
+        rule=requirements.rule,
+        floors=policy.floors,
+        margin=policy.teacher,
+        teacher_missing=teacher.reason,
+        exact=lowering.precision == "fp32",
+        fitted_on=requirements.fitted_on,
+        ordered=requirements.ordered,
+        task=requirements.task,
+        task_limits=policy.tasks.get(requirements.task, {}),
+    )
+    evidence = Evidence(
+        source.images, source.outputs, source.targets, terms, source.groups, teacher.outputs
+    )
+    sha256 = evidence.save(evidence_beside(bundle))
+    lowering = msgspec.structs.replace(lowering, evidence_sha256=sha256)
+    return msgspec.structs.replace(manifest, lowering=lowering)
+
+
+def lacks_evidence(manifest: Manifest, bundle: Path) -> bool:
+    """Whether no device can finish the bundle before its evidence is written again."""
+    if manifest.lowering.completion != "finish-on-device":
+        return False
+    file = evidence_beside(bundle)
+    return not file.is_file() or sha256_of(file) != manifest.lowering.evidence_sha256
+
+
+def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
+    """The evidence of a bundle.
+
+    Args:
+        file: Where it is.
+        sha256: What the bundle's manifest says of it.
+        work: A folder for the images: they are mapped from there, a small device's memory is for
+            the engine.
+
+    Raises:
+        GateFailedError: There is none; without it no engine counts.
+        ArtefactError: It is another bundle's, or damaged.
+    """
+    if sha256 is None:
+        message = "the bundle names no evidence that an engine could be judged by"
+        raise GateFailedError(message, "build it again with this edgekd on the host")
+    if not file.is_file():
+        message = f"no evidence for the engine: {file} is missing"
+        raise GateFailedError(
+            message, f"copy {file.name} from the host to the board, or give --evidence FILE"
+        )
+    if sha256_of(file) != sha256:
+        message = f"{file} is damaged, or the evidence of another bundle"
+        raise ArtefactError(message, "copy the one that was written beside this very bundle")
+    return _read(file, work)
+
+
+def _read(file: Path, work: Path) -> Evidence:
+    """The arrays of a file whose hash is the host's own word for it."""
+    try:
+        with (
+            zipfile.ZipFile(file) as archive,
+            archive.open(IMAGES) as packed,
+            (work / IMAGES).open("wb") as unpacked,
+        ):
+            shutil.copyfileobj(packed, unpacked)
+        with np.load(file, allow_pickle=False) as arrays:
+            terms = msgspec.json.decode(arrays["terms"].tobytes(), type=Terms)
+            images = np.load(work / IMAGES, mmap_mode="r", allow_pickle=False)
+            return Evidence(
+                images, arrays["student"], arrays["targets"], terms, arrays.get("groups"),
+                arrays.get("teacher"),
+            )  # fmt: skip
+    except (
+        zipfile.BadZipFile,
+        LookupError,
+        ValueError,
+        msgspec.MsgspecError,
+        RecursionError,
+    ) as error:
+        message = f"{file} cannot be read: {error}"
+        raise ArtefactError(message, "build the bundle again with this edgekd") from error

@@ -1,0 +1,290 @@
+"""Walking the precision ladders of all bundles of a build, judging on the way.
+
+Plain rungs come first, all of them: their times are compared. Layer sensitivity is measured only
+where int8 fails, then mixed files are made, and quantisation-aware fine-tuning is done only on
+request. An error of one backend, as a converter that is not installed, ends its own bundles and no
+others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from edgekd.errors import EdgekdError, GateFailedError, InputError
+from edgekd.lower.attempt import Failed, Measured
+from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import UnconvertibleError
+from edgekd.lower.context import BuildContext
+from edgekd.lower.evidence.gate import GateReference
+from edgekd.lower.evidence.ladder import Judged, judge_attempt, rungs_of
+from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
+from edgekd.lower.jobs.process import job_threads
+from edgekd.lower.pipeline import lower_variants
+from edgekd.lower.plan import BuildRequest, Plan
+from edgekd.lower.precision import CALIBRATED, FINE_TUNED, LADDER, Variant
+from edgekd.lower.source import Source
+from edgekd.lower.task import evidence_task
+
+__all__ = ["LadderRun", "RefusedError", "bundle_error", "parallel_backends", "run_ladders"]
+
+MIXED = "int8-mixed"
+
+
+@dataclass
+class LadderRun:
+    """The ladder of one bundle, as far as it was walked.
+
+    Attributes:
+        plan: The bundle.
+        reference: The student's outputs that its files are compared with.
+        ladder: The attempts so far, in the ladder's order.
+        error: The error that ended it before any file could be judged; None where there was none.
+    """
+
+    plan: Plan
+    reference: GateReference
+    ladder: list[Judged | Failed] = field(default_factory=list)
+    error: EdgekdError | None = None
+
+    @property
+    def needs_int8(self) -> bool:
+        """Whether int8 arithmetic is on its ladder and no file with it passes so far."""
+        return bool(CALIBRATED.intersection(self.plan.ladder)) and not any(
+            isinstance(one, Judged) and one.passed and one.attempt.variant.calibrated
+            for one in self.ladder
+        )
+
+    @property
+    def needs_fine_tuning(self) -> bool:
+        """Whether fine-tuned weights would be judged: as int8, where its file can be made."""
+        judged = [one for one in self.ladder if isinstance(one, Judged)]
+        made = [one.attempt.variant.precision for one in judged]
+        return FINE_TUNED in made and self.needs_int8
+
+    def settle(self) -> None:
+        """Give up where no file could be judged, and safer ones than the missing were tried."""
+        failed = [one for one in self.ladder if isinstance(one, Failed)]
+        if not failed or len(failed) < len(self.ladder):
+            return
+        unmade = all(one.made is None for one in failed)
+        if unmade or any(not one.attempt.variant.calibrated for one in failed):
+            self.error = _no_file(self.plan, failed[-1], unmade=unmade)
+
+    def refuse(self, judged: Judged, reason: str) -> None:
+        """Refuse a file that passed every limit, for a reason that came up later."""
+        self.ladder = [
+            one.refused(reason)
+            if isinstance(one, Judged) and one.measured is judged.measured
+            else one
+            for one in self.ladder
+        ]
+
+    def add(self, attempts: Iterable[Measured | Failed]) -> list[Judged | Failed]:
+        """Judge the files that are on its ladder."""
+        new = [
+            judge_attempt(one, self.reference)
+            for one in attempts
+            if one.attempt.variant.precision in self.plan.ladder
+        ]
+        self.ladder = sorted([*self.ladder, *new], key=self._place)
+        return new
+
+    def _place(self, one: Judged | Failed) -> tuple[int, bool, int]:
+        """Fine-tuned int8 comes after every int8 that was not, as it was tried."""
+        order, attempt = self.plan.ladder, one.attempt
+        place = order.index(attempt.variant.precision)
+        if attempt.quantisation_aware:
+            place = max(order.index(name) for name in CALIBRATED.intersection(order))
+        return place, attempt.quantisation_aware, len(attempt.variant.float_layers)
+
+
+def run_ladders(
+    request: BuildRequest, context: BuildContext, plans: Sequence[Plan]
+) -> list[LadderRun]:
+    """Lower what the plans need, judging on the way; each run has its own error."""
+    runs = [_start(context.source, plan) for plan in plans]
+    _report_concerns(context, _going(runs))
+    _lower_plain(context, _going(runs))
+    _settle(runs)
+    mixed = [
+        run
+        for run in _going(runs)
+        if MIXED in run.plan.ladder and (run.needs_int8 or request.all_rungs)
+    ]
+    _lower_mixed(context, mixed)
+    _settle(runs)
+    if request.quantisation_aware:
+        _lower_fine_tuned(context, [run for run in _going(runs) if run.needs_fine_tuning])
+    return runs
+
+
+def _going(runs: Sequence[LadderRun]) -> list[LadderRun]:
+    return [run for run in runs if run.error is None]
+
+
+def _settle(runs: Sequence[LadderRun]) -> None:
+    for run in _going(runs):
+        run.settle()
+
+
+def _start(source: Source, plan: Plan) -> LadderRun:
+    policy, card = plan.policy, source.card
+    reference = GateReference(
+        student=source.outputs,
+        targets=source.targets,
+        classes=card.classes,
+        limits=policy.gate,
+        critical=policy.critical_of(card.classes),
+        groups=source.groups,
+        task=card.task,
+        task_limits=policy.tasks.get(card.task, {}),
+    )
+    lacking = evidence_task(reference.task).lacking_evidence(reference)
+    error = RefusedError(plan.name, lacking) if lacking else None
+    return LadderRun(plan, reference, error=error)
+
+
+class RefusedError(GateFailedError):
+    """No file of a bundle passed its gate.
+
+    Args:
+        name: Of the bundle.
+        reasons: Why not.
+        hint: What to do; None where no particular remedy is known.
+    """
+
+    def __init__(self, name: str, reasons: Sequence[str], hint: str | None = None) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(
+            f"no file for {name} passed its gate; {'; '.join(reasons)}",
+            hint
+            or "take a safer --precision, more calibration or validation images, or another "
+            "student",
+        )
+
+
+def _no_file(plan: Plan, failed: Failed, *, unmade: bool) -> EdgekdError:
+    """The error of a bundle without any file to judge, by the cause of its safest one."""
+    backend, error = failed.attempt.backend.name, failed.error
+    cause = error.said if error is not None else failed.failure
+    hint = error.hint if error is not None else "choose another student or another target"
+    if error is not None and error.kind == UnconvertibleError.__name__:
+        return UnconvertibleError(f"no bundle for {plan.name}: {cause}", hint)
+    what = "convert the network" if unmade else "run a file of the network"
+    message = f"no bundle for {plan.name}: {backend} cannot {what}: {cause}"
+    return UnconvertibleError(message, hint)
+
+
+def _report_concerns(context: BuildContext, runs: Sequence[LadderRun]) -> None:
+    """Known weaknesses of a backend with this network, before anyone waits for int8."""
+    for backend in _backends(run for run in runs if CALIBRATED.intersection(run.plan.ladder)):
+        key = context.attempt(backend, Variant(precision="int8")).key
+        if context.store.find(key) is None:
+            for concern in get_backend(backend).concerns(context.source.checkpoint.network):
+                context.observer.line(f"{backend}: {concern}")
+
+
+def _lower_plain(context: BuildContext, runs: Sequence[LadderRun]) -> None:
+    """Every rung that needs no layer sensitivity; backends side by side."""
+
+    def work(backend: str) -> None:
+        ladders = [run.plan.ladder for run in runs if run.plan.target.backend == backend]
+        wanted = {name for ladder in ladders for name in ladder} - {MIXED}
+        variants = [Variant(precision=name) for name in LADDER if name in wanted]
+        _add(context, runs, backend, lower_variants(context, backend, variants))
+
+    _side_by_side(work, runs)
+
+
+def _lower_mixed(context: BuildContext, runs: Sequence[LadderRun]) -> None:
+    """int8 with the most sensitive layers left in float, more of them at each rung."""
+    if not runs:
+        return
+    try:
+        sets = float_sets(layer_sensitivity(context))
+    except (EdgekdError, OSError) as error:
+        _end(runs, error)
+        return
+
+    def work(backend: str) -> None:
+        variants = [Variant(precision=MIXED, float_layers=layers) for layers in sets]
+        _add(context, runs, backend, lower_variants(context, backend, variants))
+
+    _side_by_side(work, runs)
+
+
+def _lower_fine_tuned(context: BuildContext, runs: Sequence[LadderRun]) -> None:
+    """int8 of weights that were fine-tuned with simulated int8, against the same student."""
+    if not runs:
+        return
+    from edgekd.lower.int8.fine_tuning import fine_tuned_source  # imports torch
+
+    try:
+        source = fine_tuned_source(context)
+    except (EdgekdError, OSError) as error:
+        _end(runs, error)
+        return
+    fine_tuned = replace(context, source=source, quantisation_aware=True)
+
+    def work(backend: str) -> None:
+        attempts = lower_variants(fine_tuned, backend, [Variant(precision=FINE_TUNED)])
+        _add(context, runs, backend, attempts)
+
+    _side_by_side(work, runs)
+
+
+def _add(
+    context: BuildContext,
+    runs: Sequence[LadderRun],
+    backend: str,
+    attempts: Sequence[Measured | Failed],
+) -> None:
+    for run in runs:
+        if run.plan.target.backend == backend:
+            for rung in rungs_of(run.add(attempts)):
+                context.observer.judged(run.plan.name, rung)
+
+
+def _backends(runs: Iterable[LadderRun]) -> list[str]:
+    return list(dict.fromkeys(run.plan.target.backend for run in runs))
+
+
+def parallel_backends(plans: Sequence[Plan]) -> int:
+    """Number of backends that lower at once: each has a process, and a core at least."""
+    backends = {plan.target.backend for plan in plans}
+    return max(1, min(os.cpu_count() or 1, len(backends)))
+
+
+def _side_by_side(work: Callable[[str], None], runs: Sequence[LadderRun]) -> None:
+    """Do the work for each backend; where one fails, its own runs end and no others.
+
+    Ctrl-C ends all of them at once, with every converter.
+    """
+    backends = _backends(runs)
+    if not backends:
+        return
+
+    def guarded(backend: str) -> None:
+        try:
+            work(backend)
+        except (EdgekdError, OSError) as error:
+            _end([run for run in runs if run.plan.target.backend == backend], error)
+
+    with job_threads(min(os.cpu_count() or 1, len(backends))) as pool:
+        for done in [pool.submit(guarded, backend) for backend in backends]:
+            done.result()
+
+
+def _end(runs: Sequence[LadderRun], error: EdgekdError | OSError) -> None:
+    for run in runs:
+        run.error = bundle_error(run.plan.name, error)
+
+
+def bundle_error(name: str, error: EdgekdError | OSError) -> EdgekdError:
+    """The error of the bundle of that name, for people; an OSError becomes an InputError."""
+    if isinstance(error, OSError):
+        message = f"no bundle for {name}: {error.filename or 'a file'}: {error.strerror or error}"
+        return InputError(message, "make room there, or choose another place")
+    return error

@@ -1,0 +1,37 @@
+"""Self-test vectors: images whose outputs every device compares with the host's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekd.bundle import SELFTEST
+from edgekd.errors import GateFailedError
+from edgekd.lower.attempt import Measured
+from edgekd.lower.source import Source
+from edgekd.lower.task import evidence_task
+from edgekd.runtime.selftest import Vectors
+
+__all__ = ["selftest_vectors"]
+
+SELFTEST_IMAGES = 16
+_RELATIVE_TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "int8-weights": 0.02}
+_INT8_TOLERANCE = 0.1
+
+
+def selftest_vectors(source: Source, measured: Measured) -> Vectors:
+    """Validation images of different targets in turn, with the file's outputs on this host.
+
+    The tolerance is relative to the largest output: other processors sum in another order, and
+    int8 kernels may round a step otherwise.
+
+    Raises:
+        GateFailedError: Outputs are not finite.
+    """
+    order = evidence_task(source.card.task).selftest_order(source.targets, SELFTEST_IMAGES)
+    outputs = measured.answers.outputs[order]
+    if not np.isfinite(outputs).all():
+        message = f"{SELFTEST} cannot be made: outputs are not finite"
+        raise GateFailedError(message, "take a safer --precision, or another student")
+    scale = max(1.0, float(np.abs(outputs).max()))
+    relative = _RELATIVE_TOLERANCE.get(measured.attempt.variant.precision, _INT8_TOLERANCE)
+    return Vectors(source.images[order], outputs, relative * scale)

@@ -1,0 +1,134 @@
+"""The teacher of a student: where its checkpoint is, and its outputs for the validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data import decoded
+from edgekd.errors import EdgekdError, InputError
+from edgekd.lower.evidence.non_inferiority import TeacherOutputs
+from edgekd.lower.source import Source, kept_outputs
+from edgekd.models import ModelCard, read_card
+from edgekd.models.card import CARD
+from edgekd.seals import read_checked
+
+__all__ = ["Teacher", "find_teacher", "teacher_outputs"]
+
+_ROLE, _RECIPE = "teacher", "recipe.json"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The teacher's checkpoint, or why there is none.
+
+    Attributes:
+        folder: Of the checkpoint; None where there is none.
+        reason: Why there is none.
+        sha256: Hash of its weights; empty without a checkpoint.
+        given: Whether the user named the checkpoint, so that damage to it is an error.
+    """
+
+    folder: Path | None
+    reason: str = ""
+    sha256: str = ""
+    given: bool = False
+
+
+def find_teacher(source: Source, given: Path | None = None) -> Teacher:
+    """The checkpoint of the teacher that a student learnt from.
+
+    Looked for at `given` if that is not None, else beside the student in its run, else where the
+    student's recipe names it. A student that was trained without a teacher can be compared with
+    any that is given, if it was trained on the same split.
+
+    Args:
+        source: The student.
+        given: A checkpoint, or the folder of a run with `teacher` in it.
+
+    Raises:
+        InputError: There is no checkpoint at `given`, or its network cannot be compared.
+        ArtefactError: The checkpoint at `given` is damaged.
+    """
+    if given is not None:
+        folder = given / _ROLE if (given / _ROLE).is_dir() else given
+        card = read_card(folder)
+        problem = _problem_of(source, card)
+        if problem:
+            message = f"{folder} cannot be the teacher: {problem}"
+            raise InputError(message, "give the checkpoint of the teacher of this student")
+        return Teacher(folder, sha256=card.weights_sha256, given=True)
+    if source.card.training.teacher is None:
+        return Teacher(None, "the student was trained without a teacher; --teacher DIR names one")
+    reason = "its checkpoint is not beside the student; --teacher DIR names it"
+    for folder in _places(source):
+        try:
+            card = read_card(folder)
+        except EdgekdError as error:
+            reason = error.message
+            continue
+        reason = _problem_of(source, card)
+        if not reason:
+            return Teacher(folder, sha256=card.weights_sha256)
+    return Teacher(None, reason)
+
+
+def teacher_outputs(source: Source, teacher: Teacher) -> TeacherOutputs:
+    """The teacher's outputs [N, …] for the student's validation images; kept in the cache.
+
+    Raises:
+        ArtefactError: The weights of a teacher that the user named are damaged.
+    """
+    if teacher.folder is None:
+        return TeacherOutputs(None, teacher.reason)
+    try:
+        return TeacherOutputs(_outputs(source, teacher.folder))
+    except EdgekdError as error:
+        if teacher.given:
+            raise
+        return TeacherOutputs(None, error.message)
+
+
+def _outputs(source: Source, folder: Path) -> NDArray[np.float32]:
+    card = read_card(folder)
+    images = source.images
+    if card.image_size != source.card.image_size:
+        pixels = decoded(source.split.dataset, card.image_size)
+        images = np.asarray(pixels[source.split.indices("validation")])
+    return kept_outputs(folder, card, images)
+
+
+def _places(source: Source) -> Iterator[Path]:
+    """Folders that may hold the teacher's checkpoint."""
+    beside = source.folder.parent / _ROLE
+    if (beside / CARD).is_file():
+        yield beside
+    named = _named_by_recipe(source.folder / _RECIPE)
+    if named is not None and (named / CARD).is_file():
+        yield named
+
+
+def _named_by_recipe(file: Path) -> Path | None:
+    """`teacher.checkpoint` of the recipe that a run keeps."""
+    try:
+        recipe = msgspec.json.decode(read_checked(file))
+        return Path(recipe["teacher"]["checkpoint"])
+    except (EdgekdError, OSError, msgspec.DecodeError, LookupError, TypeError):
+        return None  # there is none, or it names none: the bundle then says that none was compared
+
+
+def _problem_of(source: Source, card: ModelCard) -> str:
+    """Why a network cannot be compared with the student; empty where it can."""
+    learnt_from = source.card.training.teacher
+    if learnt_from is not None and card.weights_sha256 != learnt_from:
+        return "its weights are not those that the student learnt from"
+    if (card.task, card.classes) != (source.card.task, source.card.classes):
+        return "it was trained for another task or other classes"
+    if card.data.sha256 != source.card.data.sha256:
+        return "it was trained on another split, and may have seen the validation images"
+    return ""

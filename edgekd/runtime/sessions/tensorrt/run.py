@@ -1,0 +1,159 @@
+"""One engine at work: pinned buffers, a stream, and a CUDA graph where the engine allows one.
+
+Sources: NVIDIA TensorRT documentation, "Performance best practices" (an engine is run once before
+it is captured; captured with mode ThreadLocal, as in `trtexec`); CUDA runtime API, "Memory
+management" (asynchronous copies need page-locked host memory) and "Graph management".
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import ArtefactError, EdgekdError
+from edgekd.runtime.sessions.base import Image, Output
+from edgekd.runtime.sessions.tensorrt.environment import cuda_call
+
+if TYPE_CHECKING:
+    import tensorrt
+
+__all__ = ["EngineRun"]
+
+Tensor = tuple[str, tuple[int, ...]]
+"""Name and shape."""
+
+
+class EngineRun:
+    """Runs an engine, always from the same buffers.
+
+    Args:
+        cudart: cuda-python's runtime.
+        engine: Of TensorRT.
+        image: The input, uint8.
+        output: The output, float32.
+
+    Attributes:
+        graph_failure: Why there is no CUDA graph; None where there is one.
+
+    Raises:
+        DeviceUnreachableError: The GPU does not answer, or lacks memory.
+        ArtefactError: The engine does not run.
+    """
+
+    def __init__(
+        self, cudart: Any, engine: tensorrt.ICudaEngine, image: Tensor, output: Tensor
+    ) -> None:
+        self._cudart = cudart
+        self._pinned: list[int] = []
+        self._device: list[int] = []
+        self._stream: Any = None
+        self._graph: Any = None
+        self._engine: Any = engine
+        self._context: Any = engine.create_execution_context()
+        self.graph_failure: str | None = None
+        try:
+            if self._context is None:
+                raise ArtefactError("TensorRT makes no context of the engine", "free some memory")
+            self._stream = self._call("cudaStreamCreate")
+            self._image = self._buffer(*image, np.dtype(np.uint8))
+            self._result = self._buffer(*output, np.dtype(np.float32))
+            self._enqueue()
+            self._call("cudaStreamSynchronize", self._stream)
+            self._capture()
+        except BaseException:
+            with suppress(EdgekdError):  # what went wrong first is told, not what followed from it
+                self.close()
+            raise
+
+    def __call__(self, image: Image) -> Output:
+        """Output [1, …] for an image [1, S, S, 3]; the caller's own."""
+        self._image[...] = image
+        if self._graph is not None:
+            self._call("cudaGraphLaunch", self._graph, self._stream)
+        else:
+            self._enqueue()
+        self._call("cudaStreamSynchronize", self._stream)
+        return self._result.copy()
+
+    def close(self) -> None:
+        """Give everything back; what was never obtained needs nothing.
+
+        Whatever fails, all the rest is given back too.
+
+        Raises:
+            DeviceUnreachableError: CUDA failed; the first error is named.
+        """
+        stream = [] if self._stream is None else [self._stream]
+        errors: list[EdgekdError] = []
+
+        def give_back(function: str, things: Sequence[Any]) -> None:
+            for thing in things:
+                try:
+                    self._call(function, thing)
+                except EdgekdError as error:
+                    errors.append(error)
+
+        give_back("cudaStreamSynchronize", stream)
+        give_back("cudaGraphExecDestroy", [] if self._graph is None else [self._graph])
+        self._graph = self._context = self._engine = None  # before the memory that they point to
+        give_back("cudaFree", self._device)
+        give_back("cudaFreeHost", self._pinned)
+        give_back("cudaStreamDestroy", stream)
+        self._device, self._pinned, self._stream = [], [], None
+        if errors:
+            raise errors[0]
+
+    def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Page-locked memory for a tensor, and its like on the GPU, bound to the context."""
+        size = math.prod(shape) * dtype.itemsize
+        pinned = int(self._call("cudaHostAlloc", size, self._cudart.cudaHostAllocDefault))
+        self._pinned.append(pinned)
+        device = int(self._call("cudaMalloc", size))
+        self._device.append(device)
+        self._context.set_tensor_address(name, device)
+        memory = (ctypes.c_uint8 * size).from_address(pinned)
+        array: NDArray[Any] = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+        array[...] = 0
+        return array
+
+    def _enqueue(self) -> None:
+        """The image there, the engine, the output back: all on the stream."""
+        kinds, (image, output) = self._cudart.cudaMemcpyKind, self._device
+        self._copy(image, self._image, kinds.cudaMemcpyHostToDevice)
+        if not self._context.execute_async_v3(int(self._stream)):
+            raise ArtefactError("TensorRT could not run the engine", "see `edgekd doctor`")
+        self._copy(output, self._result, kinds.cudaMemcpyDeviceToHost)
+
+    def _copy(self, device: int, host: NDArray[Any], kind: Any) -> None:
+        pinned, there = host.ctypes.data, kind == self._cudart.cudaMemcpyKind.cudaMemcpyHostToDevice
+        target, source = (device, pinned) if there else (pinned, device)
+        self._call("cudaMemcpyAsync", target, source, host.nbytes, kind, self._stream)
+
+    def _capture(self) -> None:
+        """Record the stream's work as one graph; without one the engine runs all the same."""
+        try:
+            graph = self._recorded()
+            self._graph = self._call("cudaGraphInstantiate", graph, 0)
+            self._call("cudaGraphDestroy", graph)
+        except EdgekdError as error:
+            self.graph_failure = str(error)
+            self._cudart.cudaGetLastError()  # or the next call would be blamed for it
+
+    def _recorded(self) -> Any:
+        mode = self._cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self._call("cudaStreamBeginCapture", self._stream, mode)
+        try:
+            self._enqueue()
+        except EdgekdError:
+            self._cudart.cudaStreamEndCapture(self._stream)  # a stream stays in capture otherwise
+            raise
+        return self._call("cudaStreamEndCapture", self._stream)
+
+    def _call(self, function: str, *arguments: Any) -> Any:
+        return cuda_call(self._cudart, function, *arguments)

@@ -1,0 +1,113 @@
+"""What stands beside an engine: for which machine it was built, from what, and how.
+
+TensorRT has no way to ask an engine whether it belongs to this machine but to deserialise it, and
+what comes of a stranger is an error without a cause at best. So it is told before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+import edgekd
+from edgekd.bundle.model_files import ModelFiles
+from edgekd.errors import ArtefactError
+from edgekd.files import pretty_json
+from edgekd.runtime.sessions.tensorrt.environment import EngineEnvironment
+
+__all__ = [
+    "EngineSidecar",
+    "belongs_here",
+    "check_engine_matches_device",
+    "read_sidecar",
+    "rebuild_hint",
+    "sidecar_name",
+    "write_sidecar",
+]
+
+
+class EngineSidecar(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of one engine.
+
+    Attributes:
+        environment: Of the machine that built it.
+        engine_sha256: Of the engine.
+        onnx_sha256: Of the file that it was built from.
+        flags: How the builder was set.
+        edgekd: Version that built it.
+    """
+
+    environment: EngineEnvironment
+    engine_sha256: str
+    onnx_sha256: str
+    flags: dict[str, int | bool]
+    edgekd: str = edgekd.__version__
+
+
+def sidecar_name(engine: str) -> str:
+    """Name of the sidecar of an engine."""
+    return f"{engine}.json"
+
+
+def write_sidecar(engine: Path, sidecar: EngineSidecar) -> Path:
+    """Write the sidecar beside its engine."""
+    file = engine.with_name(sidecar_name(engine.name))
+    file.write_bytes(pretty_json(sidecar))
+    return file
+
+
+def read_sidecar(model: ModelFiles) -> EngineSidecar:
+    """The sidecar of an engine.
+
+    Raises:
+        ArtefactError: It is missing or damaged; the engine must not be loaded then.
+    """
+    name = sidecar_name(model.name)
+    try:
+        return msgspec.json.decode(model.read(name), type=EngineSidecar)
+    except ArtefactError as error:
+        message = f"{name} is missing: nothing says for which machine {model.name} was built"
+        raise ArtefactError(message, rebuild_hint(model)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArtefactError(f"{name} is damaged: {error}", rebuild_hint(model)) from error
+
+
+def check_engine_matches_device(
+    model: ModelFiles, engine: bytes, here: EngineEnvironment
+) -> EngineSidecar:
+    """The sidecar of an engine that belongs to this machine.
+
+    Args:
+        model: The engine with its sidecar.
+        engine: Its bytes, the very ones that will be deserialised.
+        here: This machine.
+
+    Raises:
+        ArtefactError: The sidecar is missing, damaged or of another engine, or the engine was
+            built for another machine.
+    """
+    sidecar = read_sidecar(model)
+    if hashlib.sha256(engine).hexdigest() != sidecar.engine_sha256:
+        message = f"{model.name} is damaged, or not the engine that {sidecar_name(model.name)} says"
+        raise ArtefactError(message, rebuild_hint(model))
+    if not belongs_here(sidecar, here):
+        message = f"{model.name} was built for {sidecar.environment}; here is {here}"
+        raise ArtefactError(message, rebuild_hint(model))
+    return sidecar
+
+
+def belongs_here(sidecar: EngineSidecar, here: EngineEnvironment) -> bool:
+    """Whether an engine was built for a machine like this one.
+
+    What one side does not know counts as a difference: an engine that is built again costs
+    minutes, one that answers wrongly costs more.
+    """
+    return sidecar.environment == here
+
+
+def rebuild_hint(model: ModelFiles) -> str:
+    """What to do about an engine that must not be loaded, or cannot be."""
+    bundle = model.folder or "BUNDLE"
+    return f"build it here: edgekd build --on-device {bundle}"

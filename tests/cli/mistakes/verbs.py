@@ -1,0 +1,83 @@
+"""The verbs of the command line, their parameters, and which of those belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from edgekd.cli import app
+from edgekd.cli.places import Reads, Writes, places_of
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb with its parameters as Typer sees them."""
+
+    name: str
+    function: Callable[..., Any]
+    parameters: dict[str, Any]
+
+    @property
+    def places(self) -> dict[str, Reads | Writes]:
+        return places_of(self.function)
+
+    def forms(self) -> list[dict[str, Reads | Writes]]:
+        """Which of its places go together; of a verb that is not listed, all of them."""
+        named = FORMS.get(self.name, [tuple(self.places)])
+        return [{name: self.places[name] for name in form} for form in named]
+
+
+def verbs() -> list[Verb]:
+    found: list[Verb] = []
+    functions = dict(_functions(app))
+
+    def walk(command: Any, words: tuple[str, ...]) -> None:
+        if inner := getattr(command, "commands", None):
+            for name, part in inner.items():
+                walk(part, (*words, name))
+            return
+        name = " ".join(words)
+        parameters = {parameter.name: parameter for parameter in command.params}
+        found.append(Verb(name, functions[name], parameters))
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+    for command in own.registered_commands:
+        yield f"{words}{command.name}", command.callback
+    for group in own.registered_groups:
+        yield from _functions(group.typer_instance, f"{words}{group.name} ")
+
+
+FORMS: dict[str, list[tuple[str, ...]]] = {
+    "compare": [("recipes", "out", "json", "markdown"), ("kept", "json", "markdown")],
+    "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
+    "sign": [("bundle", "key"), ("new_key",)],
+    "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],
+}
+"""Of verbs that do several things, which places belong to each."""
+
+EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("build", "model"): ("--target", "cpu-onnx"),
+    ("predict", "camera"): ("--headless",),
+    ("bench", "run"): ("--preset", "smoke"),
+}
+"""What a form with that parameter needs besides places."""
+
+REQUIRED_WORDS = {"device": "cpu"}
+"""Values of required parameters that are no places."""
+
+
+def command_line(verb: Verb, values: dict[str, str]) -> list[str]:
+    words = verb.name.split()
+    for name, value in values.items():
+        parameter = verb.parameters[name]
+        words += EXTRA_WORDS.get((verb.name, name), ())
+        flags = [] if parameter.param_type_name == "argument" else [parameter.opts[0]]
+        words += [*flags, value]
+    return words

@@ -1,0 +1,207 @@
+"""Floors on every backend: a good student, and three that lose nothing by being lowered.
+
+One network is trained for seconds; the worthless ones are it with another last layer, so that the
+gate against the float student passes for each of them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import lenient
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekd.bundle import Bundle, PolicyRecord
+from edgekd.cli import main
+from edgekd.models import load_checkpoint, save_checkpoint
+from edgekd.models.card import METRICS, SPLIT
+from edgekd.runtime import Classifier
+from edgekd.seals import seal_files
+
+COLOURS = {
+    "bcc": (40, 40, 220), "bkl": (40, 220, 40), "mel": (220, 40, 40), "nv": (200, 200, 200),
+}  # fmt: skip
+NUMBERS = {"bcc": 120, "bkl": 120, "mel": 240, "nv": 420}
+CLASSES = tuple(COLOURS)
+MEL, NV = CLASSES.index("mel"), CLASSES.index("nv")
+TARGETS = ("cpu", "cpu-onnx", "rpi", "jetson")
+"""One of each backend; what is built for the Jetson is judged by ONNX Runtime here."""
+
+RECIPE = """
+name: four
+image_size: 32
+data: {{source: csv, file: {table}, classes: [bcc, bkl, mel, nv]}}
+split: {{validation: 0.6, test: 0.1}}
+student:
+  model: {{arch: resnet10t, options: {{channels: [8, 8, 16, 16], stem_width: 8, act_layer: relu6}}}}
+  fit: {{epochs: 10, batch_size: 16, learning_rate: 1.0e-2}}
+method: {{name: none}}
+"""
+
+Head = Callable[[nn.Linear], None]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student that tells four colours apart."""
+    folder = tmp_path_factory.mktemp("four")
+    generator = np.random.default_rng(0)
+    rows = ["image,label"]
+    for label, colour in COLOURS.items():
+        for number in range(NUMBERS[label]):
+            image = np.array(colour) + generator.normal(0, 25, size=(32, 32, 3))
+            name = f"{label}-{number}.png"
+            assert cv2.imwrite(str(folder / name), np.clip(image, 0, 255).astype("u1"))
+            rows.append(f"{name},{label}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    (folder / "recipe.yaml").write_text(RECIPE.format(table=folder / "labels.csv"))
+    out = folder / "good" / "student"
+    command = ["train", str(folder / "recipe.yaml"), "--role", "student", "--out", str(out)]
+    assert main([*command, "--set", "trainer.threads=1"]) == 0
+    return out
+
+
+def constant(head: nn.Linear) -> None:
+    """The same answer for every image."""
+    head.weight.zero_()
+    head.bias.copy_(torch.eye(len(CLASSES))[NV] * 5)
+
+
+def lost(head: nn.Linear) -> None:
+    """Melanoma looks like a naevus, which is answered with great confidence."""
+    _mix(head, behind=6.0)
+
+
+def referring(head: nn.Linear) -> None:
+    """Melanoma and naevus are nearly as probable as one another, whichever of them is shown."""
+    _mix(head, behind=0.1)
+
+
+def _mix(head: nn.Linear, *, behind: float) -> None:
+    pair = [MEL, NV]
+    head.weight[pair] = head.weight[pair].mean(dim=0, keepdim=True).repeat(2, 1)
+    head.bias[pair] = head.bias[pair].mean()
+    head.bias[MEL] -= behind
+
+
+def variant(good: Path, change: Head, out: Path) -> Path:
+    """The good student with another last layer."""
+    checkpoint = load_checkpoint(good)
+    head = checkpoint.network.get_classifier()
+    with torch.no_grad():
+        change(head)
+    save_checkpoint(out, checkpoint.network, checkpoint.card)
+    for name in (SPLIT, METRICS):
+        shutil.copyfile(good / name, out / name)
+    seal_files(out, [file.name for file in out.iterdir()])
+    return out
+
+
+def built(
+    model: Path, out: Path, capsys: pytest.CaptureFixture[str], *flags: str,
+    targets: tuple[str, ...] = TARGETS,
+) -> tuple[int, dict[str, Any], str]:  # fmt: skip
+    """Exit code, results by target, and stderr."""
+    capsys.readouterr()
+    command = ["build", "--target", ",".join(targets), "--precision", "fp32", "--json"]
+    code = main([*command, "--model", str(model), "--out", str(out), *flags])
+    printed = capsys.readouterr()
+    return code, {one["target"]: one for one in json.loads(printed.out)}, printed.err
+
+
+def policy_of(bundle: Path) -> PolicyRecord:
+    with Bundle.open(bundle) as opened:
+        record = opened.manifest.policy
+    assert record is not None
+    return record
+
+
+CHANCE = "balanced accuracy is 0.250 [0.250, 0.250]; the lower end does not exceed 0.25"
+ANSWERED = "the share of images that get an answer is"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [(constant, CHANCE), (lost, ANSWERED), (referring, ANSWERED)],
+    ids=["constant", "lost-melanoma", "refers-everybody"],
+)
+def test_worthless_student_is_refused_on_every_backend(
+    good: Path, change: Head, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = variant(good, change, tmp_path / "student")
+    code, bundles, err = built(model, tmp_path / "out", capsys)
+    assert code == 4
+    for name in TARGETS:
+        assert bundles[name]["path"] is None, name
+        error = bundles[name]["error"]
+        assert error["exit_code"] == 4
+        assert "a floor of the policy dermoscopy is not met" in error["message"]
+        assert sentence in error["message"]
+        assert "--research" in error["hint"]
+    assert sentence in err
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {"logs"}
+
+
+@pytest.mark.slow
+def test_good_student_is_taken_on_every_backend(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, bundles, _ = built(good, tmp_path / "out", capsys)
+    assert code == 0
+    for name in TARGETS:
+        assert bundles[name]["passed"]
+        record = policy_of(Path(bundles[name]["path"]))
+        assert (record.name, record.research) == ("dermoscopy", False)
+        assert record.critical == {"bcc": 0.1, "mel": 0.05}
+        assert {floor.code for floor in record.floors} == {"beyond-chance", "noticed", "answered"}
+        assert all(floor.met for floor in record.floors)
+        assert record.warnings == ()
+        assert record.teacher is not None
+        assert record.teacher.state == "not-measured"
+        assert "trained without a teacher" in (record.teacher.reason or "")
+
+
+def test_lost_class_is_named_where_nobody_is_referred_for_it(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With thresholds the lost class shows in the answers that are left; without, by itself."""
+    policy = tmp_path / "answers.toml"
+    text = lenient.POLICY.read_text().replace("critical_sensitivity = 0.9", "")
+    policy.write_text(text.replace("[floors]", "[floors]\nnoticed = 0.9"))
+    model = variant(good, lost, tmp_path / "student")
+    code, bundles, _ = built(
+        model, tmp_path / "out", capsys, "--policy", str(policy), targets=("cpu-onnx",)
+    )
+    assert code == 4
+    message = bundles["cpu-onnx"]["error"]["message"]
+    assert "the share of mel images in which mel is answered or referred is 0." in message
+    assert "bcc is answered or referred" not in message  # which is not lost
+
+
+def test_research_takes_it_all_the_same_and_says_so(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = variant(good, constant, tmp_path / "student")
+    code, bundles, _ = built(model, tmp_path / "out", capsys, "--research", targets=("cpu-onnx",))
+    assert code == 0
+    bundle = Path(bundles["cpu-onnx"]["path"])
+    record = policy_of(bundle)
+    assert record.research
+    assert f"for research, floor not met: {CHANCE}" in record.warnings
+    assert f"for research, floor not met: {CHANCE}" in (bundle / "card.md").read_text()
+    with Classifier.open(bundle) as classifier:
+        assert set(record.warnings) <= set(classifier.warnings)
+    image = next((good.parents[1]).glob("mel-*.png"))
+    assert main(["predict", str(bundle), str(image)]) == 0
+    assert f"for research, floor not met: {CHANCE}" in capsys.readouterr().err
+    code, bundles, _ = built(model, tmp_path / "out", capsys, targets=("cpu-onnx",))
+    assert code == 4  # without the flag the bundle that is there is none of this build

@@ -1,0 +1,171 @@
+"""The layer most sensitive to int8 comes first, and leaving it in float reduces the divergence."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from numpy.typing import NDArray
+from spotted import make_images
+from torch import Tensor, nn
+
+from edgekd.bundle import LayerSensitivity
+from edgekd.errors import InputError
+from edgekd.lower.graph import DeployGraph, deploy_graph
+from edgekd.lower.int8.ranking import rank_layers
+from edgekd.lower.int8.sensitivity import float_sets
+from edgekd.lower.int8.simulate import observe_ranges, simulated_int8
+
+MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
+HARMED = "blocks.0.body.3"
+
+
+def harmed(student: Any, factor: float = 128.0) -> DeployGraph:
+    """The student with one channel into a layer far wider than its neighbours."""
+    network = copy.deepcopy(student.network)
+    body = network.get_submodule("blocks.0.body")
+    with torch.no_grad():
+        body.get_parameter("1.weight")[1:] /= factor
+        body.get_parameter("1.bias")[1:] /= factor
+        body.get_parameter("3.weight")[:, 1:] *= factor
+    return deploy_graph(network, MEAN, STD)
+
+
+def quiet(line: str) -> None:
+    del line
+
+
+def divergence(plain: Tensor, changed: Tensor) -> float:
+    log_p, log_q = plain.double().log_softmax(1), changed.double().log_softmax(1)
+    return float((log_p.exp() * (log_p - log_q)).sum(1).mean())
+
+
+def test_harmed_layer_comes_first(student: Any) -> None:
+    ranking = rank_layers(harmed(student), student.calibration, say=quiet)
+    assert ranking[0].layer == HARMED
+    assert ranking[0].divergence > 100 * ranking[1].divergence
+    assert [found.divergence for found in ranking] == sorted(
+        (f.divergence for f in ranking), reverse=True
+    )
+
+
+def test_layer_in_float_takes_the_harm_away(student: Any) -> None:
+    graph = harmed(student)
+    (best,) = float_sets(rank_layers(graph, student.calibration, say=quiet))
+    ranges = observe_ranges(graph, student.calibration)
+    images = torch.from_numpy(make_images(64, seed=9)[0])
+
+    def harm(kept: tuple[str, ...]) -> float:
+        with torch.no_grad():
+            plain = graph(images)
+            with simulated_int8(
+                graph.network, ranges, [name for name in ranges if name not in kept]
+            ):
+                return divergence(plain, graph(images))
+
+    assert best == (HARMED,)
+    assert harm(best) < 0.01 * harm(())
+
+
+def plainly(graph: DeployGraph, images: NDArray[np.uint8]) -> dict[str, tuple[float, int]]:
+    """Influence without any saving: the whole network for every layer."""
+    ranges = observe_ranges(graph, images)
+    batch = torch.from_numpy(images)
+    found = {}
+    with torch.no_grad():
+        plain = graph(batch)
+        for name in ranges:
+            with simulated_int8(graph.network, ranges, [name]):
+                changed = graph(batch)
+            flips = int((plain.argmax(1) != changed.argmax(1)).sum())
+            found[name] = (divergence(plain, changed), flips)
+    return found
+
+
+@pytest.mark.parametrize("arch", ["resnet10t", "mobilenetv3_small_050"])
+def test_replay_changes_nothing(arch: str) -> None:
+    """Residual sums and activations in place, squeeze-and-excite: as if all were recomputed."""
+    torch.manual_seed(0)
+    network = timm.create_model(arch, num_classes=5)
+    graph = deploy_graph(network, MEAN, STD)
+    images = make_images(6, seed=3)[0]
+    wanted = plainly(graph, images)
+    ranking = rank_layers(graph, images, say=quiet, batch_size=6)
+    assert {found.layer for found in ranking} == set(wanted)
+    for found in ranking:
+        assert found.divergence == pytest.approx(wanted[found.layer][0], rel=1e-4, abs=1e-12)
+        assert found.flips == wanted[found.layer][1]
+
+
+def test_layer_that_is_used_twice() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shared = nn.Conv2d(3, 3, 1)
+            self.between = nn.Conv2d(3, 3, 1)
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, image: Tensor) -> Tensor:
+            features = self.shared(self.between(self.shared(image)))
+            return self.head(features.relu_().mean((2, 3)))
+
+    torch.manual_seed(0)
+    graph = deploy_graph(Twice(), MEAN, STD)
+    images = make_images(4, seed=3)[0]
+    wanted = plainly(graph, images)
+    for found in rank_layers(graph, images, say=quiet):
+        assert found.divergence == pytest.approx(wanted[found.layer][0], rel=1e-4)
+
+
+def test_ranking_is_repeatable_and_leaves_the_graph_alone(student: Any) -> None:
+    graph = harmed(student)
+    images = torch.from_numpy(student.images)
+    before = graph(images)
+    first = rank_layers(graph, student.calibration, say=quiet)
+    assert rank_layers(graph, student.calibration, say=quiet) == first
+    assert torch.equal(graph(images), before)
+
+
+def test_progress_names_the_worst(student: Any) -> None:
+    lines: list[str] = []
+    say: Callable[[str], None] = lines.append
+    rank_layers(harmed(student), student.calibration[:8], say=say)
+    assert HARMED in lines[-1]
+
+
+def test_no_images_are_refused(student: Any) -> None:
+    with pytest.raises(InputError, match="no images"):
+        rank_layers(student.graph, student.calibration[:0], say=quiet)
+
+
+def ranking_of(*divergences: float) -> list[LayerSensitivity]:
+    return [
+        LayerSensitivity(layer=f"l{n}", divergence=divergence, flips=0)
+        for n, divergence in enumerate(divergences)
+    ]
+
+
+def sizes(*divergences: float) -> list[int]:
+    return [len(layers) for layers in float_sets(ranking_of(*divergences))]
+
+
+def test_sets_grow_up_to_a_quarter_of_the_layers() -> None:
+    even = [1.0] * 53
+    assert sizes(*even) == [2, 4, 8, 13]
+    assert float_sets(ranking_of(*even))[1] == ("l0", "l1", "l2", "l3")
+
+
+def test_negligible_layers_are_in_no_set() -> None:
+    assert sizes(5.0, 3.0, 1.0, *([1e-4] * 50)) == [2, 3]
+
+
+def test_there_is_always_a_set() -> None:
+    assert sizes(1.0, 0.5) == [1]
+    assert sizes(*([0.0] * 40)) == [1]
+    with pytest.raises(InputError, match="no layer"):
+        float_sets([])
