@@ -38,7 +38,7 @@ def with_teacher(
             return row
         comparison = _of_answers(answers[teacher], row_answers, data)
         comparison = _with_ratios(comparison, rows[teacher], row)
-        margin = margin_of(comparison, row.policy or policy)
+        margin = margin_of(comparison, row.policy, policy)
         comparison = msgspec.structs.replace(comparison, margin=margin)
         return msgspec.structs.replace(row, vs_teacher=comparison)
 

@@ -1,13 +1,22 @@
-"""Metrics with intervals, and the comparison with the teacher."""
+"""The comparison with the teacher, from the paired differences of the task."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from edgekd.bench.compare.accuracy import compare, metrics_of
+from edgekd.bench.compare.teacher import comparison_of
+from edgekd.bench.result import Estimate
 from edgekd.errors import InputError
-from edgekd.metrics import quadratic_kappa
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics import metrics_of, quadratic_kappa
+from edgekd.metrics.task import Difference, metrics_task
+
+
+def compare(teacher, row, targets, **options):
+    classes = [str(index) for index in range(np.shape(row)[1])]
+    task = metrics_task(DEFAULT_TASK)
+    return comparison_of(task.difference(teacher, row, targets, classes, **options))
 
 
 def case(n: int = 60):
@@ -70,3 +79,25 @@ def test_metrics_have_names_and_intervals():
 def test_logits_that_are_not_finite_are_refused():
     with pytest.raises(InputError):
         metrics_of([[np.nan, 1.0]], [0], ("a", "b"))
+
+
+def test_differences_of_a_task_of_its_own_are_kept_by_name():
+    delta = Estimate(value=0.4, low=0.1, high=0.7)
+    comparison = comparison_of(Difference(deltas={"mae": delta}, agreement=None, flips=0))
+    assert comparison.delta("mae") == delta
+    assert comparison.balanced_accuracy_delta is comparison.delta("balanced_accuracy") is None
+
+
+def test_the_difference_to_the_teacher_knows_patients_too() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(120) % 3, 3)
+    teacher = np.eye(3)[labels]
+    row = np.where(
+        np.repeat(generator.random(120) < 0.1, 3)[:, None], np.roll(teacher, 1, 1), teacher
+    )
+    blind = compare(teacher, row, labels, ordered=True)
+    known = compare(teacher, row, labels, ordered=True, groups=np.arange(360) // 3)
+    for name in ("balanced_accuracy_delta", "quadratic_kappa_delta"):
+        narrow, wide = getattr(blind, name), getattr(known, name)
+        assert wide.value == pytest.approx(narrow.value)
+        assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
