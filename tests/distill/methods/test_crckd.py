@@ -8,6 +8,7 @@ from typing import Any
 import bank_share
 import pytest
 import torch
+from composed import ALL_OPTIONS, Step, averaged, category, check, consistency
 from pair import trained_in_pair
 from tiny_methods import batch, method
 from torch import Tensor
@@ -191,3 +192,21 @@ def test_the_recipe_of_a_better_teacher_has_the_siblings_teacher():
     assert recipe.student == sibling.teacher
     for section in ("data", "split", "image_size"):
         assert getattr(recipe, section) == getattr(sibling, section)
+
+
+def crckd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, average = step.see(method.student), averaged(method, step, c)
+    return {
+        "ce": step.hard(own.outputs),
+        "consistency": consistency(step, c, own.outputs, average.outputs),
+        **category(method, step, c, own.pooled, average.pooled),
+    }
+
+
+REFERENCES = {"student": crckd_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("crckd", stage, REFERENCES[stage], options)

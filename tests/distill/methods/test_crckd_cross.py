@@ -7,7 +7,10 @@ import subprocess
 import sys
 from typing import Any
 
+import first_principles as paper
+import pytest
 import torch
+from composed import ALL_OPTIONS, Step, category, check
 from tiny_methods import batch, method
 from torch import Tensor
 
@@ -80,3 +83,21 @@ teacher: &network
 student: *network
 method: {name: crckd_cross}
 """
+
+
+def cross_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student), step.see(method.teacher)
+    return {
+        "ce": c.ce * step.hard(own.outputs),
+        "consistency": c.consistency * paper.kl(own.outputs, guide.outputs, 1.0),
+        **category(method, step, c, own.pooled, guide.pooled),
+    }
+
+
+REFERENCES = {"student": cross_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("crckd_cross", stage, REFERENCES[stage], options)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import first_principles as paper
 import pytest
 import torch
+from composed import ALL_OPTIONS, Step, check
 from golden_modules import golden_adapter, taps
 from tiny_methods import batch, method
+from torch import Tensor
 
 from edgekd.distill.losses import weighted_cross_entropy
 from edgekd.distill.methods.d_kd import relation_terms
@@ -52,3 +57,22 @@ def test_relations_without_an_adapter_leave_out_the_channels():
     pooled = torch.rand(4, 3)
     same = Features(pooled, pooled, pooled)
     assert relation_terms(same, same, made.adapter, made.config).keys() == {"distance", "angle"}
+
+
+def d_kd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student), step.see(method.teacher)
+    related = paper.relations(own, guide, method.adapter)
+    return {
+        "ce": (1 - c.weight) * step.hard(own.outputs),
+        "kd": c.weight * paper.kl(own.outputs, guide.outputs, c.temperature),
+        **{name: getattr(c, name) * term for name, term in related.items()},
+    }
+
+
+REFERENCES = {"student": d_kd_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("d_kd", stage, REFERENCES[stage], options)

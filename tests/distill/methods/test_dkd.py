@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import first_principles as paper
 import pytest
 import torch
+from composed import ALL_OPTIONS, EPOCHS, Step, check
 from tiny_methods import batch, method
+from torch import Tensor
 
 from edgekd.distill.methods import resolve_method
 from edgekd.errors import InputError
@@ -36,3 +41,23 @@ def test_decoupled_terms_are_whole_within_a_short_run():
 def test_a_warmup_in_epochs_is_refused(epochs):
     with pytest.raises(InputError, match=f"{epochs} is not a share of the epochs"):
         resolve_method({"name": "dkd", "warmup": epochs})
+
+
+def dkd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
+    target, others = paper.decoupled(own, guide, step.targets, c.temperature)
+    rise = min((step.epoch + 1) / (c.warmup * EPOCHS), 1.0)
+    return {
+        "ce": c.ce * step.hard(own),
+        "target": rise * c.alpha * target,
+        "others": rise * c.beta * others,
+    }
+
+
+REFERENCES = {"student": dkd_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("dkd", stage, REFERENCES[stage], options)

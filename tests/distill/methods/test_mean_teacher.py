@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from composed import ALL_OPTIONS, Step, averaged, check, consistency
 from tiny_methods import batch, method
 from torch import Tensor
 
@@ -80,3 +81,17 @@ def test_the_average_normalises_by_its_own_batch():
     means = [key for key in after if key.endswith("running_mean")]
     assert means
     assert not any(after[key].equal(before[key]) for key in means)
+
+
+def mean_teacher_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, average = step.see(method.student).outputs, averaged(method, step, c).outputs
+    return {"ce": step.hard(own), "consistency": consistency(step, c, own, average)}
+
+
+REFERENCES = {"student": mean_teacher_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("mean_teacher", stage, REFERENCES[stage], options)

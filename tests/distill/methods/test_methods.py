@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import importlib
 
+import msgspec
 import pytest
 import torch
+from composed import DEFAULTS, OTHERS, made
 from tiny_methods import SUBCLASS_OF, batch, make_context, method, network
 
 from edgekd.distill.methods import method_names, resolve_method
 from edgekd.errors import InputError
+from edgekd.recipe import FitSection
 
 TEACHED = [name for name in method_names() if resolve_method({"name": name})[0].needs_teacher]
 
@@ -82,3 +86,17 @@ def test_an_unknown_method_is_told_its_neighbour():
 def test_an_unknown_key_is_refused(name):
     with pytest.raises(InputError, match="temprature"):
         resolve_method({"name": name, "temprature": 2})
+
+
+def test_every_method_has_a_reference_for_each_of_its_stages():
+    for name in method_names():
+        stages = {stage.name for stage in made(name, FitSection(), {}).stages()}
+        assert importlib.import_module(f"test_{name}").REFERENCES.keys() == stages
+    assert set(method_names()) == DEFAULTS.keys() == OTHERS.keys()
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_options_of_a_recipe_that_names_the_method_alone(name: str) -> None:
+    found = msgspec.to_builtins(resolve_method({"name": name})[1])
+    found.pop("teacher_head", None)  # how a stage is trained, not what it minimises
+    assert found == DEFAULTS[name]

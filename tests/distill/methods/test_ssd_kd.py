@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import first_principles as paper
 import pytest
 import torch
+from composed import ALL_OPTIONS, INDICES, Step, check, view
 from golden_modules import golden_adapter, golden_head, taps
 from tiny_methods import batch, method, network
 from torch import Tensor
@@ -100,3 +104,54 @@ def test_the_teachers_head_is_trained_as_in_the_released_code():
     fit = method("ssd_kd", teacher_head={"epochs": 3}).stages()[0].fit
     assert (fit.epochs, fit.optimizer, fit.schedule, fit.learning_rate) == (3, "sgd", "steps", 1e-3)
     assert fit.milestones == (30, 45)
+
+
+def turned_views(step: Step) -> Tensor:
+    """Each image mirrored by chance, then turned by 0, 1, 2 and 3 quarters, then changed."""
+    chance = torch.rand(len(step.pixels), 1, 1, 1, generator=step.drawn)
+    views = []
+    for image, mirrored in zip(step.pixels, chance < 0.5, strict=True):
+        image = image.flip(2) if mirrored else image
+        views += [torch.rot90(image, quarter, (1, 2)) for quarter in range(4)]
+    return view(torch.stack(views), 1)
+
+
+def head_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    with torch.no_grad():
+        pooled = paper.see(method.teacher, turned_views(step)).pooled
+    scores = paper.similarity(method.teacher_head, pooled)
+    own = torch.arange(len(INDICES)).repeat_interleave(3)
+    rows = paper.log_probabilities(scores)[torch.arange(len(own)), own]
+    return {"contrast": -rows.mean()}
+
+
+def ssd_kd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    views = turned_views(step)
+    with torch.no_grad():
+        own, guide = paper.see(method.student, views), paper.see(method.teacher, views)
+    turned = [row for row in range(len(views)) if row % 4]
+    labels = step.targets.repeat_interleave(3).tolist()
+    s, t = own.outputs[turned], guide.outputs[turned]
+    kept = paper.believed(t, labels, c.transformed_ratio)
+    near = paper.similarity(method.student_head, own.pooled)
+    far = paper.similarity(method.teacher_head, guide.pooled)
+    sources = [row // 3 for row in range(len(turned))]
+    found = paper.believed(far, sources, c.similarity_ratio)
+    tau, soft = c.similarity_temperature, c.temperature
+    related = paper.relations(own, guide, method.adapter)
+    return {
+        "ce": c.ce * step.hard(own.outputs[::4]),
+        "kd": c.kd * paper.kl(own.outputs[::4], guide.outputs[::4], soft),
+        "transformed": c.transformed * paper.kl(s[kept], t[kept], soft),
+        "similarity": c.similarity * paper.kl(near[found], far[found], tau),
+        **{name: c.relations * c.relation[name] * term for name, term in related.items()},
+    }
+
+
+REFERENCES = {"teacher_head": head_terms, "student": ssd_kd_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("ssd_kd", stage, REFERENCES[stage], options)
