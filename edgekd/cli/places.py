@@ -17,8 +17,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from edgekd.cli.place_checks import check_file_place, check_folder_place, check_input_place
 from edgekd.errors import InputError
-from edgekd.files import check_file_place, check_folder_place, check_input_place
 from edgekd.streams import is_stream
 
 __all__ = ["Reads", "Writes", "places_of", "with_checked_places"]
