@@ -214,7 +214,7 @@ def hidden_twin(path: Path) -> Path:
     """A new hidden name in the folder of `path`, with machine and process; old ones are removed."""
     import secrets
 
-    _remove_stale_twins(path)
+    _remove_stale(path)
     name = f".{_short(path.name)}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     return path.with_name(name)
 
@@ -225,13 +225,13 @@ def _short(name: str) -> str:
 
 
 def _machine() -> str:
-    """Six hex digits of this machine: other machines may share the folder, not the process numbers."""
+    """Six hex digits for this machine, since machines may share a folder but no process numbers."""
     import socket
 
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
-def _remove_stale_twins(path: Path) -> None:
+def _remove_stale(path: Path) -> None:
     """Remove hidden twins of `path` whose process, on this machine, has ended."""
     import glob
 

@@ -16,31 +16,33 @@ from edgekd.streams import is_stream
 __all__ = ["check_file_place", "check_folder_place", "check_input_place"]
 
 
-def check_input_place(path: Path, what: str, *, folder: bool | None = None) -> None:
+def check_input_place(path: Path, kind: str, *, folder: bool | None = None) -> None:
     """Refuse an input that is missing or unreadable. It is not opened, since it may be a pipe.
 
     Args:
         path: A file or a folder.
-        what: The kind of input, for the message: "bundle", "recipe".
+        kind: What the input is, for the message: "bundle", "recipe".
         folder: Whether a folder or a file is expected; None accepts either.
 
     Raises:
         InputError: It cannot be read.
     """
     try:
-        kind = path.stat().st_mode
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"there is no {what} at {path}", "check the path") from error
+        raise InputError(f"there is no {kind} at {path}", "check the path") from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot read {path}: {why}", "check the path") from error
-    is_folder = stat.S_ISDIR(kind)
+    is_folder = stat.S_ISDIR(mode)
     if folder is not None and is_folder != folder:
         kinds = ("folder", "file") if is_folder else ("file", "folder")
-        raise InputError(f"{path} is a {kinds[0]}; a {what} is a {kinds[1]}", "check the path")
+        raise InputError(f"{path} is a {kinds[0]}; a {kind} is a {kinds[1]}", "check the path")
     if not _is_permitted(path, os.R_OK | os.X_OK if is_folder else os.R_OK):
         message = f"cannot read {path}: {os.strerror(errno.EACCES)}"
-        raise InputError(message, f"it is to be a {what}: ask its owner for the right to read it")
+        raise InputError(
+            message, f"it should be a {kind}: ask its owner for the permission to read it"
+        )
 
 
 def check_file_place(path: Path) -> None:
