@@ -60,9 +60,7 @@ def only_writer(place: Path, action: str) -> Iterator[None]:
         file.write_bytes(msgspec.json.encode(_this_process()))
         yield
     finally:
-        file.unlink(
-            missing_ok=True
-        )  # before the release, so that waiting processes see it
+        file.unlink(missing_ok=True)  # before the release, so that waiting processes see it
         lock.release()
         for folder in new:  # those that stayed empty
             with contextlib.suppress(OSError):

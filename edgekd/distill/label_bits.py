@@ -12,7 +12,7 @@ from edgekd.metrics import label_bits
 from edgekd.models import Checkpoint, logits_of
 from edgekd.models.card import read_metrics
 
-__all__ = ["KEY", "LabelBits", "recorded_label_bits", "label_bits_of"]
+__all__ = ["KEY", "LabelBits", "label_bits_of", "recorded_label_bits"]
 
 KEY = "label_bits"
 """Their place in a student's `metrics.json`."""
