@@ -53,7 +53,7 @@ def inspect(
 
 
 def _refuse_data(sheet: Path, data: Sequence[Path]) -> None:
-    """A contact sheet does not replace what it shows."""
+    """Refuse a contact sheet that would replace a file of the data set."""
     from edgekd.errors import InputError
 
     place = os.path.realpath(sheet)

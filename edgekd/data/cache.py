@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from edgekd.data.damage import damaged_error, load_images
 from edgekd.data.dataset import Dataset
 from edgekd.errors import ImageError
-from edgekd.files import cache_folder, sha256_of
+from edgekd.files import sha256_of
 from edgekd.recipe import fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import keep, keep_bytes
+from edgekd.user_folders import cache_folder
 
 __all__ = ["cache_folder", "content_sha256", "decode_images", "decoded"]
 
