@@ -90,7 +90,7 @@ def _label(rung: Rung) -> str:
 
 
 def _style(rung: Rung) -> str:
-    if rung.taken:
+    if rung.chosen:
         return "bold green"
     return "" if rung.gate and rung.gate.passed else "red"
 
@@ -125,7 +125,7 @@ def _worst_class(gate: GateRecord) -> str:
 
 def summary_of(bundle: BuiltBundle) -> str:
     """One line: precision taken, size, balanced accuracy with interval, worst class, flips."""
-    taken = next((rung for rung in bundle.rungs if rung.taken), None)
+    taken = next((rung for rung in bundle.rungs if rung.chosen), None)
     if taken is None or taken.gate is None or bundle.manifest is None:
         return f"{bundle.name}: no file passed its gate"
     accuracy = bundle.manifest.metrics["artefact"]["balanced_accuracy"]
