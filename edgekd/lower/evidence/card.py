@@ -173,8 +173,8 @@ def _capture(manifest: Manifest) -> Iterator[str]:
     yield "## Photos that have to be taken again"
     yield ""
     yield (
-        f"Limits that together let at least {rule.coverage} of {rule.images} validation images pass, "
-        "measured on the square that the network gets:"
+        f"Limits that together let at least {rule.coverage} of {rule.images} validation images "
+        "pass, measured on the square that the network gets:"
     )
     yield ""
     yield "| measure | at least | at most |"
