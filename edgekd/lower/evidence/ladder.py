@@ -114,10 +114,10 @@ def _judged_rung(judged: Judged, *, taken: bool) -> Rung:
         precision=variant.precision,
         float_layers=variant.float_layers,
         quantisation_aware=judged.attempt.quantisation_aware,
-        taken=taken,
+        chosen=taken,
         size_bytes=_size_of(judged.measured.made),
         host_latency_ms=judged.measured.latency_ms,
-        remarks=judged.remarks,
+        notes=judged.remarks,
         gate=judged.gate,
     )
 
@@ -128,7 +128,7 @@ def _failed_rung(failed: Failed) -> Rung:
         precision=variant.precision,
         float_layers=variant.float_layers,
         quantisation_aware=failed.attempt.quantisation_aware,
-        taken=False,
+        chosen=False,
         size_bytes=_size_of(failed.made) if failed.made else 0,
         gate=None,
         failure=failed.failure,
@@ -141,7 +141,7 @@ def _size_of(made: Kept) -> int:
 
 def tried(rungs: Sequence[Rung]) -> int:
     """Number of verdicts that were read until a file was taken, its own included."""
-    places = [place for place, rung in enumerate(rungs) if rung.taken]
+    places = [place for place, rung in enumerate(rungs) if rung.chosen]
     read = rungs[: places[0] + 1] if places else rungs
     return sum(rung.gate is not None for rung in read)
 

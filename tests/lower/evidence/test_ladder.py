@@ -66,7 +66,7 @@ def place_of_selected(ladder: Rungs) -> int | None:
 
 
 def remarks(ladder: Rungs) -> list[tuple[str, ...]]:
-    return [rung.remarks for rung in rungs_of(with_speed(ladder))]
+    return [rung.notes for rung in rungs_of(with_speed(ladder))]
 
 
 def test_findings_of_the_check_and_fine_tuning_are_remarks_of_the_rung() -> None:
@@ -75,7 +75,7 @@ def test_findings_of_the_check_and_fine_tuning_are_remarks_of_the_rung() -> None
     attempt = attempt_at("fp16", "tensorrt", quantisation_aware=True)
     verdict = judge_attempt(measured(attempt, answers, check), REFERENCE)
     (rung,) = rungs_of([verdict])
-    assert rung.remarks == ("fine-tuned with simulated int8", "float32: 'a'")
+    assert rung.notes == ("fine-tuned with simulated int8", "float32: 'a'")
     assert rung.quantisation_aware
     assert rung.gate is not None
     assert rung.gate.passed
@@ -95,7 +95,7 @@ def test_the_taken_rung_is_marked_and_verdicts_up_to_it_are_counted() -> None:
         judged("int8", ms=1, good=False), judged("fp16", ms=2), judged("fp32", ms=2),
     ]  # fmt: skip
     rungs = rungs_of(ladder, select(ladder))
-    assert [rung.taken for rung in rungs] == [False, True, False]
+    assert [rung.chosen for rung in rungs] == [False, True, False]
     assert tried(rungs) == 2
     assert tried(rungs_of(ladder)) == 3
 
