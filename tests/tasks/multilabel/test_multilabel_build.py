@@ -1,4 +1,4 @@
-"""`edgekd build` of findings on every backend: the gate, the decision, and what a device answers."""
+"""`edgekd build` of findings on every backend: the gate, the decision, the device's answers."""
 
 from __future__ import annotations
 
@@ -172,5 +172,5 @@ def test_self_test_vectors_agree_with_the_bundle(student: Path, tmp_path: Path) 
     with Bundle.open(bundle.path) as opened:
         assert opened.manifest.task == "multilabel"
     with Classifier(bundle.path) as classifier:
-        report = classifier.self_test()
+        report = classifier.selftest()
     assert report.passed
