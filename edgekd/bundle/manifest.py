@@ -411,12 +411,17 @@ def _document(raw: bytes) -> dict[str, Any]:
         written = version[:20]  # it may be of any length
         message = f"the bundle has format version {written}; this edgekd reads {FORMAT_VERSION}"
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
+    _rename_fields(document)
+    return document
+
+
+def _rename_fields(document: dict[str, Any]) -> None:
+    """Give the fields of earlier formats today's names, in place."""
     for section, names in _RENAMED.items():
         fields = document.get(section)
-        for before, now in names.items() if isinstance(fields, dict) else ():
-            if before in fields:
-                fields.setdefault(now, fields.pop(before))
-    return document
+        if isinstance(fields, dict):
+            for before in names.keys() & fields.keys():
+                fields.setdefault(names[before], fields.pop(before))
 
 
 def _task_of(manifest: Manifest) -> ManifestTask:

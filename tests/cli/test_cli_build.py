@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import lenient
 import pytest
 from commands import refused
 
@@ -18,29 +19,17 @@ def test_an_unknown_target(
 
 
 def test_a_gate_without_evidence_is_exit_4(
-    small_run: Path,
-    lenient_targets: None,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edgekd import targets
-
-    home = tmp_path / "strict" / "cpu"
-    home.mkdir(parents=True)
-    (lenient,) = [path for path in targets.target_folders() if path.name == "cpu"]
-    text = (lenient / "target.toml").read_text()
-    strict = text.replace("[gate]", "[gate]\nmin_images = 100000")
-    (home / "target.toml").write_text(strict)
-    monkeypatch.setattr("edgekd.targets.target_folders", lambda: [home])
     out = tmp_path / "out"
     arguments = ["--target", "cpu", "--model", str(small_run), "--out", str(out)]
+    arguments += ["--policy", str(lenient.POLICY), "--tighten", "min_images=100000"]
     refused(capsys, ["build", *arguments, "--precision", "fp32"], 4, "fewer than 100000")
     assert not list(out.glob("cpu*"))
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_wait(
-    small_run: Path, lenient_targets: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
     out = str(tmp_path / "file" / "out")

@@ -152,7 +152,7 @@ def outcome(label: str, precision: str, work: Path, processes: int = 1) -> Outco
 
 
 def all_outcomes(
-    cases: Sequence[tuple[str, str]], work: Path, processes: int
+    work: Path, processes: int, cases: Sequence[tuple[str, str]] = CASES
 ) -> dict[tuple[str, str], Outcome]:
     """Of every case, up to one that fails: after that the processes are out of step."""
     found = {}
@@ -168,4 +168,4 @@ def all_outcomes(
 if __name__ == "__main__":
     work = Path(os.environ["WORK"])
     cases = [(label, precision) for label, precision in json.loads(os.environ["CASES"])]
-    take_part(lambda rank, processes: all_outcomes(cases, work, processes))
+    take_part(lambda rank, processes: all_outcomes(work, processes, cases))

@@ -17,4 +17,4 @@ if __name__ == "__main__":
     sys.path.insert(0, os.environ["METHODS"])
     method_share.SECTIONS.update(manual_methods.SECTIONS)
     work = Path(os.environ["WORK"])
-    take_part(lambda rank, processes: method_share.all_outcomes(CASES, work, processes))
+    take_part(lambda rank, processes: method_share.all_outcomes(work, processes, CASES))

@@ -1,4 +1,4 @@
-"""The timing stage of a run: speed, memory and energy of every row, or the flags that say why not."""
+"""The timing stage of a run: speed, memory and energy of every row, or why they are missing."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def memory(root: Path = Path("/")) -> dict[str, int]:
 
 
 def swaps(root: Path = Path("/")) -> dict[str, int]:
-    """Bytes of each swap by its file or device, such as `/dev/zram0`; empty where none is active."""
+    """Bytes of each swap by its file or device, such as `/dev/zram0`; empty without one."""
     lines = (text(root / "proc/swaps") or "").splitlines()[1:]
     rows = [line.split() for line in lines]
     return {row[0]: int(row[2]) << 10 for row in rows if len(row) >= 3 and row[2].isdigit()}

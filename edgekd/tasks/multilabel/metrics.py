@@ -68,12 +68,14 @@ class Metrics(MetricsTask):
             message = f"{len(classes)} names do not fit {answers.true.shape[1]} findings"
             raise InputError(message, "give the findings that the model was trained on")
         codes = group_codes(groups, len(answers.true))
-        exact = share_interval(answers.right.all(axis=1), codes)
-        intervals = _bootstrapped(answers, codes)
+        bootstrapped = _bootstrapped(answers, codes)
         return Summary(
-            accuracy=_estimate(exact),
+            accuracy=_estimate(share_interval(answers.right.all(axis=1), codes)),
+            balanced_accuracy=_estimate(bootstrapped["balanced_accuracy"]),
+            macro_f1=_estimate(bootstrapped["macro_f1"]),
+            macro_auroc=_estimate(bootstrapped["macro_auroc"]),
+            ece=_estimate(bootstrapped["ece"]),
             per_class=dict(zip(classes, _by_finding(answers, codes), strict=True)),
-            **{name: _estimate(interval) for name, interval in intervals.items()},
         )
 
     def difference(
