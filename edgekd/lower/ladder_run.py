@@ -168,7 +168,7 @@ class RefusedError(GateFailedError):
 def _no_file(plan: Plan, failed: Failed, *, unmade: bool) -> EdgekdError:
     """The error of a bundle without any file to judge, by the cause of its safest one."""
     backend, error = failed.attempt.backend.name, failed.error
-    cause = error.said if error is not None else failed.failure
+    cause = error.cause if error is not None else failed.failure
     hint = error.hint if error is not None else "choose another student or another target"
     if error is not None and error.kind == UnconvertibleError.__name__:
         return UnconvertibleError(f"no bundle for {plan.name}: {cause}", hint)

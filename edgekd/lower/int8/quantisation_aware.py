@@ -40,7 +40,7 @@ ImitationLoss = Callable[[Tensor, Tensor, float], Tensor]
 """Loss of a student's outputs beside a teacher's at a temperature, see `EvidenceTask`."""
 
 _TURNS = AugmentSection(flip=True, quarter_turns=True, zoom=0.0, colour=0.0)
-"""Changes that move pixels and leave their values: the observed ranges hold for them too."""
+"""Augmentations that keep pixel values: the observed ranges hold for them too."""
 
 _MIN_IMAGES = 8
 _MOMENTUM = 0.9

@@ -1,4 +1,4 @@
-"""Simulated int8: layers that compute in float on numbers that int8 can tell apart.
+"""Simulated int8: layers that compute in float on values that int8 can represent.
 
 What the backends make of a convolution or linear layer (LiteRT's and NNCF's int8 alike): weights
 symmetric with one scale for each output channel, the layer's input with one scale and zero point
@@ -40,7 +40,7 @@ Range = tuple[float, float]
 Forward = Callable[..., Any]
 
 _TINY = torch.finfo(torch.float32).tiny
-"""The least scale: a channel of zeros, or an input that never was anything but zero."""
+"""The least scale, for a channel of zeros or an input that is always zero."""
 
 
 def quantisable_layers(network: nn.Module) -> dict[str, nn.Module]:

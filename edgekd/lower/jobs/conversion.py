@@ -17,7 +17,7 @@ _WORKER = "edgekd.lower.jobs.worker"
 
 
 class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker shall do.
+    """The job of one worker.
 
     Attributes:
         backend: Name of the lowering backend.
@@ -56,7 +56,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker did: one entry per variant, in the order of the job."""
+    """The report of a worker: one entry per variant, in the order of the job."""
 
     backend: str
     conversions: tuple[Conversion, ...]
@@ -70,9 +70,9 @@ def convert(
     Each `out/<label>` appears whole or not at all; variants done before one that fails stay.
 
     Args:
-        job: What to do.
-        log: File for the converter's chatter; the job is kept beside it.
-        watch: Told the label of each variant when its turn comes.
+        job: The variants and the checkpoint.
+        log: File for the converter's output; the job is kept beside it.
+        watch: Takes the label of each variant when its turn comes.
 
     Raises:
         JobError: The worker failed.

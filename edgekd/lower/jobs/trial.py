@@ -25,7 +25,7 @@ __all__ = ["Answers", "TrialJob", "try_files"]
 
 _MODULE = "edgekd.lower.jobs.trial"  # this one; __name__ is __main__ there
 _FACTS = "facts.json"
-_EVERY = 50  # images between two words of progress
+_EVERY = 50  # images between two reports of progress
 
 
 class TrialJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +85,8 @@ def try_files(
     """Run the job in a process of its own; the outputs by label.
 
     Args:
-        job: What to run.
-        log: File for the engine's chatter.
+        job: The files and the images.
+        log: File for the engine's output.
         watch: Takes `label done/total` after every 50 images.
 
     Raises:

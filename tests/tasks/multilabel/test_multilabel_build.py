@@ -92,7 +92,7 @@ def test_the_bundle_answers_on_the_device(student: Path, tmp_path: Path) -> None
     bundle = built(student, tmp_path, "cpu-onnx", precisions=("fp32",))
     assert bundle.path is not None
     source = load_source(student)
-    with Classifier(bundle.path) as classifier:
+    with Classifier.open(bundle.path) as classifier:
         answers = [classifier.predict(image) for image in source.images[:32]]
     called = [[one.findings[name] == "present" for name in FINDINGS] for one in answers]
     right = (np.array(called) == (source.targets[:32] > 0)).all(axis=1)
@@ -171,6 +171,6 @@ def test_self_test_vectors_agree_with_the_bundle(student: Path, tmp_path: Path) 
     assert bundle.path is not None
     with Bundle.open(bundle.path) as opened:
         assert opened.manifest.task == "multilabel"
-    with Classifier(bundle.path) as classifier:
+    with Classifier.open(bundle.path) as classifier:
         report = classifier.selftest()
     assert report.passed
