@@ -80,7 +80,7 @@ def test_result_states_and_chatter(tmp_path: Path) -> None:
         ("import os; os.kill(os.getpid(), 9)", r"ended by SIGKILL \(out of memory\?\)", 1),
         (f"import os; os.kill(os.getpid(), {signal.SIGSEGV:d})", "ended by SIGSEGV", 1),
         ("print('unsupported operator'); raise SystemExit(4)", "unsupported operator", 1),
-        ("raise SystemExit(9)", "ended with exit code 9 and said nothing", 1),
+        ("raise SystemExit(9)", "ended with exit code 9 and printed nothing", 1),
         ("print('all is well'); raise SystemExit(0)", "all is well", 1),  # yet no result
         ("raise ValueError('of no use')", "ValueError: of no use", 1),
         ("from edgekd.errors import InputError; raise InputError('your mistake')", "your mis", 2),
