@@ -61,7 +61,7 @@ class _LiveTable:
             self._states[backend, label] = state
             self.live.update(self._table())
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         """Its row, with numbers."""
         with self._lock:
             self._rungs[bundle, _label(rung)] = rung

@@ -18,7 +18,7 @@ from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import UnconvertibleError
 from edgekd.lower.context import BuildContext
 from edgekd.lower.evidence.gate import GateReference
-from edgekd.lower.evidence.ladder import Judged, judge_attempt, rungs_of
+from edgekd.lower.evidence.ladder import GatedFile, judge_attempt, rungs_of
 from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.pipeline import lower_variants
@@ -45,22 +45,22 @@ class LadderRun:
 
     plan: Plan
     reference: GateReference
-    ladder: list[Judged | Failed] = field(default_factory=list)
+    ladder: list[GatedFile | Failed] = field(default_factory=list)
     error: EdgekdError | None = None
 
     @property
     def needs_int8(self) -> bool:
         """Whether int8 arithmetic is on its ladder and no file with it passes so far."""
         return bool(CALIBRATED.intersection(self.plan.ladder)) and not any(
-            isinstance(one, Judged) and one.passed and one.attempt.variant.calibrated
+            isinstance(one, GatedFile) and one.passed and one.attempt.variant.calibrated
             for one in self.ladder
         )
 
     @property
     def needs_fine_tuning(self) -> bool:
         """Whether fine-tuned weights would be judged: as int8, where its file can be made."""
-        judged = [one for one in self.ladder if isinstance(one, Judged)]
-        made = [one.attempt.variant.precision for one in judged]
+        gated = [one for one in self.ladder if isinstance(one, GatedFile)]
+        made = [one.attempt.variant.precision for one in gated]
         return FINE_TUNED in made and self.needs_int8
 
     def settle(self) -> None:
@@ -72,16 +72,16 @@ class LadderRun:
         if unmade or any(not one.attempt.variant.calibrated for one in failed):
             self.error = _no_file(self.plan, failed[-1], unmade=unmade)
 
-    def refuse(self, judged: Judged, reason: str) -> None:
+    def refuse(self, gated: GatedFile, reason: str) -> None:
         """Refuse a file that passed every limit, for a reason that came up later."""
         self.ladder = [
             one.refused(reason)
-            if isinstance(one, Judged) and one.measured is judged.measured
+            if isinstance(one, GatedFile) and one.measured is gated.measured
             else one
             for one in self.ladder
         ]
 
-    def add(self, attempts: Iterable[Measured | Failed]) -> list[Judged | Failed]:
+    def add(self, attempts: Iterable[Measured | Failed]) -> list[GatedFile | Failed]:
         """Judge the files that are on its ladder."""
         new = [
             judge_attempt(one, self.reference)
@@ -91,7 +91,7 @@ class LadderRun:
         self.ladder = sorted([*self.ladder, *new], key=self._place)
         return new
 
-    def _place(self, one: Judged | Failed) -> tuple[int, bool, int]:
+    def _place(self, one: GatedFile | Failed) -> tuple[int, bool, int]:
         """Fine-tuned int8 comes after every int8 that was not, as it was tried."""
         order, attempt = self.plan.ladder, one.attempt
         place = order.index(attempt.variant.precision)
@@ -244,7 +244,7 @@ def _add(
     for run in runs:
         if run.plan.target.backend == backend:
             for rung in rungs_of(run.add(attempts)):
-                context.observer.judged(run.plan.name, rung)
+                context.observer.rung(run.plan.name, rung)
 
 
 def _backends(runs: Iterable[LadderRun]) -> list[str]:

@@ -16,7 +16,7 @@ RUNG = Rung(precision="int8", taken=False, size_bytes=1_500_000, gate=GATE)
 
 def test_a_rung_is_one_line_with_its_numbers() -> None:
     lines: list[str] = []
-    LineReporter(lines.append).judged("rpi", RUNG)
+    LineReporter(lines.append).rung("rpi", RUNG)
     assert lines == [
         "rpi: int8, 1.50 MB, balanced accuracy 0.810 (-0.020), flips 1.0%, largest logit "
         "difference 0.25: passed"
@@ -28,7 +28,7 @@ def test_a_task_without_balanced_accuracy_reports_its_own_numbers() -> None:
     gate = msgspec.structs.replace(
         GATE, balanced_accuracy=None, balanced_accuracy_drop=None, measures={"mean_error": 0.125}
     )
-    LineReporter(lines.append).judged("rpi", msgspec.structs.replace(RUNG, gate=gate))
+    LineReporter(lines.append).rung("rpi", msgspec.structs.replace(RUNG, gate=gate))
     assert "mean error 0.125, flips" in lines[0]
     assert "balanced accuracy" not in lines[0]
 

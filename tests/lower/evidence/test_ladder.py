@@ -13,7 +13,7 @@ from edgekd.lower.attempt import Attempt, Checked, Failed, Lowered, Measured
 from edgekd.lower.backends import get_backend
 from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.evidence.ladder import (
-    Judged,
+    GatedFile,
     judge_attempt,
     rungs_of,
     select,
@@ -37,7 +37,7 @@ REFERENCE = GateReference(
 )  # fmt: skip
 MADE = Kept(Path(__file__).parent, {})
 
-Rungs = list[Judged | Failed]
+Rungs = list[GatedFile | Failed]
 
 
 def attempt_at(precision: str, backend: str = "tflite", **options: Any) -> Attempt:
@@ -50,12 +50,12 @@ def measured(attempt: Attempt, answers: Answers, check: EngineCheck | None = Non
 
 def judged(
     precision: str, *, ms: float, pieces: int | None = 1, good: bool = True, backend: str = "tflite"
-) -> Judged:
+) -> GatedFile:
     outputs = STUDENT if good else STUDENT[:, ::-1]
     facts: dict[str, Any] = {"engine": "x", "xnnpack_partitions": pieces}
     answers = Answers(outputs, np.full(len(TARGETS), ms), facts)
     verdict = judge_attempt(measured(attempt_at(precision, backend), answers), REFERENCE)
-    assert isinstance(verdict, Judged)
+    assert isinstance(verdict, GatedFile)
     return verdict
 
 
@@ -157,5 +157,5 @@ def test_files_of_an_attempt_that_failed_later_have_their_size() -> None:
 def test_fp32_must_be_the_student(precision: str, fails: bool) -> None:
     answers = Answers(STUDENT * np.float32(1.05), np.ones(len(TARGETS)), {})
     verdict = judge_attempt(measured(attempt_at(precision), answers), REFERENCE)
-    assert isinstance(verdict, Judged)
+    assert isinstance(verdict, GatedFile)
     assert verdict.passed is not fails
