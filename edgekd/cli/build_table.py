@@ -91,7 +91,7 @@ def _label(rung: Rung) -> str:
 
 
 def _style(rung: Rung) -> str:
-    if rung.taken:
+    if rung.chosen:
         return "bold green"
     return "" if rung.gate and rung.gate.passed else "red"
 
@@ -126,7 +126,7 @@ def _worst_class(gate: GateRecord) -> str:
 
 def summary_of(bundle: BuiltBundle) -> str:
     """One line: precision taken, size, selection metric with interval, worst class, flips."""
-    taken = next((rung for rung in bundle.rungs if rung.taken), None)
+    taken = next((rung for rung in bundle.rungs if rung.chosen), None)
     if taken is None or taken.gate is None or bundle.manifest is None:
         return f"{bundle.name}: no file passed its gate"
     metric = metrics_task(bundle.manifest.task).selection_metric

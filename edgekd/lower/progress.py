@@ -53,8 +53,8 @@ def verdict_of(rung: Rung) -> str:
         return f"failed: {rung.failure}"
     if rung.gate is not None and not rung.gate.passed:
         return f"refused: {'; '.join(rung.gate.reasons)}"
-    remarks = f" ({'; '.join(rung.remarks)})" if rung.remarks else ""
-    return f"{'taken' if rung.taken else 'passed'}{remarks}"
+    notes = f" ({'; '.join(rung.notes)})" if rung.notes else ""
+    return f"{'taken' if rung.chosen else 'passed'}{notes}"
 
 
 def _numbers(rung: Rung) -> str:

@@ -41,13 +41,13 @@ REFUSED = msgspec.structs.replace(GATE, passed=False, reasons=("too many flips",
 
 
 def rung(**changes: object) -> Rung:
-    plain = Rung(precision="int8", taken=False, size_bytes=2_400_000, gate=GATE)
+    plain = Rung(precision="int8", chosen=False, size_bytes=2_400_000, gate=GATE)
     return msgspec.structs.replace(plain, **changes)
 
 
 def test_verdicts() -> None:
-    assert verdict_of(rung(taken=True)) == "taken"
-    assert verdict_of(rung(remarks=("slow",))) == "passed (slow)"
+    assert verdict_of(rung(chosen=True)) == "taken"
+    assert verdict_of(rung(notes=("slow",))) == "passed (slow)"
     assert verdict_of(rung(gate=REFUSED)) == "refused: too many flips; df drops"
     assert verdict_of(rung(gate=None, failure="no such operator")) == "failed: no such operator"
 

@@ -11,7 +11,7 @@ GATE = GateRecord(
     passed=True, reasons=(), images=100, max_logit_difference=0.25, flips=0.01,
     balanced_accuracy=0.81, balanced_accuracy_drop=0.02, limits={}, runtime={},
 )  # fmt: skip
-RUNG = Rung(precision="int8", taken=False, size_bytes=1_500_000, gate=GATE)
+RUNG = Rung(precision="int8", chosen=False, size_bytes=1_500_000, gate=GATE)
 
 
 def test_a_rung_is_one_line_with_its_numbers() -> None:
@@ -43,7 +43,7 @@ def test_counts_of_images_are_not_a_line_each() -> None:
 
 def test_verdicts_in_words() -> None:
     refused = msgspec.structs.replace(GATE, passed=False, reasons=("a", "b"))
-    remarked = msgspec.structs.replace(RUNG, taken=True, remarks=("slow",))
+    remarked = msgspec.structs.replace(RUNG, chosen=True, notes=("slow",))
     assert verdict_of(msgspec.structs.replace(RUNG, gate=refused)) == "refused: a; b"
     assert verdict_of(remarked) == "taken (slow)"
     assert verdict_of(msgspec.structs.replace(RUNG, gate=None, failure="no")) == "failed: no"

@@ -5,7 +5,7 @@ failed is another chance, which the bound of a single file does not make up for:
 each lose what a limit allows, one passes in up to N times 5 % of builds. So a bundle says how many
 were tried.
 
-Speed is part of the choice: a rung that is slower than the next safer one gets a remark, and is
+Speed is part of the choice: a rung that is slower than the next safer one gets a note, and is
 passed over where the cause holds on the device too: the engine cuts it into more partitions.
 """
 
@@ -35,14 +35,14 @@ class GatedFile:
     Attributes:
         measured: The file.
         gate: The comparison with the float student.
-        remarks: What else there is to say of it, in words.
+        notes: Further findings, in words.
         passed_over: Whether the next safer file is taken although this one passes: it is quicker
             on every device.
     """
 
     measured: Measured
     gate: GateRecord
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     passed_over: bool = False
 
     @property
@@ -77,7 +77,7 @@ def judge_attempt(attempt: Measured | Failed, reference: GateReference) -> Gated
 
 
 def with_speed(ladder: Sequence[GatedFile | Failed]) -> list[GatedFile | Failed]:
-    """The ladder with remarks on the speed of each file beside the next safer one that passes."""
+    """The ladder with notes on the speed of each file beside the next safer one that passes."""
     return [
         one if isinstance(one, Failed) else _with_speed(one, ladder[place + 1 :])
         for place, one in enumerate(ladder)
@@ -88,10 +88,10 @@ def _with_speed(gated: GatedFile, safer_rungs: Sequence[GatedFile | Failed]) -> 
     safer = next((one for one in safer_rungs if isinstance(one, GatedFile) and one.passed), None)
     if safer is None:
         return gated
-    remarks = (*gated.remarks, *_speed_remarks(gated.measured, safer.measured))
+    notes = (*gated.notes, *_speed_notes(gated.measured, safer.measured))
     slower = _ratio(gated.measured, safer.measured) > _SLOWER
     partitioned = _in_more_partitions(gated.measured, safer.measured)
-    return replace(gated, remarks=remarks, passed_over=slower and partitioned)
+    return replace(gated, notes=notes, passed_over=slower and partitioned)
 
 
 def select(ladder: Sequence[GatedFile | Failed]) -> GatedFile | None:
@@ -101,25 +101,25 @@ def select(ladder: Sequence[GatedFile | Failed]) -> GatedFile | None:
 
 
 def rungs_of(
-    ladder: Sequence[GatedFile | Failed], taken: GatedFile | None = None
+    ladder: Sequence[GatedFile | Failed], chosen: GatedFile | None = None
 ) -> tuple[Rung, ...]:
     """The manifest's records of a ladder, of which a bundle takes one file or none."""
     return tuple(
-        _failed_rung(one) if isinstance(one, Failed) else _gated_rung(one, taken=one is taken)
+        _failed_rung(one) if isinstance(one, Failed) else _gated_rung(one, chosen=one is chosen)
         for one in ladder
     )
 
 
-def _gated_rung(gated: GatedFile, *, taken: bool) -> Rung:
+def _gated_rung(gated: GatedFile, *, chosen: bool) -> Rung:
     variant = gated.attempt.variant
     return Rung(
         precision=variant.precision,
         float_layers=variant.float_layers,
         quantisation_aware=gated.attempt.quantisation_aware,
-        taken=taken,
+        chosen=chosen,
         size_bytes=_size_of(gated.measured.made),
         host_latency_ms=gated.measured.latency_ms,
-        remarks=gated.remarks,
+        notes=gated.notes,
         gate=gated.gate,
     )
 
@@ -130,7 +130,7 @@ def _failed_rung(failed: Failed) -> Rung:
         precision=variant.precision,
         float_layers=variant.float_layers,
         quantisation_aware=failed.attempt.quantisation_aware,
-        taken=False,
+        chosen=False,
         size_bytes=_size_of(failed.made) if failed.made else 0,
         gate=None,
         failure=failed.failure,
@@ -143,12 +143,12 @@ def _size_of(made: Kept) -> int:
 
 def tried(rungs: Sequence[Rung]) -> int:
     """Number of verdicts that were read until a file was taken, its own included."""
-    places = [place for place, rung in enumerate(rungs) if rung.taken]
+    places = [place for place, rung in enumerate(rungs) if rung.chosen]
     read = rungs[: places[0] + 1] if places else rungs
     return sum(rung.gate is not None for rung in read)
 
 
-def _speed_remarks(measured: Measured, safer: Measured) -> Iterator[str]:
+def _speed_notes(measured: Measured, safer: Measured) -> Iterator[str]:
     if _in_more_partitions(measured, safer):
         yield f"the engine takes it in {measured.partitions} pieces"
     ratio = _ratio(measured, safer)
