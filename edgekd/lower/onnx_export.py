@@ -118,18 +118,18 @@ def _belongs(node: str, layer: str) -> bool:
 def _name_nodes(graph: onnx.GraphProto) -> None:
     """Name every node by its module; the first that multiplies by a weight has the bare name."""
     weights = {tensor.name for tensor in graph.initializer}
-    taken: set[str] = set()
+    used: set[str] = set()
     for node in graph.node:
         module = _module(node, weights)
         bare = node.op_type in WEIGHTED and not weights.isdisjoint(node.input)
-        name = module if bare and module not in taken else f"{module}/{node.op_type}"
-        node.name = _unique(name, taken)
-        taken.add(node.name)
+        name = module if bare and module not in used else f"{module}/{node.op_type}"
+        node.name = _unique(name, used)
+        used.add(node.name)
 
 
-def _unique(name: str, taken: Collection[str]) -> str:
+def _unique(name: str, used: Collection[str]) -> str:
     candidate, number = name, 1
-    while candidate in taken:
+    while candidate in used:
         number += 1
         candidate = f"{name}_{number}"
     return candidate

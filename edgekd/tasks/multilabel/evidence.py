@@ -131,10 +131,10 @@ class Evidence(EvidenceTask):
         """T² · mean over images of Σ KL(σ(teacher/T) ‖ σ(student/T)) over the findings."""
         from torch.nn import functional
 
-        scaled, wanted = student / temperature, teacher / temperature
-        present = wanted.sigmoid()
+        scaled, target = student / temperature, teacher / temperature
+        present = target.sigmoid()
         cross = functional.binary_cross_entropy_with_logits(scaled, present, reduction="none")
-        entropy = functional.binary_cross_entropy_with_logits(wanted, present, reduction="none")
+        entropy = functional.binary_cross_entropy_with_logits(target, present, reduction="none")
         divergence: Tensor = (cross - entropy).sum(dim=1).mean()
         return temperature**2 * divergence
 

@@ -161,7 +161,7 @@ def test_the_evidence_for_a_device_judges_findings_as_the_host_did(
         images=str(tmp_path / "images.npy"), out=str(tmp_path / "outputs"),
     )  # fmt: skip
     answers = try_files(job, log=tmp_path / "log")["fp32"]
-    (host,) = [rung.gate for rung in manifest.lowering.rungs if rung.taken]
+    (host,) = [rung.gate for rung in manifest.lowering.rungs if rung.chosen]
     assert host is not None
     assert evidence.judge(answers.outputs, host.runtime) == host
 
