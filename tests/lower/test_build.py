@@ -44,7 +44,7 @@ class Notes:
         if state in ("lowering", "ran"):
             (self.lowered if state == "lowering" else self.ran).append((backend, label))
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         self.rungs.append((bundle, rung))
 
 

@@ -41,7 +41,7 @@ class Notes:
     def state(self, backend: str, label: str, state: str) -> None:
         self.states.append((label, state))
 
-    def judged(self, bundle: str, rung: Rung) -> None: ...
+    def rung(self, bundle: str, rung: Rung) -> None: ...
 
     def labels(self, state: str) -> list[str]:
         return [label for label, found in self.states if found == state]
