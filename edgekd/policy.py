@@ -109,13 +109,13 @@ class Floors(_Section, frozen=True, kw_only=True):
 
     Attributes:
         beyond_chance: Whether the lower end of the 95 % interval of balanced accuracy must lie
-            above what one and the same answer for every image reaches.
+            above that of a constant answer (1/K for K classes).
         noticed: Least share of the images of each critical class in which the decision notices
             it: answers it, or refers the patient.
         answered: Least share of the images that get an answer, so that referring everybody does
             not pass for sensitivity.
-        specificity: Least share of the images without a critical class that are answered without
-            one.
+        specificity: Least share of the images without a critical class that get an answer, and one
+            that names no critical class.
     """
 
     beyond_chance: bool = True
