@@ -21,6 +21,14 @@ from edgekd.targets import load_target
 REQUEST = BuildRequest(Path("run"), [load_target("cpu-onnx")], Path("out"), precisions=("fp32",))
 
 
+@dataclass
+class Card:
+    """The part of a checkpoint's card that a plan reads."""
+
+    classes: tuple[str, ...]
+    policy: dict[str, Any] | None
+
+
 def source(
     policy: dict[str, Any] | None = None, classes: tuple[str, ...] = ("MEL", "nv")
 ) -> Source:
