@@ -27,6 +27,7 @@ class Card:
 
     classes: tuple[str, ...]
     policy: dict[str, Any] | None
+    task: str = "classification"
 
 
 def source(
