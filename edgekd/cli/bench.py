@@ -18,6 +18,7 @@ from edgekd.errors import (
     InputError,
     MissingDependencyError,
 )
+from edgekd.policy import DEFAULT_POLICY, load_policy
 from edgekd.streams import is_stream
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ def bench(
             "takes the place of the device's own sensor."
         ),
     ] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Policy whose margin and words hold for bundles that record none: a name, or a "
+            ".toml file."
+        ),
+    ] = DEFAULT_POLICY,
     clean_device: Annotated[
         bool, typer.Option(help="Remove what edgekd put on the device, and do nothing else.")
     ] = False,
@@ -92,8 +100,8 @@ def bench(
 ) -> None:
     """Measure teacher, student and bundles on a device, beside one another.
 
-    What was measured is kept beside --json until the run is complete: the same command goes on
-    after Ctrl-C or a lost connection.
+    Measurements are kept beside --json until the run is complete: the same command resumes after
+    Ctrl-C or a lost connection.
     """
     from edgekd.bench.devices import check_device
     from edgekd.bench.report import check_page, print_table, write_page
@@ -109,13 +117,14 @@ def bench(
     if clean_device:
         _clean(names)
         return
+    load_policy(policy)
     if meter is not None:
         _check_meter(meter, names)
     if html is not None:
         check_page()
     counts = parse_threads(threads) if threads else ()
     for path in bundle or []:
-        Bundle.open(path).close()  # a damaged one is told before minutes of measuring
+        Bundle.open(path).close()  # a damaged one is refused before minutes of measuring
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     requests = [
@@ -134,6 +143,7 @@ def bench(
             out=_file_of(json, name, names),
             wheelhouse=wheelhouse,
             meter=meter,
+            policy=policy,
         )
         for name in names
     ]
@@ -150,7 +160,7 @@ def bench(
         report_error(error)
     if failed:
         raise typer.Exit(failed[0].exit_code)
-    _tell_missing([result for _, result in results])
+    _report_missing([result for _, result in results])
 
 
 def _check_meter(meter: Path, names: list[str]) -> None:
@@ -158,7 +168,7 @@ def _check_meter(meter: Path, names: list[str]) -> None:
     from edgekd.bench.meter import PowerMeter
 
     if len(names) > 1:
-        message = f"one meter cannot tell {' from '.join(names)}"
+        message = f"one meter cannot measure {' and '.join(names)} apart"
         raise InputError(message, "measure one device after the other, or leave --meter out")
     PowerMeter(meter)
 
@@ -204,20 +214,22 @@ def _measure(
     return results, failed
 
 
-def _tell_missing(results: list[Result]) -> None:
-    """Say what was asked for and not measured.
+def _report_missing(results: list[Result]) -> None:
+    """Print every missing number, and end with the exit code of what ended a run.
 
     Raises:
         DeviceUnreachableError: A device does not answer.
         MissingDependencyError: A device lacks Python or a package.
         KeyboardInterrupt: The user ended the run.
     """
+    from edgekd.bench.report.flags import missing_sentence
+
     for result in results:
-        for line in result.missing:
-            say(f"missing: {line}")
+        for missing in result.missing:
+            say(f"missing: {missing_sentence(missing)}")
     stops = {result.stop.kind: result.stop.message for result in results if result.stop}
     if "unreachable" in stops:
-        hint = "check it with `edgekd doctor --device`; the same command goes on from here"
+        hint = "check it with `edgekd doctor --device`; the same command resumes here"
         raise DeviceUnreachableError(stops["unreachable"], hint)
     if "lacking" in stops:
         hint = "install it there, or give --wheelhouse"

@@ -11,6 +11,7 @@ import typer
 
 from edgekd.cli.console import emit_json, say, ticker
 from edgekd.cli.places import STDOUT, Reads, Writes
+from edgekd.policy import DEFAULT_POLICY, load_policy
 
 __all__ = ["evaluate"]
 
@@ -22,7 +23,10 @@ def evaluate(
     model: Annotated[Path, Reads.MODEL, typer.Argument(help="A bundle, or a checkpoint's folder.")],
     csv: Annotated[Path, Reads.TABLE, typer.Option(help="Table of images and labels.")],
     image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
-    label_column: Annotated[str, typer.Option(help="Column of class names.")] = "label",
+    label_column: Annotated[
+        str,
+        typer.Option(help="Column of labels; several with commas, of findings with 1 and 0."),
+    ] = "label",
     group_column: Annotated[
         str | None,
         typer.Option(help="Column of lesions or patients, which intervals take as independent."),
@@ -40,23 +44,30 @@ def evaluate(
     predictions: Annotated[
         Path | None,
         Writes.FILE,
-        typer.Option(help="CSV for label and probabilities of each image."),
+        typer.Option(help="CSV for label and scores of each image."),
     ] = None,
+    policy: Annotated[
+        str,
+        typer.Option(help="Policy of a model that records none: a name, or a .toml file."),
+    ] = DEFAULT_POLICY,
 ) -> None:
-    """Measure a bundle's or checkpoint's accuracy on labelled images."""
+    """Measure the accuracy of a bundle or checkpoint on labelled images."""
     from edgekd.bench.report import print_table
-    from edgekd.bench.run import evaluate as accuracy
+    from edgekd.bench.run.evaluate import evaluate as evaluate_model
+    from edgekd.bench.run.evaluate import model_facts
     from edgekd.bench.subjects.labelled import data_of_csv
     from edgekd.data.damage import refuse_damaged
     from edgekd.errors import ImageError
 
-    known = accuracy.classes_of(model)
+    facts, columns = model_facts(model), label_column.split(",")
+    load_policy(policy)
     data = data_of_csv(
         csv,
-        known.names,
-        ordered=known.ordered,
+        facts.classes,
+        task=facts.task,
+        ordered=facts.ordered,
         image_column=image_column,
-        label_column=label_column,
+        label_column=columns[0] if len(columns) == 1 else columns,
         group_column=group_column,
         root=image_root,
     )
@@ -69,14 +80,15 @@ def evaluate(
         tick(done, total)
 
     try:
-        found = accuracy.evaluate(model, data, command=shlex.join(sys.argv), step=step)
+        command = shlex.join(sys.argv)
+        evaluation = evaluate_model(model, data, command=command, policy=policy, step=step)
     except ImageError:
         refuse_damaged([path for path, _ in data.images], _SIZE)
         raise
     if predictions is not None:
-        found.write_predictions(predictions)
+        evaluation.write_predictions(predictions)
         say(f"wrote {predictions}")
     if json is not None:
-        emit_json(found.result, None if json == STDOUT else json)
+        emit_json(evaluation.result, None if json == STDOUT else json)
     if json != STDOUT:
-        print_table(found.result)
+        print_table(evaluation.result)

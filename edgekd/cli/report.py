@@ -9,6 +9,7 @@ import typer
 
 from edgekd.cli.console import say
 from edgekd.cli.places import Reads, Writes
+from edgekd.policy import DEFAULT_POLICY
 
 __all__ = ["report"]
 
@@ -51,6 +52,13 @@ def report(
             "the run that a result stands in."
         ),
     ] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Policy whose margin and words hold for results that record none: a name, or a "
+            ".toml file."
+        ),
+    ] = DEFAULT_POLICY,
     csv_columns: Annotated[
         bool,
         typer.Option(
@@ -64,7 +72,9 @@ def report(
     in their own part of it.
     """
     from edgekd.bench import report as written
+    from edgekd.bench.compare.margin import with_margins
     from edgekd.bench.result.file import read_result
+    from edgekd.bench.subjects.policy import policy_facts
     from edgekd.bench.subjects.run_folder import images_of_runs
 
     below = None if images is None else written.images_below(_folder(images))
@@ -72,18 +82,21 @@ def report(
         written.check_picture(pareto)
     if html is not None:
         written.check_page()
-    found = [read_result(path) for path in results]
-    for result in found:
+    loaded = [
+        with_margins(result, policy_facts(policy, result.data.classes))
+        for result in map(read_result, results)
+    ]
+    for result in loaded:
         written.print_table(result)
     # First, since it may be that there is no picture to draw.
-    drawn = written.write_pareto(found, pareto) if pareto is not None else []
+    drawn = written.write_pareto(loaded, pareto) if pareto is not None else []
     if html is not None:
-        find = below or images_of_runs(list(zip(results, found, strict=True)))
-        written.write_page(found, html, images=find)
+        find = below or images_of_runs(list(zip(results, loaded, strict=True)))
+        written.write_page(loaded, html, images=find)
     if markdown is not None:
-        written.write_markdown(found, markdown)
+        written.write_markdown(loaded, markdown)
     if csv is not None:
-        written.write_csv(found, csv)
+        written.write_csv(loaded, csv)
     for out in (html, markdown, csv, *drawn):
         if out is not None:
             say(f"wrote {out}")

@@ -15,6 +15,7 @@ from edgekd.bench.devices.benchmark_model import (
 )
 from edgekd.bench.devices.benchmark_report import Delegation, RunStatistics, read_report
 from edgekd.bench.devices.launch import WorkerError
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.measure.timing import find_preset
 from edgekd.errors import ArtefactError, DeviceUnreachableError, InputError
 
@@ -131,7 +132,7 @@ def test_the_preset_and_the_model_reach_the_program(
     ]
     assert report.inference.p50_ms == 42.405
     assert report.command.startswith(f"{program} --graph=")
-    assert report.flags == ["too-few-samples: model, 24 of 128 runs"]
+    assert report.flags == [Flag("too-few-samples", "model, 24 of 128 runs")]
     assert report.notes == [
         "no-samples: benchmark_model tells mean, median, 5 % and 95 % alone",
         "random-input: benchmark_model runs on random pixels, not on photos",
@@ -162,7 +163,7 @@ def test_an_accelerator_that_was_not_used_is_flagged(
     settings = BenchmarkModelSettings(str(program), f"{phone.home_there}/edgekd", accelerator="gpu")
     report = measure_by_benchmark_model(transport, settings, model, 1, find_preset("smoke"))
     assert "--use_gpu=true" in (phone.home / "arguments").read_text()
-    assert any(flag.startswith("accelerator: gpu") for flag in report.flags) is not obtained
+    assert any(str(flag).startswith("accelerator: gpu") for flag in report.flags) is not obtained
 
 
 def test_options_that_a_version_does_not_know_are_flagged(
@@ -175,8 +176,8 @@ def test_options_that_a_version_does_not_know_are_flagged(
     settings = BenchmarkModelSettings(str(program), f"{phone.home_there}/edgekd", accelerator="npu")
     report = measure_by_benchmark_model(transport, settings, model, 1, find_preset("smoke"))
     assert report.unknown_options == ["--use_npu=true"]
-    assert "unknown-options: --use_npu=true" in report.flags
-    assert any(flag.startswith("accelerator: npu") for flag in report.flags)
+    assert Flag("unknown-options", "--use_npu=true") in report.flags
+    assert any(str(flag).startswith("accelerator: npu") for flag in report.flags)
 
 
 def test_what_the_program_refuses_is_told_with_its_cause(

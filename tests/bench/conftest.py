@@ -28,7 +28,7 @@ def data(tmp_path_factory) -> BenchData:
         pixels[..., 2 - label] += 60  # OpenCV writes BGR
         path = folder / f"{index:02d}.jpg"
         cv2.imwrite(str(path), pixels.astype(np.uint8))
-        images.append((path, label))
+        images.append((path, CLASSES[label]))
     return BenchData("tiny", "test", CLASSES, images)
 
 

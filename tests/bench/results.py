@@ -7,7 +7,9 @@ import hashlib
 import msgspec
 import numpy as np
 
-from edgekd.bench.compare.accuracy import compare, metrics_of
+from edgekd.bench.compare.margin import margin_of
+from edgekd.bench.compare.teacher import comparison_of
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.result import (
     DataFacts,
     Decisions,
@@ -18,13 +20,26 @@ from edgekd.bench.result import (
     Latency,
     Memory,
     Minute,
+    Missing,
+    PolicyFacts,
     Result,
     ResultRow,
     ThreadPoint,
 )
 from edgekd.bench.result.statistics import summarise
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics.task import metrics_task
 
 CLASSES = ("akiec", "bcc", "bkl", "mel", "nv", "vasc")
+POLICY = PolicyFacts(
+    name="dermoscopy",
+    sha256="0" * 64,
+    critical=["mel"],
+    first=["mel", "melanoma"],
+    group="lesion or patient",
+    groups="lesions or patients",
+    margin=0.05,
+)
 
 
 def logits_of(skill: float, seed: int, n: int = 360) -> tuple[np.ndarray, np.ndarray]:
@@ -49,9 +64,11 @@ def _row(
 ) -> ResultRow:
     logits, targets = logits_of(skill, seed)
     teacher, _ = logits_of(2.4, 0)
-    comparison = compare(teacher, logits, targets)
+    metrics = metrics_task(DEFAULT_TASK)
+    comparison = comparison_of(metrics.difference(teacher, logits, targets, CLASSES))
     comparison = msgspec.structs.replace(
         comparison,
+        margin=margin_of(comparison, None, POLICY),
         speedup_p50=41.0 / p50 if p50 else None,
         size_ratio=94e6 / size,
         params_ratio=23.5e6 / params,
@@ -63,13 +80,13 @@ def _row(
         macs=params * 40,
         size_bytes=size,
         sha256=hashlib.sha256(name.encode()).hexdigest(),
-        metrics=metrics_of(logits, targets, CLASSES),
+        metrics=metrics.evaluate(logits, targets, CLASSES),
         vs_teacher=None if role == "teacher" else comparison,
         latency_ms=_latency(p50) if p50 else None,
         memory=Memory(rss_peak_delta_bytes=memory, definition="VmHWM minus VmRSS")
         if memory
         else None,
-        valid=not any(flag.startswith("drift") for flag in flags),
+        valid=not any(flag.code == "drift" for flag in flags),
         flags=list(flags),
         **what,
     )
@@ -79,8 +96,8 @@ def sample_result(device: str = "cpu") -> Result:
     """Teacher, float student, two artefacts of this machine and one of a Pi."""
     pytorch = {"backend": "pytorch", "precision": "fp32"}
     cpu = {"target": "cpu", "backend": "openvino"}
-    away = ["latency-not-measured: no rpi device is configured"]
-    host = [*away, "accuracy-from-host: ai-edge-litert 2.3.0 on x86_64"]
+    away = [Flag("latency-not-measured", "no rpi device is configured")]
+    host = [*away, Flag("accuracy-from-host", "ai-edge-litert 2.3.0 on x86_64")]
     rows = [
         _row(
             "teacher resnet50",
@@ -126,7 +143,7 @@ def sample_result(device: str = "cpu") -> Result:
             params=2_230_000,
             memory=71 << 20,
             precision="int8",
-            flags=["drift: model, last fifth 7% slower than the first"],
+            flags=[Flag("drift", "model, last fifth 7% slower than the first")],
             **cpu,
         ),
         _row(
@@ -161,18 +178,21 @@ def sample_result(device: str = "cpu") -> Result:
             name="ham10000", split="test", n=360, sha256="a" * 64, classes=list(CLASSES)
         ),
         rows=rows,
+        policy=POLICY,
         host={"threads": 2, "preset": "quick"},
     )
 
 
 def full_result(images: tuple[str, ...] = ("images/a.jpg", "images/b.jpg")) -> Result:
-    """The sample with all that schema 1.1 can say: sweep, minutes, energy, decisions, flips."""
+    """The sample with every optional part: sweep, minutes, energy, decisions, flips."""
     result = sample_result()
     rows = [
         msgspec.structs.replace(row, **_extras(row, images)) if row.role == "artefact" else row
         for row in result.rows
     ]
-    missing = ["rpi int8: latency-not-measured: the connection was lost"]
+    missing = [
+        Missing(row="rpi int8", code="latency-not-measured", detail="the connection was lost")
+    ]
     return msgspec.structs.replace(result, rows=rows, missing=missing)
 
 
@@ -225,7 +245,7 @@ def board_result() -> Result:
     rows = [msgspec.structs.replace(row, latency_ms=None, memory=None) for row in result.rows]
     pi = msgspec.structs.replace(rows[4], latency_ms=_latency(23.0), flags=[])
     device = DeviceFacts(name="derm-1", kind="ssh", facts={"model": "Raspberry Pi 5", "cores": 4})
-    host = ["latency-not-measured: it runs on the host, and this run is about derm-1"]
+    host = [Flag("latency-not-measured", "it runs on the host, and this run is about derm-1")]
     references = [msgspec.structs.replace(row, flags=host) for row in rows[:2]]
     return msgspec.structs.replace(result, device=device, rows=[*references, pi], missing=[])
 

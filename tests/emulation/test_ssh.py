@@ -88,8 +88,8 @@ def test_the_harness_as_a_user_calls_it(
     assert there.decisions == here.decisions
     assert there.metrics == here.metrics
     assert (there.latency_ms, there.memory) == (None, None)
-    assert [flag for flag in there.flags if flag.startswith("emulated: ")]
-    assert not [flag for flag in there.flags if flag.startswith("accuracy-from-host")]
+    assert [flag for flag in there.flags if str(flag).startswith("emulated: ")]
+    assert not [flag for flag in there.flags if str(flag).startswith("accuracy-from-host")]
     assert result["rpi"].missing == []
 
 

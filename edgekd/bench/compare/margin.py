@@ -1,7 +1,7 @@
 """Non-inferiority to the teacher, by a paired interval and the policy's margin.
 
-A row is not inferior where the whole interval of its difference lies above minus the margin, and
-inferior where all of it lies below; a wide interval shows neither (Piaggio et al. 2012, CONSORT
+A row is not inferior where the whole interval of its difference lies at or above minus the margin,
+and inferior where all of it lies below; a wide interval shows neither (Piaggio et al. 2012, CONSORT
 statement on non-inferiority trials, figure 1).
 """
 
@@ -29,15 +29,25 @@ def margin_state(low: float, high: float, margin: float) -> MarginState:
         high: Upper end.
         margin: How much the row may lose; not negative.
     """
-    if low > -margin:
+    if low >= -margin:
         return "not-inferior"
     return "inferior" if high < -margin else "not-shown"
 
 
-def margin_of(comparison: TeacherComparison, policy: PolicyFacts) -> Margin | None:
-    """Non-inferiority by a policy; None where its metric has no interval."""
+def margin_of(
+    comparison: TeacherComparison, policy: PolicyFacts | None, default: PolicyFacts
+) -> Margin | None:
+    """Non-inferiority by a policy; None where its metric has no interval.
+
+    Args:
+        comparison: With the paired differences.
+        policy: That of the row; None where its bundle records none.
+        default: Replaces a policy that records no margin.
+    """
+    if policy is None or policy.margin is None:
+        policy = default
     delta = comparison.delta(policy.metric)
-    if delta is None or delta.low is None or delta.high is None:
+    if policy.margin is None or delta is None or delta.low is None or delta.high is None:
         return None
     state = margin_state(delta.low, delta.high, policy.margin)
     return Margin(metric=policy.metric, margin=policy.margin, state=state, policy=policy.name)
@@ -51,13 +61,15 @@ def with_margins(result: Result, policy: PolicyFacts) -> Result:
         policy: Holds where neither the row nor the result records a policy.
     """
     default = result.policy or policy
-    rows = [_with_margin(row, row.policy or default) for row in result.rows]
+    rows = [_with_margin(row, default) for row in result.rows]
     return msgspec.structs.replace(result, rows=rows, policy=default)
 
 
-def _with_margin(row: ResultRow, policy: PolicyFacts) -> ResultRow:
+def _with_margin(row: ResultRow, default: PolicyFacts) -> ResultRow:
     comparison = row.vs_teacher
     if comparison is None or comparison.margin is not None:
         return row
-    comparison = msgspec.structs.replace(comparison, margin=margin_of(comparison, policy))
+    comparison = msgspec.structs.replace(
+        comparison, margin=margin_of(comparison, row.policy, default)
+    )
     return msgspec.structs.replace(row, vs_teacher=comparison)

@@ -1,8 +1,7 @@
-"""Whether a new result is worse than an old one: what is beyond chance, not what merely differs.
+"""Comparison of a result with an earlier one: changes beyond chance, not every difference.
 
-Rows are matched by role, name, target and precision; `edgekd.bench.compare.judgement` says when a
-number is worse. What an old row had and a new one has not, and times that are not valid, are
-`unknown`.
+Rows are matched by role, name, target and precision; `edgekd.bench.compare.assessment` says when a
+number is worse. A number that the new result lacks, and times that are not valid, are `unknown`.
 """
 
 from __future__ import annotations
@@ -13,38 +12,49 @@ from typing import Any
 
 import msgspec
 
-from edgekd.bench.compare.judgement import Assessment, Verdict, less, more, slower
-from edgekd.bench.result import Estimate, LatencySeries, Result, ResultRow
+from edgekd.bench.compare.assessment import (
+    Assessment,
+    ChangeKind,
+    assess_amounts,
+    assess_estimates,
+    assess_times,
+)
+from edgekd.bench.measure.flags import NOT_MEASURED, has_code
+from edgekd.bench.result import Estimate, LatencySeries, PolicyFacts, Result, ResultRow
+from edgekd.bench.subjects.policy import policy_facts
+from edgekd.bench.task import MetricColumn, ReportTask, report_task
 from edgekd.errors import InputError
-from edgekd.targets import load_target, target_names
+from edgekd.policy import DEFAULT_POLICY
 
 __all__ = ["METRICS", "Change", "RegressionLimits", "Regressions", "compare_results"]
 
 METRICS = ("latency", "accuracy", "sensitivity", "size", "memory", "energy")
 _TIMED = ("latency", "memory", "energy")
-_JUDGED = ("accuracy", "sensitivity")
+_ON_IMAGES = ("accuracy", "sensitivity")
 _MACHINE = ("model", "cpu", "machine", "cores_usable")
-_FROM_HOST = "accuracy-from-host"
 
 
 @dataclass(frozen=True)
 class RegressionLimits:
-    """What is compared, and what is too much where no interval decides alone.
+    """What is compared, and the tolerances.
 
     Attributes:
         metrics: Some of `METRICS`.
-        tolerance: Of latency and size: 0.05 lets 5 % pass.
-        loose_tolerance: Of memory and energy, which differ more from one process to the next.
-        critical: Classes whose sensitivity is looked at; None takes those of the row's target.
+        tolerance: For latency and size: 0.05 lets 5 % pass.
+        loose_tolerance: For memory and energy, which differ more between processes.
+        critical: Classes whose sensitivity is compared; None takes those of the policy that the
+            bundle or the result records, else of `policy`.
+        policy: Name or file of a policy.
     """
 
     metrics: Sequence[str] = METRICS
     tolerance: float = 0.05
     loose_tolerance: float = 0.10
     critical: Sequence[str] | None = None
+    policy: str = DEFAULT_POLICY
 
     def check(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse limits that make no sense.
 
         Raises:
             InputError: An unknown metric, or a tolerance below zero.
@@ -61,16 +71,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         row: Name of the row.
-        metric: Which number, in words with its unit.
-        verdict: What came of it; `unknown` where there is no evidence.
+        metric: Name of the number, with its unit.
+        verdict: Kind of the change; `unknown` where there is no evidence.
         old: Before, or null.
         new: After, or null.
-        words: Why.
+        words: The reason.
     """
 
     row: str
     metric: str
-    verdict: Verdict
+    verdict: ChangeKind
     old: float | None = None
     new: float | None = None
     words: str = ""
@@ -82,7 +92,7 @@ class Regressions(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[Change]
     added: list[str] = []
 
-    def of(self, verdict: Verdict) -> list[Change]:
+    def of(self, verdict: ChangeKind) -> list[Change]:
         """The changes of one verdict."""
         return [change for change in self.changes if change.verdict == verdict]
 
@@ -97,9 +107,9 @@ def compare_results(
     """Compare the rows that both results have.
 
     Args:
-        old: The result to hold on to.
-        new: The one to judge.
-        limits: What is compared, and how strictly.
+        old: The earlier result.
+        new: The result to check.
+        limits: What is compared, and the tolerances.
 
     Raises:
         InputError: They cannot be compared: other images, another device, another timed span; or
@@ -108,17 +118,27 @@ def compare_results(
     limits = limits or RegressionLimits()
     limits.check()
     _check_comparable(old, new, limits.metrics)
+    task, same_teacher = report_task(old.task), _same_teacher(old, new)
+    default = old.policy or policy_facts(limits.policy, old.data.classes)
     before, after = ({_key(row): row for row in result.rows} for result in (old, new))
     changes: list[Change] = []
     for key, row in before.items():
         if key not in after:
-            words = "the new result has no such row"
-            changes.append(Change(row=row.name, metric="row", verdict="unknown", words=words))
+            reason = "the new result has no such row"
+            changes.append(Change(row=row.name, metric="row", verdict="unknown", words=reason))
             continue
-        pair = _Pair(row, after[key], limits, _same_teacher(old, new), old.data.classes)
+        critical = _critical(limits, row.policy or default, old.data.classes)
+        pair = _Pair(row, after[key], limits, same_teacher, task, critical)
         changes += pair.changes()
     added = [row.name for key, row in after.items() if key not in before]
     return Regressions(changes=changes, added=added)
+
+
+def _critical(
+    limits: RegressionLimits, policy: PolicyFacts, classes: Sequence[str]
+) -> tuple[str, ...]:
+    critical = policy.critical if limits.critical is None else limits.critical
+    return tuple(name for name in classes if name in critical)
 
 
 def _key(row: ResultRow) -> tuple[str | None, ...]:
@@ -126,8 +146,11 @@ def _key(row: ResultRow) -> tuple[str | None, ...]:
 
 
 def _check_comparable(old: Result, new: Result, metrics: Sequence[str]) -> None:
-    judged = [name for name in metrics if name in _JUDGED]
-    if judged and old.data.sha256 != new.data.sha256:
+    if old.task != new.task:
+        message = f"the tasks differ: {old.task} before, {new.task} now"
+        raise InputError(message, "compare results of the same task")
+    on_images = [name for name in metrics if name in _ON_IMAGES]
+    if on_images and old.data.sha256 != new.data.sha256:
         message = f"the images differ: {_images(old)} before, {_images(new)} now"
         raise InputError(message, "measure on the same images, or compare --metric latency, size …")
     timed = [name for name in metrics if name in _TIMED]
@@ -166,11 +189,12 @@ class _Pair:
     new: ResultRow
     limits: RegressionLimits
     same_teacher: bool
-    classes: Sequence[str]
+    task: ReportTask
+    critical: tuple[str, ...]
 
     def changes(self) -> list[Change]:
-        """Of all metrics that are asked for and that the old row has."""
-        takers = {
+        """Changes of all requested metrics that the old row has."""
+        comparisons = {
             "latency": self._latency,
             "accuracy": self._accuracy,
             "sensitivity": self._sensitivities,
@@ -178,21 +202,21 @@ class _Pair:
             "memory": self._memory,
             "energy": self._energy,
         }
-        wanted = (takers[name] for name in METRICS if name in self.limits.metrics)
-        return [change for take in wanted for change in take()]
+        requested = (comparisons[name] for name in METRICS if name in self.limits.metrics)
+        return [change for compare in requested for change in compare()]
 
     def _change(
-        self, metric: str, old: float | None, new: float | None, said: Assessment
+        self, metric: str, old: float | None, new: float | None, assessment: Assessment
     ) -> Iterator[Change]:
-        """The change; none where nothing was known before either."""
+        """The change; none where the number was not known before."""
         if old is not None:
             yield Change(
                 row=self.old.name,
                 metric=metric,
-                verdict=said.verdict,
+                verdict=assessment.kind,
                 old=old,
                 new=new,
-                words=said.words,
+                words=assessment.reason,
             )
 
     # ---- speed ----
@@ -220,120 +244,99 @@ class _Pair:
             return
         for name in ("p50", "p90"):
             before, after = getattr(old, name), getattr(new, name, None)
-            bounds, others = (
-                getattr(old, f"{name}_interval"),
-                getattr(new, f"{name}_interval", None),
-            )
+            intervals = (getattr(each, f"{name}_interval", None) for each in (old, new))
+            old_interval, new_interval = intervals
             if doubt or before is None or after is None:
-                said = Assessment("unknown", doubt or _gone(self.new, "latency"))
-            elif bounds is None or others is None:
-                said = Assessment(
-                    "unknown", "the timing program keeps no samples, hence no interval"
-                )
+                assessment = Assessment("unknown", doubt or _reason_for_null(self.new, "latency"))
+            elif old_interval is None or new_interval is None:
+                reason = "the timing program keeps no samples, hence no interval"
+                assessment = Assessment("unknown", reason)
             else:
-                said = slower(before, after, bounds, others, self.limits.tolerance)
-            yield from self._change(f"{name} {what}, ms", before, after, said)
+                assessment = assess_times(
+                    before, after, old_interval, new_interval, self.limits.tolerance
+                )
+            yield from self._change(f"{name} {what}, ms", before, after, assessment)
 
     def _doubt_of_times(self) -> str:
+        """Why the times cannot be compared; empty where they can."""
         for when, row in (("before", self.old), ("now", self.new)):
             if not row.valid:
-                return (
-                    f"its times are not valid {when}: {'; '.join(row.flags) or 'no reason given'}"
-                )
+                reasons = "; ".join(map(str, row.flags)) or "no reason given"
+                return f"its times are not valid {when}: {reasons}"
         threads = [row.runtime.get("threads") for row in (self.old, self.new)]
-        if threads[0] != threads[1]:
-            return f"{threads[0]} threads before, {threads[1]} now"
-        return ""
+        return f"{threads[0]} threads before, {threads[1]} now" if threads[0] != threads[1] else ""
 
-    # ---- decisions ----
+    # ---- answers ----
 
     def _accuracy(self) -> Iterator[Change]:
-        old, new = self.old.metrics, self.new.metrics
-        if old is None:
-            return
-        for name in ("balanced_accuracy", "quadratic_kappa"):
-            before: Estimate | None = getattr(old, name)
-            if before is None:
-                continue
-            after = (getattr(new, name) if new is not None else None) or Estimate(value=None)
-            said = self._judged(*(self._beside_teacher(f"{name}_delta") or (before, after)))
-            yield from self._change(name.replace("_", " "), before.value, after.value, said)
-
-    def _beside_teacher(self, delta: str) -> tuple[Estimate, Estimate] | None:
-        """Both as differences to one and the same teacher, whose intervals are narrower: paired."""
-        versus = self.old.vs_teacher, self.new.vs_teacher
-        if not self.same_teacher or versus[0] is None or versus[1] is None:
-            return None
-        before, after = (getattr(each, delta) for each in versus)
-        return (before, after) if before is not None and after is not None else None
+        if self.old.metrics is not None:
+            for column in self.task.regression_columns(self.old.metrics):
+                yield from self._metric(column, column.title.lower())
 
     def _sensitivities(self) -> Iterator[Change]:
-        old, new = self.old.metrics, self.new.metrics
-        if old is None:
+        for column in self.task.critical_columns(self.critical):
+            yield from self._metric(column, f"{column.key} {column.member}")
+
+    def _metric(self, column: MetricColumn, name: str) -> Iterator[Change]:
+        before = column.estimate(self.old.metrics)
+        if before is None:
             return
-        for name in self._critical():
-            own = old.per_class.get(name)
-            if own is None:
-                continue
-            other = new.per_class.get(name) if new is not None else None
-            before = own.sensitivity
-            after = other.sensitivity if other is not None else Estimate(value=None)
-            said = self._judged(before, after)
-            yield from self._change(f"sensitivity {name}", before.value, after.value, said)
+        after = column.estimate(self.new.metrics) or Estimate(value=None)
+        compared = self._teacher_deltas(column) or (before, after)
+        assessment = self._assess(*compared, percent=column.percent)
+        yield from self._change(name, before.value, after.value, assessment)
 
-    def _judged(self, old: Estimate, new: Estimate) -> Assessment:
-        places = [
-            any(flag.startswith(_FROM_HOST) for flag in row.flags) for row in (self.old, self.new)
-        ]
+    def _teacher_deltas(self, column: MetricColumn) -> tuple[Estimate, Estimate] | None:
+        """Differences to the same teacher, whose paired intervals are narrower; None without."""
+        before, after = (column.delta(row.vs_teacher) for row in (self.old, self.new))
+        if not self.same_teacher or before is None or after is None:
+            return None
+        return before, after
+
+    def _assess(self, old: Estimate, new: Estimate, *, percent: bool) -> Assessment:
+        places = [has_code(row.flags, "accuracy-from-host") for row in (self.old, self.new)]
         if places[0] != places[1]:
-            return Assessment("unknown", "one was taken on the host, the other on the device")
+            return Assessment("unknown", "one was measured on the host, the other on the device")
         if new.value is None:
-            return Assessment("unknown", _gone(self.new, "accuracy"))
-        return less(old, new)
+            return Assessment("unknown", _reason_for_null(self.new, "accuracy"))
+        return assess_estimates(old, new, percent=percent)
 
-    def _critical(self) -> list[str]:
-        if self.limits.critical is not None:
-            return [name for name in self.classes if name in self.limits.critical]
-        known = target_names()
-        names = [self.old.target] if self.old.target in known else known
-        found = {name for target in names if target for name in self._critical_of(target)}
-        return [name for name in self.classes if name in found]
-
-    def _critical_of(self, target: str) -> dict[str, float]:
-        return load_target(target).critical_of(self.classes)
-
-    # ---- what it takes ----
+    # ---- resources ----
 
     def _size(self) -> Iterator[Change]:
         old, new = self.old.size_bytes, self.new.size_bytes
-        said = more(old, new, self.limits.tolerance) or Assessment("unknown", "no size now")
-        yield from self._change("size, bytes", old, new, said)
+        assessment = assess_amounts(old, new, self.limits.tolerance) or Assessment(
+            "unknown", "no size now"
+        )
+        yield from self._change("size, bytes", old, new, assessment)
 
     def _memory(self) -> Iterator[Change]:
         old, new = self.old.memory, self.new.memory
         if old is None:
             return
         before, after = old.rss_peak_delta_bytes, new.rss_peak_delta_bytes if new else None
-        said = more(before, after, self.limits.loose_tolerance)
+        assessment = assess_amounts(before, after, self.limits.loose_tolerance)
         if new is not None and new.definition != old.definition:
-            said = Assessment("unknown", "it was measured in another way")
-        said = said or Assessment("unknown", _gone(self.new, "memory"))
-        yield from self._change("memory, bytes", before, after, said)
+            assessment = Assessment("unknown", "it was measured in another way")
+        assessment = assessment or Assessment("unknown", _reason_for_null(self.new, "memory"))
+        yield from self._change("memory, bytes", before, after, assessment)
 
     def _energy(self) -> Iterator[Change]:
         old, new = self.old.energy, self.new.energy
         if old is None:
             return
         before, after = old.joules_per_inference, new.joules_per_inference if new else None
-        said = more(before, after, self.limits.loose_tolerance)
+        assessment = assess_amounts(before, after, self.limits.loose_tolerance)
         if new is not None and new.sensor != old.sensor:
-            said = Assessment("unknown", f"another sensor: {old.sensor} before, {new.sensor} now")
-        said = said or Assessment("unknown", _gone(self.new, "energy"))
-        yield from self._change("energy, J", before, after, said)
+            assessment = Assessment(
+                "unknown", f"another sensor: {old.sensor} before, {new.sensor} now"
+            )
+        assessment = assessment or Assessment("unknown", _reason_for_null(self.new, "energy"))
+        yield from self._change("energy, J", before, after, assessment)
 
 
-def _gone(row: ResultRow, what: str) -> str:
-    """Why a number is not there any more, by the row's own flag where it has one."""
-    code = f"{what}-not-measured: "
-    told = next((flag for flag in row.flags if flag.startswith((code, "emulated: "))), None)
-    return told or f"{what} was not measured now"
+def _reason_for_null(row: ResultRow, kind: str) -> str:
+    """Why a number is null now, by the row's own flag where it has one."""
+    explaining = (NOT_MEASURED[kind], "emulated")
+    flag = next((flag for flag in row.flags if flag.code in explaining), None)
+    return f"{kind} was not measured now" if flag is None else str(flag)

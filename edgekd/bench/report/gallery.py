@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekd.bench.report.columns import policy_of
 from edgekd.bench.report.marked_rows import Mark, MarkedRow
-from edgekd.bench.report.words import MELANOMA
+from edgekd.bench.task import ReportTask, report_task
 from edgekd.errors import ImageError
 
 __all__ = ["ChangedImage", "GalleryItem", "Resolver", "changed_images", "images_below", "thumbnail"]
@@ -37,23 +38,27 @@ class GalleryItem:
 
 @dataclass(frozen=True)
 class ChangedImage:
-    """One image whose top class is not the float student's in some artefacts.
+    """One image whose answer is not the float student's in some artefacts.
 
     Attributes:
         name: In the data set.
-        label: Its class.
+        label: Its label as text.
         data: A small JPEG in base64; None where the image was not found.
-        student: Class and probability of the float student, the most probable first.
-        artefacts: Mark, label and the same for each artefact, with whether it is right.
-        classes: The classes shown, in one order for all.
+        truth: The names that the label stands for.
+        student: Score of the float student by name.
+        artefacts: Mark, label and scores of each artefact.
+        answers: The names that the student and each artefact answer with, in this order.
+        classes: The names shown, in one order for all.
         lost: Whether the student was right and an artefact is not.
     """
 
     name: str
     label: str
     data: str | None
+    truth: frozenset[str]
     student: dict[str, float]
     artefacts: tuple[tuple[Mark, str, dict[str, float]], ...]
+    answers: tuple[frozenset[str], ...]
     classes: tuple[str, ...]
     lost: bool
 
@@ -92,41 +97,51 @@ def thumbnail(image: Path | bytes) -> str:
 
 
 def changed_images(entries: Sequence[MarkedRow], find: Resolver | None) -> list[ChangedImage]:
-    """Images of all `flips`, each once: lost melanomas first, then whatever was lost."""
-    found: dict[str, list[MarkedRow]] = {}
+    """Images of all `flips`, each once: those first on which a right answer was lost.
+
+    Among these, images of the classes that the policy names first come before others.
+    """
+    carriers: dict[str, list[MarkedRow]] = {}
     for entry in entries:
         for flip in entry.row.flips:
-            found.setdefault(flip.image, []).append(entry)
-    changed = [_changed_image(name, carriers, find) for name, carriers in found.items()]
-    return sorted(changed, key=lambda each: (not each.lost, each.label != MELANOMA))
+            carriers.setdefault(flip.image, []).append(entry)
+    if not carriers:
+        return []
+    result = entries[0].result
+    first = {name.casefold() for name in policy_of(result).first}
+    task = report_task(result.task)
+    changed = [_changed_image(name, each, task, find) for name, each in carriers.items()]
+
+    def rank(image: ChangedImage) -> tuple[bool, bool]:
+        return not image.lost, not any(name.casefold() in first for name in image.truth)
+
+    return sorted(changed, key=rank)
 
 
-def _changed_image(name: str, carriers: Sequence[MarkedRow], find: Resolver | None) -> ChangedImage:
+def _changed_image(
+    name: str, carriers: Sequence[MarkedRow], task: ReportTask, find: Resolver | None
+) -> ChangedImage:
     flips = [next(f for f in entry.row.flips if f.image == name) for entry in carriers]
     student, label = flips[0].student, flips[0].label
     pairs = zip(carriers, flips, strict=True)
     artefacts = tuple((entry.mark, entry.label, flip.artefact) for entry, flip in pairs)
-    every = [student, *(flip.artefact for flip in flips)]
-    lost = _top(student) == label and any(_top(flip.artefact) != label for flip in flips)
-    return ChangedImage(
-        name, label, _data_of(name, find), student, artefacts, _classes(label, every), lost
-    )
+    scores = [student, *(flip.artefact for flip in flips)]
+    answers = tuple(task.answer(each) for each in scores)
+    truth = task.label_names(label)
+    lost = answers[0] == truth and any(answer != truth for answer in answers[1:])
+    classes = _classes(truth.union(*answers), scores)
+    data = _data_of(name, find)
+    return ChangedImage(name, label, data, truth, student, artefacts, answers, classes, lost)
 
 
-def _top(probabilities: dict[str, float]) -> str:
-    return max(probabilities, key=lambda name: probabilities[name], default="")
-
-
-def _classes(label: str, every: Iterable[dict[str, float]]) -> tuple[str, ...]:
-    """The label, every winner, and the most probable others."""
+def _classes(always: frozenset[str], scores: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
+    """The names of label and answers, then those with the highest scores; three at least."""
     highest: dict[str, float] = {}
-    winners = {label}
-    for probabilities in every:
-        winners.add(_top(probabilities))
-        for name, value in probabilities.items():
+    for each in scores:
+        for name, value in each.items():
             highest[name] = max(value, highest.get(name, 0.0))
-    ordered = sorted(highest, key=lambda name: (name not in winners, -highest[name]))
-    return tuple(ordered[: max(_CLASSES_SHOWN, len(winners & set(highest)))])
+    ordered = sorted(highest, key=lambda name: (name not in always, -highest[name]))
+    return tuple(ordered[: max(_CLASSES_SHOWN, len(always & set(highest)))])
 
 
 def _data_of(name: str, find: Resolver | None) -> str | None:

@@ -1,24 +1,30 @@
-"""Rows of several results as they are told: where from, how marked, beside which others."""
+"""Rows of several results with their marks, and which of them can share a picture."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
+from edgekd.bench.compare.margin import with_margins
+from edgekd.bench.measure.flags import Flag, has_code
+from edgekd.bench.report.columns import Columns, columns_of
 from edgekd.bench.result import Latency, Result, ResultRow
+from edgekd.bench.subjects.policy import policy_facts
+from edgekd.policy import DEFAULT_POLICY
 
 __all__ = [
     "Mark",
     "MarkedRow",
     "ReportPart",
     "Timed",
-    "entries_of",
-    "honest",
+    "marked_rows_of",
+    "parts_of",
     "places_of",
-    "sections_of",
+    "presentable",
     "timed_parts",
 ]
 
@@ -28,12 +34,12 @@ _ARTEFACTS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SHAPES = {"teacher": "square", "student": "triangle", "artefact": "circle"}
 _LETTERS = "ABCDEFGHIJKLMNOPQRUVWXYZ"  # S and T are the student and the teacher
 
-_EMULATED = "emulated: no time, memory or energy is shown"
+_EMULATED = Flag("emulated", "no time, memory or energy is shown")
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How a row looks in every picture: a letter, a colour, a shape by role.
+    """How a row is drawn in every picture: a letter, a colour, a shape by role.
 
     Attributes:
         letter: The same for the same file on every device; a digit for the device follows where
@@ -78,17 +84,22 @@ class MarkedRow:
 
 @dataclass(frozen=True)
 class ReportPart:
-    """Results that may stand in one picture: same schema, same images, same timed spans.
+    """Results that can share a picture: same schema, task, images and timed spans.
 
     Attributes:
         entries: Their rows.
         results: Themselves.
-        apart: Sentences that say why the sections before are not in its pictures.
+        apart: Sentences that say why the parts before are not in its pictures.
     """
 
     entries: tuple[MarkedRow, ...]
     results: tuple[Result, ...]
     apart: tuple[str, ...]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The metric columns of its tables and pictures."""
+        return columns_of(self.results)
 
     @property
     def places(self) -> list[str]:
@@ -97,8 +108,14 @@ class ReportPart:
         return [names[id(result)] for result in self.results]
 
 
-def honest(result: Result) -> Result:
-    """The result without what an emulated device cannot know: time, memory, energy."""
+def presentable(result: Result) -> Result:
+    """The result as it is reported.
+
+    Every comparison has a margin, by the default policy where none is recorded; an emulated device
+    has no time, memory or energy.
+    """
+    if result.policy is None:
+        result = with_margins(result, policy_facts(DEFAULT_POLICY, result.data.classes))
     if not result.device.emulated:
         return result
     return msgspec.structs.replace(result, rows=[_without_speed(row) for row in result.rows])
@@ -108,7 +125,7 @@ def _without_speed(row: ResultRow) -> ResultRow:
     versus = row.vs_teacher
     if versus is not None:
         versus = msgspec.structs.replace(versus, speedup_p50=None)
-    told = any(flag.startswith("emulated") for flag in row.flags)
+    flagged = has_code(row.flags, _EMULATED.code)
     return msgspec.structs.replace(
         row,
         vs_teacher=versus,
@@ -117,7 +134,7 @@ def _without_speed(row: ResultRow) -> ResultRow:
         energy=None,
         sweep=[],
         sustained=[],
-        flags=row.flags if told else [*row.flags, _EMULATED],
+        flags=row.flags if flagged else [*row.flags, _EMULATED],
     )
 
 
@@ -145,7 +162,7 @@ def _first_alone(
     return f"{candidates[0][index]} (run {index + 1})"
 
 
-def entries_of(results: Sequence[Result]) -> list[MarkedRow]:
+def marked_rows_of(results: Sequence[Result]) -> list[MarkedRow]:
     """Every row of every result, marked; the same result given twice counts once."""
     unique: list[Result] = []
     for result in results:
@@ -154,10 +171,10 @@ def entries_of(results: Sequence[Result]) -> list[MarkedRow]:
     marks = _Marks(numbered=len(unique) > 1)
     entries = []
     for index, (result, place) in enumerate(zip(unique, places_of(unique), strict=True)):
-        told = honest(result)
-        for row in told.rows:
+        shown = presentable(result)
+        for row in shown.rows:
             label = f"{row.name} on {place}" if len(unique) > 1 else row.name
-            entries.append(MarkedRow(row, told, place, marks.of(row, index), label))
+            entries.append(MarkedRow(row, shown, place, marks.of(row, index), label))
     return entries
 
 
@@ -196,8 +213,8 @@ def _letter(index: int) -> str:
 # ---- what may stand in one picture ----
 
 
-def sections_of(entries: Sequence[MarkedRow]) -> list[ReportPart]:
-    """The results parted so that each part's pictures compare like with like.
+def parts_of(entries: Sequence[MarkedRow]) -> list[ReportPart]:
+    """The results split into parts whose pictures compare like with like.
 
     A result without any time joins the first part with its schema and images.
     """
@@ -263,6 +280,8 @@ def _differences(first: Result, second: Result) -> list[str]:
         reasons.append(
             f"it is written in schema {second.schema_version}, that one in {first.schema_version}"
         )
+    if first.task != second.task:
+        reasons.append(f"another task ({second.task} here, {first.task} there)")
     if first.data.sha256 != second.data.sha256:
         reasons.append(f"other images ({_images(second)} here, {_images(first)} there)")
     spans, others = _spans(first), _spans(second)

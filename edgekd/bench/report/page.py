@@ -6,15 +6,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekd.bench.report import pictures, words
+from edgekd.bench.report import formats, pictures, states
+from edgekd.bench.report.columns import columns_of, policy_of, tasks_of
+from edgekd.bench.report.flags import missing_sentence, plain_flags, reason_for_null
 from edgekd.bench.report.gallery import GalleryItem, Resolver, changed_images, thumbnail
 from edgekd.bench.report.marked_rows import (
     MarkedRow,
     ReportPart,
-    entries_of,
-    sections_of,
+    marked_rows_of,
+    parts_of,
     timed_parts,
 )
+from edgekd.bench.report.sentences import row_sentences
 from edgekd.bench.result import Result
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.files import write_atomically
@@ -72,10 +75,12 @@ def render_page(
     several = [results] if isinstance(results, Result) else list(results)
     if not several:
         raise InputError("there is no result to report", "give a file of `edgekd bench --json`")
-    entries = entries_of(several)
-    sections = sections_of(entries)
+    entries = marked_rows_of(several)
+    sections = parts_of(entries)
     html: str = _template().render(
-        words=words,
+        formats=formats,
+        states=states,
+        reason_for_null=reason_for_null,
         entries=entries,
         overview=_overview(sections),
         limits=_limits(entries),
@@ -116,26 +121,42 @@ def _overview(sections: Sequence[ReportPart]) -> dict[str, Any]:
             "place": place,
             "result": result,
             "entries": [e for s in sections for e in s.entries if e.result is result],
+            "policy": policy_of(result),
         }
         for place, result in _placed(sections)
     ]
     rows = [entry.row for section in sections for entry in section.entries]
     return {
         "blocks": blocks,
-        "summary": words.summary(rows),
-        "has_melanoma": any(words.melanoma(row) is not None for row in rows),
-        "has_grades": any(words.kappa(row) is not None for row in rows),
+        "summary": states.summary(rows),
+        "columns": columns_of([result for _, result in _placed(sections)]).headline,
+        "members": _members(sections),
+        "margins": states.margin_lines(rows),
     }
 
 
+def _members(sections: Sequence[ReportPart]) -> bool:
+    """Whether some task compares classes with the teacher's."""
+    return any(task.member_metrics for part in sections for task in tasks_of(part.results))
+
+
 def _limits(entries: Sequence[MarkedRow]) -> dict[str, Any]:
-    """What has to be known before the numbers are used."""
+    """Flags, missing numbers and floors, which limit the use of the numbers."""
     marks = {entry.label: entry.mark for entry in entries}
-    flags = words.plain_flags([(entry.label, entry.row) for entry in entries])
+    flags = plain_flags([(entry.label, entry.row) for entry in entries])
     places = {entry.place: entry.result for entry in entries}
-    missing = [(place, said) for place, result in places.items() for said in result.missing]
-    several = len(places) > 1
-    return {"flags": flags, "missing": missing, "several": several, "marks": marks}
+    missing = [
+        (place, missing_sentence(each))
+        for place, result in places.items()
+        for each in result.missing
+    ]
+    return {
+        "flags": flags,
+        "missing": missing,
+        "research": [entry for entry in entries if entry.row.research],
+        "several": len(places) > 1,
+        "marks": marks,
+    }
 
 
 # ---- results that may stand in one picture ----
@@ -148,10 +169,15 @@ def _section(section: ReportPart, images: Resolver | None) -> dict[str, Any]:
         "data": section.results[0].data,
         "apart": section.apart,
         "entries": entries,
-        "targets": _targets(entries),
-        "scatters": _scatters(entries),
+        "targets": _targets(section),
+        "axis": section.columns.axis,
+        "headline": section.columns.headline,
+        "details": section.columns.details,
+        "policy": policy_of(section.results[0]),
+        "task": tasks_of(section.results)[0],
+        "scatters": _scatters(section),
         "untimed": [entry for entry in entries if entry.latency is None],
-        "classes": pictures.sensitivities(_distinct(entries)),
+        "classes": pictures.class_pictures(_distinct(entries)),
         "histograms": [
             (entry, svg) for entry in entries if (svg := pictures.histograms(entry)) is not None
         ],
@@ -182,25 +208,27 @@ def _distinct(entries: Sequence[MarkedRow]) -> list[MarkedRow]:
     return kept
 
 
-def _targets(entries: Sequence[MarkedRow]) -> list[tuple[str, list[tuple[MarkedRow, list[str]]]]]:
-    """Each target with its artefacts and what they are worth, in the order of the rows."""
+def _targets(part: ReportPart) -> list[tuple[str, list[tuple[MarkedRow, list[str]]]]]:
+    """Each target with its artefacts and their sentences, in the order of the rows."""
     targets: dict[str, list[tuple[MarkedRow, list[str]]]] = {}
-    for entry in entries:
+    for entry in part.entries:
         if entry.row.role == "artefact":
-            sentences = words.headline(entry.row, entry.result)
+            sentences = row_sentences(entry.row, entry.result, part.columns.headline)
             targets.setdefault(entry.row.target or "", []).append((entry, sentences))
     return list(targets.items())
 
 
-def _scatters(entries: Sequence[MarkedRow]) -> list[dict[str, Any]]:
-    """One picture for each timed span, wide and narrow; the page shows what fits."""
-    drawn = []
-    for timed in timed_parts(entries):
-        wide = pictures.accuracy_latency(timed.drawn)
-        narrow = pictures.accuracy_latency(timed.drawn, width=360, height=340)
+def _scatters(part: ReportPart) -> list[dict[str, Any]]:
+    """One picture for each timed span, wide and narrow; the page shows the one that fits."""
+    axis, drawn = part.columns.axis, []
+    if axis is None:
+        return []
+    for timed in timed_parts(part.entries):
+        wide = pictures.accuracy_latency(timed.drawn, axis)
+        narrow = pictures.accuracy_latency(timed.drawn, axis, width=360, height=340)
         if wide is not None:
-            found = {"span": timed.span, "entries": timed.entries}
-            drawn.append(found | {"wide": wide, "narrow": narrow})
+            picture = {"span": timed.span, "entries": timed.entries}
+            drawn.append(picture | {"wide": wide, "narrow": narrow})
     return drawn
 
 
@@ -238,13 +266,13 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _value(key: str, value: Any) -> str:
     if value is None:
-        return words.DASH
+        return formats.DASH
     if isinstance(value, dict):
-        return ", ".join(f"{name} {each}" for name, each in value.items()) or words.DASH
+        return ", ".join(f"{name} {each}" for name, each in value.items()) or formats.DASH
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or words.DASH
+        return ", ".join(str(each) for each in value) or formats.DASH
     if key.endswith("_bytes") and isinstance(value, int):
-        return words.amount(value)
+        return formats.amount(value)
     return str(value)
 
 

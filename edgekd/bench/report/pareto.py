@@ -8,17 +8,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from edgekd.bench.report import pictures, words
+from edgekd.bench.report import formats, pictures
 from edgekd.bench.report.marked_rows import (
     MarkedRow,
     ReportPart,
     Timed,
-    entries_of,
-    sections_of,
+    marked_rows_of,
+    parts_of,
     timed_parts,
 )
 from edgekd.bench.report.pictures.svg import Drawing
 from edgekd.bench.result import Result
+from edgekd.bench.task import MetricColumn
 from edgekd.errors import InputError
 from edgekd.files import write_atomically
 
@@ -97,24 +98,27 @@ def pareto_pictures(results: Sequence[Result]) -> list[str]:
     """The pictures as stand-alone SVG, in the order of the page."""
     return [
         svg
-        for section in sections_of(entries_of(results))
+        for section in parts_of(marked_rows_of(results))
         for timed in timed_parts(section.entries)
         if (svg := _picture(section, timed)) is not None
     ]
 
 
 def _picture(section: ReportPart, timed: Timed) -> str | None:
-    inner = pictures.accuracy_latency(timed.drawn, width=_WIDTH, height=_HEIGHT)
+    axis = section.columns.axis
+    if axis is None:
+        return None
+    inner = pictures.accuracy_latency(timed.drawn, axis, width=_WIDTH, height=_HEIGHT)
     if inner is None:
         return None
     data = section.results[0].data
-    title = f"Balanced accuracy over time per image, {', '.join(section.places)}"
+    title = f"{axis.title} over time per image, {', '.join(section.places)}"
     heads = [f"{data.n:,} images of {data.name}/{data.split}; timed: {timed.span}"]
     top = Drawing(_WIDTH, 0)
     y = _write(top, [title], 20.0, "heading", 80)
     y = _write(top, heads, y, "tick")
     below = Drawing(_WIDTH, 0)
-    _write_legend(below, section, timed, y + _HEIGHT + _GAP)
+    _write_legend(below, section, timed, axis, y + _HEIGHT + _GAP)
     root = _frame(title, below.height)
     root.extend(_elements("".join(top.parts)))
     moved = ElementTree.SubElement(root, "g", {"transform": f"translate(0 {y:g})"})
@@ -150,12 +154,14 @@ def _write(
     return y
 
 
-def _write_legend(drawing: Drawing, section: ReportPart, timed: Timed, y: float) -> None:
-    """Every mark with its numbers, how to read them, and who is not there; ends the picture."""
-    for entry in _legend(timed.entries):
+def _write_legend(
+    drawing: Drawing, section: ReportPart, timed: Timed, axis: MetricColumn, y: float
+) -> None:
+    """Every mark with its numbers, how to read them, and what is not drawn; ends the picture."""
+    for entry in _legend(timed.entries, axis):
         drawing.mark(entry.mark, (6.0, y - 4), hollow=not entry.row.valid)
         drawing.text(entry.mark.letter, (18.0, y), "letter", anchor="start")
-        y = _write(drawing, [_numbers(entry)], y, "ink-text", _LETTERS_A_LINE - 8, 44.0)
+        y = _write(drawing, [_numbers(entry, axis)], y, "ink-text", _LETTERS_A_LINE - 8, 44.0)
     absent = [entry.label for entry in section.entries if entry.latency is None]
     said = [_HOW]
     if absent:
@@ -163,20 +169,22 @@ def _write_legend(drawing: Drawing, section: ReportPart, timed: Timed, y: float)
     drawing.height = _write(drawing, said, y + 4, "tick")
 
 
-def _legend(entries: Sequence[MarkedRow]) -> Iterator[MarkedRow]:
-    """Those that have a mark: with an accuracy as well as a time."""
+def _legend(entries: Sequence[MarkedRow], axis: MetricColumn) -> Iterator[MarkedRow]:
+    """The rows that have a mark: with an accuracy as well as a time."""
     for entry in entries:
-        if entry.row.metrics is not None and entry.row.metrics.balanced_accuracy.value is not None:
+        estimate = axis.estimate(entry.row.metrics)
+        if estimate is not None and estimate.value is not None:
             yield entry
 
 
-def _numbers(entry: MarkedRow) -> str:
+def _numbers(entry: MarkedRow, axis: MetricColumn) -> str:
     row = entry.row
     model = entry.latency.model if entry.latency is not None else None
-    accuracy = words.percent_interval(row.metrics.balanced_accuracy if row.metrics else None)
+    accuracy = formats.estimate_text(axis.estimate(row.metrics), percentage=axis.percent)
     flagged = "" if row.valid else "; times flagged"
-    times = f"{words.p50_p90(model)} ms (p50 / p90)"
-    return f"{entry.label}: {times}, {accuracy} %, {words.amount(row.size_bytes)}{flagged}"
+    times = f"{formats.p50_p90(model)} ms (p50 / p90)"
+    accuracy = f"{accuracy} {axis.unit}".strip()
+    return f"{entry.label}: {times}, {accuracy}, {formats.amount(row.size_bytes)}{flagged}"
 
 
 def _elements(markup: str, *, whole: bool = False) -> list[ElementTree.Element]:

@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekd.bench.report.marked_rows import honest
-from edgekd.bench.result import Estimate, Latency, LatencySeries, Result, ResultRow, ThreadPoint
+from edgekd.bench.report.marked_rows import presentable
+from edgekd.bench.result import (
+    Estimate,
+    Latency,
+    LatencySeries,
+    Result,
+    ResultRow,
+    TeacherComparison,
+    ThreadPoint,
+)
 from edgekd.bench.result.statistics import block_spread
+from edgekd.bench.task import METRIC_MEANINGS
 from edgekd.errors import InputError
 from edgekd.files import write_atomically
 
 __all__ = ["COLUMNS", "csv_of", "write_csv"]
 
-_METRICS = {
-    "accuracy": "Share of images with the right top class",
-    "balanced_accuracy": "Mean of the sensitivities of all classes",
-    "macro_f1": "Mean of the F1 of all classes",
-    "macro_auroc": "Mean area under the ROC curve, one class against the rest",
-    "ece": "Expected calibration error",
-    "quadratic_kappa": "Agreement of grades, weighted by the square of their distance",
-}
 _SERIES = {"model": "the runtime call alone", "end_to_end": "encoded photo to decision"}
 _STATISTICS = {
     "p50": "median",
@@ -60,8 +61,8 @@ def _columns() -> dict[str, str]:
         "valid": "Whether nothing speaks against the times",
         "flags": "What limits the numbers, separated by ' | '",
     }
-    for name, said in _METRICS.items():
-        columns |= _estimate_columns(name, f"{said} (0 to 1)")
+    for name, meaning in METRIC_MEANINGS.items():
+        columns |= _estimate_columns(name, f"{meaning} (0 to 1)")
     columns |= _estimate_columns(
         "balanced_accuracy_delta_to_teacher", "Balanced accuracy less the teacher's, paired"
     )
@@ -69,9 +70,15 @@ def _columns() -> dict[str, str]:
         "quadratic_kappa_delta_to_teacher", "Quadratic kappa less the teacher's, paired"
     )
     columns |= {
-        "agreement_with_teacher": "Share of images with the teacher's top class",
-        "flips_against_teacher": "Number of images with another top class than the teacher's",
-        "flips_against_student": "Number of images with another top class than the float student's",
+        "margin_metric": "Metric that the non-inferiority margin holds for",
+        "margin": "How much of it a file may lose against the teacher",
+        "margin_policy": "Policy that sets the margin",
+        "margin_state": "not-inferior, inferior or not-shown, by the paired 95 % interval",
+        "research": "true where a bundle was built although it is below a floor of its policy",
+        "below_floors": "Those floors, separated by ' | '",
+        "agreement_with_teacher": "Share of images with the teacher's answer",
+        "flips_against_teacher": "Number of images with another answer than the teacher's",
+        "flips_against_student": "Number of images with another answer than the float student's",
         "speedup_p50_against_teacher": "Teacher's p50 of the model over this row's",
         "size_ratio_teacher_over_row": "Teacher's size over this row's",
         "parameter_ratio_teacher_over_row": "Teacher's parameters over this row's",
@@ -127,8 +134,11 @@ def _latency_columns(series: str, span: str) -> dict[str, str]:
 
 
 COLUMNS: dict[str, str] = _columns()
-"""Every column that is always there, with what it means; sensitivity and specificity of each class
-follow as `sensitivity_<class>` and `specificity_<class>` with bounds and `images_<class>`."""
+"""Every column that is always there, with its meaning.
+
+Sensitivity and specificity of each class follow as `sensitivity_<class>` and `specificity_<class>`
+with bounds and `images_<class>`; a task's own measures as `<measure>` and
+`<measure>_delta_to_teacher` with bounds."""
 
 
 def write_csv(results: Sequence[Result], out: Path) -> None:
@@ -146,19 +156,14 @@ def write_csv(results: Sequence[Result], out: Path) -> None:
 
 def csv_of(results: Sequence[Result]) -> str:
     """The CSV as text; a number that is not known is an empty cell."""
-    lines = [_line(result, row) for result in map(honest, results) for row in result.rows]
-    classes = dict.fromkeys(name for result in results for name in result.data.classes)
-    heads = [*COLUMNS, *(head for name in classes for head in _class_heads(name))]
+    lines = [_line(result, row) for result in map(presentable, results) for row in result.rows]
+    own = dict.fromkeys(key for line in lines for key in line if key not in COLUMNS)
+    heads = [*COLUMNS, *own]
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, heads, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(stream, heads, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _cell(value) for key, value in line.items()} for line in lines)
     return stream.getvalue()
-
-
-def _class_heads(name: str) -> list[str]:
-    kinds = ("sensitivity", "specificity")
-    return [f"images_{name}", *(h for k in kinds for h in _estimate_columns(f"{k}_{name}", ""))]
 
 
 def _cell(value: Any) -> str:
@@ -193,8 +198,10 @@ def _line(result: Result, row: ResultRow) -> dict[str, Any]:
         "macs": row.macs,
         "size_bytes": row.size_bytes,
         "valid": row.valid,
-        "flags": " | ".join(row.flags),
+        "flags": " | ".join(map(str, row.flags)),
         "flips_against_student": row.flipped,
+        "research": row.research,
+        "below_floors": " | ".join(row.below_floors),
     }
     return line | _accuracy(row) | _latency(row.latency_ms) | _resources(row) | _series(row)
 
@@ -202,22 +209,36 @@ def _line(result: Result, row: ResultRow) -> dict[str, Any]:
 def _accuracy(row: ResultRow) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     if row.metrics is not None:
-        for name in _METRICS:
+        for name in METRIC_MEANINGS:
             cells |= _estimate(name, getattr(row.metrics, name))
+        for name, measure in row.metrics.measures.items():
+            cells |= _estimate(name, measure)
         for name, each in row.metrics.per_class.items():
             cells[f"images_{name}"] = each.n
             cells |= _estimate(f"sensitivity_{name}", each.sensitivity)
             cells |= _estimate(f"specificity_{name}", each.specificity)
     if row.vs_teacher is not None:
-        versus = row.vs_teacher
-        cells |= _estimate("balanced_accuracy_delta_to_teacher", versus.balanced_accuracy_delta)
-        cells |= _estimate("quadratic_kappa_delta_to_teacher", versus.quadratic_kappa_delta)
+        cells |= _beside_teacher(row.vs_teacher)
+    return cells
+
+
+def _beside_teacher(versus: TeacherComparison) -> dict[str, Any]:
+    cells: dict[str, Any] = {
+        "agreement_with_teacher": versus.agreement,
+        "flips_against_teacher": versus.flips,
+        "speedup_p50_against_teacher": versus.speedup_p50,
+        "size_ratio_teacher_over_row": versus.size_ratio,
+        "parameter_ratio_teacher_over_row": versus.params_ratio,
+    }
+    for key in ("balanced_accuracy", "quadratic_kappa", *versus.deltas):
+        cells |= _estimate(f"{key}_delta_to_teacher", versus.delta(key))
+    margin = versus.margin
+    if margin is not None:
         cells |= {
-            "agreement_with_teacher": versus.agreement,
-            "flips_against_teacher": versus.flips,
-            "speedup_p50_against_teacher": versus.speedup_p50,
-            "size_ratio_teacher_over_row": versus.size_ratio,
-            "parameter_ratio_teacher_over_row": versus.params_ratio,
+            "margin_metric": margin.metric,
+            "margin": margin.margin,
+            "margin_policy": margin.policy,
+            "margin_state": margin.state,
         }
     return cells
 

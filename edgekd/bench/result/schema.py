@@ -67,7 +67,8 @@ class PolicyFacts(_Section, frozen=True, kw_only=True):
         group: What the images of one group share, in the singular: `lesion or patient`.
         groups: The same in the plural.
         metric: Key of the metric that the non-inferiority margin holds for.
-        margin: Non-inferiority margin against the teacher, in units of that metric.
+        margin: Non-inferiority margin against the teacher, in units of that metric; null where a
+            bundle does not record it.
         required: Whether a file that is not shown to keep the margin is refused.
     """
 
@@ -78,7 +79,7 @@ class PolicyFacts(_Section, frozen=True, kw_only=True):
     group: str = "group"
     groups: str = "groups"
     metric: str = "balanced_accuracy"
-    margin: float = 0.05
+    margin: float | None = None
     required: bool = False
 
 

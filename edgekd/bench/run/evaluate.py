@@ -4,53 +4,75 @@ from __future__ import annotations
 
 import csv
 import io
-import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bench.devices.local import LocalDevice
+from edgekd.bench.measure.flags import NOT_MEASURED, Flag
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.result import DeviceFacts, Result
-from edgekd.bench.run.answers import Entry, Step, bundle_entry, checkpoint_entry
+from edgekd.bench.run.answers import RowAnswers, Unanswered, bundle_answers, checkpoint_answers
+from edgekd.bench.run.progress import Step
+from edgekd.bench.run.speed import from_host
 from edgekd.bench.subjects.data import BenchData, data_facts
+from edgekd.bench.subjects.policy import policy_facts
+from edgekd.bench.task import report_task
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import write_atomically
 from edgekd.models.card import CARD, read_card
+from edgekd.policy import DEFAULT_POLICY
 
-__all__ = ["Evaluation", "KnownClasses", "classes_of", "evaluate", "is_bundle"]
+__all__ = ["Evaluation", "ModelFacts", "evaluate", "is_bundle", "model_facts"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out.
+    """The accuracy of one model.
 
     Attributes:
-        result: With one row.
+        result: A result with one row.
         data: The images.
-        probabilities: Calibrated probabilities [N, K].
+        calibrated: Calibrated outputs [N, …].
     """
 
     result: Result
     data: BenchData
-    probabilities: NDArray[np.float64]
+    calibrated: NDArray[Any]
 
     def write_predictions(self, path: Path) -> None:
-        """CSV with one line an image: path, label, prediction, probability of every class."""
+        """Write a CSV with one line an image: path, label, prediction, score of every class.
+
+        Where the task has no scores, the outputs of the network stand in their place.
+        """
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        classes = self.data.classes
-        writer.writerow(("image", "label", "prediction", *classes))
-        for (image, label), row in zip(self.data.images, self.probabilities, strict=True):
-            values = (f"{value:.6f}" for value in row)
-            writer.writerow((image, classes[label], classes[int(row.argmax())], *values))
+        writer.writerows(self._lines())
         write_atomically(path, buffer.getvalue())
+
+    def _lines(self) -> Iterator[tuple[str, ...]]:
+        task, classes = report_task(self.data.task), self.data.classes
+        for index, (image, label) in enumerate(self.data.images):
+            outputs = self.calibrated[index]
+            scores = task.scores(outputs, classes)
+            if index == 0:
+                heads = ("prediction", *scores) if scores else _output_heads(outputs)
+                yield ("image", "label", *heads)
+            values = list(scores.values()) or np.ravel(outputs).tolist()
+            answer = task.answer(scores)
+            prediction = (";".join(name for name in classes if name in answer),) if scores else ()
+            yield (str(image), label, *prediction, *(f"{value:.6f}" for value in values))
+
+
+def _output_heads(outputs: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(f"output_{index}" for index in range(np.size(outputs)))
 
 
 def is_bundle(path: Path) -> bool:
@@ -70,53 +92,72 @@ def is_bundle(path: Path) -> bool:
     raise ArtefactError(message, "give what `edgekd build` or `edgekd distill` wrote")
 
 
-class KnownClasses(NamedTuple):
-    """Class names in the order of the logits, and whether they are grades."""
+@dataclass(frozen=True)
+class ModelFacts:
+    """What labels have to fit.
 
-    names: tuple[str, ...]
+    Attributes:
+        task: Name of the task.
+        classes: Class names in the order of the outputs.
+        ordered: Whether they are grades.
+    """
+
+    task: str
+    classes: tuple[str, ...]
     ordered: bool
 
 
-def classes_of(path: Path) -> KnownClasses:
-    """What a bundle or checkpoint tells apart."""
+def model_facts(path: Path) -> ModelFacts:
+    """Task and classes of a bundle or checkpoint; see `is_bundle` for errors."""
     if not is_bundle(path):
         card = read_card(path)
-        return KnownClasses(card.classes, card.ordered)
+        return ModelFacts(card.task, card.classes, card.ordered)
     with Bundle.open(path, verify=False) as bundle:
-        model = bundle.manifest.model
-        return KnownClasses(model.classes, model.ordered)
+        manifest = bundle.manifest
+        return ModelFacts(manifest.task, manifest.model.classes, manifest.model.ordered)
 
 
 def evaluate(
-    path: Path, data: BenchData, *, command: str, step: Step = lambda count: None
+    path: Path,
+    data: BenchData,
+    *,
+    command: str,
+    policy: str = DEFAULT_POLICY,
+    step: Step = lambda count: None,
 ) -> Evaluation:
     """Run every image of `data`, on this host.
 
+    Args:
+        path: The bundle or the checkpoint's folder.
+        data: The images.
+        command: The command line, for the report.
+        policy: Policy of a model that records none, by name or file.
+        step: Progress in images.
+
     Raises:
-        InputError: There is nothing at `path`, or its classes are not the data's.
+        InputError: There is nothing at `path`, or its task or classes are not the data's.
         ArtefactError: It is damaged.
         MissingDependencyError: Its engine is not installed.
     """
-    entry = _entry(path, data, step)
-    if entry.missing is not None or entry.probabilities is None:
-        raise entry.missing or ArtefactError(f"{path} gave no answers", "build it again")
-    engine = entry.row.runtime.get("engine", entry.row.backend)
-    flags = [
-        "latency-not-measured: `edgekd eval` measures accuracy alone",
-        f"accuracy-from-host: {engine} on {platform.machine()}",
-    ]
+    answers = _answers(path, data, step)
+    if isinstance(answers, Unanswered):
+        raise answers.reason
+    not_timed = Flag(NOT_MEASURED["latency"], "`edgekd eval` measures accuracy alone")
+    flags = [not_timed, from_host(answers.row)]
     result = Result(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=command,
         device=DeviceFacts(name="host", kind="local", facts=local_facts()),
         data=data_facts(data),
-        rows=[msgspec.structs.replace(entry.row, flags=flags)],
+        task=data.task,
+        policy=policy_facts(policy, data.classes),
+        rows=[msgspec.structs.replace(answers.row, flags=flags)],
     )
-    return Evaluation(result, data, entry.probabilities)
+    return Evaluation(result, data, answers.calibrated)
 
 
-def _entry(path: Path, data: BenchData, step: Step) -> Entry:
+def _answers(path: Path, data: BenchData, step: Step) -> RowAnswers:
     if not is_bundle(path):
-        return checkpoint_entry(path, read_card(path).role, data, step)
+        return checkpoint_answers(path, read_card(path).role, data, step)
     host, threads = LocalDevice("host"), default_threads()
-    return bundle_entry(path, data, on=host, at_home=False, threads=threads, step=step)
+    return bundle_answers(path, data, on=host, is_target=False, threads=threads, step=step)

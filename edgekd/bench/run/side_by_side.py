@@ -1,4 +1,4 @@
-"""Several devices at the same time, each in a process that Ctrl-C reaches as if it were alone."""
+"""Runs on several devices at the same time, each in its own process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Outcome", "run_side_by_side"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one device: a result, or why there is none."""
+    """The result of one device, or the failure in its place."""
 
     result: Result | None = None
     failure: Failure | None = None
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_side_by_side(requests: Sequence[BenchRequest]) -> list[Outcome]:
-    """Run the harness for each request at the same time; what befalls one leaves the others alone.
+    """Run the harness for each request at the same time; a failure of one does not end the others.
 
     Ctrl-C ends all of them, each with the result of what it has measured; a second one ends them
     at once.
@@ -50,7 +50,7 @@ def run_side_by_side(requests: Sequence[BenchRequest]) -> list[Outcome]:
         requests: What to measure; each on a device of its own.
 
     Returns:
-        What came of each, in order.
+        The outcome of each, in order.
     """
     runs = [_start() for _ in requests]
     with ThreadPoolExecutor(len(requests)) as pool:
@@ -67,7 +67,7 @@ def run_side_by_side(requests: Sequence[BenchRequest]) -> list[Outcome]:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    """A process of its own session: a terminal's Ctrl-C comes by this process alone, once."""
+    """Start in a new session, so that Ctrl-C reaches the process once, through this one."""
     return subprocess.Popen(
         [sys.executable, "-m", "edgekd.bench.run.side_by_side"],
         stdin=subprocess.PIPE,
@@ -86,11 +86,11 @@ def _wait(ends: Sequence[Future[Outcome]], runs: Sequence[subprocess.Popen[bytes
 
 
 def _outcome(run: subprocess.Popen[bytes], request: BenchRequest) -> Outcome:
-    told, _ = run.communicate(pickle.dumps(request))
+    answer, _ = run.communicate(pickle.dumps(request))
     if run.returncode != 0:
         how = f"with exit code {run.returncode}"
         return Outcome(failure=_ended(f"on {request.device} {how}"))
-    return msgspec.json.decode(told, type=Outcome)
+    return msgspec.json.decode(answer, type=Outcome)
 
 
 def _ended(how: str) -> Failure:
@@ -101,15 +101,15 @@ def _main() -> int:
     """One run: the request by stdin, the outcome by stdout."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request: BenchRequest = pickle.load(sys.stdin.buffer)
-    # What libraries print must not come between.
-    told, sys.stdout = os.fdopen(os.dup(1), "wb"), sys.stderr
+    # What libraries print must not mix with the outcome.
+    answer, sys.stdout = os.fdopen(os.dup(1), "wb"), sys.stderr
     quiet = Console(stderr=True, quiet=True)  # several progress bars would write over each other
     try:
         outcome = Outcome(result=run_benchmark(request, console=quiet))
     except EdgekdError as error:
         outcome = Outcome(failure=failure_of(error))
-    told.write(msgspec.json.encode(outcome))
-    told.close()
+    answer.write(msgspec.json.encode(outcome))
+    answer.close()
     return 0
 
 

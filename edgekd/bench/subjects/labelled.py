@@ -9,7 +9,9 @@ from edgekd.bench.subjects.data import BenchData
 from edgekd.data.dataset import Dataset, Sample
 from edgekd.data.groups import grouped
 from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.task import data_task
 from edgekd.data.text import clean
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.models.card import ModelCard, read_own_split
 
 __all__ = ["data_of_csv", "data_of_run"]
@@ -19,9 +21,10 @@ def data_of_csv(
     file: Path,
     classes: tuple[str, ...],
     *,
+    task: str = DEFAULT_TASK,
     ordered: bool = False,
     image_column: str = "image",
-    label_column: str = "label",
+    label_column: str | Sequence[str] = "label",
     group_column: str | None = None,
     root: Path | None = None,
 ) -> BenchData:
@@ -30,15 +33,17 @@ def data_of_csv(
     Args:
         file: The table.
         classes: The model's classes; the table may lack some of them.
-        ordered: They are grades, each one worse than the one before.
+        task: The model's task, which says what a label is.
+        ordered: The classes are grades, each one worse than the one before.
         image_column: Paths relative to `root`; the suffix may be left out.
-        label_column: Class names.
-        group_column: Lesion or patient; an image whose cell is blank stands alone. None: all do.
+        label_column: Column of the labels; or several, where the task has one for each finding.
+        group_column: Lesion or patient; an image whose cell is blank is a group of its own. None:
+            each image is.
         root: Folder of the images; by default that of the table.
 
     Raises:
-        InputError: The table or a column is missing, a label is none of the classes, or an image
-            is listed twice.
+        InputError: The table or a column is missing, a label cannot be read or names an unknown
+            class, or an image is listed twice.
         ImageError: Images are missing.
     """
     folder = root or file.parent
@@ -50,10 +55,12 @@ def data_of_csv(
         columns=[group_column] if group_column else [],
         classes=classes,
         hint="correct the line, or give the folder with --image-root",
+        task=task,
     )
-    images = [(folder / row.image, classes.index(row.label)) for row in rows]
+    layer = data_task(task)
+    images = [(folder / row.image, layer.canonical(row.label, classes)) for row in rows]
     groups = _groups(rows, clean(group_column)) if group_column else None
-    return BenchData(file.stem, "csv", classes, images, ordered, groups)
+    return BenchData(file.stem, "csv", classes, images, ordered, groups, task)
 
 
 def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
@@ -64,7 +71,12 @@ def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
 
 
 def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
-    """The test part that the student in `student` remembers.
+    """The test part of the split that a student was trained with.
+
+    Args:
+        student: The student's folder.
+        card: Its model card.
+        root: Folder of the images, where they are not where the card says.
 
     Raises:
         InputError: The images are gone, or the test part is empty.
@@ -72,8 +84,7 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
     """
     split = read_own_split(student, card, root)
     chosen = split.indices("test")
-    labels = split.dataset.targets().tolist()
-    paths = split.dataset.paths()
-    images = [(paths[index], labels[index]) for index in chosen]
-    groups = [split.dataset.samples[index].group for index in chosen]
-    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups)
+    paths, samples = split.dataset.paths(), split.dataset.samples
+    images = [(paths[index], samples[index].label) for index in chosen]
+    groups = [samples[index].group for index in chosen]
+    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups, card.task)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from edgekd.bench.result import PolicyFacts
 from edgekd.policy import Policy, load_policy
@@ -52,7 +54,22 @@ def facts_of_policy(policy: Policy, classes: Sequence[str]) -> PolicyFacts:
 
 def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
     """The policy that a bundle's manifest records."""
-    record: Any = getattr(manifest, "policy", None)
+    record = manifest.policy
     if record is None:
         return BundlePolicy()
-    raise NotImplementedError
+    facts = PolicyFacts(
+        name=record.name,
+        sha256=record.sha256,
+        critical=list(record.critical),
+        first=list(record.words.first),
+        group=record.words.group,
+        groups=record.words.groups,
+    )
+    if record.teacher is not None:
+        facts = msgspec.structs.replace(
+            facts,
+            metric=record.teacher.metric,
+            margin=record.teacher.margin,
+            required=record.teacher.required,
+        )
+    return BundlePolicy(facts, record.research, tuple(record.unmet()))

@@ -1,4 +1,4 @@
-"""What the folder of a run offers to measure: teacher, student, bundles and the test part."""
+"""Teacher, student, bundles and test part in the folder of a run."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class RunSubjects:
             ArtefactError: One that is called after the target is damaged.
         """
         target = target_of(device)
-        found = tuple(path for path in self.bundles if _is_for(target, path))
-        if not found:
+        bundles = tuple(path for path in self.bundles if _is_for(target, path))
+        if not bundles:
             message = f"{self.folder} has no bundle for {_named(device, target)}"
             hint = (
                 f"edgekd build --target {target} --model {self.folder} --out {self.folder}/bundles"
             )
             raise InputError(message, hint)
-        return found
+        return bundles
 
 
 def _is_for(target: str, bundle: Path) -> bool:
@@ -104,7 +104,7 @@ def subjects_of_run(folder: Path, data_root: Path | None = None) -> RunSubjects:
 
 
 def images_of_runs(results: Sequence[tuple[Path, Result]]) -> Callable[[str], Path | None]:
-    """Finds the images of results whose files stand in the folder of their run.
+    """A function that finds images of results by name, in the folder of their run.
 
     Args:
         results: Each with its file.
@@ -116,28 +116,30 @@ def images_of_runs(results: Sequence[tuple[Path, Result]]) -> Callable[[str], Pa
     datas = [data for file, result in results if (data := _data_beside(file, result)) is not None]
 
     def find(name: str) -> Path | None:
-        found = {path for data in datas if (path := data.find(name)) is not None}
-        return found.pop() if len(found) == 1 else None  # rather none than another run's
+        paths = {path for data in datas if (path := data.find(name)) is not None}
+        return paths.pop() if len(paths) == 1 else None  # rather none than another run's
 
     return find
 
 
 def _data_beside(file: Path, result: Result) -> BenchData | None:
-    """The test part of the run that a result stands in, if it is what was measured."""
+    """The test part of the run whose folder holds a result, if those images were measured."""
     for folder in file.resolve().parents:
         student = folder / "student"
         if (student / CARD).is_file():
             data = _data_below(folder)
-            told = result.data
+            measured = result.data
             known = data and (data.name, data.split, list(data.classes))
-            return data if known == (told.name, told.split, told.classes) else None
+            expected = (measured.name, measured.split, measured.classes)
+            return data if known == expected else None
     return None
 
 
 def _data_below(run: Path) -> BenchData | None:
-    """The test part of a run, where its student says or in the run's own folder of that name.
+    """The test part of a run; None where its images are gone.
 
-    The student may say it from where it was trained, and be looked at from elsewhere.
+    They are at the path that the student's card records, or in the run's folder under its name:
+    the path may be relative to the folder where training was started.
     """
     try:
         card = read_card(run / "student")

@@ -8,10 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgekd.bench.compare.accuracy import compare, metrics_of
-from edgekd.bench.compare.judgement import difference_interval, less, more, slower
+from edgekd.bench.compare.assessment import (
+    assess_amounts,
+    assess_estimates,
+    assess_times,
+    difference_interval,
+)
 from edgekd.bench.compare.regression import METRICS, RegressionLimits, Regressions, compare_results
-from edgekd.bench.compare.regression_table import as_markdown, headline, print_changes
+from edgekd.bench.compare.regression_table import as_markdown, print_changes, summary_line
+from edgekd.bench.compare.teacher import comparison_of
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.result import (
     DataFacts,
     DeviceFacts,
@@ -24,6 +30,9 @@ from edgekd.bench.result import (
 )
 from edgekd.bench.result.statistics import summarise
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.metrics import metrics_of
+from edgekd.metrics.task import metrics_task
 
 CLASSES = ("mel", "bcc", "nv", "df")
 IMAGES = 400
@@ -52,6 +61,11 @@ def times(seed: int, p50: float, runs: int = 300) -> Latency:
     model = p50 * generator.normal(1, 0.01) * generator.gamma(900, 1 / 900, runs)
     end_to_end = model + 3.0 * generator.gamma(900, 1 / 900, runs)
     return Latency(model=summarise(model), end_to_end=summarise(end_to_end))
+
+
+def compare(teacher, row, targets):
+    task = metrics_task(DEFAULT_TASK)
+    return comparison_of(task.difference(teacher, row, targets, CLASSES))
 
 
 def artefact(
@@ -296,7 +310,9 @@ def test_what_it_takes(changes, metric, verdict):
 
 
 def test_times_that_are_not_valid_are_not_compared_but_told():
-    flagged = artefact(2, p50=20.0, valid=False, flags=["drift: model, last fifth 9% slower"])
+    flagged = artefact(
+        2, p50=20.0, valid=False, flags=[Flag("drift", "model, last fifth 9% slower")]
+    )
     found = compare_results(result(BASE), result(flagged))
     unknown = found.of("unknown")
     assert {change.metric for change in unknown} == {
@@ -316,15 +332,15 @@ def test_other_threads_are_no_comparison():
 
 
 def test_accuracy_from_the_host_is_not_that_of_the_device():
-    flags = ["accuracy-from-host: ai-edge-litert 2.3.0 on x86_64"]
+    flags = [Flag("accuracy-from-host", "ai-edge-litert 2.3.0 on x86_64")]
     found = judged(change(BASE, flags=flags))
     assert found["balanced accuracy"] == found["sensitivity mel"] == "unknown"
 
 
 def test_a_number_that_is_gone_says_why():
-    flags = ["latency-not-measured: no rpi device is configured"]
+    flags = [Flag("latency-not-measured", "no rpi device is configured")]
     found = compare_results(result(BASE), result(change(BASE, latency_ms=None, flags=flags)))
-    assert {change.words for change in found.of("unknown")} == set(flags)
+    assert {change.words for change in found.of("unknown")} == set(map(str, flags))
 
 
 def test_rows_that_are_missing_and_new_ones():
@@ -393,8 +409,8 @@ def test_the_interval_of_a_difference_by_hand():
     low, high = difference_interval(old, new)
     assert low == pytest.approx(-0.10 - np.hypot(0.03, 0.03))
     assert high == pytest.approx(-0.10 + np.hypot(0.02, 0.04))
-    assert less(old, new).verdict == "regression"
-    assert less(new, old).verdict == "improvement"
+    assert assess_estimates(old, new).kind == "regression"
+    assert assess_estimates(new, old).kind == "improvement"
 
 
 def test_the_interval_of_a_difference_covers_it():
@@ -416,17 +432,17 @@ def test_the_interval_of_a_difference_covers_it():
 
 def test_too_few_images_have_no_verdict_unless_nothing_changed():
     alone = Estimate(value=0.5)
-    assert less(alone, alone).verdict == "same"
-    assert less(alone, Estimate(value=0.4)).verdict == "unknown"
-    assert less(Estimate(value=None), alone).verdict == "unknown"
+    assert assess_estimates(alone, alone).kind == "same"
+    assert assess_estimates(alone, Estimate(value=0.4)).kind == "unknown"
+    assert assess_estimates(Estimate(value=None), alone).kind == "unknown"
 
 
 def test_amounts_and_times_of_nothing():
-    assert more(None, 1, 0.1) is None
-    assert more(0, 0, 0.1).verdict == "same"
-    assert more(0, 1, 0.1).verdict == "unknown"
-    assert slower(0.0, 1.0, (0, 0), (1, 1), 0.05).verdict == "unknown"
-    assert slower(0.0, 0.0, (0, 0), (0, 0), 0.05).verdict == "same"
+    assert assess_amounts(None, 1, 0.1) is None
+    assert assess_amounts(0, 0, 0.1).kind == "same"
+    assert assess_amounts(0, 1, 0.1).kind == "unknown"
+    assert assess_times(0.0, 1.0, (0, 0), (1, 1), 0.05).kind == "unknown"
+    assert assess_times(0.0, 0.0, (0, 0), (0, 0), 0.05).kind == "same"
 
 
 # ---- in words ----
@@ -442,10 +458,10 @@ def test_the_table_has_the_worst_first(capsys):
         verdict_of, key=["regression", "unknown", "improvement", "same"].index
     )
     assert "| improvement | rpi int8 | size, bytes | 2,500,000 | 1,000,000 | -60.0% |" in lines
-    assert headline(found).endswith("; new rows: teacher")
+    assert summary_line(found).endswith("; new rows: teacher")
     print_changes(found)
-    assert headline(found) in " ".join(capsys.readouterr().out.split())
+    assert summary_line(found) in " ".join(capsys.readouterr().out.split())
 
 
 def test_nothing_to_compare_is_said():
-    assert headline(Regressions(changes=[])) == "nothing to compare"
+    assert summary_line(Regressions(changes=[])) == "nothing to compare"

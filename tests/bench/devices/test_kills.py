@@ -24,7 +24,7 @@ from emulation.sshd import Sshd, running_sshd
 from rich.console import Console
 
 from edgekd.bench.devices import local
-from edgekd.bench.measure import watch, worker
+from edgekd.bench.measure import disturbances, worker
 from edgekd.bench.result.file import read_result
 from edgekd.bench.run.harness import run_benchmark
 from edgekd.bench.run.request import BenchRequest
@@ -135,10 +135,10 @@ def test_link_that_is_cut_for_good_in_the_middle_of_a_copy(
     killer = when(lambda: any((board.folder / "store").glob("*")), server.stop)
     result = measure(request)
     killer.join()
-    assert [line for line in result.missing if line.startswith("rpi does not answer: ")]
+    assert [each for each in result.missing if str(each).startswith("rpi does not answer: ")]
     assert result.rows[0].latency_ms is None
     assert result.rows[0].metrics is not None  # from the host, and flagged
-    assert any(flag.startswith("accuracy-from-host") for flag in result.rows[0].flags)
+    assert any(str(flag).startswith("accuracy-from-host") for flag in result.rows[0].flags)
     board.reach(server("second"))
     assert complete(measure(request))
 
@@ -167,7 +167,7 @@ def test_full_disk(board: Board, server, request_of: BenchRequest, tmp_path: Pat
     first = server("sshd", disk=small)
     board.reach(first, folder=str(small / "edgekd"))
     result = measure(request)
-    assert [line for line in result.missing if "is full" in line]
+    assert [each for each in result.missing if "is full" in str(each)]
     assert result.rows[0].latency_ms is None
     board.reach(first)
     assert complete(measure(request))
@@ -180,7 +180,7 @@ def test_wrong_python(board: Board, server, request_of: BenchRequest, tmp_path: 
     first = server("sshd")
     board.reach(first, python=str(old))
     result = measure(request_of)
-    assert [line for line in result.missing if line.startswith("rpi ")]
+    assert [each for each in result.missing if str(each).startswith("rpi ")]
     assert result.rows[0].latency_ms is None
     board.reach(first)
     assert complete(measure(request_of))
@@ -201,7 +201,7 @@ def test_artefact_that_the_boards_engine_refuses_harms_no_other(
     refused, good_row = result.rows
     assert refused.metrics is None
     assert refused.latency_ms is None
-    assert [line for line in result.missing if "cannot read model.onnx" in line]
+    assert [each for each in result.missing if "cannot read model.onnx" in str(each)]
     assert None not in (good_row.metrics, good_row.latency_ms, good_row.memory)
 
 
@@ -219,13 +219,13 @@ def test_clock_that_jumps_is_told_and_measured_again(
         return real() + 3600 * len(calls)
 
     with monkeypatch.context() as patch:
-        patch.setattr(watch.time, "time", jumping)
+        patch.setattr(disturbances.time, "time", jumping)
         patch.setattr(local, "run_job", worker.do)
         (row,) = measure(request).rows
     assert not row.valid
-    assert [flag for flag in row.flags if flag.startswith("clock-jump: ")]
+    assert [flag for flag in row.flags if str(flag).startswith("clock-jump: ")]
     (again,) = measure(request).rows
-    assert not [flag for flag in again.flags if flag.startswith("clock-jump: ")]
+    assert not [flag for flag in again.flags if str(flag).startswith("clock-jump: ")]
 
 
 @pytest.mark.slow
@@ -242,7 +242,7 @@ def test_ctrl_c_ends_in_a_result_and_the_same_command_goes_on(
     _, said = first.communicate(timeout=120)
     killer.join()
     assert first.returncode == 130, said.decode()
-    assert [line for line in read_result(out).missing if "interrupted" in line]
+    assert [each for each in read_result(out).missing if "interrupted" in str(each)]
     end = time.monotonic() + 20
     while board.works() and time.monotonic() < end:
         time.sleep(0.1)

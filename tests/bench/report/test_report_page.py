@@ -19,9 +19,11 @@ from results import (
     sample_result,
 )
 
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.report import GalleryItem, images_below, write_page
+from edgekd.bench.report.formats import DASH
 from edgekd.bench.report.page import render_page
-from edgekd.bench.report.words import DASH
+from edgekd.bench.result import Missing
 from edgekd.errors import InputError, MissingDependencyError
 
 
@@ -177,17 +179,18 @@ def test_page_has_everything_the_signer_needs(html):
     assert result.data.sha256 in html
     assert "Speed was not measured: no rpi device is configured." in html
     assert "rpi int8: Speed was not measured: the connection was lost." in html
-    assert "Melanoma sensitivity" in html
+    assert "Sensitivity for mel" in html
     assert "weaker: mel, bkl" in html
     assert "4 of 360" in html
 
 
 def test_names_from_outside_are_escaped():
     rows = [
-        msgspec.structs.replace(row, name="<b>x</b>", runtime={}, flags=["<i>"])
+        msgspec.structs.replace(row, name="<b>x</b>", runtime={}, flags=[Flag("<i>", "<i>")])
         for row in full_result(("<i>.jpg",)).rows
     ]
-    result = msgspec.structs.replace(full_result(), rows=rows, command="<i>", missing=["<i>"])
+    missing = [Missing(row="<i>", code="<i>", detail="<i>")]
+    result = msgspec.structs.replace(full_result(), rows=rows, command="<i>", missing=missing)
     html = render_page(result)
     assert "<b>x" not in html
     assert "<i>" not in html.replace('<i style="width', "")

@@ -12,7 +12,7 @@ from results import board_result, emulated_result, full_result, other_images, sa
 from typer.testing import CliRunner
 
 from edgekd.bench.report import write_pareto
-from edgekd.bench.report.marked_rows import entries_of
+from edgekd.bench.report.marked_rows import marked_rows_of
 from edgekd.bench.report.pareto import pareto_pictures
 from edgekd.bench.result.file import write_result
 from edgekd.cli import app
@@ -47,14 +47,14 @@ def test_every_row_with_both_numbers_is_in_it():
     results = (full_result(), board_result(), emulated_result())
     (root,) = drawn(*results)
     named = [each.text for each in root.iter(f"{SVG}title")]
-    with_both = [each for each in entries_of(results) if each.latency and each.row.metrics]
+    with_both = [each for each in marked_rows_of(results) if each.latency and each.row.metrics]
     assert len(with_both) == 5
     for entry in with_both:
         name = f"{entry.mark.letter} {entry.label}: "
         assert any(each.startswith(name) for each in named)
         assert f"{entry.label}: " in texts(root)
     absent = texts(root).partition("Not drawn")[2]
-    others = [each.label for each in entries_of(results) if each not in with_both]
+    others = [each.label for each in marked_rows_of(results) if each not in with_both]
     assert all(label in absent for label in others)
     assert not any(each.label in absent for each in with_both)
 

@@ -10,10 +10,12 @@ import pytest
 from results import full_result, sample_result
 
 from edgekd.bench.report import pictures
-from edgekd.bench.report.marked_rows import entries_of
+from edgekd.bench.report.marked_rows import marked_rows_of
 from edgekd.bench.report.pictures.svg import Scale, padded
 from edgekd.bench.result.statistics import summarise
+from edgekd.bench.task import MetricColumn
 
+BALANCED = MetricColumn("balanced_accuracy", "Balanced accuracy", "Bal. acc.")
 NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
@@ -49,8 +51,8 @@ def test_bounds_are_never_empty():
 
 
 def test_points_stand_where_their_numbers_are():
-    entries = entries_of([sample_result()])
-    svg = pictures.accuracy_latency(entries)
+    entries = marked_rows_of([sample_result()])
+    svg = pictures.accuracy_latency(entries, BALANCED)
     (fast_x, fast_y), *_ = circles(svg)
     p90 = [entry.latency.model.p90 for entry in entries if entry.latency]
     assert min(p90) < entries[2].latency.model.p90
@@ -66,7 +68,9 @@ def test_points_stand_where_their_numbers_are():
 def test_the_teacher_is_a_line_even_where_its_speed_is_not_known():
     result = sample_result()
     rows = [msgspec.structs.replace(result.rows[0], latency_ms=None), *result.rows[1:]]
-    svg = pictures.accuracy_latency(entries_of([msgspec.structs.replace(result, rows=rows)]))
+    svg = pictures.accuracy_latency(
+        marked_rows_of([msgspec.structs.replace(result, rows=rows)]), BALANCED
+    )
     assert 'stroke-dasharray="1 4"' in svg
 
 
@@ -75,7 +79,7 @@ def test_histogram_holds_every_sample():
     tail = np.concatenate([np.full(997, 2.0) + np.linspace(0, 0.1, 997), [40.0, 50.0, 60.0]])
     latency = msgspec.structs.replace(result.rows[2].latency_ms, model=summarise(tail))
     row = msgspec.structs.replace(result.rows[2], latency_ms=latency)
-    (entry,) = entries_of([msgspec.structs.replace(result, rows=[row])])
+    (entry,) = marked_rows_of([msgspec.structs.replace(result, rows=[row])])
     svg = pictures.histograms(entry)
     assert "3 slower, up to 60.0" in svg
     assert "1000 runs from 2.00 to 60.0 ms" in svg
@@ -87,21 +91,21 @@ def test_constant_times_can_be_drawn():
         result.rows[2].latency_ms, model=summarise([2.0] * 64), end_to_end=summarise([0.0] * 64)
     )
     row = msgspec.structs.replace(result.rows[2], latency_ms=latency)
-    (entry,) = entries_of([msgspec.structs.replace(result, rows=[row])])
+    (entry,) = marked_rows_of([msgspec.structs.replace(result, rows=[row])])
     assert "nan" not in pictures.histograms(entry)
 
 
 def test_one_thread_count_and_one_minute_can_be_drawn():
     row = full_result().rows[2]
     row = msgspec.structs.replace(row, sweep=row.sweep[:1], sustained=row.sustained[:1])
-    entries = entries_of([msgspec.structs.replace(full_result(), rows=[row])])
+    entries = marked_rows_of([msgspec.structs.replace(full_result(), rows=[row])])
     for svg in (pictures.thread_sweep(entries), pictures.sustained(entries)):
         assert len(circles(svg)) == 1
         assert "nan" not in svg
 
 
 def test_bars_are_as_long_as_their_numbers():
-    svg = pictures.memory(entries_of([sample_result()]))
+    svg = pictures.memory(marked_rows_of([sample_result()]))
     widths = [float(each) for each in re.findall(r'<rect [^>]*width="([\d.]+)"', svg)]
     assert widths[1] / widths[0] == pytest.approx(480 / 620, rel=1e-2)
 
@@ -111,9 +115,9 @@ def test_nothing_measured_is_no_picture():
         msgspec.structs.replace(row, latency_ms=None, memory=None, metrics=None, size_bytes=None)
         for row in sample_result().rows
     ]
-    entries = entries_of([msgspec.structs.replace(sample_result(), rows=rows)])
-    assert pictures.accuracy_latency(entries) is None
-    assert pictures.sensitivities(entries) == []
+    entries = marked_rows_of([msgspec.structs.replace(sample_result(), rows=rows)])
+    assert pictures.accuracy_latency(entries, BALANCED) is None
+    assert pictures.class_pictures(entries) == []
     for draw in (pictures.memory, pictures.sizes, pictures.energy, pictures.decisions):
         assert draw(entries) is None
     assert pictures.thread_sweep(entries) is pictures.sustained(entries) is None
@@ -121,6 +125,6 @@ def test_nothing_measured_is_no_picture():
 
 
 def test_shares_are_told_apart_without_colours():
-    svg = pictures.decisions(entries_of([full_result()]))
+    svg = pictures.decisions(marked_rows_of([full_result()]))
     assert 'class="stripe"' in svg
     assert "referred 16.0 %" in svg

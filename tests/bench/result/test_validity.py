@@ -7,6 +7,7 @@ import pytest
 
 from edgekd.bench.measure.clock import CoreClock
 from edgekd.bench.measure.disturbances import Disturbances
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.measure.timing import PRESETS, Preset
 from edgekd.bench.result.validity import session_flags, validity_flags, validity_notes
 
@@ -14,11 +15,11 @@ RAPID = PRESETS["rapid"]
 STEADY = np.random.default_rng(0).normal(10, 0.2, 100)
 
 
-def codes(flags: list[str]) -> list[str]:
-    return [flag.partition(":")[0] for flag in flags]
+def codes(flags: list[Flag]) -> list[str]:
+    return [flag.code for flag in flags]
 
 
-def flags_of(**seen) -> list[str]:
+def flags_of(**seen) -> list[Flag]:
     watch = Disturbances(**({"seconds": 6.0} | seen))
     return validity_flags(STEADY, RAPID, series="model", disturbances=watch)
 
@@ -51,7 +52,7 @@ def test_the_clock_of_a_virtual_machine_is_its_hosts():
     assert drifting(0.07, virtual=True) == []
     assert drifting(0.13, virtual=True) == ["drift"]
     (note,) = validity_notes([Disturbances(seconds=6.0, virtual=True)])
-    assert note.startswith("virtual-machine: ")
+    assert note.code == "virtual-machine"
 
 
 def test_a_hiccup_of_the_system_does_not_make_a_short_model_invalid():
@@ -59,13 +60,13 @@ def test_a_hiccup_of_the_system_does_not_make_a_short_model_invalid():
     samples[::5000] = 4.0
     assert validity_flags(samples, RAPID, series="model") == []
     (flag,) = validity_flags([1.0, 1.5] * 50, RAPID, series="model")
-    assert flag.endswith("of the mean without the slowest hundredth")
+    assert flag.detail.endswith("of the mean without the slowest hundredth")
 
 
 def test_a_series_that_ended_at_its_maximum_has_too_few_samples():
     preset = Preset("t", runs=1000, seconds=0.0, max_seconds=0.03)
     (flag,) = validity_flags([10.0] * 4, preset, series="model")
-    assert flag == "too-few-samples: model, 4 of 1000 runs"
+    assert flag == Flag("too-few-samples", "model, 4 of 1000 runs")
 
 
 def test_photos_of_several_sizes_are_not_flagged():
@@ -105,7 +106,7 @@ def test_photos_of_several_sizes_are_not_flagged():
     ],
 )
 def test_flags_of_the_machine(seen, flag):
-    assert flags_of(**seen) == [flag]
+    assert list(map(str, flags_of(**seen))) == [flag]
 
 
 @pytest.mark.parametrize(
@@ -134,11 +135,11 @@ def test_an_accelerator_that_was_not_obtained():
     assert session_flags(facts(accelerator_asked="cpu", accelerator="CPU")) == []
     assert session_flags(facts(accelerator_asked="gpu", accelerator="GPU")) == []
     (flag,) = session_flags(facts(accelerator_asked="gpu", accelerator="XNNPACK"))
-    assert flag == "accelerator: gpu was asked for, and XNNPACK computes"
+    assert flag == Flag("accelerator", "gpu was requested, and XNNPACK computes")
     (flag,) = session_flags(facts(accelerator_asked="gpu", accelerator="CPUExecutionProvider"))
-    assert flag.endswith("CPUExecutionProvider computes")
+    assert flag.detail.endswith("CPUExecutionProvider computes")
     partly = facts(accelerator_asked="npu", accelerator="npu", warnings=["npu took half of it"])
-    assert session_flags(partly) == ["accelerator: npu took half of it"]
+    assert session_flags(partly) == [Flag("accelerator", "npu took half of it")]
 
 
 def test_facts_of_a_real_session_on_the_cpu_raise_nothing(make_bundle):
@@ -153,7 +154,8 @@ def test_notes_say_of_what_the_times_are_true():
     capped = CoreClock(now=1500, limit=1500, rated=2400, governor="ondemand")
     seen = Disturbances(seconds=6.0, clock_before=capped, clock_after=capped)
     assert validity_flags(STEADY, RAPID, series="model", disturbances=seen) == []
-    assert validity_notes([seen, seen, None], {"xnnpack_partitions": 3}) == [
+    notes = validity_notes([seen, seen, None], {"xnnpack_partitions": 3})
+    assert list(map(str, notes)) == [
         "governor: the clock is set by ondemand, not by performance",
         "clock-limit: 1500 MHz are allowed of 2400",
         "partitions: XNNPACK took the graph in 3 pieces",
@@ -163,7 +165,7 @@ def test_notes_say_of_what_the_times_are_true():
 def test_a_slow_clock_is_noted_without_a_limit():
     slow = CoreClock(now=800, limit=2400, rated=2400, governor="performance")
     seen = Disturbances(seconds=6.0, clock_before=slow, clock_after=slow)
-    assert validity_notes([seen]) == ["slow-clock: the clock ran at 30% of its 2400 MHz"]
+    assert validity_notes([seen]) == [Flag("slow-clock", "the clock ran at 30% of its 2400 MHz")]
     full = CoreClock(now=2400, limit=2400, rated=2400, governor="performance")
     assert validity_notes([Disturbances(seconds=6.0, clock_after=full)]) == []
     assert validity_notes([None], {"xnnpack_partitions": 1}) == []

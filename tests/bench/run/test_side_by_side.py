@@ -21,7 +21,7 @@ import os, pickle, sys
 from edgekd.bench.run.side_by_side import run_side_by_side
 
 requests = pickle.load(sys.stdin.buffer)
-print([outcome.require().missing for outcome in run_side_by_side(requests)])
+print([[str(m) for m in outcome.require().missing] for outcome in run_side_by_side(requests)])
 """
 
 

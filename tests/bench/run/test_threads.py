@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgekd.bench.measure.flags import Flag
 from edgekd.bench.run.threads import parse_threads, threads_on, within_cores
 from edgekd.errors import InputError
 
@@ -31,12 +32,12 @@ def test_more_threads_than_cores_are_noted():
     kept, notes = within_cores((1, 2, 4, 8), 2)
     assert kept == (1, 2)
     assert notes == [
-        "threads: 4 were asked for, the device has 2 usable cores",
-        "threads: 8 were asked for, the device has 2 usable cores",
+        Flag("threads", "4 were requested, the device has 2 usable cores"),
+        Flag("threads", "8 were requested, the device has 2 usable cores"),
     ]
     assert within_cores((3,), 1) == (
         (1,),
-        ["threads: 3 were asked for, the device has 1 usable core"],
+        [Flag("threads", "3 were requested, the device has 1 usable core")],
     )
 
 

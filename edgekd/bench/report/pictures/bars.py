@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgekd.bench.report.formats import amount, joules, percent
 from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Drawing
-from edgekd.bench.report.words import amount, joules, percent
 
 __all__ = ["decisions", "energy", "memory", "sizes"]
 

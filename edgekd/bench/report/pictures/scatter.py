@@ -1,4 +1,4 @@
-"""Accuracy over time: who is worth its milliseconds."""
+"""Accuracy over time per image, with the Pareto front of each device."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgekd.bench.report.formats import estimate_text, milliseconds
 from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Axes, Drawing, Point, Scale, padded
-from edgekd.bench.report.words import milliseconds, percent_interval
 from edgekd.bench.result import Estimate
+from edgekd.bench.task import MetricColumn
 
 __all__ = ["accuracy_latency", "pareto"]
 
@@ -22,7 +23,7 @@ _DIRECTIONS = tuple(
 
 @dataclass(frozen=True)
 class _Spot:
-    """Time and balanced accuracy of an entry, with bounds; accuracy in percent."""
+    """Time and accuracy of a row, with bounds, in the units of the axes."""
 
     entry: MarkedRow
     x: float
@@ -32,34 +33,45 @@ class _Spot:
 
 
 def accuracy_latency(
-    entries: Sequence[MarkedRow], *, width: float = 900, height: float = 420
+    entries: Sequence[MarkedRow],
+    metric: MetricColumn,
+    *,
+    width: float = 900,
+    height: float = 420,
 ) -> str | None:
-    """Balanced accuracy over p90 of the model call, with intervals, log scale.
+    """The task's first metric over p90 of the model call, with intervals, log scale.
 
-    Over p50 where an entry has no p90: one axis has one meaning.
+    Over p50 where a row has no p90: one axis has one meaning.
     The teacher's accuracy is a dotted line, the Pareto front of each device (rows with valid times
-    alone) a dashed one. Only entries of one timed span may be given.
+    alone) a dashed one.
+
+    Args:
+        entries: Rows of one timed span.
+        metric: The accuracy axis; more is better.
+        width: Of the picture, in units of SVG.
+        height: Of the picture.
 
     Returns:
-        An SVG element; None where no entry has both numbers.
+        An SVG element; None where no row has both numbers.
     """
     timed = [entry.latency.model for entry in entries if entry.latency is not None]
     tail = all(series.p90 is not None for series in timed)
-    spots = [spot for entry in entries if (spot := _spot(entry, tail)) is not None]
+    spots = [spot for entry in entries if (spot := _spot(entry, metric, tail)) is not None]
     if not spots:
         return None
-    teacher = _teachers_accuracy(entries)
-    axes = _axes(spots, teacher, width, height)
+    teacher = _teachers_accuracy(entries, metric)
+    axes = _axes(spots, metric, teacher, width, height)
     axes.grid_x(f"milliseconds per image, {'p90' if tail else 'p50'} of the model call (log scale)")
-    axes.grid_y("balanced accuracy, %")
+    name = metric.title[:1].lower() + metric.title[1:]
+    axes.grid_y(f"{name}, {metric.unit}" if metric.unit else name)
     _draw_teacher(axes, teacher)
     for device in dict.fromkeys(id(spot.entry.result) for spot in spots):
         _draw_front(axes, [spot for spot in spots if id(spot.entry.result) == device])
     for spot in spots:
-        _draw_spot(axes, spot)
+        _draw_spot(axes, metric, spot)
     _draw_letters(axes, spots)
-    names = "; ".join(_words(spot) for spot in spots)
-    return axes.drawing.svg(f"Balanced accuracy over time per image. {names}.")
+    names = "; ".join(_words(spot, metric) for spot in spots)
+    return axes.drawing.svg(f"{metric.title} over time per image. {names}.")
 
 
 def pareto(points: Sequence[Point]) -> list[Point]:
@@ -71,41 +83,53 @@ def pareto(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def _spot(entry: MarkedRow, tail: bool) -> _Spot | None:
-    metrics, latency = entry.row.metrics, entry.latency
-    if metrics is None or latency is None or metrics.balanced_accuracy.value is None:
+def _spot(entry: MarkedRow, metric: MetricColumn, tail: bool) -> _Spot | None:
+    estimate, latency = metric.estimate(entry.row.metrics), entry.latency
+    if estimate is None or latency is None or estimate.value is None:
         return None
-    estimate, series = metrics.balanced_accuracy, latency.model
+    series, scale = latency.model, _scale(metric)
     x, interval = series.p50, series.p50_interval
     if tail and series.p90 is not None:
         x, interval = series.p90, series.p90_interval
-    return _Spot(entry, x, interval or (x, x), 100 * (estimate.value or 0.0), _bounds(estimate))
+    y = scale * estimate.value
+    return _Spot(entry, x, interval or (x, x), y, _bounds(estimate, y, scale))
 
 
-def _bounds(estimate: Estimate) -> tuple[float, float]:
-    value = 100 * (estimate.value or 0.0)
+def _scale(metric: MetricColumn) -> float:
+    return 100.0 if metric.percent else 1.0
+
+
+def _bounds(estimate: Estimate, value: float, scale: float) -> tuple[float, float]:
     if estimate.low is None or estimate.high is None:
         return value, value
-    return 100 * estimate.low, 100 * estimate.high
+    return scale * estimate.low, scale * estimate.high
 
 
-def _axes(spots: Sequence[_Spot], teacher: float | None, width: float, height: float) -> Axes:
+def _axes(
+    spots: Sequence[_Spot],
+    metric: MetricColumn,
+    teacher: float | None,
+    width: float,
+    height: float,
+) -> Axes:
     x_low, x_high = padded((bound for spot in spots for bound in spot.x_bounds), log=True)
     bounds = [bound for spot in spots for bound in spot.y_bounds]
     y_low, y_high = padded(bounds if teacher is None else [*bounds, teacher])
+    if metric.percent:
+        y_low, y_high = max(y_low, 0.0), min(y_high, 100.0)
     return Axes(
         Drawing(width, height),
         Scale(x_low, x_high, _LEFT, width - _RIGHT, log=True),
-        Scale(max(y_low, 0.0), min(y_high, 100.0), height - _BOTTOM, _TOP),
+        Scale(y_low, y_high, height - _BOTTOM, _TOP),
     )
 
 
-def _teachers_accuracy(entries: Sequence[MarkedRow]) -> float | None:
+def _teachers_accuracy(entries: Sequence[MarkedRow], metric: MetricColumn) -> float | None:
     teacher = next((entry for entry in entries if entry.row.role == "teacher"), None)
-    if teacher is None or teacher.row.metrics is None:
+    estimate = metric.estimate(teacher.row.metrics) if teacher is not None else None
+    if estimate is None or estimate.value is None:
         return None
-    value = teacher.row.metrics.balanced_accuracy.value
-    return None if value is None else 100 * value
+    return _scale(metric) * estimate.value
 
 
 def _draw_teacher(axes: Axes, teacher: float | None) -> None:
@@ -132,10 +156,10 @@ def _draw_front(axes: Axes, spots: Sequence[_Spot]) -> None:
     axes.drawing.path(steps, "ink front", stroke_dasharray="5 4", stroke_width=1.2)
 
 
-def _draw_spot(axes: Axes, spot: _Spot) -> None:
+def _draw_spot(axes: Axes, metric: MetricColumn, spot: _Spot) -> None:
     drawing, mark = axes.drawing, spot.entry.mark
     place = axes.x(spot.x), axes.y(spot.y)
-    drawing.open_group(_words(spot))
+    drawing.open_group(_words(spot, metric))
     for ends in (
         [(place[0], axes.y(bound)) for bound in spot.y_bounds],
         [(axes.x(bound), place[1]) for bound in spot.x_bounds],
@@ -145,12 +169,13 @@ def _draw_spot(axes: Axes, spot: _Spot) -> None:
     drawing.close_group()
 
 
-def _words(spot: _Spot) -> str:
+def _words(spot: _Spot, metric: MetricColumn) -> str:
     row = spot.entry.row
-    accuracy = percent_interval(row.metrics.balanced_accuracy if row.metrics else None)
+    accuracy = estimate_text(metric.estimate(row.metrics), percentage=metric.percent)
+    accuracy = f"{accuracy} {metric.unit}".strip()
     flagged = "" if row.valid else ", times flagged"
     name = f"{spot.entry.mark.letter} {spot.entry.label}"
-    return f"{name}: {milliseconds(spot.x)} ms, {accuracy} %{flagged}"
+    return f"{name}: {milliseconds(spot.x)} ms, {accuracy}{flagged}"
 
 
 def _draw_letters(axes: Axes, spots: Sequence[_Spot]) -> None:

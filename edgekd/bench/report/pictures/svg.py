@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from edgekd.bench.report.formats import plain_number
 from edgekd.bench.report.marked_rows import Mark
-from edgekd.bench.report.words import plain_number
 
 __all__ = ["Axes", "Drawing", "Scale", "padded"]
 

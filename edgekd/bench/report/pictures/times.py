@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from edgekd.bench.report.formats import milliseconds, plain_number
 from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.svg import Axes, Drawing, Point, Scale, padded
-from edgekd.bench.report.words import milliseconds, plain_number
 from edgekd.bench.result import LatencySeries, Minute
 
 __all__ = ["histograms", "sustained", "thread_sweep"]

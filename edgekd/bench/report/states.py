@@ -1,0 +1,117 @@
+"""The state of a row in a few words with a colour: non-inferiority, floors, classes, times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from edgekd.bench.result import PolicyFacts, ResultRow
+from edgekd.bench.task import policy_order
+
+__all__ = [
+    "RESEARCH",
+    "RowState",
+    "margin_lines",
+    "margin_state",
+    "research_state",
+    "summary",
+    "time_state",
+    "weaker_classes",
+]
+
+RESEARCH = "for research, floor not met"
+
+_MARGIN_WORDS = {
+    "not-inferior": ("good", "not inferior to teacher"),
+    "inferior": ("bad", "inferior to teacher"),
+    "not-shown": ("doubt", "not shown either way"),
+}
+
+
+class RowState(NamedTuple):
+    """A state with its colour and sign: `good` has the tick."""
+
+    kind: Literal["good", "bad", "doubt", "none"]
+    text: str
+
+
+def margin_state(row: ResultRow) -> RowState:
+    """Non-inferiority to the teacher; a tick only where the margin is shown to be kept."""
+    if row.metrics is None:
+        return RowState("none", "accuracy not measured")
+    margin = row.vs_teacher.margin if row.vs_teacher is not None else None
+    if margin is None:
+        return RowState("none", "not compared")
+    return RowState(*_MARGIN_WORDS[margin.state])  # type: ignore[arg-type]
+
+
+def research_state(row: ResultRow) -> RowState | None:
+    """The mark of a bundle that is below a floor of its policy; None for others."""
+    return RowState("bad", RESEARCH) if row.research else None
+
+
+def time_state(row: ResultRow) -> RowState:
+    """Whether the times can be relied on."""
+    if row.latency_ms is None:
+        return RowState("none", "not timed")
+    return RowState("good", "times valid") if row.valid else RowState("doubt", "times flagged")
+
+
+def weaker_classes(row: ResultRow, teacher: ResultRow | None, policy: PolicyFacts) -> list[str]:
+    """Classes whose sensitivity lies below the teacher's whole interval, in the policy's order."""
+    if row.metrics is None or teacher is None or teacher.metrics is None:
+        return []
+    weaker = []
+    for name, reference in teacher.metrics.per_class.items():
+        metrics = row.metrics.per_class.get(name)
+        value = metrics.sensitivity.value if metrics is not None else None
+        low = reference.sensitivity.low
+        if value is not None and low is not None and value < low:
+            weaker.append(name)
+    return policy_order(weaker, policy)
+
+
+def margin_lines(rows: Sequence[ResultRow]) -> list[str]:
+    """One line for each margin: metric, margin, policy, and the state of each compared row."""
+    states: dict[str, list[str]] = {}
+    for row in rows:
+        margin = row.vs_teacher.margin if row.vs_teacher is not None else None
+        if margin is not None:
+            metric = margin.metric.replace("_", " ")
+            head = f"margin {margin.margin:g} of {metric} ({margin.policy})"
+            text = _MARGIN_WORDS[margin.state][1].removesuffix(" to teacher")
+            states.setdefault(head, []).append(f"{row.name} {text}")
+    return [f"Against the teacher, {head}: {', '.join(each)}" for head, each in states.items()]
+
+
+def summary(rows: Sequence[ResultRow]) -> str:
+    """One sentence on all artefacts: how many keep the margin, how many times are valid."""
+    artefacts = [row for row in rows if row.role == "artefact"]
+    if not artefacts:
+        return ""
+    margins = [margin_state(row) for row in artefacts]
+    parts = [
+        _counted(margins, "good", "not inferior to the teacher"),
+        _counted(margins, "bad", "inferior to the teacher"),
+        _counted(margins, "doubt", "not shown either way"),
+        _counted(margins, "none", "not compared"),
+    ]
+    research = sum(row.research for row in artefacts)
+    parts.append(f"{research} {RESEARCH}" if research else "")
+    times = [time_state(row) for row in artefacts]
+    timed = [
+        _counted(times, "good", "valid"),
+        _counted(times, "doubt", "flagged"),
+        _counted(times, "none", "not measured"),
+    ]
+    files = "1 file" if len(artefacts) == 1 else f"{len(artefacts)} files"
+    return f"Of {files}: {_joined(parts)}. Times: {_joined(timed)}."
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _counted(states: Sequence[RowState], kind: str, text: str) -> str:
+    number = sum(state.kind == kind for state in states)
+    return f"{number} {text}" if number else ""
