@@ -19,6 +19,7 @@ from msgspec import Meta
 from edgekd.bundle.policy import CAPTURE_CODES, UNLIKE, PolicyWords, Sentence
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.registry import Registry
+from edgekd.resources import policy_files
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,12 +43,7 @@ __all__ = [
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 CriticalLimit = Annotated[float, Meta(gt=0.0, le=1.0)]
 
-_HOME = Path(__file__).resolve().parent / "policies"
-POLICIES = Registry(
-    "policy",
-    "edgekd.policies",
-    {name: _HOME / f"{name}.toml" for name in ("dermoscopy", "fundus", "none")},
-)
+POLICIES = Registry("policy", "edgekd.policies", policy_files())
 """Names of policies; each stands for the path of a TOML file."""
 
 DEFAULT_POLICY = "dermoscopy"
