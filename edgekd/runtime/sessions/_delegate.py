@@ -1,4 +1,4 @@
-"""Delegates of TensorFlow Lite: loading one, and how much of the graph it took."""
+"""Delegates of TensorFlow Lite: loading one, and the share of the graph that it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 _ENTRY_POINTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 _CONVERSIONS = {"CAST", "DEQUANTIZE", "QUANTIZE"}
-"""Operators that a delegate may leave: they stand at the graph's ends and cost next to nothing."""
+"""Operators that a delegate may leave: they are at the graph's ends and cost hardly any time."""
 
 _ON_CPU = "the file runs on the CPU"
 _GIVE_PATH = "give the path of a delegate's library (libedgetpu.so.1, say), or leave it to the CPU"
@@ -41,9 +41,9 @@ class Split:
 
 
 def split_of(interpreter: Any) -> Split | None:
-    """How the graph is divided at the moment, or None where it cannot be told.
+    """How the graph is divided at the moment, or None where that is unknown.
 
-    The only way to ask is private, so any failure counts as "cannot be told".
+    The only interface is private, so any failure counts as unknown.
     """
     try:
         operators = interpreter._get_ops_details()
@@ -58,51 +58,51 @@ def _left(operators: list[dict[str, Any]], outputs: list[int]) -> tuple[str, ...
     """Operators that are run by plain kernels: the list still names those that were replaced."""
     # A delegate's node comes after those that it replaces, so the last maker of a tensor counts.
     makers = {int(made): one for one in operators for made in one["outputs"]}
-    wanted, seen = [int(output) for output in outputs], set()
+    pending, seen = [int(output) for output in outputs], set()
     left = []
-    while wanted:
-        maker = makers.get(wanted.pop())
+    while pending:
+        maker = makers.get(pending.pop())
         if maker is None or maker["index"] in seen:
             continue
         seen.add(maker["index"])
-        wanted += map(int, maker["inputs"])
+        pending += map(int, maker["inputs"])
         if maker["op_name"] != "DELEGATE":
             left.append(maker["op_name"])
     return tuple(left)
 
 
-def load_delegate(module: Any, asked: str | None) -> tuple[Any, Shortfall | None]:
-    """The delegate of the library `asked`, or None and what is missing.
+def load_delegate(module: Any, requested: str | None) -> tuple[Any, Shortfall | None]:
+    """The delegate of the library `requested`, or None and what is missing.
 
     Args:
         module: The interpreter's module, with its `load_delegate`.
-        asked: A path, or a plain word; `cpu` and None need no delegate.
+        requested: A path, or a plain word; `cpu` and None need no delegate.
     """
-    word = (asked or "cpu").lower()
+    word = (requested or "cpu").lower()
     if word == "cpu":
         return None, None
     if word in ("gpu", "npu"):
-        what = f"the {word.upper()} was asked for, but TensorFlow Lite brings no delegate for it"
+        what = f"the {word.upper()} was requested, but TensorFlow Lite brings no delegate for it"
         return None, Shortfall(what, _ON_CPU, _GIVE_PATH)
     try:
-        _check_library(str(asked))
-        return module.load_delegate(asked), None
+        _check_library(str(requested))
+        return module.load_delegate(requested), None
     except (OSError, ValueError, RuntimeError) as error:
-        what = f"the delegate {asked} cannot be loaded: {last_line(error)}"
+        what = f"the delegate {requested} cannot be loaded: {last_line(error)}"
         return None, Shortfall(what, _ON_CPU, "check the path, its libraries and the device")
 
 
 def _check_library(path: str) -> None:
-    """Refuse what is no delegate; the engines' own loaders leave half an object behind."""
+    """Refuse a library that is no delegate: the engine's loader leaves an incomplete object."""
     library = ctypes.PyDLL(path)
     missing = [name for name in _ENTRY_POINTS if not hasattr(library, name)]
     if missing:
         raise ValueError(f"it is no delegate, for it has no {missing[0]}")
 
 
-def refused(asked: str | None, error: BaseException) -> Shortfall:
-    """The graph could not be given to a delegate that was loaded."""
-    what = f"the delegate {asked} did not take the graph: {last_line(error)}"
+def refused(requested: str | None, error: BaseException) -> Shortfall:
+    """A loaded delegate did not accept the graph."""
+    what = f"the delegate {requested} did not take the graph: {last_line(error)}"
     return Shortfall(what, _ON_CPU, "build the file for that delegate")
 
 

@@ -35,31 +35,31 @@ Contract = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Something that was asked for and not obtained.
+    """Something that was requested and not obtained.
 
     Attributes:
-        what: What is missing, as a sentence without its full stop.
-        instead: What happens now, likewise.
-        hint: What to do about it, for whoever requires it.
+        missing: What is missing, as a sentence without its full stop.
+        instead: What happens instead, as a sentence without its full stop.
+        hint: What to do about it.
     """
 
-    what: str
+    missing: str
     instead: str
     hint: str
 
     def __str__(self) -> str:
         """The warning, one sentence."""
-        return f"{self.what}; {self.instead}"
+        return f"{self.missing}; {self.instead}"
 
 
 class EngineSession(ABC):
-    """A session apart from its engine.
+    """What the sessions of all engines share.
 
     Args:
         model: The file that was opened.
-        contract: As `check_contract` returned it.
-        facts: What the engine is and what was obtained from it.
-        shortfalls: What was asked for and not obtained.
+        contract: Shapes of input and output, from `check_contract`.
+        facts: The engine, and what was obtained from it.
+        shortfalls: What was requested and not obtained.
     """
 
     backend: ClassVar[str]
@@ -90,7 +90,7 @@ class EngineSession(ABC):
 
     @property
     def facts(self) -> Facts:
-        """What the engine is and what was obtained from it, not what was asked for."""
+        """What the engine is and what was obtained from it, not what was requested."""
         return dict(self._facts)
 
     @property
@@ -98,15 +98,15 @@ class EngineSession(ABC):
         """What was not obtained or costs time, a sentence each; empty where all is well."""
         return tuple(map(str, self._shortfalls))
 
-    def insist(self) -> None:
-        """Close the session and raise where not all that was asked for was obtained.
+    def require_all(self) -> None:
+        """Close the session and raise where not all that was requested was obtained.
 
         Raises:
             DeviceUnreachableError: There is a warning.
         """
         if self._shortfalls:
             self.close()
-            raise DeviceUnreachableError(self._shortfalls[0].what, self._shortfalls[0].hint)
+            raise DeviceUnreachableError(self._shortfalls[0].missing, self._shortfalls[0].hint)
 
     def run(self, image: Image) -> Output:
         """Output [1, …] for one image [1, S, S, 3], owned by the caller.
@@ -121,8 +121,8 @@ class EngineSession(ABC):
         if not self._open:
             raise RuntimeError(f"the session of {self._name} is closed")
         if image.shape != self._input_shape or image.dtype != np.uint8:
-            wanted = f"uint8 {list(self._input_shape)}"
-            message = f"{self._name} takes {wanted}, not {image.dtype} {list(image.shape)}"
+            expected = f"uint8 {list(self._input_shape)}"
+            message = f"{self._name} takes {expected}, not {image.dtype} {list(image.shape)}"
             raise InputError(message, "prepare the image with edgekd.runtime.preprocess")
         try:
             return self._infer(np.ascontiguousarray(image))
@@ -133,7 +133,7 @@ class EngineSession(ABC):
             raise ArtefactError(message, "check the bundle with `edgekd verify`") from error
 
     def close(self) -> None:
-        """Give back what the engine holds; to close again, or in a forked process, does no harm."""
+        """Free the engine; closing again, or in a forked process, has no effect."""
         was_open, self._open = self._open, False
         if was_open and self._owner.is_here:
             self._release()
@@ -144,13 +144,13 @@ class EngineSession(ABC):
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the engine's objects; called once."""
+        """Free the engine's objects; called once."""
 
 
 def check_contract(
     model: ModelFiles,
-    taken: tuple[tuple[int, ...], str],
-    given: tuple[tuple[int, ...], str],
+    received: tuple[tuple[int, ...], str],
+    returned: tuple[tuple[int, ...], str],
 ) -> Contract:
     """Shapes of input and output of a file that keeps the contract.
 
@@ -158,13 +158,13 @@ def check_contract(
 
     Args:
         model: The file, for the message.
-        taken: Shape and numpy dtype name of its input.
-        given: Shape and numpy dtype name of its output.
+        received: Shape and numpy dtype name of its input.
+        returned: Shape and numpy dtype name of its output.
 
     Raises:
         ArtefactError: It is not uint8 [1, S, S, 3] to float32 [1, …] of fixed sides.
     """
-    (shape, dtype), (out_shape, out_dtype) = taken, given
+    (shape, dtype), (out_shape, out_dtype) = received, returned
     image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3
     output = len(out_shape) > 1 and out_shape[0] == 1 and min(out_shape) > 0
     if image and output and (dtype, out_dtype) == ("uint8", "float32"):
@@ -178,11 +178,11 @@ def require_file(model: ModelFiles, name: str | None = None) -> None:
     """Raise ArtefactError where the main file, or the one called `name` beside it, is missing."""
     name = name or model.name
     if model.folder is None:
-        there, told = name in model.contents, name
+        there, shown = name in model.contents, name
     else:
-        there, told = (model.folder / name).is_file(), str(model.folder / name)
+        there, shown = (model.folder / name).is_file(), str(model.folder / name)
     if not there:
-        raise ArtefactError(f"{told} is missing", _COPY_AGAIN)
+        raise ArtefactError(f"{shown} is missing", _COPY_AGAIN)
 
 
 def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) -> ArtefactError:
@@ -193,7 +193,7 @@ def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) 
 def version_of(*distributions: str) -> str:
     """`name version` of the first of the distributions that is there, else `unknown`.
 
-    An imported package is asked first: looking through the installed ones takes 6 ms.
+    An imported package is preferred: looking through the installed ones takes 6 ms.
     """
     for name in distributions:
         module = sys.modules.get(name.replace("-", "_"))
@@ -215,7 +215,7 @@ def _installed(distributions: Sequence[str]) -> str:
 
 
 def last_line(error: BaseException | None) -> str:
-    """The last line of what an engine says, which is the most particular; empty for silence."""
+    """The last line of an engine's message, its most specific one; empty without a message."""
     lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     return lines[-1] if lines else ""
 

@@ -1,4 +1,4 @@
-"""ONNX files on ONNX Runtime, on its CPU provider or on one that is asked for."""
+"""ONNX files on ONNX Runtime, on its CPU provider or on a requested one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PROVIDERS = {
     "gpu": ("CUDA", "ROCM", "MIGraphX", "Dml", "CoreML", "WebGpu"),
     "npu": ("QNN", "VitisAI", "CANN", "VSINPU", "Rknpu", "CoreML"),
 }
-"""The providers that a plain word stands for; the first one that is installed is taken."""
+"""Providers of each plain word; the first installed one is used."""
 
 
 def open_file(
@@ -52,12 +52,12 @@ def open_file(
     except UnicodeDecodeError as error:  # a damaged name of an input or output
         raise damaged(model, "ONNX Runtime", error) from error
     if require:
-        opened.insist()
+        opened.require_all()
     return opened
 
 
 class OnnxSession(EngineSession):
-    """An ONNX file on one provider, and the CPU for what that one leaves; see `open_file`."""
+    """An ONNX file on one provider, with the CPU for unsupported nodes; see `open_file`."""
 
     backend = "onnx"
 
@@ -65,7 +65,7 @@ class OnnxSession(EngineSession):
         self,
         model: ModelFiles,
         session: Any,
-        asked: str | None,
+        requested: str | None,
         provider: str | None,
         failure: str,
     ) -> None:
@@ -77,10 +77,10 @@ class OnnxSession(EngineSession):
             "engine": version_of("onnxruntime", "onnxruntime-gpu"),
             "threads": session.get_session_options().intra_op_num_threads or None,
             "providers": ",".join(session.get_providers()),
-            "accelerator_asked": asked,
+            "accelerator_asked": requested,
             "accelerator": _CPU if idle else provider,
         }
-        shortfall = _shortfall(asked, provider, failure, session.get_providers(), nodes)
+        shortfall = _shortfall(requested, provider, failure, session.get_providers(), nodes)
         super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._session = session
         self._input = session.get_inputs()[0].name
@@ -129,9 +129,9 @@ def _on_cpu(ort: Any, model: ModelFiles, threads: int | None) -> Any:
 def _on_accelerator(
     ort: Any, model: ModelFiles, threads: int | None, provider: str
 ) -> tuple[Any, str]:
-    """A session, or None and what the provider says against it."""
+    """A session, or None and the provider's error."""
     options = _options(ort, threads)
-    # get_providers() names a provider that took no node at all; this tells what it took.
+    # get_providers() also lists a provider that took no node; this records which it took.
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     providers = [provider, _CPU]
     try:  # without its own fallback, as in `_on_cpu`
@@ -148,7 +148,7 @@ def _source(model: ModelFiles) -> str | bytes:
 
 
 def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
-    """How many nodes the provider took, and of how many; None where it cannot be told."""
+    """Number of nodes that the provider took, and of all nodes; None where unknown."""
     if provider in (_CPU, None):
         return None
     try:
@@ -160,23 +160,23 @@ def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
 
 
 def _shortfall(
-    asked: str | None,
+    requested: str | None,
     provider: str | None,
     failure: str,
     obtained: list[str],
     nodes: tuple[int, int] | None,
 ) -> Shortfall | None:
-    """What is missing of the provider that was asked for, or None."""
+    """What was not obtained of the requested provider, or None."""
     import onnxruntime
 
     offered = ", ".join(onnxruntime.get_available_providers())
-    hint = f"ask for one of {offered}, or install ONNX Runtime's build for the accelerator"
+    hint = f"request one of {offered}, or install ONNX Runtime's build for the accelerator"
     if provider is None:
-        what = f"{asked} was asked for, but ONNX Runtime offers only {offered}"
+        what = f"{requested} was requested, but ONNX Runtime offers only {offered}"
     elif failure:
-        what = f"{provider} was asked for, but cannot take the file: {failure}"
+        what = f"{provider} was requested, but cannot take the file: {failure}"
     elif provider not in obtained:
-        what = f"{provider} was asked for, but ONNX Runtime could not start it"
+        what = f"{provider} was requested, but ONNX Runtime could not start it"
         hint = "check the driver and the libraries that the provider needs"
     elif nodes is not None and nodes[0] < nodes[1]:
         what = f"{provider} took {nodes[0]} of the graph's {nodes[1]} nodes"

@@ -57,7 +57,7 @@ def open_file(
         model: The `.xml` file; its weights are the `.bin` of the same name.
         threads: Number of CPU threads, or None for OpenVINO's choice.
         accelerator: See `open_session`, as for the errors.
-        require: Likewise.
+        require: See `open_session`.
         precision: Type of the float arithmetic: `f32`, `bf16` or `f16`. Without the hint OpenVINO
             takes bf16 on recent Xeons and f16 on ARM, and an fp32 file would not run as fp32.
             It holds for int8 files too, for the layers that are not quantised. A device that
@@ -80,7 +80,7 @@ def open_file(
         compiled = _on_cpu(cache, model, network, settings_for(core, _CPU, threads, precision))
     session = OpenVinoSession(model, contract, compiled, accelerator, shortfall, cache.state)
     if require:
-        session.insist()
+        session.require_all()
     return session
 
 
@@ -94,14 +94,14 @@ class OpenVinoSession(EngineSession):
         model: ModelFiles,
         contract: Contract,
         compiled: Any,
-        asked: str | None,
+        requested: str | None,
         shortfall: Shortfall | None,
         cache: str,
     ) -> None:
         devices = ",".join(executing(compiled))
         facts: Facts = {"engine": version_of("openvino")}
         facts |= {name: obtained(compiled, key) for name, key in _RECORDED.items()}
-        facts |= {"devices": devices, "accelerator_asked": asked, "accelerator": devices}
+        facts |= {"devices": devices, "accelerator_asked": requested, "accelerator": devices}
         facts["model_cache"] = cache
         super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._request = compiled.create_infer_request()

@@ -41,7 +41,7 @@ def open_file(
 ) -> TfliteSession:
     """Open a `.tflite` file; without `threads` it runs on one. See `open_session` for the rest.
 
-    A delegate's library is code that this process runs: take its name from no stranger.
+    A delegate's library is code that this process runs: load only libraries that you trust.
     """
     module = _import_interpreter()
     require_file(model)
@@ -59,12 +59,12 @@ def open_file(
     except (ValueError, RuntimeError) as error:  # a tensor's damaged name is a UnicodeDecodeError
         raise damaged(model, "TensorFlow Lite", error) from error
     if require:
-        session.insist()
+        session.require_all()
     return session
 
 
 class TfliteSession(EngineSession):
-    """A `.tflite` file on XNNPACK, or on a delegate that was asked for; opened by `open_file`."""
+    """A `.tflite` file on XNNPACK, or on a delegate that was requested; opened by `open_file`."""
 
     backend = "tflite"
 
@@ -73,7 +73,7 @@ class TfliteSession(EngineSession):
         model: ModelFiles,
         interpreter: Any,
         threads: int,
-        asked: str | None,
+        requested: str | None,
         delegate: str | None,
         taken: Split | None,
         shortfall: Shortfall | None,
@@ -86,7 +86,7 @@ class TfliteSession(EngineSession):
             "threads": threads,
             "xnnpack_partitions": xnnpack,
             "delegate_partitions": taken.pieces if taken else None,
-            "accelerator_asked": asked,
+            "accelerator_asked": requested,
             "accelerator": _obtained(delegate, taken, xnnpack),
         }
         if delegate is not None:

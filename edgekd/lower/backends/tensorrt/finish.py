@@ -41,7 +41,7 @@ from edgekd.lower.jobs.process import JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import SelfTestReport, Vectors, compare_answers
-from edgekd.runtime.sessions.tensorrt.sidecar import belongs_here, read_sidecar, sidecar_name
+from edgekd.runtime.sessions.tensorrt.sidecar import belongs_to, read_sidecar, sidecar_name
 from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Toolchain", "finish_on_device"]
@@ -199,7 +199,7 @@ def _refuse_complete(bundle: Bundle, bench: _Bench) -> None:
     except ArtefactError as error:
         bench.say(f"{error.message}; it is built again")
         return
-    if belongs_here(built_for, here):
+    if belongs_to(built_for, here):
         message = f"the bundle {bundle.label} is complete already for {here}"
         raise InputError(message, "use it as it is")
     bench.say(f"the engine that is there was built for {built_for.environment}")
