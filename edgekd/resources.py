@@ -1,4 +1,4 @@
-"""Where the targets and recipes are: inside an installed wheel, or beside it in a checkout."""
+"""Shipped targets and recipes: inside an installed wheel, or in the checkout."""
 
 from __future__ import annotations
 

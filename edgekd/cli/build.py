@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 CRITICAL_LIMIT = 0.05
-"""What a class that `--critical` names without a limit may lose."""
+"""Limit of a class that `--critical` names without one."""
 
 
 def build(
@@ -149,22 +149,26 @@ def build(
         )
     built += [BuiltBundle(name, name, None, None, (), why) for name, why in broken.items()]
     _report(built, json=json)
-    _tell_of_evidence(built)
+    _print_warnings(built)
     worst = worst_of(built)
     if worst is not None:
-        told = {bundle.error.message: bundle.error for bundle in built if bundle.error}
-        for error in told.values():  # what is the same for several is said once
+        errors = {bundle.error.message: bundle.error for bundle in built if bundle.error}
+        for error in errors.values():  # the same error of several bundles is printed once
             report_error(error)
         raise typer.Exit(worst.exit_code)
 
 
-def _tell_of_evidence(built: list[BuiltBundle]) -> None:
-    """Say where patients' images were left, and until when they are needed."""
+def _print_warnings(built: list[BuiltBundle]) -> None:
+    """Print floors that are not met, and where patients' images were left for how long."""
     from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
-        lowering = bundle.manifest.lowering if bundle.manifest else None
-        if bundle.path and lowering and lowering.completion == "finish-on-device":
+        manifest = bundle.manifest
+        if bundle.path is None or manifest is None:
+            continue
+        for warning in manifest.policy.warnings if manifest.policy else ():
+            say(f"warning: {bundle.name}: {warning}")
+        if manifest.lowering.completion == "finish-on-device":
             say(
                 f"copy {evidence_beside(bundle.path)} to the board beside the bundle; it holds "
                 "images: delete it on both when the engine is built"
@@ -205,13 +209,17 @@ def _critical(text: str) -> dict[str, float] | None:
 
 
 def _limits(texts: Sequence[str]) -> dict[str, float]:
-    """By name; two of one name would leave open which of them holds."""
-    found: dict[str, float] = {}
+    """Limits by name.
+
+    Raises:
+        InputError: A text is not of the form NAME=VALUE, or one name has two values.
+    """
+    limits: dict[str, float] = {}
     for name, value in map(_limit, texts):
-        if found.setdefault(name, value) != value:
-            message = f"{name} is given two limits, {found[name]:g} and {value:g}"
+        if limits.setdefault(name, value) != value:
+            message = f"{name} is given two limits, {limits[name]:g} and {value:g}"
             raise InputError(message, "give one")
-    return found
+    return limits
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -230,14 +238,15 @@ def _summary(bundle: BuiltBundle) -> dict[str, object]:
         "name": bundle.name,
         "passed": bundle.passed,
         "path": None if bundle.path is None else str(bundle.path),
-        "error": None if error is None else _told(error),
+        "error": None if error is None else _error_summary(error),
         "precision": manifest.lowering.precision if manifest else None,
         "check": manifest.lowering.check if manifest else None,
         "fresh": bundle.fresh,
         "rungs": bundle.rungs,
+        "policy": manifest.policy if manifest else None,
         "metrics": manifest.metrics if manifest else None,
     }
 
 
-def _told(error: EdgekdError) -> dict[str, object]:
+def _error_summary(error: EdgekdError) -> dict[str, object]:
     return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgekd.data import load_dataset, split_dataset
 from edgekd.data.cache import Progress
 from edgekd.distill.comparison import Comparison, comparison_of
-from edgekd.distill.label_bits import LabelBits, noted_bits
+from edgekd.distill.label_bits import LabelBits, recorded_label_bits
 from edgekd.distill.pipeline import RunRequest, distill, distilling_samples, train
 from edgekd.distill.predictions import (
     PREDICTIONS,
@@ -189,7 +189,7 @@ def _tested(request: CompareRequest) -> _Tested:
     for recipe in request.recipes:
         folders = [_student(request, recipe, seed, teacher) for seed in request.seeds]
         outputs.append([_outputs(folder, images) for folder in folders])
-        bits.append(noted_bits(folders[0]))  # one teacher for all seeds
+        bits.append(recorded_label_bits(folders[0]))  # one teacher for all seeds
     guide = _outputs(teacher, images) if teacher else None
     part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), guide)
     return _Tested(samples, part, bits)

@@ -12,7 +12,7 @@ from edgekd.metrics import label_bits
 from edgekd.models import Checkpoint, logits_of
 from edgekd.models.card import read_metrics
 
-__all__ = ["KEY", "LabelBits", "noted_bits", "told_bits"]
+__all__ = ["KEY", "LabelBits", "label_bits_of", "recorded_label_bits"]
 
 KEY = "label_bits"
 """Their place in a student's `metrics.json`."""
@@ -39,7 +39,7 @@ class LabelBits(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.bits:.4f} label bits per training sample at T = {self.temperature:g}{plain}"
 
 
-def told_bits(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any]) -> LabelBits:
+def label_bits_of(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any]) -> LabelBits:
     """Those of a teacher over the training images, as they are.
 
     Args:
@@ -55,7 +55,7 @@ def told_bits(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any])
     return LabelBits(bits=bits, temperature=temperature, plain=plain, images=len(images))
 
 
-def noted_bits(student: Path) -> LabelBits | None:
+def recorded_label_bits(student: Path) -> LabelBits | None:
     """Those that a student's folder remembers; None where it was told no subclasses."""
     known = read_metrics(student)
     return msgspec.convert(known[KEY], LabelBits) if KEY in known else None

@@ -136,11 +136,11 @@ class StageModule(LightningModule):
         """One step; the loss where Lightning is to minimise it."""
         sample = self.stage.samples.batch(batch, self._step_context(batch_index))
         if self.stage.objective is None:
-            self._add_to_means({**self._own_step(sample), **self.method.noted()})
+            self._add_to_means({**self._own_step(sample), **self.method.logged_values()})
             return None
         terms = self.stage.objective(sample)
         loss = total_of(terms, self.stage)
-        self._add_to_means({"loss": loss, **terms, **self.method.noted()})
+        self._add_to_means({"loss": loss, **terms, **self.method.logged_values()})
         return loss
 
     def _own_step(self, sample: Any) -> Terms:

@@ -327,8 +327,8 @@ def _make(
         context = context_of(request.recipe, section, samples)
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.normalised() if teacher else None, context)
-        for remark in network.remarks():
-            request.say(f"{role}: {remark}")
+        for note in network.notes():
+            request.say(f"{role}: {note}")
         network.to(memory_format=torch.channels_last)
         given = _given(request.recipe, samples, teacher)
         outcome = _run_stages(request, samples, network, out, key, given)

@@ -191,8 +191,10 @@ def test_research_takes_it_all_the_same_and_says_so(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = variant(good, constant, tmp_path / "student")
-    code, bundles, _ = built(model, tmp_path / "out", capsys, "--research", targets=("cpu-onnx",))
+    code, bundles, err = built(model, tmp_path / "out", capsys, "--research", targets=("cpu-onnx",))
     assert code == 0
+    assert f"warning: cpu-onnx-fp32: for research, floor not met: {CHANCE}" in err
+    assert bundles["cpu-onnx"]["policy"]["research"]
     bundle = Path(bundles["cpu-onnx"]["path"])
     record = policy_of(bundle)
     assert record.research
@@ -203,5 +205,7 @@ def test_research_takes_it_all_the_same_and_says_so(
     image = next((good.parents[1]).glob("mel-*.png"))
     assert main(["predict", str(bundle), str(image)]) == 0
     assert f"for research, floor not met: {CHANCE}" in capsys.readouterr().err
+    assert main(["verify", str(bundle), "--json"]) == 0
+    assert set(record.warnings) <= set(json.loads(capsys.readouterr().out)["warnings"])
     code, bundles, _ = built(model, tmp_path / "out", capsys, targets=("cpu-onnx",))
     assert code == 4  # without the flag the bundle that is there is none of this build

@@ -14,9 +14,6 @@ from edgekd.metrics.task import Difference, metrics_task
 
 __all__ = ["comparison_of", "with_teacher"]
 
-_NAMED = ("balanced_accuracy", "quadratic_kappa")
-"""Metrics whose difference has a field of its own in the schema, `<key>_delta`."""
-
 
 def with_teacher(
     rows: Sequence[ResultRow], answers: Sequence[RowAnswers], data: BenchData, policy: PolicyFacts
@@ -47,10 +44,11 @@ def with_teacher(
 
 def comparison_of(difference: Difference) -> TeacherComparison:
     """A paired difference in the form of the result; ratios and margin are null."""
-    named = {f"{key}_delta": difference.deltas.get(key) for key in _NAMED}
+    deltas = dict(difference.deltas)
     return TeacherComparison(
-        **named,
-        deltas={key: each for key, each in difference.deltas.items() if key not in _NAMED},
+        balanced_accuracy_delta=deltas.pop("balanced_accuracy", None),
+        quadratic_kappa_delta=deltas.pop("quadratic_kappa", None),
+        deltas=deltas,
         agreement=difference.agreement,
         flips=difference.flips,
     )

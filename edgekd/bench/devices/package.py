@@ -1,4 +1,4 @@
-"""What a board gets of edgekd: the device's part as one archive of plain Python."""
+"""The part of edgekd that runs on a board, as one archive of plain Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import edgekd
 __all__ = ["pack_runner", "runner_files"]
 
 _FILES = ("__init__.py", "errors.py", "files.py", "resources.py", "streams.py", "bench/__init__.py")
-_FOLDERS = ("bundle", "runtime", "bench/measure")
+_FOLDERS = ("bundle", "runtime", "extensions", "tasks", "bench/measure")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 
 

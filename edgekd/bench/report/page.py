@@ -129,7 +129,7 @@ def _overview(sections: Sequence[ReportPart]) -> dict[str, Any]:
     return {
         "blocks": blocks,
         "summary": states.summary(rows),
-        "columns": columns_of([block["result"] for block in blocks]).headline,
+        "columns": columns_of([result for _, result in _placed(sections)]).headline,
         "members": _members(sections),
         "margins": states.margin_lines(rows),
     }
@@ -221,7 +221,9 @@ def _targets(part: ReportPart) -> list[tuple[str, list[tuple[MarkedRow, list[str
 def _scatters(part: ReportPart) -> list[dict[str, Any]]:
     """One picture for each timed span, wide and narrow; the page shows the one that fits."""
     axis, drawn = part.columns.axis, []
-    for timed in timed_parts(part.entries) if axis is not None else []:
+    if axis is None:
+        return []
+    for timed in timed_parts(part.entries):
         wide = pictures.accuracy_latency(timed.drawn, axis)
         narrow = pictures.accuracy_latency(timed.drawn, axis, width=360, height=340)
         if wide is not None:

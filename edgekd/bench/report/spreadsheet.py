@@ -223,7 +223,7 @@ def _accuracy(row: ResultRow) -> dict[str, Any]:
 
 
 def _beside_teacher(versus: TeacherComparison) -> dict[str, Any]:
-    cells = {
+    cells: dict[str, Any] = {
         "agreement_with_teacher": versus.agreement,
         "flips_against_teacher": versus.flips,
         "speedup_p50_against_teacher": versus.speedup_p50,

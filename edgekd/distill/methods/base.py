@@ -243,11 +243,11 @@ class Method(nn.Module, ABC):
         """The temperature where it is learnt: part of what a stage with logit terms trains."""
         return (self.softening,) if any(True for _ in self.softening.parameters()) else ()
 
-    def noted(self) -> Terms:
+    def logged_values(self) -> Terms:
         """Values that are logged beside the latest batch's terms, and not minimised."""
-        return self.softening.noted()
+        return self.softening.logged_values()
 
-    def remarks(self) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         """Warnings where the run is too short for a length that is counted in epochs."""
         section, epochs = getattr(self.config, "temperature", None), self.context.fit.epochs
         if isinstance(section, CurriculumTemperature) and section.epochs > epochs:

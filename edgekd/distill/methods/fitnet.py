@@ -53,9 +53,9 @@ class HintedDistillation(ClassicDistillation):
         self.adapter = map_adapter(probe(student, size), probe(self.required_teacher, size))
         self._behind_map = behind_map(student, size)
 
-    def remarks(self) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         """Also where the hint takes longer than what it prepares."""
-        yield from super().remarks()
+        yield from super().notes()
         hints, epochs = self.config.hint_epochs, self.context.fit.epochs
         if hints > epochs:
             yield (

@@ -80,7 +80,7 @@ class Softening(nn.Module, ABC):
             epoch: Counted from 0.
         """
 
-    def noted(self) -> dict[str, Tensor]:
+    def logged_values(self) -> dict[str, Tensor]:
         """What is worth a column of the history."""
         return {}
 
@@ -120,7 +120,7 @@ class _LearntTemperature(Softening):
         self._latest = found.detach().mean()
         return found
 
-    def noted(self) -> dict[str, Tensor]:
+    def logged_values(self) -> dict[str, Tensor]:
         """The mean temperature of the latest batch."""
         return {} if self._latest is None else {"temperature": self._latest}
 

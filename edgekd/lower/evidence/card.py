@@ -96,9 +96,9 @@ def _policy(manifest: Manifest) -> Iterator[str]:
     if policy.floors:
         yield ""
         yield (
-            "Floors are measured with this file's decision on the validation images. Of the share "
-            "that is noticed the value counts, since the thresholds are fitted to it; of everything "
-            "else the lower end of the 95 % interval."
+            "Floors are measured with this file's decision on the validation images. Of the "
+            "share that is noticed the value counts, since the thresholds are fitted to it; of the "
+            "other floors the lower end of the 95 % interval."
         )
 
 

@@ -14,9 +14,9 @@ __all__ = [
     "MAX_SCANS",
     "ImageHeader",
     "Unreadable",
-    "corrupt",
-    "damaged",
-    "truncated",
+    "corrupt_image",
+    "damaged_image",
+    "truncated_image",
 ]
 
 MAX_BYTES = 150_000_000
@@ -49,26 +49,26 @@ class Unreadable(Exception):  # noqa: N818 - a verdict on the image, told to the
         self.reason = reason
         self.hint = hint
 
-    def told(self, name: str) -> ImageError:
+    def error_for(self, name: str) -> ImageError:
         """The error for the user; `name` is the image's."""
         return ImageError(f"{name} {self.reason}", self.hint)
 
 
-def damaged(kind: str) -> Unreadable:
+def damaged_image(kind: str) -> Unreadable:
     """The verdict on an image whose bytes contradict its format."""
     return Unreadable(
         f"cannot be decoded as {kind}", "open it in an image viewer; replace it if it is damaged"
     )
 
 
-def truncated(kind: str) -> Unreadable:
+def truncated_image(kind: str) -> Unreadable:
     """The verdict on an image whose end is missing."""
     return Unreadable(
         f"is truncated: the end of the {kind} is missing", "copy it again from its source"
     )
 
 
-def corrupt(kind: str) -> Unreadable:
+def corrupt_image(kind: str) -> Unreadable:
     """The verdict on an image whose compressed data are not those of its picture."""
     return Unreadable(
         f"is damaged: the {kind} data do not make up its picture", "copy it again from its source"

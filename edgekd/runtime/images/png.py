@@ -10,13 +10,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt, damaged
+from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt_image, damaged_image
 
-__all__ = ["SIGNATURE", "check", "content", "read"]
+__all__ = ["PNG_SIGNATURE", "check_png", "png_chunk", "read_png"]
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-MAX_CHUNKS = 100_000
+MAX_PNG_CHUNKS = 100_000
 """At the usual 8 KB a chunk this is far above `MAX_BYTES`; each one costs time."""
 
 MAX_COMPRESSED_TEXTS = 32
@@ -35,7 +35,7 @@ class _Chunk(NamedTuple):
     length: int
 
 
-def read(data: bytes) -> ImageHeader:
+def read_png(data: bytes) -> ImageHeader:
     """The header of a PNG.
 
     Raises:
@@ -46,7 +46,7 @@ def read(data: bytes) -> ImageHeader:
         return ImageHeader("png", 0, 0, complete=False)
     first = chunks[0]
     if first.kind != b"IHDR" or first.length != 13:
-        raise damaged("png")
+        raise damaged_image("png")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, first.start)
     _refuse_kinds(data, chunks, colour)
     _refuse_stuffing(chunks)
@@ -63,7 +63,7 @@ def read(data: bytes) -> ImageHeader:
     )
 
 
-def check(data: bytes) -> None:
+def check_png(data: bytes) -> None:
     """Unpack the pixels of a PNG, of which the decoder passes over what is too much.
 
     Raises:
@@ -77,9 +77,9 @@ def check(data: bytes) -> None:
                 left -= len(unpacker.decompress(part, 1 << 18))
                 part = unpacker.unconsumed_tail
         except zlib.error:
-            raise corrupt("png") from None
+            raise corrupt_image("png") from None
     if left:
-        raise corrupt("png")
+        raise corrupt_image("png")
 
 
 def _packed_parts(data: bytes) -> Iterator[bytes | memoryview]:
@@ -109,7 +109,7 @@ _ADAM7 = (
 """Left, top, steps across and down of the passes of an interlaced PNG (RFC 2083, section 2.6)."""
 
 
-def content(data: bytes, kind: bytes) -> bytes | None:
+def png_chunk(data: bytes, kind: bytes) -> bytes | None:
     """What the first chunk of a kind holds; None where there is none before the pixels."""
     for chunk in _walk(data):
         if chunk.kind == kind:
@@ -126,8 +126,8 @@ def _chunks(data: bytes) -> tuple[list[_Chunk], bool]:
 
 
 def _walk(data: bytes) -> Iterator[_Chunk]:
-    position = len(SIGNATURE)
-    for _ in range(MAX_CHUNKS):
+    position = len(PNG_SIGNATURE)
+    for _ in range(MAX_PNG_CHUNKS):
         if position + 12 > len(data):  # length, kind, content, checksum
             return
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -137,7 +137,7 @@ def _walk(data: bytes) -> Iterator[_Chunk]:
         if kind == b"IEND":
             return
         position += 12 + length
-    raise Unreadable(f"is a PNG of more than {MAX_CHUNKS} chunks", "save it anew")
+    raise Unreadable(f"is a PNG of more than {MAX_PNG_CHUNKS} chunks", "save it anew")
 
 
 def _refuse_kinds(data: bytes, chunks: list[_Chunk], colour: int) -> None:

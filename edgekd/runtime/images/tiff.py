@@ -15,12 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt, damaged, truncated
+from edgekd.runtime.images.header import (
+    ImageHeader,
+    Unreadable,
+    corrupt_image,
+    damaged_image,
+    truncated_image,
+)
 from edgekd.runtime.images.strips import unpacks_to
 
-__all__ = ["SIGNATURES", "check", "orientation", "profile", "read"]
+__all__ = ["TIFF_SIGNATURES", "check_tiff", "exif_orientation", "read_tiff", "tiff_profile"]
 
-SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _ORIENTATION, _PROFILE = 274, 34675
@@ -40,7 +46,7 @@ Values = Sequence[int] | NDArray[np.integer[Any]]
 Fields = Mapping[int, Values]
 
 
-def read(data: bytes) -> ImageHeader:
+def read_tiff(data: bytes) -> ImageHeader:
     """The header of a TIFF.
 
     Raises:
@@ -70,8 +76,8 @@ def read(data: bytes) -> ImageHeader:
     )
 
 
-def check(data: bytes) -> None:
-    """Unpack the strips or tiles of a TIFF that `read` took for whole.
+def check_tiff(data: bytes) -> None:
+    """Unpack the strips or tiles of a TIFF that `read_tiff` took for whole.
 
     Raises:
         Unreadable: One of them does not make up its part of the picture.
@@ -91,12 +97,12 @@ def check(data: bytes) -> None:
         if last and compression == 1 and count == pixel * whole:
             continue  # filled up to the rows of the others
         if not unpacks_to(compression, memoryview(data)[start : start + count], pixel * pixels):
-            raise corrupt("tiff")
+            raise corrupt_image("tiff")
 
 
-def orientation(exif: bytes) -> int:
+def exif_orientation(exif: bytes) -> int:
     """The orientation that an EXIF block tells, 1 (upright) to 8; 1 where it is damaged."""
-    if not exif.startswith(SIGNATURES[:2]):
+    if not exif.startswith(TIFF_SIGNATURES[:2]):
         return 1
     try:
         table = _directory(exif, "<" if exif.startswith(b"II") else ">")
@@ -106,8 +112,8 @@ def orientation(exif: bytes) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def profile(data: bytes) -> bytes | None:
-    """The ICC profile of the first page of a TIFF that `read` took."""
+def tiff_profile(data: bytes) -> bytes | None:
+    """The ICC profile of the first page of a TIFF that `read_tiff` took."""
     table = _directory(data, "<" if data.startswith(b"II") else ">")
     values = table[0].get(_PROFILE) if table else None
     return None if values is None else np.asarray(values, np.uint8).tobytes()
@@ -138,7 +144,7 @@ def _values(data: bytes, order: str, kind: int, number: int, place: int) -> Valu
     if number * numbers.itemsize > 4:
         (place,) = struct.unpack_from(order + "I", data, place)
     if place + number * numbers.itemsize > len(data):
-        raise truncated("tiff")
+        raise truncated_image("tiff")
     return np.frombuffer(data, numbers, number, place)  # a view: a table may claim any length
 
 
@@ -148,7 +154,7 @@ def _one(fields: Fields, tag: int, default: int) -> int:
         return default
     values = set(map(int, fields[tag][:16]))
     if len(values) != 1:
-        raise damaged("tiff")
+        raise damaged_image("tiff")
     return values.pop()
 
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import InputError
-from edgekd.files import atomic_write, cache_folder, sha256_of
+from edgekd.files import atomic_write, sha256_of
 from edgekd.runtime.sessions._engine import version_of
+from edgekd.user_folders import cache_folder
 
 __all__ = ["Cache"]
 

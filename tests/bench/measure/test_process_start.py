@@ -15,7 +15,7 @@ CODE = """
 import time
 time.sleep(0.3)
 from edgekd.bench.measure import process_start
-print(moments.process_start_time(), process_start._LOADED)
+print(process_start.process_start_time(), process_start._LOADED)
 """
 
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
-import sys
 from typing import Any
 
 import bank_share
 import pytest
 import torch
+from composed import ALL_OPTIONS, Step, averaged, category, check, consistency
 from pair import trained_in_pair
-from test_methods import batch, method
+from tiny_methods import batch, method
 from torch import Tensor
 
 from edgekd.distill import pipeline
-from edgekd.distill.losses import ramp_up, softened_kl
 from edgekd.distill.methods import Method, resolve_method
 from edgekd.models import load_checkpoint
-from edgekd.models.taps import features_of
 from edgekd.recipe import FitSection, load_recipe
 
 FIT = FitSection(epochs=80)
+
+
 SMALL = {"positives": 3, "negatives": 16, "embedding": 8}
-FOLLOWED = ("mean_teacher", "crckd")
 
 
 def made(name: str, **options: Any) -> Method:
@@ -53,32 +50,6 @@ def test_what_counts_from_which_epoch(name, first, later):
     assert terms(method, 20).keys() == later  # of 80, as in the released code
 
 
-def test_each_term_of_the_cross_can_be_switched_off():
-    assert "consistency" not in terms(made("crckd_cross", consistency=0))
-    assert "relation" not in terms(made("crckd_cross", category={"relation": 0}))
-
-
-@pytest.mark.parametrize("name", FOLLOWED)
-def test_the_consistency_rises_until_the_thirtieth_epoch_of_eighty(name):
-    method = made(name, turn=False)
-    for module in method.average.network.parameters():
-        module.mul_(1.1)
-    found = {epoch: terms(method, epoch)["consistency"] for epoch in (20, 29, 30, 79)}
-    assert found[30] > 0
-    assert found[79] == found[30]
-    for epoch in (20, 29):
-        torch.testing.assert_close(found[epoch], ramp_up(epoch, 30) * found[30])
-    with torch.no_grad():
-        pixels = batch().pixels
-        wanted = softened_kl(method.student(pixels), method.average(pixels), 1.0)
-    torch.testing.assert_close(found[30], wanted)
-
-
-def test_before_its_start_a_mean_teacher_is_supervised_training():
-    found, plain = terms(made("mean_teacher")), terms(method("none", fit=FIT))
-    assert found == plain
-
-
 def test_the_weights_count_once():
     halves = {"contrast": 0.05, "relation": 0.5}
     whole, half = terms(made("crckd"), 40), terms(made("crckd", category=halves), 40)
@@ -97,19 +68,6 @@ def test_the_average_sees_another_view():
     for image, other in zip(view, pixels, strict=True):  # flipped or turned, and no more
         assert image.sum().isclose(other.sum(), rtol=1e-5)
     assert made("crckd", turn=False).other_view(batch()).equal(pixels)
-
-
-@pytest.mark.parametrize("name", FOLLOWED)
-def test_no_gradient_reaches_the_average(name):
-    method = made(name)
-    (stage,) = method.stages()
-    method.requires_grad_(False)
-    for module in stage.trained:
-        module.requires_grad_(True)
-    torch.stack(list(stage.objective(batch(40)).values())).sum().backward()
-    assert all(p.grad is None for p in method.average.parameters())
-    assert all(p.grad is not None for p in method.student.parameters())
-    assert any(p.grad.any() for p in method.student.parameters())
 
 
 @pytest.mark.parametrize("name", ["crckd", "crckd_cross"])
@@ -150,31 +108,6 @@ def test_the_average_follows_after_every_step():
     stage.after_step()
     for (own, student), was in zip(pairs, before, strict=True):
         torch.testing.assert_close(own, 0.5 * was + 0.5 * student)
-
-
-def test_the_average_normalises_by_its_own_batch():
-    method = made("mean_teacher")
-    (stage,) = method.stages()
-    for module in stage.updated:
-        module.train()
-    before = copy.deepcopy(method.average.state_dict())
-    terms(method, 40)
-    after = method.average.state_dict()
-    means = [key for key in after if key.endswith("running_mean")]
-    assert means
-    assert not any(after[key].equal(before[key]) for key in means)
-
-
-def test_the_cross_holds_the_student_against_the_frozen_teacher():
-    method = made("crckd_cross", category={"positives": 1})
-    with torch.no_grad():
-        student, teacher = (
-            features_of(n, batch().pixels) for n in (method.student, method.required_teacher)
-        )
-        found = method.terms(student, teacher, batch())
-    wanted = softened_kl(student.logits, teacher.logits, 1.0)
-    torch.testing.assert_close(found["consistency"], wanted)
-    assert student.pooled.shape[1] != teacher.pooled.shape[1]
 
 
 def test_it_trains_what_it_is_given_to_train():
@@ -243,36 +176,6 @@ def test_two_processes_follow_the_run_of_one(pair):
     assert one["losses"].std() > 0.01
 
 
-def test_a_run_of_two_processes(tmp_path):
-    """Through the command and Lightning, the teacher and then the student."""
-    recipe = tmp_path / "pair.yaml"
-    recipe.write_text(PAIR)
-    command = [sys.executable, "-m", "edgekd", "distill", str(recipe), "--out", str(tmp_path)]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told = done.stderr.splitlines()
-    assert sum("epoch" in line for line in told) == 2 * 2  # one of them speaks
-    assert sum(line.startswith("wrote") for line in told) == 1, done.stderr
-    assert load_checkpoint(tmp_path / "student").card.training.method == "crckd_cross"
-
-
-PAIR = """
-name: pair
-image_size: 32
-data: {source: synthetic, images: 70, size: 32, seed: 1}
-split: {validation: 0.25, test: 0.2}
-trainer: {accelerator: cpu, devices: 2, precision: fp32, threads: 1}
-teacher: &network
-  model: {arch: resnet10t, options: {channels: [4, 4, 8, 8], stem_width: 4, act_layer: relu6}}
-  fit: {epochs: 2, batch_size: 8, learning_rate: 1.0e-3}
-student: *network
-method: {name: crckd_cross}
-"""
-
-
 @pytest.mark.parametrize(
     "name", ["ham10000-mean-teacher", "ham10000-crckd", "ham10000-crckd-cross"]
 )
@@ -289,3 +192,21 @@ def test_the_recipe_of_a_better_teacher_has_the_siblings_teacher():
     assert recipe.student == sibling.teacher
     for section in ("data", "split", "image_size"):
         assert getattr(recipe, section) == getattr(sibling, section)
+
+
+def crckd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, average = step.see(method.student), averaged(method, step, c)
+    return {
+        "ce": step.hard(own.outputs),
+        "consistency": consistency(step, c, own.outputs, average.outputs),
+        **category(method, step, c, own.pooled, average.pooled),
+    }
+
+
+REFERENCES = {"student": crckd_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("crckd", stage, REFERENCES[stage], options)

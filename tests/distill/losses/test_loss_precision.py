@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_methods import SUBCLASS_OF, batch, make_context
+from tiny_methods import SUBCLASS_OF, batch, make_context
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
@@ -175,7 +175,8 @@ def test_a_method_under_autocast_computes_its_terms_in_float32(name, options, ha
 
 
 def test_a_term_in_half_precision_is_refused():
-    stage = Stage("student", (), lambda batch: {})
+    network = nn.Linear(1, 1)
+    stage = Stage("student", (network,), lambda batch: {}, network)
     terms = {"ce": torch.tensor(1.0), "mine": torch.tensor(1.0, dtype=torch.bfloat16)}
     with pytest.raises(InputError, match="term mine of the stage student is bfloat16"):
         total_of(terms, stage)

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import composed
+import first_principles as paper
 import msgspec
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from composed import ALL_OPTIONS, Step, check, subclass_ce
 from torch import Tensor
 
 from edgekd.distill import pipeline
@@ -33,7 +36,11 @@ DIVIDED = {
     "merge": {"benign": ["bkl", "df", "nv", "vasc"], "malignant": ["akiec", "bcc", "mel"]},
     "subclasses": "label",
 }  # fmt: skip
+
+
 SUBCLASSES = {"benign": ("bkl", "df", "nv", "vasc"), "malignant": ("akiec", "bcc", "mel")}
+
+
 SUBCLASS_OF = (0, 0, 0, 0, 1, 1, 1)
 
 
@@ -53,9 +60,6 @@ def made(subclass_of: list[int], labels: Tensor, classes: int = 2, **options: An
 
 def batch_of(classes: Tensor) -> Batch:
     return Batch(torch.empty(0), classes, torch.arange(len(classes)))
-
-
-# The golden arrays -----------------------------------------------------------------------------
 
 
 def test_sums_of_subclasses(golden, agree):
@@ -108,9 +112,6 @@ def _kl_within(student: Tensor, teacher: Tensor, members: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(1)
 
 
-# What must hold --------------------------------------------------------------------------------
-
-
 def drawn(subclasses: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     both = 2.0 * torch.randn(2, 9, subclasses, generator=generator, dtype=torch.float64)
@@ -158,9 +159,6 @@ def test_a_learnt_temperature_softens_subclasses():
     terms["skd"].backward()
     assert method.softening_trained
     assert all(p.grad is not None for p in method.softening.parameters())
-
-
-# Whole runs ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -286,3 +284,22 @@ def test_compare_shares_the_teacher_of_subclasses(recipe, tmp_path):
     assert "F1 malignant − none [95 %]" in head
     assert all(row.count("|") == head.count("|") for row in rows)
     assert f"skd: {told['skd'].text()}" in text.splitlines()
+
+
+def skd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
+    hard = subclass_ce(method, step, own)
+    if c.hard_label == "class":
+        members = [torch.tensor(composed.SUBCLASS_OF) == label for label in range(5)]
+        hard = step.hard(torch.stack([own[:, m].exp().sum(1).log() for m in members], dim=1))
+    soft = paper.kl(own, guide, c.temperature)
+    return {"ce": (1 - c.weight) * hard, "skd": c.weight * soft}
+
+
+REFERENCES = {"student": skd_terms}
+
+
+@ALL_OPTIONS
+@pytest.mark.parametrize("stage", REFERENCES)
+def test_the_loss_is_that_of_the_formulas(stage, options):
+    check("skd", stage, REFERENCES[stage], options)

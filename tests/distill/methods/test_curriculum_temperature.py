@@ -170,7 +170,7 @@ def test_half_precision_leaves_the_temperature_in_float32(name, curriculum):
     with torch.autocast("cpu", torch.bfloat16):
         terms = made.stages()[0].objective(batch(9))
     torch.stack(list(terms.values())).sum().backward()
-    assert made.noted()["temperature"].dtype == torch.float32
+    assert made.logged_values()["temperature"].dtype == torch.float32
     gradients = [p.grad for p in made.softening.parameters()]
     assert all(gradient.isfinite().all() for gradient in gradients)
     assert gradients[-1].abs().sum() > 0
@@ -215,7 +215,7 @@ def test_a_method_trains_it_undecayed(curriculum):
 def test_a_number_adds_nothing_to_train():
     made = flat_method(temperature=3)
     assert made.stages()[0].trained == (made.student,)
-    assert made.noted() == {}
+    assert made.logged_values() == {}
     assert not any("softening" in key for key in made.state_dict())
 
 
@@ -226,7 +226,7 @@ def test_at_the_first_step_it_is_the_fixed_temperature():
         made = flat_method(temperature={"curriculum": curriculum})
         found = made.stages()[0].objective(batch())
         torch.testing.assert_close(found, fixed)
-        assert float(made.noted()["temperature"]) == pytest.approx(start)
+        assert float(made.logged_values()["temperature"]) == pytest.approx(start)
 
 
 @pytest.mark.parametrize(

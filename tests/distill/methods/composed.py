@@ -2,25 +2,25 @@
 
 The door is the training module's own step, so that what is checked is everything between a batch
 and the number that is minimised: which network sees which view, each term's weight, the ramps, the
-label smoothing, the sum. A method or a stage without a reference here is an error.
+label smoothing, the sum. Each method's references stand in the test file of its name.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import first_principles as paper
-import msgspec
 import pytest
 import timm
 import torch
 from torch import Tensor, nn
 
 from edgekd.distill.losses import class_weights
-from edgekd.distill.methods import Method, MethodContext, Stage, method_names, resolve_method
+from edgekd.distill.methods import Method, MethodContext, Stage, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.module import StageModule
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -29,17 +29,34 @@ from edgekd.models import NormalisedNetwork
 from edgekd.recipe import AugmentSection, FitSection
 
 SIZE, EPOCHS = 64, 10  # maps of 2×2: one position would carry no attention
+
+
 COUNTS = (40, 20, 10, 5, 5)
+
+
 LABELS = torch.arange(80) % 5
+
+
 SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
+
+
 SUBCLASSES = torch.tensor([0, 2, 3, 4, 6])[LABELS] + (
     torch.isin(LABELS, torch.tensor([0, 3])) & (torch.arange(80) % 2 == 0)
 )
+
+
 INDICES = torch.tensor([0, 21, 2, 13, 34, 5, 16, 47])
+
+
 BANKS = {"contrast": 0.1, "relation": 1.0, "positives": 20, "negatives": 4096,
          "temperature": 0.07, "embedding": 128, "momentum": 0.5}  # fmt: skip
+
+
 FOLLOWED = {"consistency": 1.0, "decay": 0.99, "start": 0.25, "ramp": 0.375, "turn": True}
+
+
 RELATIONS = {"distance": 25.0, "angle": 50.0, "channel": 1000.0}
+
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -61,6 +78,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """What each method's options are unless a recipe says otherwise (methods.md, and its docstring)."""
+
 
 OTHERS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -92,9 +110,6 @@ OTHERS: dict[str, dict[str, Any]] = {
 """Other options, no two weights alike."""
 
 
-# The door --------------------------------------------------------------------------------------
-
-
 class Epoch(StageModule):
     """The training module in an epoch of our choice."""
 
@@ -115,15 +130,6 @@ class Views:
 def view(pixels: Tensor, number: int) -> Tensor:
     """Darker and shifted by as many pixels as the number says."""
     return 0.8**number * pixels.roll(3 * number, dims=3)
-
-
-@pytest.fixture(autouse=True)
-def _views(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("edgekd.data.augment.augment", Views())
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def network(seed: int, channels: tuple[int, ...], subclass_of: tuple[int, ...]) -> Any:
@@ -187,37 +193,12 @@ class Step:
         return paper.cross_entropy(outputs, self.targets, weights, self.fit.label_smoothing)
 
 
-# The references: method and stage → terms ------------------------------------------------------
-
-Reference = Callable[[Any, Step, SimpleNamespace], dict[str, Tensor]]
-REFERENCES: dict[tuple[str, str], Reference] = {}
-
-
-def reference(*keys: tuple[str, str]) -> Callable[[Reference], Reference]:
-    def keep(function: Reference) -> Reference:
-        REFERENCES.update(dict.fromkeys(keys, function))
-        return function
-
-    return keep
-
-
-@reference(("none", "supervised"))
-def _supervised(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    return {"ce": step.hard(step.see(method.student).outputs)}
-
-
 def subclass_ce(method: Any, step: Step, outputs: Tensor) -> Tensor:
     smoothing, weights = step.fit.label_smoothing, method.subclass_weights
     return paper.cross_entropy(outputs, SUBCLASSES[INDICES], weights, smoothing)
 
 
-@reference(("subclass", "supervised"))
-def _subclass(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    return {"ce": subclass_ce(method, step, step.see(method.student).outputs)}
-
-
-@reference(("kd", "student"), ("fitnet", "student"))
-def _kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
+def kd_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
     own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
     rows = c.temperature**2 * paper.divergence(own / c.temperature, guide / c.temperature)
     soft = rows.mean()
@@ -225,51 +206,6 @@ def _kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
         weights = method.class_weights[step.targets].double()
         soft = (weights * rows).sum() / weights.sum()
     return {"ce": (1 - c.weight) * step.hard(own), "kd": c.weight * soft}
-
-
-@reference(("fitnet", "hint"))
-def _hint(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student).maps, step.see(method.teacher).maps
-    return {"hint": ((paper.adapted(method.adapter, own) - guide) ** 2).mean() / 2}
-
-
-@reference(("skd", "student"))
-def _skd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
-    hard = subclass_ce(method, step, own)
-    if c.hard_label == "class":
-        members = [torch.tensor(SUBCLASS_OF) == label for label in range(5)]
-        hard = step.hard(torch.stack([own[:, m].exp().sum(1).log() for m in members], dim=1))
-    soft = paper.kl(own, guide, c.temperature)
-    return {"ce": (1 - c.weight) * hard, "skd": c.weight * soft}
-
-
-@reference(("dkd", "student"))
-def _dkd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student).outputs, step.see(method.teacher).outputs
-    target, others = paper.decoupled(own, guide, step.targets, c.temperature)
-    rise = min((step.epoch + 1) / (c.warmup * EPOCHS), 1.0)
-    return {
-        "ce": c.ce * step.hard(own),
-        "target": rise * c.alpha * target,
-        "others": rise * c.beta * others,
-    }
-
-
-@reference(("at", "student"))
-def _at(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student), step.see(method.teacher)
-    gap = paper.attention(own.maps) - paper.attention(guide.maps)
-    return {"ce": step.hard(own.outputs), "attention": c.weight * (gap**2).mean()}
-
-
-@reference(("rkd", "student"))
-def _rkd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student), step.see(method.teacher)
-    far = paper.huber(paper.distances(own.pooled), paper.distances(guide.pooled))
-    bent = paper.huber(paper.cosines(own.pooled), paper.cosines(guide.pooled))
-    ce = c.ce * step.hard(own.outputs)
-    return {"ce": ce, "distance": c.distance * far, "angle": c.angle * bent}
 
 
 def other_view(step: Step, turn: bool) -> Tensor:
@@ -298,12 +234,6 @@ def consistency(step: Step, c: Any, own: Tensor, average: Tensor) -> Tensor:
     return rise * c.consistency * paper.divergence(own, average).mean()
 
 
-@reference(("mean_teacher", "student"))
-def _mean_teacher(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, average = step.see(method.student).outputs, averaged(method, step, c).outputs
-    return {"ce": step.hard(own), "consistency": consistency(step, c, own, average)}
-
-
 def category(method: Any, step: Step, c: Any, own: Tensor, guide: Tensor) -> dict[str, Tensor]:
     config = SimpleNamespace(**c.category)
     banks, networks = method.category.banks, method.category.embeddings
@@ -314,123 +244,34 @@ def category(method: Any, step: Step, c: Any, own: Tensor, guide: Tensor) -> dic
     return {name: c.category[name] * term for name, term in terms.items()}
 
 
-@reference(("crckd", "student"))
-def _crckd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, average = step.see(method.student), averaged(method, step, c)
-    return {
-        "ce": step.hard(own.outputs),
-        "consistency": consistency(step, c, own.outputs, average.outputs),
-        **category(method, step, c, own.pooled, average.pooled),
-    }
+@contextmanager
+def numbered_views() -> Iterator[None]:
+    """Every augmentation makes another view."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("edgekd.data.augment.augment", Views())
+        yield
 
 
-@reference(("crckd_cross", "student"))
-def _crckd_cross(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student), step.see(method.teacher)
-    return {
-        "ce": c.ce * step.hard(own.outputs),
-        "consistency": c.consistency * paper.kl(own.outputs, guide.outputs, 1.0),
-        **category(method, step, c, own.pooled, guide.pooled),
-    }
+Reference = Callable[[Any, Step, SimpleNamespace], dict[str, Tensor]]
+"""From a method, a step of its stage and its options to the terms."""
+
+ALL_OPTIONS = pytest.mark.parametrize("options", ["default", "other"])
 
 
-@reference(("d_kd", "student"))
-def _d_kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    own, guide = step.see(method.student), step.see(method.teacher)
-    related = paper.relations(own, guide, method.adapter)
-    return {
-        "ce": (1 - c.weight) * step.hard(own.outputs),
-        "kd": c.weight * paper.kl(own.outputs, guide.outputs, c.temperature),
-        **{name: getattr(c, name) * term for name, term in related.items()},
-    }
-
-
-def turned_views(step: Step) -> Tensor:
-    """Each image mirrored by chance, then turned by 0, 1, 2 and 3 quarters, then changed."""
-    chance = torch.rand(len(step.pixels), 1, 1, 1, generator=step.drawn)
-    views = []
-    for image, mirrored in zip(step.pixels, chance < 0.5, strict=True):
-        image = image.flip(2) if mirrored else image
-        views += [torch.rot90(image, quarter, (1, 2)) for quarter in range(4)]
-    return view(torch.stack(views), 1)
-
-
-@reference(("ssd_kd", "teacher_head"))
-def _teacher_head(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    with torch.no_grad():
-        pooled = paper.see(method.teacher, turned_views(step)).pooled
-    scores = paper.similarity(method.teacher_head, pooled)
-    own = torch.arange(len(INDICES)).repeat_interleave(3)
-    rows = paper.log_probabilities(scores)[torch.arange(len(own)), own]
-    return {"contrast": -rows.mean()}
-
-
-@reference(("ssd_kd", "student"))
-def _ssd_kd(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    views = turned_views(step)
-    with torch.no_grad():
-        own, guide = paper.see(method.student, views), paper.see(method.teacher, views)
-    turned = [row for row in range(len(views)) if row % 4]
-    labels = step.targets.repeat_interleave(3).tolist()
-    s, t = own.outputs[turned], guide.outputs[turned]
-    kept = paper.believed(t, labels, c.transformed_ratio)
-    near = paper.similarity(method.student_head, own.pooled)
-    far = paper.similarity(method.teacher_head, guide.pooled)
-    sources = [row // 3 for row in range(len(turned))]
-    found = paper.believed(far, sources, c.similarity_ratio)
-    tau, soft = c.similarity_temperature, c.temperature
-    related = paper.relations(own, guide, method.adapter)
-    return {
-        "ce": c.ce * step.hard(own.outputs[::4]),
-        "kd": c.kd * paper.kl(own.outputs[::4], guide.outputs[::4], soft),
-        "transformed": c.transformed * paper.kl(s[kept], t[kept], soft),
-        "similarity": c.similarity * paper.kl(near[found], far[found], tau),
-        **{name: c.relations * c.relation[name] * term for name, term in related.items()},
-    }
-
-
-# The tests -------------------------------------------------------------------------------------
-
-
-def stages_of(name: str) -> list[str]:
-    return [stage.name for stage in made(name, FitSection(), {}).stages()]
-
-
-def test_every_method_has_a_reference_for_each_of_its_stages() -> None:
-    wanted = {(name, stage) for name in method_names() for stage in stages_of(name)}
-    assert wanted == REFERENCES.keys()
-    assert set(method_names()) == DEFAULTS.keys() == OTHERS.keys()
-
-
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_the_options_of_a_recipe_that_names_the_method_alone(name: str) -> None:
-    found = msgspec.to_builtins(resolve_method({"name": name})[1])
-    found.pop("teacher_head", None)  # how a stage is trained, not what it minimises
-    assert found == DEFAULTS[name]
-
-
-def check(key: tuple[str, str], options: dict[str, Any], fit: FitSection, epoch: int) -> None:
-    name, stage_name = key
-    method = made(name, fit, options)
+def check(name: str, stage_name: str, reference: Reference, options: str) -> None:
+    """With the default options, or with others, smoothed labels and another epoch."""
+    varied = options == "other"
+    fit = FitSection(epochs=EPOCHS, label_smoothing=0.2 if varied else 0.0)
+    method = made(name, fit, OTHERS[name] if varied else {})
     stage = next(stage for stage in method.stages() if stage.name == stage_name)
-    step = Step(method, stage, fit, epoch)
-    numbers = SimpleNamespace(**DEFAULTS[name] | options)
+    with numbered_views():
+        step = Step(method, stage, fit, epoch=1 if varied else 3)
+    numbers = SimpleNamespace(**DEFAULTS[name] | (OTHERS[name] if varied else {}))
     with torch.no_grad():
-        wanted = REFERENCES[key](step.before, step, numbers)
-    assert step.terms.keys() == wanted.keys()
-    for term, value in wanted.items():
+        expected = reference(step.before, step, numbers)
+    assert step.terms.keys() == expected.keys()
+    for term, value in expected.items():
         assert value > 1e-4, f"{term} is next to nothing: the comparison would be empty"
         torch.testing.assert_close(step.terms[term].double(), value, rtol=2e-4, atol=0.0, msg=term)
-    total = torch.stack(list(wanted.values())).sum()
+    total = torch.stack(list(expected.values())).sum()
     torch.testing.assert_close(step.total.double(), total, rtol=2e-4, atol=0.0)
-
-
-@pytest.mark.parametrize("key", REFERENCES, ids="-".join)
-def test_the_loss_of_the_default_options(key: tuple[str, str]) -> None:
-    check(key, {}, FitSection(epochs=EPOCHS), epoch=3)
-
-
-@pytest.mark.parametrize("key", REFERENCES, ids="-".join)
-def test_the_loss_of_other_options_with_smoothed_labels(key: tuple[str, str]) -> None:
-    fit = FitSection(epochs=EPOCHS, label_smoothing=0.2)
-    check(key, OTHERS[key[0]], fit, epoch=1)
