@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 from safetensors.torch import load_file
-from small_runs import SSD_KD, record_stages, run, same, weights
 from torch import Tensor
 
 from edgekd.distill import pipeline
