@@ -39,7 +39,7 @@ def test_an_even_choice_of_two_subclasses_is_one_bit(
     images = np.zeros((6, 8, 8, 3), np.uint8)
     samples: Any = SimpleNamespace(part=lambda name: (images, None), subclass_of=(0, 0, 1))
     teacher: Any = SimpleNamespace(normalised=Even)
-    measured = label_bits.told_bits(teacher, samples, options)
+    measured = label_bits.label_bits_of(teacher, samples, options)
     assert measured.bits == pytest.approx(log2(2), abs=1e-6)
     assert (measured.temperature, measured.images) == (temperature, 6)
 
@@ -47,9 +47,9 @@ def test_an_even_choice_of_two_subclasses_is_one_bit(
 def test_a_folder_keeps_them_or_has_none(tmp_path: Path) -> None:
     file = tmp_path / "metrics.json"
     file.write_text(json.dumps({KEY: {"bits": 0.5, "temperature": 4, "plain": 0.25, "images": 7}}))
-    assert label_bits.noted_bits(tmp_path) == BITS
+    assert label_bits.recorded_label_bits(tmp_path) == BITS
     file.write_text("{}")
-    assert label_bits.noted_bits(tmp_path) is None
+    assert label_bits.recorded_label_bits(tmp_path) is None
 
 
 def test_in_words() -> None:

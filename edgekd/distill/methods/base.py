@@ -48,7 +48,7 @@ __all__ = [
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
-    "own_draws",
+    "seeded",
 ]
 
 Terms = dict[str, Tensor]
@@ -230,7 +230,7 @@ class Method(nn.Module, ABC):
             return FixedTemperature(section)
         if section.curriculum == "global":
             return GlobalTemperature(section)
-        with own_draws(self.context.seed):
+        with seeded(self.context.seed):
             return InstanceTemperature(section, self.softened_logits)
 
     @property
@@ -290,8 +290,8 @@ class Method(nn.Module, ABC):
 
 
 @contextmanager
-def own_draws(seed: int) -> Iterator[None]:
-    """Random weights made inside depend on `seed` alone, and on nothing that was made before."""
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the random numbers drawn inside; those drawn after it are as if nothing had been."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
