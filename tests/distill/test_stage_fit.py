@@ -123,7 +123,7 @@ def test_early_stop_and_its_resumption(taught, recipe, tmp_path, monkeypatch):
 
     # Stopped, then cut off before the stage was wound up: not an epoch more.
     with monkeypatch.context() as broken:
-        broken.setattr("edgekd.distill.fit._take_best", fail)
+        broken.setattr("edgekd.distill.fit._restore_best", fail)
         with pytest.raises(RuntimeError):
             run(stopping, tmp_path / "cut")
     run(stopping, tmp_path / "cut")
