@@ -397,7 +397,7 @@ def _run_stages(
     outcome = StageOutcome([], 0)
     for number, stage in enumerate(stages):
         fit = stage.fit or method.context.fit
-        of_stage = (dependencies, fit, stage.depends_on)
+        of_stage = (dependencies, fit, stage.optimisers, stage.depends_on)
         stage_key = fingerprint(number, stage.name, key if stage.depends_on is None else of_stage)
         kept = restore_stage(out / STAGES, method, stage, stage_key)
         if kept is not None:
