@@ -209,7 +209,7 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
     bench.say(f"building the engine of {bench.bundle}; this takes minutes on a small device")
     job = _job(bench, bench.bundle / ONNX, tf32=tf32)
     try:
-        return run_engine_job(job, log=bench.log("build"), watch=bench.say)
+        return run_engine_job(job, log=bench.log("build"), on_state=bench.say)
     except JobError as error:
         if not error.killed:
             raise
@@ -251,10 +251,10 @@ def _ask(bench: _Bench, name: str, images: Path) -> Answers:
         out=str(bench.work / name),
     )
 
-    def watch(state: str) -> None:
+    def report(state: str) -> None:
         bench.say(f"{name}: image {state.removeprefix(_LABEL).strip()}")
 
-    return try_files(job, log=bench.log(name), watch=watch)[_LABEL]
+    return try_files(job, log=bench.log(name), on_state=report)[_LABEL]
 
 
 # ---- writing ----

@@ -83,21 +83,21 @@ class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_engine_job(
-    job: EngineJob, *, log: Path, watch: Callable[[str], None] = lambda state: None
+    job: EngineJob, *, log: Path, on_state: Callable[[str], None] = lambda state: None
 ) -> EngineResult:
     """Run the job in a process of its own.
 
     Args:
         job: What to do.
         log: File for TensorRT's chatter.
-        watch: Told what is done now, in words.
+        on_state: Takes one line for each step.
 
     Raises:
         JobError: It failed, with the exit code of the cause: 3 for no TensorRT, 5 for no GPU, 6
             for an ONNX file that cannot be parsed. `killed` tells a lack of memory.
     """
     result = Path(job.out) / _RESULT
-    raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, watch=watch)
+    raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, on_state=on_state)
     return msgspec.json.decode(raw, type=EngineResult)
 
 

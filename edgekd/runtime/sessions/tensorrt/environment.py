@@ -85,11 +85,11 @@ def l4t_release(root: Path = Path("/")) -> str:
     `/etc/nv_tegra_release` says it (`# R36 (release), REVISION: 4.3, …`); where a container does
     not have that file, its package nvidia-l4t-core may.
     """
-    found = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
-    if found is not None:
-        return f"{found[1]}.{found[2]}"
-    found = _PACKAGE.search(_text(root / "var/lib/dpkg/status"))
-    return "" if found is None else found[1]
+    match = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
+    if match is not None:
+        return f"{match[1]}.{match[2]}"
+    match = _PACKAGE.search(_text(root / "var/lib/dpkg/status"))
+    return "" if match is None else match[1]
 
 
 def load_cudart() -> Any:

@@ -92,10 +92,10 @@ class EngineRun:
         stream = [] if self._stream is None else [self._stream]
         errors: list[EdgekdError] = []
 
-        def give_back(function: str, things: Sequence[Any]) -> None:
-            for thing in things:
+        def give_back(function: str, handles: Sequence[Any]) -> None:
+            for handle in handles:
                 try:
-                    self._call(function, thing)
+                    self._call(function, handle)
                 except EdgekdError as error:
                     errors.append(error)
 
@@ -136,7 +136,7 @@ class EngineRun:
         self._call("cudaMemcpyAsync", target, source, host.nbytes, kind, self._stream)
 
     def _capture(self) -> None:
-        """Record the stream's work as one graph; without one the engine runs all the same."""
+        """Record the work of the stream as one graph; without one each image is enqueued."""
         try:
             graph = self._recorded()
             self._graph = self._call("cudaGraphInstantiate", graph, 0)

@@ -1,7 +1,7 @@
-"""What stands beside an engine: for which machine it was built, from what, and how.
+"""The sidecar file of an engine: the machine that it was built for, its source and its settings.
 
-TensorRT has no way to ask an engine whether it belongs to this machine but to deserialise it, and
-what comes of a stranger is an error without a cause at best. So it is told before.
+TensorRT reveals whether an engine belongs to this machine only by deserialising it, and an engine
+of another machine then gives an error without a cause at best. The sidecar is compared before.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ def read_sidecar(model: ModelFiles) -> EngineSidecar:
 
 
 def check_engine_matches_device(
-    model: ModelFiles, engine: bytes, here: EngineEnvironment
+    model: ModelFiles, engine: bytes, device: EngineEnvironment
 ) -> EngineSidecar:
     """The sidecar of an engine that belongs to this machine.
 
     Args:
         model: The engine with its sidecar.
         engine: Its bytes, the very ones that will be deserialised.
-        here: This machine.
+        device: This machine.
 
     Raises:
         ArtefactError: The sidecar is missing, damaged or of another engine, or the engine was
@@ -92,19 +92,19 @@ def check_engine_matches_device(
     if hashlib.sha256(engine).hexdigest() != sidecar.engine_sha256:
         message = f"{model.name} is damaged, or not the engine that {sidecar_name(model.name)} says"
         raise ArtefactError(message, rebuild_hint(model))
-    if not belongs_here(sidecar, here):
-        message = f"{model.name} was built for {sidecar.environment}; here is {here}"
+    if not belongs_here(sidecar, device):
+        message = f"{model.name} was built for {sidecar.environment}; this machine is {device}"
         raise ArtefactError(message, rebuild_hint(model))
     return sidecar
 
 
-def belongs_here(sidecar: EngineSidecar, here: EngineEnvironment) -> bool:
+def belongs_here(sidecar: EngineSidecar, device: EngineEnvironment) -> bool:
     """Whether an engine was built for a machine like this one.
 
     What one side does not know counts as a difference: an engine that is built again costs
     minutes, one that answers wrongly costs more.
     """
-    return sidecar.environment == here
+    return sidecar.environment == device
 
 
 def rebuild_hint(model: ModelFiles) -> str:

@@ -347,9 +347,9 @@ def test_tensorrt_has_the_gpu_alone(monkeypatch: pytest.MonkeyPatch, plan: Path)
         assert (session.facts["accelerator"], session.warnings) == ("GPU", ())
         session.close()
     (warning,) = open_session("tensorrt", plan, accelerator="cpu").warnings
-    assert warning.startswith("cpu was asked for, but a TensorRT engine runs on the GPU")
+    assert warning.startswith("cpu was requested, but a TensorRT engine runs on the GPU")
     held = len(cuda.memory)
-    with pytest.raises(DeviceUnreachableError, match="cpu was asked for"):
+    with pytest.raises(DeviceUnreachableError, match="cpu was requested"):
         open_session("tensorrt", plan, accelerator="cpu", require=True)
     assert len(cuda.memory) == held  # what it took before it was refused it gave back
 
