@@ -25,9 +25,9 @@ from edgekd.distill.samples import RunSamples, decode_samples, load_split
 from edgekd.distill.stages import (
     drop_damaged_stages,
     flaws_of_stages,
-    keep_stage,
+    restore_stage,
     stage_file,
-    take_kept_stage,
+    store_stage,
 )
 from edgekd.distill.task import training_task
 from edgekd.distill.trial import Planned, check_training, context_of
@@ -397,9 +397,9 @@ def _run_stages(
     outcome = StageOutcome([], 0)
     for number, stage in enumerate(stages):
         fit = stage.fit or method.context.fit
-        of_stage = (dependencies, fit, stage.depends_on)
+        of_stage = (dependencies, fit, stage.optimisers, stage.depends_on)
         stage_key = fingerprint(number, stage.name, key if stage.depends_on is None else of_stage)
-        kept = take_kept_stage(out / STAGES, method, stage, stage_key)
+        kept = restore_stage(out / STAGES, method, stage, stage_key)
         if kept is not None:
             request.say(f"{stage.name}: {stage_file(out / STAGES, stage)} is there already; reused")
             outcome = kept
@@ -410,5 +410,5 @@ def _run_stages(
         )  # fmt: skip
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
         if stage is not stages[-1] and is_rank_zero():
-            keep_stage(out / STAGES, method, stage, stage_key, outcome)
+            store_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

@@ -16,7 +16,7 @@ from edgekd.distill.losses import (
     noise_contrast,
 )
 from edgekd.distill.losses.precision import full_precision
-from edgekd.distill.methods.base import MethodContext, Terms, own_draws
+from edgekd.distill.methods.base import MethodContext, Terms, seeded
 from edgekd.distill.methods.memory import Memory, MemoryBanks
 from edgekd.recipe import Section
 
@@ -63,7 +63,7 @@ class CategoryTerms(nn.Module):
         super().__init__()
         self.config = config
         self.classes = len(context.class_counts)
-        with own_draws(context.seed):
+        with seeded(context.seed):
             student, teacher = (nn.Linear(width, config.embedding) for width in widths)
         self.embeddings = nn.ModuleDict({"student": student, "teacher": teacher})
         self.banks = MemoryBanks(

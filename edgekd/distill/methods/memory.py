@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekd.distill.methods.base import own_draws
+from edgekd.distill.methods.base import seeded
 from edgekd.distill.processes import gather_equal_rows, mean_over_processes
 from edgekd.errors import InputError
 
@@ -53,7 +53,7 @@ class MemoryBanks(nn.Module):
         self.register_buffer("labels", self._labels.clone(), persistent=False)
         self.register_buffer("row_of", rows, persistent=False)
         self.register_buffer("scale", torch.zeros(2))
-        with own_draws(seed):
+        with seeded(seed):
             for name in ("student", "teacher"):
                 start = (2.0 * torch.rand(len(self), width) - 1.0) / sqrt(width / 3.0)
                 self.register_buffer(name, start)

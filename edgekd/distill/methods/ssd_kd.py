@@ -18,7 +18,7 @@ from edgekd.distill.losses import (
     view_similarity,
 )
 from edgekd.distill.methods.adapters import map_adapter, projection_head
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, own_draws
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, seeded
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
@@ -112,7 +112,7 @@ class SelfSupervisedDiverseDistillation(Method):
         features, teacher_features = probe(student, size), probe(self.required_teacher, size)
         self.teacher_head = self.student_head = self.adapter = None
         if config.similarity:
-            with own_draws(context.seed):  # it is reused for another student
+            with seeded(context.seed):  # it is reused for another student
                 self.teacher_head = projection_head(teacher_features.pooled.shape[1])
             self.student_head = projection_head(features.pooled.shape[1])
         if config.relations and config.relation.channel:
