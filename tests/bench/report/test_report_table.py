@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import msgspec
-from results import board_result, emulated_result, full_result, sample_result
+from bench_results import board_result, emulated_result, full_result, sample_result
 from rich.console import Console
 
 from edgekd.bench.report import print_table

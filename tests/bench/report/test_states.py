@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from results import POLICY, sample_result
+from bench_results import POLICY, sample_result
 
 from edgekd.bench.compare.margin import margin_of
 from edgekd.bench.report.states import (
