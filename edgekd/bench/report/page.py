@@ -131,7 +131,7 @@ def _overview(sections: Sequence[ReportPart]) -> dict[str, Any]:
         "summary": states.summary(rows),
         "columns": columns_of([result for _, result in _placed(sections)]).headline,
         "members": _members(sections),
-        "margins": states.margin_lines(rows),
+        "margins": states.margin_names(rows),
     }
 
 

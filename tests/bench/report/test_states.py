@@ -80,5 +80,5 @@ def test_one_line_for_each_margin():
     (line,) = margin_lines([with_delta(-0.04, 0.0), with_delta(-0.3, 0.3)])
     assert line == (
         "Against the teacher, margin 0.05 of balanced accuracy (dermoscopy): "
-        "cpu fp32 not inferior, cpu fp32 not shown either way"
+        "not inferior: cpu fp32; not shown either way: cpu fp32."
     )

@@ -40,7 +40,7 @@ def test_the_table_has_balanced_accuracy_and_states():
     print_table(findings_result(), Console(file=stream, width=100, color_system=None))
     text = " ".join(stream.getvalue().split())
     assert "Bal. acc. %" in text
-    assert "cpu fp32 not inferior, cpu int8 inferior" in text
+    assert "not inferior: cpu fp32; inferior: cpu int8." in text
 
 
 def test_the_page_has_a_picture_for_each_finding():
