@@ -108,8 +108,14 @@ OPTIONAL = (
 
 @pytest.mark.parametrize(
     "without",
-    [OPTIONAL, ("torch", "cryptography", "jinja2")],
-    ids=["all", "torch-cryptography-jinja2"],
+    [
+        pytest.param(OPTIONAL, id="all"),
+        pytest.param(
+            ("torch", "cryptography", "jinja2"),
+            id="torch-cryptography-jinja2",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_a_missing_package_is_told_with_its_extra(
     without: tuple[str, ...], examples: Path, tmp_path: Path
