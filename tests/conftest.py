@@ -12,16 +12,9 @@ from pathlib import Path
 import lenient
 import pytest
 from filelock import FileLock
+from on_request import ON_REQUEST
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-ON_REQUEST = {
-    "slow": "a long repetition or training; a quick one of its kind runs always",
-    "simulation": "thousands of repetitions",
-    "emulated": "it fetches an arm64 userland",
-    "abuse": "it takes minutes",
-}
-"""Marks of tests that do not run by default, each with its target in the Makefile: why not."""
 
 SMALL_RUN = (
     "data.images=800",
