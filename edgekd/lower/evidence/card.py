@@ -97,8 +97,8 @@ def _policy(manifest: Manifest) -> Iterator[str]:
         yield ""
         yield (
             "Floors are measured with this file's decision on the validation images. Of the "
-            "that is noticed the value counts, since the thresholds are fitted to it; of the other "
-            "floors the lower end of the 95 % interval."
+            "share that is noticed the value counts, since the thresholds are fitted to it; of the "
+            "other floors the lower end of the 95 % interval."
         )
 
 

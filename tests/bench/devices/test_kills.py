@@ -24,7 +24,7 @@ from emulation.sshd import Sshd, running_sshd
 from rich.console import Console
 
 from edgekd.bench.devices import local
-from edgekd.bench.measure import watch, worker
+from edgekd.bench.measure import disturbances, worker
 from edgekd.bench.result.file import read_result
 from edgekd.bench.run.harness import run_benchmark
 from edgekd.bench.run.request import BenchRequest
@@ -222,7 +222,7 @@ def test_clock_that_jumps_is_told_and_measured_again(
         return real() + 3600 * len(calls)
 
     with monkeypatch.context() as patch:
-        patch.setattr(watch.time, "time", jumping)
+        patch.setattr(disturbances.time, "time", jumping)
         patch.setattr(local, "run_job", worker.do)
         (row,) = measure(request).rows
     assert not row.valid

@@ -1,4 +1,4 @@
-"""`edgekd build` of findings on every backend: the gate, the decision, and what a device answers."""
+"""`edgekd build` of findings on every backend: the gate, the decision, and the device's answers."""
 
 from __future__ import annotations
 
