@@ -14,7 +14,6 @@ from edgekd.runtime.capture import (
     describe,
     examine,
     problems,
-    unlikeness,
     views,
 )
 
@@ -88,17 +87,6 @@ def plain_appearance(limit: float) -> Appearance:
     return Appearance(mean=(0.0,) * FEATURES, whitening=rows, limit=limit)
 
 
-def test_distance_is_that_of_mahalanobis() -> None:
-    generator = np.random.default_rng(0)
-    mixing = generator.normal(size=(FEATURES, FEATURES))
-    mean, covariance = generator.normal(size=FEATURES), mixing @ mixing.T
-    whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-    known = Appearance(mean=tuple(mean), whitening=tuple(map(tuple, whitening.tolist())), limit=1.0)
-    points = generator.normal(size=(5, FEATURES))
-    expected = [(p - mean) @ np.linalg.solve(covariance, p - mean) for p in points]
-    np.testing.assert_allclose(unlikeness(points, known), expected, rtol=1e-8)
-
-
 def test_photo_unlike_the_learnt_ones_is_told() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     distance = float(np.square(describe(views(image))).sum())
@@ -112,10 +100,3 @@ def test_photo_unlike_the_learnt_ones_is_told() -> None:
 def test_distance_that_is_no_number_is_unlike() -> None:
     rule = CaptureRule(appearance=plain_appearance(5.0))
     assert codes(CaptureQuality(GOOD, float("nan")), rule) == ["unlike"]
-
-
-@pytest.mark.parametrize("value", [0, 128, 255])
-def test_flat_images_have_finite_features(value: int) -> None:
-    found = describe(views(np.full((40, 40, 3), value, np.uint8)))
-    assert found.shape == (FEATURES,)
-    assert np.isfinite(found).all()
