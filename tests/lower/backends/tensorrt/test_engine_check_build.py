@@ -41,7 +41,7 @@ class Notes:
     def state(self, backend: str, label: str, state: str) -> None:
         self.states.append((label, state))
 
-    def judged(self, bundle: str, rung: Rung) -> None: ...
+    def rung(self, bundle: str, rung: Rung) -> None: ...
 
     def labels(self, state: str) -> list[str]:
         return [label for label, found in self.states if found == state]
@@ -81,6 +81,7 @@ def check_of(bundle: BuiltBundle) -> EngineCheck:
     return check
 
 
+@pytest.mark.slow
 @needs_rtx
 def test_the_bundle_says_by_what_its_file_was_checked(
     small_run: Path, jetson: Target, tmp_path: Path

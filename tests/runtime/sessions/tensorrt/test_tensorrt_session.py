@@ -96,5 +96,5 @@ def test_cuda_itself_without_a_driver(monkeypatch: pytest.MonkeyPatch, plan: Pat
     with pytest.raises(DeviceUnreachableError, match="cudaErrorInsufficientDriver") as caught:
         open_session("tensorrt", plan)
     assert caught.value.exit_code == 5
-    assert "no NVIDIA driver is here" in caught.value.hint
+    assert "this system has no NVIDIA driver" in caught.value.hint
     assert trt.read == []

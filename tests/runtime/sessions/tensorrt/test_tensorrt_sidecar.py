@@ -42,7 +42,7 @@ def test_a_stranger(
     write_sidecar(plan, msgspec.structs.replace(own, environment=environment))
     put_in_place(monkeypatch, trt, cuda)
     error = refused(
-        trt, plan, rf"model\.engine was built for .*{told}.*; this machine is TensorRT 10\.3\.0"
+        trt, plan, rf"model\.engine was built for .*{told}.*; this is TensorRT 10\.3\.0"
     )
     assert error.exit_code == 6
 
