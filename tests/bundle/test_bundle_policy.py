@@ -46,9 +46,11 @@ def manifest() -> Manifest:
 def record_of(**changes: Any) -> PolicyRecord:
     floors = (
         FloorRecord(
-            code="noticed", what="noticed of mel", value=0.46, least=0.9, by="value", met=False
+            code="noticed", quantity="noticed of mel", value=0.46, least=0.9, by="value", met=False
         ),
-        FloorRecord(code="answered", what="answered", value=0.8, least=0.5, by="value", met=True),
+        FloorRecord(
+            code="answered", quantity="answered", value=0.8, least=0.5, by="value", met=True
+        ),
     )
     margin = TeacherRecord(
         state="not-measured", metric="balanced_accuracy", margin=0.02, required=True, reason="lost"

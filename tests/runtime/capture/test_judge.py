@@ -11,8 +11,8 @@ from edgekd.runtime.capture import (
     FEATURES,
     CaptureQuality,
     Measures,
-    describe,
-    examine,
+    appearance_features,
+    examine_photo,
     problems,
     views,
 )
@@ -89,11 +89,11 @@ def plain_appearance(limit: float) -> Appearance:
 
 def test_photo_unlike_the_learnt_ones_is_told() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    distance = float(np.square(describe(views(image))).sum())
+    distance = float(np.square(appearance_features(views(image))).sum())
     for limit, expected in ((distance * 0.99, ["unlike"]), (distance * 1.01, [])):
         rule = CaptureRule(appearance=plain_appearance(limit))
-        quality = examine(image, rule)
-        assert quality.unlikeness == pytest.approx(distance)
+        quality = examine_photo(image, rule)
+        assert quality.distance == pytest.approx(distance)
         assert codes(quality, rule) == expected
 
 
