@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgekd.runtime.reason import Reason, share_text, unfamiliar
 from edgekd.runtime.task import Judgement
+from edgekd.tasks.multilabel.labels import label_text
 from edgekd.tasks.multilabel.manifest import Decision
 
 __all__ = ["finding_probabilities", "joint_energy", "judge_findings", "states_of"]
@@ -81,7 +82,7 @@ def judge_findings(
     shares = dict(zip(classes, probabilities.tolist(), strict=True))
     reasons = tuple(_reasons(logits, shares, findings, decision))
     return Judgement(
-        label=";".join(name for name, state in findings.items() if state == "present"),
+        label=label_text(name for name, state in findings.items() if state == "present"),
         verdict="refer" if reasons else "answer",
         reasons=reasons,
         probabilities=shares,

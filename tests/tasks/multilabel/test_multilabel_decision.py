@@ -53,7 +53,7 @@ def test_output_that_is_not_finite_is_referred_and_tells_nothing(value: float) -
     assert [reason.code for reason in judgement.reasons] == ["not-finite"]
     assert set(judgement.findings.values()) == {"unsure"}
     assert np.isnan([*judgement.probabilities.values()]).all()
-    assert judgement.label == ""
+    assert judgement.label == "none"
     assert joint_energy(logits) == np.inf
 
 
@@ -64,7 +64,7 @@ def test_answer_names_the_findings_in_the_order_of_the_classes() -> None:
     assert judgement.probability is None
     assert judgement.probabilities["network"] == pytest.approx(0.9, abs=1e-6)
     nothing = judge_findings(logits_of(0.1, 0.1, 0.1), Decision(), FINDINGS)
-    assert (nothing.verdict, nothing.label) == ("answer", "")
+    assert (nothing.verdict, nothing.label) == ("answer", "none")
 
 
 def test_temperature_moves_probabilities_and_no_energy() -> None:
@@ -139,7 +139,7 @@ def test_states_follow_from_the_probabilities(
     familiar = energy is None or float(joint_energy(logits)) <= energy
     assert (judgement.verdict == "answer") == (certain and familiar)
     assert judgement.label.split(";") == (
-        [name for name, state in judgement.findings.items() if state == "present"] or [""]
+        [name for name, state in judgement.findings.items() if state == "present"] or ["none"]
     )
 
 
