@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -78,6 +77,8 @@ class Registry:
         if name in self:
             return
         known = self.names()
+        import difflib  # only where a name is wrong: devices start without it
+
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"there is no {self.kind} {name!r}", f"{hint}known: {', '.join(known)}")

@@ -77,7 +77,7 @@ def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
     interval, chance = measures.balanced_accuracy, measures.chance
     return FloorRecord(
         code="beyond-chance",
-        what="balanced accuracy",
+        quantity="balanced accuracy",
         value=interval.value,
         low=interval.low,
         high=interval.high,
@@ -93,7 +93,7 @@ def _record(
     reached = share.value if by == "value" else share.low
     return FloorRecord(
         code=code,
-        what=what,
+        quantity=what,
         value=share.value,
         low=share.low,
         high=share.high,
