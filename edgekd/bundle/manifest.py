@@ -1,4 +1,4 @@
-"""What a bundle says of itself: `manifest.json`, typed.
+"""The manifest of a bundle, `manifest.json`, typed.
 
 Field names of the MONAI bundle specification are used where it has one (`version`, `task`,
 `description`, `intended_use`, `data_source`, `network_data_format`).
@@ -41,7 +41,7 @@ __all__ = [
 FORMAT_VERSION = "1.6"
 """Major.minor of the manifest; a reader refuses another major version."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
 _RENAMED = (
     (("lowering",), "layer_harm", "layer_sensitivity"),
@@ -238,7 +238,7 @@ class EngineCheck(_Section, frozen=True, kw_only=True):
         status: `not checked` says nothing of the file.
         by: The tool with its version, or why there was no check and how to get one.
         capabilities: Compute capabilities that it was built for, such as `SM86`.
-        findings: What was found, one sentence each; of a file that passed they are remarks.
+        findings: Findings of the tool, one sentence each; of a file that passed they are notes.
     """
 
     status: Literal["passed", "refused", "not checked"]
@@ -398,11 +398,11 @@ def decode_manifest(raw: bytes) -> Manifest:
     return msgspec.structs.replace(manifest, decision=decision)
 
 
-def _converted(document: Any, kind: type[T], what: str) -> T:
+def _converted(document: Any, kind: type[_T], section: str) -> _T:
     try:
         return msgspec.convert(document, kind)
     except (msgspec.ValidationError, OverflowError, RecursionError) as error:
-        message = f"the bundle's {what} is not valid: {error}"
+        message = f"the bundle's {section} is not valid: {error}"
         raise ArtefactError(message, "build the bundle again") from error
 
 

@@ -112,6 +112,10 @@ def build(
     A file that loses too much, or does not reach a floor of the policy, fails (exit 4).
     """
     if on_device is not None:
+        if policy or research or teacher or tighten or critical:
+            message = "a bundle keeps the policy that it was built by"
+            hint = "leave --policy, --research, --teacher, --tighten and --critical to the host"
+            raise InputError(message, hint)
         from edgekd.lower.finish import finish_bundle
 
         finished = finish_bundle(on_device, say, evidence=evidence, target=target)

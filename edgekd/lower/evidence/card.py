@@ -225,9 +225,9 @@ def _classes(manifest: Manifest) -> Iterator[str]:
     yield "| class | images | sensitivity | specificity | lost | gained | drop | critical |"
     yield "|---|---|---|---|---|---|---|---|"
     for name in words_of(manifest.policy).ordered(tuple(per_class)):
-        one = per_class[name]
-        cells = [str(one["n"]), estimate_text(one["sensitivity"])]
-        cells += [estimate_text(one["specificity"]), *_change(changes.get(name))]
+        metrics = per_class[name]
+        cells = [str(metrics["n"]), estimate_text(metrics["sensitivity"])]
+        cells += [estimate_text(metrics["specificity"]), *_change(changes.get(name))]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
     yield "Lost and gained: against the float student, on the same images."
@@ -357,8 +357,8 @@ def _layer_sensitivity(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield "| layer | KL divergence | flips |"
     yield "|---|---|---|"
-    for one in layers[:_SENSITIVITY_ROWS]:
-        yield f"| {one.layer} | {one.divergence:.3g} | {one.flips} |"
+    for layer in layers[:_SENSITIVITY_ROWS]:
+        yield f"| {layer.layer} | {layer.divergence:.3g} | {layer.flips} |"
 
 
 def _caveats(manifest: Manifest) -> Iterator[str]:
