@@ -55,7 +55,7 @@ def test_one_process_lowers_to_several_variants(
     mixed = Variant(precision="int8-mixed", float_layers=("conv_stem",))
     variants = (Variant(precision="fp32"), Variant(precision="int8"), mixed)
     job = make_job(checkpoint, out, calibration=calibration, variants=variants)
-    report = convert(job, log=log, on_state=states.append)
+    report = convert(job, log=log, report=states.append)
     assert states == ["fp32", "int8", "int8-mixed-1"]
     assert [done.variant for done in report.conversions] == list(variants)
     assert sorted(file.name for file in out.iterdir()) == [*sorted(states), "report.json"]
@@ -73,7 +73,7 @@ def test_one_process_lowers_to_several_variants(
 
 def test_failure_leaves_log_and_script(tmp_path: Path) -> None:
     job = make_job(tmp_path, tmp_path / "out", backend="coreml", variants=(INT8,))
-    with pytest.raises(JobError, match="coreml int8: there is no lowering") as caught:
+    with pytest.raises(JobError, match="coreml int8: there is no backend") as caught:
         convert(job, log=tmp_path / "logs" / "int8.log")
     script = tmp_path / "logs" / "int8.reproduce.sh"
     assert str(script) in caught.value.hint
