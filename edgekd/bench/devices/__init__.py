@@ -96,7 +96,7 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
 def runs_on(target: str, device: Device | None) -> bool:
     """Whether bundles of a target can be measured on a device.
 
-    The device is configured for the target, or the target is any computer, or both are this machine.
+    The device is configured for the target, the target is any computer, or both are this machine.
     """
     if device is None:
         return False

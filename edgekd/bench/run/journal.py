@@ -96,7 +96,7 @@ class CachedDevice:
     def run(self, job: Job) -> Answer:
         """See `Device`; an answer that was kept is returned without running the job.
 
-        A job that an external meter measures is always run: the meter's file covers the present run.
+        A job that an external meter measures is always run: its file covers the present run.
         """
         if job.metered:
             return self._device.run(job)

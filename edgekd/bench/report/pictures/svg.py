@@ -1,7 +1,7 @@
 """Basic shapes of SVG: scales, ticks, axes, marks.
 
-Colours of the page are CSS variables, so that a picture fits light mode, dark mode and print; it has
-no identifiers that could clash and no addresses.
+Colours of the page are CSS variables, so that a picture fits light mode, dark mode and print; it
+has no identifiers that could clash and no addresses.
 """
 
 from __future__ import annotations
