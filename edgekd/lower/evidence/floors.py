@@ -34,13 +34,15 @@ class FloorMeasures:
     """What a file reaches on the validation images; measured by its task.
 
     Attributes:
-        balanced_accuracy: Of the answers of highest probability, with its 95 % interval.
-        chance: Balanced accuracy of a constant answer.
+        balanced_accuracy: Without thresholds, with its 95 % interval; of a task that has none, the
+            score that `metric` names (higher is better).
+        chance: The same of a constant answer.
         noticed: By critical class, the share of its images that the decision answers with it or
             refers. Whether a photo would have to be taken again does not matter here.
         answered: Share of the images that are answered, and need not be taken again.
         specificity: Share of the images without a critical class that are answered without one;
             its value is None where there are none.
+        metric: Name of the score that is compared with chance.
     """
 
     balanced_accuracy: Interval
@@ -48,6 +50,7 @@ class FloorMeasures:
     noticed: Mapping[str, Interval]
     answered: Interval
     specificity: Interval
+    metric: str = "balanced accuracy"
 
 
 def check_floors(floors: Floors, measures: FloorMeasures) -> tuple[FloorRecord, ...]:
@@ -77,7 +80,7 @@ def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
     interval, chance = measures.balanced_accuracy, measures.chance
     return FloorRecord(
         code="beyond-chance",
-        what="balanced accuracy",
+        what=measures.metric,
         value=interval.value,
         low=interval.low,
         high=interval.high,
