@@ -78,8 +78,8 @@ def build(
     quantisation_aware: Annotated[
         bool, typer.Option(help="Fine-tune with simulated int8 where int8 fails its gate.")
     ] = False,
-    rescue: Annotated[
-        bool, typer.Option(hidden=True, help="Former name of --quantisation-aware.")
+    former_flag: Annotated[
+        bool, typer.Option("--rescue", hidden=True, help="Former name of --quantisation-aware.")
     ] = False,
     all_rungs: Annotated[
         bool, typer.Option(help="Judge every rung, also those below one that passes.")
@@ -124,14 +124,14 @@ def build(
     if target is None or model is None or out is None:
         message = "--target, --model and --out are needed"
         raise InputError(message, "or --on-device BUNDLE to finish one")
-    from edgekd.cli.build_table import watching
+    from edgekd.cli.build_table import build_observer
     from edgekd.lower.build import BuiltBundle, build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
     broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
-    with watching() as observer:
+    with build_observer() as observer:
         built = build_all(
             BuildRequest(
                 model=model,
@@ -146,7 +146,7 @@ def build(
                 tighten=_limits(tighten or []),
                 critical=_critical(critical),
                 all_rungs=all_rungs,
-                quantisation_aware=quantisation_aware or rescue,
+                quantisation_aware=quantisation_aware or former_flag,
                 zipped=zipped,
                 observer=observer,
             )

@@ -230,7 +230,7 @@ def _first_that_decides(
         rungs = rungs_of(ladder, taken)
         for before, rung in zip(rungs_of(run.ladder), rungs, strict=True):
             if rung != before:  # taken, or with a remark now
-                request.observer.judged(plan.name, rung)
+                request.observer.rung(plan.name, rung)
         if taken is None:
             raise RefusedError(plan.name, _why(rungs[-1]), hint)
         record = BuildRecord(

@@ -55,7 +55,7 @@ def fit_capture(images: NDArray[np.uint8], kept: float, rules: CaptureRules) -> 
     return CaptureRule(
         limits={name: _limit(name, values[name], allowed) for name in rules.measures},
         appearance=_appearance(features, allowed),
-        kept=kept,
+        coverage=kept,
         images=len(images),
         sentences=rules.sentences,
     )
