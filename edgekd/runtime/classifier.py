@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, Bundle, Manifest
 from edgekd.errors import ArtefactError
-from edgekd.runtime.capture import FEATURES, CaptureQuality, examine, problems
+from edgekd.runtime.capture import FEATURES, CaptureQuality, examine_photo, problems
 from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
@@ -154,7 +154,7 @@ class Classifier:
         pixels = self.preprocess(image)
         ready = time.perf_counter_ns()
         rule = self._capture
-        quality = None if rule is None else examine(pixels, rule)
+        quality = None if rule is None else examine_photo(pixels, rule)
         seen = time.perf_counter_ns()
         output = self.logits(pixels)
         done = time.perf_counter_ns()

@@ -66,21 +66,21 @@ def _records(floors: Floors, measures: FloorMeasures) -> Iterator[FloorRecord]:
         yield _beyond_chance(measures)
     if floors.noticed:
         for name, share in measures.noticed.items():
-            what = f"the share of {name} images in which {name} is answered or referred"
-            yield _record("noticed", what, share, floors.noticed, "value")
+            quantity = f"the share of {name} images in which {name} is answered or referred"
+            yield _record("noticed", quantity, share, floors.noticed, "value")
     if floors.answered:
-        what = "the share of images that get an answer"
-        yield _record("answered", what, measures.answered, floors.answered, "low")
+        quantity = "the share of images that get an answer"
+        yield _record("answered", quantity, measures.answered, floors.answered, "low")
     if floors.specificity and measures.noticed:
-        what = "the share of images without a critical class that are answered without one"
-        yield _record("specificity", what, measures.specificity, floors.specificity, "low")
+        quantity = "the share of images without a critical class that are answered without one"
+        yield _record("specificity", quantity, measures.specificity, floors.specificity, "low")
 
 
 def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
     interval, chance = measures.balanced_accuracy, measures.chance
     return FloorRecord(
         code="beyond-chance",
-        what=measures.metric,
+        quantity=measures.metric,
         value=interval.value,
         low=interval.low,
         high=interval.high,
@@ -91,12 +91,12 @@ def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
 
 
 def _record(
-    code: str, what: str, share: Interval, least: float, by: Literal["value", "low"]
+    code: str, quantity: str, share: Interval, least: float, by: Literal["value", "low"]
 ) -> FloorRecord:
     reached = share.value if by == "value" else share.low
     return FloorRecord(
         code=code,
-        what=what,
+        quantity=quantity,
         value=share.value,
         low=share.low,
         high=share.high,
