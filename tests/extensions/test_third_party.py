@@ -292,7 +292,7 @@ def test_files_of_the_page_exist(kind: str) -> None:
     assert own
     assert outside
     for pattern in own:
-        for name in REGISTRIES[kind].own:
+        for name in REGISTRIES[kind].built_in:
             matches = list(REPOSITORY.glob(pattern.replace("NAME", name)))
             assert matches, f"{kind} {name}: nothing is at {pattern}"
     for pattern in outside:

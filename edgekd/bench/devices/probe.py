@@ -183,7 +183,7 @@ def engine_of(backend: str) -> Requirement | None:
 
 
 def _packages() -> list[str]:
-    """All packages that a board is asked for."""
+    """All packages that a board is examined for."""
     needs = [*BASE, *(backend.engine for backend in loadable_backends())]
     return [package for need in needs for package in need.packages]
 
