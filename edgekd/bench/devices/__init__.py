@@ -43,7 +43,7 @@ class Device(Protocol):
         """The targets whose bundles it is there for."""
 
     def facts(self) -> dict[str, Any]:
-        """What is known of it; read anew at each call, since temperatures move.
+        """Facts about it; read again at each call, since temperatures change.
 
         Raises:
             DeviceUnreachableError: It does not answer.
@@ -52,7 +52,7 @@ class Device(Protocol):
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
     ) -> None:
-        """Bring there what the jobs will name; `say` is told what is under way.
+        """Copy what the jobs will need to the device; `say` is called with each step.
 
         Raises:
             DeviceUnreachableError: It does not answer, or has no room.
@@ -114,8 +114,8 @@ def target_of(name: str) -> str:
         return name
     from edgekd.bench.devices.config import find_configured
 
-    found = find_configured(name)
-    return name if found is None else found.target
+    configured = find_configured(name)
+    return name if configured is None else configured.target
 
 
 def check_device(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What can be said of a board before anything is measured there: for `edgekd doctor --device`."""
+"""Examination of a board before anything is measured there: for `edgekd doctor --device`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _IMPORT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Observation:
-    """One thing that was looked at.
+    """One result of the examination.
 
     Attributes:
-        what: What it is.
+        what: Name of what was examined.
         works: Whether it is as it should be.
         needed: Whether nothing can be measured while it is not.
-        detail: What was found, and what to do where it is wrong.
+        detail: Its state, and what to do where it is wrong.
     """
 
     what: str
@@ -50,14 +50,14 @@ class Observation:
 def examine_board(
     transport: Transport, python: str, folder: str, target: str, wheelhouse: Path | None = None
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Look at a board; nothing is changed there but for the empty folder.
+    """Examine a board; nothing is changed there but for the empty folder.
 
     Args:
         transport: The link.
         python: Its Python.
         folder: What edgekd may write to there.
         target: The target whose bundles are to run there.
-        wheelhouse: Wheels that would be given for what it lacks.
+        wheelhouse: Folder of wheels that could be installed there.
 
     Returns:
         The observations, and the facts that they come from.
@@ -83,12 +83,12 @@ def examine_board(
 def examine_phone(
     transport: Transport, benchmark_model: str | None, *, here: bool = False
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Look at a phone without a Python.
+    """Examine a phone without a Python.
 
     Args:
         transport: The link.
         benchmark_model: LiteRT's program, or None.
-        here: Whether that is on this machine, and will be brought there.
+        here: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -129,13 +129,13 @@ def _title(board: BoardFacts) -> str:
 def _packages(
     transport: Transport, python: str, board: BoardFacts, target: str, wheelhouse: Path | None
 ) -> list[Observation]:
-    """Each package by a real import: a wheel for another processor is found, and fails."""
+    """Each package by a real import: a wheel for another processor is there, and fails."""
     engine = engine_of(load_target(target).backend)
     needs = (*BASE, *([engine] if engine else []))
     lacking = board.lacks(needs)
     seen = [
         _imported(transport, python, need) for need in needs if need not in lacking
-    ]  # what is found has to work, too
+    ]  # a package that is there has to work, too
     if lacking:
         seen.append(_wheels(lacking, board, python, wheelhouse))
     return seen
@@ -215,5 +215,5 @@ def _state(board: BoardFacts) -> list[Observation]:
 
 
 def _temperature(zones: dict[str, float]) -> Observation:
-    told = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
-    return Observation("temperature", max(zones.values()) < _HOT, False, told)
+    words = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
+    return Observation("temperature", max(zones.values()) < _HOT, False, words)

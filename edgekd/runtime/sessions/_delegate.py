@@ -106,19 +106,21 @@ def refused(requested: str | None, error: BaseException) -> Shortfall:
     return Shortfall(what, _ON_CPU, "build the file for that delegate")
 
 
-def delegate_shortfall(delegate: str, taken: Split | None) -> Shortfall | None:
+def delegate_shortfall(delegate: str, delegated: Split | None) -> Shortfall | None:
     """What a delegate left of the graph, or None where it took all but conversions."""
     hint = "build the file for that delegate, or leave it to the CPU"
-    if taken is None:
+    if delegated is None:
         what = f"this engine does not tell what the delegate {delegate} took of the graph"
         return Shortfall(what, "it may run on the CPU", hint)
-    if taken.pieces == 0:
+    if delegated.pieces == 0:
         return Shortfall(f"the delegate {delegate} took nothing of the graph", _ON_CPU, hint)
-    counts = Counter(name for name in taken.left if name not in _CONVERSIONS)
-    if taken.pieces == 1 and not counts:
+    counts = Counter(name for name in delegated.left if name not in _CONVERSIONS)
+    if delegated.pieces == 1 and not counts:
         return None
     left = ", ".join(f"{count} {name}" for name, count in counts.most_common(4)) or "conversions"
-    what = f"the delegate {delegate} took the graph in {_in_pieces(taken.pieces)}, without {left}"
+    what = (
+        f"the delegate {delegate} took the graph in {_in_pieces(delegated.pieces)}, without {left}"
+    )
     return Shortfall(what, "the rest runs on the CPU", hint)
 
 

@@ -52,10 +52,10 @@ def open_file(
             opened = _interpreter(module, model, used, [delegate])
         except (ValueError, RuntimeError) as error:
             shortfall = refused(accelerator, error)
-    delegated = accelerator if opened else None
+    name = accelerator if opened else None
     try:
-        interpreter, taken = opened or _interpreter(module, model, used, [])
-        session = TfliteSession(model, interpreter, used, accelerator, delegated, taken, shortfall)
+        interpreter, delegated = opened or _interpreter(module, model, used, [])
+        session = TfliteSession(model, interpreter, used, accelerator, name, delegated, shortfall)
     except (ValueError, RuntimeError) as error:  # a tensor's damaged name is a UnicodeDecodeError
         raise damaged(model, "TensorFlow Lite", error) from error
     if require:
@@ -75,22 +75,22 @@ class TfliteSession(EngineSession):
         threads: int,
         requested: str | None,
         delegate: str | None,
-        taken: Split | None,
+        delegated: Split | None,
         shortfall: Shortfall | None,
     ) -> None:
         takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
         contract = check_contract(model, _described(takes), _described(gives))
-        xnnpack = _xnnpack_pieces(interpreter, taken)
+        xnnpack = _xnnpack_pieces(interpreter, delegated)
         facts: Facts = {
             "engine": version_of("ai-edge-litert", "tflite-runtime"),
             "threads": threads,
             "xnnpack_partitions": xnnpack,
-            "delegate_partitions": taken.pieces if taken else None,
+            "delegate_partitions": delegated.pieces if delegated else None,
             "accelerator_asked": requested,
-            "accelerator": _obtained(delegate, taken, xnnpack),
+            "accelerator": _obtained(delegate, delegated, xnnpack),
         }
         if delegate is not None:
-            shortfalls = [delegate_shortfall(delegate, taken)]
+            shortfalls = [delegate_shortfall(delegate, delegated)]
         else:
             shortfalls = [shortfall, xnnpack_shortfall(xnnpack)]
         super().__init__(model, contract, facts, [one for one in shortfalls if one])
@@ -128,18 +128,18 @@ def _interpreter(
         **source, num_threads=threads, experimental_delegates=delegates
     )
     # XNNPACK comes only with allocate_tensors: until then all that is delegated is theirs.
-    taken = split_of(interpreter) if delegates else None
+    delegated = split_of(interpreter) if delegates else None
     interpreter.allocate_tensors()
-    return interpreter, taken
+    return interpreter, delegated
 
 
-def _xnnpack_pieces(interpreter: Any, taken: Split | None) -> int | None:
+def _xnnpack_pieces(interpreter: Any, delegated: Split | None) -> int | None:
     split = split_of(interpreter)
-    return None if split is None else split.pieces - (taken.pieces if taken else 0)
+    return None if split is None else split.pieces - (delegated.pieces if delegated else 0)
 
 
-def _obtained(delegate: str | None, taken: Split | None, xnnpack: int | None) -> str:
-    if delegate is not None and taken is not None and taken.pieces:
+def _obtained(delegate: str | None, delegated: Split | None, xnnpack: int | None) -> str:
+    if delegate is not None and delegated is not None and delegated.pieces:
         return delegate
     return "XNNPACK" if xnnpack else "CPU"
 
