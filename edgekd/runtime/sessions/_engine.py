@@ -1,4 +1,4 @@
-"""What all sessions share: the contract on the file, the check of the image, closing."""
+"""Common parts of all sessions: the contract of the file, the check of the image, closing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "EngineSession",
     "Shortfall",
     "check_contract",
-    "damaged",
+    "damaged_model",
     "last_line",
     "require_file",
     "version_of",
@@ -38,27 +38,27 @@ class Shortfall:
     """Something that was requested and not obtained.
 
     Attributes:
-        missing: What is missing, as a sentence without its full stop.
+        problem: What is missing, as a sentence without its full stop.
         instead: What happens instead, as a sentence without its full stop.
         hint: What to do about it.
     """
 
-    missing: str
+    problem: str
     instead: str
     hint: str
 
     def __str__(self) -> str:
         """The warning, one sentence."""
-        return f"{self.missing}; {self.instead}"
+        return f"{self.problem}; {self.instead}"
 
 
 class EngineSession(ABC):
-    """What the sessions of all engines share.
+    """A session apart from its engine.
 
     Args:
         model: The file that was opened.
-        contract: Shapes of input and output, from `check_contract`.
-        facts: The engine, and what was obtained from it.
+        contract: As `check_contract` returned it.
+        facts: What the engine is and what was obtained from it.
         shortfalls: What was requested and not obtained.
     """
 
@@ -106,7 +106,7 @@ class EngineSession(ABC):
         """
         if self._shortfalls:
             self.close()
-            raise DeviceUnreachableError(self._shortfalls[0].missing, self._shortfalls[0].hint)
+            raise DeviceUnreachableError(self._shortfalls[0].problem, self._shortfalls[0].hint)
 
     def run(self, image: Image) -> Output:
         """Output [1, …] for one image [1, S, S, 3], owned by the caller.
@@ -121,8 +121,8 @@ class EngineSession(ABC):
         if not self._open:
             raise RuntimeError(f"the session of {self._name} is closed")
         if image.shape != self._input_shape or image.dtype != np.uint8:
-            expected = f"uint8 {list(self._input_shape)}"
-            message = f"{self._name} takes {expected}, not {image.dtype} {list(image.shape)}"
+            required = f"uint8 {list(self._input_shape)}"
+            message = f"{self._name} takes {required}, not {image.dtype} {list(image.shape)}"
             raise InputError(message, "prepare the image with edgekd.runtime.preprocess")
         try:
             return self._infer(np.ascontiguousarray(image))
@@ -133,7 +133,7 @@ class EngineSession(ABC):
             raise ArtefactError(message, "check the bundle with `edgekd verify`") from error
 
     def close(self) -> None:
-        """Free the engine; closing again, or in a forked process, has no effect."""
+        """Give back what the engine holds; to close again, or in a forked process, does no harm."""
         was_open, self._open = self._open, False
         if was_open and self._owner.is_here:
             self._release()
@@ -144,13 +144,13 @@ class EngineSession(ABC):
 
     @abstractmethod
     def _release(self) -> None:
-        """Free the engine's objects; called once."""
+        """Let go of the engine's objects; called once."""
 
 
 def check_contract(
     model: ModelFiles,
-    received: tuple[tuple[int, ...], str],
-    returned: tuple[tuple[int, ...], str],
+    inputs: tuple[tuple[int, ...], str],
+    outputs: tuple[tuple[int, ...], str],
 ) -> Contract:
     """Shapes of input and output of a file that keeps the contract.
 
@@ -158,13 +158,13 @@ def check_contract(
 
     Args:
         model: The file, for the message.
-        received: Shape and numpy dtype name of its input.
-        returned: Shape and numpy dtype name of its output.
+        inputs: Shape and NumPy dtype name of its input.
+        outputs: Shape and NumPy dtype name of its output.
 
     Raises:
         ArtefactError: It is not uint8 [1, S, S, 3] to float32 [1, …] of fixed sides.
     """
-    (shape, dtype), (out_shape, out_dtype) = received, returned
+    (shape, dtype), (out_shape, out_dtype) = inputs, outputs
     image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3
     output = len(out_shape) > 1 and out_shape[0] == 1 and min(out_shape) > 0
     if image and output and (dtype, out_dtype) == ("uint8", "float32"):
@@ -178,14 +178,16 @@ def require_file(model: ModelFiles, name: str | None = None) -> None:
     """Raise ArtefactError where the main file, or the one called `name` beside it, is missing."""
     name = name or model.name
     if model.folder is None:
-        there, shown = name in model.contents, name
+        exists, label = name in model.contents, name
     else:
-        there, shown = (model.folder / name).is_file(), str(model.folder / name)
-    if not there:
-        raise ArtefactError(f"{shown} is missing", _COPY_AGAIN)
+        exists, label = (model.folder / name).is_file(), str(model.folder / name)
+    if not exists:
+        raise ArtefactError(f"{label} is missing", _COPY_AGAIN)
 
 
-def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) -> ArtefactError:
+def damaged_model(
+    model: ModelFiles, engine: str, error: BaseException | None = None
+) -> ArtefactError:
     """The error for a file that `engine` cannot parse."""
     return ArtefactError(f"{engine} cannot read {model.name}{_why(error)}", _COPY_AGAIN)
 
@@ -193,7 +195,7 @@ def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) 
 def version_of(*distributions: str) -> str:
     """`name version` of the first of the distributions that is there, else `unknown`.
 
-    An imported package is preferred: looking through the installed ones takes 6 ms.
+    An imported package is checked first: looking through the installed ones takes 6 ms.
     """
     for name in distributions:
         module = sys.modules.get(name.replace("-", "_"))
@@ -215,7 +217,7 @@ def _installed(distributions: Sequence[str]) -> str:
 
 
 def last_line(error: BaseException | None) -> str:
-    """The last line of an engine's message, its most specific one; empty without a message."""
+    """The last line of what an engine says, which is the most particular; empty for silence."""
     lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     return lines[-1] if lines else ""
 

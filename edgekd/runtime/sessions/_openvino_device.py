@@ -1,4 +1,4 @@
-"""OpenVINO's devices: the one that a word means, its settings, and whether it was obtained."""
+"""OpenVINO's devices: which one a word means, its settings, and whether it was obtained."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from edgekd.runtime.sessions._engine import Shortfall, last_line
 
 __all__ = [
     "choose_device",
+    "device_refused",
     "device_shortfall",
     "executing",
     "obtained",
-    "refused",
     "settings_for",
 ]
 
 _CHOOSERS = {"AUTO", "BATCH", "HETERO", "MULTI"}
-"""Virtual devices, which choose among the devices listed after them."""
+"""Names that stand before a list of devices and choose among them."""
 
 _ON_CPU = "the file runs on the CPU"
 
 
 def choose_device(core: Any, requested: str | None) -> tuple[str, Shortfall | None]:
-    """The device to compile for, and what is missing where it is not the one requested for."""
+    """The device to compile for, and what is missing where it is not the one asked for."""
     word = requested or "CPU"
     device = word.upper() if word.lower() in ("cpu", "gpu", "npu") else word
     if device == "CPU":
@@ -32,9 +32,9 @@ def choose_device(core: Any, requested: str | None) -> tuple[str, Shortfall | No
     if all(_is_there(name, available) for name in _named(device)):
         return device, None
     offered = ", ".join(available)
-    what = f"{device} was requested, but OpenVINO finds only {offered}"
-    hint = f"request one of {offered}, or install the device's driver"
-    return "CPU", Shortfall(what, _ON_CPU, hint)
+    problem = f"{device} was requested, but OpenVINO sees only {offered}"
+    hint = f"ask for one of {offered}, or install the device's driver"
+    return "CPU", Shortfall(problem, _ON_CPU, hint)
 
 
 def settings_for(
@@ -49,19 +49,19 @@ def settings_for(
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     if device == "CPU" or device.partition(":")[0] in _CHOOSERS:
-        return settings  # virtual devices pass them on to the devices that know them
+        return settings  # the choosers hand them on to whom they concern
     known = core.get_property(device, "SUPPORTED_PROPERTIES")
     return {key: value for key, value in settings.items() if known.get(key) == "RW"}
 
 
-def refused(device: str, error: BaseException) -> Shortfall:
+def device_refused(device: str, error: BaseException) -> Shortfall:
     """The device is there but cannot take the file."""
-    what = f"{device} was requested, but OpenVINO cannot compile for it: {last_line(error)}"
-    return Shortfall(what, _ON_CPU, "check the device's driver, or build the file for it")
+    problem = f"{device} was requested, but OpenVINO cannot compile for it: {last_line(error)}"
+    return Shortfall(problem, _ON_CPU, "check the device's driver, or build the file for it")
 
 
 def device_shortfall(compiled: Any, device: str) -> Shortfall | None:
-    """What is missing where other devices run the file than the one requested for, or None.
+    """What is missing where other devices run the file than the one asked for, or None.
 
     AUTO and MULTI choose for themselves, and AUTO starts on the CPU while a slower compiler works.
     """
@@ -71,8 +71,8 @@ def device_shortfall(compiled: Any, device: str) -> Shortfall | None:
         return None
     if all(_is_there(name, running) for name in _named(device)[:1]):
         return None
-    what = f"{device} was requested, but OpenVINO runs the file on {', '.join(running)}"
-    return Shortfall(what, "it runs there", "check the device's driver")
+    problem = f"{device} was requested, but OpenVINO runs the file on {', '.join(running)}"
+    return Shortfall(problem, "it runs there", "check the device's driver")
 
 
 def executing(compiled: Any) -> list[str]:
@@ -84,7 +84,7 @@ def executing(compiled: Any) -> list[str]:
 
 
 def obtained(compiled: Any, key: str) -> str | int | None:
-    """A setting of the compiled model; for a virtual device, that of the chosen device."""
+    """A setting as the compiled model has it; behind AUTO and its like, as its device has it."""
     try:
         value = compiled.get_property(key)
     except RuntimeError:
@@ -103,7 +103,7 @@ def _of_inner_device(compiled: Any, key: str) -> Any:
 
 
 def _named(device: str) -> list[str]:
-    """The devices of a name such as `HETERO:GPU.0,CPU`, without excluded ones (`-GPU`)."""
+    """The devices of a name such as `HETERO:GPU.0,CPU`; what is shut out (`-GPU`) is not one."""
     chooser, _, listed = device.rpartition(":")
     if not chooser and listed in _CHOOSERS:
         return []

@@ -1,4 +1,4 @@
-"""The interface of every backend's session: a uint8 image in, a float32 output out."""
+"""What the session of every backend does: a uint8 image in, a float32 output out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Session(Protocol):
 
     @property
     def backend(self) -> str:
-        """Name of the backend whose engine runs."""
+        """Name of the engine that runs: `tflite`, `openvino`, `onnx`, `tensorrt`."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ class Session(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """The engine, and what was obtained from it rather than what was requested."""
+        """What the engine is and what was obtained from it, not what was requested."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -50,4 +50,4 @@ class Session(Protocol):
         """Output [1, …] for one image [1, S, S, 3], owned by the caller."""
 
     def close(self) -> None:
-        """Free the engine; a closed session cannot run."""
+        """Give back what the engine holds; a closed session cannot run."""

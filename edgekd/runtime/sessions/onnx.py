@@ -1,4 +1,4 @@
-"""ONNX files on ONNX Runtime, on its CPU provider or on a requested one."""
+"""ONNX files on ONNX Runtime, on its CPU provider or on one that is requested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
+    damaged_model,
     last_line,
     require_file,
     version_of,
@@ -28,7 +28,7 @@ _PROVIDERS = {
     "gpu": ("CUDA", "ROCM", "MIGraphX", "Dml", "CoreML", "WebGpu"),
     "npu": ("QNN", "VitisAI", "CANN", "VSINPU", "Rknpu", "CoreML"),
 }
-"""Providers of each plain word; the first installed one is used."""
+"""The providers that a plain word stands for; the first one that is installed is taken."""
 
 
 def open_file(
@@ -50,14 +50,14 @@ def open_file(
     try:
         opened = OnnxSession(model, session, accelerator, provider, failure)
     except UnicodeDecodeError as error:  # a damaged name of an input or output
-        raise damaged(model, "ONNX Runtime", error) from error
+        raise damaged_model(model, "ONNX Runtime", error) from error
     if require:
         opened.require_all()
     return opened
 
 
 class OnnxSession(EngineSession):
-    """An ONNX file on one provider, with the CPU for unsupported nodes; see `open_file`."""
+    """An ONNX file on one provider, and the CPU for what that one leaves; see `open_file`."""
 
     backend = "onnx"
 
@@ -123,15 +123,15 @@ def _on_cpu(ort: Any, model: ModelFiles, threads: int | None) -> Any:
         # ONNX Runtime's own way to fall back prints to stdout, where `--json` writes.
         return ort.InferenceSession(_source(model), options, providers=[_CPU], enable_fallback=0)
     except Exception as error:  # its errors have no common base of their own
-        raise damaged(model, "ONNX Runtime", error) from error
+        raise damaged_model(model, "ONNX Runtime", error) from error
 
 
 def _on_accelerator(
     ort: Any, model: ModelFiles, threads: int | None, provider: str
 ) -> tuple[Any, str]:
-    """A session, or None and the provider's error."""
+    """A session, or None and what the provider says against it."""
     options = _options(ort, threads)
-    # get_providers() also lists a provider that took no node; this records which it took.
+    # get_providers() names a provider that took no node at all; this tells what it took.
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     providers = [provider, _CPU]
     try:  # without its own fallback, as in `_on_cpu`
@@ -148,7 +148,7 @@ def _source(model: ModelFiles) -> str | bytes:
 
 
 def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
-    """Number of nodes that the provider took, and of all nodes; None where unknown."""
+    """How many nodes the provider took, and of how many; None where it is unknown."""
     if provider in (_CPU, None):
         return None
     try:
@@ -166,24 +166,24 @@ def _shortfall(
     obtained: list[str],
     nodes: tuple[int, int] | None,
 ) -> Shortfall | None:
-    """What was not obtained of the requested provider, or None."""
+    """What is missing of the provider that was requested, or None."""
     import onnxruntime
 
     offered = ", ".join(onnxruntime.get_available_providers())
-    hint = f"request one of {offered}, or install ONNX Runtime's build for the accelerator"
+    hint = f"ask for one of {offered}, or install ONNX Runtime's build for the accelerator"
     if provider is None:
-        what = f"{requested} was requested, but ONNX Runtime offers only {offered}"
+        problem = f"{requested} was requested, but ONNX Runtime offers only {offered}"
     elif failure:
-        what = f"{provider} was requested, but cannot take the file: {failure}"
+        problem = f"{provider} was requested, but cannot take the file: {failure}"
     elif provider not in obtained:
-        what = f"{provider} was requested, but ONNX Runtime could not start it"
+        problem = f"{provider} was requested, but ONNX Runtime could not start it"
         hint = "check the driver and the libraries that the provider needs"
     elif nodes is not None and nodes[0] < nodes[1]:
-        what = f"{provider} took {nodes[0]} of the graph's {nodes[1]} nodes"
-        return Shortfall(what, "the rest runs on the CPU", hint)
+        problem = f"{provider} took {nodes[0]} of the graph's {nodes[1]} nodes"
+        return Shortfall(problem, "the rest runs on the CPU", hint)
     else:
         return None
-    return Shortfall(what, "the file runs on the CPU", hint)
+    return Shortfall(problem, "the file runs on the CPU", hint)
 
 
 def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:

@@ -14,17 +14,17 @@ from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
+    damaged_model,
     require_file,
     version_of,
 )
 from edgekd.runtime.sessions._openvino_cache import Cache
 from edgekd.runtime.sessions._openvino_device import (
     choose_device,
+    device_refused,
     device_shortfall,
     executing,
     obtained,
-    refused,
     settings_for,
 )
 from edgekd.runtime.sessions.base import Facts, Image, Output
@@ -75,7 +75,7 @@ def open_file(
             compiled = cache.compile(network, device, settings)
             shortfall = device_shortfall(compiled, device)
         except RuntimeError as error:
-            shortfall = refused(device, error)
+            shortfall = device_refused(device, error)
     if compiled is None:
         compiled = _on_cpu(cache, model, network, settings_for(core, _CPU, threads, precision))
     session = OpenVinoSession(model, contract, compiled, accelerator, shortfall, cache.state)
@@ -137,14 +137,14 @@ def _read(core: Any, model: ModelFiles) -> Any:
             return core.read_model(str(model.path))
         return core.read_model(model.read(), model.read(weights))
     except _ERRORS as error:
-        raise damaged(model, "OpenVINO", error) from error
+        raise damaged_model(model, "OpenVINO", error) from error
 
 
 def _on_cpu(cache: Cache, model: ModelFiles, network: Any, settings: dict[str, str | int]) -> Any:
     try:
         return cache.compile(network, _CPU, settings)
     except _ERRORS as error:
-        raise damaged(model, "OpenVINO", error) from error
+        raise damaged_model(model, "OpenVINO", error) from error
 
 
 def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:

@@ -1,8 +1,8 @@
 """An engine belongs to the process that opened it: a fork copies its memory, not its threads.
 
-In a forked child OpenVINO waits forever for threads that do not exist there, as soon as one of its
-objects is freed, at the latest when the child ends; ONNX Runtime ends the child by a signal. So a
-child frees none of them, and running an engine there is refused.
+In a forked child OpenVINO waits forever for threads that are not there, as soon as an object of it
+is let go, at the latest when the child ends; ONNX Runtime ends the child by a signal. So a child
+lets go of nothing, and what would run there is refused.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ _OPEN: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 class Owner:
-    """The process that opened an engine.
+    """Which process opened an engine.
 
     Args:
-        holder: The object that holds the engine's objects. In a forked child they are kept alive.
+        holder: What holds the engine's objects; they outlive a child that is forked while it is
+            there.
     """
 
     def __init__(self, holder: Any) -> None:
@@ -31,14 +32,14 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether this process opened the engine."""
+        """Whether this is that process."""
         return os.getpid() == self._process
 
     def require(self) -> None:
-        """Refuse to run in another process.
+        """Refuse to run elsewhere.
 
         Raises:
-            ForkedError: This process was forked from the one that opened the engine.
+            ForkedError: This process was forked from that one.
         """
         if not self.is_here:
             message = "this process was forked after the bundle was opened: its engine is not here"
@@ -46,8 +47,8 @@ class Owner:
             raise ForkedError(message, hint)
 
 
-def _keep_alive_in_child() -> None:
-    """Add a reference to every object: neither garbage collection nor Python's exit frees it."""
+def _keep_engine_of_parent() -> None:
+    """Add a reference to each engine, so that this process never releases what it inherited."""
     holders = list(_OPEN)
     if not holders:
         return
@@ -61,4 +62,4 @@ def _keep_alive_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_keep_alive_in_child)
+    os.register_at_fork(after_in_child=_keep_engine_of_parent)

@@ -10,10 +10,10 @@ import numpy as np
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
 from edgekd.runtime.sessions._delegate import (
-    Split,
+    GraphSplit,
+    delegate_refused,
     delegate_shortfall,
     load_delegate,
-    refused,
     split_of,
     xnnpack_shortfall,
 )
@@ -21,7 +21,7 @@ from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
+    damaged_model,
     require_file,
     version_of,
 )
@@ -41,7 +41,7 @@ def open_file(
 ) -> TfliteSession:
     """Open a `.tflite` file; without `threads` it runs on one. See `open_session` for the rest.
 
-    A delegate's library is code that this process runs: load only libraries that you trust.
+    A delegate's library is code that this process runs: take its name from no stranger.
     """
     module = _import_interpreter()
     require_file(model)
@@ -51,13 +51,13 @@ def open_file(
         try:
             opened = _interpreter(module, model, used, [delegate])
         except (ValueError, RuntimeError) as error:
-            shortfall = refused(accelerator, error)
-    name = accelerator if opened else None
+            shortfall = delegate_refused(accelerator, error)
+    delegated = accelerator if opened else None
     try:
-        interpreter, delegated = opened or _interpreter(module, model, used, [])
-        session = TfliteSession(model, interpreter, used, accelerator, name, delegated, shortfall)
+        interpreter, split = opened or _interpreter(module, model, used, [])
+        session = TfliteSession(model, interpreter, used, accelerator, delegated, split, shortfall)
     except (ValueError, RuntimeError) as error:  # a tensor's damaged name is a UnicodeDecodeError
-        raise damaged(model, "TensorFlow Lite", error) from error
+        raise damaged_model(model, "TensorFlow Lite", error) from error
     if require:
         session.require_all()
     return session
@@ -75,22 +75,22 @@ class TfliteSession(EngineSession):
         threads: int,
         requested: str | None,
         delegate: str | None,
-        delegated: Split | None,
+        split: GraphSplit | None,
         shortfall: Shortfall | None,
     ) -> None:
         takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
         contract = check_contract(model, _described(takes), _described(gives))
-        xnnpack = _xnnpack_pieces(interpreter, delegated)
+        xnnpack = _xnnpack_pieces(interpreter, split)
         facts: Facts = {
             "engine": version_of("ai-edge-litert", "tflite-runtime"),
             "threads": threads,
             "xnnpack_partitions": xnnpack,
-            "delegate_partitions": delegated.pieces if delegated else None,
+            "delegate_partitions": split.pieces if split else None,
             "accelerator_asked": requested,
-            "accelerator": _obtained(delegate, delegated, xnnpack),
+            "accelerator": _obtained(delegate, split, xnnpack),
         }
         if delegate is not None:
-            shortfalls = [delegate_shortfall(delegate, delegated)]
+            shortfalls = [delegate_shortfall(delegate, split)]
         else:
             shortfalls = [shortfall, xnnpack_shortfall(xnnpack)]
         super().__init__(model, contract, facts, [one for one in shortfalls if one])
@@ -119,7 +119,7 @@ def _import_interpreter() -> Any:
 
 def _interpreter(
     module: Any, model: ModelFiles, threads: int, delegates: list[Any]
-) -> tuple[Any, Split | None]:
+) -> tuple[Any, GraphSplit | None]:
     """An interpreter that is ready, and what the delegates took of its graph."""
     source: dict[str, Any] = (
         {"model_content": model.read()} if model.path is None else {"model_path": str(model.path)}
@@ -128,18 +128,18 @@ def _interpreter(
         **source, num_threads=threads, experimental_delegates=delegates
     )
     # XNNPACK comes only with allocate_tensors: until then all that is delegated is theirs.
-    delegated = split_of(interpreter) if delegates else None
+    split = split_of(interpreter) if delegates else None
     interpreter.allocate_tensors()
-    return interpreter, delegated
+    return interpreter, split
 
 
-def _xnnpack_pieces(interpreter: Any, delegated: Split | None) -> int | None:
+def _xnnpack_pieces(interpreter: Any, delegated: GraphSplit | None) -> int | None:
     split = split_of(interpreter)
     return None if split is None else split.pieces - (delegated.pieces if delegated else 0)
 
 
-def _obtained(delegate: str | None, delegated: Split | None, xnnpack: int | None) -> str:
-    if delegate is not None and delegated is not None and delegated.pieces:
+def _obtained(delegate: str | None, split: GraphSplit | None, xnnpack: int | None) -> str:
+    if delegate is not None and split is not None and split.pieces:
         return delegate
     return "XNNPACK" if xnnpack else "CPU"
 

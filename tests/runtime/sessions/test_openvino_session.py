@@ -33,11 +33,11 @@ def test_choosers_of_devices_run_on_what_is_there(device: str, files: dict[str, 
 def test_absent_device(device: str, files: dict[str, Path]) -> None:
     session = open_session("openvino", files["openvino"], accelerator=device)
     (warning,) = session.warnings
-    assert warning.startswith(f"{device} was requested, but OpenVINO finds only CPU")
+    assert warning.startswith(f"{device} was requested, but OpenVINO sees only CPU")
     assert session.facts["accelerator"] == "CPU"
     with pytest.raises(DeviceUnreachableError) as caught:
         open_session("openvino", files["openvino"], accelerator=device, require=True)
-    assert caught.value.hint.startswith("request one of CPU")
+    assert caught.value.hint.startswith("ask for one of CPU")
 
 
 def test_a_device_that_cannot_take_the_file(files: dict[str, Path]) -> None:
