@@ -148,7 +148,7 @@ def test_doctor_sees_all_and_runs_the_backend(place: Place) -> None:
 def test_student_was_taught_by_the_method_on_the_source(run: Path) -> None:
     card = json.loads((run / "student/model.json").read_bytes())
     assert (card["task"], card["classes"]) == ("regression", ["radius"])
-    assert card["lineage"]["method"] == "imitation"
+    assert card["training"]["method"] == "imitation"
     assert card["policy"]["name"] == "sizes"
     assert card["data"]["name"] == "discs"
 
