@@ -115,8 +115,8 @@ def target_of(name: str) -> str:
         return name
     from edgekd.bench.devices.config import find_configured
 
-    found = find_configured(name)
-    return name if found is None else found.target
+    configured = find_configured(name)
+    return name if configured is None else configured.target
 
 
 def check_device(name: str) -> str:

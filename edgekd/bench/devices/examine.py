@@ -32,13 +32,13 @@ _IMPORT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Observation:
-    """One thing that was looked at.
+    """One result of the examination.
 
     Attributes:
-        what: What it is.
+        what: Name of what was examined.
         works: Whether it is as it should be.
         needed: Whether nothing can be measured while it is not.
-        detail: What was found, and what to do where it is wrong.
+        detail: Its state, and what to do where it is wrong.
     """
 
     what: str
@@ -83,12 +83,12 @@ def examine_board(
 def examine_phone(
     transport: Transport, benchmark_model: str | None, *, here: bool = False
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Look at a phone without a Python.
+    """Examine a phone without a Python.
 
     Args:
         transport: The link.
         benchmark_model: LiteRT's program, or None.
-        here: Whether that is on this machine, and will be brought there.
+        here: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -135,7 +135,7 @@ def _packages(
     lacking = board.lacks(needs)
     seen = [
         _imported(transport, python, need) for need in needs if need not in lacking
-    ]  # what is found has to work, too
+    ]  # a package that is there has to work, too
     if lacking:
         seen.append(_wheels(lacking, board, python, wheelhouse))
     return seen
@@ -215,5 +215,5 @@ def _state(board: BoardFacts) -> list[Observation]:
 
 
 def _temperature(zones: dict[str, float]) -> Observation:
-    told = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
-    return Observation("temperature", max(zones.values()) < _HOT, False, told)
+    words = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
+    return Observation("temperature", max(zones.values()) < _HOT, False, words)
