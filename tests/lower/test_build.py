@@ -233,7 +233,7 @@ def test_a_precision_that_a_target_lacks_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("warm_kills", "cold_kills"), [(4, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
+    ("warm_kills", "cold_kills"), [(3, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
 )
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     small_run: Path,

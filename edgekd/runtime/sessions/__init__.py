@@ -109,9 +109,9 @@ def _check_threads(threads: object) -> None:
         raise InputError(f"threads is {threads}", f"give from 1 to {most} on this machine")
 
 
-def _check_name(option: str, name: object, hint: str) -> None:
+def _check_name(kind: str, name: object, hint: str) -> None:
     if name is not None and not (isinstance(name, str) and name.strip()):
-        raise InputError(f"the {option} has no name: it is {name!r}", hint)
+        raise InputError(f"the {kind} has no name: it is {name!r}", hint)
 
 
 def _opener(backend: str) -> Opener:

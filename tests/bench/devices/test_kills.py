@@ -120,6 +120,7 @@ def complete(result) -> bool:
     return result.missing == [] and None not in (row.metrics, row.latency_ms, row.memory)
 
 
+@pytest.mark.slow
 def test_link_that_is_cut_for_good_in_the_middle_of_a_copy(
     board: Board, server, request_of: BenchRequest, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_full_disk(board: Board, server, request_of: BenchRequest, tmp_path: Pat
     assert complete(measure(request))
 
 
+@pytest.mark.slow
 def test_wrong_python(board: Board, server, request_of: BenchRequest, tmp_path: Path) -> None:
     old = tmp_path / "python2.7"
     old.write_text("#!/bin/sh\necho 'Python 2.7.18' >&2\nexit 1\n")
@@ -186,6 +188,7 @@ def test_wrong_python(board: Board, server, request_of: BenchRequest, tmp_path: 
     assert complete(measure(request_of))
 
 
+@pytest.mark.slow
 def test_artefact_that_the_boards_engine_refuses_harms_no_other(
     board: Board, server, request_of: BenchRequest, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from camera_predictions import Picture
 from tiny_bundles import ANSWER, REFER, RETAKE, plate
 
-from edgekd.cli.camera.loop import FramePrediction, CameraLoop
+from edgekd.cli.camera.loop import CameraLoop, FramePrediction
 from edgekd.cli.camera.screen import Key
 from edgekd.runtime import Classifier
 

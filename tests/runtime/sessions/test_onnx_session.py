@@ -25,7 +25,7 @@ def test_absent_provider(files: dict[str, Path]) -> None:
     assert session.facts["providers"] == "CPUExecutionProvider"
     with pytest.raises(DeviceUnreachableError) as caught:
         open_session("onnx", files["onnx"], accelerator="CUDAExecutionProvider", require=True)
-    assert "ask for one of" in caught.value.hint
+    assert "request one of" in caught.value.hint
     assert "CPUExecutionProvider" in caught.value.hint
 
 

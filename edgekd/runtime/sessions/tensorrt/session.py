@@ -40,12 +40,12 @@ def open_file(
 ) -> TensorRtSession:
     """Open a serialized engine. Errors: see `open_session`.
 
-    What is not an engine of this very machine is refused before TensorRT sees it.
+    An engine that was built for another machine is refused before TensorRT reads it.
 
     Args:
         model: The engine with its sidecar, built on this device by `edgekd build --on-device`.
-        threads: Taken for likeness with the other sessions; the GPU does the work.
-        accelerator: Taken for likeness too; what is not `gpu` is not obtained.
+        threads: Not used; the GPU does the work.
+        accelerator: Anything but `gpu` is not obtained.
         require: See `open_session`.
     """
     del threads
@@ -106,10 +106,10 @@ def _deserialised(trt: Any, model: ModelFiles, content: bytes) -> tensorrt.ICuda
     runtime.engine_host_code_allowed = False
     engine: tensorrt.ICudaEngine | None = runtime.deserialize_cuda_engine(content)
     if engine is None:
-        messages = f": {'; '.join(logger.errors)}" if logger.errors else ""
+        errors = f": {'; '.join(logger.errors)}" if logger.errors else ""
         message = (
             f"TensorRT {trt.__version__} does not load {model.name}, or it needs host code, which "
-            f"is never allowed{messages}"
+            f"is never allowed{errors}"
         )
         raise ArtefactError(message, rebuild_hint(model))
     return engine
@@ -118,12 +118,8 @@ def _deserialised(trt: Any, model: ModelFiles, content: bytes) -> tensorrt.ICuda
 def _shortfalls(requested: str | None) -> list[Shortfall]:
     if requested is None or requested.lower() == "gpu":
         return []
-    problem = (
-        f"{requested} was requested, but a TensorRT engine runs on the GPU that it was built for"
-    )
-    return [
-        Shortfall(problem, "it runs there", "leave the accelerator out, or take another backend")
-    ]
+    what = f"{requested} was requested, but a TensorRT engine runs on the GPU that it was built for"
+    return [Shortfall(what, "it runs there", "leave the accelerator out, or take another backend")]
 
 
 def _described(

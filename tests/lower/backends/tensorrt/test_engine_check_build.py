@@ -81,6 +81,7 @@ def check_of(bundle: BuiltBundle) -> EngineCheck:
     return check
 
 
+@pytest.mark.slow
 @needs_rtx
 def test_the_bundle_says_by_what_its_file_was_checked(
     small_run: Path, jetson: Target, tmp_path: Path
