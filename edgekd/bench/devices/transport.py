@@ -23,7 +23,7 @@ __all__ = [
 _NO_ROOM = ("no space left", "quota exceeded")
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes are there, of how many."""
+"""Called with the number of bytes that arrived, and the total."""
 
 
 class DeviceRefusedError(DeviceUnreachableError):
@@ -86,8 +86,8 @@ class Transport(Protocol):
     def send(self, content: Path, remote: str, progress: Progress | None = None) -> None:
         """Append the missing rest of a local file to the file `remote`, whose folder exists.
 
-        Where the connection breaks, the part that arrived is kept, and the next call resumes there. That
-        part is not compared: the caller checks the hash.
+        Where the connection breaks, the part that arrived is kept, and the next call resumes there.
+        That part is not compared: the caller checks the hash.
 
         Args:
             content: The file on this machine.

@@ -54,7 +54,7 @@ def other_seconds(begin: CpuSeconds, end: CpuSeconds) -> float | None:
     """CPU seconds of other processes between two readings; None where they are too close."""
     if end.total - begin.total < _SHORTEST:
         return None
-    return max(0.0, (end.busy - begin.busy) - (end.own - begin.own))
+    return max(0.0, (end.busy - begin.busy) - (end.process - begin.process))
 
 
 def other_share(begin: CpuSeconds, end: CpuSeconds) -> float | None:

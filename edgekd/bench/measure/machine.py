@@ -66,12 +66,12 @@ def runtime_versions() -> dict[str, str]:
 
 def temperatures() -> dict[str, float]:
     """Degrees Celsius by thermal zone; empty where none can be read."""
-    found = {}
+    zones = {}
     for zone in sorted(_THERMAL.glob("thermal_zone*")):
         degrees = number(zone / "temp")
         if degrees is not None:
-            found[text(zone / "type") or zone.name] = degrees / 1000
-    return found
+            zones[text(zone / "type") or zone.name] = degrees / 1000
+    return zones
 
 
 def device_tree_model() -> str | None:

@@ -95,8 +95,8 @@ def test_hiccups_are_left_out_where_asked():
     hiccups = values.copy()
     hiccups[::300] = 12.0
     assert variation(hiccups) > 0.25
-    assert variation(hiccups, spared=0.01) == pytest.approx(0.05, abs=0.004)
-    assert variation(hiccups[:64], spared=0.01) == variation(hiccups[:64])
+    assert variation(hiccups, trimmed=0.01) == pytest.approx(0.05, abs=0.004)
+    assert variation(hiccups[:64], trimmed=0.01) == variation(hiccups[:64])
 
 
 def test_the_shortest_calls_are_taken_together():
