@@ -28,7 +28,7 @@ demo: setup ## The whole chain on painted dermoscopy, some minutes; ends with a 
 	$(BIN)/edgekd demo --out runs/demo
 
 # Workers take neighbouring tests, which share fixtures, and help each other in the end.
-PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+PARALLEL := -n auto --dist worksteal
 
 test: setup ## The tests, on all cores; ARGS="-n 0 tests/data" runs some of them, one by one
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

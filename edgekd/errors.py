@@ -1,15 +1,15 @@
-"""The errors that edgekd raises for a user's mistake or a machine's lack.
+"""The errors that edgekd raises for users' mistakes and missing capabilities of a machine.
 
     EdgekdError                    exit 1  (never raised itself)
     ├── InputError                 exit 2  usage or bad input
     │   ├── ImageError             exit 2  an image that cannot be read
-    │   └── ForkedError            exit 2  an engine of the process that this one was forked from
+    │   └── ForkedError            exit 2  a classifier used in a forked process
     ├── MissingDependencyError     exit 3  a package is missing
     ├── GateFailedError            exit 4  a lowered file did not pass its gate
     ├── DeviceUnreachableError     exit 5  a configured device does not answer
     └── ArtefactError              exit 6  a bundle or model file is damaged or of the wrong kind
 
-Each one is two sentences for the user: what is wrong, and what to do about it.
+Each error has two lines for the user: what is wrong, and what to do about it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _LONGEST = 800
 
 
 class EdgekdError(Exception):
-    """Base of all errors that edgekd raises on purpose.
+    """Base of the errors that a user can do something about.
 
     Args:
-        message: One line that says what is wrong.
-        hint: One line that says what to do; may be empty where nothing can be done.
+        message: One line: what is wrong.
+        hint: One line: what to do; empty where nothing can be done.
     """
 
     exit_code = 1
@@ -47,7 +47,7 @@ class EdgekdError(Exception):
 
 
 def _one_line(text: str) -> str:
-    """The text as one line of bearable length: what it quotes may come from a damaged file."""
+    """The text cut to one printable line; it may quote the content of a damaged file."""
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
     if shown.isprintable():
         return shown
@@ -56,13 +56,13 @@ def _one_line(text: str) -> str:
 
 
 class InputError(EdgekdError):
-    """A file, option or value given by the user cannot be used."""
+    """A file, option or value that the user gave cannot be used."""
 
     exit_code = 2
 
 
 class ImageError(InputError):
-    """An image is missing, damaged, or of a kind that is not read."""
+    """An image is missing, damaged, or of an unsupported format."""
 
 
 class ForkedError(InputError):
@@ -75,9 +75,9 @@ class MissingDependencyError(EdgekdError):
     Args:
         package: The distribution's name, as pip knows it.
         extra: The extra of edgekd that brings it.
-        purpose: What it is needed for, as the end of "… is needed to …".
-        message: In the place of the usual one, where something else is known.
-        hint: Likewise, where none of edgekd's extras brings it.
+        purpose: What it is needed for, to complete "… is needed to …".
+        message: Replaces the default message.
+        hint: Replaces the default hint, for packages that none of edgekd's extras brings.
     """
 
     exit_code = 3
@@ -85,14 +85,14 @@ class MissingDependencyError(EdgekdError):
     def __init__(
         self, package: str, extra: str, purpose: str, *, message: str = "", hint: str = ""
     ) -> None:
-        usual = f"{package} is not installed; it is needed to {purpose}"
-        super().__init__(message or usual, hint or f"pip install 'edgekd[{extra}]'")
+        default = f"{package} is not installed; it is needed to {purpose}"
+        super().__init__(message or default, hint or f"pip install 'edgekd[{extra}]'")
         self.package = package
         self.extra = extra
 
 
 class GateFailedError(EdgekdError):
-    """A lowered file lost more than its target allows."""
+    """A lowered file lost more than its gate allows, or the evidence for the gate is missing."""
 
     exit_code = 4
 

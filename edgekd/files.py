@@ -1,19 +1,19 @@
-"""Files that appear whole or not at all: written beside their place, then renamed into it.
+"""Files and folders that appear whole or not at all: written under a hidden name, then renamed.
 
-A process that is killed leaves what was there before, and what it had written beside, under a
-hidden name; the next one that writes to the same place removes that.
+A process that is killed leaves the previous content in place, and its own half-written file under
+a hidden name, which the next process that writes to the same place removes.
 
-Only a regular file is replaced, and it keeps its mode and its owner. A symbolic link stays, and
-what it leads to is replaced. A terminal, a pipe, `/dev/null` or an open file such as `/dev/stdout`
-is written to, once all that goes there is known.
+Only regular files are replaced; mode and owner are kept. A symbolic link stays, and its target is
+replaced. Terminals, pipes, `/dev/null` and open files such as `/dev/stdout` are written to, once
+all content is known.
 
-What only writing needs is imported where it is used: a device reads, and starts the sooner.
+Modules that only writing needs are imported inside the functions, so that devices, which only
+read, start faster.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import stat
@@ -26,53 +26,19 @@ import msgspec
 
 from edgekd.errors import InputError
 from edgekd.streams import is_stream, open_stream, passed_on
+from edgekd.user_folders import cache_folder
 
 __all__ = [
     "atomic_write",
-    "cache_folder",
-    "check_file_place",
-    "check_folder_place",
-    "check_input_place",
-    "config_folder",
+    "hidden_twin",
     "make_folder",
     "pretty_json",
+    "resolve_links",
     "scratch_folder",
     "sha256_of",
     "whole_folder",
     "write_atomically",
 ]
-
-
-def cache_folder() -> Path:
-    """The user's cache: `EDGEKD_CACHE`, else `edgekd` below `XDG_CACHE_HOME` or `~/.cache`.
-
-    Raises:
-        InputError: None of them is set, and the user has no home folder.
-    """
-    if own := os.environ.get("EDGEKD_CACHE"):
-        return Path(own)
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "edgekd"
-    home = _home()
-    if home is None:
-        message = "this user has no home folder, so there is no place for the cache"
-        raise InputError(message, "set EDGEKD_CACHE to a folder that can be written")
-    return home / ".cache" / "edgekd"
-
-
-def config_folder() -> Path | None:
-    """The user's settings, below `XDG_CONFIG_HOME` or `~/.config`; None without a home."""
-    if shared := os.environ.get("XDG_CONFIG_HOME"):
-        return Path(shared) / "edgekd"
-    home = _home()
-    return None if home is None else home / ".config" / "edgekd"
-
-
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:  # a user that the system does not know, as in a container
-        return None
 
 
 def sha256_of(path: Path) -> str:
@@ -85,86 +51,96 @@ def sha256_of(path: Path) -> str:
 
 
 def pretty_json(value: Any) -> bytes:
-    """`value`, plain or typed, as indented JSON that ends in a newline."""
+    """`value` (plain data or a msgspec struct) as indented JSON in UTF-8, with a final newline."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write `content` to `path`, or leave what was there."""
+    """Replace the content of `path`; where that fails, its previous content stays.
+
+    Raises:
+        InputError: `path` is a folder, a disk or a socket, or its folder cannot be made.
+    """
     raw = content.encode() if isinstance(content, str) else content
     if is_stream(path):
         with open_stream(path) as stream:
             stream.write(raw)
         return
-    with atomic_write(path) as beside:
-        beside.write_bytes(raw)
+    with atomic_write(path) as twin:
+        twin.write_bytes(raw)
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path, *, mode: int | None = None) -> Iterator[Path]:
-    """A path to write to; what it holds becomes `path` when the block ends without error.
+    """Yield a path to write to; it replaces `path` when the block ends without error.
 
     Args:
-        path: Where it goes; see the module for links, devices and pipes.
-        mode: Permissions of the file. By default those of the file that is replaced; of a new one,
-            what the process's umask leaves.
+        path: The destination; see the module for links, devices and pipes.
+        mode: Permission bits of the file. Default: those of the file that is replaced, or what
+            the process's umask leaves for a new one.
+
+    Raises:
+        InputError: `path` is a folder, a disk or a socket, or its folder cannot be made.
     """
     if is_stream(path):
-        with passed_on(path) as beside:
-            yield beside
+        with passed_on(path) as twin:
+            yield twin
         return
-    place = _place_of(path)
+    place = resolve_links(path)
     _make_parent(place)
     if place.is_dir():
         raise InputError(f"{path} is a folder, not a file", "choose another place for the output")
-    beside = _beside(place)
+    twin = hidden_twin(place)
     try:
-        _prepare(beside, place, mode)
-        yield beside
-        beside.replace(place)
+        _prepare(twin, place, mode)
+        yield twin
+        twin.replace(place)
     finally:
-        beside.unlink(missing_ok=True)
+        twin.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path`; it takes the place of `path` when the block ends well.
+    """Yield an empty folder; it replaces `path` when the block ends without error.
 
-    Where `path` is a symbolic link, it takes the place of what the link leads to.
+    Where `path` is a symbolic link, its target is replaced.
+
+    Raises:
+        InputError: `path` is a file, or its parent folder cannot be made.
     """
-    place = _place_of(path)
+    place = resolve_links(path)
     _make_parent(place)
     if place.exists() and not place.is_dir():
         raise InputError(f"{path} is a file, not a folder", "choose another place for the output")
-    beside = _beside(place)
-    beside.mkdir()
+    twin = hidden_twin(place)
+    twin.mkdir()
     try:
-        yield beside
-        _replace_folder(beside, place)
+        yield twin
+        _replace_folder(twin, place)
     finally:
-        _remove(beside)
+        _remove(twin)
 
 
 @contextlib.contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` that goes with the block.
+    """Yield an empty temporary folder next to `path`; it is removed when the block ends.
 
-    What a process that was killed left goes with the next block for the same `path`.
+    The folder of a process that was killed is removed by the next block for the same `path`.
     """
     _make_parent(path)
-    beside = _beside(path)
-    beside.mkdir()
+    twin = hidden_twin(path)
+    twin.mkdir()
     try:
-        yield beside
+        yield twin
     finally:
-        _remove(beside)
+        _remove(twin)
 
 
-def _place_of(path: Path) -> Path:
-    """Where the bytes of `path` are: the end of its chain of links, be it there or not.
+def resolve_links(path: Path) -> Path:
+    """The target of `path` once all symbolic links are followed; it need not exist.
 
     Raises:
-        InputError: The links lead to one another.
+        InputError: The links form a circle.
     """
     place = Path(os.path.realpath(path))
     if place.is_symlink():
@@ -173,24 +149,24 @@ def _place_of(path: Path) -> Path:
     return place
 
 
-def _prepare(beside: Path, place: Path, mode: int | None) -> None:
-    """Give a file its mode before its content, which others may not be meant to read."""
+def _prepare(twin: Path, place: Path, mode: int | None) -> None:
+    """Set the mode of a file before it has content, which other users may not be meant to read."""
     try:
         old = place.stat()
     except FileNotFoundError:
         old = None
-    wanted = mode if mode is not None else stat.S_IMODE(old.st_mode) if old else None
-    if wanted is None:
+    bits = mode if mode is not None else stat.S_IMODE(old.st_mode) if old else None
+    if bits is None:
         return
-    beside.touch(mode=0o600, exist_ok=False)
+    twin.touch(mode=0o600, exist_ok=False)
     if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
         with contextlib.suppress(OSError):  # only root may give a file away
-            os.chown(beside, old.st_uid, old.st_gid)
-    beside.chmod(wanted | stat.S_IWUSR)
+            os.chown(twin, old.st_uid, old.st_gid)
+    twin.chmod(bits | stat.S_IWUSR)
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    """Rename `new` to `path`; what was there is removed afterwards."""
+    """Rename `new` to `path`, and remove the folder that it replaces."""
     if not path.exists():
         new.rename(path)
     elif not _exchanged(new, path):
@@ -198,12 +174,12 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 
 _LONGEST_NAME = 200
-"""Bytes; file systems allow 255, and a hidden twin has some thirty more."""
+"""Bytes. File systems allow 255, and the name of a hidden twin has about thirty more."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux, <fcntl.h>, <stdio.h>
 
 
 def _exchanged(new: Path, path: Path) -> bool:
-    """Let two names change places, in one step that no kill can halve; False where unknown."""
+    """Exchange two names atomically (renameat2); False where the system has no such call."""
     import ctypes
 
     if not sys.platform.startswith("linux"):
@@ -217,8 +193,8 @@ def _exchanged(new: Path, path: Path) -> bool:
 
 
 def _set_aside(new: Path, path: Path) -> None:
-    """Two renames where one is not to be had; a kill between them leaves the old one beside."""
-    old = _beside(path)
+    """Replace in two renames; a kill between them leaves the old folder under a hidden name."""
+    old = hidden_twin(path)
     path.rename(old)
     try:
         new.rename(path)
@@ -234,37 +210,38 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _beside(path: Path) -> Path:
+def hidden_twin(path: Path) -> Path:
+    """A new hidden name in the folder of `path`, with machine and process; old ones are removed."""
     import secrets
 
-    _sweep(path)
-    own = f".{_short(path.name)}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
-    return path.with_name(own)
+    _remove_stale(path)
+    name = f".{_short(path.name)}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return path.with_name(name)
 
 
 def _short(name: str) -> str:
-    """So much of a name that its hidden twin is not too long for the file system."""
+    """A name cut so that the name of its hidden twin is not too long for the file system."""
     return os.fsdecode(os.fsencode(name)[:_LONGEST_NAME])
 
 
 def _machine() -> str:
-    """Processes are known by number on their own machine only; folders may be shared."""
+    """Six hex digits for this machine, since machines may share a folder but no process numbers."""
     import socket
 
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
-def _sweep(path: Path) -> None:
-    """Remove what processes of this machine that are no more left beside `path`."""
+def _remove_stale(path: Path) -> None:
+    """Remove hidden twins of `path` whose process, on this machine, has ended."""
     import glob
 
-    for left in path.parent.glob(f".{glob.escape(_short(path.name))}.{_machine()}-*-*"):
-        if _is_running(left.name.rsplit("-", 2)[1]):
+    for twin in path.parent.glob(f".{glob.escape(_short(path.name))}.{_machine()}-*-*"):
+        if _is_running(twin.name.rsplit("-", 2)[1]):
             continue
-        if left.is_dir():
-            _remove(left)
+        if twin.is_dir():
+            _remove(twin)
         else:
-            left.unlink(missing_ok=True)
+            twin.unlink(missing_ok=True)
 
 
 def _is_running(process: str) -> bool:
@@ -278,7 +255,7 @@ def _is_running(process: str) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents, or leave it where it is.
+    """Make a folder and its parents; one that exists is left as it is.
 
     Raises:
         InputError: It cannot be made.
@@ -291,7 +268,7 @@ def make_folder(path: Path) -> None:
 
 
 def _another_place(path: Path) -> str:
-    """What a user can do, who did not name the cache and may not know of it."""
+    """A hint for the user; the cache is named by its variable, since no argument names it."""
     with contextlib.suppress(InputError):
         if path.is_relative_to(cache_folder()):
             return "set EDGEKD_CACHE to a folder that can be written"
@@ -300,111 +277,3 @@ def _another_place(path: Path) -> str:
 
 def _make_parent(path: Path) -> None:
     make_folder(path.parent)
-
-
-# ---- before the work: whether a place can be written ----
-
-
-def check_input_place(path: Path, what: str, *, folder: bool | None = None) -> None:
-    """Refuse an input that is not there or may not be read; it is not opened, it may be a pipe.
-
-    Args:
-        path: A file or a folder.
-        what: What it is to be, for people.
-        folder: Whether that is a folder or a file; None where it may be either.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        kind = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"there is no {what} at {path}", "check the path") from error
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"cannot read {path}: {why}", "check the path") from error
-    found = stat.S_ISDIR(kind)
-    if folder is not None and found != folder:
-        kinds = ("folder", "file") if found else ("file", "folder")
-        raise InputError(f"{path} is a {kinds[0]}; a {what} is a {kinds[1]}", "check the path")
-    if not _may(path, os.R_OK | os.X_OK if found else os.R_OK):
-        message = f"cannot read {path}: {os.strerror(errno.EACCES)}"
-        raise InputError(message, f"it is to be a {what}: ask its owner for the right to read it")
-
-
-def check_file_place(path: Path) -> None:
-    """Refuse a place where `atomic_write` could not write, before anyone waits for what goes there.
-
-    Raises:
-        InputError: It is a folder or a disk, it or its folder may not be written, its folder cannot
-            be made, or the disk is full.
-    """
-    with _unwritable_told(path):
-        if is_stream(path):
-            _refuse_protected(path)
-            return
-        place = _place_of(path)
-        if place.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file")
-        if _is_there(place):
-            _refuse_protected(place)
-        _try_beside(place)
-
-
-def check_folder_place(path: Path) -> None:
-    """Refuse a folder that could not be made or filled, before anyone waits for what goes there.
-
-    Raises:
-        InputError: It is a file, it may not be written, it cannot be made, or the disk is full.
-    """
-    with _unwritable_told(path):
-        place = _place_of(path)
-        if not _is_there(place):
-            _try_beside(place)
-        elif place.is_dir():
-            _try_beside(place / "any")
-        else:
-            raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
-
-
-@contextlib.contextmanager
-def _unwritable_told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:  # the second: a name that holds a zero byte
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        message = f"cannot write {path}: {why}"
-        raise InputError(message, "choose another place for the output") from error
-
-
-def _is_there(place: Path) -> bool:
-    """Whether there is such a file; unlike `Path.exists`, a name that cannot be is an error."""
-    try:
-        place.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def _refuse_protected(place: Path) -> None:
-    """Who protects a file thinks of the file, not of the right to rename within its folder."""
-    if not _may(place, os.W_OK):
-        raise PermissionError(errno.EACCES, "it is write-protected")
-
-
-def _may(place: Path, how: int) -> bool:
-    return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _try_beside(place: Path) -> None:
-    """Make the smallest file in the folder, or in the nearest one above it that is there."""
-    folder = place.parent
-    while not _is_there(folder):
-        folder = folder.parent
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
-    beside = _beside(folder / place.name)
-    try:
-        beside.write_bytes(b"\n")
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Locks: one process at a time writes to a place.
+"""Locks: one process at a time writes to a file or folder.
 
-The kernel lets go of a lock when its process ends, however it ends: none is left over.
+The kernel releases a lock when its process ends, so that a crash leaves none behind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edgekd.files import make_folder
 __all__ = ["only_writer"]
 
 
-_PATIENCE = 0.3  # seconds: another may only have looked whether the place is free
+_PATIENCE = 0.3  # seconds: another process may hold the lock only to test whether it is free
 
 
 class _Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,15 +30,16 @@ class _Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def only_writer(place: Path, what: str) -> Iterator[None]:
-    """Hold `place` while the block runs, by a hidden file that goes with the block.
+def only_writer(place: Path, action: str) -> Iterator[None]:
+    """Lock `place` while the block runs, by a hidden lock file.
 
     Args:
         place: The file or folder that is about to be written.
-        what: What the holder does there, for the other one's message: "trained", "built".
+        action: What happens to it, as a participle for the message: "trained", "built".
 
     Raises:
-        InputError: Another process holds it; who, where and since when is told.
+        InputError: Another process holds the lock; the message names process, host and time.
+        MissingDependencyError: The package filelock is not installed.
     """
     try:
         from filelock import FileLock, Timeout
@@ -51,7 +52,7 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise _held(file, place, what) from None
+        raise _locked_error(file, place, action) from None
     except OSError as error:
         message = f"{place} cannot be locked: {error.strerror or error}"
         raise InputError(message, "choose another place for the output") from error
@@ -59,15 +60,15 @@ def only_writer(place: Path, what: str) -> Iterator[None]:
         file.write_bytes(msgspec.json.encode(_this_process()))
         yield
     finally:
-        file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile finds it gone
+        file.unlink(missing_ok=True)  # before the release, so that waiting processes see it
         lock.release()
-        for folder in new:  # where nothing came of it
+        for folder in new:  # those that stayed empty
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
 
 def _lock_of(place: Path) -> Path:
-    """Beside the place; inside it where it is all that may be written, as a container's volume."""
+    """The lock file: next to the place, or inside it where only that is writable (a volume)."""
     if os.access(place.parent, os.W_OK) or not place.is_dir():
         return place.with_name(f".{place.name}.lock")
     return place / ".lock"
@@ -78,11 +79,11 @@ def _this_process() -> _Holder:
     return _Holder(pid=os.getpid(), host=socket.gethostname(), since=since)
 
 
-def _held(file: Path, place: Path, what: str) -> InputError:
+def _locked_error(file: Path, place: Path, action: str) -> InputError:
     try:
         holder = msgspec.json.decode(file.read_bytes(), type=_Holder)
         who = f"process {holder.pid} on {holder.host}, since {holder.since}"
-    except (OSError, ValueError, RecursionError):  # it is just about to write who it is
+    except (OSError, ValueError, RecursionError):  # the holder has not yet written its name
         who = "another process"
-    message = f"{place} is being {what} already by {who}"
+    message = f"{place} is being {action} already by {who}"
     return InputError(message, "wait for it, end it, or choose another --out")

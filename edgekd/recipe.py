@@ -1,7 +1,7 @@
-"""What a run is: a typed recipe, validated, with defaults.
+"""Recipes: the typed and validated description of a run, with defaults.
 
 A recipe is YAML. Sections whose keys depend on a choice (`data.source`, `method.name`) keep those
-keys as options, which the chosen source or method validates with `convert` in turn.
+keys as options, which the chosen source or method validates with `convert`.
 """
 
 from __future__ import annotations
@@ -53,15 +53,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SplitSection(Section, frozen=True, kw_only=True):
-    """How the images are parted: by lesion (group), stratified by class.
+    """How the images are split: by lesion or patient (group), stratified by class.
 
     Attributes:
         validation: Share for model selection, gates and calibration of confidence.
-        test: Share that only evaluation sees.
-        seed: Own seed, so that runs with other seeds share the split.
-        folds: Part the images into so many folds instead; `test` is then not read, and
-            `validation` is a share of what is left for training. `edgekd compare --folds` runs
-            through all of them.
+        test: Share for evaluation alone.
+        seed: Of the split, apart from the recipe's, so that runs with other seeds share the split.
+        folds: Number of cross-validation folds; `test` is then not read, and `validation` is a
+            share of the images outside the test fold. `edgekd compare --folds` runs all folds.
         fold: The fold that is the test part, counted from 0.
     """
 
@@ -84,8 +83,8 @@ class ModelSection(Section, frozen=True, kw_only=True):
         arch: Name in timm.
         pretrained: `none`, `package`, `hub`, or the path of a safetensors file.
         options: Further arguments of timm's constructor.
-        mean: Normalisation that the pretrained start expects; by default of its source.
-        std: Likewise.
+        mean: Mean of each channel that the pretrained weights expect; by default their source's.
+        std: Standard deviation of each channel that they expect; by default their source's.
     """
 
     arch: str
@@ -142,7 +141,7 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
 
 
 class RoleSection(Section, frozen=True, kw_only=True):
-    """A teacher or a student: a network and its training, or a checkpoint that is there already."""
+    """A teacher or a student: a network and its training, or an existing checkpoint."""
 
     model: ModelSection | None = None
     fit: FitSection = FitSection()
@@ -168,7 +167,7 @@ class AugmentSection(Section, frozen=True, kw_only=True):
     colour: Fraction = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse keys that the policy would leave unread."""
+        """Refuse keys that the policy does not read."""
         if self.policy == "light":
             return
         if msgspec.structs.replace(self, policy="light") != AugmentSection():
@@ -176,14 +175,14 @@ class AugmentSection(Section, frozen=True, kw_only=True):
 
 
 class TrainerSection(Section, frozen=True, kw_only=True):
-    """What Lightning is told of the machine.
+    """The machine, for Lightning's trainer.
 
     Attributes:
         accelerator: `auto`, `cpu`, `gpu`.
         devices: Number of devices on each node.
         nodes: Number of nodes.
-        precision: `auto` is bf16 where the processor is faster with it, else fp32.
-        threads: Of the CPU; 0 takes all cores.
+        precision: `auto` is bf16 on processors that are faster with it, else fp32.
+        threads: Of the CPU; 0 uses all cores.
     """
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -204,12 +203,12 @@ class Recipe(Section, frozen=True, kw_only=True):
         seed: Of weights, order and augmentation.
         image_size: S, the side of the square input in pixels.
         data: `source` and that source's own keys.
-        split: How the images are parted.
+        split: How the images are split.
         augment: Random changes of the training images.
         teacher: The teacher.
         student: The student.
         method: `name` and that method's own keys.
-        trainer: What Lightning is told of the machine.
+        trainer: The machine, for Lightning's trainer.
     """
 
     name: str
@@ -267,34 +266,34 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
     _refuse_unknown_keys(raw, kind, where, "")
     try:
         # Not strict: YAML 1.1 reads 3e-3 as text.
-        found = msgspec.convert(raw, kind, strict=False)
+        section = msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
         text = re.sub(r" - at `key` in `\$\.?(.*?)`", r" (at a key of \1)", text)
         raise InputError(f"{where}: {text}", _remedy(text)) from error
     try:
-        plain = msgspec.to_builtins(found)
+        plain = msgspec.to_builtins(section)
     except RecursionError:  # YAML's anchors can do that
         raise InputError(f"{where}: a value holds itself", "correct the value") from None
     _refuse_infinite(plain, where)
-    return found
+    return section
 
 
 def _refuse_infinite(value: Any, where: str, path: str = "") -> None:
-    """Nothing that a recipe says may be infinite or no number: training would end in NaN."""
+    """Refuse infinities and NaN, with which training would end in NaN."""
     if isinstance(value, float) and not math.isfinite(value):
         message = f"{where}: {value} is not a finite number (at {path})"
         raise InputError(message, "correct the value")
     if isinstance(value, dict):
-        for key, one in value.items():
-            _refuse_infinite(one, where, f"{path}.{key}".removeprefix("."))
+        for key, inner in value.items():
+            _refuse_infinite(inner, where, f"{path}.{key}".removeprefix("."))
     elif isinstance(value, list | tuple):
-        for index, one in enumerate(value):
-            _refuse_infinite(one, where, f"{path}[{index}]")
+        for index, inner in enumerate(value):
+            _refuse_infinite(inner, where, f"{path}[{index}]")
 
 
 def _remedy(text: str) -> str:
-    """What to do about a value of a wrong type, which is often YAML's reading of plain words."""
+    """A hint for a value of a wrong type, which is often YAML's interpretation of a plain word."""
     if re.search(r"Expected `str[^`]*`, got `(bool|int|float|null|date|datetime|time)`", text):
         return (
             "put quotes around it: YAML takes no, yes, on, off, null, numbers and dates for "
@@ -325,7 +324,7 @@ def _parse_yaml(text: str | bytes, where: str) -> Any:
 
 @cache
 def _loader() -> Any:
-    """PyYAML's safe loader, which would take the last of a key's values, but refuses a second."""
+    """PyYAML's safe loader, which would keep the last value of a repeated key, refusing repeats."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -356,7 +355,7 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 
 def _refuse_unknown_keys(raw: Any, kind: Any, where: str, path: str) -> None:
-    """Walk `raw` beside its struct; msgspec alone names the wrong key but not the right one."""
+    """Refuse unknown keys with the nearest known one, which msgspec's own message lacks."""
     if not isinstance(raw, dict):
         return
     struct = _struct_of(kind)

@@ -1,11 +1,12 @@
-"""Seals: how a file that is kept shows that it is still what was written.
+"""Seals: checksums that show whether a stored file still has the content that was written.
 
-What only edgekd reads (caches, training checkpoints, journals) is a *sealed file*: the content, and
-behind it one line with the hash of its purpose, and that of both. Readers that know nothing of
-it, `numpy.load` among them, stop before that line. The purpose is whatever the content depends on:
-a file of another run, renamed, does not pass for one's own.
+Files that only edgekd reads (caches, training checkpoints, journals) are *sealed files*: the
+content, followed by one line with the SHA-256 of its purpose and the SHA-256 of purpose and
+content. Readers that do not know seals, such as `numpy.load`, stop before that line. The purpose
+is a text that names everything the content depends on, so that a renamed file of another run is
+not accepted.
 
-What others read too (the folder of a run) is a *sealed folder*: plain files, and `seal.json`,
+Folders that other programs read too (a run) are *sealed folders*: plain files, and `seal.json`,
 written last, with the size and SHA-256 of each.
 """
 
@@ -57,33 +58,34 @@ _MAGIC = b"\nedgekd-seal-1 "
 _LENGTH = len(_MAGIC) + 64 + 1 + 64 + 1
 
 _Stamp = tuple[str, str, int, int, int, int, int]
-_found_whole: set[_Stamp] = set()
-"""Files that this process has hashed; a cache of gigabytes is read through once."""
+_verified: set[_Stamp] = set()
+"""Files that this process has verified, so that a cache of gigabytes is hashed once."""
 
 
 def seal(file: Path, purpose: str) -> None:
-    """Seal a file that has just been written, in its place beside the one that it will have."""
+    """Append the seal to a file that has just been written and is not yet in its final place."""
     digest = sha256_of(file)
     with file.open("ab") as stream:
         stream.write(_line(_hex(purpose), digest))
 
 
 def write_sealed(path: Path, content: bytes, purpose: str) -> None:
-    """Write `content` to `path` with its seal, or leave what was there."""
-    with atomic_write(path) as beside:
-        beside.write_bytes(content)
-        seal(beside, purpose)
+    """Write `content` and its seal to `path`; where that fails, the previous file stays."""
+    with atomic_write(path) as twin:
+        twin.write_bytes(content)
+        seal(twin, purpose)
 
 
 def flaw_of(path: Path, purpose: str | None) -> str | None:
-    """What is wrong with a sealed file; None where it is whole.
+    """Verify a sealed file.
 
     Args:
-        path: Where it is.
-        purpose: What its content depends on; None takes any.
+        path: The file.
+        purpose: The expected purpose; None accepts any.
 
     Returns:
-        `MISSING`, `STRANGE`, or words for a damage, to stand behind the file's name.
+        None for an intact file. Otherwise `MISSING`, `STRANGE`, or a description of the damage:
+        a predicate that follows the file's name in a message.
     """
     if path.is_dir():
         return "is a folder"
@@ -97,10 +99,10 @@ def flaw_of(path: Path, purpose: str | None) -> str | None:
 
 
 def read_sealed(path: Path, purpose: str) -> bytes:
-    """The content of a sealed file.
+    """The content of a sealed file, without its seal.
 
     Raises:
-        ArtefactError: It is not there, damaged, or of another purpose.
+        ArtefactError: The file is missing, damaged, or of another purpose.
     """
     flaw = flaw_of(path, purpose)
     if flaw is not None:
@@ -109,12 +111,14 @@ def read_sealed(path: Path, purpose: str) -> bytes:
 
 
 def keep(path: Path, purpose: str, make: Callable[[Path], None]) -> Path:
-    """The sealed file at `path`, made where it is not there; where it is damaged, that is told.
+    """Return `path` of a sealed file, and make the file first where it is missing or damaged.
+
+    A damaged file is logged as a warning.
 
     Args:
-        path: Where it is kept.
-        purpose: What its content depends on.
-        make: Writes the content to the place that it is given.
+        path: The file.
+        purpose: Names everything that the content depends on.
+        make: Writes the content to the path that it is called with.
     """
     flaw = flaw_of(path, purpose)
     if flaw is None:
@@ -122,14 +126,14 @@ def keep(path: Path, purpose: str, make: Callable[[Path], None]) -> Path:
     if flaw != MISSING:
         _log.warning("%s %s; made again", path, flaw)
         clear_place(path, folders_only=True)
-    with atomic_write(path) as beside:
-        make(beside)
-        seal(beside, purpose)
+    with atomic_write(path) as twin:
+        make(twin)
+        seal(twin, purpose)
     return path
 
 
 def keep_bytes(path: Path, purpose: str, make: Callable[[], bytes]) -> bytes:
-    """The content of the sealed file at `path`, see `keep`."""
+    """The content of the sealed file at `path`, which is made where necessary: see `keep`."""
     content = read_kept(path, purpose)
     if content is None:
         content = make()
@@ -138,7 +142,7 @@ def keep_bytes(path: Path, purpose: str, make: Callable[[], bytes]) -> bytes:
 
 
 def read_kept(path: Path, purpose: str) -> bytes | None:
-    """The content of a sealed file; None where there is none, or, which is told, a damaged one."""
+    """The content of a sealed file; None where it is missing, or damaged, which is logged."""
     flaw = flaw_of(path, purpose)
     if flaw is None:
         return read_sealed(path, purpose)
@@ -149,7 +153,7 @@ def read_kept(path: Path, purpose: str) -> bytes | None:
 
 
 def clear_place(path: Path, *, folders_only: bool = False) -> None:
-    """Remove what is at a place of edgekd's own, file or folder."""
+    """Remove a file or folder of edgekd's own."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     elif not folders_only:
@@ -162,19 +166,19 @@ def _flaw(stream: BinaryIO, path: Path, purpose: str | None) -> str | None:
         str(path), purpose or "", facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns,
         facts.st_ctime_ns,
     )  # fmt: skip
-    if stamp in _found_whole:
+    if stamp in _verified:
         return None
     length = facts.st_size - _LENGTH
     stream.seek(max(length, 0))
     line = stream.read()
     if length < 0 or line[: len(_MAGIC)] != _MAGIC:
         return "is cut off, or not sealed"
-    found = line[len(_MAGIC) : len(_MAGIC) + 64]
-    if purpose is not None and found != _hex(purpose):
+    sealed_purpose = line[len(_MAGIC) : len(_MAGIC) + 64]
+    if purpose is not None and sealed_purpose != _hex(purpose):
         return STRANGE
-    if line != _line(found, _digest(stream, length)):
+    if line != _line(sealed_purpose, _digest(stream, length)):
         return "is not what was written"
-    _found_whole.add(stamp)
+    _verified.add(stamp)
     return None
 
 
@@ -209,14 +213,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """`seal.json`: the files of a folder as they were when the last of them was written."""
+    """`seal.json`: size and SHA-256 of the files of a folder when the last one was written."""
 
     format_version: str = "1.0"
     files: dict[str, Entry]
 
 
 def seal_files(folder: Path, names: Iterable[str]) -> None:
-    """Seal some files of a folder; the entries of its other files stay as they are."""
+    """Add or update the entries of some files in a folder's seal."""
     known = _read_seal(folder)
     files = dict(known.files) if isinstance(known, Seal) else {}
     for name in names:
@@ -226,7 +230,7 @@ def seal_files(folder: Path, names: Iterable[str]) -> None:
 
 
 def unseal_files(folder: Path, names: Iterable[str] | None = None) -> None:
-    """Take some files out of a folder's seal, or all: they are about to change."""
+    """Remove some files, or all, from a folder's seal before they are changed."""
     known = _read_seal(folder)
     if names is None or not isinstance(known, Seal):
         clear_place(folder / SEAL)
@@ -236,19 +240,21 @@ def unseal_files(folder: Path, names: Iterable[str] | None = None) -> None:
 
 
 def flaws_of(folder: Path) -> dict[str, str]:
-    """What is wrong with the files of a sealed folder, by name; empty where all are whole.
+    """Verify a sealed folder.
 
-    A folder whose seal is missing or damaged has that one flaw, under the seal's own name.
+    Returns:
+        A description of the damage of each damaged file, by name: see `flaw_of`. Empty for an
+        intact folder. Where the seal itself is missing or damaged it is the only entry.
     """
     known = _read_seal(folder)
     if isinstance(known, str):
         return {SEAL: known}
-    found = {name: _entry_flaw(folder / name, entry) for name, entry in known.files.items()}
-    return {name: flaw for name, flaw in found.items() if flaw is not None}
+    flaws = {name: _entry_flaw(folder / name, entry) for name, entry in known.files.items()}
+    return {name: flaw for name, flaw in flaws.items() if flaw is not None}
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a sealed folder of edgekd's own is there; one that is damaged is told and removed."""
+    """Whether a sealed folder exists and is intact; a damaged one is logged and removed."""
     if not folder.exists():
         return False
     flaws = flaws_of(folder)
@@ -260,12 +266,12 @@ def is_whole(folder: Path) -> bool:
 
 
 def read_checked(file: Path) -> bytes:
-    """The bytes of a file, held against the seal of its folder where there is one.
+    """The bytes of a file, verified by the seal of its folder where the folder has one.
 
-    Folders of earlier versions, and models that others wrote, have none.
+    Folders of earlier versions and models of other programs have no seal.
 
     Raises:
-        ArtefactError: The file or the seal is damaged, or a file that was sealed is missing.
+        ArtefactError: The file or the seal is damaged, or a sealed file is missing.
         OSError: The file cannot be read.
     """
     known = _read_seal(file.parent)
@@ -281,7 +287,7 @@ def read_checked(file: Path) -> bytes:
 
 
 def _read_seal(folder: Path) -> Seal | str:
-    """The seal, or what is wrong with it."""
+    """The seal, or a description of its damage."""
     try:
         return msgspec.json.decode((folder / SEAL).read_bytes(), type=Seal)
     except (FileNotFoundError, NotADirectoryError):

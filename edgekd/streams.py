@@ -1,7 +1,7 @@
-"""Outputs that are written to and not replaced: terminals, pipes, devices, files already open.
+"""Outputs that are written to rather than replaced: terminals, pipes, devices, open files.
 
-`/dev/stdout`, `/dev/fd/63` (a shell's `>(program)`) and their like name an open file of this
-process; everything else is opened by its name.
+`/dev/stdout`, `/dev/fd/63` (a shell's `>(program)`) and similar paths name an open file of this
+process; every other path is opened by its name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_LINKS = 40  # as Linux follows: path_resolution(7)
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is something to write to rather than to replace.
+    """Whether `path` is a terminal, pipe, device or open file, which is written to, not replaced.
 
     Raises:
         InputError: It is a disk or a socket.
@@ -43,33 +43,33 @@ def is_stream(path: Path) -> bool:
 
 @contextlib.contextmanager
 def open_stream(path: Path) -> Iterator[BinaryIO]:
-    """Write to a stream, after what this process has said so far."""
-    for told in (sys.stdout, sys.stderr):
-        if told is not None:
-            told.flush()
-    own = _descriptor_of(path)
-    number = os.open(path, os.O_WRONLY | os.O_NOCTTY) if own is None else os.dup(own)
+    """Open a stream for writing, after flushing the standard streams of this process."""
+    for standard in (sys.stdout, sys.stderr):
+        if standard is not None:
+            standard.flush()
+    open_file = _descriptor_of(path)
+    number = os.open(path, os.O_WRONLY | os.O_NOCTTY) if open_file is None else os.dup(open_file)
     with os.fdopen(number, "wb") as stream:
         yield stream
 
 
 @contextlib.contextmanager
 def passed_on(path: Path) -> Iterator[Path]:
-    """A path in a folder of its own; what was written there goes to the stream in the end."""
+    """Yield a temporary path; its content is copied to the stream when the block ends."""
     import shutil
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
-        beside = Path(folder, "output")
-        yield beside
-        with beside.open("rb") as written, open_stream(path) as stream:
+        output = Path(folder, "output")
+        yield output
+        with output.open("rb") as written, open_stream(path) as stream:
             shutil.copyfileobj(written, stream)
 
 
 def printable(text: str) -> str:
-    """The text with what would move a terminal's cursor escaped: names may hold anything.
+    """The text with control characters escaped, since file names may contain terminal codes.
 
-    Bytes that are not UTF-8, which Python keeps as surrogates, stay as they are.
+    Bytes that are not UTF-8, which Python represents as surrogates, are unchanged.
     """
     if text.isprintable():
         return text
@@ -80,15 +80,15 @@ def printable(text: str) -> str:
 
 
 def _descriptor_of(path: Path) -> int | None:
-    """The number of this process's own open file that `path` names.
+    """The descriptor of this process's open file that `path` names; None for any other path.
 
-    It is written to as it is, not opened anew: it may be a socket, which cannot be, or a file
-    (`> file`) that others write to as well.
+    The descriptor is duplicated rather than opened again: a socket cannot be opened by name, and
+    a file (`> file`) may have other writers.
     """
     for _ in range(_MOST_LINKS):
         folder = os.path.realpath(path.parent)
-        found = _OPEN_FILES.fullmatch(folder)
-        if found and path.name.isdecimal() and found[1] in (None, str(os.getpid())):
+        match = _OPEN_FILES.fullmatch(folder)
+        if match and path.name.isdecimal() and match[1] in (None, str(os.getpid())):
             return int(path.name)
         try:
             path = Path(folder, path.readlink())

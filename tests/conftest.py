@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -11,16 +12,9 @@ from pathlib import Path
 import lenient
 import pytest
 from filelock import FileLock
+from on_request import ON_REQUEST
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-ON_REQUEST = {
-    "slow": "a long repetition or training; a quick one of its kind runs always",
-    "simulation": "thousands of repetitions",
-    "emulated": "it fetches an arm64 userland",
-    "abuse": "it takes minutes",
-}
-"""Marks of tests that do not run by default, each with its target in the Makefile: why not."""
 
 SMALL_RUN = (
     "data.images=800",
@@ -42,6 +36,11 @@ def pytest_configure() -> None:
     gc.set_threshold(100_000, 20, 20)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one worker more than cores, since many tests wait for other processes; up to 8."""
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

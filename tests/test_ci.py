@@ -9,7 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import tomllib
 from emulation.missing import TOOLS
+from on_request import ON_REQUEST
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = REPOSITORY / ".ci"
@@ -113,3 +115,18 @@ def test_a_short_fuzz_is_in_ci_with_a_seed_of_the_commit() -> None:
     ).stdout
     assert int(done.stdout) == int(head[:8] or "0", 16)
     assert os.access(CI / "packages", os.X_OK)
+
+
+def test_every_mark_has_its_target_in_the_makefile() -> None:
+    """A test that is skipped says `make MARK`."""
+    targets = set(re.findall(r"(?m)^([a-z]+):.*##", (REPOSITORY / "Makefile").read_text()))
+    marks = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["pytest"]
+    names = {mark.split(":")[0] for mark in marks["ini_options"]["markers"]}
+    assert names == set(ON_REQUEST)
+    assert names <= targets
+
+
+def test_ci_runs_what_runs_always_on_all_cores() -> None:
+    lines = (CI / "run").read_text().splitlines()
+    assert "make test" in lines
+    assert re.search(r"(?m)^PARALLEL := .*-n auto", (REPOSITORY / "Makefile").read_text())

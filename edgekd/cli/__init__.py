@@ -1,4 +1,4 @@
-"""The command line: one file for each verb; heavy imports happen inside the verbs."""
+"""The command line: one module for each verb; heavy imports happen inside the verbs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "bench": bench.bench,
     "report": report.report,
 }
-"""In the order of work, as `--help` shows them."""
+"""In the order of a project's work, which is also the order in `--help`."""
 
 for _name, _verb in _VERBS.items():
     app.command(_name)(with_checked_places(_verb))
@@ -59,11 +59,16 @@ app.add_typer(data.app, name="data")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code is 0, or that of `edgekd.errors` for what went wrong.
+    """Run a command.
 
-    130 is Ctrl-C, and 141 a reader of stdout that went, as of any program in a pipe.
+    Args:
+        arguments: The command line without the program's name; `sys.argv` by default.
+
+    Returns:
+        The exit code: 0, that of the error (see `edgekd.errors`), 130 after Ctrl-C, or 141 where
+        the reader of stdout has closed the pipe.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    words = itertools.takewhile(lambda word: not word.startswith("-"), given)
-    purpose = f"run `{' '.join(['edgekd', *itertools.islice(words, 1)])}`"
-    return exit_code_of(lambda: app(given, prog_name="edgekd", standalone_mode=False), purpose)
+    line = list(sys.argv[1:] if arguments is None else arguments)
+    verb = itertools.islice(itertools.takewhile(lambda word: not word.startswith("-"), line), 1)
+    purpose = f"run `{' '.join(['edgekd', *verb])}`"
+    return exit_code_of(lambda: app(line, prog_name="edgekd", standalone_mode=False), purpose)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 CRITICAL_LIMIT = 0.05
-"""What a class that `--critical` names without a limit may lose."""
+"""Limit of a class that `--critical` names without one."""
 
 
 def build(
@@ -78,8 +78,8 @@ def build(
     quantisation_aware: Annotated[
         bool, typer.Option(help="Fine-tune with simulated int8 where int8 fails its gate.")
     ] = False,
-    rescue: Annotated[
-        bool, typer.Option(hidden=True, help="Former name of --quantisation-aware.")
+    former_flag: Annotated[
+        bool, typer.Option("--rescue", hidden=True, help="Former name of --quantisation-aware.")
     ] = False,
     all_rungs: Annotated[
         bool, typer.Option(help="Judge every rung, also those below one that passes.")
@@ -112,6 +112,10 @@ def build(
     A file that loses too much, or does not reach a floor of the policy, fails (exit 4).
     """
     if on_device is not None:
+        if policy or research or teacher or tighten or critical:
+            message = "a bundle keeps the policy that it was built by"
+            hint = "leave --policy, --research, --teacher, --tighten and --critical to the host"
+            raise InputError(message, hint)
         from edgekd.lower.finish import finish_bundle
 
         finished = finish_bundle(on_device, say, evidence=evidence, target=target)
@@ -120,14 +124,14 @@ def build(
     if target is None or model is None or out is None:
         message = "--target, --model and --out are needed"
         raise InputError(message, "or --on-device BUNDLE to finish one")
-    from edgekd.cli.build_table import watching
+    from edgekd.cli.build_table import build_observer
     from edgekd.lower.build import BuiltBundle, build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
     broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
-    with watching() as observer:
+    with build_observer() as observer:
         built = build_all(
             BuildRequest(
                 model=model,
@@ -142,29 +146,33 @@ def build(
                 tighten=_limits(tighten or []),
                 critical=_critical(critical),
                 all_rungs=all_rungs,
-                quantisation_aware=quantisation_aware or rescue,
+                quantisation_aware=quantisation_aware or former_flag,
                 zipped=zipped,
                 observer=observer,
             )
         )
     built += [BuiltBundle(name, name, None, None, (), why) for name, why in broken.items()]
     _report(built, json=json)
-    _tell_of_evidence(built)
+    _print_warnings(built)
     worst = worst_of(built)
     if worst is not None:
-        told = {bundle.error.message: bundle.error for bundle in built if bundle.error}
-        for error in told.values():  # what is the same for several is said once
+        errors = {bundle.error.message: bundle.error for bundle in built if bundle.error}
+        for error in errors.values():  # the same error of several bundles is printed once
             report_error(error)
         raise typer.Exit(worst.exit_code)
 
 
-def _tell_of_evidence(built: list[BuiltBundle]) -> None:
-    """Say where patients' images were left, and until when they are needed."""
+def _print_warnings(built: list[BuiltBundle]) -> None:
+    """Print floors that are not met, and where patients' images were left for how long."""
     from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
-        lowering = bundle.manifest.lowering if bundle.manifest else None
-        if bundle.path and lowering and lowering.completion == "finish-on-device":
+        manifest = bundle.manifest
+        if bundle.path is None or manifest is None:
+            continue
+        for warning in manifest.policy.warnings if manifest.policy else ():
+            say(f"warning: {bundle.name}: {warning}")
+        if manifest.lowering.completion == "finish-on-device":
             say(
                 f"copy {evidence_beside(bundle.path)} to the board beside the bundle; it holds "
                 "images: delete it on both when the engine is built"
@@ -205,13 +213,17 @@ def _critical(text: str) -> dict[str, float] | None:
 
 
 def _limits(texts: Sequence[str]) -> dict[str, float]:
-    """By name; two of one name would leave open which of them holds."""
-    found: dict[str, float] = {}
+    """Limits by name.
+
+    Raises:
+        InputError: A text is not of the form NAME=VALUE, or one name has two values.
+    """
+    limits: dict[str, float] = {}
     for name, value in map(_limit, texts):
-        if found.setdefault(name, value) != value:
-            message = f"{name} is given two limits, {found[name]:g} and {value:g}"
+        if limits.setdefault(name, value) != value:
+            message = f"{name} is given two limits, {limits[name]:g} and {value:g}"
             raise InputError(message, "give one")
-    return found
+    return limits
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -230,14 +242,15 @@ def _summary(bundle: BuiltBundle) -> dict[str, object]:
         "name": bundle.name,
         "passed": bundle.passed,
         "path": None if bundle.path is None else str(bundle.path),
-        "error": None if error is None else _told(error),
+        "error": None if error is None else _error_summary(error),
         "precision": manifest.lowering.precision if manifest else None,
         "check": manifest.lowering.check if manifest else None,
         "fresh": bundle.fresh,
         "rungs": bundle.rungs,
+        "policy": manifest.policy if manifest else None,
         "metrics": manifest.metrics if manifest else None,
     }
 
 
-def _told(error: EdgekdError) -> dict[str, object]:
+def _error_summary(error: EdgekdError) -> dict[str, object]:
     return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgekd.cli.console import say
 from edgekd.lower.precision import LADDER
 from edgekd.lower.progress import BuildObserver, LineReporter, verdict_of
+from edgekd.metrics.task import metrics_task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from edgekd.bundle import GateRecord, Rung
     from edgekd.lower.build import BuiltBundle
 
-__all__ = ["summary_of", "watching"]
+__all__ = ["build_observer", "summary_of"]
 
 _COLUMNS = (
     "file", "rung", "MB", "BACC", "drop [bound]", "worst class", "flips", "ms", "verdict",
@@ -27,7 +28,7 @@ _NUMBERS = 6  # columns between the rung and the verdict
 
 
 @contextmanager
-def watching() -> Iterator[BuildObserver]:
+def build_observer() -> Iterator[BuildObserver]:
     """A live table where stderr is a terminal, else lines."""
     if not sys.stderr.isatty():
         yield LineReporter(say)
@@ -60,7 +61,7 @@ class _LiveTable:
             self._states[backend, label] = state
             self.live.update(self._table())
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         """Its row, with numbers."""
         with self._lock:
             self._rungs[bundle, _label(rung)] = rung
@@ -90,7 +91,7 @@ def _label(rung: Rung) -> str:
 
 
 def _style(rung: Rung) -> str:
-    if rung.taken:
+    if rung.chosen:
         return "bold green"
     return "" if rung.gate and rung.gate.passed else "red"
 
@@ -104,7 +105,7 @@ def _cells(rung: Rung) -> list[str]:
     return [
         f"{rung.size_bytes / 1e6:.2f}",
         "" if gate.balanced_accuracy is None else f"{100 * gate.balanced_accuracy:.1f}",
-        f"{_points(gate.balanced_accuracy_drop)} [{_points(high)}]",
+        "" if high is None else f"{_points(gate.balanced_accuracy_drop)} [{_points(high)}]",
         _worst_class(gate),
         f"{gate.flips:.1%}",
         "" if latency is None else f"{latency:.1f}",
@@ -124,19 +125,22 @@ def _worst_class(gate: GateRecord) -> str:
 
 
 def summary_of(bundle: BuiltBundle) -> str:
-    """One line: precision taken, size, balanced accuracy with interval, worst class, flips."""
-    taken = next((rung for rung in bundle.rungs if rung.taken), None)
+    """One line: precision taken, size, selection metric with interval, worst class, flips."""
+    taken = next((rung for rung in bundle.rungs if rung.chosen), None)
     if taken is None or taken.gate is None or bundle.manifest is None:
         return f"{bundle.name}: no file passed its gate"
-    accuracy = bundle.manifest.metrics["artefact"]["balanced_accuracy"]
-    interval = (
-        "" if accuracy["low"] is None else f" [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
-    )
+    metric = metrics_task(bundle.manifest.task).selection_metric
+    artefact = bundle.manifest.metrics["artefact"]
+    estimate = artefact.get(metric) or artefact["measures"][metric]
+    low, high = estimate["low"], estimate["high"]
+    interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    worst = _worst_class(taken.gate)
     known = "" if bundle.fresh else "  (was there already)"
     check = bundle.manifest.lowering.check
     checked = "" if check is None else f"; TensorRT check: {check.summary}"
     return (
-        f"{bundle.path}: {_label(taken)}, {taken.size_bytes / 1e6:.2f} MB, balanced accuracy "
-        f"{accuracy['value']:.3f}{interval}, worst class drop {_worst_class(taken.gate)} points, "
+        f"{bundle.path}: {_label(taken)}, {taken.size_bytes / 1e6:.2f} MB, "
+        f"{metric.replace('_', ' ')} {estimate['value']:.3f}{interval}, "
+        f"{f'worst class drop {worst} points, ' if worst else ''}"
         f"flips {taken.gate.flips:.1%}{checked}{known}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, say, speaks, ticker
+from edgekd.cli.console import emit_json, is_main_process, say, ticker
 from edgekd.cli.options import Set
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.recipes import read_recipe
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 _SEEDS = "0,1,2"
-_LARGEST_SEED = 2**32 - 1  # that NumPy takes
+_LARGEST_SEED = 2**32 - 1  # of NumPy
 
 
 def compare(
@@ -46,14 +46,14 @@ def compare(
         int, typer.Option(help="Cross-validate in so many folds; 0 takes the recipes' test part.")
     ] = 0,
     overrides: Set = None,
-    kept: Annotated[
+    predictions: Annotated[
         Path | None,
         Reads.PREDICTIONS,
         typer.Option(
             "--from",
             metavar="DIR",
-            help="Train nothing: make the table again of the predictions that an earlier "
-            "comparison kept in its --out.",
+            help="Train nothing: make the table from the predictions in the --out of an earlier "
+            "comparison.",
         ),
     ] = None,
     json: Annotated[
@@ -65,20 +65,20 @@ def compare(
         Path | None, Writes.FILE, typer.Option(help="File for the table as Markdown.")
     ] = None,
 ) -> None:
-    """Train methods over the same data, split and seeds, beside the undistilled student.
+    """Compare methods with the undistilled student over the same data, split and seeds.
 
-    What is trained already is reused, so an interrupted comparison goes on where it stopped. What
-    all students say of the test images is kept as OUT/predictions.npz.
+    Finished trainings are reused, so that an interrupted comparison continues where it stopped.
+    The predictions of all students for the test images are stored in OUT/predictions.npz.
     """
-    if kept is None:
-        found = _trained(recipes or [], out, seeds, folds, overrides)
+    if predictions is None:
+        comparison = _trained(recipes or [], out, seeds, folds, overrides)
     else:
         if recipes or out or seeds or folds or overrides:
             message = "--from takes no recipes and no --out, --seeds, --folds or --set"
             raise InputError(message, "give --from DIR alone, with --json or --markdown")
-        found = _remade(kept)
-    if speaks():
-        _tell(found, json, markdown)
+        comparison = _from_predictions(predictions)
+    if is_main_process():
+        _publish(comparison, json, markdown)
 
 
 def _trained(
@@ -94,23 +94,23 @@ def _trained(
     return comparing.compare(request)
 
 
-def _remade(kept: Path) -> Comparison:
+def _from_predictions(file: Path) -> Comparison:
     from edgekd.distill.comparison import comparison_of
     from edgekd.distill.predictions import Predictions
 
-    return comparison_of(Predictions.load(kept))
+    return comparison_of(Predictions.load(file))
 
 
-def _tell(found: Comparison, json: Path | None, markdown: Path | None) -> None:
+def _publish(comparison: Comparison, json: Path | None, markdown: Path | None) -> None:
     from edgekd.distill import comparison_table
     from edgekd.files import write_atomically
 
-    text = comparison_table.markdown(found)
+    text = comparison_table.markdown(comparison)
     if markdown is not None:
         write_atomically(markdown, text)
         say(f"wrote {markdown}")
     if json is not None:
-        emit_json(found, None if json == STDOUT else json)
+        emit_json(comparison, None if json == STDOUT else json)
     if json != STDOUT:
         print(text, end="")
 

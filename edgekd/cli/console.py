@@ -1,4 +1,4 @@
-"""How the commands talk: progress and errors on stderr, results and JSON on stdout."""
+"""Output of the commands: progress and errors on stderr, results and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -15,35 +15,43 @@ from typing import Any
 from edgekd.cli.failures import explained, show_origin
 from edgekd.errors import EdgekdError, InputError
 
-__all__ = ["emit_json", "exit_code_of", "publish", "report_error", "say", "speaks", "ticker"]
+__all__ = [
+    "emit_json",
+    "exit_code_of",
+    "is_main_process",
+    "publish",
+    "report_error",
+    "say",
+    "ticker",
+]
 
 
-def speaks() -> bool:
-    """Whether this process speaks for its command, which Lightning starts once for each device."""
+def is_main_process() -> bool:
+    """Whether this is the first of the processes that Lightning starts, one for each device."""
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 def say(line: str) -> None:
-    """One line of progress."""
-    if speaks():
-        _tell(line)
+    """Print one line of progress to stderr, from the main process only."""
+    if is_main_process():
+        _print_to_stderr(line)
 
 
 def report_error(error: EdgekdError) -> None:
-    """One line of what is wrong and one of what to do."""
-    _tell(f"error: {error.message}")
+    """Print an error in two lines to stderr: what is wrong, and what to do."""
+    _print_to_stderr(f"error: {error.message}")
     if error.hint:
-        _tell(f"       {error.hint}")
+        _print_to_stderr(f"       {error.hint}")
 
 
-def _tell(line: str, end: str = "\n") -> None:
-    """Say it on stderr; that nobody reads there any more ends no training."""
+def _print_to_stderr(line: str, end: str = "\n") -> None:
+    """Print a line; a closed stderr must not end a training of hours."""
     with contextlib.suppress(OSError):
         print(line, end=end, file=sys.stderr, flush=True)
 
 
 def emit_json(value: Any, out: Path | None = None) -> None:
-    """`value` as indented JSON to the file `out`, or to stdout alone."""
+    """Write `value` as indented JSON to the file `out`, or to stdout where that is None."""
     from edgekd.files import pretty_json, write_atomically
 
     text = pretty_json(value)
@@ -54,7 +62,7 @@ def emit_json(value: Any, out: Path | None = None) -> None:
 
 
 def publish(text: str, value: Any, *, markdown: Path | None, json: Path | None) -> None:
-    """Print a table, and write it and what it is made of to the files that were asked for."""
+    """Print a table, and write it and its values to the files that are not None."""
     from edgekd.files import write_atomically
 
     print(text)
@@ -65,25 +73,28 @@ def publish(text: str, value: Any, *, markdown: Path | None, json: Path | None) 
 
 
 def exit_code_of(work: Callable[[], object], purpose: str = "do this") -> int:
-    """The exit code of a command; what went wrong is told in two lines.
+    """Run a command, report its error in two lines, and return its exit code.
 
     Args:
-        work: The command. An `int` that it gives is its exit code.
-        purpose: What it does, as the end of "… is needed to …".
+        work: The command. An `int` that it returns is the exit code.
+        purpose: What the command does, to complete "… is needed to …".
+
+    Raises:
+        Exception: An error that is a bug of edgekd, with its traceback.
     """
     _prepare_streams()
     try:
-        given = work()
-        sys.stdout.flush()  # a full disk, or a reader that went, shows no later than here
+        result = work()
+        sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
     except (Exception, KeyboardInterrupt) as error:
         return _code_of(error, purpose)
-    except SystemExit as ending:  # of argparse, or of Typer, which ends so where a reader went
+    except SystemExit as ending:  # of argparse, or of Typer where the reader has closed the pipe
         if isinstance(ending.__context__, BrokenPipeError):
             return _code_of(ending.__context__, purpose)
-        given = ending.code
-    code = given if isinstance(given, int) else 0
+        result = ending.code
+    code = result if isinstance(result, int) else 0
     if code == _INTERRUPTED:
-        _tell("interrupted")
+        _print_to_stderr("interrupted")
     return code
 
 
@@ -92,27 +103,27 @@ _READER_GONE = 128 + 13  # SIGPIPE, which not every system has
 
 
 def _code_of(error: BaseException, purpose: str) -> int:
-    """Tell the error, or raise it again where it is a mistake of ours."""
+    """Report the error and return its exit code, or raise it again where it is a bug of edgekd."""
     if isinstance(error, KeyboardInterrupt):
-        _tell("interrupted")
+        _print_to_stderr("interrupted")
         return _INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        _let_go_of_stdout()
+        _discard_stdout()
         return _READER_GONE
-    _keep_what_was_said()
+    _flush_stdout()
     if type(error).__name__ == "NoArgsIsHelpError":  # Typer's, whose place differs by version
         error.show()  # type: ignore[attr-defined]
         return InputError.exit_code
-    told = _usage(error) or explained(error, purpose)
-    if told is None:
+    explanation = _usage(error) or explained(error, purpose)
+    if explanation is None:
         raise error
     show_origin(error)
-    report_error(told)
-    return told.exit_code
+    report_error(explanation)
+    return explanation.exit_code
 
 
 def _usage(error: BaseException) -> InputError | None:
-    """What Typer says of the arguments, which it would draw a frame around."""
+    """Typer's message about the arguments, without the frame that Typer draws around it."""
     message = getattr(error, "format_message", None)
     if message is None:
         return None
@@ -128,7 +139,7 @@ _PLAIN = {
     "≥": ">=", "→": "->", "°": " deg", "µ": "u", "μ": "u", "σ": "sigma", "≈": "~",
     "“": '"', "”": '"', "’": "'",
 }  # fmt: skip
-"""What is told where the terminal's encoding lacks a character; of others a question mark."""
+"""ASCII for characters that the terminal's encoding lacks; all others become question marks."""
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -139,14 +150,14 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 def _prepare_streams() -> None:
-    """Let nothing that is printed fail for its characters, and a closed stream go nowhere.
+    """Make every text printable in the encoding of stdout and stderr, also where they are closed.
 
-    A name of a file that is not UTF-8 is printed as the bytes that it is.
+    File names that are not UTF-8 are printed as their bytes.
     """
     codecs.register_error("edgekd-plain", _plain)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by who started this process: `>&-`
+        if stream is None:  # closed by the shell: `>&-`
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - till the end
             setattr(sys, name, nowhere)
         elif isinstance(stream, io.TextIOWrapper):
@@ -154,15 +165,15 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="surrogateescape" if utf8 else "edgekd-plain")
 
 
-def _keep_what_was_said() -> None:
+def _flush_stdout() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _let_go_of_stdout()
+        _discard_stdout()
 
 
-def _let_go_of_stdout() -> None:
-    """Python flushes once more when it ends; let that go nowhere."""
+def _discard_stdout() -> None:
+    """Redirect stdout to the null device, since Python flushes it once more at exit."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -170,16 +181,16 @@ def _let_go_of_stdout() -> None:
 
 
 def ticker(title: str) -> Callable[[int, int], None]:
-    """A bar on a terminal, one line in ten per cent steps elsewhere."""
+    """A progress callback (done, total): a line that is updated every ten per cent."""
     last = -1
 
     def tick(done: int, total: int) -> None:
         nonlocal last
         tenth = 10 * done // total
-        if not speaks() or tenth == last or (not sys.stderr.isatty() and done < total):
+        if not is_main_process() or tenth == last or (not sys.stderr.isatty() and done < total):
             return
         last = tenth
         end = "\n" if done == total else "\r"
-        _tell(f"{title}: {done}/{total}", end)
+        _print_to_stderr(f"{title}: {done}/{total}", end)
 
     return tick

@@ -39,21 +39,21 @@ def inspect(
     split = split_dataset(load_dataset(loaded.data, loaded.task), loaded.split)
     if sheet is not None and sheet.is_file():
         _refuse_data(sheet, [*split.dataset.paths(), Path(str(loaded.data.get("file", "")))])
-    found = inspect_split(split, loaded.image_size, ticker("images"))
+    inspection = inspect_split(split, loaded.image_size, ticker("images"))
     if json:
-        emit_json(found)
+        emit_json(inspection)
     else:
-        print(found.text())
+        print(inspection.text())
     if sheet is not None:
-        sheet_of(split, sheet, skip=found.damaged)
+        sheet_of(split, sheet, skip=inspection.damaged)
         say(f"wrote {sheet}")
-    if found.damaged:
-        message = f"{len(found.damaged)} of {len(split.parts)} images cannot be decoded"
+    if inspection.damaged:
+        message = f"{len(inspection.damaged)} of {len(split.parts)} images cannot be decoded"
         raise ImageError(message, "repair or remove those listed; training would stop at them")
 
 
 def _refuse_data(sheet: Path, data: Sequence[Path]) -> None:
-    """A contact sheet does not replace what it shows."""
+    """Refuse a contact sheet that would replace a file of the data set."""
     from edgekd.errors import InputError
 
     place = os.path.realpath(sheet)

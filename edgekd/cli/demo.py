@@ -27,8 +27,8 @@ def demo(
     from edgekd.bench.run.request import BenchRequest
     from edgekd.bench.subjects.run_folder import subjects_of_run
 
-    check_page()  # not after the minutes that lie before it
-    lacking = make_demo(out)
+    check_page()  # before the minutes of training and lowering
+    error = make_demo(out)
     say("4/4  measure everything beside the teacher")
     subjects = subjects_of_run(out)
     request = BenchRequest(
@@ -45,20 +45,20 @@ def demo(
     write_page([result], out / "report.html", images=subjects.data.find)
     print_table(result)
     print(f"{out / 'report.html'}")
-    if lacking is not None:
-        raise typer.Exit(lacking.exit_code)
+    if error is not None:
+        raise typer.Exit(error.exit_code)
 
 
 def make_demo(out: Path) -> EdgekdError | None:
-    """Train, distil and build the demo; what is there already is reused.
+    """Train, distil and build the demo; finished parts are reused.
 
     Returns:
-        What kept a target from its bundle, where others have theirs.
+        The worst error of the targets without a bundle; None where each target has one.
 
     Raises:
-        EdgekdError: No target has one.
+        EdgekdError: No target has a bundle.
     """
-    from edgekd.cli.build_table import watching
+    from edgekd.cli.build_table import build_observer
     from edgekd.data import load_dataset
     from edgekd.distill import pipeline
     from edgekd.lower.build import build_all, worst_of
@@ -74,13 +74,13 @@ def make_demo(out: Path) -> EdgekdError | None:
     pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
     say("3/4  lower to every target")
     targets = resolve_targets("all")
-    with watching() as observer:
+    with build_observer() as observer:
         built = build_all(BuildRequest(out, targets, out / "bundles", observer=observer))
     worst = worst_of(built)
     if worst is not None and not any(bundle.passed for bundle in built):
         raise worst
     for error in dict.fromkeys(bundle.error for bundle in built):
         if error is not None:
-            report_error(error)  # of its own target; the others are measured all the same
+            report_error(error)  # the other targets are measured
     say(f"     built after {time.perf_counter() - start:.0f} s")
     return worst

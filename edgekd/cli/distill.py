@@ -10,13 +10,13 @@ __all__ = ["distill"]
 
 
 def distill(recipe: RecipeName, out: RunFolder, overrides: Set = None) -> None:
-    """Train the teacher (or take the one that is there) and distil the student.
+    """Train the teacher (or reuse a finished one) and distil the student.
 
-    Writes OUT/teacher and OUT/student. A run that was interrupted goes on where it stopped.
+    Writes OUT/teacher and OUT/student. An interrupted run continues where it stopped.
     """
-    wanted = read_recipe(recipe, overrides)
+    loaded = read_recipe(recipe, overrides)
     from edgekd.distill import pipeline
 
-    request = pipeline.RunRequest(wanted, out, say, ticker("images"))
+    request = pipeline.RunRequest(loaded, out, say, ticker("images"))
     pipeline.distill(request)
     say(f"wrote {out / 'student'}")

@@ -1,8 +1,8 @@
-"""What a user is told of an error that edgekd did not raise itself.
+"""Messages for errors that other libraries and the system raise.
 
 A full disk, a missing package, too little memory, a file in another encoding: each has its two
-lines and its exit code here, once for all verbs. What is left is a mistake of ours, and keeps its
-traceback. `EDGEKD_DEBUG=1` shows the traceback of the others too.
+lines and its exit code here, for all verbs. Any other error is a bug of edgekd and keeps its
+traceback. `EDGEKD_DEBUG=1` shows the traceback of the explained errors too.
 """
 
 from __future__ import annotations
@@ -31,43 +31,43 @@ _HINTS = {
     errno.EMFILE: "raise the limit of open files: ulimit -n",
 }
 _IMPORTED_AS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-"""Distributions that are imported by another name."""
+"""Distributions by the names that they are imported under, where these differ."""
 _CUT_SHORT = re.compile(r"inline_container\.cc.*unexpected pos|failed writing|iostream error")
-"""How PyTorch's own writer tells that not all bytes went to the disk; it does not say why."""
+"""Messages of PyTorch's file writer after an incomplete write; they do not name the cause."""
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 def explained(error: BaseException, purpose: str) -> EdgekdError | None:
-    """The error in two lines, or None where only a programmer can do something about it.
+    """The error as one for the user, or None where it is a bug.
 
     Args:
-        error: What ended the command.
-        purpose: What it was to do, as the end of "… is needed to …".
+        error: The exception that ended the command; its causes are considered too.
+        purpose: What the command does, to complete "… is needed to …".
     """
     for cause in _causes(error):
         if isinstance(cause, EdgekdError):
             return cause
-        found = _told(cause, purpose)
-        if found is not None:
-            return found
+        explanation = _explanation(cause, purpose)
+        if explanation is not None:
+            return explanation
     return None
 
 
 def show_origin(error: BaseException) -> None:
-    """Where the error comes from, for who asks by `EDGEKD_DEBUG`."""
+    """Print the traceback where `EDGEKD_DEBUG` is set."""
     if os.environ.get("EDGEKD_DEBUG", "0") not in ("", "0"):
         traceback.print_exception(error, file=sys.stderr)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made from on purpose; libraries wrap what the system says."""
+    """The error and its explicit causes, since libraries wrap errors of the system."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
         cause = cause.__cause__
 
 
-def _told(error: BaseException, purpose: str) -> EdgekdError | None:
+def _explanation(error: BaseException, purpose: str) -> EdgekdError | None:
     if isinstance(error, ImportError):
         return _not_imported(error, purpose)
     if isinstance(error, OSError):
@@ -85,15 +85,17 @@ def _told(error: BaseException, purpose: str) -> EdgekdError | None:
 
 
 def _of_the_system(error: OSError) -> EdgekdError:
-    what = error.strerror or _first_line(error) or type(error).__name__
-    named = ": ".join(str(part) for part in (error.filename, what) if part)
+    reason = error.strerror or _first_line(error) or type(error).__name__
+    message = ": ".join(str(part) for part in (error.filename, reason) if part)
     if error.errno in _FULL:
-        return _disk_full(named)
-    return InputError(named, _HINTS.get(error.errno or 0, "EDGEKD_DEBUG=1 shows where it happened"))
+        return _disk_full(message)
+    return InputError(
+        message, _HINTS.get(error.errno or 0, "EDGEKD_DEBUG=1 shows where it happened")
+    )
 
 
-def _disk_full(what: str) -> EdgekdError:
-    return InputError(what, "make room there, or choose a place on another disk")
+def _disk_full(message: str) -> EdgekdError:
+    return InputError(message, "make room there, or choose a place on another disk")
 
 
 def _of_an_encoding(error: UnicodeError) -> EdgekdError:
@@ -104,7 +106,7 @@ def _of_an_encoding(error: UnicodeError) -> EdgekdError:
 
 
 def _of_a_parser(error: BaseException) -> EdgekdError | None:
-    """Errors of msgspec and PyYAML, told by their names: neither is imported for that."""
+    """Errors of msgspec and PyYAML, recognised by name so that neither has to be imported."""
     origin, kinds = type(error).__module__, {kind.__name__ for kind in type(error).__mro__}
     if origin.startswith(("msgspec", "yaml")) and kinds & {"MsgspecError", "YAMLError"}:
         return InputError(f"a file cannot be read: {_first_line(error)}", "correct it")
@@ -119,39 +121,39 @@ def _first_line(error: BaseException) -> str:
 
 
 def _not_imported(error: ImportError, purpose: str) -> EdgekdError | None:
-    """A package that is not there, or that is there and broken; edgekd's own are our mistake."""
+    """A missing or broken package; None for edgekd's own modules, whose absence is a bug."""
     top = (error.name or "").partition(".")[0]
     if not top or top == "edgekd":
         return None
     package = _IMPORTED_AS.get(top, top.replace("_", "-"))
     extra = _extra_of(package)
-    found = MissingDependencyError(package, extra or "", purpose)
-    if extra is None:  # of what edgekd is installed with, or of another package
-        found.hint = f"pip install {package}"
+    missing = MissingDependencyError(package, extra or "", purpose)
+    if extra is None:  # a dependency of edgekd itself, or of another package
+        missing.hint = f"pip install {package}"
     if not isinstance(error, ModuleNotFoundError):
-        found.message = f"{package} is installed but does not import: {_first_line(error)}"
-        found.hint = f"install it again: pip install --force-reinstall {package}"
-    return found
+        missing.message = f"{package} is installed but does not import: {_first_line(error)}"
+        missing.hint = f"install it again: pip install --force-reinstall {package}"
+    return missing
 
 
 def _extra_of(package: str) -> str | None:
-    """The smallest extra of edgekd that brings the package; None where none does."""
+    """The smallest extra of edgekd that installs the package; None where none does."""
     brought = [extra for extra, packages in _extras().items() if package.lower() in packages]
     return min(brought, key=lambda extra: len(_extras()[extra]), default=None)
 
 
 def _extras() -> dict[str, set[str]]:
-    """Packages by extra, as this edgekd was installed; none where it is run from a folder."""
+    """Packages by extra, from the metadata of the installed edgekd; empty where there is none."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
         needed = requires("edgekd") or []
     except PackageNotFoundError:
         return {}
-    found: dict[str, set[str]] = {}
+    extras: dict[str, set[str]] = {}
     for line in needed:
         name = re.match(r"[\w.-]+", line)
         extra = re.search(r"extra == ['\"]([\w-]+)", line)
         if name and extra:
-            found.setdefault(extra[1], set()).add(name[0].lower().replace("_", "-"))
-    return found
+            extras.setdefault(extra[1], set()).add(name[0].lower().replace("_", "-"))
+    return extras

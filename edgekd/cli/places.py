@@ -1,10 +1,9 @@
-"""What the verbs' parameters that name files and folders are read or written as.
+"""Files and folders among the parameters of the verbs: what each is read or written as.
 
-Each such parameter says it in its annotation, `Annotated[Path, Reads.BUNDLE, typer.Option(…)]`.
-From that one word follows that it is looked at before the verb begins: an input that is not there
-or may not be read, and an output that could not be written, or that would replace an input or be
-replaced by another output, are told before anyone waits. The table of users' mistakes in the tests
-is made from the same words.
+The annotation of such a parameter names its kind: `Annotated[Path, Reads.BUNDLE, typer.Option(…)]`.
+All of them are checked before the verb starts. A missing or unreadable input, an output that cannot
+be written, and an output that would replace an input or another output are refused at once. The
+table of users' mistakes in the tests is generated from the same annotations.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from edgekd.cli.place_checks import check_file_place, check_folder_place, check_input_place
 from edgekd.errors import InputError
-from edgekd.files import check_file_place, check_folder_place, check_input_place
 from edgekd.streams import is_stream
 
 __all__ = ["Reads", "Writes", "places_of", "with_checked_places"]
@@ -27,7 +26,7 @@ STDOUT = Path("/dev/stdout")
 
 
 class Reads(Enum):
-    """What an input is to be."""
+    """Kinds of inputs."""
 
     BUNDLE = "bundle"
     CHECKPOINT = "checkpoint"
@@ -48,22 +47,22 @@ class Reads(Enum):
 
     @property
     def checked_first(self) -> bool:
-        """Whether it has to be there; the others' verbs say more, or go on with the next one."""
+        """Whether it must exist; the verbs of the other kinds have messages of their own."""
         return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
 
     @property
     def is_folder(self) -> bool | None:
-        """Whether it is a folder or a file; None where it may be either."""
+        """Whether a folder or a file is expected; None accepts either."""
         if self in (Reads.BUNDLE, Reads.MODEL, Reads.PREDICTIONS):
             return None
         return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
 
 
 class Writes(Enum):
-    """What an output is to be. `-` is stdout for a file."""
+    """Kinds of outputs. `-` for a file is stdout."""
 
     FILE = "file"
-    NEW_FILE = "file that is not there yet"
+    NEW_FILE = "file that does not exist yet"
     FOLDER = "folder"
 
 
@@ -71,26 +70,26 @@ Place = Reads | Writes
 
 
 def places_of(verb: Callable[..., Any]) -> dict[str, Place]:
-    """The parameters of a verb that name files or folders, in their order."""
+    """The parameters of a verb that name files or folders, in the order of its signature."""
     hints = get_type_hints(verb, include_extras=True)
-    found = {name: _place_in(hints[name]) for name in inspect.signature(verb).parameters}
-    return {name: place for name, place in found.items() if place is not None}
+    places = {name: _place_in(hints[name]) for name in inspect.signature(verb).parameters}
+    return {name: place for name, place in places.items() if place is not None}
 
 
 def with_checked_places(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb, which looks at its places before it begins."""
+    """Wrap a verb so that its inputs and outputs are checked before it starts."""
     places = places_of(verb)
 
     @functools.wraps(verb)
-    def checked(**given: Any) -> None:
+    def checked(**arguments: Any) -> None:
         for name, place in places.items():
-            for path in _paths(given.get(name)):
+            for path in _paths(arguments.get(name)):
                 _check(path, place)
-        _refuse_shared(places, given)
+        _refuse_shared(places, arguments)
         for name, place in places.items():
-            if place is Writes.FILE and given.get(name) == Path("-"):
-                given[name] = STDOUT
-        verb(**given)
+            if place is Writes.FILE and arguments.get(name) == Path("-"):
+                arguments[name] = STDOUT
+        verb(**arguments)
 
     return checked
 
@@ -105,29 +104,29 @@ def _paths(value: Any) -> Iterator[Path]:
     if isinstance(value, Path):
         yield value
     elif isinstance(value, list | tuple):
-        yield from (one for one in value if isinstance(one, Path))
+        yield from (item for item in value if isinstance(item, Path))
 
 
-def _refuse_shared(places: dict[str, Place], given: dict[str, Any]) -> None:
-    """Each file that is written has a place of its own, which nothing is read from."""
+def _refuse_shared(places: dict[str, Place], arguments: dict[str, Any]) -> None:
+    """Refuse an output that is also an input, or another output, of the same command."""
     read = [name for name, place in places.items() if isinstance(place, Reads)]
     written = [name for name, place in places.items() if place in (Writes.FILE, Writes.NEW_FILE)]
-    inputs = {os.path.realpath(path) for name in read for path in _inputs(given.get(name))}
+    inputs = {os.path.realpath(path) for name in read for path in _inputs(arguments.get(name))}
     outputs: set[str] = set()
-    for path in (path for name in written for path in _paths(given.get(name))):
+    for path in (path for name in written for path in _paths(arguments.get(name))):
         real = str(STDOUT) if path in (Path("-"), STDOUT) else os.path.realpath(path)
         if real in inputs:
-            message = f"{path} is to be read and written by the same command"
+            message = f"{path} is both input and output of this command"
             raise InputError(message, "choose another place for the output")
         if real in outputs:
-            message = f"two outputs are to be written to {path}"
+            message = f"two outputs would be written to {path}"
             raise InputError(message, "choose another place for one of them")
         if real == str(STDOUT) or not is_stream(path):
             outputs.add(real)
 
 
 def _inputs(value: Any) -> Iterator[Path]:
-    """The files and folders; a recipe, which may be the name of a shipped one, if it is there."""
+    """Files and folders of an input; the name of a recipe counts where it is a file."""
     yield from _paths(value)
     words = value if isinstance(value, list | tuple) else [value]
     yield from (Path(word) for word in words if isinstance(word, str) and Path(word).is_file())

@@ -17,7 +17,7 @@ __all__ = ["train"]
 
 
 class Role(str, Enum):
-    """Which network of the recipe."""
+    """A network of the recipe."""
 
     teacher = "teacher"
     student = "student"
@@ -30,9 +30,9 @@ def train(
     overrides: Set = None,
 ) -> None:
     """Train the teacher, or the student without any teacher."""
-    wanted = read_recipe(recipe, overrides)
+    loaded = read_recipe(recipe, overrides)
     from edgekd.distill import pipeline
 
-    request = pipeline.RunRequest(wanted, out, say, ticker("images"))
+    request = pipeline.RunRequest(loaded, out, say, ticker("images"))
     pipeline.train(request, role.value)
     say(f"wrote {out}")

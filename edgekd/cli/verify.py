@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekd.bundle import Bundle, SignatureState
-from edgekd.cli.console import emit_json
+from edgekd.cli.console import emit_json, say
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads
 
@@ -34,11 +34,18 @@ def verify(
     with Classifier.open(
         bundle, backend=backend, public_key=public_key, selftest=False
     ) as classifier:
-        files = len(classifier.manifest.files)
+        files, warnings = len(classifier.manifest.files), classifier.warnings
         report = classifier.selftest()
+    for warning in warnings:
+        say(f"warning: {warning}")
     signature = _signature(bundle, public_key)
     if json:
-        facts = {"bundle": str(bundle), "files": files, "signature": signature}
+        facts: dict[str, object] = {
+            "bundle": str(bundle),
+            "files": files,
+            "signature": signature,
+            "warnings": warnings,
+        }
         emit_json(facts | {"selftest": asdict(report)})
     report.require_pass(str(bundle))
     if not json:

@@ -38,14 +38,14 @@ def augment_dermoscopy(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """The whole pipeline.
 
     With probability ¼ zoom to 1…2 on each axis; mirror left-right (½) and top-bottom (⅕); with ¼
-    turn by up to ±120°; with ¼ blur; with ⅒ drop pixels or blocks; with ¼ change the brightness, or
+    rotate by up to ±120°; with ¼ blur; with ⅒ drop pixels or blocks; with ¼ change brightness, or
     hue and saturation.
     """
     return dermoscopy_appearance(dermoscopy_geometry(pixels, generator), generator)
 
 
 def dermoscopy_geometry(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Zoom, mirroring and turning of the pipeline, of images with any number of channels."""
+    """The pipeline's zoom, mirroring and rotation, of images with any number of channels."""
     pixels = sometimes(pixels, 0.25, lambda p, g: zoom(p, 1.0, g), generator)
     pixels = mirror(pixels, 3, 0.5, generator)
     pixels = mirror(pixels, 2, 0.2, generator)
@@ -53,7 +53,7 @@ def dermoscopy_geometry(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def dermoscopy_appearance(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur, dropped pixels and colours of the pipeline, of RGB images."""
+    """The pipeline's blur, dropped pixels and colour changes, of RGB images."""
     pixels = sometimes(pixels, 0.25, lambda p, g: blur(p, 1.5, g), generator)
     pixels = sometimes(pixels, 0.1, _drop, generator)
     return sometimes(pixels, 0.25, _recolour, generator)
@@ -65,11 +65,11 @@ def sometimes(pixels: Tensor, share: float, change: Change, generator: torch.Gen
 
 
 def _either(
-    pixels: Tensor, share: float, one: Change, other: Change | None, generator: torch.Generator
+    pixels: Tensor, share: float, first: Change, second: Change | None, generator: torch.Generator
 ) -> Tensor:
-    """One change for each image with probability `share`, else the other."""
+    """The first change for each image with probability `share`, else the second."""
     drawn = torch.rand(len(pixels), generator=generator) < share
-    for change, chosen in ((one, drawn), (other, ~drawn)):
+    for change, chosen in ((first, drawn), (second, ~drawn)):
         if change is not None and chosen.any():
             index = chosen.nonzero().flatten().to(pixels.device)
             pixels = pixels.index_copy(0, index, change(pixels[index], generator))
@@ -106,7 +106,7 @@ def mirror(pixels: Tensor, axis: int, share: float, generator: torch.Generator) 
 
 
 def rotate(pixels: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
-    """Turn about the centre by up to ±degrees; what comes into view is mirrored at the border."""
+    """Rotate about the centre by up to ±degrees, with reflection at the border."""
     if degrees == 0.0:
         return pixels
     angle = _symmetric(len(pixels), 1, generator)[:, 0] * math.radians(degrees)
@@ -166,14 +166,14 @@ def _symmetric(rows: int, columns: int, generator: torch.Generator) -> Tensor:
 
 
 def _warp(pixels: Tensor, linear: Tensor) -> Tensor:
-    """Sample at `linear` [B, 2, 2] times the position about the centre; mirrored at the border."""
+    """Sample at `linear` [B, 2, 2] times the position about the centre, reflected at the border."""
     theta = torch.cat((linear, torch.zeros(len(linear), 2, 1)), dim=2).to(pixels.device)
     grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
     return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False).clamp(0, 1)
 
 
 def _convolve(pixels: Tensor, kernels: Tensor, axis: int) -> Tensor:
-    """Each image with its own kernel [B, taps] along one axis, mirrored at the border."""
+    """Convolve each image with its kernel [B, length] along one axis, reflected at the border."""
     batch, channels, height, width = pixels.shape
     radius = kernels.shape[1] // 2
     weights = kernels.to(pixels.device).repeat_interleave(channels, 0)[:, None]

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from edgekd.data.damage import damaged_error, load_images
 from edgekd.data.dataset import Dataset
 from edgekd.errors import ImageError
-from edgekd.files import cache_folder, sha256_of
+from edgekd.files import sha256_of
 from edgekd.recipe import fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import keep, keep_bytes
+from edgekd.user_folders import cache_folder
 
 __all__ = ["cache_folder", "content_sha256", "decode_images", "decoded"]
 
@@ -25,10 +26,10 @@ Progress = Callable[[int, int], None]
 
 
 def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:
-    """Every image of a data set as the network gets it.
+    """Every image of a data set as the network receives it.
 
-    The file in the cache is keyed by the images' paths, sizes and dates, `size` and the rule; it
-    is hashed before it is used, and made again where it is not what was written.
+    The file in the cache is keyed by the images' paths, sizes and dates, `size` and the
+    preprocessing rule. Its hash is checked before use; a damaged file is written again.
 
     Returns:
         RGB uint8 [N, size, size, 3], mapped from the cache, read only.
@@ -48,9 +49,10 @@ def decoded(dataset: Dataset, size: int, progress: Progress | None = None) -> ND
 
 
 def content_sha256(dataset: Dataset) -> str:
-    """Hash of the image files' bytes, in order: what two data sets of the same names may differ in.
+    """Hash of the bytes of all image files, in order.
 
-    Read once, then kept in the cache, keyed as the decoded images are.
+    It distinguishes data sets of equal names and labels. The files are read once; the hash is then
+    kept in the cache, keyed as the decoded images are.
 
     Raises:
         ImageError: An image is missing.
@@ -68,10 +70,10 @@ def content_sha256(dataset: Dataset) -> str:
 def decode_images(
     paths: Sequence[Path], size: int, progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """The images of `paths` as the network gets them, uint8 [N, size, size, 3].
+    """The images of `paths` as the network receives them, uint8 [N, size, size, 3].
 
     Raises:
-        ImageError: Images are missing or damaged: the first of them and how many there are.
+        ImageError: Images are missing or damaged; names the first and how many there are.
     """
     images = np.empty((len(paths), size, size, 3), np.uint8)
     damaged = []
@@ -86,13 +88,13 @@ def decode_images(
 
 
 def _stamps(dataset: Dataset) -> tuple[str, list[str], list[tuple[int, int, int]]]:
-    """Where the images are, and all that the file system knows of a change to one of them."""
+    """Folder, names and file stamps of the images: a change of any image changes one of them."""
     names = [sample.image for sample in dataset.samples]
     return str(dataset.root.resolve()), names, [_stamp(path) for path in dataset.paths()]
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    """Size and dates. No program can set the last one: a copy that keeps its date shows there."""
+    """Size, modification and change time; no program can set the last, not even when copying."""
     try:
         status = path.stat()
     except OSError as error:

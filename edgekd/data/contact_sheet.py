@@ -1,4 +1,4 @@
-"""Many images on one sheet, for a look at a data set."""
+"""A contact sheet: many images of a data set on one picture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def contact_sheet(
 
     Args:
         images: RGB uint8 [h, w, 3] of any sizes; each is fitted into its tile, uncropped.
-        labels: One text per image; what does not fit over the tile is cut off.
+        labels: One text per image; longer ones are cut off at the edge of the tile.
         columns: Tiles in a row.
         tile: Pixels a side of a tile.
 

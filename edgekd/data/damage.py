@@ -1,4 +1,4 @@
-"""Decoding many images, and telling all that are damaged at once."""
+"""Decoding many images, with one error for all that are damaged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 5
 def load_images(
     paths: Sequence[Path], size: int, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Loaded]:
-    """Each image as the network gets it, uint8 [size, size, 3], or why it cannot be read."""
+    """Each image as the network receives it, uint8 [size, size, 3], or the error of decoding it."""
 
     def load(path: Path) -> Loaded:
         try:
@@ -39,10 +39,10 @@ def load_images(
 
 
 def refuse_damaged(paths: Sequence[Path], size: int) -> None:
-    """Decode all images, for one error that tells of all that cannot be.
+    """Decode all images, so that one error names every damaged one.
 
     Raises:
-        ImageError: Some cannot be read: the first of them and how many there are.
+        ImageError: Images cannot be read; names the first of them and how many there are.
     """
     loaded = zip(paths, load_images(paths, size), strict=True)
     damaged = [(str(path), one) for path, one in loaded if isinstance(one, ImageError)]
@@ -55,7 +55,7 @@ def damaged_error(
     total: int,
     hint: str = "repair or remove them; `edgekd data inspect` lists all of them",
 ) -> ImageError:
-    """One error for the images (path, error) of a data set of `total` that cannot be read."""
+    """One error for all damaged images, given as (path, error), of `total` in the data set."""
     first = damaged[0][1]
     if len(damaged) == 1:
         return first

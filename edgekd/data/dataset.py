@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data.task import DataTask, data_task
-from edgekd.data.text import look_alikes
+from edgekd.data.text import similar_names
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 
@@ -176,7 +176,7 @@ def _class_order(
     if strange is not None:
         message = f"the data set {name} has a class that is no name: {strange!r}"
         raise InputError(message, "name it by 200 printable letters at most")  # as bundles have to
-    for same in look_alikes(order):
+    for same in similar_names(order):
         message = f"the data set {name} has classes that look alike: {_quoted(same)}"
         raise InputError(message, "write the class in one way everywhere")
     if len(order) < task.least_classes:
@@ -193,7 +193,7 @@ def _refuse_labels(
     for label, image in {sample.label: sample.image for sample in reversed(samples)}.items():
         problem = task.problem_with(label, classes)
         if problem is not None:
-            message = f"the data set {name} has {problem.what}, for {image}"
+            message = f"the data set {name} has {problem.phrase}, for {image}"
             raise InputError(message, problem.hint)
 
 
@@ -203,7 +203,7 @@ def _refuse_subclasses(name: str, samples: Sequence[Sample]) -> None:
         bare = next(sample.image for sample in samples if not sample.subclass)
         message = f"the data set {name} lists {bare} without a subclass"
         raise InputError(message, "give every image one, or none")
-    for same in look_alikes(sample.subclass for sample in samples):
+    for same in similar_names(sample.subclass for sample in samples):
         message = f"the data set {name} has subclasses that look alike: {_quoted(same)}"
         raise InputError(message, "give them one name with `data.subclasses.together`")
 

@@ -1,4 +1,4 @@
-"""Which images a split must not tear apart: lesions and patients as tables write them."""
+"""Groups of images that a split keeps in one part: lesions and patients as tables write them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edgekd.data.dataset import Dataset, Sample
-from edgekd.data.text import clean, is_blank, look_alikes
+from edgekd.data.text import clean, is_blank, similar_names
 
 __all__ = ["grouped"]
 
@@ -15,42 +15,43 @@ _LARGE_IMAGES, _LARGE_SHARE = 20, 0.1
 
 
 def grouped(dataset: Dataset) -> Dataset:
-    """The data set with every sample's group settled, and with notes of what that took.
+    """The data set with a group for every sample, and with notes on how groups were assigned.
 
-    A sample whose group is blank, or a word for a missing value, stands alone: its group is its
-    image. Groups whose names differ in case, white space or separators alone are one: a patient
-    in several parts is worse than two patients in one.
+    A sample whose group is blank, or a word for a missing value, gets a group of its own, named as
+    its image. Groups whose names differ in case, white space or separators alone are merged: a
+    patient in several parts is worse than two patients in one.
     """
     written = [clean(sample.group) for sample in dataset.samples]
     names = {text: text for text in written if not is_blank(text)}
-    same = look_alikes(names)
-    names |= {text: texts[0] for texts in same for text in texts}
+    similar = similar_names(names)
+    names |= {text: texts[0] for texts in similar for text in texts}
     samples = tuple(
-        replace(sample, group=names.get(text) or _own_group(sample, names))
+        replace(sample, group=names.get(text) or _group_of_image(sample, names))
         for sample, text in zip(dataset.samples, written, strict=True)
     )
-    notes = [*_of_blanks(written), *_of_spellings(dataset.samples, same), *_of_large(samples)]
+    notes = [*_of_blanks(written), *_of_spellings(dataset.samples, similar), *_of_large(samples)]
     return replace(dataset, samples=samples, notes=(*dataset.notes, *notes))
 
 
-def _own_group(sample: Sample, names: Mapping[str, str]) -> str:
+def _group_of_image(sample: Sample, names: Mapping[str, str]) -> str:
     return f"image {sample.image}" if sample.image in names else sample.image
 
 
 def _of_blanks(written: Sequence[str]) -> list[str]:
-    found = Counter(text for text in written if is_blank(text))
-    if not found:
+    blanks = Counter(text for text in written if is_blank(text))
+    if not blanks:
         return []
-    if found[""] == len(written):
+    if blanks[""] == len(written):
         return ["no lesion or patient is known: every image stands alone in the split"]
     how = ", ".join(f"{count} {text!r}" if text else f"{count} blank"
-                    for text, count in found.most_common(5))  # fmt: skip
-    many = f"{found.total()} images without a lesion or patient ({how}) stand"
-    one = f"1 image without a lesion or patient ({how}) stands"
-    return [f"{many if found.total() > 1 else one} alone in the split"]
+                    for text, count in blanks.most_common(5))  # fmt: skip
+    number = blanks.total()
+    images = "1 image" if number == 1 else f"{number} images"
+    verb = "stands" if number == 1 else "stand"
+    return [f"{images} without a lesion or patient ({how}) {verb} alone in the split"]
 
 
-def _of_spellings(samples: Sequence[Sample], same: Sequence[Sequence[str]]) -> list[str]:
+def _of_spellings(samples: Sequence[Sample], similar: Sequence[Sequence[str]]) -> list[str]:
     notes = []
     padded = [s.group for s in samples if clean(s.group) != s.group and not is_blank(s.group)]
     if padded:
@@ -59,9 +60,9 @@ def _of_spellings(samples: Sequence[Sample], same: Sequence[Sequence[str]]) -> l
             f"in {len(padded)} rows the lesion or patient has white space around it or decomposed "
             f"letters, which do not count: {example!r} is {clean(example)!r}"
         )
-    if same:
-        names = " and ".join(repr(name) for name in same[0])
-        more = f", and so in {len(same) - 1} more cases" if len(same) > 1 else ""
+    if similar:
+        names = " and ".join(repr(name) for name in similar[0])
+        more = f", and so in {len(similar) - 1} more cases" if len(similar) > 1 else ""
         notes.append(f"{names} are taken for one lesion or patient{more}")
     return notes
 

@@ -1,4 +1,4 @@
-"""Finding the files that a table names, however it writes suffix, case and Unicode."""
+"""Image files that a table names, in spite of differences in suffix, case and Unicode."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from edgekd.data.text import clean
 from edgekd.errors import ImageError, InputError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageFiles", "child", "found_images", "is_clutter"]
+__all__ = ["IMAGE_SUFFIXES", "ImageFiles", "child", "is_clutter", "locate_images"]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -22,12 +22,12 @@ _CLUTTER = frozenset({
 
 
 def is_clutter(name: str) -> bool:
-    """Whether systems and notebooks leave such files and folders behind, and people do not."""
+    """Whether a file or folder was left behind by a system or a notebook, rather than by people."""
     return name.startswith((".", "~$")) or name.casefold() in _CLUTTER
 
 
 def child(folder: Path, *names: str) -> Path:
-    """The first of the names in a folder, in any case; the path of the first where none is."""
+    """The first of the names that exists in a folder, in any case; else the path of the first."""
     try:
         there = {clean(path.name).casefold(): path for path in sorted(folder.iterdir())}
     except OSError:
@@ -40,7 +40,7 @@ def child(folder: Path, *names: str) -> Path:
 
 
 class ImageFiles:
-    """Image files below one folder, found by what a table says.
+    """Image files below one folder, looked up by the names of a table.
 
     Args:
         root: The folder.
@@ -69,16 +69,16 @@ class ImageFiles:
         if PurePosixPath(inside).is_absolute():  # elsewhere than below the root
             return self._at(posixpath.normpath(inside))
         for folder in self._folders:
-            found = self._at(posixpath.normpath(f"{folder}/{inside}"))
-            if found is not None:
-                return found
+            path = self._at(posixpath.normpath(f"{folder}/{inside}"))
+            if path is not None:
+                return path
         return None
 
     def place(self, image: str) -> str:
-        """Where a found image is, whichever links lead to its folder.
+        """The real place of an image, with links to its folder resolved.
 
-        Links to the image itself stand: archives that keep their files by content give one file to
-        all of its copies, which `inspect` tells.
+        Links to the image itself are kept: archives that store files by content use one file for
+        all copies, which `inspect` reports.
         """
         folder, name = posixpath.split(image)
         if folder not in self._folders_by_name:
@@ -133,14 +133,14 @@ class ImageFiles:
         return self._listings[folder]
 
 
-def found_images(
+def locate_images(
     table: Path, named: Sequence[tuple[int, str]], files: ImageFiles, hint: str
 ) -> list[str]:
     """The paths of the images that the lines (line, name) of a table name.
 
     Raises:
         InputError: An image is named twice.
-        ImageError: Images are not there; tells the first, how many more, and `hint`.
+        ImageError: Images are missing; names the first and how many more, with `hint`.
     """
     lines: dict[str, int] = {}
     images, missing = [], []

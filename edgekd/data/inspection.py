@@ -109,11 +109,11 @@ def _counts(split: Split) -> dict[str, dict[str, int]]:
 
 
 def _copies(dataset: Dataset) -> list[list[int]]:
-    """Lists of images of the same bytes."""
-    found: dict[bytes, list[int]] = defaultdict(list)
+    """Lists of images with the same bytes."""
+    by_digest: dict[bytes, list[int]] = defaultdict(list)
     for index, path in enumerate(dataset.paths()):
-        found[_digest(path)].append(index)
-    return [same for same in found.values() if len(same) > 1]
+        by_digest[_digest(path)].append(index)
+    return [copies for copies in by_digest.values() if len(copies) > 1]
 
 
 def _differing(

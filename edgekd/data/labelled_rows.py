@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekd.data.image_files import ImageFiles, found_images
+from edgekd.data.image_files import ImageFiles, locate_images
 from edgekd.data.table import Row, read_table
 from edgekd.data.task import DataTask, LabelProblem, data_task
 from edgekd.data.text import clean, is_missing
@@ -63,7 +63,7 @@ def labelled_rows(
     for row, label in zip(rows, labels, strict=True):
         _check_label(label, row.line, file, classes, layer)
     named = [(row.line, row[clean(image_column)]) for row in rows]
-    images = found_images(file, named, ImageFiles(root, folders), hint)
+    images = locate_images(file, named, ImageFiles(root, folders), hint)
     return [LabelledRow(*each) for each in zip(images, labels, rows, strict=True)]
 
 
@@ -80,8 +80,8 @@ def _check_label(
 ) -> None:
     problem = task.problem_with(label, classes)
     if problem is None and label and classes is None and is_missing(label):
-        what = f"the label {label!r}, which stands for a missing value"
+        phrase = f"the label {label!r}, which stands for a missing value"
         hint = "remove the row; if it is a class, name it in `data.classes`"
-        problem = LabelProblem(what, hint)
+        problem = LabelProblem(phrase, hint)
     if problem is not None:
-        raise InputError(f"line {line} of {file} has {problem.what}", problem.hint)
+        raise InputError(f"line {line} of {file} has {problem.phrase}", problem.hint)

@@ -35,8 +35,8 @@ class Split:
 
     def counts(self) -> dict[str, int]:
         """Number of images by part."""
-        found = Counter(self.parts)
-        return {part: found[part] for part in PARTS}
+        numbers = Counter(self.parts)
+        return {part: numbers[part] for part in PARTS}
 
     def sha256(self) -> str:
         """Hash of the list of images, labels (subclasses, where there are any) and parts."""
@@ -106,11 +106,11 @@ def _fold(
     Large groups first, each to the fold that has the fewest images of the stratum, and of those to
     the one with the fewest at all (`filled`, which grows).
     """
-    own = [0] * len(filled)
+    of_stratum = [0] * len(filled)
     chosen = set()
     for group in sorted(groups, key=lambda name: -len(members[name])):
-        place = min(range(len(filled)), key=lambda one: (own[one], filled[one]))
-        for counts in (own, filled):
+        place = min(range(len(filled)), key=lambda number: (of_stratum[number], filled[number]))
+        for counts in (of_stratum, filled):
             counts[place] += len(members[group])
         if place == fold:
             chosen.add(group)
@@ -136,11 +136,11 @@ def _deal(
         return
     total = sum(len(members[group]) for group in groups)
     remaining = list(groups)
-    asked = [part for part, share in shares.items() if share > 0.0]
-    for place, part in enumerate(asked):
-        kept = len(asked) - place  # one group for each part to come, and one to train on
+    nonempty = [part for part, share in shares.items() if share > 0.0]
+    for place, part in enumerate(nonempty):
+        reserved = len(nonempty) - place  # a group for each later part, and one to train on
         filled = 0
-        while len(remaining) > kept:
+        while len(remaining) > reserved:
             if filled and filled + len(members[remaining[-1]]) / 2 > shares[part] * total:
                 break
             group = remaining.pop()
@@ -155,8 +155,8 @@ def write_split(split: Split) -> str:
     divided = bool(split.dataset.subclasses)
     writer.writerow(("image", "label", "group", "part", *(("subclass",) if divided else ())))
     for sample, part in zip(split.dataset.samples, split.parts, strict=True):
-        own = (sample.subclass,) if divided else ()
-        writer.writerow((sample.image, sample.label, sample.group, part, *own))
+        subclass = (sample.subclass,) if divided else ()
+        writer.writerow((sample.image, sample.label, sample.group, part, *subclass))
     return buffer.getvalue()
 
 

@@ -1,7 +1,8 @@
-"""Fewer classes than the labels tell, and the finer labels kept as subclasses.
+"""Merging classes, and keeping finer labels as subclasses.
 
-Two sections that any source takes beside its own keys: `merge` makes classes of classes (malignant
-of melanoma, basal cell carcinoma and actinic keratosis), `subclasses` says what divides a class.
+Two sections that any source takes beside its own keys: `merge` joins classes into new ones
+(malignant from melanoma, basal cell carcinoma and actinic keratosis), `subclasses` says where the
+subclasses of a class come from.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class SubclassSection(Section, frozen=True, kw_only=True):
         votes: Agreement of annotators.
         together: Name of a subclass → values that it stands for; other values keep their name.
         least: A class's subclasses of fewer images become its subclass `other`. One of fewer than
-            three groups is never parted: all of it is trained on.
+            three groups is never split: all of it is trained on.
     """
 
     column: str | None = None
@@ -75,13 +76,13 @@ class SubclassSection(Section, frozen=True, kw_only=True):
 
 
 class LabelSection(Section, frozen=True, kw_only=True):
-    """What a recipe's `data` may say of its labels, whatever the source.
+    """Keys of a recipe's `data` that change labels, for every source.
 
     Attributes:
-        merge: Name of a class → the source's classes that it is made of, in the order of the
-            logits; none may be left out.
-        subclasses: What divides a class: `label` for the source's own classes that were merged, or
-            see `SubclassSection`; by default nothing does.
+        merge: Name of a class → the source's classes that it consists of, in the order of the
+            network's outputs; every class of the source must be named.
+        subclasses: Where subclasses come from: `label` for the source's classes that were merged,
+            or see `SubclassSection`; by default there are none.
     """
 
     merge: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
@@ -135,12 +136,12 @@ def _subclass_names(
         return [sample.label for sample in dataset.samples]
     read = _reader(dataset, section)
     renamed = {clean(value): name for name, values in section.together.items() for value in values}
-    found = [read(sample) for sample in dataset.samples]
-    for sample, value in zip(dataset.samples, found, strict=True):
+    values = [read(sample) for sample in dataset.samples]
+    for sample, value in zip(dataset.samples, values, strict=True):
         if is_missing(value) and value not in renamed:
             message = f"{sample.image} has the subclass {value!r}, which stands for a missing value"
             raise InputError(message, "correct it, or give it a name in `data.subclasses.together`")
-    return [renamed.get(value, value) for value in found]
+    return [renamed.get(value, value) for value in values]
 
 
 def _reader(dataset: Dataset, section: SubclassSection) -> Callable[[Sample], str]:
@@ -212,8 +213,10 @@ def _refuse_minority(sample: Sample, positive: str, chose: int, of: int) -> None
 
 
 def _without_rare(samples: Sequence[Sample], least: int) -> list[Sample]:
-    found = Counter((sample.label, sample.subclass) for sample in samples)
+    numbers = Counter((sample.label, sample.subclass) for sample in samples)
     return [
-        sample if found[sample.label, sample.subclass] >= least else replace(sample, subclass=OTHER)
+        sample
+        if numbers[sample.label, sample.subclass] >= least
+        else replace(sample, subclass=OTHER)
         for sample in samples
     ]

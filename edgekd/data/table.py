@@ -1,4 +1,4 @@
-"""Tables of images: CSV as spreadsheets, pandas and archives write it, mistakes told by line."""
+"""Tables of images: CSV as spreadsheets, pandas and archives write it; errors name the line."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ def read_table(file: Path, columns: Sequence[str], *, verbatim: bool = False) ->
     Args:
         file: The table.
         columns: Those that it has to have.
-        verbatim: It is edgekd's own: cells stay as they are.
+        verbatim: The table was written by edgekd: cells stay as they are.
 
     Raises:
         InputError: It is missing, empty, not such a text, has a column twice or lacks one (the
-            nearest one is told), or a row is shorter or longer than the header.
+            nearest name is suggested), or a row is shorter or longer than the header.
     """
     tidy: Callable[[str], str] = str if verbatim else clean
     records = _records(file, _text(file), [tidy(name) for name in columns])
     header, rows = [tidy(cell) for cell in records[0][1]], records[1:]
     _refuse_header(file, header, [tidy(name) for name in columns])
-    found = [
+    kept_rows = [
         _row(file, line, header, cells, tidy)
         for line, cells in rows
         if verbatim or any(cell.strip() for cell in cells)
     ]
-    if not found:
+    if not kept_rows:
         raise InputError(f"the table {file} has no rows", "it needs a header line and one row each")
-    return found
+    return kept_rows
 
 
 def _text(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""What reading data has to know of a task: its labels, and the targets they stand for."""
+"""The data layer of a task: its labels in files, and the targets they stand for."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class LabelProblem(NamedTuple):
     """Why a text is not a label of the task.
 
     Attributes:
-        what: Continues "line 3 of labels.csv has …": `the class 'x', which is not among …`.
+        phrase: Continues "line 3 of labels.csv has …": `the class 'x', which is not among …`.
         hint: What to do about it.
     """
 
-    what: str
+    phrase: str
     hint: str
 
 
@@ -49,15 +49,15 @@ class DataTask(ABC):
         """
 
     @abstractmethod
-    def classes_of(self, labels: Sequence[str], given: Sequence[str] | None) -> tuple[str, ...]:
+    def classes_of(self, labels: Sequence[str], listed: Sequence[str] | None) -> tuple[str, ...]:
         """The class names, in the order of the network's outputs.
 
         Args:
             labels: Of all samples.
-            given: Names that the recipe lists; None takes those that occur, sorted.
+            listed: Names that the recipe lists; None takes those that occur, sorted.
 
         Raises:
-            InputError: A label is not among `given`, or cannot be read.
+            InputError: A label is not among `listed`, or cannot be read.
         """
 
     @abstractmethod
@@ -80,16 +80,16 @@ class DataTask(ABC):
         """The spelling in which a label is kept: labels of equal targets become equal texts."""
         return label
 
-    def problem_with(self, label: str, given: Sequence[str] | None) -> LabelProblem | None:
+    def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
         """Why `label` is not a label of the task; None where it is one.
 
         Args:
             label: A cell, or what `label_of` made of several.
-            given: Names that the recipe lists; None where any may occur.
+            listed: Names that the recipe lists; None where any may occur.
         """
         return None if label else LabelProblem("no label", "label it, or remove the row")
 
-    def notes(self, labels: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    def notes(self, labels: Sequence[str], listed: Sequence[str] | None) -> list[str]:
         """Sentences on labels that may have been misunderstood, for whoever trains on them."""
         return []
 

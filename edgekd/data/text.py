@@ -1,4 +1,4 @@
-"""What people and their tools write into tables and folder names, made comparable."""
+"""Names in tables and folders, made comparable whoever or whatever wrote them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from edgekd.errors import InputError
 
-__all__ = ["alike", "clean", "is_blank", "is_missing", "look_alikes", "marked", "near_name"]
+__all__ = ["alike", "clean", "is_blank", "is_missing", "marked", "near_name", "similar_names"]
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "nil", "nat"})
 """What pandas, R and spreadsheets write for a cell without a value."""
@@ -36,17 +36,17 @@ def clean(text: str) -> str:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a tool wrote the text for a value that is not there."""
+    """Whether the text is what tools write for a missing value."""
     return clean(text).casefold() in _MISSING
 
 
 def is_blank(text: str) -> bool:
-    """Whether the text is no name of a lesion or patient: missing, or a word that says so."""
+    """Whether the text names no lesion or patient: a missing value, or a word for unknown."""
     return is_missing(text) or clean(text).casefold() in _VAGUE
 
 
 def alike(text: str) -> str:
-    """A key that texts share which differ in case, separators, width or a number's zeros alone."""
+    """A key, equal for texts that differ only in case, separators, width or a number's zeros."""
     key = unicodedata.normalize("NFKC", clean(text)).casefold()
     number = _NUMBER.fullmatch(key)
     if number:
@@ -55,18 +55,18 @@ def alike(text: str) -> str:
     return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", key.replace("_", " ")).strip()
 
 
-def look_alikes(names: Iterable[str]) -> list[list[str]]:
-    """Lists of different names of one key."""
-    found: dict[str, list[str]] = defaultdict(list)
+def similar_names(names: Iterable[str]) -> list[list[str]]:
+    """Lists of different names with an equal key, see `alike`."""
+    by_key: dict[str, list[str]] = defaultdict(list)
     for name in dict.fromkeys(names):
-        found[alike(name)].append(name)
-    return [same for same in found.values() if len(same) > 1]
+        by_key[alike(name)].append(name)
+    return [similar for similar in by_key.values() if len(similar) > 1]
 
 
 def near_name(name: str, known: Sequence[str]) -> str:
     """A question that suggests the known name which a wrong one may have meant; may be empty."""
-    same = [one for one in known if alike(one) == alike(name)]
-    near = same or difflib.get_close_matches(name, known, n=1)
+    similar = [candidate for candidate in known if alike(candidate) == alike(name)]
+    near = similar or difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}? " if near else ""
 
 

@@ -41,10 +41,10 @@ class StageModule(LightningModule):
         method: Owns all modules.
         stage: What is trained, and how.
         samples: The images of the run.
-        task: Gives the selection metric.
+        metrics: The metrics layer of the task, which gives the selection metric.
         fit: How the stage is trained.
-        augmentation: The recipe's.
-        seed: Of the stage.
+        augmentation: The recipe's section.
+        seed: The stage's seed, from which all of its random numbers follow.
     """
 
     def __init__(
@@ -136,11 +136,11 @@ class StageModule(LightningModule):
         """One step; the loss where Lightning is to minimise it."""
         sample = self.stage.samples.batch(batch, self._step_context(batch_index))
         if self.stage.objective is None:
-            self._add_to_means({**self._own_step(sample), **self.method.noted()})
+            self._add_to_means({**self._own_step(sample), **self.method.logged_values()})
             return None
         terms = self.stage.objective(sample)
         loss = total_of(terms, self.stage)
-        self._add_to_means({"loss": loss, **terms, **self.method.noted()})
+        self._add_to_means({"loss": loss, **terms, **self.method.logged_values()})
         return loss
 
     def _own_step(self, sample: Any) -> Terms:
@@ -190,7 +190,7 @@ class StageModule(LightningModule):
         self._losses.append(row[None])
 
     def _counted(self, batch: list[Tensor], batch_index: int) -> list[Tensor]:
-        """Without the repetitions that follow a process's own images."""
+        """The batch without the repetitions at the end of this process's share."""
         left = self._once_each.counted - batch_index * 2 * self.fit.batch_size
         return [tensor[: max(left, 0)] for tensor in batch]
 

@@ -84,7 +84,7 @@ def average_in_place(tensors: Sequence[Tensor]) -> None:
         return
     means = mean_over_processes(torch.cat([tensor.flatten() for tensor in tensors]))
     sizes = [tensor.numel() for tensor in tensors]
-    for tensor, mean in zip(tensors, means.split(sizes), strict=True):
+    for tensor, mean in zip(tensors, torch.split(means, sizes), strict=True):
         tensor.copy_(mean.view(tensor.shape))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from edgekd.data import write_split
 from edgekd.distill.fit import StageOutcome
-from edgekd.distill.label_bits import KEY, LabelBits, told_bits
+from edgekd.distill.label_bits import KEY, LabelBits, label_bits_of
 from edgekd.distill.samples import RunSamples
 from edgekd.distill.stages import history_csv
 from edgekd.files import pretty_json, write_atomically
@@ -122,7 +122,7 @@ def _bits(trained: Trained) -> LabelBits | None:
     """Those of a student that was taught subclasses."""
     if trained.teacher is None or not trained.subclasses:
         return None
-    return told_bits(trained.teacher, trained.samples, trained.options)
+    return label_bits_of(trained.teacher, trained.samples, trained.options)
 
 
 def _teachers_metrics(trained: Trained) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ class Unlabelled(SampleKind):
         if self.images is None:
             images, indices = setup.samples.images, setup.samples.split.indices("train")
         else:
-            images, indices = self.images, range(len(self.images))
+            images, indices = self.images, list(range(len(self.images)))
         sampler = EpochSampler(len(indices), None, setup.seed, setup.epoch, setup.share)
         size = self.batch_size(setup.fit, setup.training_images, setup.share.processes)
         return _batches(_ImageDataset(images, indices), sampler, size)

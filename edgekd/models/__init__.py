@@ -1,6 +1,6 @@
-"""Teachers and students: timm networks, their pretrained starts, their checkpoints.
+"""Teachers and students: timm networks, their pretrained weights, their checkpoints.
 
-What needs PyTorch is imported when it is asked for: a bundle is evaluated on devices without it.
+Names that need PyTorch are imported on first use: a bundle is evaluated on devices without it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a checkpoint remembers beside its weights: `model.json`, typed."""
+"""The card of a checkpoint, `model.json`: everything known of a network beside its weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataCard(_Section, frozen=True, kw_only=True):
-    """The images that a checkpoint was trained on; the parts stand in `split.csv` beside it.
+    """The images that a checkpoint was trained on; their parts are in `split.csv` beside it.
 
     Attributes:
         name: Name of the data set.
@@ -56,13 +56,14 @@ class DataCard(_Section, frozen=True, kw_only=True):
 
 
 class TrainingCard(_Section, frozen=True, kw_only=True):
-    """How the weights came to be.
+    """How the weights were trained.
 
     Attributes:
         method: Name of the method (`none` for plain supervised training).
         seed: Seed of everything random.
         recipe_sha256: Hash of the whole resolved recipe.
-        stage_sha256: Hash of what these weights depend on; equal hashes mean equal training.
+        stage_sha256: Hash of everything that the weights depend on; equal hashes mean equal
+            training.
         epochs: Epochs trained.
         best_epoch: The epoch whose weights these are.
         teacher: Hash of the teacher's weights, or null.
@@ -86,7 +87,7 @@ class ModelCard(_Section, frozen=True, kw_only=True):
 
     Attributes:
         task: Name of the task.
-        role: What the recipe used it as.
+        role: Its role in the recipe.
         arch: Name of the architecture in timm.
         arch_options: Further arguments of its constructor.
         classes: Class names in the order of the network's outputs.
@@ -97,14 +98,14 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         policy: The whole policy of the recipe as plain values; None in cards that are older than
             policies, for which that of dermoscopy holds.
         image_size: S, the side of the square input in pixels.
-        mean: Per channel, of pixels scaled to 0…1.
-        std: Likewise.
+        mean: Normalisation: mean of each channel, of pixels scaled to 0…1.
+        std: Normalisation: standard deviation of each channel, of pixels scaled to 0…1.
         resize: Name of the preprocessing rule.
         params: Number of trained parameters.
         macs: Multiply-accumulates of one image.
-        pretrained: Where the weights started from.
+        pretrained: The initial weights: `none`, `package`, `hub`, or a file.
         data: What it was trained on.
-        training: How.
+        training: How it was trained.
         weights_sha256: Hash of `model.safetensors`.
     """
 
@@ -142,11 +143,11 @@ class ModelCard(_Section, frozen=True, kw_only=True):
 
 
 def read_card(folder: str | Path) -> ModelCard:
-    """What is known of the checkpoint in `folder`, without reading its weights.
+    """The card of the checkpoint in `folder`; its weights are not read.
 
     Raises:
         InputError: There is no checkpoint.
-        ArtefactError: Its card is damaged, not what was sealed, or of another major version.
+        ArtefactError: The card is damaged, does not match its seal, or is of another major version.
     """
     file = Path(folder) / CARD
     if not file.is_file():
@@ -170,7 +171,7 @@ def read_card(folder: str | Path) -> ModelCard:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """The metrics that training wrote beside a checkpoint; empty where there are none.
+    """The metrics that training wrote beside a checkpoint; empty without any.
 
     Raises:
         ArtefactError: They are damaged.
@@ -186,16 +187,16 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 
 def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> Split:
-    """The parts that a checkpoint was trained with.
+    """The split that a checkpoint was trained with.
 
     Args:
         folder: Of the checkpoint.
-        card: What it remembers.
-        root: Where the images are now, if not where they were.
+        card: Of the checkpoint.
+        root: Folder of the images, if they were moved since.
 
     Raises:
-        InputError: There is no split, or its images are gone.
-        ArtefactError: It is not the one that the checkpoint was trained with.
+        InputError: There is no split, or its images are missing.
+        ArtefactError: The file is not the split that the checkpoint was trained with.
     """
     file = folder / SPLIT
     try:

@@ -23,12 +23,12 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network and what is known of it.
+    """A trained network with its card.
 
     Attributes:
-        folder: Where it was read from.
+        folder: The folder that it was read from.
         network: In evaluation mode, on the CPU; takes normalised float32 [B, 3, S, S].
-        card: What is known of it.
+        card: See `ModelCard`.
         size_bytes: Size of the weights file.
     """
 
@@ -38,7 +38,7 @@ class Checkpoint:
     size_bytes: int
 
     def normalised(self) -> NormalisedNetwork:
-        """The network with its normalisation in front: pixels 0…1 in, class logits out."""
+        """The network with its normalisation in front: maps pixels 0…1 to the task's outputs."""
         card = self.card
         return NormalisedNetwork(self.network, card.mean, card.std, card.subclass_of).eval()
 
@@ -80,7 +80,7 @@ def _sha256_of(weights: Path) -> str:
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
-    """Write weights and card into `folder` (the card last, so that half a save is none).
+    """Write weights and card into `folder`, the card last: without it there is no checkpoint.
 
     Returns:
         The card as written, with the hash of the weights.

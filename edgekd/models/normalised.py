@@ -1,4 +1,4 @@
-"""A network with its normalisation in front: pixels 0…1 in, logits out."""
+"""A network with its normalisation in front: maps pixels 0…1 to outputs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class NormalisedNetwork(nn.Module):
 
     Args:
         network: Takes normalised images.
-        mean: Per channel.
-        std: Per channel.
-        subclass_of: Class index of each of the network's outputs, where it tells subclasses.
+        mean: Of each channel.
+        std: Of each channel.
+        subclass_of: Class index of each of the network's outputs, if it predicts subclasses.
     """
 
     mean: Tensor
@@ -42,17 +42,17 @@ class NormalisedNetwork(nn.Module):
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits [B, K] of the classes."""
+        """Outputs of the task [B, …]: for classes their logits [B, K], summed over subclasses."""
         logits: Tensor = self.class_logits(self.outputs(pixels))
         return logits
 
     def outputs(self, pixels: Tensor) -> Tensor:
-        """What the head gives: logits [B, S] of the subclasses, or of the classes."""
+        """Outputs of the head: logits [B, S] of the subclasses, else the outputs of the task."""
         logits: Tensor = self.network(self.normalise(pixels))
         return logits
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """What the network sees of pixels 0…1."""
+        """The network's input for pixels 0…1."""
         normalised = (pixels - self.mean) / self.std
         return normalised.contiguous(memory_format=torch.channels_last)
 
@@ -70,19 +70,19 @@ def logits_of(
     *,
     raw: bool = False,
 ) -> NDArray[np.float32]:
-    """Logits [N, K] of images uint8 [N, S, S, 3], in evaluation mode and float32.
+    """Outputs [N, …] of images uint8 [N, S, S, 3], in evaluation mode and float32.
 
     Args:
         network: The network.
         images: uint8 [N, S, S, 3].
         batch_size: Images at once.
-        raw: What the head gives, which may be subclasses, instead of classes.
+        raw: Outputs of the head, which may be of subclasses, instead of the task's.
     """
-    ask = network.outputs if raw else network
+    forward = network.outputs if raw else network
     network.eval()
     device = network.mean.device
     batches = []
     for start in range(0, len(images), batch_size):
         batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-        batches.append(ask(pixels_of(batch)).float().cpu().numpy())
+        batches.append(forward(pixels_of(batch)).float().cpu().numpy())
     return np.concatenate(batches)

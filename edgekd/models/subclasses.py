@@ -1,4 +1,4 @@
-"""Class logits of a network whose head tells subclasses."""
+"""Class logits of a network whose head predicts subclasses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SubclassSums(nn.Module):
 
     Args:
         subclass_of: Class index of each subclass [S]; class by class, none without a subclass.
-            Empty where the network tells classes: its logits are left as they are.
+            Empty for a network that predicts classes: its logits stay unchanged.
 
     Source: Sajedi & Plataniotis 2022, arXiv 2207.08063; Müller, Kornblith, Hinton 2020, "Subclass
     Distillation".
@@ -44,7 +44,7 @@ class SubclassSums(nn.Module):
 
 
 def _log_sum(logits: Tensor) -> Tensor:
-    """Written out, because engines that know a log-sum-exp need not subtract the greatest first."""
+    """Log-sum-exp, with the greatest logit subtracted first, which not every engine does itself."""
     if logits.shape[1] == 1:
         return logits
     greatest = logits.detach().amax(dim=1, keepdim=True)
@@ -53,7 +53,7 @@ def _log_sum(logits: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_even(head: nn.Module, subclass_of: Sequence[int]) -> None:
-    """Take log |S_c| off each bias, so that a class of many subclasses has no head start.
+    """Subtract log |S_c| from each bias, so that all classes start with equal probability.
 
     Args:
         head: The classifier [S]; one without a bias is left as it is.

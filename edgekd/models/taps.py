@@ -1,7 +1,7 @@
-"""Feature taps of any timm backbone: the last map, the pooled vector, the logits.
+"""Features of any timm backbone: the last map, the pooled vector and the logits.
 
-Taken on the way through the network's own two halves, `forward_features` and `forward_head`, so
-that no hooks are registered and none can pile up.
+They are read between the two halves of the network, `forward_features` and `forward_head`, without
+registering hooks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HALVES = ("forward_features", "forward_head", "get_classifier")
 
 @dataclass(frozen=True)
 class Features:
-    """What a network computed on its way.
+    """Outputs of a network and of its inner layers.
 
     Attributes:
         features: The last feature map [B, C, H, W].
@@ -46,34 +46,36 @@ def features_of(network: nn.Module, images: Tensor) -> Features:
         Logits equal those of `network(images)` bit for bit.
 
     Raises:
-        InputError: The network does not come apart into the two halves, or has no map.
+        InputError: The network does not consist of the two halves, or has no map.
     """
     if isinstance(network, NormalisedNetwork):
-        found = features_of(network.network, network.normalise(images))
-        return replace(found, logits=network.class_logits(found.logits))
+        features = features_of(network.network, network.normalise(images))
+        return replace(features, logits=network.class_logits(features.logits))
     halves: Any = network
     if not all(hasattr(network, half) for half in _HALVES):
-        message = f"{type(network).__name__} has no feature taps"
+        message = f"{type(network).__name__} does not give its features"
         raise InputError(message, "choose a network of timm")
-    features = halves.forward_features(images)
-    if features.ndim != 4 or features.shape[1] != halves.num_features:
+    last_map = halves.forward_features(images)
+    if last_map.ndim != 4 or last_map.shape[1] != halves.num_features:
         message = (
-            f"{type(network).__name__} has no feature map [B, C, H, W], but {_shape(features)}"
+            f"{type(network).__name__} has no feature map [B, C, H, W], but {list(last_map.shape)}"
         )
         raise InputError(message, "choose a convolutional network, or the method kd")
-    pooled = halves.forward_head(features, pre_logits=True)
-    return Features(features, pooled, halves.get_classifier()(pooled))
+    pooled = halves.forward_head(last_map, pre_logits=True)
+    return Features(last_map, pooled, halves.get_classifier()(pooled))
 
 
 def probe(network: nn.Module, image_size: int) -> Features:
-    """The taps of one black image, for their shapes; the network is left as it was."""
+    """The features of one black image, for their shapes; the network's state is not changed."""
     with torch.no_grad():
         return _probe(network, image_size)
 
 
 def behind_map(network: nn.Module, image_size: int) -> tuple[nn.Parameter, ...]:
-    """The parameters that the last map does not depend on: the classifier's, and whatever some
-    networks have between map and pooled vector.
+    """The parameters that the last map does not depend on.
+
+    They are those of the classifier, and of the layers that some networks have between the map and
+    the pooled vector.
     """
     parameters = list(network.parameters())
     trainable = [parameter.requires_grad for parameter in parameters]
@@ -90,11 +92,7 @@ def behind_map(network: nn.Module, image_size: int) -> tuple[nn.Parameter, ...]:
 def _probe(network: nn.Module, image_size: int) -> Features:
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    found = features_of(network, torch.zeros(1, 3, image_size, image_size))
+    features = features_of(network, torch.zeros(1, 3, image_size, image_size))
     for module, training in modes.items():
         module.training = training
-    return found
-
-
-def _shape(tensor: Tensor) -> list[int]:
-    return list(tensor.shape)
+    return features

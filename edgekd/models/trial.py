@@ -1,4 +1,4 @@
-"""Whether a network can be trained as it is asked for: tried once, before anyone waits for data."""
+"""Check of a recipe's network by one forward pass, before images are decoded."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ _ASK = "take another `arch`, other `options` or another `image_size`"
 
 
 def check_model(model: ModelSection, classes: int, image_size: int) -> None:
-    """Make the network and run it as training does, on images without content.
+    """Build the network and run it once in training mode, on black images.
 
-    Weights play no part in it, and the network is thrown away: what is random is drawn as if it
-    had not been.
+    The network is discarded, and the state of the random generators is left as it was.
 
     Args:
-        model: The recipe's section; its pretrained start is not read.
+        model: The recipe's section; pretrained weights are not read.
         classes: K, the number of outputs that are needed.
         image_size: S in pixels.
 
     Raises:
         InputError: timm refuses the options, the network does not take RGB images [N, 3, S, S], or
-            does not give logits [N, K] of them; a change that helps is told where one was found.
+            does not map them to [N, K]; the hint is a change that helps, if one is known.
     """
     _check(msgspec.json.encode(model), classes, image_size)
 
 
 def unreached_parameters(network: nn.Module, image_size: int) -> list[str]:
-    """Names of the parameters that the network's answers do not depend on.
+    """Names of the parameters that the network's outputs do not depend on.
 
     Args:
         network: Left in training mode, and with other batch statistics than before.
@@ -51,7 +50,7 @@ def unreached_parameters(network: nn.Module, image_size: int) -> list[str]:
     with torch.enable_grad():
         total = network(torch.zeros(_IMAGES, 3, image_size, image_size)).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-    return [name for name, found in zip(names, gradients, strict=True) if found is None]
+    return [name for name, slope in zip(names, gradients, strict=True) if slope is None]
 
 
 @lru_cache(maxsize=64)
@@ -74,24 +73,24 @@ def _check(model: bytes, classes: int, image_size: int) -> None:
 
 
 def _refusal(network: nn.Module, classes: int, image_size: int) -> str | None:
-    """Why the network is of no use for training; None where it is."""
+    """Why the network cannot be trained; None if it can."""
     images = torch.zeros(_IMAGES, 3, image_size, image_size)
     network = network.to(memory_format=torch.channels_last).train()
     try:
         with torch.no_grad():
-            found = network(images.contiguous(memory_format=torch.channels_last))
+            outputs = network(images.contiguous(memory_format=torch.channels_last))
     except Exception as error:  # networks raise nearly anything for what they do not take
         return " ".join(str(error).split()) or type(error).__name__
-    wanted = [_IMAGES, classes]
-    if not isinstance(found, Tensor):
-        return f"it gives a {type(found).__name__} where one tensor {wanted} is needed"
-    if list(found.shape) != wanted:
-        return f"it gives {list(found.shape)} where {wanted} is needed, a number for each class"
+    expected = [_IMAGES, classes]
+    if not isinstance(outputs, Tensor):
+        return f"it gives a {type(outputs).__name__} where one tensor {expected} is needed"
+    if list(outputs.shape) != expected:
+        return f"it gives {list(outputs.shape)} where {expected} is needed, a number for each class"
     return None
 
 
 def _remedy(arch: str, options: dict[str, Any], classes: int, image_size: int) -> str:
-    """The first small change with which it can be trained, as a hint; "" where none was found."""
+    """The first small change with which it can be trained, as a hint; "" if none is known."""
     for changed, size, hint in _changes(arch, options, image_size):
         try:
             network = create_network(arch, classes, changed)
@@ -113,6 +112,6 @@ def _changes(
     fitting = options | {"img_size": image_size}
     yield fitting, image_size, f"add `img_size: {image_size}` to the model's `options`"
     config = timm.get_pretrained_cfg(arch)
-    own = config.input_size[-1] if config else image_size
-    if own != image_size:
-        yield options, own, f"set `image_size: {own}`, which {arch} is made for"
+    native = config.input_size[-1] if config else image_size
+    if native != image_size:
+        yield options, native, f"set `image_size: {native}`, which {arch} is made for"

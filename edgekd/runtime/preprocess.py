@@ -56,7 +56,7 @@ def load_image(source: ImageSource, size: int) -> NDArray[np.uint8]:
     try:
         picture = decode(data, size)
     except Unreadable as verdict:
-        raise verdict.told(name) from None
+        raise verdict.error_for(name) from None
     return picture.rgb(square(picture.bgr, size))  # colours come last, where the image is small
 
 
@@ -70,7 +70,7 @@ def decode_image(data: bytes, size: int, *, name: str = "the image") -> NDArray[
     try:
         picture = decode(data, size)
     except Unreadable as verdict:
-        raise verdict.told(name) from None
+        raise verdict.error_for(name) from None
     return picture.rgb(picture.bgr)
 
 

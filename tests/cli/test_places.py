@@ -10,12 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mistakes.complaints import complaint
-from mistakes.examples import EXAMPLES, make_examples
+from mistakes.examples import EXAMPLES
 from mistakes.rows import Outcome, Row, rows, run_row
 from mistakes.spoils import LOCKED_SPOILS
 from mistakes.verbs import FORMS, verbs
@@ -23,11 +22,6 @@ from mistakes.verbs import FORMS, verbs
 from edgekd.cli.places import Reads
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="session")
-def examples(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
-    return made_once("mistakes", make_examples)
 
 
 def test_every_parameter_that_is_a_path_says_what_it_is() -> None:
@@ -108,8 +102,14 @@ OPTIONAL = (
 
 @pytest.mark.parametrize(
     "without",
-    [OPTIONAL, ("torch", "cryptography", "jinja2")],
-    ids=["all", "torch-cryptography-jinja2"],
+    [
+        pytest.param(OPTIONAL, id="all"),
+        pytest.param(
+            ("torch", "cryptography", "jinja2"),
+            id="torch-cryptography-jinja2",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_a_missing_package_is_told_with_its_extra(
     without: tuple[str, ...], examples: Path, tmp_path: Path

@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from edgekd.extensions.registry import Registry
 from edgekd.models import build_network
 from edgekd.recipe import load_recipe
 
@@ -23,6 +24,10 @@ title = "A test's"
 backend = "{backend}"
 extra = "onnx"
 ladder = {ladder}
+"""
+POLICY = """
+name = "mine"
+title = "A test's"
 critical = {{ nv = {critical} }}
 [gate]
 max_flips = 1.0
@@ -46,58 +51,64 @@ def benchmark() -> Iterator[ModuleType]:
 
 @pytest.fixture
 def own_targets(tmp_path, monkeypatch):
-    """One that passes everything, one that asks for more images than there are, one elsewhere."""
-    kinds = {
-        "wide": ("onnx", ["int8", "fp32"], 1.0),
-        "doubtful": ("onnx", ["int8", "fp32"], 1e-6),
-        "elsewhere": ("tensorrt", ["fp32"], 1.0),
-    }
-    for name, (backend, ladder, critical) in kinds.items():
-        folder = tmp_path / "targets" / name
-        folder.mkdir(parents=True)
-        text = TARGET.format(name=name, backend=backend, ladder=ladder, critical=critical)
-        (folder / "target.toml").write_text(text)
-    folders = sorted((tmp_path / "targets").iterdir())
-    monkeypatch.setattr("edgekd.targets.target_folders", lambda: folders)
+    """One that this computer can run, and one whose engine is elsewhere."""
+    kinds = {"here": ("onnx", ["int8", "fp32"]), "elsewhere": ("tensorrt", ["fp32"])}
+    folders = {name: tmp_path / "targets" / name for name in kinds}
+    for name, (backend, ladder) in kinds.items():
+        folders[name].mkdir(parents=True)
+        text = TARGET.format(name=name, backend=backend, ladder=ladder)
+        (folders[name] / "target.toml").write_text(text)
+    registry = Registry("target", "edgekd.targets", folders)
+    monkeypatch.setattr("edgekd.targets.TARGETS", registry)
+
+
+def measured(benchmark, run, folder, targets, critical):
+    """The result for one run, with a policy that lets naevi lose that much sensitivity."""
+    policy, file = folder / f"{critical}.toml", folder / f"{critical}.json"
+    policy.write_text(POLICY.format(critical=critical))
+    flags = ["--targets", targets, "--policy", str(policy), "--json", str(file)]
+    assert benchmark.main([str(run), *flags, "--markdown", str(file.with_suffix(".md"))]) == 0
+    (result,) = json.loads(file.read_text())["runs"]
+    return result, {(row["target"], row["file"]): row for row in result["rows"]}
 
 
 @pytest.mark.usefixtures("own_targets")
-def test_every_file_is_told_of(benchmark, small_run, tmp_path, capsys):
-    file, page = tmp_path / "lowering.json", tmp_path / "lowering.md"
-    flags = ["--targets", "wide,doubtful,elsewhere", "--json", str(file), "--markdown", str(page)]
-    assert benchmark.main([str(small_run), *flags]) == 0
-    (run,) = json.loads(file.read_text())["runs"]
-    rows = {(row["target"], row["file"]): row for row in run["rows"]}
-    assert list(rows) == [
-        ("wide", "int8"), ("wide", "fp32"), ("doubtful", "int8"), ("doubtful", "fp32"),
-        ("elsewhere", "fp32"),
-    ]  # fmt: skip
+def test_every_file_is_measured(benchmark, small_run, tmp_path, capsys):
+    run, rows = measured(benchmark, small_run, tmp_path, "here,elsewhere", 1.0)
+    text = capsys.readouterr().out
+    assert list(rows) == [("here", "int8"), ("here", "fp32"), ("elsewhere", "fp32")]
 
-    exact, int8 = rows["wide", "fp32"]["loss"], rows["wide", "int8"]["loss"]
+    exact, int8 = rows["here", "fp32"]["loss"], rows["here", "int8"]["loss"]
     trained = json.loads((small_run / "student" / "metrics.json").read_text())["test"]
-    measured = run["student"]["metrics"]["balanced_accuracy"]["value"]
-    assert measured == pytest.approx(trained["balanced_accuracy"]["value"], abs=1e-9)
+    accuracy = run["student"]["metrics"]["balanced_accuracy"]["value"]
+    assert accuracy == pytest.approx(trained["balanced_accuracy"]["value"], abs=1e-9)
     assert exact["images"] == run["card"]["images"]["test"]
     assert exact["flips"] == 0
     assert exact["max_logit_difference"] < 1e-3 < int8["max_logit_difference"]
     assert abs(exact["ece_increase"]) < 1e-3
-    assert rows["wide", "int8"]["rung"]["size_bytes"] < rows["wide", "fp32"]["rung"]["size_bytes"]
+    assert rows["here", "int8"]["rung"]["size_bytes"] < rows["here", "fp32"]["rung"]["size_bytes"]
 
-    assert rows["wide", "fp32"]["latency"]["ratio"] == 1.0
-    assert rows["wide", "int8"]["latency"]["ratio"] > 0
+    assert rows["here", "fp32"]["latency"]["ratio"] == 1.0
+    assert rows["here", "int8"]["latency"]["ratio"] > 0
     assert rows["elsewhere", "fp32"]["latency"] is None
 
-    assert run["auto"]["wide"]["taken"] == "int8"
-    doubtful = run["auto"]["doubtful"]
+    assert run["auto"]["here"]["taken"] == "int8"
+    assert all(row["critical_classes"] for row in run["rows"])
+    assert (tmp_path / "1.0.md").read_text() == text
+    assert text.count("\n| onnx | ") == 2
+    assert "`auto` takes: here int8; elsewhere fp32." in text
+
+
+@pytest.mark.usefixtures("own_targets")
+def test_files_without_evidence_are_measured_as_if_no_class_were_critical(
+    benchmark, small_run, tmp_path, capsys
+):
+    run, _ = measured(benchmark, small_run, tmp_path, "here", 1e-6)
+    doubtful = run["auto"]["here"]
     assert (doubtful["taken"], doubtful["taken_without_critical"]) == (None, "int8")
     assert "no certificate for nv" in doubtful["lacking"][0]
-    assert [row["critical_classes"] for row in run["rows"]] == [True, True, False, False, True]
-    assert rows["doubtful", "int8"]["loss"] == int8
-
-    text = capsys.readouterr().out
-    assert page.read_text() == text
-    assert text.count("\n| onnx | ") == 4
-    assert r"`auto` takes: wide int8; doubtful nothing (int8\*); elsewhere fp32." in text
+    assert [row["critical_classes"] for row in run["rows"]] == [False, False]
+    assert r"`auto` takes: here nothing (int8\*)." in capsys.readouterr().out
 
 
 def test_losses_are_those_of_the_part(benchmark, small_run):
@@ -107,7 +118,7 @@ def test_losses_are_those_of_the_part(benchmark, small_run):
     answers = exam.student.copy()
     right = np.flatnonzero(answers.argmax(1) == exam.targets)[0]
     answers[right] = -answers[right]
-    loss = exam.loss(source.logits, answers)
+    loss = exam.loss(source.outputs, answers)
     name = source.card.classes[exam.targets[right]]
     images = int((exam.targets == exam.targets[right]).sum())
     assert loss["flips"] == 1 / len(exam.targets)
@@ -117,13 +128,13 @@ def test_losses_are_those_of_the_part(benchmark, small_run):
     )
     difference = 2 * float(np.abs(exam.student[right]).max())
     assert loss["max_logit_difference"] == pytest.approx(difference)
-    assert loss["temperature"] == exam.calibrated_error(source.logits, exam.student)[0]
+    assert loss["temperature"] == exam.calibrated_error(source.outputs, exam.student)[0]
 
 
 def test_answers_that_are_not_finite_are_losses(benchmark, small_run):
     source = benchmark.load_source(small_run)
     exam = benchmark.Exam(source, "test")
-    loss = exam.loss(source.logits, np.full_like(exam.student, np.nan))
+    loss = exam.loss(source.outputs, np.full_like(exam.student, np.nan))
     assert loss["max_logit_difference"] is None
     assert loss["ece"] is None
     assert sum(drop.gained for drop in loss["per_class"].values()) == 0

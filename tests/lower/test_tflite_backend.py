@@ -200,6 +200,7 @@ def assert_layers_are_told_apart(graph: DeployGraph, count: int) -> None:
     assert len(scopes) == len(layers) == count
 
 
+@pytest.mark.slow
 def test_residual_branches_are_told_apart(tmp_path: Path) -> None:
     """In the file the shortcut's convolution comes after those of the other branch."""
     graph = timm_graph("resnet10t")

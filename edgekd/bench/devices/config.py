@@ -22,8 +22,8 @@ import msgspec
 from msgspec import Meta
 
 from edgekd.errors import InputError
-from edgekd.files import config_folder
 from edgekd.targets import target_names
+from edgekd.user_folders import config_folder
 
 if sys.version_info >= (3, 11):
     import tomllib

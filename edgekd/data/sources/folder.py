@@ -23,7 +23,7 @@ _PART = re.compile(
     r"|(.*[\s_.-])?(folds?|splits?|parts?|subsets?|batch|chunk)[\s_.-]*\d+",
     re.IGNORECASE,
 )
-"""Folders that part a data set rather than class it."""
+"""Names of folders that hold parts of a data set rather than classes."""
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -40,15 +40,15 @@ class Config(Section, frozen=True, kw_only=True):
 
 
 def load(config: Config, task: str) -> Dataset:
-    """The data set of the folder; no lesion or patient is known.
+    """The data set of the folder, without lesions or patients.
 
-    Links to folders are followed. What systems and notebooks leave behind is left out, as are files
-    that are no images; both are noted.
+    Links to folders are followed. Files left by systems and notebooks are ignored, as are files
+    that are no images; notes say which.
 
     Raises:
         InputError: The folder is missing, holds no class folders with images, or holds the parts of
             a data set (train, test) instead of classes; a file is in two classes.
-        ImageError: A link leads nowhere.
+        ImageError: The target of a link is missing.
     """
     root = Path(config.root)
     if not root.is_dir():
@@ -75,12 +75,12 @@ def load(config: Config, task: str) -> Dataset:
 
 @dataclass
 class _Walk:
-    """A walk through class folders that keeps count of what it leaves out."""
+    """A walk through class folders that counts the entries it ignores."""
 
     root: Path
     clutter: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
+    other_files: Counter[str] = field(default_factory=Counter)
     empty: list[str] = field(default_factory=list)
     top: int = 0
     doubles: int = 0
@@ -98,23 +98,25 @@ class _Walk:
                 self.top += 1
 
     def notes(self) -> list[str]:
-        """What was left out."""
-        found = []
+        """What was ignored, in sentences."""
+        notes = []
         if self.clutter:
-            found.append(f"left out as clutter: {_some(self.clutter)}")
-        if self.others:
-            counts = [f"{n} {suffix or 'without a suffix'}" for suffix, n in self.others.items()]
+            notes.append(f"left out as clutter: {_some(self.clutter)}")
+        if self.other_files:
+            counts = [
+                f"{n} {suffix or 'without a suffix'}" for suffix, n in self.other_files.items()
+            ]
             kinds = ", ".join(IMAGE_SUFFIXES)
-            found.append(f"files left out: {_some(counts)} (images are {kinds})")
+            notes.append(f"files left out: {_some(counts)} (images are {kinds})")
         if self.empty:
-            found.append(f"folders without images, which are no classes: {_some(self.empty)}")
+            notes.append(f"folders without images, which are no classes: {_some(self.empty)}")
         if self.top:
-            found.append(f"images left out that lie in no folder of a class: {self.top}")
+            notes.append(f"images left out that lie in no folder of a class: {self.top}")
         if self.loops:
-            found.append(f"links left out that lead back to their own folder: {_some(self.loops)}")
+            notes.append(f"links left out that lead back to their own folder: {_some(self.loops)}")
         if self.doubles:
-            found.append(f"links left out to images that are there already: {self.doubles}")
-        return found
+            notes.append(f"links left out to images that are there already: {self.doubles}")
+        return notes
 
     def _below(self, folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         real = folder.resolve()
@@ -125,7 +127,7 @@ class _Walk:
             if path.is_dir():
                 yield from self._below(path, (*above, real))
             elif path.suffix.lower() not in IMAGE_SUFFIXES:
-                self.others[path.suffix.lower()] += 1
+                self.other_files[path.suffix.lower()] += 1
             elif path.is_file():
                 yield path
             elif path.exists():
@@ -144,7 +146,7 @@ class _Walk:
 
 
 def _once(root: Path, images: Sequence[Path], walk: _Walk) -> list[Path]:
-    """Paths below the root, without further links to an image that is there already."""
+    """Paths below the root, each image once: further links to it are counted as doubles."""
     seen: dict[Path, Path] = {}
     for image in images:
         path = image.relative_to(root)
@@ -157,7 +159,7 @@ def _once(root: Path, images: Sequence[Path], walk: _Walk) -> list[Path]:
 
 
 def _refuse_parts(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
-    """A folder named as a part is one if there are two of them, or classes in it."""
+    """A folder with the name of a part is one if there are two such, or if it holds classes."""
     parts = sorted({names[0] for names in folders if _PART.fullmatch(names[0])})
     deep = [names for names in folders if names[0] in parts and len(names) > 1]
     if len(parts) > 1 or deep:
@@ -165,7 +167,7 @@ def _refuse_parts(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
         raise InputError(
             message,
             "put all images of a class into one folder below `data.root`, or give one part as "
-            "`data.root`; the recipe's `split` parts them (keep the others for `edgekd eval`)",
+            "`data.root`; the recipe's `split` divides them (keep the others for `edgekd eval`)",
         )
 
 
@@ -181,7 +183,7 @@ def _refuse_one_class(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
 
 
 def _is_doubtful(name: str) -> bool:
-    """Whether a folder's name is more often that of something else than a class."""
+    """Whether a folder's name is unlikely to be that of a class."""
     return is_blank(name) or _PART.fullmatch(name) is not None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.image_files import ImageFiles, child, found_images
+from edgekd.data.image_files import ImageFiles, child, locate_images
 from edgekd.data.table import Row, read_table
 from edgekd.errors import InputError
 from edgekd.recipe import Section
@@ -31,8 +31,8 @@ class Config(Section, frozen=True, kw_only=True):
     Attributes:
         root: The folder with the two tables and `ISIC_2019_Training_Input/`.
         group_by: `lesion` keeps all images of a lesion in one part (an image without a lesion
-            stands alone). `image` splits them one by one, as the SSD-KD paper does: several images
-            of a lesion then fall into training and test, and the test numbers come out too good.
+            is its own group). `image` splits images one by one, as the SSD-KD paper does: images of
+            one lesion are then in training and in test, and the test metrics are too good.
     """
 
     root: str
@@ -40,7 +40,7 @@ class Config(Section, frozen=True, kw_only=True):
 
 
 def load(config: Config, task: str) -> Dataset:
-    """The data set, with the columns of its metadata where they are there.
+    """The data set, with the columns of its metadata if that table exists.
 
     Raises:
         InputError: A table or an image is missing, or a row has not exactly one of the classes.
@@ -49,7 +49,7 @@ def load(config: Config, task: str) -> Dataset:
     truth = _table(root, TRUTH, ("image", *CLASSES))
     lesions = config.group_by == "lesion"
     about = _metadata(root, needed=lesions)
-    images = found_images(
+    images = locate_images(
         child(root, TRUTH),
         [(row.line, row["image"]) for row in truth],
         ImageFiles(root, (IMAGES, f"{IMAGES}/{IMAGES}")),

@@ -1,4 +1,4 @@
-"""`synthetic`: procedural dermoscopy, painted once under its seed and kept."""
+"""`synthetic`: procedural dermoscopy, painted once for each seed and reused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Config(Section, frozen=True, kw_only=True):
 
 
 def load(config: Config, task: str) -> Dataset:
-    """Paint the images, or take those that are there; the layout is that of HAM10000."""
+    """Paint the images, or reuse those of an earlier call; the layout is that of HAM10000."""
     name = f"synthetic-{GENERATOR_VERSION}-{config.images}-{config.size}-{config.seed}"
     root = Path(config.root) if config.root else cache_folder() / name
     write_dataset(root, images=config.images, seed=config.seed, size=config.size)

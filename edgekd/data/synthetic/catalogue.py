@@ -178,12 +178,12 @@ def class_index(label: str) -> int:
 
 def draw_traits(label: str, rng: np.random.Generator) -> Traits:
     """Draw what one lesion of the class `label` shows."""
-    own = _draw_pure(label, rng)
+    traits = _draw_pure(label, rng)
     rival = _draw_pure(str(rng.choice(_MISTAKEN_FOR[label])), rng)
     borrowed = rng.uniform(0.25, 0.48) if rng.random() < AMBIGUOUS_FRACTION else 0.0
     faint = rng.random() < WEAK_FRACTION
     strength = FEATURE_STRENGTH * rng.uniform(*((0.25, 0.55) if faint else (0.75, 1.0)))
-    mixed = {name: own[name] + borrowed * (rival[name] - own[name]) for name in own}
+    mixed = {name: value + borrowed * (rival[name] - value) for name, value in traits.items()}
     scaled = {n: v if n in _NOT_SCALED else strength * v for n, v in mixed.items()}
     return Traits(**scaled)
 

@@ -1,4 +1,4 @@
-"""A whole set of synthetic dermoscopy on disk, in the layout of HAM10000."""
+"""A data set of synthetic dermoscopy on disk, in the layout of HAM10000."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Shot:
-    """One image to paint: which lesion, which view, and what is told about it."""
+    """One image to paint: its lesion, its view, and its row of metadata."""
 
     row: _Row
     lesion_seed: int
@@ -146,10 +146,10 @@ def _check(images: int, seed: int, size: int) -> None:
 
 def _is_complete(folder: Path, recipe: dict[str, int]) -> bool:
     try:
-        found = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        marker = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(found == recipe)
+    return bool(marker == recipe)
 
 
 def _refuse_occupied(folder: Path) -> None:
@@ -171,7 +171,7 @@ def _publish(partial: Path, folder: Path, recipe: dict[str, int]) -> None:
 
 
 def _plan(images: int, seed: int) -> list[_Shot]:
-    """Every image of the set, the lesions in an order that tells nothing of their class."""
+    """Every image of the set, the lesions in an order that is independent of their class."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     lesions = [
         (label, views) for label, n in class_counts(images).items() for views in _views_of(n)
@@ -180,9 +180,9 @@ def _plan(images: int, seed: int) -> list[_Shot]:
     for number, place in enumerate(rng.permutation(len(lesions))):
         label, views = lesions[place]
         lesion_seed = int(rng.integers(_SEED_SPACE))
-        told = _draw_facts(label, rng)
+        facts = _draw_facts(label, rng)
         for view in range(views):
-            row = _Row(f"SYN_{number:07d}", f"SYNI_{len(shots):07d}", label, *told)
+            row = _Row(f"SYN_{number:07d}", f"SYNI_{len(shots):07d}", label, *facts)
             shots.append(_Shot(row, lesion_seed, view))
     return shots
 

@@ -198,7 +198,7 @@ def scar(rng: np.random.Generator, size: int) -> Field:
 
 
 def lacunae(rng: np.random.Generator, size: int) -> Field:
-    """Round red-purple lakes, parted by pale septa."""
+    """Round red-purple lakes, separated by pale septa."""
     pitch = rng.uniform(0.18, 0.3)
     points = lattice_points(rng, pitch, 0.1, 0.62)
     points = points[rng.random(len(points)) < 0.9]

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import struct
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
+from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged_image
 
-__all__ = ["SIGNATURE", "profile", "read"]
+__all__ = ["BMP_SIGNATURE", "bmp_profile", "read_bmp"]
 
-SIGNATURE = b"BM"
+BMP_SIGNATURE = b"BM"
 
 _INFO_HEADERS = (40, 52, 56, 108, 124)
 _EMBEDDED, _LINKED = b"DEBM", b"KNIL"  # where the colour profile of a version 5 is
 _PLAIN = ((8, 0), (24, 0), (32, 0))
 
 
-def read(data: bytes) -> ImageHeader:
+def read_bmp(data: bytes) -> ImageHeader:
     """The header of a BMP.
 
     Raises:
@@ -31,14 +31,14 @@ def read(data: bytes) -> ImageHeader:
     if size not in _INFO_HEADERS or (bits, compression) not in _PLAIN:
         raise Unreadable("is a BMP of a rare kind", "save it as PNG")
     if planes != 1 or width < 0 or offset < 14 + size:
-        raise damaged("bmp")
+        raise damaged_image("bmp")
     row = (width * bits + 31) // 32 * 4
     complete = offset + row * abs(height) <= len(data)
     return ImageHeader("bmp", width, abs(height), complete)
 
 
-def profile(data: bytes) -> bytes | None:
-    """The ICC profile of a BMP that `read` took.
+def bmp_profile(data: bytes) -> bytes | None:
+    """The ICC profile of a BMP that `read_bmp` took.
 
     Raises:
         Unreadable: It lies in another file.

@@ -1,4 +1,4 @@
-"""From encoded bytes to pixels: every check comes before the decoder takes memory or time."""
+"""Decoding of images; every check precedes the decoder's use of memory and time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images import bmp, entropy, foreign, jpeg, png, profile, tiff, webp
+from edgekd.runtime.images.bmp import BMP_SIGNATURE, read_bmp
+from edgekd.runtime.images.foreign import refusal
 from edgekd.runtime.images.header import (
     MAX_BYTES,
     MAX_MEMORY,
@@ -19,10 +20,17 @@ from edgekd.runtime.images.header import (
     MAX_SCANS,
     ImageHeader,
     Unreadable,
-    corrupt,
-    damaged,
-    truncated,
+    corrupt_image,
+    damaged_image,
+    truncated_image,
 )
+from edgekd.runtime.images.jpeg import JPEG_SIGNATURE, read_jpeg
+from edgekd.runtime.images.jpeg_check import SPARE, check_scans
+from edgekd.runtime.images.jpeg_scans import scans_of
+from edgekd.runtime.images.png import PNG_SIGNATURE, check_png, read_png
+from edgekd.runtime.images.profile import ColourConversion, conversion_of, profile_in
+from edgekd.runtime.images.tiff import TIFF_SIGNATURES, check_tiff, read_tiff
+from edgekd.runtime.images.webp import is_webp, read_webp
 
 __all__ = ["Picture", "decode", "read_header"]
 
@@ -48,10 +56,10 @@ class Picture:
     """
 
     bgr: NDArray[np.uint8]
-    conversion: profile.Conversion | None = None
+    conversion: ColourConversion | None = None
 
     def rgb(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The pixels, or what was made of them, as sRGB."""
+        """BGR pixels in the colours of this picture, cropped or resized or not, as sRGB."""
         rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return rgb if self.conversion is None else self.conversion(rgb)
 
@@ -69,8 +77,8 @@ def decode(data: bytes, size: int) -> Picture:
         return _from_dicom(data, size)
     header = read_header(data)
     bgr = _decoded(data, header, size)
-    found = profile.profile_in(data, header.format)
-    return Picture(bgr, profile.conversion_of(found) if found else None)
+    profile = profile_in(data, header.format)
+    return Picture(bgr, conversion_of(profile) if profile else None)
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -79,37 +87,37 @@ def read_header(data: bytes) -> ImageHeader:
     Raises:
         Unreadable: It is of a kind that is not read, or damaged.
     """
-    if data.startswith(jpeg.SIGNATURE):
-        return jpeg.read(data)
-    if data.startswith(png.SIGNATURE):
-        return png.read(data)
-    if webp.is_webp(data):
-        return webp.read(data)
-    if data.startswith(tiff.SIGNATURES):
-        return tiff.read(data)
-    if data.startswith(bmp.SIGNATURE):
-        return bmp.read(data)
-    raise foreign.refusal(data)
+    if data.startswith(JPEG_SIGNATURE):
+        return read_jpeg(data)
+    if data.startswith(PNG_SIGNATURE):
+        return read_png(data)
+    if is_webp(data):
+        return read_webp(data)
+    if data.startswith(TIFF_SIGNATURES):
+        return read_tiff(data)
+    if data.startswith(BMP_SIGNATURE):
+        return read_bmp(data)
+    raise refusal(data)
 
 
 def _from_dicom(data: bytes, size: int) -> Picture:
-    from edgekd.runtime.images import dicom  # here, since most devices never meet one
+    from edgekd.runtime.images import dicom  # here, since most devices never read one
 
-    frame = dicom.read(data)
-    found = frame.layout.profile
-    conversion = profile.conversion_of(found) if found else None
+    frame = dicom.read_dicom(data)
+    profile = frame.layout.profile
+    conversion = conversion_of(profile) if profile else None
     if isinstance(frame, dicom.Pixels):
         return Picture(frame.bgr(), conversion)
-    header = jpeg.read(frame.data)
+    header = read_jpeg(frame.data)
     frame.check(header)
-    # A frame is shown as it is stored, whatever EXIF or profile its JPEG carries.
+    # A frame is decoded as it is stored, whatever EXIF or profile its JPEG carries.
     bgr = _decoded(frame.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
     return Picture(~bgr if frame.inverted else bgr, conversion)
 
 
 def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDArray[np.uint8]:
     if not header.complete:
-        raise truncated(header.format)
+        raise truncated_image(header.format)
     factor, scale = _scale(header, size)
     _refuse_cost(header, factor)
     if header.alpha and not _is_opaque(data):
@@ -118,38 +126,38 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
             "save it without transparency",
         )
     if header.format == "tiff":
-        tiff.check(data)
+        check_tiff(data)
     if header.format == "png":
-        png.check(data)
+        check_png(data)
     if header.format == "webp":
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # whatever it took for one, `webp` did not
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # which `read_webp` has refused already
     flags |= scale
     bgr = _whole_jpeg(data, flags) if header.format == "jpeg" else _imdecode(data, flags)
     if bgr is None or bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3:
-        raise damaged(header.format)
+        raise damaged_image(header.format)
     return bgr.astype(np.uint8, copy=False)
 
 
 def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     """The pixels of a JPEG, if its compressed data are those of its picture.
 
-    Where one long scan without restart markers holds everything, the decoder itself tells. Without
-    an end-of-image marker behind them it gives nothing if the data are too few, and with some bytes
-    less it must give nothing, or they were too many. The second question is asked for grey at an
-    eighth of the size. Other kinds, and short scans in which a few bytes matter more, are walked
-    through, which is exact and takes longer.
+    Where one long scan without restart markers holds everything, the decoder itself reveals damage.
+    Without an end-of-image marker behind the data it returns nothing if they are too few; and with
+    some bytes less it must return nothing, or the data were too many (tested in grey at an eighth
+    of the size). Other kinds, and short scans in which a few bytes matter more, go through
+    `check_scans`, which is exact and takes longer.
     """
-    first = next(entropy.scans(data))
+    first = next(scans_of(data))
     short = SHORT if len(first.members) > 1 else SHORT_GREY
-    told = first.alone and not first.restarts and first.end - first.start > short
-    if not (told and _wants_all()):
-        entropy.check(data)
+    long = first.alone and not first.restarts and first.end - first.start > short
+    if not (long and _detects_missing_data()):
+        check_scans(data)
         return _imdecode(data, flags)
     end = first.start + len(data[first.start : first.end].rstrip(b"\xff"))
     pixels = _imdecode(data[:end] + _FILLING, flags)
-    fewer = data[: max(end - entropy.SPARE - 1, first.start)]
+    fewer = data[: max(end - SPARE - 1, first.start)]
     if pixels is None or _imdecode(fewer, int(cv2.IMREAD_REDUCED_GRAYSCALE_8)) is not None:
-        raise corrupt("jpeg")
+        raise corrupt_image("jpeg")
     return pixels
 
 
@@ -157,16 +165,16 @@ SHORT = 2_000
 """Bytes of a scan in whose few blocks the decoder's tolerance of some bits would matter."""
 
 SHORT_GREY = 100_000
-"""Likewise in grey, where a unit is a single block: the decoder does not miss two of them, and a
-walk of so many bytes takes some hundredths of a second."""
+"""The same for grey, where a unit is a single block: the decoder does not notice that two of them
+are missing, and a walk through so many bytes takes some hundredths of a second."""
 
 _FILLING = b"\xff\0" * 8
 """What the decoder reads ahead without using it. Ones are no code, if it does use them."""
 
 
 @cache
-def _wants_all() -> bool:
-    """Whether this OpenCV gives nothing where a JPEG has too few data; that of 4.7 paints on."""
+def _detects_missing_data() -> bool:
+    """Whether this OpenCV returns nothing where a JPEG has too few data; 4.7 paints it grey."""
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
     whole: bytes = cv2.imencode(".jpg", noise)[1].tobytes()
     return _imdecode(whole[:-200], int(cv2.IMREAD_COLOR)) is None
@@ -184,7 +192,7 @@ def _scale(header: ImageHeader, size: int) -> tuple[int, int]:
 def _refuse_cost(header: ImageHeader, factor: int) -> None:
     size = f"{header.width}x{header.height} pixels"
     if header.pixels == 0:
-        raise damaged(header.format)
+        raise damaged_image(header.format)
     if header.pixels > MAX_PIXELS:
         raise Unreadable(f"has {size}, more than {MAX_PIXELS}", "scale it down first")
     if header.scans > MAX_SCANS or header.scans * header.pixels > MAX_SCANNED_PIXELS:

@@ -21,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import EdgekdError, MissingDependencyError
-from edgekd.runtime.images import jpeg
 from edgekd.runtime.images.header import (
     MAX_MEMORY,
     MAX_PIXELS,
     ImageHeader,
     Unreadable,
-    damaged,
-    truncated,
+    damaged_image,
+    truncated_image,
 )
+from edgekd.runtime.images.jpeg import colour_is_declared, end_of_image
 
-__all__ = ["Jpeg", "Pixels", "read"]
+__all__ = ["Jpeg", "Pixels", "read_dicom"]
 
 MAX_READS = 300_000
 """Reads of the file; each element takes one at least, and an ordinary file has some hundred."""
@@ -71,7 +71,7 @@ Elements = Mapping[int, bytes]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels of a frame lie."""
+    """The layout of a frame's pixels."""
 
     rows: int
     columns: int
@@ -103,22 +103,22 @@ class Jpeg:
         return self.layout.photometric == "MONOCHROME1"
 
     def check(self, header: ImageHeader) -> None:
-        """Hold the JPEG's header against what the DICOM file says of it.
+        """Check the header of the JPEG against that of the DICOM file.
 
         Raises:
-            Unreadable: They contradict each other, or nobody says which colours these are.
+            Unreadable: They contradict each other, or neither declares the colours.
         """
-        if self.data[jpeg.end_of_image(self.data) :].strip(b"\0"):
+        if self.data[end_of_image(self.data) :].strip(b"\0"):
             raise _surplus()
         layout = self.layout
-        said = (layout.columns, layout.rows, layout.samples)
-        if (header.width, header.height, header.components) != said:
-            raise damaged("DICOM")
-        if layout.photometric == "RGB" and not jpeg.colour_is_declared(self.data):
+        declared = (layout.columns, layout.rows, layout.samples)
+        if (header.width, header.height, header.components) != declared:
+            raise damaged_image("DICOM")
+        if layout.photometric == "RGB" and not colour_is_declared(self.data):
             # libjpeg takes unmarked channels for luminance and chroma.
             raise Unreadable("is a DICOM file whose JPEG does not say that it is RGB", _EXPORT)
         if layout.photometric == "PALETTE COLOR":
-            raise damaged("DICOM")
+            raise damaged_image("DICOM")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Pixels:
         return _converted(grey, cv2.COLOR_GRAY2BGR)
 
 
-def read(data: bytes) -> Jpeg | Pixels:
+def read_dicom(data: bytes) -> Jpeg | Pixels:
     """The frame of a DICOM file.
 
     Raises:
@@ -156,7 +156,7 @@ def read(data: bytes) -> Jpeg | Pixels:
     except (Unreadable, EdgekdError):
         raise
     except Exception:  # what pydicom says may quote the file, so nothing of it is passed on
-        raise damaged("DICOM") from None
+        raise damaged_image("DICOM") from None
 
 
 class _Budget(io.BytesIO):
@@ -167,7 +167,7 @@ class _Budget(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
         if self.reads > MAX_READS:
-            raise damaged("DICOM")
+            raise damaged_image("DICOM")
         return super().read(size)
 
 
@@ -213,7 +213,7 @@ def _raw(dataset: Any, tag: int) -> bytes:
     """The bytes of an element; its conversion would warn of, and quote, what is odd in them."""
     value = dataset.get_item(tag).value
     if not isinstance(value, bytes):
-        raise damaged("DICOM")
+        raise damaged_image("DICOM")
     return value
 
 
@@ -255,9 +255,9 @@ def _layout(elements: Elements) -> Layout:
     profile = b"" if photometric.startswith("MONO") else elements.get(_PROFILE, b"")
     layout = Layout(rows, columns, photometric, planar == 1, profile)
     if _number(elements, _SAMPLES) != layout.samples or _number(elements, _SIGNED) != 0:
-        raise damaged("DICOM")
+        raise damaged_image("DICOM")
     if layout.pixels == 0 or planar > 1 or (planar and photometric == "YBR_FULL_422"):
-        raise damaged("DICOM")
+        raise damaged_image("DICOM")
     _refuse_size(layout, 0)
     return layout
 
@@ -301,15 +301,15 @@ def _plain(stored: bytes, layout: Layout) -> NDArray[np.uint8]:
     return values.reshape(rows, columns, samples)
 
 
-def _refuse_length(found: int, wanted: int) -> None:
-    """Values have an even length, so that one byte may stand behind them, and no more (PS3.5, 8.1).
+def _refuse_length(length: int, expected: int) -> None:
+    """Refuse pixel data of another length than expected; one byte may pad it (PS3.5, 8.1).
 
-    What has more than its colours take is in others than it declares, often with three bytes a
-    pixel in spite of YBR_FULL_422, or has a second picture behind it.
+    Longer data are in other colours than the file declares, often with three bytes a pixel in
+    spite of YBR_FULL_422, or have a second picture behind them.
     """
-    if found < wanted:
-        raise truncated("DICOM pixels")
-    if found > wanted + wanted % 2:
+    if length < expected:
+        raise truncated_image("DICOM pixels")
+    if length > expected + expected % 2:
         raise _surplus()
 
 
@@ -322,7 +322,7 @@ def _halved_chroma(stored: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
     """Y1 Y2 Cb Cr for each two pixels (PS3.3, C.7.6.3.1.2)."""
     count = rows * columns * 2
     if columns % 2:
-        raise damaged("DICOM")
+        raise damaged_image("DICOM")
     _refuse_length(len(stored), count)
     pairs = np.frombuffer(stored, np.uint8, count).reshape(rows, columns // 2, 4)
     samples = np.empty((rows, columns, 3), np.uint8)
@@ -337,7 +337,7 @@ def _run_lengths(frame: bytes, layout: Layout) -> NDArray[np.uint8]:
         raise Unreadable(f"is a DICOM file of {len(frame)} bytes of run lengths", _EXPORT)
     count, *starts = struct.unpack_from("<16I", frame)
     if count != layout.samples or starts[:count] != sorted(starts[:count]):
-        raise damaged("DICOM")
+        raise damaged_image("DICOM")
     ends = [*starts[1:count], len(frame)]
     planes = [
         _unpacked(frame[start:end], layout.pixels)
@@ -361,7 +361,7 @@ def _unpacked(segment: bytes, count: int) -> bytearray:
         else:
             position += 1
     if len(plane) < count:
-        raise truncated("DICOM pixels")
+        raise truncated_image("DICOM pixels")
     if len(plane) > count or len(segment) > position + 1:  # one more makes its length even
         raise _surplus()
     return plane
@@ -377,7 +377,7 @@ def _palette(elements: Elements) -> NDArray[np.uint8]:
         if len(colours) >= 2 * entries:
             colours = colours[bits == 16 : 2 * entries : 2]  # the upper byte of 16 bits
         if len(colours) < entries:
-            raise damaged("DICOM")
+            raise damaged_image("DICOM")
         channels.append(colours[np.clip(np.arange(256) - first, 0, entries - 1)])
     return np.stack(channels[::-1], axis=-1)
 

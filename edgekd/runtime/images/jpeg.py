@@ -1,4 +1,4 @@
-"""JPEG: which of its many kinds, whole or not, and what decoding it would cost.
+"""JPEG: its kind, whether it is complete, and the cost of decoding it.
 
 Decoders paint the missing half of a truncated file grey and report success. A progressive file
 holds any number of scans, each a pass over the whole image, so a small file can take minutes.
@@ -15,19 +15,20 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
+from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged_image
 
 __all__ = [
-    "SIGNATURE",
+    "JPEG_SIGNATURE",
     "Segment",
     "colour_is_declared",
     "end_of_image",
     "end_of_scan",
-    "read",
+    "leading_segments",
+    "read_jpeg",
     "segments",
 ]
 
-SIGNATURE = b"\xff\xd8\xff"
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 MAX_SEGMENTS = 4096
 """More than any encoder writes; each one costs time."""
@@ -51,7 +52,7 @@ class Segment(NamedTuple):
     end: int
 
 
-def read(data: bytes) -> ImageHeader:
+def read_jpeg(data: bytes) -> ImageHeader:
     """The header of a JPEG.
 
     Raises:
@@ -62,7 +63,7 @@ def read(data: bytes) -> ImageHeader:
     for segment in segments(data):
         if segment.marker in _START_OF_FRAME:
             if frame is not None:
-                raise damaged("jpeg")
+                raise damaged_image("jpeg")
             frame = segment
         elif segment.marker == _START_OF_SCAN:
             scans += 1
@@ -90,7 +91,7 @@ def segments(data: bytes) -> Iterator[Segment]:
             return
         marker = data[position]
         if fill is None or marker not in _KNOWN:
-            raise damaged("jpeg")
+            raise damaged_image("jpeg")
         position += 1
         end = position if marker in _ALONE or marker == _END_OF_IMAGE else _end(data, position)
         if end > len(data):
@@ -99,17 +100,17 @@ def segments(data: bytes) -> Iterator[Segment]:
         if marker == _END_OF_IMAGE:
             return
         position = end_of_scan(data, end) if marker == _START_OF_SCAN else end
-    raise Unreadable(f"is a JPEG of more than {MAX_SEGMENTS} segments", "save it anew")
+    raise Unreadable(f"is a JPEG of more than {MAX_SEGMENTS} segments", "save it again")
 
 
 def end_of_image(data: bytes) -> int:
-    """What comes after the (first) image, or the end of the bytes where its own is missing."""
+    """The position behind the (first) image, or the end of the bytes where its own is missing."""
     ends = (segment.end for segment in segments(data) if segment.marker == _END_OF_IMAGE)
     return next(ends, len(data))
 
 
 def colour_is_declared(data: bytes) -> bool:
-    """Whether the JPEG itself says how its three components are colours (JFIF or Adobe)."""
+    """Whether the JPEG declares the colours of its three components (JFIF or Adobe)."""
     starts = ((_APP0, b"JFIF"), (_APP14, b"Adobe"))
     return any(
         segment.marker == marker and data.startswith(word, segment.start)
@@ -123,11 +124,11 @@ def _end(data: bytes, position: int) -> int:
         return position + 2
     (length,) = struct.unpack_from(">H", data, position)
     if length < 2:
-        raise damaged("jpeg")
+        raise damaged_image("jpeg")
     return int(position + length)
 
 
-def heads(data: bytes) -> Iterator[Segment]:
+def leading_segments(data: bytes) -> Iterator[Segment]:
     """The segments before the first scan."""
     return takewhile(lambda segment: segment.marker != _START_OF_SCAN, segments(data))
 
@@ -147,10 +148,10 @@ def _one_scan_holds_all(data: bytes, frame: Segment, scan: Segment) -> bool:
 
 def _header(data: bytes, frame: Segment, scans: int, *, complete: bool) -> ImageHeader:
     if frame.end - frame.start < 6:
-        raise damaged("jpeg")
+        raise damaged_image("jpeg")
     precision, height, width, components = struct.unpack_from(">BHHB", data, frame.start)
     if frame.end - frame.start != 6 + 3 * components:
-        raise damaged("jpeg")
+        raise damaged_image("jpeg")
     _refuse_kinds(frame.marker, precision, components)
     many = frame.marker == _PROGRESSIVE or scans > 1
     return ImageHeader(

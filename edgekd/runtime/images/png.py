@@ -1,4 +1,4 @@
-"""PNG: size, depth, transparency, and whether it is whole.
+"""PNG: size, depth, transparency, and whether it is complete.
 
 Source: RFC 2083; PNG third edition (W3C, 2025) for `eXIf` and the animation chunks.
 """
@@ -10,13 +10,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt, damaged
+from edgekd.runtime.images.header import ImageHeader, Unreadable, corrupt_image, damaged_image
 
-__all__ = ["SIGNATURE", "check", "content", "read"]
+__all__ = ["PNG_SIGNATURE", "check_png", "png_chunk", "read_png"]
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-MAX_CHUNKS = 100_000
+MAX_PNG_CHUNKS = 100_000
 """At the usual 8 KB a chunk this is far above `MAX_BYTES`; each one costs time."""
 
 MAX_COMPRESSED_TEXTS = 32
@@ -35,7 +35,7 @@ class _Chunk(NamedTuple):
     length: int
 
 
-def read(data: bytes) -> ImageHeader:
+def read_png(data: bytes) -> ImageHeader:
     """The header of a PNG.
 
     Raises:
@@ -46,7 +46,7 @@ def read(data: bytes) -> ImageHeader:
         return ImageHeader("png", 0, 0, complete=False)
     first = chunks[0]
     if first.kind != b"IHDR" or first.length != 13:
-        raise damaged("png")
+        raise damaged_image("png")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, first.start)
     _refuse_kinds(data, chunks, colour)
     _refuse_stuffing(chunks)
@@ -63,8 +63,8 @@ def read(data: bytes) -> ImageHeader:
     )
 
 
-def check(data: bytes) -> None:
-    """Unpack the pixels of a PNG, of which the decoder passes over what is too much.
+def check_png(data: bytes) -> None:
+    """Unpack the pixels of a PNG; the decoder itself ignores surplus ones.
 
     Raises:
         Unreadable: There are more of them than its header declares.
@@ -77,9 +77,9 @@ def check(data: bytes) -> None:
                 left -= len(unpacker.decompress(part, 1 << 18))
                 part = unpacker.unconsumed_tail
         except zlib.error:
-            raise corrupt("png") from None
+            raise corrupt_image("png") from None
     if left:
-        raise corrupt("png")
+        raise corrupt_image("png")
 
 
 def _packed_parts(data: bytes) -> Iterator[bytes | memoryview]:
@@ -109,8 +109,8 @@ _ADAM7 = (
 """Left, top, steps across and down of the passes of an interlaced PNG (RFC 2083, section 2.6)."""
 
 
-def content(data: bytes, kind: bytes) -> bytes | None:
-    """What the first chunk of a kind holds; None where there is none before the pixels."""
+def png_chunk(data: bytes, kind: bytes) -> bytes | None:
+    """The content of the first chunk of a kind; None where there is none before the pixels."""
     for chunk in _walk(data):
         if chunk.kind == kind:
             return data[chunk.start : chunk.start + chunk.length]
@@ -126,8 +126,8 @@ def _chunks(data: bytes) -> tuple[list[_Chunk], bool]:
 
 
 def _walk(data: bytes) -> Iterator[_Chunk]:
-    position = len(SIGNATURE)
-    for _ in range(MAX_CHUNKS):
+    position = len(PNG_SIGNATURE)
+    for _ in range(MAX_PNG_CHUNKS):
         if position + 12 > len(data):  # length, kind, content, checksum
             return
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -137,7 +137,7 @@ def _walk(data: bytes) -> Iterator[_Chunk]:
         if kind == b"IEND":
             return
         position += 12 + length
-    raise Unreadable(f"is a PNG of more than {MAX_CHUNKS} chunks", "save it anew")
+    raise Unreadable(f"is a PNG of more than {MAX_PNG_CHUNKS} chunks", "save it again")
 
 
 def _refuse_kinds(data: bytes, chunks: list[_Chunk], colour: int) -> None:
@@ -170,7 +170,7 @@ _SRGB_CODES = b"\x01\x0d\x00\x01"  # ITU-T H.273: primaries, transfer, matrix, f
 
 
 def _refuse_colours(chunks: Mapping[bytes, bytes]) -> None:
-    """Colours that are told by numbers and not by a profile, where they are not those of sRGB."""
+    """Refuse colours that are declared by numbers, without a profile, and are not those of sRGB."""
     gamma, primaries = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
     if b"cICP" in chunks:
         alike = chunks[b"cICP"][:4] == _SRGB_CODES
@@ -180,8 +180,8 @@ def _refuse_colours(chunks: Mapping[bytes, bytes]) -> None:
         alike = len(gamma) < 4 or (
             abs(struct.unpack(">I", gamma[:4])[0] - _SRGB_GAMMA) <= _GAMMA_SPARE
         )
-        found = struct.unpack(">8I", primaries) if len(primaries) == 32 else _SRGB_PRIMARIES
-        pairs = zip(found, _SRGB_PRIMARIES, strict=True)
+        declared = struct.unpack(">8I", primaries) if len(primaries) == 32 else _SRGB_PRIMARIES
+        pairs = zip(declared, _SRGB_PRIMARIES, strict=True)
         alike = alike and all(abs(one - other) <= _PRIMARIES_SPARE for one, other in pairs)
     if not alike:
         raise Unreadable("is a PNG in other colours than sRGB", "save it as sRGB")

@@ -1,9 +1,9 @@
-"""Colour profiles: what is in other colours than sRGB is brought to sRGB.
+"""Colour profiles: images in other colours than sRGB are converted to sRGB.
 
-Telephones write Display P3, cameras Adobe RGB; taken for sRGB, both look paler than the skin was.
-Such a profile is a matrix and three curves, and so is what is done here. A profile that changes no
-8-bit colour by more than 2, as the many of sRGB itself, changes nothing. One of tables (a scanner's
-or a printer's) is not read and makes the image unreadable, unless it says that it is sRGB.
+Telephones write Display P3, cameras Adobe RGB; read as sRGB, both look paler than the skin was.
+Such a profile consists of a matrix and three curves, which are applied here. A profile that changes
+no 8-bit colour by more than 2, as the many variants of sRGB, is ignored. A profile of tables (of a
+scanner or a printer) is not supported and makes the image unreadable, unless it is named sRGB.
 
 Source: ICC.1:2022, sections 7 (header, tags), 8.3.3 (matrix and curves), 10.6, 10.18 and 10.31
 (types of the tags); IEC 61966-2-1 for sRGB, with its primaries adapted to D50 as its profiles have
@@ -21,10 +21,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images import bmp, jpeg, png, tiff, webp
+from edgekd.runtime.images.bmp import bmp_profile
 from edgekd.runtime.images.header import Unreadable
+from edgekd.runtime.images.jpeg import leading_segments
+from edgekd.runtime.images.png import png_chunk
+from edgekd.runtime.images.tiff import tiff_profile
+from edgekd.runtime.images.webp import webp_profile
 
-__all__ = ["Conversion", "conversion_of", "profile_in"]
+__all__ = ["ColourConversion", "conversion_of", "profile_in"]
 
 MAX_PROFILE = 4_000_000
 """Bytes of a profile, unpacked; matrix profiles have some hundred to some thousand."""
@@ -40,7 +44,7 @@ Tags = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True)
-class Conversion:
+class ColourConversion:
     """From a profile's colours to sRGB.
 
     Attributes:
@@ -71,8 +75,8 @@ def profile_in(data: bytes, kind: str) -> bytes | None:
         kind: Its format, as in `ImageHeader.format`.
     """
     readers: dict[str, Callable[[bytes], bytes | None]] = {
-        "bmp": bmp.profile, "jpeg": _in_jpeg, "png": _in_png, "webp": webp.profile,
-        "tiff": tiff.profile,
+        "bmp": bmp_profile, "jpeg": _in_jpeg, "png": _in_png, "webp": webp_profile,
+        "tiff": tiff_profile,
     }  # fmt: skip
     return readers[kind](data) if kind in readers else None
 
@@ -81,7 +85,7 @@ def _in_jpeg(data: bytes) -> bytes | None:
     """Parts of APP2 segments, numbered from 1 (ICC.1, annex B.4)."""
     start = b"ICC_PROFILE\0"
     parts: dict[int, bytes] = {}
-    for segment in jpeg.heads(data):
+    for segment in leading_segments(data):
         if segment.marker != 0xE2 or not data.startswith(start, segment.start):
             continue
         part = data[segment.start + 14 : segment.end]
@@ -93,7 +97,7 @@ def _in_jpeg(data: bytes) -> bytes | None:
 
 
 def _in_png(data: bytes) -> bytes | None:
-    packed = png.content(data, b"iCCP")
+    packed = png_chunk(data, b"iCCP")
     if packed is None:
         return None
     unpacker = zlib.decompressobj()
@@ -110,8 +114,8 @@ def _not_read() -> Unreadable:
 
 
 @lru_cache(maxsize=16)
-def conversion_of(profile: bytes) -> Conversion | None:
-    """What brings the colours of a profile to sRGB; None where they are sRGB, or grey.
+def conversion_of(profile: bytes) -> ColourConversion | None:
+    """The conversion from the colours of a profile to sRGB; None where they are sRGB, or grey.
 
     Raises:
         Unreadable: It is damaged, or is not a matrix with curves.
@@ -122,12 +126,12 @@ def conversion_of(profile: bytes) -> Conversion | None:
     try:
         if space != b"RGB ":
             raise ValueError("not of such pixels")
-        found = _conversion(_tags(profile))
+        conversion = _conversion(_tags(profile))
     except (struct.error, KeyError, ValueError, IndexError):
         if _names_srgb(profile):
             return None
         raise _not_read() from None
-    return None if _is_srgb(found) else found
+    return None if _is_srgb(conversion) else conversion
 
 
 def _tags(profile: bytes) -> Tags:
@@ -138,13 +142,13 @@ def _tags(profile: bytes) -> Tags:
     return {name: profile[start : start + size] for name, start, size in entries}
 
 
-def _conversion(tags: Tags) -> Conversion:
+def _conversion(tags: Tags) -> ColourConversion:
     primaries = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
     curves = [_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
     matrix = np.linalg.inv(_SRGB) @ primaries
     if not (np.isfinite(curves).all() and np.isfinite(matrix).all()):
         raise ValueError("not a number")
-    return Conversion(np.stack(curves).astype(np.float32), matrix.astype(np.float32))
+    return ColourConversion(np.stack(curves).astype(np.float32), matrix.astype(np.float32))
 
 
 def _xyz(tag: bytes) -> NDArray[np.float64]:
@@ -186,7 +190,7 @@ def _names_srgb(profile: bytes) -> bool:
     return b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
 
 
-def _is_srgb(conversion: Conversion) -> bool:
+def _is_srgb(conversion: ColourConversion) -> bool:
     """Whether no colour of a grid changes by more than `_ALIKE`."""
     steps = np.linspace(0, 255, 18).astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from edgekd.runtime.images import tiff
-from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged
+from edgekd.runtime.images.header import ImageHeader, Unreadable, damaged_image
+from edgekd.runtime.images.tiff import exif_orientation
 
-__all__ = ["is_webp", "profile", "read"]
+__all__ = ["is_webp", "read_webp", "webp_profile"]
 
-MAX_CHUNKS = 1000
+MAX_WEBP_CHUNKS = 1000
 MAX_EXIF = 65_536
 
 _ANIMATION, _ALPHA = 0x02, 0x10
@@ -24,7 +24,7 @@ def is_webp(data: bytes) -> bool:
     return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
 
 
-def read(data: bytes) -> ImageHeader:
+def read_webp(data: bytes) -> ImageHeader:
     """The header of a WebP.
 
     Raises:
@@ -43,7 +43,7 @@ def read(data: bytes) -> ImageHeader:
         elif kind in (b"VP8 ", b"VP8L"):
             width, height, own_alpha = (_lossy if kind == b"VP8 " else _lossless)(data, start)
             if canvas not in (None, (width, height)):
-                raise damaged("webp")
+                raise damaged_image("webp")
             alpha = alpha or own_alpha
             bytes_per_pixel = 8 if kind == b"VP8L" or alpha else 6
             return ImageHeader(
@@ -52,7 +52,7 @@ def read(data: bytes) -> ImageHeader:
     return ImageHeader("webp", *(canvas or (0, 0)), complete=False)
 
 
-def profile(data: bytes) -> bytes | None:
+def webp_profile(data: bytes) -> bytes | None:
     """The ICC profile of the file."""
     for kind, start in _chunks(data):
         if kind == b"ICCP":
@@ -64,7 +64,7 @@ def profile(data: bytes) -> bytes | None:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     """Kind and start of each chunk that has at least ten bytes, as all that are looked at have."""
     position = 12
-    for _ in range(MAX_CHUNKS):
+    for _ in range(MAX_WEBP_CHUNKS):
         if position + 8 + 10 > len(data):
             return
         kind, length = struct.unpack_from("<4sI", data, position)
@@ -72,14 +72,14 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
             raise _animated()
         yield kind, position + 8
         position += 8 + length + length % 2
-    raise damaged("webp")
+    raise damaged_image("webp")
 
 
 def _refuse_turned(data: bytes) -> None:
     """OpenCV turns such a picture since 4.13 and left it lying before: two answers for one file."""
     for kind, start in _chunks(data):
         exif = data[start : start + MAX_EXIF] if kind == b"EXIF" else b""
-        if tiff.orientation(exif.removeprefix(b"Exif\0\0")) != 1:
+        if exif_orientation(exif.removeprefix(b"Exif\0\0")) != 1:
             raise Unreadable("is a WebP that is not stored upright", "save it upright, or as JPEG")
 
 
@@ -92,14 +92,14 @@ def _canvas(data: bytes, start: int) -> tuple[int, int]:
 
 def _lossy(data: bytes, start: int) -> tuple[int, int, bool]:
     if data[start + 3 : start + 6] != b"\x9d\x01\x2a":
-        raise damaged("webp")
+        raise damaged_image("webp")
     width, height = struct.unpack_from("<HH", data, start + 6)
     return width & 0x3FFF, height & 0x3FFF, False
 
 
 def _lossless(data: bytes, start: int) -> tuple[int, int, bool]:
     if data[start] != 0x2F:
-        raise damaged("webp")
+        raise damaged_image("webp")
     (packed,) = struct.unpack_from("<I", data, start + 1)
     return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1, bool(packed >> 28 & 1)
 

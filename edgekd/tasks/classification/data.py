@@ -33,18 +33,18 @@ class Data(DataTask):
             raise InputError(message, "correct the line, or choose another task")
         return chosen[0]
 
-    def classes_of(self, labels: Sequence[str], given: Sequence[str] | None) -> tuple[str, ...]:
-        """The given names, or the sorted labels.
+    def classes_of(self, labels: Sequence[str], listed: Sequence[str] | None) -> tuple[str, ...]:
+        """The listed names, or the sorted labels.
 
         Raises:
-            InputError: A label is not among the given names.
+            InputError: A label is not among the listed names.
         """
         occurring = sorted(set(labels))
-        for label in occurring if given is not None else ():
-            problem = self.problem_with(label, given)
+        for label in occurring if listed is not None else ():
+            problem = self.problem_with(label, listed)
             if problem is not None:
-                raise InputError(f"there is {problem.what}", problem.hint)
-        return tuple(given) if given else tuple(occurring)
+                raise InputError(f"there is {problem.phrase}", problem.hint)
+        return tuple(listed) if listed else tuple(occurring)
 
     def targets(self, labels: Sequence[str], classes: Sequence[str]) -> NDArray[Any]:
         """Index of each label's class, int64 [N].
@@ -67,18 +67,18 @@ class Data(DataTask):
         """Number of samples of each class, from class indices [N]."""
         return tuple(np.bincount(targets, minlength=len(classes)).tolist())
 
-    def problem_with(self, label: str, given: Sequence[str] | None) -> LabelProblem | None:
-        """Whether the label is empty, or not among the given names."""
+    def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
+        """Whether the label is empty, or not among the listed names."""
         if not label:
-            return super().problem_with(label, given)
-        if given is not None and label not in given:
-            what = f"the class {label!r}, which is not among those known"
-            return LabelProblem(what, f"{near_name(label, given)}they are: {', '.join(given)}")
+            return super().problem_with(label, listed)
+        if listed is not None and label not in listed:
+            phrase = f"the class {label!r}, which is not among those known"
+            return LabelProblem(phrase, f"{near_name(label, listed)}they are: {', '.join(listed)}")
         return None
 
-    def notes(self, labels: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    def notes(self, labels: Sequence[str], listed: Sequence[str] | None) -> list[str]:
         """Where classes are not listed, a word for `not known` may have become one."""
-        doubtful = [] if given else sorted({label for label in labels if is_blank(label)})
+        doubtful = [] if listed else sorted({label for label in labels if is_blank(label)})
         return [
             f"{name!r} is taken for a class; remove its rows if it stands for none"
             for name in doubtful

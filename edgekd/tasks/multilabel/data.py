@@ -33,14 +33,14 @@ class Data(DataTask):
         """
         return SEPARATOR.join(marked(values)) or NONE
 
-    def classes_of(self, labels: Sequence[str], given: Sequence[str] | None) -> tuple[str, ...]:
-        """The given findings, or those that occur, sorted.
+    def classes_of(self, labels: Sequence[str], listed: Sequence[str] | None) -> tuple[str, ...]:
+        """The listed findings, or those that occur, sorted.
 
         Raises:
-            InputError: A label has a finding that is not given, or a name cannot be a finding's.
+            InputError: A label has a finding that is not listed, or a name cannot be a finding's.
         """
         occurring = sorted({name for label in labels for name in findings_of(label)})
-        names = tuple(occurring) if given is None else tuple(given)
+        names = tuple(occurring) if listed is None else tuple(listed)
         for name in names:
             if SEPARATOR in name or not findings_of(name):
                 message = f"a finding cannot be called {name!r}"
@@ -49,7 +49,7 @@ class Data(DataTask):
         for name in occurring:
             if name not in names:
                 problem = _unknown(name, names)
-                raise InputError(f"there is {problem.what}", problem.hint)
+                raise InputError(f"there is {problem.phrase}", problem.hint)
         return names
 
     def targets(self, labels: Sequence[str], classes: Sequence[str]) -> NDArray[Any]:
@@ -64,7 +64,7 @@ class Data(DataTask):
             for name in findings_of(label):
                 if name not in index:
                     problem = _unknown(name, classes)
-                    raise InputError(f"there is {problem.what}", problem.hint)
+                    raise InputError(f"there is {problem.phrase}", problem.hint)
                 row[index[name]] = 1.0
         return targets
 
@@ -83,16 +83,16 @@ class Data(DataTask):
         present = set(findings_of(label))
         return SEPARATOR.join(name for name in classes if name in present) or NONE
 
-    def problem_with(self, label: str, given: Sequence[str] | None) -> LabelProblem | None:
-        """Whether the label contradicts itself, or has a finding that is not given."""
+    def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
+        """Whether the label contradicts itself, or has a finding that is not listed."""
         names = findings_of(label)
         if names and any(_is_none(part) for part in label.split(SEPARATOR)):
-            what = f"the label {label!r}, which has findings and {NONE!r}"
-            return LabelProblem(what, "remove one of the two")
-        unknown = next((name for name in names if given is not None and name not in given), None)
-        return None if unknown is None else _unknown(unknown, given or ())
+            phrase = f"the label {label!r}, which has findings and {NONE!r}"
+            return LabelProblem(phrase, "remove one of the two")
+        unknown = next((name for name in names if listed is not None and name not in listed), None)
+        return None if unknown is None else _unknown(unknown, listed or ())
 
-    def notes(self, labels: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    def notes(self, labels: Sequence[str], listed: Sequence[str] | None) -> list[str]:
         """How many labels are empty, which may have been meant as unknown."""
         empty = sum(not label for label in labels)
         if not empty:
@@ -116,5 +116,5 @@ def _is_none(name: str) -> bool:
 
 
 def _unknown(name: str, known: Sequence[str]) -> LabelProblem:
-    what = f"the finding {name!r}, which is not among those known"
-    return LabelProblem(what, f"{near_name(name, known)}they are: {', '.join(known)}")
+    phrase = f"the finding {name!r}, which is not among those known"
+    return LabelProblem(phrase, f"{near_name(name, known)}they are: {', '.join(known)}")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgekd.lower.evidence.decision import DecisionRequirements
 from edgekd.lower.evidence.floors import FloorMeasures
-from edgekd.metrics import Interval, share_interval
+from edgekd.metrics import Estimate, Interval, share_interval
 from edgekd.metrics.task import metrics_task
 from edgekd.tasks.multilabel.manifest import Decision
 from edgekd.tasks.multilabel.outcome import decide
@@ -39,24 +39,21 @@ def floor_measures(
     true = targets > 0
     critical = {name: classes.index(name) for name in requirements.critical}
     indices = list(critical.values())
-    without = ~true[:, indices].any(axis=1)
-    spared = answered & ~retaken & ~present[:, indices].any(axis=1)
-    balanced = metrics_task(requirements.task).evaluate(logits, targets, classes, groups=groups)
+    without = np.asarray(~true[:, indices].any(axis=1))
+    cleared = answered & ~retaken & ~present[:, indices].any(axis=1)
+    metrics = metrics_task(requirements.task).evaluate(logits, targets, classes, groups=groups)
+    balanced = metrics.balanced_accuracy or Estimate(value=None)
 
     def share(flags: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
         return share_interval(flags[among], None if groups is None else groups[among])
 
     return FloorMeasures(
-        balanced_accuracy=Interval(
-            balanced.balanced_accuracy.value,
-            balanced.balanced_accuracy.low,
-            balanced.balanced_accuracy.high,
-        ),
+        balanced_accuracy=Interval(balanced.value, balanced.low, balanced.high),
         chance=CHANCE,
         noticed={
             name: share(~answered | present[:, index], true[:, index])
             for name, index in critical.items()
         },
         answered=share_interval(answered & ~retaken, groups),
-        specificity=share(spared, without),
+        specificity=share(cleared, without),
     )

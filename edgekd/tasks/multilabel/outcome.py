@@ -39,7 +39,7 @@ def decide(decision: Decision, logits: NDArray[np.float32], classes: Sequence[st
     """
     probabilities = finding_probabilities(logits, decision.temperature)
     present, absent = states_of(probabilities, decision, classes)
-    answered = (present | absent).all(axis=1)
+    answered = np.asarray((present | absent).all(axis=1))
     if decision.energy_threshold is not None:
         answered &= joint_energy(logits) <= decision.energy_threshold
     return Decided(answered, present)

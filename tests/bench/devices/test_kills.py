@@ -24,7 +24,7 @@ from emulation.sshd import Sshd, running_sshd
 from rich.console import Console
 
 from edgekd.bench.devices import local
-from edgekd.bench.measure import watch, worker
+from edgekd.bench.measure import disturbances, worker
 from edgekd.bench.result.file import read_result
 from edgekd.bench.run.harness import run_benchmark
 from edgekd.bench.run.request import BenchRequest
@@ -120,6 +120,7 @@ def complete(result) -> bool:
     return result.missing == [] and None not in (row.metrics, row.latency_ms, row.memory)
 
 
+@pytest.mark.slow
 def test_link_that_is_cut_for_good_in_the_middle_of_a_copy(
     board: Board, server, request_of: BenchRequest, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_full_disk(board: Board, server, request_of: BenchRequest, tmp_path: Pat
     assert complete(measure(request))
 
 
+@pytest.mark.slow
 def test_wrong_python(board: Board, server, request_of: BenchRequest, tmp_path: Path) -> None:
     old = tmp_path / "python2.7"
     old.write_text("#!/bin/sh\necho 'Python 2.7.18' >&2\nexit 1\n")
@@ -186,6 +188,7 @@ def test_wrong_python(board: Board, server, request_of: BenchRequest, tmp_path: 
     assert complete(measure(request_of))
 
 
+@pytest.mark.slow
 def test_artefact_that_the_boards_engine_refuses_harms_no_other(
     board: Board, server, request_of: BenchRequest, tmp_path: Path
 ) -> None:
@@ -219,7 +222,7 @@ def test_clock_that_jumps_is_told_and_measured_again(
         return real() + 3600 * len(calls)
 
     with monkeypatch.context() as patch:
-        patch.setattr(watch.time, "time", jumping)
+        patch.setattr(disturbances.time, "time", jumping)
         patch.setattr(local, "run_job", worker.do)
         (row,) = measure(request).rows
     assert not row.valid

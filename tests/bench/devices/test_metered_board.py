@@ -10,7 +10,7 @@ import pytest
 from edgekd.bench.measure.job import Job
 from edgekd.bench.meter import (
     ClockReading,
-    DecisionRequirements,
+    JobInterval,
     PowerMeter,
     clock_offset,
     metered_energy,
@@ -44,7 +44,7 @@ def test_a_boards_clock_is_known_by_the_job_itself(make_device, make_bundle, dat
     job = Job(kind="energy", metered=True, images=images, preset="smoke", bundle=str(bundle))
     before = ClockReading.now()
     times = device.run(job).work_times
-    asked = DecisionRequirements(before, ClockReading.now())
+    asked = JobInterval(before, ClockReading.now())
     # The board is this machine, so the truth is known.
     truth = time.time() - time.monotonic()
     offset = clock_offset(times, asked, same_clock=False)

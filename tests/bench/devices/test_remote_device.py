@@ -55,6 +55,7 @@ def test_a_board_gives_the_answers_of_this_machine(make_device, make_bundle, ima
     assert told == []
 
 
+@pytest.mark.slow
 def test_a_second_run_of_edgekd_sends_nothing(make_device, make_bundle, images) -> None:
     bundle, told = make_bundle(), []
     make_device().prepare([bundle], images, print)
@@ -77,6 +78,7 @@ def test_facts_are_asked_there(make_device) -> None:
     assert "numpy" in facts["packages"]
 
 
+@pytest.mark.slow
 def test_what_runs_there_is_what_was_sent(make_device, tmp_path: Path) -> None:
     """No edgekd that the board has of its own gets in the way."""
     own = tmp_path / "old"
@@ -88,6 +90,7 @@ def test_what_runs_there_is_what_was_sent(make_device, tmp_path: Path) -> None:
     assert make_device(python=str(python)).facts()["edgekd"]
 
 
+@pytest.mark.slow
 def test_a_bundle_in_one_file_is_taken_as_it_is(make_device, make_bundle, images, tmp_path) -> None:
     from edgekd.bundle import zip_bundle
 
@@ -288,6 +291,7 @@ def test_a_python_without_numpy_is_told(make_device, tmp_path: Path) -> None:
     assert "-m pip install numpy msgspec opencv-python-headless" in lacks.value.hint
 
 
+@pytest.mark.slow
 def test_cleaning_up_and_starting_again(make_device, make_bundle, images, tmp_path: Path) -> None:
     bundle, device = make_bundle(), make_device()
     device.run(_job("accuracy", bundle, images))

@@ -20,16 +20,16 @@ CLASSES = ("bkl", "mel", "nv")
 def make_examples(folder: Path) -> None:
     """One good example of each of `Reads`, below `folder`/examples."""
     base = folder / HERE
-    photos, labels = _make_photos(base)
+    photos, labels = make_photos(base)
     _make_small_files(base)
-    _make_bundle(base)
+    make_bundle(base)
     card = _make_run(base, photos, labels)
-    _make_predictions(base)
+    make_predictions(base)
     _make_unfinished_bundle(base, card)
-    _make_result(base)
+    make_result(base)
 
 
-def _make_photos(base: Path) -> tuple[list[Path], list[str]]:
+def make_photos(base: Path) -> tuple[list[Path], list[str]]:
     """Photos with their table of labels, one of them by itself, and a video."""
     from tiny_bundles import ANSWER, REFER, write_photo, write_video
 
@@ -51,7 +51,7 @@ def _make_small_files(base: Path) -> None:
     (base / "wheels" / "numpy-2.2.0-cp311-cp311-manylinux_2_17_aarch64.whl").write_bytes(b"PK")
 
 
-def _make_bundle(base: Path) -> None:
+def make_bundle(base: Path) -> None:
     """A signed bundle and the keys."""
     from tiny_bundles import write_tiny_bundle
 
@@ -90,7 +90,7 @@ def _make_run(base: Path, photos: list[Path], labels: list[str]) -> ModelCard:
     return card
 
 
-def _make_predictions(base: Path) -> None:
+def make_predictions(base: Path) -> None:
     """What two methods of two seeds predict for twelve images."""
     import numpy as np
 
@@ -133,7 +133,7 @@ def _make_unfinished_bundle(base: Path, card: ModelCard) -> None:
     write_bundle(base / "unfinished", manifest, {"model.onnx": base / "bundle" / "model.onnx"})
 
 
-def _make_result(base: Path) -> None:
+def make_result(base: Path) -> None:
     """The result of `edgekd eval`, with times as `edgekd bench` would measure them."""
     import msgspec
     import numpy as np

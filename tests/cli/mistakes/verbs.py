@@ -55,7 +55,7 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 
 
 FORMS: dict[str, list[tuple[str, ...]]] = {
-    "compare": [("recipes", "out", "json", "markdown"), ("kept", "json", "markdown")],
+    "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],

@@ -41,36 +41,36 @@ def last_scan(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("data", [JPEG, PROGRESSIVE, with_exif(JPEG, 6)])
 def test_size_is_as_stored(data: bytes) -> None:
-    header = jpeg.read(data)
+    header = jpeg.read_jpeg(data)
     assert (header.width, header.height, header.components, header.complete) == (50, 30, 3, True)
-    assert not jpeg.read(data[:-30]).complete
+    assert not jpeg.read_jpeg(data[:-30]).complete
 
 
 def test_thumbnail_is_not_taken_for_the_image() -> None:
-    header = jpeg.read(with_exif(JPEG, 1, encode(make_image(16, 8))))
+    header = jpeg.read_jpeg(with_exif(JPEG, 1, encode(make_image(16, 8))))
     assert (header.width, header.height) == (50, 30)
 
 
 def test_fill_bytes_before_a_marker_are_skipped() -> None:
-    assert jpeg.read(JPEG[:2] + b"\xff\xff\xff" + JPEG[2:]) == jpeg.read(JPEG)
+    assert jpeg.read_jpeg(JPEG[:2] + b"\xff\xff\xff" + JPEG[2:]) == jpeg.read_jpeg(JPEG)
 
 
 @pytest.mark.parametrize("data", [JPEG, PROGRESSIVE])
 def test_end_of_image_inside_a_comment_is_not_the_end(data: bytes) -> None:
     comment = segment(0xFE, b"looks like an end: \xff\xd9")
-    assert not jpeg.read(data[:2] + comment + data[2:-2]).complete
+    assert not jpeg.read_jpeg(data[:2] + comment + data[2:-2]).complete
 
 
 def test_scan_inside_a_comment_between_scans_is_not_counted() -> None:
-    scans = jpeg.read(PROGRESSIVE).scans
+    scans = jpeg.read_jpeg(PROGRESSIVE).scans
     assert scans == PROGRESSIVE.count(b"\xff\xda")
     comment = segment(0xFE, b"\xff\xda" * 300 + END)
-    assert jpeg.read(PROGRESSIVE[:-2] + comment + END).scans == scans
+    assert jpeg.read_jpeg(PROGRESSIVE[:-2] + comment + END).scans == scans
 
 
 @pytest.mark.parametrize("head", [b"\xff\xe0\x00\x02" * 1000, b"\xff" * 10_000, b"\xff\xe0\x10"])
 def test_segments_that_never_end_are_no_whole_image(head: bytes) -> None:
-    assert not jpeg.read(b"\xff\xd8" + head).complete
+    assert not jpeg.read_jpeg(b"\xff\xd8" + head).complete
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_segments_that_never_end_are_no_whole_image(head: bytes) -> None:
 )  # fmt: skip
 def test_what_is_no_marker_is_refused(head: bytes) -> None:
     with pytest.raises(Unreadable, match="cannot be decoded as jpeg"):
-        jpeg.read(b"\xff\xd8" + head + JPEG[2:])
+        jpeg.read_jpeg(b"\xff\xd8" + head + JPEG[2:])
 
 
 def test_second_frame_does_not_hide_the_first() -> None:
@@ -91,7 +91,7 @@ def test_second_frame_does_not_hide_the_first() -> None:
 def test_restart_marker_before_the_frame_hides_nothing() -> None:
     """It has no length; taken for a segment, it would hide the frame behind a smaller one."""
     place = JPEG.index(b"\xff\xc0")
-    assert jpeg.read(JPEG[:place] + b"\xff\xd0" + JPEG[place:]) == jpeg.read(JPEG)
+    assert jpeg.read_jpeg(JPEG[:place] + b"\xff\xd0" + JPEG[place:]) == jpeg.read_jpeg(JPEG)
 
 
 def test_progressive_is_read() -> None:
@@ -132,7 +132,7 @@ def test_second_picture_and_trailer_do_no_harm() -> None:
 
 
 def test_too_many_scans_are_refused() -> None:
-    assert jpeg.read(PROGRESSIVE[:-2] + last_scan(PROGRESSIVE) * 50 + END).complete
+    assert jpeg.read_jpeg(PROGRESSIVE[:-2] + last_scan(PROGRESSIVE) * 50 + END).complete
     stuffed = PROGRESSIVE[:-2] + last_scan(PROGRESSIVE) * 100 + END
     assert re.search(r"is a JPEG of \d+ scans, which would take too long", refusal(stuffed).message)
 

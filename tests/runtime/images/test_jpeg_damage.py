@@ -13,7 +13,7 @@ from jpegs import Image, encode, make_image
 from pictures import by_pillow, refusal
 
 from edgekd.errors import ImageError
-from edgekd.runtime.images import decoding, entropy, jpeg
+from edgekd.runtime.images import decoding, jpeg, jpeg_check
 from edgekd.runtime.preprocess import decode_image, load_image
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -53,9 +53,9 @@ PHOTO = photo(96, 130)
 @pytest.fixture(params=["told by the decoder", "walked through"])
 def chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """In each of the ways; how many of sixty may be answered: the decoder allows some bits."""
-    assert decoding._wants_all()
+    assert decoding._detects_missing_data()
     if request.param == "walked through":  # as with an old OpenCV
-        monkeypatch.setattr(decoding, "_wants_all", lambda: False)
+        monkeypatch.setattr(decoding, "_detects_missing_data", lambda: False)
     if request.param == "told by the decoder":
         monkeypatch.setattr(decoding, "SHORT", 0)
         monkeypatch.setattr(decoding, "SHORT_GREY", 0)
@@ -233,7 +233,7 @@ def test_whole_jpegs_of_all_kinds_give_the_decoders_pixels(
                                      {"keep_rgb": True}])  # fmt: skip
 def test_whole_jpegs_of_another_encoder(options: dict[str, int]) -> None:
     data = by_pillow(PHOTO, "JPEG", **options)
-    entropy.check(data)
+    jpeg_check.check_scans(data)
     wanted = cv2.imdecode(np.frombuffer(data, np.uint8), 1)
     np.testing.assert_array_equal(decode_image(data, 96)[..., ::-1], wanted)
 
@@ -247,8 +247,8 @@ def test_what_follows_the_picture_does_not_matter() -> None:
 def test_a_progressive_jpeg_too_long_to_be_walked_through_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(entropy, "MAX_WALKED", 1000)
-    monkeypatch.setattr(entropy, "MAX_RESTARTED", 1000)
+    monkeypatch.setattr(jpeg_check, "MAX_WALKED", 1000)
+    monkeypatch.setattr(jpeg_check, "MAX_RESTARTED", 1000)
     message = "the image is a progressive JPEG too long to be checked for damage"
     assert refusal(encode(PHOTO, ".jpg", PROGRESSIVE, 1)).message == message
     whole = encode(PHOTO, ".jpg", RESTARTS, 9)
@@ -287,5 +287,5 @@ def test_no_real_photo_is_refused(folder: Path) -> None:
         data = file.read_bytes()
         decoding._whole_jpeg(data, int(cv2.IMREAD_COLOR))
         if number % 10 == 0:
-            entropy.check(data)
+            jpeg_check.check_scans(data)
     assert len(files) > 5000

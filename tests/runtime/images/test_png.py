@@ -21,15 +21,15 @@ TRANSPARENT = "and what lies under them is not the photo"
 
 
 def test_size_and_wholeness() -> None:
-    header = png.read(PNG)
+    header = png.read_png(PNG)
     assert (header.width, header.height, header.components, header.complete) == (50, 30, 3, True)
-    assert not png.read(PNG[:-1]).complete
-    assert not png.read(png.SIGNATURE).complete
+    assert not png.read_png(PNG[:-1]).complete
+    assert not png.read_png(png.PNG_SIGNATURE).complete
 
 
 def test_end_chunk_named_inside_text_is_not_the_end() -> None:
     text = chunk(b"tEXt", b"comment\0IEND" + bytes(4))
-    assert not png.read(inserted(PNG, text)[:-30] + b"IEND").complete
+    assert not png.read_png(inserted(PNG, text)[:-30] + b"IEND").complete
 
 
 def test_header_that_does_not_come_first_is_refused() -> None:

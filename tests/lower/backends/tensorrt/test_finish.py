@@ -25,11 +25,12 @@ from edgekd.bundle import (
     ModelInfo,
     write_bundle,
 )
+from edgekd.bundle.policy import PolicyRecord
 from edgekd.errors import ArtefactError, GateFailedError, InputError
 from edgekd.lower.backends.tensorrt.finish import Toolchain, finish_on_device
 from edgekd.lower.evidence.device_gate import Evidence, Terms, evidence_beside
 from edgekd.lower.jobs.process import JobError
-from edgekd.policy import DecisionRule, GateLimits
+from edgekd.policy import DecisionRule, Floors, GateLimits
 from edgekd.runtime.selftest import Vectors
 from edgekd.tasks.classification.manifest import Decision
 
@@ -67,12 +68,20 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return answering
 
 
-def make_bundle(folder: Path, onnx: bytes | None = None, tolerance: float = 0.01) -> Path:
+def make_bundle(
+    folder: Path,
+    onnx: bytes | None = None,
+    tolerance: float = 0.01,
+    *,
+    terms: Terms = TERMS,
+    policy: PolicyRecord | None = None,
+) -> Path:
     """An unfinished bundle and its evidence beside it."""
     images, targets = coloured_images(IMAGES)
     student = logits_of(images)
     bundle = folder / "bundles" / "jetson"
-    sha256 = Evidence(images, student, targets, TERMS).save(evidence_beside(bundle))
+    evidence = Evidence(images, student, targets, terms, teacher=student)
+    sha256 = evidence.save(evidence_beside(bundle))
     vectors = folder / SELFTEST
     Vectors(images[:16], student[:16], tolerance).save(vectors)
     manifest = Manifest(
@@ -89,6 +98,7 @@ def make_bundle(folder: Path, onnx: bytes | None = None, tolerance: float = 0.01
             tools={"onnx": "1"},
             evidence_sha256=sha256,
         ),
+        policy=policy,
         metrics={"part": "validation", "teacher": None},
         lineage=Lineage(method="none"),
         model_file="model.onnx",
@@ -180,6 +190,50 @@ def test_what_the_manifest_says_of_the_engine(bundle: Path) -> None:
     assert manifest.metrics["part"] == "validation"
     card = (bundle / "card.md").read_text()
     assert "Passed the gate itself, on 90 images" in card
+
+
+# ---- the policy ----
+
+
+def with_floors(folder: Path, *, answered: float, research: bool = False) -> Path:
+    """A bundle whose engine must answer that share of the images; its decision refers a tenth."""
+    terms = msgspec.structs.replace(TERMS, floors=Floors(noticed=0.9, answered=answered))
+    record = PolicyRecord(name="mine", sha256="0" * 64, critical={"mel": 0.1}, research=research)
+    return make_bundle(folder, terms=terms, policy=record)
+
+
+def policy_of(bundle: Path) -> PolicyRecord:
+    with Bundle.open(bundle) as opened:
+        assert opened.manifest.policy is not None
+        return opened.manifest.policy
+
+
+def test_the_engine_is_held_to_the_floors(tmp_path: Path) -> None:
+    bundle = with_floors(tmp_path, answered=0.5)
+    finish_on_device(bundle, toolchain=RTX)
+    record = policy_of(bundle)
+    assert [floor.code for floor in record.floors] == ["beyond-chance", "noticed", "answered"]
+    assert record.warnings == ()
+    assert record.teacher is not None
+    assert (record.teacher.state, record.teacher.deficit) == ("not-inferior", 0.0)
+
+
+def test_an_engine_below_a_floor_is_refused(tmp_path: Path) -> None:
+    bundle = with_floors(tmp_path, answered=0.99)
+    before = content(bundle)
+    with pytest.raises(GateFailedError, match="a floor of the policy mine is not met") as caught:
+        finish_on_device(bundle, toolchain=RTX)
+    assert "images that get an answer is 0." in caught.value.message
+    assert "the bundle is as it was" in caught.value.hint
+    assert (content(bundle), left_beside(bundle)) == (before, [])
+
+
+def test_an_engine_for_research_is_finished_and_says_so(tmp_path: Path) -> None:
+    bundle = with_floors(tmp_path, answered=0.99, research=True)
+    finish_on_device(bundle, toolchain=RTX)
+    (warning,) = policy_of(bundle).warnings
+    assert warning.startswith("for research, floor not met: the share of images that get an answer")
+    assert warning in (bundle / "card.md").read_text()
 
 
 def test_the_sidecar_says_how_the_engine_was_built(bundle: Path) -> None:

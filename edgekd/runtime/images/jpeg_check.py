@@ -1,0 +1,129 @@
+"""Whether the compressed data of a JPEG are exactly those of the picture that its header declares.
+
+A file whose middle is gone, or was overwritten, still decodes: the decoder loses its place, goes on
+with whatever follows, paints what is missing grey, and reports that on stderr at most. Here the
+codes are counted instead. Each scan must end, bit for bit, where the last block of its picture
+ends, and every code must be one of the tables; the same holds between restart markers. Damage of a
+few bytes that happens to leave the number of blocks unchanged stays undetected, as in any decoder.
+
+In NumPy each bit of a scan is looked up as if a code began there; a loop then steps from code to
+code. That takes ten to forty times as long as decoding, so `edgekd.runtime.images.decoding` calls
+it only where the decoder itself cannot reveal damage.
+
+Source: ITU-T T.81, G.1.1.1 (order of progressive passes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgekd.runtime.images.header import Unreadable, corrupt_image
+from edgekd.runtime.images.huffman import CodeError
+from edgekd.runtime.images.jpeg_scans import Scan, scans_of
+from edgekd.runtime.images.scan_bits import ScanBits, grouped, restart_intervals
+from edgekd.runtime.images.scan_walk import NonZero, walk_units
+
+__all__ = ["SPARE", "check_scans"]
+
+SPARE = 3
+"""Bytes that may be left at a scan's end: some encoders fill up to an even length."""
+
+MAX_WALKED = 4_000_000
+"""Bytes of a progressive file that are walked through, in some seconds; longer ones are refused."""
+
+MAX_RESTARTED = 1_000_000
+"""Bytes of another file that are walked through. In a longer one restart markers are counted, which
+leaves damage of less than one interval undetected, a row of blocks for the most part."""
+
+_NONE: NonZero = np.zeros(0, np.uint8)
+
+
+@dataclass
+class _Channel:
+    """A channel after the passes so far.
+
+    Attributes:
+        nonzero: Coefficients of its blocks.
+        bits: Bit position that each coefficient has; −1 before its first pass.
+    """
+
+    nonzero: NonZero
+    bits: list[int] = field(default_factory=lambda: [-1] * 64)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether some coefficient has not come yet, or bits of it."""
+        return any(self.bits)
+
+
+def check_scans(data: bytes) -> None:
+    """Check the compressed data of a JPEG that `read_jpeg` found complete.
+
+    Raises:
+        Unreadable: They are not those of its picture, or too long to be checked.
+    """
+    passes = _passes(data)
+    frame = passes[0].frame
+    limit = MAX_WALKED if frame.progressive else MAX_RESTARTED
+    check = _walk if sum(scan.end - scan.start for scan in passes) <= limit else _count_restarts
+    channels: dict[int, _Channel] = {}
+    try:
+        for scan in passes:
+            check(data, scan, channels)
+            _advance(scan, channels)
+        if any(channels[c.number].unfinished for c in frame.components):
+            raise CodeError
+    except (CodeError, LookupError):  # beyond the padding behind the data; a channel without a scan
+        raise corrupt_image("jpeg") from None
+
+
+def _passes(data: bytes) -> list[Scan]:
+    """The scans that the decoder reads."""
+    passes = []
+    for scan in scans_of(data):
+        passes.append(scan)
+        if scan.alone:
+            break
+    return passes
+
+
+def _walk(data: bytes, scan: Scan, channels: dict[int, _Channel]) -> None:
+    """Walk through all codes of a scan."""
+    band = scan.frame.progressive and scan.first > 0
+    nonzero = channels[scan.members[0].number].nonzero if band else _NONE
+    done = 0
+    for intervals in grouped(restart_intervals(data, scan)):
+        bits = ScanBits(intervals)
+        for start, end in bits.spans:
+            units = range(done, min(done + (scan.interval or scan.units), scan.units))
+            stop = walk_units(scan, bits, start, units, nonzero)
+            if not end - 8 * (SPARE + 1) < stop <= end:
+                raise CodeError
+            done = units.stop
+    if done != scan.units:
+        raise CodeError
+
+
+def _count_restarts(data: bytes, scan: Scan, _: dict[int, _Channel]) -> None:
+    """Check as much as a file too long to be walked through allows: the number of its markers."""
+    if scan.frame.progressive:
+        hint = "save it as an ordinary (baseline) JPEG"
+        raise Unreadable("is a progressive JPEG too long to be checked for damage", hint)
+    restart_intervals(data, scan)
+
+
+def _advance(scan: Scan, channels: dict[int, _Channel]) -> None:
+    """Note the bits that a pass brought; passes of a band come in order, one bit after the other.
+
+    Raises:
+        CodeError: A pass is missing, or comes twice.
+    """
+    for member in scan.members:
+        blocks = scan.frame.blocks(member) if scan.frame.progressive else 0
+        channel = channels.setdefault(member.number, _Channel(np.zeros(64 * blocks, np.uint8)))
+        for k in range(scan.first, scan.last + 1):
+            if scan.high != max(channel.bits[k], 0) or (k and channel.bits[0] < 0):
+                raise CodeError
+            channel.bits[k] = scan.low

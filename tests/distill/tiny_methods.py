@@ -1,0 +1,54 @@
+"""Methods between two tiny networks, and batches for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import timm
+import torch
+
+from edgekd.distill.losses import class_weights
+from edgekd.distill.methods import Batch, Method, MethodContext, resolve_method
+from edgekd.distill.methods.base import Subclasses
+from edgekd.models import NormalisedNetwork
+from edgekd.recipe import FitSection
+
+COUNTS = (40, 20, 10, 5, 5)
+
+
+SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
+
+
+def network(seed: int, *channels: int, subclass_of: tuple[int, ...] = ()) -> NormalisedNetwork:
+    torch.manual_seed(seed)
+    outputs = len(subclass_of) or 5
+    plain = timm.create_model("resnet10t", num_classes=outputs, channels=channels, stem_width=4)
+    return NormalisedNetwork(plain, (0.5,) * 3, (0.5,) * 3, subclass_of)
+
+
+def make_context(fit: FitSection | None = None) -> MethodContext:
+    """Of 80 images, of which the even ones of classes 0 and 3 have a subclass of their own."""
+    labels = torch.arange(80) % 5
+    first = torch.tensor([SUBCLASS_OF.index(label) for label in range(5)])
+    own = first[labels] + (torch.isin(labels, torch.tensor([0, 3])) & (torch.arange(80) % 2 == 0))
+    return MethodContext(
+        COUNTS, class_weights(COUNTS, "full"), 80, 32, fit or FitSection(),
+        training_labels=labels, subclasses=Subclasses(SUBCLASS_OF, own, torch.ones(7)),
+    )  # fmt: skip
+
+
+def method(
+    name: str, *, student: Any = None, fit: FitSection | None = None, **options: Any
+) -> Method:
+    kind, config = resolve_method({"name": name, **options})
+    divided = SUBCLASS_OF if kind.learns_subclasses else ()
+    teacher = network(1, 4, 8, 8, 16, subclass_of=divided) if kind.needs_teacher else None
+    student = student or network(0, 4, 4, 8, 8, subclass_of=divided)
+    return kind(config, student, teacher, make_context(fit)).eval()
+
+
+def batch(epoch: int = 0, size: int = 6, seed: int = 0) -> Batch:
+    drawn = torch.Generator().manual_seed(seed)
+    raw = torch.rand(size, 3, 32, 32, generator=drawn)
+    targets = torch.arange(size) % 5
+    return Batch(raw, targets, torch.arange(size), epoch, lambda p: 0.9 * p, drawn)

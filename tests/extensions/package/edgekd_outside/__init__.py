@@ -1,0 +1,1 @@
+"""One extension of edgekd of each kind."""

@@ -1,0 +1,125 @@
+"""Where the teacher of a student is found, and why another network is not taken for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgekd.errors import ArtefactError, InputError
+from edgekd.files import pretty_json
+from edgekd.lower import teacher as module
+from edgekd.lower.source import Source
+from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
+from edgekd.models import DataCard, ModelCard, TrainingCard
+from edgekd.models.card import CARD
+
+CLASSES = ("mel", "nv")
+
+
+def card(role: Any, *, teacher: str | None = None, **changed: Any) -> ModelCard:
+    fields: dict[str, Any] = {
+        "role": role, "arch": "tiny", "classes": CLASSES, "image_size": 32, "mean": (0.5,) * 3,
+        "std": (0.5,) * 3, "resize": "rule", "params": 1, "macs": 1, "pretrained": "none",
+        "data": DataCard(name="mine", root="", sha256="split", images={}),
+        "training": TrainingCard(
+            method="kd", seed=0, recipe_sha256="", stage_sha256="", epochs=1, best_epoch=1,
+            teacher=teacher,
+        ),
+        "weights_sha256": "of-" + role,
+    }  # fmt: skip
+    return ModelCard(**fields | changed)
+
+
+def write(folder: Path, network: ModelCard) -> Path:
+    folder.mkdir(parents=True)
+    (folder / CARD).write_bytes(pretty_json(network))
+    return folder
+
+
+def source(run: Path, *, teacher: str | None = "of-teacher") -> Source:
+    (run / "student").mkdir(parents=True, exist_ok=True)
+    return cast(
+        Source,
+        SimpleNamespace(
+            folder=run / "student",
+            card=card("student", teacher=teacher),
+            images=np.zeros((2, 32, 32, 3), np.uint8),
+        ),
+    )
+
+
+def test_it_is_beside_the_student_in_its_run(tmp_path: Path) -> None:
+    place = write(tmp_path / "teacher", card("teacher"))
+    assert find_teacher(source(tmp_path)) == Teacher(place, sha256="of-teacher")
+
+
+def test_it_is_where_the_recipe_names_it(tmp_path: Path) -> None:
+    place = write(tmp_path / "elsewhere", card("teacher"))
+    student = source(tmp_path / "run")
+    recipe = {"name": "mine", "teacher": {"checkpoint": str(place)}}
+    (student.folder / "recipe.json").write_bytes(msgspec.json.encode(recipe))
+    assert find_teacher(student).folder == place
+
+
+@pytest.mark.parametrize("recipe", [b"{", b"{}", b'{"teacher": null}', b'{"teacher": {}}'])
+def test_without_one_the_reason_is_given(tmp_path: Path, recipe: bytes) -> None:
+    student = source(tmp_path / "run")
+    (student.folder / "recipe.json").write_bytes(recipe)
+    found = find_teacher(student)
+    assert (found.folder, found.sha256) == (None, "")
+    assert "--teacher DIR names it" in found.reason
+
+
+def test_a_student_that_had_none_says_so(tmp_path: Path) -> None:
+    assert "trained without a teacher" in find_teacher(source(tmp_path, teacher=None)).reason
+
+
+def test_it_is_taken_where_the_user_names_it(tmp_path: Path) -> None:
+    place = write(tmp_path / "other" / "teacher", card("teacher"))
+    for given in (place, tmp_path / "other"):
+        found = find_teacher(source(tmp_path / "run"), given)
+        assert (found.folder, found.given) == (place, True)
+    alone = source(tmp_path / "run", teacher=None)  # may be compared with any of the same split
+    assert find_teacher(alone, place).folder == place
+
+
+OTHERS = {
+    "its weights are not those that the student learnt from": {"weights_sha256": "of-another"},
+    "another task or other classes": {"classes": ("nv", "mel")},
+    "may have seen the validation images": {
+        "data": DataCard(name="mine", root="", sha256="another", images={})
+    },
+}
+
+
+@pytest.mark.parametrize("reason", OTHERS)
+def test_another_network_is_not_taken_for_it(tmp_path: Path, reason: str) -> None:
+    place = write(tmp_path / "teacher", card("teacher", **OTHERS[reason]))
+    found = find_teacher(source(tmp_path))
+    assert found.folder is None
+    assert reason in found.reason
+    with pytest.raises(InputError, match="cannot be the teacher") as caught:
+        find_teacher(source(tmp_path), place)
+    assert reason in caught.value.message
+
+
+def test_damage_is_an_error_only_where_the_user_named_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> NDArray[np.float32]:
+        raise ArtefactError("the weights are damaged", "copy them again")
+
+    monkeypatch.setattr(module, "kept_outputs", damaged)
+    place = write(tmp_path / "teacher", card("teacher"))
+    student = source(tmp_path)
+    compared = teacher_outputs(student, find_teacher(student))
+    assert (compared.outputs, compared.reason) == (None, "the weights are damaged")
+    with pytest.raises(ArtefactError):
+        teacher_outputs(student, find_teacher(student, place))
+    assert teacher_outputs(student, Teacher(None, "gone")).reason == "gone"
