@@ -52,7 +52,7 @@ def test_the_same_for_programs(configure, here, capsys) -> None:
     assert report["reachable"] is True
     assert report["facts"]["emulated"] is False
     assert report["facts"]["disk_free_bytes"] > 0
-    assert {"what", "works", "needed", "detail"} == report["observations"][0].keys()
+    assert {"subject", "works", "needed", "detail"} == report["observations"][0].keys()
 
 
 def test_a_board_that_lacks_packages(configure, here, tmp_path: Path, capsys) -> None:
