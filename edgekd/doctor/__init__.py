@@ -77,7 +77,7 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
         facts: dict[str, Any] = {}
         program = config.benchmark_model if isinstance(config, AdbConfig) else None
         if isinstance(config, AdbConfig) and (program is not None or config.python is None):
-            seen, facts = examine_phone(link, program, here=config.push)
+            seen, facts = examine_phone(link, program, is_local=config.push)
         if config.python is not None:
             target = configured.target
             board, more = examine_board(link, config.python, config.folder, target, wheelhouse)

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import adb
 import cv2
 import msgspec
 import numpy as np
 import pytest
 from abuse.bundles import CLASSES, FILES, MODELS, manifest_of, zip_of
+from adb.phone import Phone
 from rich.console import Console
 
-from adb.phone import Phone
 from edgekd.bench.report import write_page
 from edgekd.bench.result import SPAN_TENSOR, Result
 from edgekd.bench.result.file import read_result, write_result
@@ -26,7 +27,7 @@ from edgekd.bundle import MANIFEST, SELFTEST
 from edgekd.bundle.manifest import encode_manifest
 from edgekd.cli import main
 
-RECORDINGS = Path(__file__).parent / "recordings"
+RECORDINGS = Path(adb.__file__).parent / "recordings"
 pytest.importorskip("ai_edge_litert", reason="answers come from LiteRT: pip install ai-edge-litert")
 
 

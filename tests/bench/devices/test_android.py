@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import adb
 import pytest
-
 from adb.phone import Phone
+
 from edgekd.bench.devices.adb import AdbTransport
 from edgekd.bench.devices.android import android_facts
 
-RECORDINGS = Path(__file__).parent / "recordings"
+RECORDINGS = Path(adb.__file__).parent / "recordings"
 
 PROPERTIES = """[ro.board.platform]: [kalama]
 [ro.build.version.release]: [14]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from adb.phone import Phone
+
 from edgekd.bench.devices.adb import AdbTransport
 from edgekd.bench.devices.board import RemoteDevice
 from edgekd.bench.measure.job import Job

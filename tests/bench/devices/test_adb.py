@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from adb.phone import Phone
+
 from edgekd.bench.devices.adb import AdbMissingError, AdbTransport
 from edgekd.bench.devices.store import Store, blob_of
 from edgekd.bench.devices.transport import (
