@@ -35,8 +35,8 @@ def make_photos(base: Path) -> tuple[list[Path], list[str]]:
 
     images = base / "images"
     images.mkdir(parents=True)
-    photos = [write_photo(images / f"{n}.png", (ANSWER, REFER)[n % 2]) for n in range(96)]
-    labels = ["bkl" if n % 2 == 0 else "nv" for n in range(96)]
+    photos = [write_photo(images / f"{n}.png", (ANSWER, REFER)[n % 2]) for n in range(144)]
+    labels = ["bkl" if n % 2 == 0 else "nv" for n in range(144)]
     table = "".join(f"{photo.name},{label}\n" for photo, label in zip(photos, labels, strict=True))
     (base / "table.csv").write_text(f"image,label\n{table}")
     shutil.copy(photos[0], base / "photo.png")
@@ -74,7 +74,7 @@ def _make_run(base: Path, photos: list[Path], labels: list[str]) -> ModelCard:
 
     images, student = base / "images", base / "run" / "student"
     student.mkdir(parents=True)
-    parts = ["train"] * 2 + ["validation"] * 6 + ["test"] * 2  # evidence enough for a gate
+    parts = ["train"] * 5 + ["validation"] * 4 + ["test"]  # evidence enough for a gate
     lines = [
         f"{photo.name},{label},{n},{parts[n % 10]}\n"
         for n, (photo, label) in enumerate(zip(photos, labels, strict=True))
