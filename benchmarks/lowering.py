@@ -175,7 +175,7 @@ class Outcome:
     @property
     def taken(self) -> str | None:
         """The rung that `--precision auto` takes."""
-        return next((_variant(rung).label for rung in self.bundle.rungs if rung.taken), None)
+        return next((_variant(rung).label for rung in self.bundle.rungs if rung.chosen), None)
 
 
 def _outcomes(request: BuildRequest, policy: Policy, classes: Sequence[str]) -> list[Outcome]:

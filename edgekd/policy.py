@@ -19,6 +19,7 @@ from msgspec import Meta
 from edgekd.bundle.policy import CAPTURE_CODES, UNLIKE, PolicyWords, Sentence
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.registry import Registry
+from edgekd.resources import policy_files
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,12 +43,7 @@ __all__ = [
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 CriticalLimit = Annotated[float, Meta(gt=0.0, le=1.0)]
 
-_HOME = Path(__file__).resolve().parent / "policies"
-POLICIES = Registry(
-    "policy",
-    "edgekd.policies",
-    {name: _HOME / f"{name}.toml" for name in ("dermoscopy", "fundus", "none")},
-)
+POLICIES = Registry("policy", "edgekd.policies", policy_files())
 """Names of policies; each stands for the path of a TOML file."""
 
 DEFAULT_POLICY = "dermoscopy"
@@ -109,13 +105,13 @@ class Floors(_Section, frozen=True, kw_only=True):
 
     Attributes:
         beyond_chance: Whether the lower end of the 95 % interval of balanced accuracy must lie
-            above what one and the same answer for every image reaches.
+            above that of a constant answer (1/K for K classes).
         noticed: Least share of the images of each critical class in which the decision notices
             it: answers it, or refers the patient.
         answered: Least share of the images that get an answer, so that referring everybody does
             not pass for sensitivity.
-        specificity: Least share of the images without a critical class that are answered without
-            one.
+        specificity: Least share of the images without a critical class that get an answer, and one
+            that names no critical class.
     """
 
     beyond_chance: bool = True

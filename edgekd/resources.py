@@ -1,10 +1,10 @@
-"""Shipped targets and recipes: inside an installed wheel, or in the checkout."""
+"""Shipped recipes, policies and targets: inside an installed wheel, or in the checkout."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["recipe_file", "recipe_names", "target_folders"]
+__all__ = ["policy_files", "recipe_file", "recipe_names", "target_folders"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -18,6 +18,11 @@ def recipe_file(name: str) -> Path | None:
 def recipe_names() -> list[str]:
     """Names of the shipped recipes."""
     return sorted(file.stem for file in (_PACKAGE / "recipes").glob("*.yaml"))
+
+
+def policy_files() -> dict[str, Path]:
+    """Files of the shipped policies, by name."""
+    return {file.stem: file for file in sorted((_PACKAGE / "policies").glob("*.toml"))}
 
 
 def target_folders() -> list[Path]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edgekd.resources import recipe_file, recipe_names, target_folders
+from edgekd.resources import policy_files, recipe_file, recipe_names, target_folders
 
 
 def test_recipes_are_found_by_name() -> None:
@@ -14,6 +14,11 @@ def test_recipes_are_found_by_name() -> None:
 def test_recipe_that_is_not_there_or_no_name() -> None:
     assert recipe_file("absent") is None
     assert recipe_file("") is None
+
+
+def test_policies_are_found() -> None:
+    assert {"dermoscopy", "fundus", "none"} <= set(policy_files())
+    assert all(file.is_file() for file in policy_files().values())
 
 
 def test_targets_are_found() -> None:

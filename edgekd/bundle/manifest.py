@@ -1,4 +1,4 @@
-"""What a bundle says of itself: `manifest.json`, typed.
+"""The manifest of a bundle, `manifest.json`, typed.
 
 Field names of the MONAI bundle specification are used where it has one (`version`, `task`,
 `description`, `intended_use`, `data_source`, `network_data_format`).
@@ -41,10 +41,16 @@ __all__ = [
 FORMAT_VERSION = "1.6"
 """Major.minor of the manifest; a reader refuses another major version."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
-_RENAMED = {"lowering": {"layer_harm": "layer_sensitivity", "rescued": "quantisation_aware"}}
-"""By section: names of fields in formats before 1.6, and today's."""
+_RENAMED = (
+    (("lowering",), "layer_harm", "layer_sensitivity"),
+    (("lowering",), "rescued", "quantisation_aware"),
+    (("lowering", "rungs"), "taken", "chosen"),
+    (("lowering", "rungs"), "remarks", "notes"),
+    (("capture",), "kept", "coverage"),
+)
+"""Fields of formats before 1.6: where they are, their names then and now."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -102,7 +108,8 @@ class CaptureRule(_Section, frozen=True, kw_only=True):
     Attributes:
         limits: By measure of `edgekd.runtime.capture.measures`.
         appearance: Null where there were too few images to tell.
-        kept: Share of the fitting images that all limits together were asked to let pass.
+        coverage: Share of the fitting images that all limits together were fitted to let pass;
+            `kept` in formats before 1.6.
         images: Number of the fitting images; they are those of the decision.
         sentences: What to tell the photographer, by reason code; empty in bundles of a format
             before 1.6, which have the sentences of dermoscopy.
@@ -110,7 +117,7 @@ class CaptureRule(_Section, frozen=True, kw_only=True):
 
     limits: dict[str, Limit] = {}
     appearance: Appearance | None = None
-    kept: float | None = None
+    coverage: float | None = None
     images: int = 0
     sentences: dict[str, Sentence] = {}
 
@@ -182,18 +189,19 @@ class GateRecord(_Section, frozen=True, kw_only=True):
 
 
 class Rung(_Section, frozen=True, kw_only=True):
-    """One precision that was tried for this bundle, taken or not.
+    """One precision that was tried for this bundle.
 
     Attributes:
         precision: Of `edgekd.lower.precision.LADDER`.
         float_layers: Layers that stayed in float, for `int8-mixed`.
         quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
             lowering.
-        taken: Whether the bundle holds this file.
+        chosen: Whether the bundle holds this file. `taken` in formats before 1.6.
         size_bytes: Of its files.
         host_latency_ms: Median of an image on the host that built it, one thread; for comparison
             of the rungs with one another only, and null where the device's engine did not run it.
-        remarks: What else was seen, in words: slower than the next rung, cut in pieces.
+        notes: Further observations, one phrase each: slower than the next rung, split into
+            partitions. `remarks` in formats before 1.6.
         gate: The comparison with the float student; null where there is no file.
         failure: Why there is no file, or null.
     """
@@ -201,10 +209,10 @@ class Rung(_Section, frozen=True, kw_only=True):
     precision: str
     float_layers: tuple[str, ...] = ()
     quantisation_aware: bool = False
-    taken: bool
+    chosen: bool
     size_bytes: int
     host_latency_ms: float | None = None
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     gate: GateRecord | None
     failure: str | None = None
 
@@ -230,7 +238,7 @@ class EngineCheck(_Section, frozen=True, kw_only=True):
         status: `not checked` says nothing of the file.
         by: The tool with its version, or why there was no check and how to get one.
         capabilities: Compute capabilities that it was built for, such as `SM86`.
-        findings: What was found, one sentence each; of a file that passed they are remarks.
+        findings: Findings of the tool, one sentence each; of a file that passed they are notes.
     """
 
     status: Literal["passed", "refused", "not checked"]
@@ -390,11 +398,11 @@ def decode_manifest(raw: bytes) -> Manifest:
     return msgspec.structs.replace(manifest, decision=decision)
 
 
-def _converted(document: Any, kind: type[T], what: str) -> T:
+def _converted(document: Any, kind: type[_T], section: str) -> _T:
     try:
         return msgspec.convert(document, kind)
     except (msgspec.ValidationError, OverflowError, RecursionError) as error:
-        message = f"the bundle's {what} is not valid: {error}"
+        message = f"the bundle's {section} is not valid: {error}"
         raise ArtefactError(message, "build the bundle again") from error
 
 
@@ -417,11 +425,20 @@ def _document(raw: bytes) -> dict[str, Any]:
 
 def _rename_fields(document: dict[str, Any]) -> None:
     """Give the fields of earlier formats today's names, in place."""
-    for section, names in _RENAMED.items():
-        fields = document.get(section)
-        if isinstance(fields, dict):
-            for before in names.keys() & fields.keys():
-                fields.setdefault(names[before], fields.pop(before))
+    for path, before, now in _RENAMED:
+        for fields in _objects_at(document, path):
+            if before in fields:
+                fields.setdefault(now, fields.pop(before))
+
+
+def _objects_at(document: dict[str, Any], path: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The objects at a path of names, the members of a list each."""
+    objects = [document]
+    for name in path:
+        parts = [part.get(name) for part in objects]
+        members = (part if isinstance(part, list) else [part] for part in parts)
+        objects = [each for part in members for each in part if isinstance(each, dict)]
+    return objects
 
 
 def _task_of(manifest: Manifest) -> ManifestTask:

@@ -37,7 +37,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sentence(_Section, frozen=True, kw_only=True):
-    """What the device tells the person who took a photo that is no use.
+    """What the device says about a photo that has to be taken again.
 
     Attributes:
         problem: What is wrong with the photo.
@@ -157,9 +157,9 @@ class PolicyRecord(_Section, frozen=True, kw_only=True):
         words: Words of the domain.
         research: Whether the bundle was built with `--research`, which lowers a file although a
             floor is not met.
-        floors: Every floor and what the file reaches; empty before a device that has to finish the
-            bundle has measured its engine.
-        teacher: The comparison with the teacher; null before it was made.
+        floors: Every floor and what the file reaches; of a file that a device has to finish,
+            measured with the host's engine until then.
+        teacher: The comparison with the teacher.
     """
 
     name: str

@@ -123,9 +123,9 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
     try:
         key = load_pem_private_key(raw, passphrase)
     except TypeError as error:
-        wanted = "is encrypted" if passphrase is None else "has no passphrase"
+        fault = "is encrypted" if passphrase is None else "has no passphrase"
         hint = "give --passphrase-env" if passphrase is None else "leave --passphrase-env out"
-        raise InputError(f"{label} {wanted}", hint) from error
+        raise InputError(f"{label} {fault}", hint) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         what = "PEM" if passphrase is None else "PEM, or the passphrase is wrong"
         hint = "give the file that `edgekd sign --new-key` or `openssl genpkey` wrote"

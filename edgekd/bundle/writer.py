@@ -46,7 +46,7 @@ def zip_bundle(folder: Path, out: Path) -> None:
 def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = None) -> None:
     """Sign the bundle at `path`, after checking its hashes; another signature is replaced.
 
-    A folder gets a `manifest.sig`; a `.edgekd` file is written anew, the same bytes every time,
+    A folder gets a `manifest.sig`; a `.edgekd` file is rewritten, with the same bytes every time,
     with that and what its manifest lists.
 
     Args:

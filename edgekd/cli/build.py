@@ -78,8 +78,8 @@ def build(
     quantisation_aware: Annotated[
         bool, typer.Option(help="Fine-tune with simulated int8 where int8 fails its gate.")
     ] = False,
-    rescue: Annotated[
-        bool, typer.Option(hidden=True, help="Former name of --quantisation-aware.")
+    former_flag: Annotated[
+        bool, typer.Option("--rescue", hidden=True, help="Former name of --quantisation-aware.")
     ] = False,
     all_rungs: Annotated[
         bool, typer.Option(help="Judge every rung, also those below one that passes.")
@@ -112,6 +112,10 @@ def build(
     A file that loses too much, or does not reach a floor of the policy, fails (exit 4).
     """
     if on_device is not None:
+        if policy or research or teacher or tighten or critical:
+            message = "a bundle keeps the policy that it was built by"
+            hint = "leave --policy, --research, --teacher, --tighten and --critical to the host"
+            raise InputError(message, hint)
         from edgekd.lower.finish import finish_bundle
 
         finished = finish_bundle(on_device, say, evidence=evidence, target=target)
@@ -120,14 +124,14 @@ def build(
     if target is None or model is None or out is None:
         message = "--target, --model and --out are needed"
         raise InputError(message, "or --on-device BUNDLE to finish one")
-    from edgekd.cli.build_table import watching
+    from edgekd.cli.build_table import build_observer
     from edgekd.lower.build import BuiltBundle, build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
     broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
-    with watching() as observer:
+    with build_observer() as observer:
         built = build_all(
             BuildRequest(
                 model=model,
@@ -142,7 +146,7 @@ def build(
                 tighten=_limits(tighten or []),
                 critical=_critical(critical),
                 all_rungs=all_rungs,
-                quantisation_aware=quantisation_aware or rescue,
+                quantisation_aware=quantisation_aware or former_flag,
                 zipped=zipped,
                 observer=observer,
             )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgekd.bundle import GateRecord, Rung
     from edgekd.lower.build import BuiltBundle
 
-__all__ = ["summary_of", "watching"]
+__all__ = ["build_observer", "summary_of"]
 
 _COLUMNS = (
     "file", "rung", "MB", "BACC", "drop [bound]", "worst class", "flips", "ms", "verdict",
@@ -28,7 +28,7 @@ _NUMBERS = 6  # columns between the rung and the verdict
 
 
 @contextmanager
-def watching() -> Iterator[BuildObserver]:
+def build_observer() -> Iterator[BuildObserver]:
     """A live table where stderr is a terminal, else lines."""
     if not sys.stderr.isatty():
         yield LineReporter(say)
@@ -61,7 +61,7 @@ class _LiveTable:
             self._states[backend, label] = state
             self.live.update(self._table())
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         """Its row, with numbers."""
         with self._lock:
             self._rungs[bundle, _label(rung)] = rung
@@ -91,7 +91,7 @@ def _label(rung: Rung) -> str:
 
 
 def _style(rung: Rung) -> str:
-    if rung.taken:
+    if rung.chosen:
         return "bold green"
     return "" if rung.gate and rung.gate.passed else "red"
 
@@ -126,7 +126,7 @@ def _worst_class(gate: GateRecord) -> str:
 
 def summary_of(bundle: BuiltBundle) -> str:
     """One line: precision taken, size, selection metric with interval, worst class, flips."""
-    taken = next((rung for rung in bundle.rungs if rung.taken), None)
+    taken = next((rung for rung in bundle.rungs if rung.chosen), None)
     if taken is None or taken.gate is None or bundle.manifest is None:
         return f"{bundle.name}: no file passed its gate"
     metric = metrics_task(bundle.manifest.task).selection_metric

@@ -58,7 +58,7 @@ def make_demo(out: Path) -> EdgekdError | None:
     Raises:
         EdgekdError: No target has a bundle.
     """
-    from edgekd.cli.build_table import watching
+    from edgekd.cli.build_table import build_observer
     from edgekd.data import load_dataset
     from edgekd.distill import pipeline
     from edgekd.lower.build import build_all, worst_of
@@ -74,7 +74,7 @@ def make_demo(out: Path) -> EdgekdError | None:
     pipeline.distill(pipeline.RunRequest(recipe, out, say, ticker("images")))
     say("3/4  lower to every target")
     targets = resolve_targets("all")
-    with watching() as observer:
+    with build_observer() as observer:
         built = build_all(BuildRequest(out, targets, out / "bundles", observer=observer))
     worst = worst_of(built)
     if worst is not None and not any(bundle.passed for bundle in built):

@@ -82,10 +82,10 @@ def predict(
 
     _check_usage(images, camera, camera_only=bool(headless or screen or save or interval))
     if camera is not None:
-        from edgekd.cli.camera.watch import Watch, size_of, watch
+        from edgekd.cli.camera.run import CameraOptions, run_camera, screen_size
 
-        size = None if screen is None else size_of(screen)
-        watch(Watch(camera, headless, json, save, size, interval), opened)
+        size = None if screen is None else screen_size(screen)
+        run_camera(CameraOptions(camera, headless, json, save, size, interval), opened)
         return
     with opened() as classifier:
         code = _decide(classifier, images or [], json)
@@ -113,20 +113,20 @@ def _opened(bundle: Path, **options: Any) -> Classifier:
 
 
 def _decide(classifier: Classifier, images: list[Path], json: bool) -> int:
-    """Tell the decisions; the exit code. One bad image does not keep the others from theirs."""
-    code, told = 0, []
-    for image, found in _outcomes(classifier, images):
-        if isinstance(found, EdgekdError):
-            report_error(found)
-            code = max(code, found.exit_code)
-            error = {"message": found.message, "hint": found.hint}
-            told.append({"image": str(image), "error": error})
+    """Print the decisions and return the exit code; an unreadable image does not stop the rest."""
+    code, records = 0, []
+    for image, outcome in _outcomes(classifier, images):
+        if isinstance(outcome, EdgekdError):
+            report_error(outcome)
+            code = max(code, outcome.exit_code)
+            error = {"message": outcome.message, "hint": outcome.hint}
+            records.append({"image": str(image), "error": error})
         elif json:
-            told.append({"image": str(image), **found.to_dict()})
+            records.append({"image": str(image), **outcome.to_dict()})
         else:
-            print(line_of(str(image), found))
+            print(line_of(str(image), outcome))
     if json:
-        emit_json(told)
+        emit_json(records)
     return code
 
 

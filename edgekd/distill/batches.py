@@ -1,8 +1,8 @@
 """What a training step receives: one type for each kind of samples.
 
 An unlabelled batch has no targets that could leak into its loss, and a synthesised one has no
-positions in the data set: a method that reads what its samples do not have fails at once, and a
-type checker says so before that.
+positions in the data set: a method that reads what its samples do not have fails in its first step,
+and is refused by a type checker.
 """
 
 from __future__ import annotations

@@ -45,12 +45,12 @@ class CompareRequest:
 
     Attributes:
         recipes: One for each method; all but name, seed and method must be the same.
-        seeds: Of weights, order and augmentation; the split keeps its own. Intervals need two,
-            and are of use from three on.
-        out: Folder of the runs, one for each fold in it; what is there already is reused.
-        folds: Cross-validation in so many folds, instead of the recipes' own test part.
-        say: Takes one line of progress.
-        tick: Takes (done, total) while images are decoded.
+        seeds: Of weights, order and augmentation; the split has its own. Intervals need two
+            seeds, and are informative from three on.
+        out: Folder of the runs, with one folder for each fold; finished runs are reused.
+        folds: Number of cross-validation folds, instead of the recipes' test part.
+        say: Receives one line of progress.
+        tick: Receives (done, total) while images are decoded.
     """
 
     recipes: Sequence[Recipe]
@@ -63,12 +63,12 @@ class CompareRequest:
 
 @dataclass(frozen=True)
 class _Tested:
-    """One test part, and what its runs noted.
+    """The runs of one test part.
 
     Attributes:
         samples: All images, in the parts of this fold.
-        part: What was said of the test images.
-        label_bits: What each recipe's students were told beyond the classes.
+        part: Predictions for the test images.
+        label_bits: Of each recipe's teacher, where it taught subclasses.
     """
 
     samples: RunSamples
@@ -77,16 +77,16 @@ class _Tested:
 
 
 def compare(request: CompareRequest) -> Comparison:
-    """Train what is not there yet and set every method beside the undistilled student.
+    """Train every run that does not exist yet, and compare methods with the undistilled student.
 
     One teacher, trained with the first recipe's seed, serves all methods and seeds; with folds
-    there is one in each. The student without a teacher is added where no recipe asks for it.
-    What all students say of the test images is kept in `out/predictions.npz`, of which
-    `comparison_of` makes the table again.
+    there is one for each. The student without a teacher is added if no recipe trains it. The
+    predictions of all students for the test images are kept in `out/predictions.npz`, from which
+    `comparison_of` computes the table.
 
     Raises:
-        InputError: The recipes differ in more than name, seed and method; or a teacher that is
-            trained already would have seen the test images of other folds.
+        InputError: The recipes differ in more than name, seed and method; their task has no
+            exclusive classes; or a trained teacher has seen the test images of other folds.
     """
     recipes = _with_undistilled(request.recipes)
     _refuse_task(recipes[0].task)
@@ -106,13 +106,13 @@ def _refuse_task(task: str) -> None:
 
 
 def _notes_once(say: Callable[[str], None]) -> Callable[[str], None]:
-    """All runs are of the same data, and each says its notes."""
-    told: set[str] = set()
+    """Report each note once: all runs use the same data, and each reports its notes."""
+    reported: set[str] = set()
 
     def once(line: str) -> None:
-        if line.startswith(NOTE) and line in told:
+        if line.startswith(NOTE) and line in reported:
             return
-        told.add(line)
+        reported.add(line)
         say(line)
 
     return once
@@ -157,13 +157,13 @@ def _parts(request: CompareRequest, recipes: Sequence[Recipe]) -> list[CompareRe
 
 
 def _refuse_empty_folds(parts: Sequence[CompareRequest]) -> None:
-    """Before the first fold is trained, rather than at the one that has no image."""
+    """Refuse folds without an image before the first fold is trained."""
     dataset = load_dataset(parts[0].recipes[0].data, parts[0].recipes[0].task)
     for number, part in enumerate(parts, 1):
         if not split_dataset(dataset, part.recipes[0].split).indices("test"):
             groups = len({sample.group for sample in dataset.samples})
             message = f"fold {number} of {len(parts)} of {dataset.name} would have no image"
-            hint = f"give fewer --folds: there are {groups} images, lesions or patients to part"
+            hint = f"give fewer --folds: there are {groups} images, lesions or patients to split"
             raise InputError(message, hint)
 
 
@@ -173,9 +173,9 @@ def _in_fold(recipe: Recipe, folds: int, fold: int) -> Recipe:
 
 
 def _tested(request: CompareRequest) -> _Tested:
-    """Train what one part asks for, and run it over its test images.
+    """Train the runs of one part and predict its test images.
 
-    What keeps one of the methods from being trained is told before the first one is.
+    A method that cannot be trained is refused before any training.
     """
     run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
     samples = distilling_samples(run, with_teacher=run.recipe.teacher is not None,
@@ -190,13 +190,13 @@ def _tested(request: CompareRequest) -> _Tested:
         folders = [_student(request, recipe, seed, teacher) for seed in request.seeds]
         outputs.append([_outputs(folder, images) for folder in folders])
         bits.append(recorded_label_bits(folders[0]))  # one teacher for all seeds
-    guide = _outputs(teacher, images) if teacher else None
-    part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), guide)
+    of_teacher = _outputs(teacher, images) if teacher else None
+    part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), of_teacher)
     return _Tested(samples, part, bits)
 
 
 def _groups(samples: RunSamples) -> NDArray[np.int64]:
-    """The group of each test image, as a number: names may be those of patients."""
+    """The group of each test image as a number: names could identify patients."""
     names = [sample.group for sample in samples.split.dataset.samples]
     _, numbers = np.unique(names, return_inverse=True)
     return np.asarray(numbers, np.int64)[samples.split.indices("test")]
@@ -207,24 +207,24 @@ def _split_hash(tested: Sequence[_Tested]) -> str:
     return hashes[0] if len(hashes) == 1 else fingerprint(hashes)
 
 
-def _mean_bits(found: Sequence[LabelBits | None]) -> LabelBits | None:
-    known = [one for one in found if one is not None]
+def _mean_bits(by_fold: Sequence[LabelBits | None]) -> LabelBits | None:
+    known = [bits for bits in by_fold if bits is not None]
     if not known:
         return None
     means = {
-        name: float(np.mean([getattr(one, name) for one in known])) for name in ("bits", "plain")
+        name: float(np.mean([getattr(bits, name) for bits in known])) for name in ("bits", "plain")
     }
     return msgspec.structs.replace(known[0], **means)
 
 
 def _with_undistilled(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """The recipe of the undistilled student first, which is called `none`, then the others."""
+    """The recipe of the undistilled student, named `none`, then the others."""
     _refuse_unequal(recipes)
     plain = [recipe for recipe in recipes if recipe.method.get("name") == UNDISTILLED]
     named = [recipe for recipe in recipes if recipe.method.get("name") != UNDISTILLED]
     for recipe in named:
         _refuse_no_folder(recipe.name)
-    # Some file systems take names that differ in case alone for the same.
+    # On some file systems names that differ in case alone are equal.
     folders = {UNDISTILLED, _TEACHER, *(recipe.name.casefold() for recipe in named)}
     if not named or len(plain) > 1 or len(folders) < 2 + len(named):
         message = "compare needs recipes of different names, one at most without distillation"
@@ -235,32 +235,32 @@ def _with_undistilled(recipes: Sequence[Recipe]) -> list[Recipe]:
 
 
 def _refuse_no_folder(name: str) -> None:
-    """Each method's runs have a folder of its name, in --out and nowhere else."""
+    """Refuse names that are not those of a folder in --out: runs are kept by the recipe's name."""
     if name in ("", ".", "..", PREDICTIONS) or not set(name).isdisjoint("/\\\0\n"):
         message = f"the recipe's name {name!r} cannot be that of a folder of runs"
         raise InputError(message, "give it a `name` of letters, digits and hyphens")
 
 
 def _refuse_unequal(recipes: Sequence[Recipe]) -> None:
-    """All that is the same for every method must be, also what recipes may say in time."""
+    """Refuse recipes that differ in any section but those that may differ."""
     shared = [
         {key: value for key, value in msgspec.to_builtins(recipe).items() if key not in MAY_DIFFER}
         for recipe in recipes
     ]
-    for recipe, own in zip(recipes, shared, strict=True):
-        key = _first_difference(shared[0], own)
+    for recipe, sections in zip(recipes, shared, strict=True):
+        key = _first_difference(shared[0], sections)
         if key:
             message = f"{recipe.name} and {recipes[0].name} differ in `{key}`"
             raise InputError(message, f"compared recipes may differ in {', '.join(MAY_DIFFER)}")
 
 
-def _first_difference(one: Any, other: Any) -> str:
-    """The first key, with dots, whose values differ; empty where none does."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
+def _first_difference(first: Any, second: Any) -> str:
+    """The first key, with dots, whose values differ; "" if all are equal."""
+    if not isinstance(first, dict) or not isinstance(second, dict):
         return ""
-    for key in [*one, *(key for key in other if key not in one)]:
-        if key not in one or key not in other or one[key] != other[key]:
-            inner = _first_difference(one.get(key), other.get(key))
+    for key in [*first, *(key for key in second if key not in first)]:
+        if key not in first or key not in second or first[key] != second[key]:
+            inner = _first_difference(first.get(key), second.get(key))
             return f"{key}.{inner}" if inner else str(key)
     return ""
 
@@ -277,13 +277,13 @@ def _teacher(request: CompareRequest, recipes: Sequence[Recipe]) -> Path | None:
 
 
 def _student(request: CompareRequest, recipe: Recipe, seed: int, teacher: Path | None) -> Path:
-    """The folder of the student of one recipe and seed, trained where it is not there yet."""
+    """The folder of the student of one recipe and seed, trained if it does not exist yet."""
     shared = RoleSection(checkpoint=str(teacher)) if teacher else None
-    own = msgspec.structs.replace(recipe, seed=seed, teacher=shared)
+    of_seed = msgspec.structs.replace(recipe, seed=seed, teacher=shared)
     out = request.out / recipe.name / f"seed-{seed}"
     fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
     request.say(f"{recipe.name}, seed {seed}{fold}")
-    distill(RunRequest(own, out, request.say, request.tick))
+    distill(RunRequest(of_seed, out, request.say, request.tick))
     return out / "student"
 
 

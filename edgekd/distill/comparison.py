@@ -1,4 +1,4 @@
-"""What a comparison found: every method beside the undistilled student."""
+"""The result of a comparison: every method beside the undistilled student."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MACRO = "macro"
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """Mean and standard deviation (n − 1) over the runs (seeds × folds) that have a value.
 
-    No mean without any, no deviation with one alone.
+    None without a value; the deviation is None with a single one.
     """
 
     mean: float | None
@@ -51,7 +51,7 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Of its recipe; `none` is the student without a teacher.
         method: Of its recipe.
-        seeds: Trained with.
+        seeds: Of its trainings.
         metrics: accuracy, balanced_accuracy, macro_f1, macro_auroc on the test part, and
             quadratic_kappa where the classes are grades.
         sensitivity: By class.
@@ -60,11 +60,11 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
         versus_undistilled: Balanced accuracy minus that of `none`; mean over the seeds, over the
             test images of all folds together. The interval holds what other seeds and images would
             change, see `edgekd.metrics.seeds`; no bounds with a single seed.
-        kappa_versus_undistilled: Likewise of the quadratic kappa, for grades.
+        kappa_versus_undistilled: As `versus_undistilled`, of the quadratic kappa, for grades.
         f1: By class.
-        f1_versus_undistilled: Likewise of F1: `macro`, and of two classes the second, which is
-            the positive one (`malignant` of benign and malignant).
-        label_bits: What the teacher's subclasses told beyond the classes; means over the folds.
+        f1_versus_undistilled: As `versus_undistilled`, of F1: `macro`, and of two classes the
+            second, the positive one (`malignant` of benign and malignant).
+        label_bits: Label bits of the teacher's subclasses; means over the folds.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         teacher: Test metrics of the teacher that all methods share, means over the folds.
         rows: The methods, `none` first.
         folds: Number of folds; every image is in the test part of one. 0 without.
-        notes: Sentences on what the intervals hold, or why there are none.
+        notes: Sentences on what the intervals cover, or why there are none.
     """
 
     data: str
@@ -108,12 +108,12 @@ def positive_class(classes: Sequence[str]) -> str | None:
 
 
 def comparison_of(predictions: Predictions) -> Comparison:
-    """The table of what students said; nothing is trained.
+    """The table of kept predictions; nothing is trained.
 
     With folds, each seed was trained in every fold and decided on every image once, and the
-    statistic of a seed is that over all images: seeds are what intervals are told from, never
-    folds. Those share most of their training images, and no estimate of what their mean varies
-    by is unbiased (Bengio, Grandvalet 2004, J. Mach. Learn. Res. 5:1089).
+    statistic of a seed is that over all images. Intervals are estimated from seeds, never from
+    folds: folds share most of their training images, and no unbiased estimator of the variance of
+    their mean exists (Bengio, Grandvalet 2004, J. Mach. Learn. Res. 5:1089).
     """
     facts = predictions.facts
     rows = tuple(_row(predictions, number) for number in range(len(facts.methods)))
@@ -161,15 +161,15 @@ class _Compared:
         self._before, self._after = predictions.decided(0), predictions.decided(number)
 
     def gain(self, statistic: Statistic, family: int = 1, largest: float = 1.0) -> Estimate:
-        """What the method has more than the undistilled student."""
-        found = seeds_difference(
+        """The statistic of the method minus that of the undistilled student."""
+        difference = seeds_difference(
             statistic, self._before, self._after, self._labels, len(self._classes),
             groups=self._groups, family=family, largest=largest,
         )  # fmt: skip
-        return Estimate(**found._asdict())
+        return Estimate(**difference._asdict())
 
     def recalls(self) -> dict[str, Estimate]:
-        """Of the sensitivity of each class that has test images; the intervals hold together."""
+        """Gains in sensitivity of the classes with test images; intervals are simultaneous."""
         present = np.unique(self._labels).tolist()
         return {
             self._classes[k]: self.gain(_of_class(class_recall_of, k), len(present))
@@ -204,7 +204,7 @@ def _teacher_scores(predictions: Predictions) -> dict[str, float | None]:
         if part.teacher is not None
     ]
     names = scores[0] if scores else {}
-    return {name: _spread([one[name] for one in scores]).mean for name in names}
+    return {name: _spread([score[name] for score in scores]).mean for name in names}
 
 
 def _spreads(values: Sequence[Sequence[float | None]], classes: Sequence[str]) -> dict[str, Spread]:
@@ -218,7 +218,7 @@ def _spread(values: Sequence[float | None]) -> Spread:
 
 
 def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
-    """What the intervals hold, or why there are none."""
+    """What the intervals cover, or why there are none."""
     seeds = len(predictions.facts.seeds)
     if seeds < LEAST_SEEDS:
         return [
@@ -234,7 +234,7 @@ def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
     if predictions.parts[0].teacher is not None:
         each = "each fold" if predictions.facts.folds else "all of them"
         notes.append(f"One teacher served {each}: what another one would change is not in them.")
-    unknown = [row.name for row in rows if any(_unbounded(found) for found in _gains(row))]
+    unknown = [row.name for row in rows if any(_unbounded(gain) for gain in _gains(row))]
     if unknown:
         notes.append(
             f"Without an interval ({', '.join(unknown)}): a class with a single image or group, "
@@ -246,9 +246,9 @@ def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
 def _gains(row: MethodRow) -> list[Estimate]:
     single = [row.versus_undistilled, row.kappa_versus_undistilled]
     families = [row.sensitivity_versus_undistilled, row.f1_versus_undistilled]
-    own = [found for found in single if found is not None]
-    return own + [found for family in families for found in family.values()]
+    gains = [gain for gain in single if gain is not None]
+    return gains + [gain for family in families for gain in family.values()]
 
 
-def _unbounded(found: Estimate) -> bool:
-    return found.value is not None and found.low is None
+def _unbounded(gain: Estimate) -> bool:
+    return gain.value is not None and gain.low is None

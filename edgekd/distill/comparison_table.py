@@ -1,4 +1,4 @@
-"""The table that a paper would print of a comparison."""
+"""The table of a comparison, in the form of a paper's."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _HEADS = {
 def markdown(comparison: Comparison) -> str:
     """The table as Markdown, in per cent.
 
-    Below it what its intervals hold, the sensitivities whose interval leaves out 0, and the label
-    bits where there are any.
+    Below it are notes on its intervals, the sensitivities whose interval excludes 0, and label
+    bits.
     """
     first = comparison.rows[0]
     classes, graded = list(first.sensitivity), "quadratic_kappa" in first.metrics
@@ -41,18 +41,18 @@ def markdown(comparison: Comparison) -> str:
         cells += _f1_cells(row, positive) if positive is not None else []
         cells += [_percent(row.sensitivity[name]) for name in classes]
         lines.append(f"| {row.name} | {' | '.join(cells)} |")
-    told = list(comparison.notes)
-    told += [_changed(row) for row in comparison.rows if _beyond_chance(row)]
-    told += [f"{row.name}: {row.label_bits.text()}" for row in comparison.rows if row.label_bits]
-    return "\n".join(lines) + "\n" + "".join(f"\n{line}\n" for line in told)
+    notes = list(comparison.notes)
+    notes += [_changed(row) for row in comparison.rows if _beyond_chance(row)]
+    notes += [f"{row.name}: {row.label_bits.text()}" for row in comparison.rows if row.label_bits]
+    return "\n".join(lines) + "\n" + "".join(f"\n{line}\n" for line in notes)
 
 
 def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
-    """The classes whose interval leaves out 0; by chance alone any of them in 5 % of tables."""
+    """The classes whose interval excludes 0; by chance alone any of them in 5 % of tables."""
     return {
-        name: found
-        for name, found in row.sensitivity_versus_undistilled.items()
-        if found.low is not None and found.high is not None and not found.low <= 0 <= found.high
+        name: gain
+        for name, gain in row.sensitivity_versus_undistilled.items()
+        if gain.low is not None and gain.high is not None and not gain.low <= 0 <= gain.high
     }
 
 
@@ -63,8 +63,8 @@ def _changed(row: MethodRow) -> str:
 
 def _f1_cells(row: MethodRow, positive: str) -> list[str]:
     gains = row.f1_versus_undistilled
-    macro, own = _difference(gains.get(MACRO)), _difference(gains.get(positive))
-    return [macro, _percent(row.f1[positive]), own]
+    macro, of_positive = _difference(gains.get(MACRO)), _difference(gains.get(positive))
+    return [macro, _percent(row.f1[positive]), of_positive]
 
 
 def _percent(spread: Spread) -> str:

@@ -1,4 +1,4 @@
-"""Running one stage: Lightning's trainer, the best epoch, resuming, progress."""
+"""Training one stage with Lightning: resumption, the best epoch, progress."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import signal
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +23,7 @@ from edgekd.distill.allocator import keep_freed_memory
 from edgekd.distill.interrupted import (
     BEST,
     LAST,
-    MovableCheckpoint,
+    RelocatableCheckpoint,
     SealedCheckpoints,
     clear_unless_whole,
 )
@@ -36,11 +38,11 @@ __all__ = ["StageOutcome", "fit_stage"]
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What a stage came to.
+    """The result of a stage.
 
     Attributes:
-        history: One row an epoch: means of the loss terms, and the validation score.
-        best_epoch: The epoch with the best score; its weights are in the modules now.
+        history: One row for each epoch: the means of the loss terms, and the validation score.
+        best_epoch: The epoch with the best score, counted from 1; the modules have its weights.
     """
 
     history: list[dict[str, float]]
@@ -52,31 +54,34 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
 
     Args:
         module: The stage.
-        section: What Lightning is told of the machine.
-        work: Folder for training checkpoints; a run that was interrupted is taken up from it.
-        key: Hash of what the stage depends on; what another key or number of devices left in
-            `work` is thrown away.
+        section: Devices, precision and threads.
+        work: Folder for training checkpoints, from which an interrupted stage is resumed.
+        key: Hash of what the stage depends on; checkpoints of another key or number of devices are
+            removed.
+
+    Raises:
+        InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
-    # Other devices part the images otherwise: an epoch has other steps, and the rate another way.
+    # With another number of devices an epoch has another number of steps, and the rate its course.
     key = fingerprint(key, section.devices, section.nodes)
-    say, checkpoints = Narrator(module), SealedCheckpoints(key)
+    progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
     if is_rank_zero():
         damage = clear_unless_whole(work, key)
         if damage:
-            say.line(f"{damage}; {module.stage.name} begins again")
+            progress.print(f"{damage}; {module.stage.name} begins again")
     barrier()
-    best = MovableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
-    newest = MovableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
+    best = RelocatableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
+    newest = RelocatableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
     newest.CHECKPOINT_NAME_LAST = LAST
     last = work / f"{LAST}{newest.FILE_EXTENSION}"
-    with _quiet():
-        trainer = _trainer(section, module, [best, newest, say], checkpoints)
+    with _quiet_lightning():
+        trainer = _trainer(section, module, [best, newest, progress], checkpoints)
         resumed = str(last) if last.is_file() else None
         if resumed:
-            say.line(f"taking up {module.stage.name} where it was interrupted")
+            progress.print(f"resuming {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
-    _take_best(module, checkpoints.load_checkpoint(best.best_model_path))
+    _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
 
@@ -92,7 +97,7 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
         raise KeyboardInterrupt from stop
 
 
-def _take_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
+def _restore_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
     module.load_state_dict(checkpoint["state_dict"], strict=False)
 
 
@@ -117,10 +122,10 @@ def _trainer(
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # the stage shares out its images itself
+            use_distributed_sampler=False,  # the stage's samplers divide the images
         )
     except Exception as error:  # Lightning raises its own kinds for hardware that is not there
-        message = f"the trainer cannot use this machine as asked: {str(error).splitlines()[0]}"
+        message = f"the trainer cannot use this machine: {str(error).splitlines()[0]}"
         raise InputError(message, "correct the recipe's `trainer` section") from error
 
 
@@ -133,9 +138,9 @@ def _precision(section: TrainerSection) -> Literal["32-true", "bf16-mixed", "16-
 
 
 def _native_bf16(accelerator: str) -> bool:
-    """Whether bf16 is faster than fp32 here.
+    """Whether bf16 is faster than fp32 on this machine.
 
-    Of CPUs it is on those with AMX alone: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
+    Of CPUs it is on those with AMX only: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
     in bf16 and 0.36 s in fp32 (128 px, batch 32, two cores of an EPYC).
     """
     if accelerator != "cpu" and torch.cuda.is_available():
@@ -143,24 +148,20 @@ def _native_bf16(accelerator: str) -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-class _quiet:  # noqa: N801 - a context manager, named as one
-    """Lightning's advice for its own users stays out of edgekd's output."""
-
-    def __enter__(self) -> None:
-        self._filters = warnings.catch_warnings()
-        self._filters.__enter__()
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's warnings and advice out of edgekd's output."""
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", message=r".*lr_scheduler\.step.*")
         warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
-
-    def __exit__(self, *error: Any) -> None:
-        self._filters.__exit__(None, None, None)
+        yield
 
 
-class Narrator(Callback):
-    """A bar for the epoch and a line at its end, on stderr."""
+class ProgressReporter(Callback):
+    """A progress bar for each epoch and a line at its end, on stderr."""
 
     def __init__(self, module: StageModule) -> None:
         self._module = module
@@ -168,13 +169,13 @@ class Narrator(Callback):
         self._bar: Progress | None = None
         self._start = 0.0
 
-    def line(self, text: str) -> None:
-        """One line."""
+    def print(self, text: str) -> None:
+        """Print a line, in one of the processes."""
         if is_rank_zero():
             self._console.print(text)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin the epoch's bar."""
+        """Start the epoch's bar."""
         self._start = time.perf_counter()
         if not self._console.is_terminal or not trainer.is_global_zero:
             return
@@ -188,12 +189,12 @@ class Narrator(Callback):
         self._bar.start()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move the bar on."""
+        """Advance the bar."""
         if self._bar:
             self._bar.advance(self._bar.task_ids[0])
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """The epoch's line: its loss terms and the validation score."""
+        """Print the epoch's loss terms and its validation score."""
         self._stop_bar()
         if not self._module.history:
             return
@@ -202,13 +203,13 @@ class Narrator(Callback):
         terms = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
         losses = f"  {terms}" if loss is None else f"  loss {loss:.3f} ({terms})"
         seconds = time.perf_counter() - self._start
-        self.line(
+        self.print(
             f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{losses}"
             f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
         )
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bar from the terminal."""
         self._stop_bar()
 
     def _stop_bar(self) -> None:

@@ -1,4 +1,4 @@
-"""Training checkpoints: what a stage that was interrupted is taken up from."""
+"""Training checkpoints, from which an interrupted stage is resumed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from edgekd.files import atomic_write, make_folder
 from edgekd.seals import MISSING, STRANGE, clear_place, flaw_of, read_sealed, seal
 
-__all__ = ["BEST", "LAST", "MovableCheckpoint", "SealedCheckpoints", "clear_unless_whole"]
+__all__ = ["BEST", "LAST", "RelocatableCheckpoint", "SealedCheckpoints", "clear_unless_whole"]
 
 LAST, BEST = "last", "best"
 _SUFFIX = ModelCheckpoint.FILE_EXTENSION
 
 
 class SealedCheckpoints(TorchCheckpointIO):
-    """Writes Lightning's checkpoints whole and sealed, and reads none that is damaged.
+    """Writes Lightning's checkpoints atomically and sealed, and refuses to read a damaged one.
 
     Args:
         key: Hash of what the stage depends on.
@@ -32,7 +32,7 @@ class SealedCheckpoints(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write one."""
+        """Write a checkpoint and its seal."""
         with atomic_write(Path(path)) as beside:
             torch.save(checkpoint, beside)
             seal(beside, self._key)
@@ -40,50 +40,52 @@ class SealedCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read one that `save_checkpoint` wrote.
+        """Read a checkpoint that `save_checkpoint` wrote.
 
         Raises:
-            ArtefactError: It is not there or damaged.
+            ArtefactError: It is missing or damaged.
         """
         content = io.BytesIO(read_sealed(Path(path), self._key))
-        found: dict[str, Any] = torch.load(content, map_location, weights_only=bool(weights_only))
-        return found
+        checkpoint: dict[str, Any] = torch.load(
+            content, map_location, weights_only=bool(weights_only)
+        )
+        return checkpoint
 
 
-class MovableCheckpoint(ModelCheckpoint):
-    """Lightning's, which forgets the best epoch where its folder was moved or copied."""
+class RelocatableCheckpoint(ModelCheckpoint):
+    """Lightning's `ModelCheckpoint`, except that its folder may be moved or copied between runs."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the state, with the paths of where the folder is now."""
-        super().load_state_dict(_moved(state_dict, Path(str(self.dirpath))))
+        """Restore the state, with its paths in the folder's present place."""
+        super().load_state_dict(_relocated(state_dict, Path(str(self.dirpath))))
 
 
-def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
-    def here(path: str) -> str:
+def _relocated(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    def relocated(path: str) -> str:
         return str(folder / Path(path).name) if path else path
 
     paths = ("best_model_path", "kth_best_model_path", "last_model_path")
-    best = {here(path): score for path, score in state.get("best_k_models", {}).items()}
-    moved = {name: here(state[name]) for name in paths if name in state}
+    best = {relocated(path): score for path, score in state.get("best_k_models", {}).items()}
+    moved = {name: relocated(state[name]) for name in paths if name in state}
     return {**state, **moved, "best_k_models": best, "dirpath": str(folder)}
 
 
 def clear_unless_whole(work: Path, key: str) -> str:
-    """Leave the folder of an interrupted stage as it is, or empty where it is of no use.
+    """Empty the folder of an interrupted stage, unless the stage can be resumed from it.
 
     Args:
         work: The folder.
-        key: Hash of what the stage depends on; what another key left is thrown away.
+        key: Hash of what the stage depends on; checkpoints of another key are removed.
 
     Returns:
-        What is damaged, in words; "" where nothing is.
+        What is damaged, in words; "" if nothing is.
     """
     last, best = (work / f"{name}{_SUFFIX}" for name in (LAST, BEST))
     flaws = {file: flaw_of(file, key) for file in (last, best)}
     if set(flaws.values()) == {None}:
         return ""
     harmless = {None, MISSING, STRANGE} if flaws[last] in (MISSING, STRANGE) else {None}
-    told = [f"{file} {flaw}" for file, flaw in flaws.items() if flaw not in harmless]
+    damages = [f"{file} {flaw}" for file, flaw in flaws.items() if flaw not in harmless]
     clear_place(work)
     make_folder(work)
-    return "; ".join(told)
+    return "; ".join(damages)

@@ -15,17 +15,17 @@ from edgekd.models.card import read_metrics
 __all__ = ["KEY", "LabelBits", "label_bits_of", "recorded_label_bits"]
 
 KEY = "label_bits"
-"""Their place in a student's `metrics.json`."""
+"""Their key in a student's `metrics.json`."""
 
 
 class LabelBits(msgspec.Struct, frozen=True, kw_only=True):
-    """Label bits with what they were measured on.
+    """Label bits, measured on the training images.
 
     Attributes:
         bits: Per training image, see `edgekd.metrics.label_bits`.
-        temperature: At which the student was taught; 1 where it is learnt.
-        plain: Bits at T = 1: what the teacher believes, without what softening adds.
-        images: Training images.
+        temperature: Of the student's distillation; 1 where it is learnt.
+        plain: Bits at T = 1, without the effect of softening.
+        images: Number of training images.
     """
 
     bits: float
@@ -34,28 +34,28 @@ class LabelBits(msgspec.Struct, frozen=True, kw_only=True):
     images: int
 
     def text(self) -> str:
-        """For people."""
+        """One line for logs and reports."""
         plain = f", {self.plain:.4f} at T = 1" if self.temperature != 1.0 else ""
         return f"{self.bits:.4f} label bits per training sample at T = {self.temperature:g}{plain}"
 
 
 def label_bits_of(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any]) -> LabelBits:
-    """Those of a teacher over the training images, as they are.
+    """Label bits of a teacher on the training images without augmentation.
 
     Args:
-        teacher: Tells the subclasses of the samples.
+        teacher: Predicts the subclasses of the samples.
         samples: All images and their parts.
         options: Of the student's method.
     """
     images, _ = samples.part("train")
     outputs = logits_of(teacher.normalised(), images, raw=True)
-    found = options.get("temperature")
-    temperature = float(found) if isinstance(found, int | float) else 1.0
+    option = options.get("temperature")
+    temperature = float(option) if isinstance(option, int | float) else 1.0
     bits, plain = (label_bits(outputs, samples.subclass_of, t) for t in (temperature, 1.0))
     return LabelBits(bits=bits, temperature=temperature, plain=plain, images=len(images))
 
 
 def recorded_label_bits(student: Path) -> LabelBits | None:
-    """Those that a student's folder remembers; None where it was told no subclasses."""
+    """Label bits in a student's folder; None for a student that was not taught subclasses."""
     known = read_metrics(student)
     return msgspec.convert(known[KEY], LabelBits) if KEY in known else None

@@ -41,10 +41,10 @@ class StageModule(LightningModule):
         method: Owns all modules.
         stage: What is trained, and how.
         samples: The images of the run.
-        task: Gives the selection metric.
+        metrics: The metrics layer of the task, which gives the selection metric.
         fit: How the stage is trained.
-        augmentation: The recipe's.
-        seed: Of the stage.
+        augmentation: The recipe's section.
+        seed: The stage's seed, from which all of its random numbers follow.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class StageModule(LightningModule):
         self._losses.append(row[None])
 
     def _counted(self, batch: list[Tensor], batch_index: int) -> list[Tensor]:
-        """Without the repetitions that follow a process's own images."""
+        """The batch without the repetitions at the end of this process's share."""
         left = self._once_each.counted - batch_index * 2 * self.fit.batch_size
         return [tensor[: max(left, 0)] for tensor in batch]
 

@@ -1,4 +1,4 @@
-"""A copy of a network that follows it slowly."""
+"""The exponential moving average of a network's parameters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["MovingAverage"]
 class MovingAverage(nn.Module):
     """θ′ ← α·θ′ + (1 − α)·θ after each step of the optimiser (Tarvainen & Valpola 2017).
 
-    Parameters alone: in training mode the copy normalises by its own batches, as CRCKD's released
-    code does, so that averages of the statistics would never be read.
+    Only parameters are averaged: in training mode the copy normalises by the statistics of its own
+    batches, as in CRCKD's released code, so that averaged statistics would never be read.
 
     Args:
-        network: What it copies.
-        limit: Of α, which rises to it from 0.
+        network: The network; it is copied.
+        limit: The value to which α rises from 0.
     """
 
     updates: Tensor
@@ -32,14 +32,15 @@ class MovingAverage(nn.Module):
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The outputs of the copy."""
+        """Outputs [B, …] of the averaged network for pixels [B, 3, S, S]."""
         outputs: Tensor = self.network(pixels)
         return outputs
 
     @torch.no_grad()
     def follow(self, network: nn.Module) -> None:
-        """Move towards the network's parameters."""
+        """Update the average by the network's present parameters."""
         share = 1.0 - average_decay(int(self.updates), self.limit)
-        for own, other in zip(self.network.parameters(), network.parameters(), strict=True):
-            own.lerp_(other.to(own.dtype), share)
+        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
+        for average, parameter in pairs:
+            average.lerp_(parameter.to(average.dtype), share)
         self.updates += 1

@@ -36,12 +36,12 @@ _FLOOR = 1e-6  # of the learning rate on a plateau, as in SSD-KD (Wang et al. 20
 
 @dataclass(frozen=True)
 class OwnSGD:
-    """The SGD of a module whose steps must be as large as its gradients are.
+    """SGD for a module whose steps must be proportional to its gradients.
 
     Attributes:
-        learning_rate: Its peak; it rises and falls with that of the stage.
-        momentum: Share of the previous step.
-        weight_decay: Of all parameters.
+        learning_rate: The largest; the schedule scales it together with the section's rate.
+        momentum: Share of the previous step that is added.
+        weight_decay: On all parameters.
     """
 
     learning_rate: float
@@ -51,10 +51,10 @@ class OwnSGD:
 
 @runtime_checkable
 class TrainsBySGD(Protocol):
-    """A module that is trained by SGD whatever trains the others.
+    """A module that is trained by SGD whatever optimiser trains the others.
 
-    Adam divides a gradient by its usual size: a factor on it, by which a curriculum grows harder or
-    a player is held back, would change nothing.
+    Adam divides a gradient by its usual magnitude. A factor on the gradient, such as the one by
+    which a curriculum becomes harder, would therefore have no effect.
     """
 
     own_sgd: OwnSGD
@@ -63,13 +63,15 @@ class TrainsBySGD(Protocol):
 def make_optimizer(
     modules: Sequence[nn.Module], section: OptimiserSection
 ) -> torch.optim.Optimizer:
-    """The optimiser of a section, combined with the own one of each `TrainsBySGD`.
+    """The optimiser of a section, combined with the SGD of each module that `TrainsBySGD`.
 
     The section's weight decay is on matrices and kernels only.
     """
-    own = [module for module in modules if isinstance(module, TrainsBySGD)]
-    main = _main_optimizer([module for module in modules if module not in own], section)
-    return _Together(main, *(_own_optimizer(module) for module in own)) if own else main
+    by_sgd = [module for module in modules if isinstance(module, TrainsBySGD)]
+    main = _main_optimizer([module for module in modules if module not in by_sgd], section)
+    return (
+        _Combined(main, *(_sgd_of(module.own_sgd, module) for module in by_sgd)) if by_sgd else main
+    )
 
 
 def _main_optimizer(
@@ -85,18 +87,17 @@ def _main_optimizer(
     return torch.optim.AdamW(groups, lr=section.learning_rate)
 
 
-def _own_optimizer(module: Any) -> torch.optim.Optimizer:
-    own: OwnSGD = module.own_sgd
+def _sgd_of(options: OwnSGD, module: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         module.parameters(),
-        lr=own.learning_rate,
-        momentum=own.momentum,
-        weight_decay=own.weight_decay,
+        lr=options.learning_rate,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
     )
 
 
-class _Together(torch.optim.Optimizer):
-    """Several optimisers that step as one: one schedule, one gradient scaler, one state."""
+class _Combined(torch.optim.Optimizer):
+    """Several optimisers behind one interface: one schedule, one gradient scaler, one state."""
 
     def __init__(self, *parts: torch.optim.Optimizer) -> None:
         self.parts = parts
@@ -104,7 +105,7 @@ class _Together(torch.optim.Optimizer):
         super().__init__(self._groups(), parts[0].defaults)
 
     def _groups(self) -> list[dict[str, Any]]:
-        """The parts' own dictionaries, so that a rate set here holds there."""
+        """The dictionaries of the parts themselves, so that a rate set here holds for them."""
         return [group for part in self.parts for group in part.param_groups]
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -122,7 +123,7 @@ class _Together(torch.optim.Optimizer):
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the state of each part."""
+        """Restore the state of each part."""
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self.param_groups = self._groups()

@@ -25,9 +25,9 @@ from edgekd.distill.samples import RunSamples, decode_samples, load_split
 from edgekd.distill.stages import (
     drop_damaged_stages,
     flaws_of_stages,
-    keep_stage,
+    restore_stage,
     stage_file,
-    take_kept_stage,
+    store_stage,
 )
 from edgekd.distill.task import training_task
 from edgekd.distill.trial import Planned, check_training, context_of
@@ -281,8 +281,8 @@ def _train_role(
 ) -> ModelCard:
     """Reuse the run that is there, or make it while no other process writes to its folder."""
     kind, config = resolve_method(method, request.recipe.task)
-    given = _given(request.recipe, samples, teacher)
-    key = fingerprint(given, _role(request.recipe, role), kind.name, config)
+    dependencies = _dependencies(request.recipe, samples, teacher)
+    key = fingerprint(dependencies, _role(request.recipe, role), kind.name, config)
     policy = load_policy(request.recipe.policy)
     left = left_in(out, key, policy)
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
@@ -330,8 +330,8 @@ def _make(
         for note in network.notes():
             request.say(f"{role}: {note}")
         network.to(memory_format=torch.channels_last)
-        given = _given(request.recipe, samples, teacher)
-        outcome = _run_stages(request, samples, network, out, key, given)
+        dependencies = _dependencies(request.recipe, samples, teacher)
+        outcome = _run_stages(request, samples, network, out, key, dependencies)
     trained = Trained(
         recipe=request.recipe,
         samples=samples,
@@ -364,7 +364,9 @@ def _built(
     return built
 
 
-def _given(recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None) -> tuple[Any, ...]:
+def _dependencies(
+    recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None
+) -> tuple[Any, ...]:
     """Everything that the weights of a stage depend on, besides the stage itself."""
     weights = teacher.card.weights_sha256 if teacher else None
     return (
@@ -384,7 +386,7 @@ def _run_stages(
     method: Method,
     out: Path,
     key: str,
-    given: tuple[Any, ...],
+    dependencies: tuple[Any, ...],
 ) -> StageOutcome:
     """Run every stage of the method; the student's weights are the best of the last one.
 
@@ -395,9 +397,9 @@ def _run_stages(
     outcome = StageOutcome([], 0)
     for number, stage in enumerate(stages):
         fit = stage.fit or method.context.fit
-        own = key if stage.depends_on is None else (given, fit, stage.depends_on)
-        stage_key = fingerprint(number, stage.name, own)
-        kept = take_kept_stage(out / STAGES, method, stage, stage_key)
+        of_stage = (dependencies, fit, stage.optimisers, stage.depends_on)
+        stage_key = fingerprint(number, stage.name, key if stage.depends_on is None else of_stage)
+        kept = restore_stage(out / STAGES, method, stage, stage_key)
         if kept is not None:
             request.say(f"{stage.name}: {stage_file(out / STAGES, stage)} is there already; reused")
             outcome = kept
@@ -408,5 +410,5 @@ def _run_stages(
         )  # fmt: skip
         outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
         if stage is not stages[-1] and is_rank_zero():
-            keep_stage(out / STAGES, method, stage, stage_key, outcome)
+            store_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

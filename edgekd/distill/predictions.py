@@ -1,4 +1,4 @@
-"""What the students of a comparison said of the test images, kept to make tables of again."""
+"""Predictions of a comparison's students on the test images, kept so that tables can be remade."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ComparedMethod(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Of its recipe.
         method: Of its recipe.
-        label_bits: What the teacher's subclasses told beyond the classes; means over the folds.
+        label_bits: Label bits of the teacher's subclasses; means over the folds.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ComparedMethod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PredictionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """All but the arrays.
+    """Everything beside the arrays.
 
     Attributes:
         data: Name of the data set.
@@ -89,10 +89,10 @@ class TestedPart:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits of all methods, seeds and folds, with what a table says beside them.
+    """Logits of all methods, seeds and folds, with the facts of the comparison.
 
     Attributes:
-        facts: All but the arrays.
+        facts: Everything beside the arrays.
         parts: One for each fold; without folds a single one.
     """
 
@@ -101,21 +101,21 @@ class Predictions:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Of the test images of all parts [N]."""
+        """Class indices of the test images of all parts [N]."""
         return np.concatenate([part.labels for part in self.parts])
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """Likewise."""
+        """Group numbers of the test images of all parts [N]."""
         return np.concatenate([part.groups for part in self.parts])
 
     def decided(self, method: int) -> NDArray[np.int64]:
-        """What the students of a method took each test image for [seeds, N]."""
+        """Class index that each student of a method predicts for each test image [seeds, N]."""
         parts = [part.outputs[method].argmax(axis=2) for part in self.parts]
         return np.concatenate(parts, axis=1).astype(np.int64)
 
     def save(self, file: Path) -> None:
-        """Write them as .npz; no image and no patient is named in it."""
+        """Write a .npz file, which contains no names of images or patients."""
         arrays: dict[str, NDArray[Any]] = {
             _FACTS: np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
         }
@@ -130,13 +130,13 @@ class Predictions:
 
     @classmethod
     def load(cls, file: Path) -> Predictions:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Args:
             file: The file, or the folder of the comparison that holds it.
 
         Raises:
-            InputError: There is none.
+            InputError: There is no such file.
             ArtefactError: It is damaged, of another kind, or of an unknown version.
         """
         file = file / PREDICTIONS if file.is_dir() else file

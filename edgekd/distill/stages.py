@@ -1,6 +1,6 @@
-"""Finished stages kept in a run's folder, so that a later stage can be tried again without them.
+"""Finished stages in a run's folder, which are reused when a later stage is trained again.
 
-Each is two files of a sealed folder: what it trained, and its history as a table.
+A stage is stored as two files of a sealed folder: its trained weights, and its history as a table.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ __all__ = [
     "drop_damaged_stages",
     "flaws_of_stages",
     "history_csv",
-    "keep_stage",
+    "restore_stage",
     "stage_file",
-    "take_kept_stage",
+    "store_stage",
 ]
 
 
-def keep_stage(folder: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome) -> None:
-    """Write what a stage trained, with the hash of what it depends on and its history."""
+def store_stage(
+    folder: Path, method: Method, stage: Stage, key: str, outcome: StageOutcome
+) -> None:
+    """Store the weights of a stage, with the hash of what they depend on and its history."""
     trained = trained_state(method, stage.updated)
     state = {name: tensor.cpu().contiguous() for name, tensor in trained.items()}
     about = {"key": key, "outcome": msgspec.json.encode(outcome).decode()}
@@ -43,22 +45,22 @@ def keep_stage(folder: Path, method: Method, stage: Stage, key: str, outcome: St
 
 
 def stage_file(folder: Path, stage: Stage) -> Path:
-    """Where a stage is kept."""
+    """The file of a stage's weights."""
     return folder / f"{stage.name}.safetensors"
 
 
-def take_kept_stage(folder: Path, method: Method, stage: Stage, key: str) -> StageOutcome | None:
-    """Load what a stage trained earlier into its modules.
+def restore_stage(folder: Path, method: Method, stage: Stage, key: str) -> StageOutcome | None:
+    """Load the stored weights of a stage into its modules.
 
     Returns:
-        None if there is none, it is not what was written, or it depended on something else.
+        None if none are stored, they are damaged, or they depend on something else.
     """
     file = stage_file(folder, stage)
     if not flaws_of(folder).keys().isdisjoint({SEAL, file.name}):
         return None
     try:
-        with safe_open(file, "pt") as kept:
-            about = kept.metadata() or {}
+        with safe_open(file, "pt") as stored:
+            about = stored.metadata() or {}
         if about.get("key") != key:
             return None
         state = load_file(file)
@@ -71,15 +73,15 @@ def take_kept_stage(folder: Path, method: Method, stage: Stage, key: str) -> Sta
 
 
 def flaws_of_stages(folder: Path) -> dict[str, str]:
-    """What is wrong with the kept stages of a run, by file; also empty where none are kept."""
+    """The damages to the stored stages of a run, by file."""
     return flaws_of(folder) if folder.is_dir() else {}
 
 
 def drop_damaged_stages(folder: Path) -> str:
-    """Remove the stages that are not what was written: they are made again when they are needed.
+    """Remove damaged stages: they are trained again when they are needed.
 
     Returns:
-        What was damaged, in words; "" where nothing was.
+        What was damaged, in words; "" if nothing was.
     """
     flaws = flaws_of_stages(folder)
     if SEAL in flaws:
@@ -94,7 +96,7 @@ def drop_damaged_stages(folder: Path) -> str:
 
 
 def history_csv(history: list[dict[str, float]]) -> str:
-    """One line an epoch, one column a loss term."""
+    """A history as CSV: a row for each epoch, a column for each loss term."""
     buffer = io.StringIO()
     columns = list(dict.fromkeys(name for row in history for name in row))
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")

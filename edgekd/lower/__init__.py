@@ -1,1 +1,1 @@
-"""Lowering: from a float student to bundles, each with the evidence that it still sees."""
+"""Lowering: from a float student to bundles, each with the evidence that it keeps the diagnosis."""

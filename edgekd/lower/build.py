@@ -46,16 +46,16 @@ __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
 
 @dataclass(frozen=True)
 class BuiltBundle:
-    """One bundle that was built, or one that there is none of (`path` is then None).
+    """The result for one bundle: the bundle, or the error that prevented it (`path` is then None).
 
     Attributes:
         target: Name of its target.
         name: Of the bundle.
-        path: Where it is.
-        manifest: What it says of itself; None where there is none.
+        path: Of the bundle; None where there is none.
+        manifest: Of the bundle; None where there is none.
         rungs: Every precision that was tried.
-        error: Why there is none; None for a bundle.
-        fresh: Whether it was written now; else it was there already, made of the same things.
+        error: Why there is no bundle; None for a bundle.
+        fresh: Whether it was written by this build; else the same bundle was there already.
     """
 
     target: str
@@ -73,18 +73,18 @@ class BuiltBundle:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Why there is none; empty for a bundle."""
+        """Why there is no bundle; empty for a bundle."""
         if isinstance(self.error, RefusedError):
             return self.error.reasons
         return () if self.error is None else (self.error.message,)
 
 
 def build(request: BuildRequest) -> list[BuiltBundle]:
-    """Build every bundle that can be; what is there already is left as it is.
+    """Build every bundle of a request; a bundle that is there already is left as it is.
 
     Raises:
-        EdgekdError: Of the bundle that there is none of, see `worst_of`; the others are built all
-            the same. Else see `build_all`.
+        EdgekdError: A bundle could not be built, see `worst_of`; the others are built before. Else
+            see `build_all`.
     """
     built = build_all(request)
     error = worst_of(built)
@@ -94,7 +94,7 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
 
 
 def worst_of(built: Sequence[BuiltBundle]) -> EdgekdError | None:
-    """The error that a build with these outcomes ends in: of a gate before any other."""
+    """The error that a build ends with: of a failed gate before any other; None without errors."""
     errors = [bundle.error for bundle in built if bundle.error is not None]
     gates = [error for error in errors if isinstance(error, GateFailedError)]
     if len(gates) > 1:
@@ -103,7 +103,7 @@ def worst_of(built: Sequence[BuiltBundle]) -> EdgekdError | None:
 
 
 def build_all(request: BuildRequest) -> list[BuiltBundle]:
-    """`build`, where what keeps one bundle from being is an answer too: each has its own.
+    """Build every bundle of a request; what prevents one bundle is its own result's error.
 
     Raises:
         InputError: The checkpoint, its images or the policy are not there, the place cannot be
@@ -154,19 +154,19 @@ def _plans(
     teacher: Teacher,
     calibration: CalibrationSet | None,
 ) -> tuple[list[Plan], list[BuiltBundle]]:
-    """The bundles to be, and what the targets came to that cannot take the request."""
+    """The plans, and the results of targets that the request does not suit."""
     plans, refused = [], []
     for target in request.targets:
         try:
-            one = replace(request, targets=[target])
-            plans += plans_of(one, source, policy, teacher, calibration)
+            alone = replace(request, targets=[target])
+            plans += plans_of(alone, source, policy, teacher, calibration)
         except InputError as error:
             refused.append(_not_built(request, target, error))
     return plans, refused
 
 
 def _not_built(request: BuildRequest, target: Target, error: EdgekdError) -> BuiltBundle:
-    """There is no bundle of a target, which is told before the others are built."""
+    """The result of a target without a bundle, reported before the others are built."""
     request.observer.line(f"{target.name}: not built: {error.message}")
     return BuiltBundle(target.name, target.name, None, None, (), error)
 
@@ -181,7 +181,7 @@ def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None
 
 @contextmanager
 def _alone(plans: Sequence[Plan]) -> Iterator[None]:
-    """Build bundles that no other process builds."""
+    """Hold the locks of bundles, so that no other process builds them meanwhile."""
     with ExitStack() as held:
         for plan in plans:
             held.enter_context(only_writer(plan.path, "built"))
@@ -230,7 +230,7 @@ def _first_that_decides(
         rungs = rungs_of(ladder, taken)
         for before, rung in zip(rungs_of(run.ladder), rungs, strict=True):
             if rung != before:  # taken, or with a remark now
-                request.observer.judged(plan.name, rung)
+                request.observer.rung(plan.name, rung)
         if taken is None:
             raise RefusedError(plan.name, _why(rungs[-1]), hint)
         record = BuildRecord(

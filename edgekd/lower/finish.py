@@ -1,4 +1,4 @@
-"""Finishing a bundle on its device: by its backend, whatever that is."""
+"""Finishing a bundle on its device, by its backend."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def finish_bundle(
     evidence: Path | None = None,
     target: str | None = None,
 ) -> Path:
-    """Build what only this device can build of a bundle, and put it in.
+    """Build the engine of a bundle, which only its device can build, and put it into the bundle.
 
     Args:
         path: The bundle's folder.
-        say: Told what is done now.
-        evidence: What the engine is judged by; None looks beside the bundle.
-        target: Of which the bundle is to be; None takes what its manifest says.
+        say: Takes one line for each step.
+        evidence: File with the images that the engine is judged on; None looks beside the bundle.
+        target: Name of the target that the bundle must be for; None accepts any.
 
     Returns:
         The manifest's path.

@@ -16,14 +16,15 @@ __all__ = ["DeployGraph", "deploy_graph"]
 class DeployGraph(nn.Module):
     """A network with cast, layout change and normalisation inside.
 
-    uint8 RGB [1, S, S, 3] in, float32 logits [1, K] out. Where the network tells subclasses, the
-    logits are those of the classes, by sums that every backend leaves in float.
+    The input is uint8 RGB [1, S, S, 3], the output float32 [1, …] of the shape that the task's
+    device layer names. Where the network predicts subclasses, the outputs are the logits of the
+    classes, by sums that every backend leaves in float.
 
     Args:
-        network: Maps normalised float32 [N, 3, S, S] to logits [N, K], or of subclasses.
+        network: Maps normalised float32 [N, 3, S, S] to outputs [N, …].
         mean: Mean per channel, for pixels in 0..1.
         std: Standard deviation per channel, for pixels in 0..1.
-        subclass_of: Class index of each of the network's outputs, where it tells subclasses.
+        subclass_of: Class index of each output, where the network predicts subclasses.
 
     Raises:
         ValueError: `mean` or `std` has not three values, a `std` is not positive, or the subclasses
@@ -52,7 +53,7 @@ class DeployGraph(nn.Module):
         self.register_buffer("offset", _per_channel(-centre / deviation))
 
     def normalise(self, image: Tensor) -> Tensor:
-        """What the network sees of an image: float32 [N, 3, S, S] of uint8 [N, S, S, 3].
+        """The network's input, float32 [N, 3, S, S], of images uint8 [N, S, S, 3].
 
         (x/255 - mean)/std is folded into one multiply-add. The cast comes before the
         transpose, because TensorRT takes uint8 only as an input that is cast at once.
@@ -61,9 +62,9 @@ class DeployGraph(nn.Module):
         return channels_first * self.scale + self.offset
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits [N, K] of uint8 RGB images [N, S, S, 3]; N is 1 in every lowered file."""
-        logits: Tensor = self.class_logits(self.network(self.normalise(image)))
-        return logits
+        """Outputs [N, …] of uint8 RGB images [N, S, S, 3]; N is 1 in every lowered file."""
+        outputs: Tensor = self.class_logits(self.network(self.normalise(image)))
+        return outputs
 
 
 def deploy_graph(

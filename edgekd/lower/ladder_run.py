@@ -18,7 +18,7 @@ from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import UnconvertibleError
 from edgekd.lower.context import BuildContext
 from edgekd.lower.evidence.gate import GateReference
-from edgekd.lower.evidence.ladder import Judged, judge_attempt, rungs_of
+from edgekd.lower.evidence.ladder import GatedFile, judge_attempt, rungs_of
 from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.pipeline import lower_variants
@@ -40,48 +40,48 @@ class LadderRun:
         plan: The bundle.
         reference: The student's outputs that its files are compared with.
         ladder: The attempts so far, in the ladder's order.
-        error: The error that ended it before any file could be judged; None where there was none.
+        error: The error that ended it before any file was compared with the student, or None.
     """
 
     plan: Plan
     reference: GateReference
-    ladder: list[Judged | Failed] = field(default_factory=list)
+    ladder: list[GatedFile | Failed] = field(default_factory=list)
     error: EdgekdError | None = None
 
     @property
     def needs_int8(self) -> bool:
         """Whether int8 arithmetic is on its ladder and no file with it passes so far."""
         return bool(CALIBRATED.intersection(self.plan.ladder)) and not any(
-            isinstance(one, Judged) and one.passed and one.attempt.variant.calibrated
+            isinstance(one, GatedFile) and one.passed and one.attempt.variant.calibrated
             for one in self.ladder
         )
 
     @property
     def needs_fine_tuning(self) -> bool:
-        """Whether fine-tuned weights would be judged: as int8, where its file can be made."""
-        judged = [one for one in self.ladder if isinstance(one, Judged)]
-        made = [one.attempt.variant.precision for one in judged]
+        """Whether fine-tuned weights could help: as int8, where its file can be made."""
+        gated = [one for one in self.ladder if isinstance(one, GatedFile)]
+        made = [one.attempt.variant.precision for one in gated]
         return FINE_TUNED in made and self.needs_int8
 
     def settle(self) -> None:
-        """Give up where no file could be judged, and safer ones than the missing were tried."""
+        """Give up where no file could be compared, and safer ones than the missing were tried."""
         failed = [one for one in self.ladder if isinstance(one, Failed)]
         if not failed or len(failed) < len(self.ladder):
             return
-        unmade = all(one.made is None for one in failed)
-        if unmade or any(not one.attempt.variant.calibrated for one in failed):
-            self.error = _no_file(self.plan, failed[-1], unmade=unmade)
+        without_files = all(one.made is None for one in failed)
+        if without_files or any(not one.attempt.variant.calibrated for one in failed):
+            self.error = _no_file(self.plan, failed[-1], without_files=without_files)
 
-    def refuse(self, judged: Judged, reason: str) -> None:
+    def refuse(self, gated: GatedFile, reason: str) -> None:
         """Refuse a file that passed every limit, for a reason that came up later."""
         self.ladder = [
             one.refused(reason)
-            if isinstance(one, Judged) and one.measured is judged.measured
+            if isinstance(one, GatedFile) and one.measured is gated.measured
             else one
             for one in self.ladder
         ]
 
-    def add(self, attempts: Iterable[Measured | Failed]) -> list[Judged | Failed]:
+    def add(self, attempts: Iterable[Measured | Failed]) -> list[GatedFile | Failed]:
         """Judge the files that are on its ladder."""
         new = [
             judge_attempt(one, self.reference)
@@ -91,9 +91,9 @@ class LadderRun:
         self.ladder = sorted([*self.ladder, *new], key=self._place)
         return new
 
-    def _place(self, one: Judged | Failed) -> tuple[int, bool, int]:
+    def _place(self, rung: GatedFile | Failed) -> tuple[int, bool, int]:
         """Fine-tuned int8 comes after every int8 that was not, as it was tried."""
-        order, attempt = self.plan.ladder, one.attempt
+        order, attempt = self.plan.ladder, rung.attempt
         place = order.index(attempt.variant.precision)
         if attempt.quantisation_aware:
             place = max(order.index(name) for name in CALIBRATED.intersection(order))
@@ -165,14 +165,14 @@ class RefusedError(GateFailedError):
         )
 
 
-def _no_file(plan: Plan, failed: Failed, *, unmade: bool) -> EdgekdError:
+def _no_file(plan: Plan, failed: Failed, *, without_files: bool) -> EdgekdError:
     """The error of a bundle without any file to judge, by the cause of its safest one."""
     backend, error = failed.attempt.backend.name, failed.error
-    cause = error.said if error is not None else failed.failure
+    cause = error.cause if error is not None else failed.failure
     hint = error.hint if error is not None else "choose another student or another target"
     if error is not None and error.kind == UnconvertibleError.__name__:
         return UnconvertibleError(f"no bundle for {plan.name}: {cause}", hint)
-    what = "convert the network" if unmade else "run a file of the network"
+    what = "convert the network" if without_files else "run a file of the network"
     message = f"no bundle for {plan.name}: {backend} cannot {what}: {cause}"
     return UnconvertibleError(message, hint)
 
@@ -191,8 +191,8 @@ def _lower_plain(context: BuildContext, runs: Sequence[LadderRun]) -> None:
 
     def work(backend: str) -> None:
         ladders = [run.plan.ladder for run in runs if run.plan.target.backend == backend]
-        wanted = {name for ladder in ladders for name in ladder} - {MIXED}
-        variants = [Variant(precision=name) for name in LADDER if name in wanted]
+        precisions = {name for ladder in ladders for name in ladder} - {MIXED}
+        variants = [Variant(precision=name) for name in LADDER if name in precisions]
         _add(context, runs, backend, lower_variants(context, backend, variants))
 
     _side_by_side(work, runs)
@@ -244,7 +244,7 @@ def _add(
     for run in runs:
         if run.plan.target.backend == backend:
             for rung in rungs_of(run.add(attempts)):
-                context.observer.judged(run.plan.name, rung)
+                context.observer.rung(run.plan.name, rung)
 
 
 def _backends(runs: Iterable[LadderRun]) -> list[str]:

@@ -38,10 +38,10 @@ _SUMS = "class_logits"
 
 @functools.lru_cache(maxsize=1)
 def export_onnx(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
-    """The graph as ONNX: `image` uint8 [1, S, S, 3] to `logits` float32 [1, K].
+    """The graph as ONNX: `image` uint8 [1, S, S, 3] to `logits` float32 [1, …].
 
-    Nodes bear the names of the modules they come from, see `layer_nodes`. The last answer is
-    kept, because each precision of a backend starts from it; do not change it.
+    Nodes bear the names of the modules they come from, see `layer_nodes`. The last model
+    is cached, because each precision of a backend starts from it; do not change it in place.
     """
     sample = torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
@@ -76,16 +76,16 @@ def layer_nodes(model: onnx.ModelProto, layers: Sequence[str]) -> dict[str, tupl
         InputError: A layer has no such node.
     """
     names = [node.name for node in model.graph.node if node.op_type in WEIGHTED]
-    found = {layer: tuple(name for name in names if _belongs(name, layer)) for layer in layers}
-    for layer, nodes in found.items():
+    by_layer = {layer: tuple(name for name in names if _belongs(name, layer)) for layer in layers}
+    for layer, nodes in by_layer.items():
         if not nodes:
             message = f"there is no convolution or linear layer {layer!r} in the exported graph"
             raise InputError(message, f"known are, among others: {', '.join(names[:3])}")
-    return found
+    return by_layer
 
 
 def subclass_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that sum up subclasses, behind the network; none where it tells classes.
+    """Names of the nodes behind the network that sum subclasses; none where it predicts classes.
 
     Args:
         model: What `export_onnx` gave, or what ONNX Runtime's optimiser made of it.
@@ -94,7 +94,7 @@ def subclass_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def clean_model(model: onnx.ModelProto) -> onnx.ModelProto:
-    """`model` without what is of no use on a device, in place.
+    """Remove from `model`, in place, what no device needs.
 
     torch's exporter writes stack traces with paths of this machine into every node, and
     ONNX Runtime imports operator sets of which the model uses none.
@@ -118,18 +118,18 @@ def _belongs(node: str, layer: str) -> bool:
 def _name_nodes(graph: onnx.GraphProto) -> None:
     """Name every node by its module; the first that multiplies by a weight has the bare name."""
     weights = {tensor.name for tensor in graph.initializer}
-    taken: set[str] = set()
+    used: set[str] = set()
     for node in graph.node:
         module = _module(node, weights)
         bare = node.op_type in WEIGHTED and not weights.isdisjoint(node.input)
-        name = module if bare and module not in taken else f"{module}/{node.op_type}"
-        node.name = _unique(name, taken)
-        taken.add(node.name)
+        name = module if bare and module not in used else f"{module}/{node.op_type}"
+        node.name = _unique(name, used)
+        used.add(node.name)
 
 
-def _unique(name: str, taken: Collection[str]) -> str:
+def _unique(name: str, used: Collection[str]) -> str:
     candidate, number = name, 1
-    while candidate in taken:
+    while candidate in used:
         number += 1
         candidate = f"{name}_{number}"
     return candidate

@@ -29,14 +29,14 @@ class BuildRequest:
 
     Attributes:
         model: The student's checkpoint, or the folder of its run.
-        targets: For which devices.
+        targets: Kinds of devices.
         out: Folder of the bundles.
         precisions: One bundle for each, or None for `auto`: one bundle for each target.
+        policy: A policy, its name or its file; None takes the one that the checkpoint remembers.
+        research: Whether a file below a floor of the policy is taken, and its bundle marked so.
+        teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
         data_root: Where the images of the checkpoint are now, if not where they were.
         calibration_images: Number of calibration images.
-        policy: A policy, its name or its file; None takes the one that the checkpoint remembers.
-        research: Lower although a floor of the policy is not met, and say so in the bundle.
-        teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
         tighten: Limits of the gate and floors to make stricter, by name.
         critical: Further critical classes with their limits; None for the policy's own alone.
             Empty says that the model has no critical class, where the policy names none of its own.
@@ -65,15 +65,15 @@ class BuildRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """One bundle to be.
+    """The plan of one bundle.
 
     Attributes:
-        target: For which device.
+        target: The kind of device.
         policy: With the limits that hold for this build.
         research: Whether a file below a floor is taken all the same.
         ladder: Precisions to try, in this order.
-        path: Where it goes.
-        key: Hash of all that it is made from.
+        path: Of the bundle's folder or `.edgekd` file.
+        key: Hash of everything that the bundle is made from.
     """
 
     target: Target
@@ -85,14 +85,14 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the bundle, for people."""
         return self.path.name.removesuffix(".edgekd")
 
     def current(self, say: Callable[[str], None] = lambda line: None) -> Manifest | None:
-        """The manifest of the bundle at its place, if it is the very one that would be built.
+        """The manifest of the bundle at `path` if this plan would build the same one, else None.
 
         Args:
-            say: Told what is there instead, where it is no whole bundle.
+            say: Gets the reason where the bundle at `path` is damaged.
         """
         if not self.path.exists():
             return None
@@ -151,8 +151,8 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
     """The policy of a build, with the limits that the request makes stricter.
 
     Raises:
-        InputError: There is no such policy, a limit would be loosened or dropped, or the policy
-            names critical classes, the model has none of them, and nobody said that this is right.
+        InputError: There is no such policy, a limit would be loosened or dropped, or the model has
+            none of the policy's critical classes and the request does not say that this is right.
         ArtefactError: The checkpoint's policy is damaged.
     """
     policy, classes = _named_policy(request, source), source.card.classes

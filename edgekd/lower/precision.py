@@ -9,7 +9,7 @@ __all__ = ["CALIBRATED", "FINE_TUNED", "LADDER", "Variant"]
 LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
 """The precision ladder, the fewest bits first.
 
-- `int8`: weights (per channel) and activations; the first layer stays in float.
+- `int8`: int8 weights (per channel) and activations; the first layer stays in float.
 - `int8-mixed`: the same, but the layers most sensitive to int8 stay in float.
 - `int8-weights`: int8 weights, float arithmetic.
 - `fp16`: half-precision weights; the arithmetic is the engine's choice.

@@ -19,7 +19,7 @@ class BuildObserver(Protocol):
     def state(self, backend: str, label: str, state: str) -> None:
         """Take the new state of one variant of one backend, e.g. `lowering`, `running 50/900`."""
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         """Take a rung of one bundle with its verdict."""
 
 
@@ -42,7 +42,7 @@ class LineReporter:
         if not state.startswith("running") or state.startswith("running 0/"):
             self._write(f"{backend} {label}: {state.split(' ')[0]}")
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         """Write the rung's numbers and its verdict."""
         self._write(f"{bundle}: {_numbers(rung)}: {verdict_of(rung)}")
 
@@ -53,8 +53,8 @@ def verdict_of(rung: Rung) -> str:
         return f"failed: {rung.failure}"
     if rung.gate is not None and not rung.gate.passed:
         return f"refused: {'; '.join(rung.gate.reasons)}"
-    remarks = f" ({'; '.join(rung.remarks)})" if rung.remarks else ""
-    return f"{'taken' if rung.taken else 'passed'}{remarks}"
+    notes = f" ({'; '.join(rung.notes)})" if rung.notes else ""
+    return f"{'taken' if rung.chosen else 'passed'}{notes}"
 
 
 def _numbers(rung: Rung) -> str:

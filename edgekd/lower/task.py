@@ -39,8 +39,8 @@ class EvidenceTask(ABC):
     """The evidence layer of a task. Imports NumPy and nothing heavier: boards judge engines too.
 
     The gate itself is the same for all tasks: enough images, finite outputs, fp32 files that agree
-    with the student, flips, and the losses that a task measures. Two outputs agree where the
-    task's device layer says so.
+    with the student, flips, and the losses that a task measures. Agreement of two outputs
+    is that of the task's device layer.
     """
 
     divergence_unit: str = "nats"

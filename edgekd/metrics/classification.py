@@ -1,8 +1,8 @@
-"""What the decisions of a classifier are worth, from logits [N, K] and integer targets [N].
+"""Metrics of a classifier, from logits [N, K] and integer targets [N].
 
 Every metric is written once, on weighted images: a weight of 1 for each image gives the metric
 itself, a row of resampling counts gives it for one bootstrap sample (`edgekd.metrics.intervals`).
-A metric that the images cannot answer is None, never a made-up number.
+A metric that the images do not determine is None.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Integers = NDArray[np.int64]
 
 
 def checked(logits: ArrayLike, targets: ArrayLike) -> tuple[Floats, Integers]:
-    """Logits as float64 [N, K] and targets as int64 [N], or an error that names what is wrong.
+    """Logits as float64 [N, K] and targets as int64 [N], checked.
 
     Raises:
         InputError: The shapes do not fit, a target is no class, or a logit is not finite.
@@ -178,9 +178,9 @@ def quadratic_kappa_of(confusions: NDArray[np.generic]) -> Floats:
     distance = np.square(grades[:, None] - grades)
     true, decided = counts.sum(axis=-1), counts.sum(axis=-2)
     by_chance = np.einsum("...i,...j,ij->...", true, decided, distance)
-    found = (counts * distance).sum(axis=(-2, -1)) * counts.sum(axis=(-2, -1))
+    observed = (counts * distance).sum(axis=(-2, -1)) * counts.sum(axis=(-2, -1))
     unknown = np.full_like(by_chance, np.nan)
-    return np.asarray(1.0 - np.divide(found, by_chance, out=unknown, where=by_chance > 0))
+    return np.asarray(1.0 - np.divide(observed, by_chance, out=unknown, where=by_chance > 0))
 
 
 def auroc_of(probabilities: Floats, labels: Integers, counts: Floats) -> Floats | None:

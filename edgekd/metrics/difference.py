@@ -1,4 +1,4 @@
-"""A statistic of decisions beside that of other decisions on the same images."""
+"""Paired difference of a statistic between two sets of decisions on the same images."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def paired_difference(
 ) -> Interval:
     """The statistic of `second` minus that of `first`, means over seeds, with a 95 % interval.
 
-    Resampled are images, within their class, and with an image all decisions about it: what is
-    hard for both cancels out. What another training seed would change is not in the interval: that
-    of methods, rather than of files, is `edgekd.metrics.seeds.seeds_difference`.
+    Images are resampled within their class, each with all decisions on it, so that difficulty
+    common to both cancels out. The interval does not include the variation between training seeds:
+    to compare methods rather than files, use `edgekd.metrics.seeds.seeds_difference`.
 
     Args:
         statistic: Of confusion matrices.
         first: Decided classes [seeds, N].
-        second: Likewise; the number of seeds may be another.
+        second: Decided classes [seeds, N]; the number of seeds may differ.
         targets: Class indices [N].
         classes: K.
-        groups: The lesion or patient of each image; they are drawn, with all of their images.
+        groups: The lesion or patient of each image; groups are drawn, with all of their images.
         resamples: Number of bootstrap samples.
         seed: The same seed gives the same interval.
 
     Returns:
-        No value where the statistic has none; no bounds where a class has a single image.
+        No value where the statistic is undefined; no bounds where a class has a single image.
     """
     if not targets.size:
         return Interval(None)

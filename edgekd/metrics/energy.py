@@ -1,4 +1,4 @@
-"""A threshold for energies, by which inputs unlike the training data are told (Liu et al. 2020)."""
+"""A threshold of the energy, above which an input is out of distribution (Liu et al. 2020)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from edgekd.metrics.operating import count_for
 __all__ = ["energy_threshold"]
 
 
-def energy_threshold(energies: ArrayLike, kept: float = 0.97) -> float | None:
-    """The smallest energy that at least a share `kept` of the images does not exceed.
+def energy_threshold(energies: ArrayLike, coverage: float = 0.97) -> float | None:
+    """The smallest energy that at least a share `coverage` of the images does not exceed.
 
-    It is the ⌈kept · N⌉-th smallest; an input with a higher one is out of distribution. It says
-    how many familiar images are turned away, not how many strange ones are caught: only strange
-    images can tell that.
+    It is the ⌈coverage · N⌉-th smallest; an input with a higher energy is out of distribution. It
+    fixes the share of in-distribution images that are rejected, not the share of others that are
+    detected: that needs out-of-distribution images.
 
     Args:
-        energies: Of the energies, [N], on raw logits of familiar images.
-        kept: In (0, 1].
+        energies: Of in-distribution images [N], from raw logits.
+        coverage: Share of them that stays below the threshold, in (0, 1].
 
     Returns:
         The threshold; None without images, or where so many outputs are not finite that it
@@ -29,6 +29,6 @@ def energy_threshold(energies: ArrayLike, kept: float = 0.97) -> float | None:
         InputError: A request out of range.
     """
     ordered = np.sort(np.asarray(energies, np.float64), axis=None)
-    needed = count_for(kept, ordered.size)
+    needed = count_for(coverage, ordered.size)
     threshold = float(ordered[needed - 1]) if needed else np.inf
     return threshold if np.isfinite(threshold) else None

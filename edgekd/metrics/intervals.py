@@ -107,13 +107,13 @@ def share_interval(flags: ArrayLike, groups: Groups = None) -> Interval:
 
 
 def _effective(flagged: Floats, codes: Integers, sizes: Integers) -> float:
-    """How many independent images tell as much of the share as these do."""
+    """Number of independent images that would determine the share as precisely."""
     n, share = flagged.size, float(flagged.mean())
     least = n**2 / float((sizes**2).sum())
     off = np.bincount(codes, weights=flagged - share)
     variance = float((off**2).sum()) / n**2 * sizes.size / (sizes.size - 1)
-    found = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else 0.0
-    return min(float(n), max(least, found))
+    effective = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else 0.0
+    return min(float(n), max(least, effective))
 
 
 def _score_interval(share: float, n: float) -> Interval:

@@ -33,17 +33,17 @@ MIN_IMAGES = 20
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The probability of one class from which on it cannot be excluded, and what that costs.
+    """The operating threshold of one class, with its sensitivity, specificity and referrals.
 
     Attributes:
-        threshold: The class counts as found from this probability on; None without evidence.
-        requested: The sensitivity that was asked for.
+        threshold: The class cannot be excluded from this probability on; None without evidence.
+        requested: The required sensitivity.
         n: Images of the class.
         sensitivity: Share of them that reach the threshold; more than requested only by the
             next whole image and by ties.
         specificity: Share of the other classes' images that stay below the threshold.
         referred: Share of all images that reach the threshold while another class is the top
-            one: what `edgekd.runtime.decision.decide` refers because of it.
+            one: those that the decision refers because of it.
         reason: Why there is no threshold, or None.
     """
 
@@ -57,16 +57,16 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReferBand(msgspec.Struct, frozen=True, kw_only=True):
-    """The top probability below which the device refers, and what stays to be answered.
+    """The top probability below which the device refers, and the share that it answers.
 
     Attributes:
-        refer_below: The threshold. None without a reason: none is needed, every image is
-            answered. None with a reason: none can be given.
-        requested: The coverage or the sensitivity that was asked for.
+        refer_below: The threshold. None without a `reason`: every image is answered; None with a
+            `reason`: no threshold meets the requirement.
+        requested: The required coverage or sensitivity.
         coverage: Share of the images that are answered with this threshold; all without one.
         sensitivity: By name of a class, the share of its answered images that are right; only
-            where a sensitivity was asked for.
-        reason: Why the request cannot be met, or None.
+            where a sensitivity is required.
+        reason: Why the requirement cannot be met, or None.
     """
 
     refer_below: float | None
@@ -187,11 +187,11 @@ def refer_band_for_sensitivity(
     thresholds = np.unique(np.append(tops, 0.0))  # at 0 every image is answered
     own = [labels == index for index in classes.values()]
     answered = np.array([_reaching(tops[members], thresholds) for members in own])
-    found = np.array([_reaching(tops[members & right], thresholds) for members in own])
-    at = _first_that_reaches(found, answered, sensitivity, least)
+    correct = np.array([_reaching(tops[members & right], thresholds) for members in own])
+    at = _first_that_reaches(correct, answered, sensitivity, least)
     reason = None if at is not None else _why_not(classes, answered, sensitivity, least)
     threshold = float(thresholds[at]) if at else None
-    pairs = zip(found[:, at or 0].tolist(), answered[:, at or 0].tolist(), strict=True)
+    pairs = zip(correct[:, at or 0].tolist(), answered[:, at or 0].tolist(), strict=True)
     return ReferBand(
         refer_below=threshold,
         requested=sensitivity,
@@ -217,14 +217,14 @@ def checked_probabilities(probabilities: ArrayLike, targets: ArrayLike) -> tuple
 def count_for(share: float, n: int) -> int:
     """How many of `n` are at least a share: ⌈share · n⌉, exactly.
 
-    The share is what its decimal says. 0.55 · 100 is more than 55 in floating point, and one
-    image too many would be asked for.
+    The share is taken as its decimal text: 0.55 · 100 is more than 55 in floating point, which
+    would require one image too many.
 
     Raises:
         InputError: The share does not lie in (0, 1].
     """
     if not 0.0 < share <= 1.0:
-        message = f"a share of {share} cannot be asked for"
+        message = f"a share of {share} is impossible"
         raise InputError(message, "give more than 0 and at most 1")
     return math.ceil(Fraction(repr(float(share))) * n)
 
@@ -235,11 +235,11 @@ def _reaching(scores: Floats, thresholds: Floats) -> Integers:
 
 
 def _first_that_reaches(
-    found: Integers, answered: Integers, sensitivity: float, least: int
+    correct: Integers, answered: Integers, sensitivity: float, least: int
 ) -> int | None:
     """First column of counts [classes, thresholds] with enough images and enough of them right."""
     for at in np.flatnonzero((answered >= least).all(axis=0)).tolist():
-        pairs = zip(found[:, at].tolist(), answered[:, at].tolist(), strict=True)
+        pairs = zip(correct[:, at].tolist(), answered[:, at].tolist(), strict=True)
         if all(right >= count_for(sensitivity, n) for right, n in pairs):
             return int(at)
     return None

@@ -66,8 +66,8 @@ def counts(labels: Integers, resamples: int, seed: int, groups: Groups = None) -
     height = max(1, min(resamples, _BLOCK_CELLS // labels.size))
     for start in range(0, resamples, height):
         block = _draw_groups(generator, min(height, resamples - start), plan)
-        while plan.mixed and (lacking := _lacking(block, labels)).any():
-            block[lacking] = _draw_groups(generator, int(lacking.sum()), plan)
+        while plan.mixed and (incomplete := _without_some_class(block, labels)).any():
+            block[incomplete] = _draw_groups(generator, int(incomplete.sum()), plan)
         yield block
 
 
@@ -109,7 +109,7 @@ def _draw(generator: np.random.Generator, rows: int, n: int) -> Integers:
     return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.int64)
 
 
-def _lacking(block: Floats, labels: Integers) -> NDArray[np.bool_]:
+def _without_some_class(block: Floats, labels: Integers) -> NDArray[np.bool_]:
     """In which samples a class has no image."""
     shown = np.stack([block[:, labels == one].any(axis=1) for one in np.unique(labels)])
     return np.asarray(~shown.all(axis=0))

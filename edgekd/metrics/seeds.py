@@ -60,7 +60,7 @@ def seeds_difference(
     Args:
         statistic: Of confusion matrices; it does not depend on their scale.
         first: Decided classes [seeds, N].
-        second: Likewise; the number of seeds may be another.
+        second: Decided classes of the second method [seeds, N]; the number of seeds may differ.
         targets: Class indices [N].
         classes: K.
         groups: Lesion or patient of each image [N], as numbers; by default each is its own.
@@ -70,8 +70,8 @@ def seeds_difference(
 
     Returns:
         No value where the statistic has none. No bounds with a single seed of either method, where
-        a class that counts has a single group, or where nothing varies that bounds could be told
-        from.
+        a class that counts has a single group, or where nothing varies that bounds
+        could be computed from.
 
     Raises:
         InputError: There are not as many groups as images.

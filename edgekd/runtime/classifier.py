@@ -68,8 +68,8 @@ class Classifier:
             public_key: An Ed25519 public key (PEM, a path of one, or its 32 bytes): only a bundle
                 that was signed with its private half is opened.
             accelerator: `cpu`, `gpu`, `npu` or the engine's own word for one; None is the CPU.
-            require: What was asked for must be obtained and take the whole network, or it is an
-                error; otherwise `warnings` tells.
+            require: Fail where the accelerator is not obtained for the whole network; otherwise
+                `warnings` reports it.
             selftest: Run two of the bundle's self-test vectors, so that an engine that computes
                 rubbish on this machine is found out before a patient is.
             quality: Measure each photo and ask for another one where it is no use.

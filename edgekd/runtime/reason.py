@@ -15,7 +15,7 @@ class Reason:
         code: Stable, for apps that speak another language. The photo: `blurred`, `dark`, `bright`,
             `glare`, `no-lesion`, `off-centre`, `unlike`. The answer: `not-finite`, `unsure`,
             `not-excluded`, `unfamiliar`.
-        text: What was found, with its numbers, and for a photo what to do.
+        text: The reason with its numbers, and for a photo what to do.
     """
 
     code: str

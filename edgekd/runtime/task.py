@@ -70,7 +70,7 @@ class DeviceTask(ABC):
         """Raw outputs [N, …] after calibration, as metrics take them: logits over temperature."""
 
     @abstractmethod
-    def agree(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def agree(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Images [N] on which the raw outputs [N, …] of two files give the same answer."""
 
 

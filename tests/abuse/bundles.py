@@ -66,7 +66,7 @@ def _capture() -> CaptureRule:
     return CaptureRule(
         limits={"brightness": Limit(low=0.2, high=0.9), "sharpness": Limit(low=0.001)},
         appearance=Appearance(mean=(0.0,) * FEATURES, whitening=identity, limit=1e6),
-        kept=0.98,
+        coverage=0.98,
         images=100,
     )
 

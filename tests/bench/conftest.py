@@ -10,7 +10,8 @@ import pytest
 
 from edgekd.bench.subjects.data import BenchData
 from edgekd.bundle import Lineage, Lowering, Manifest, ModelInfo, write_bundle
-from edgekd.tasks.classification.manifest import Decision
+from edgekd.bundle.task import manifest_task
+from edgekd.extensions.tasks import DEFAULT_TASK
 
 CLASSES = ("mel", "nv", "bkl")
 SIZE = 32
@@ -42,13 +43,15 @@ def make_bundle(tmp_path_factory):
         completion: str = "complete",
         backend: str = "onnx",
         temperature: float = 2.0,
+        task: str = DEFAULT_TASK,
     ) -> Path:
         out = tmp_path_factory.mktemp("bundle") / target
+        decision = manifest_task(task).Decision
         manifest = Manifest(
             version="0",
-            task="classification",
+            task=task,
             model=ModelInfo(name="mean", classes=classes, image_size=SIZE, params=9, macs=9),
-            decision=Decision(temperature=temperature),
+            decision=decision(temperature=temperature),
             lowering=Lowering(
                 target=target,
                 backend=backend,

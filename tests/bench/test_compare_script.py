@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from results import sample_result
+from bench_results import sample_result
 
 from edgekd.bench.compare.regression import Regressions
 from edgekd.bench.result import Result

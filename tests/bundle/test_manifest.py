@@ -41,7 +41,7 @@ def manifest() -> Manifest:
         limits={"max_flips": 0.05},
         runtime={"engine": "onnxruntime 1.31", "threads": None},
     )
-    rung = Rung(precision="int8", taken=False, size_bytes=10, gate=gate)
+    rung = Rung(precision="int8", chosen=False, size_bytes=10, gate=gate)
     lowering = Lowering(target="cpu", backend="onnx", precision="fp32", rungs=(rung,))
     decision = Decision(temperature=1.5, thresholds={"mel": 0.3}, refer_below=0.4)
     return make_manifest(files=FILES, lowering=lowering, decision=decision)
@@ -104,9 +104,16 @@ def test_fields_are_read_by_the_names_of_earlier_formats(manifest: Manifest, ver
     del lowering["layer_sensitivity"], lowering["quantisation_aware"]
     lowering["layer_harm"] = [{"layer": "stem", "divergence": 0.2, "flips": 3}]
     lowering["rescued"] = True
+    (rung,) = lowering["rungs"]
+    rung["taken"], rung["remarks"] = not rung.pop("chosen"), ["slower"]
+    del rung["notes"]
+    older["capture"] = {"limits": {}, "kept": 0.98, "images": 100}
     read = decode_manifest(json.dumps(older).encode())
     assert read.lowering.layer_sensitivity[0].layer == "stem"
     assert read.lowering.quantisation_aware
+    assert (read.lowering.rungs[0].chosen, read.lowering.rungs[0].notes) == (True, ("slower",))
+    assert read.capture is not None
+    assert read.capture.coverage == 0.98
     assert b"layer_harm" not in encode_manifest(read)
 
 

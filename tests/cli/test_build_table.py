@@ -41,13 +41,13 @@ REFUSED = msgspec.structs.replace(GATE, passed=False, reasons=("too many flips",
 
 
 def rung(**changes: object) -> Rung:
-    plain = Rung(precision="int8", taken=False, size_bytes=2_400_000, gate=GATE)
+    plain = Rung(precision="int8", chosen=False, size_bytes=2_400_000, gate=GATE)
     return msgspec.structs.replace(plain, **changes)
 
 
 def test_verdicts() -> None:
-    assert verdict_of(rung(taken=True)) == "taken"
-    assert verdict_of(rung(remarks=("slow",))) == "passed (slow)"
+    assert verdict_of(rung(chosen=True)) == "taken"
+    assert verdict_of(rung(notes=("slow",))) == "passed (slow)"
     assert verdict_of(rung(gate=REFUSED)) == "refused: too many flips; df drops"
     assert verdict_of(rung(gate=None, failure="no such operator")) == "failed: no such operator"
 
@@ -58,7 +58,7 @@ def test_lines_tell_each_rung_once_it_is_judged() -> None:
     lines.line("openvino: a concern")
     for state in ("waiting", "lowering", "running 0/900", "running 50/900", "ran"):
         lines.state("openvino", "int8", state)
-    lines.judged("cpu", rung(gate=REFUSED))
+    lines.rung("cpu", rung(gate=REFUSED))
     assert said == [
         "openvino: a concern",
         "openvino int8: waiting",
@@ -80,7 +80,7 @@ def test_rows_stand_in_the_ladders_order_whenever_they_come() -> None:
     for bundle, one in (
         ("rpi", rung(precision="fp32")), ("cpu", rung()), ("rpi", rung()), ("rpi", mixed),
     ):  # fmt: skip
-        table.judged(bundle, one)
+        table.rung(bundle, one)
     shown = table._table()
     rows = list(zip(shown.columns[0].cells, shown.columns[1].cells, strict=True))
     assert rows == [("cpu", "int8"), ("rpi", "int8"), ("rpi", "int8-mixed-2"), ("rpi", "fp32")]

@@ -50,6 +50,16 @@ def test_a_precision_that_a_target_lacks_is_not_left_out_in_silence(
 
 
 @pytest.mark.parametrize(
+    "flags", [["--policy", "none"], ["--research"], ["--tighten", "max_flips=0"]]
+)
+def test_the_policy_of_a_bundle_is_not_changed_on_its_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    command = ["build", "--on-device", str(tmp_path), *flags]
+    refused(capsys, command, 2, "keeps the policy that it was built by")
+
+
+@pytest.mark.parametrize(
     "flags",
     [["--critical", "bcc=0.05,bcc=0.5"], ["--tighten", "max_flips=0", "--tighten", "max_flips=1"]],
 )

@@ -11,17 +11,23 @@ import pytest
 import torch
 from torch import Tensor
 
+from edgekd.distill import pipeline
 from edgekd.recipe import Recipe, convert
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+
+
 TINY = {
     "arch": "resnet10t",
     "options": {"channels": [4, 4, 8, 8], "stem_width": 4, "act_layer": "relu6"},
 }
+
+
 WIDER = {
     "arch": "resnet10t",
     "options": {"channels": [4, 8, 8, 16], "stem_width": 4, "act_layer": "relu6"},
 }
+
 
 Golden = Callable[[str], dict[str, Tensor]]
 
@@ -92,3 +98,17 @@ def recipe() -> Callable[..., Recipe]:
         return convert(raw | sections, Recipe, "the test's recipe")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the teacher of all runs is, once one of them has trained it."""
+    return tmp_path_factory.mktemp("teacher")
+
+
+@pytest.fixture
+def taught(recipe: Callable[..., Recipe], teacher: Path) -> Callable[..., Recipe]:
+    """Recipes whose teacher is trained already."""
+    if not (teacher / "model.json").is_file():
+        pipeline.train(pipeline.RunRequest(recipe(), teacher))
+    return lambda **sections: recipe(**{"teacher": {"checkpoint": str(teacher)}, **sections})

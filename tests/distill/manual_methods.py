@@ -28,7 +28,7 @@ from edgekd.distill.methods import (
     SynthesisedBatch,
     Terms,
 )
-from edgekd.distill.methods.base import own_draws
+from edgekd.distill.methods.base import seeded
 from edgekd.recipe import OptimiserSection, Section
 
 LATENT = 8
@@ -68,7 +68,7 @@ class Alternating(Method):
 
     def __init__(self, config: Any, student: Any, teacher: Any, context: Any) -> None:
         super().__init__(config, student, teacher, context)
-        with own_draws(context.seed):
+        with seeded(context.seed):
             self.generator = Generator(len(context.class_counts), context.image_size)
 
     def stages(self) -> tuple[Stage, ...]:

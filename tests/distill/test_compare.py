@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from small_comparisons import Make, run
 from typer.testing import CliRunner
 
 from edgekd.cli import app
 from edgekd.data import load_dataset
 from edgekd.distill.compare import MAY_DIFFER, CompareRequest, compare
-from edgekd.distill.comparison import Comparison, comparison_of
+from edgekd.distill.comparison import comparison_of
 from edgekd.distill.comparison_table import markdown
 from edgekd.distill.predictions import (
     PREDICTIONS,
@@ -29,20 +29,6 @@ from edgekd.distill.predictions import (
 )
 from edgekd.errors import ArtefactError, InputError
 from edgekd.recipe import Recipe
-
-Make = Callable[..., Recipe]
-
-
-def recipes(make: Make, **sections: Any) -> list[Recipe]:
-    return [
-        make(name="soft", method={"name": "kd"}, **sections),
-        make(name="hints", method={"name": "fitnet"}, **sections),
-    ]
-
-
-def run(make: Make, out: Path, seeds: list[int], **sections: Any) -> tuple[Comparison, list[str]]:
-    lines: list[str] = []
-    return compare(CompareRequest(recipes(make, **sections), seeds, out, lines.append)), lines
 
 
 def eager(make: Make) -> dict[str, Any]:
@@ -218,16 +204,6 @@ def test_an_empty_test_part_is_refused(recipe: Make, tmp_path: Path) -> None:
     untested = recipe(split={"validation": 0.25, "test": 0.0})
     with pytest.raises(InputError, match="the test part of synthetic-1-70-32-1 is empty"):
         compare(CompareRequest([untested], [0], tmp_path))
-
-
-def test_the_markdown_table_is_rectangular(recipe: Make, tmp_path: Path) -> None:
-    found, _ = run(recipe, tmp_path, [0])
-    lines = [line for line in markdown(found).splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 1 + len(found.rows)
-    assert len({line.count("|") for line in lines}) == 1
-
-
-# Folds and grades ------------------------------------------------------------------------------
 
 
 @pytest.fixture

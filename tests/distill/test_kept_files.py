@@ -324,7 +324,7 @@ def test_a_stage_whose_training_checkpoint_is_damaged_begins_again(
     told = capsys.readouterr().err
     begins = f"{name} " in told and "begins again" in told
     assert begins == (damage is not Path.unlink or name == "best.ckpt")
-    assert "taking up" not in told
+    assert "resuming" not in told
     assert "epoch 1/3" in told
     assert not work.exists()
 
@@ -338,7 +338,7 @@ def test_an_interrupted_training_goes_on_where_its_folder_was_moved_to(
     weights = []
     for name in ("interrupted", "moved"):
         assert chain.train(name) == 0
-        assert "taking up" in capsys.readouterr().err
+        assert "resuming" in capsys.readouterr().err
         weights.append((chain.run / name / "model.safetensors").read_bytes())
         shutil.rmtree(chain.run / name)
         if name == "interrupted":

@@ -353,6 +353,17 @@ class Bare:
         return self._optimizers
 
 
+class Scaled:
+    """An optimiser whose gradients are scaled, as in float16."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+        self.optimizer, self.scaler = optimizer, scaler
+
+    def step(self) -> None:
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+
 def two_players() -> tuple[nn.Linear, nn.Linear, Players]:
     torch.manual_seed(0)
     maker, learner = nn.Linear(2, 2), nn.Linear(2, 2)
@@ -375,6 +386,20 @@ def test_gradients_that_the_method_computed() -> None:
     for parameter, old in zip(maker.parameters(), before, strict=True):
         torch.testing.assert_close(parameter.detach(), old - 0.5 * 2.0)
     assert players.rate("maker") == 0.5
+
+
+def test_scaled_gradients_take_the_same_steps() -> None:
+    """Of a loss, and of gradients that the method computed."""
+    plain, scaled = two_players(), two_players()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    optimizers = {name: Scaled(each, scaler) for name, each in scaled[2]._optimizers.items()}
+    scaled[2]._scaler, scaled[2]._optimizers = scaler, optimizers
+    for maker, learner, players in (plain, scaled):
+        players.update("maker", learner(maker(torch.ones(3, 2))).square().sum())
+        players.apply("learner", [torch.full_like(p, 0.25) for p in learner.parameters()])
+    for expected, network in zip(plain[:2], scaled[:2], strict=True):
+        for name, tensor in network.state_dict().items():
+            torch.testing.assert_close(tensor, expected.state_dict()[name])
 
 
 def test_two_losses_on_one_graph() -> None:

@@ -52,13 +52,16 @@ def test_the_runtime_works_without_pytorch(device: Path, bundles: Path, small_ru
     assert subprocess.run(packages, capture_output=True, check=False).returncode != 0
 
 
-def test_the_wheel_carries_targets_and_recipes(device: Path) -> None:
+def test_the_wheel_carries_targets_recipes_and_policies(device: Path) -> None:
     code = (
-        "from edgekd import resources; print(resources.recipe_names(), resources.target_folders())"
+        "from edgekd import policy, resources; "
+        "print(resources.recipe_names(), resources.target_folders()); "
+        "print([policy.load_policy(name).title for name in resources.policy_files()])"
     )
     done = subprocess.run([device, "-c", code], capture_output=True, text=True, check=True)
     assert "demo" in done.stdout
     assert "jetson" in done.stdout
+    assert "Fundus photographs" in done.stdout
 
 
 def test_the_command_line_works_on_the_device(device: Path, bundles: Path) -> None:

@@ -44,7 +44,7 @@ class Notes:
         if state in ("lowering", "ran"):
             (self.lowered if state == "lowering" else self.ran).append((backend, label))
 
-    def judged(self, bundle: str, rung: Rung) -> None:
+    def rung(self, bundle: str, rung: Rung) -> None:
         self.rungs.append((bundle, rung))
 
 
@@ -128,7 +128,7 @@ def test_every_rung_is_judged_and_the_card_tells(
     ladder = [rung.precision for rung in lowering.rungs]
     assert ladder == ["int8", *["int8-mixed"] * (len(ladder) - 2), "fp32"]
     assert len(ladder) > 2
-    assert [rung.taken for rung in lowering.rungs].count(True) == 1
+    assert [rung.chosen for rung in lowering.rungs].count(True) == 1
     assert all(rung.gate is not None and rung.host_latency_ms for rung in lowering.rungs)
     sets = [rung.float_layers for rung in lowering.rungs if rung.float_layers]
     assert sets[0] == tuple(one.layer for one in lowering.layer_sensitivity[: len(sets[0])])
@@ -175,10 +175,10 @@ def test_int8_that_fails_is_mixed_then_fine_tuned_and_the_safe_rung_is_taken(
     assert by_precision[0] == ("int8", False)
     assert by_precision[-1] == ("fp32", True)
     assert built.manifest is not None
-    taken = next(rung for rung in built.rungs if rung.taken)
+    taken = next(rung for rung in built.rungs if rung.chosen)
     assert taken == next(rung for rung in built.rungs if rung.gate and rung.gate.passed)
     if not any(passed for precision, passed in by_precision if precision == "int8-mixed"):
-        assert built.rungs[-2].remarks[0] == "fine-tuned with simulated int8"
+        assert built.rungs[-2].notes[0] == "fine-tuned with simulated int8"
         assert any("quantisation-aware finish" in line for line in notes.lines)
 
 

@@ -81,7 +81,7 @@ def test_gradients_flow_from_every_tap():
 
 
 def test_a_network_without_taps_is_refused():
-    with pytest.raises(InputError, match="no feature taps"):
+    with pytest.raises(InputError, match="does not give its features"):
         features_of(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 2, 2))
 
 

@@ -433,6 +433,10 @@ def test_bundle_of_format_1_5_is_opened() -> None:
         )  # fmt: skip
         assert [one.layer for one in manifest.lowering.layer_sensitivity] == ["stem"]
         assert manifest.lowering.quantisation_aware
+        (rung,) = manifest.lowering.rungs
+        assert (rung.chosen, rung.notes) == (True, ("finished with simulated int8",))
+        assert manifest.capture is not None
+        assert manifest.capture.coverage == 0.99
         assert classifier.selftest().passed
         assert classifier.predict(colour(0, 255, 0)).label == "mel"
 

@@ -1,4 +1,4 @@
-"""Where numbers may come from: this machine, or a board reached by ssh, by adb or by emulation."""
+"""Devices that are measured: this machine, or a board reached by ssh, by adb or emulated."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class Device(Protocol):
 
     @property
     def name(self) -> str:
-        """As the user calls it."""
+        """Name of the device, as the user wrote it."""
 
     @property
     def kind(self) -> str:
-        """How it is reached: `local`, `ssh`, `adb`, `emulated`."""
+        """How the device is reached: `local`, `ssh`, `adb` or `emulated`."""
 
     @property
     def emulated(self) -> bool:
-        """Whether its processor is imitated: answers count then, times do not."""
+        """Whether the processor is emulated: its answers are valid, its times are not."""
 
     @property
     def identity(self) -> str:
-        """What tells it from another device of that name: how it is reached, what runs there."""
+        """Distinguishes devices of one name: how the device is reached, and what runs on it."""
 
     @property
     def decides(self) -> bool:
-        """Whether our runtime runs there, so that answers can come from it."""
+        """Whether edgekd's runtime runs on the device, so that it can compute answers."""
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The targets whose bundles it is there for."""
+        """Targets whose bundles run on the device."""
 
     def facts(self) -> dict[str, Any]:
-        """What is known of it; read anew at each call, since temperatures move.
+        """Facts of the device, read at every call, since temperatures change.
 
         Raises:
             DeviceUnreachableError: It does not answer.
@@ -52,7 +52,7 @@ class Device(Protocol):
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
     ) -> None:
-        """Bring there what the jobs will name; `say` is told what is under way.
+        """Copy bundles and images of later jobs to the device; `say` gets lines of progress.
 
         Raises:
             DeviceUnreachableError: It does not answer, or has no room.
@@ -60,7 +60,7 @@ class Device(Protocol):
         """
 
     def run(self, job: Job) -> Answer:
-        """Do a job in a fresh process there. Paths in the job are those of this machine.
+        """Run a job in a fresh process on the device. Paths in the job are those of this machine.
 
         Raises:
             DeviceUnreachableError: It does not answer any more.
@@ -69,14 +69,15 @@ class Device(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of the link."""
+        """Close the connection."""
 
 
 def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
-    """The device of that name, or None where it is neither this machine nor configured.
+    """The device of that name; None where it is neither this machine nor configured.
 
-    A target that any computer is, is this machine; so is one whose `board_models` name the board
-    of this machine's device tree. Every other name is looked for in devices.toml.
+    This machine is the device of every target that any computer can be, and of a target whose
+    `board_models` contain the board of this machine's device tree. Other names are sections of
+    devices.toml.
 
     Args:
         name: A target's name, or a section of devices.toml.
@@ -95,7 +96,7 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
 def runs_on(target: str, device: Device | None) -> bool:
     """Whether bundles of a target can be measured on a device.
 
-    They are for it; or both are any computer; or both are this machine.
+    The device is configured for the target, the target is any computer, or both are this machine.
     """
     if device is None:
         return False
@@ -119,10 +120,10 @@ def target_of(name: str) -> str:
 
 
 def check_device(name: str) -> str:
-    """The name, if there is a target or a configured device of that name.
+    """Check that a target or a configured device has that name, and return it.
 
     Raises:
-        InputError: There is not.
+        InputError: None has.
     """
     if name in target_names():
         return name
@@ -138,7 +139,7 @@ def check_device(name: str) -> str:
 
 
 def is_any_computer(name: str) -> bool:
-    """Whether it is a target that every computer is."""
+    """Whether every computer is a device of that target."""
     return name in target_names() and load_target(name).any_computer
 
 

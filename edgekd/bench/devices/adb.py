@@ -1,8 +1,8 @@
 """A phone reached by the system's adb.
 
-adb alone does not say whether a command ended or its connection broke: version 29 ends with exit
-code 0 and half of the output where the cable is pulled. So every command here tells its own exit
-code behind a mark that no one else knows; where the mark is missing, the link was lost.
+adb does not report whether a command ended or the connection broke: version 29 exits with code 0
+and half of the output when the cable is pulled. Therefore every command here prints its own exit
+code behind a random mark; where the mark is missing, the connection was lost.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _AGAIN = "check the cable or the network and run it again: what was copied is ke
 
 
 class _Trouble(NamedTuple):
-    """A state in which a phone cannot be used, by the words that adb has for it."""
+    """A state in which a phone cannot be used, by adb's own message."""
 
     words: tuple[str, ...]
     error: type[DeviceUnreachableError]
@@ -82,7 +82,7 @@ _TROUBLES = (
 
 
 class AdbMissingError(MissingDependencyError):
-    """There is no `adb` in the path; it is no package of Python's."""
+    """The program `adb` is not in the path; pip cannot install it."""
 
     def __init__(self) -> None:
         hint = "apt install adb, or Android's platform-tools; it has to be in the PATH"
@@ -123,7 +123,7 @@ class AdbTransport(CommandTransport):
             raise
 
     def close(self) -> None:
-        """See `Transport`. Nothing is held: the adb server is the user's."""
+        """See `Transport`. There is nothing to close: the adb server is the user's."""
         self._shell = None
 
     def _reach(self) -> _Shell:
@@ -174,7 +174,7 @@ class _Adb:
     def ask(
         self, *arguments: str, stdin: bytes | None = None, timeout: float = _ADB_SECONDS
     ) -> _Told:
-        """One call of adb.
+        """Run adb once.
 
         Raises:
             DeviceSilentError: It did not end in time.
@@ -193,7 +193,7 @@ class _Adb:
             raise DeviceSilentError(message, _AGAIN) from error
 
     def connect(self) -> None:
-        """See to it that the phone can be used.
+        """Make sure that the phone can be used.
 
         Raises:
             DeviceUnreachableError: It cannot; the hint says what to do.
@@ -213,7 +213,7 @@ class _Adb:
             raise self.lost(state)
 
     def lost(self, told: _Told) -> DeviceUnreachableError:
-        """Why the phone cannot be used, from what adb said."""
+        """The reason why the phone cannot be used, from adb's output."""
         said = _complaint(told)
         if "more than one" in said:
             message = "adb sees several devices, and none is named"
@@ -227,7 +227,7 @@ class _Adb:
         return DeviceUnreachableError(f"{self.name}: {said or 'the connection broke off'}", _AGAIN)
 
     def broken(self) -> DeviceUnreachableError:
-        """Why a command did not end: adb itself does not notice that."""
+        """The reason why a command did not end, which adb itself does not notice."""
         return self.lost(self.ask("get-state"))
 
     def _serials(self) -> str:
@@ -240,26 +240,26 @@ def _is_ready(state: _Told) -> bool:
 
 
 def _settled(state: _Told) -> bool:
-    """Whether to connect anew would change nothing."""
+    """Whether another attempt to connect would give the same result."""
     return _is_ready(state) or b"unauthorized" in state.stderr
 
 
 def _complaint(told: _Told) -> str:
-    """The line by which adb itself complains; empty where it has not noticed anything."""
+    """The line of adb's own error message; empty without one."""
     lines = (told.stderr + b"\n" + told.stdout).decode(errors="replace").splitlines()
     own = [line.strip() for line in lines if line.startswith(("error:", "adb:"))]
     return own[-1].removeprefix("adb: ").removeprefix("error: ") if own else ""
 
 
 class _Shell(Protocol):
-    """A way to run commands."""
+    """A way to run commands on the phone."""
 
     def run(self, command: str, stdin: bytes | None, timeout: float) -> Finished:
         """Exit code, output and errors of a command."""
 
 
 class _Split:
-    """The shell of Android 7 and later: output and errors come apart."""
+    """The shell of Android 7 and later, which separates output and errors."""
 
     def __init__(self, adb: _Adb) -> None:
         self._adb = adb

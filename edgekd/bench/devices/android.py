@@ -1,7 +1,7 @@
-"""What a phone is, asked by shell alone: no Python has to be there, nothing is changed.
+"""Facts of a phone by shell commands: no Python is needed there, nothing is changed.
 
-What cannot be read is left out. Which of it a phone shows differs: since Android 8, SELinux keeps
-`/sys/class/thermal` from adb on most, and `dumpsys` is the way.
+Facts that cannot be read are left out. Phones differ in what they show: since Android 8, SELinux
+hides `/sys/class/thermal` from adb on most, and `dumpsys` is used instead.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _temperatures(answers: dict[str, str]) -> dict[str, float]:
 
 
 def _field(text: str, name: str) -> str:
-    """Value of the first line `name: value`, or nothing."""
+    """Value of the first line `name: value`; empty without one."""
     found = re.search(rf"^\s*{re.escape(name)}\s*:\s*(.*)$", text, re.MULTILINE)
     return found[1].strip() if found else ""
 

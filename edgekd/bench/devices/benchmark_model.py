@@ -1,7 +1,7 @@
-"""Times of a phone by LiteRT's own `benchmark_model`, where no Python runs on it.
+"""Times on a phone by LiteRT's own `benchmark_model`, where no Python runs on the phone.
 
-It is a program that the user has built or got from LiteRT's releases. It gives no samples, only
-their statistics, on random pixels; what that leaves unknown stays null and is flagged.
+The user builds the program or takes it from LiteRT's releases. It reports no samples, only
+statistics on random pixels; numbers that cannot be derived from these are null and flagged.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _MODEL_ALONE = Flag("model-alone", "benchmark_model neither decodes nor decides"
 
 @dataclass(frozen=True)
 class BenchmarkModelSettings:
-    """Where the program is and what it is to use.
+    """Where the program is, and its options.
 
     Attributes:
         program: Its path: on the phone, or on this machine with `push`.
-        folder: A folder of the phone from which programs may be run.
-        push: Whether the program is on this machine and has to be brought there.
+        folder: A folder of the phone from which programs can be run.
+        push: Whether the program is on this machine and has to be copied to the phone.
         accelerator: `gpu` or `npu`; None is the CPU.
         options: Further options, as the user typed them.
     """
@@ -96,7 +96,7 @@ def measure_by_benchmark_model(
 
 
 def _program(transport: Transport, store: Store, settings: BenchmarkModelSettings) -> str:
-    """Path of the program on the phone, where it can be run."""
+    """Path of the program on the phone."""
     if settings.push:
         local = Path(settings.program)
         if not local.is_file():

@@ -1,8 +1,8 @@
-"""What LiteRT's `benchmark_model` prints, read.
+"""Reader of the output of LiteRT's `benchmark_model`.
 
-Its text is read by what its lines say, not by where they stand: the program of TensorFlow Lite
+Lines are recognised by their text, not by their position: the program of TensorFlow Lite
 (`tflite/tools/benchmark/benchmark_model.cc`) and that of LiteRT 2
-(`litert/tools/benchmark_litert_model.h`) have the name in common and little else.
+(`litert/tools/benchmark_litert_model.h`) share little but the name.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delegation(_Section, frozen=True, kw_only=True):
-    """Part of the graph that a delegate took.
+    """Part of the graph that a delegate runs.
 
     Attributes:
-        delegate: Its name, such as `TfLiteXNNPackDelegate`.
-        nodes: How many it took.
-        of: Of how many; None where it is not said.
-        partitions: In how many pieces.
+        delegate: Name of the delegate, such as `TfLiteXNNPackDelegate`.
+        nodes: Number of nodes that it runs.
+        of: Number of nodes of the graph; None where the program does not print it.
+        partitions: Number of connected pieces.
     """
 
     delegate: str
@@ -65,17 +65,17 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
     """One run of the program.
 
     Attributes:
-        inference: The measured runs.
-        warmup: Those before; None where there were none.
+        inference: The timed runs.
+        warmup: The runs before; None without any.
         load_ms: From the file to a session.
         first_ms: The very first run.
-        memory: None where the phone does not tell.
-        delegations: Who ran what.
+        memory: None where the phone does not report it.
+        delegations: Parts of the graph that delegates run.
         unknown_options: Options that this version ignored.
         flags: What invalidates its times.
         notes: What the times leave unknown.
-        command: What was run.
-        output: All that the program said.
+        command: The command line.
+        output: Everything that the program printed.
     """
 
     inference: RunStatistics
@@ -92,13 +92,13 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
 
 
 def read_report(output: str) -> BenchmarkModelReport:
-    """What the program said, of whatever version.
+    """Parse the output of any version of the program.
 
     Args:
         output: Its standard output and errors.
 
     Raises:
-        WorkerError: There is no measured run in it.
+        WorkerError: It contains no timed run.
     """
     series = list(_series(output))
     named = _named_times(output)
@@ -120,7 +120,7 @@ def read_report(output: str) -> BenchmarkModelReport:
 
 
 def _series(output: str) -> Iterator[RunStatistics]:
-    """Each series whose beginning was announced: profiles have lines of the same look."""
+    """Every series that is announced: lines of a profile look the same."""
     begun = False
     for line in output.splitlines():
         if "Running benchmark for" in line:
@@ -169,7 +169,7 @@ def _named_times(output: str) -> dict[str, float]:
 
 
 def _from_names(named: dict[str, float], kind: str) -> RunStatistics | None:
-    """A series of which only single names are printed."""
+    """A series of which only single statistics are printed."""
     mean = named.get(f"{kind} (avg)", named.get(kind))
     runs = named.get(f"{kind} runs")
     if mean is None or runs is None:

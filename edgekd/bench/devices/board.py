@@ -1,4 +1,4 @@
-"""A board as a device: jobs run there by any link, with nothing of ours installed there before."""
+"""A board as a device: jobs run there over any connection, with no edgekd installed before."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RemoteDevice:
 
     @property
     def store(self) -> Store:
-        """What it holds of ours."""
+        """The files that edgekd put on the board."""
         return self._equipment.store
 
     @property
@@ -83,11 +83,11 @@ class RemoteDevice:
 
     @property
     def emulated(self) -> bool:
-        """Whether its processor is imitated: answers count then, times do not."""
+        """Whether the processor is emulated: its answers are valid, its times are not."""
         return self.kind == "emulated" or self.board().emulated
 
     def board(self) -> BoardFacts:
-        """What its bare Python says; asked once.
+        """Facts from the board's bare Python, read once.
 
         Raises:
             DeviceUnreachableError: It does not answer.
@@ -100,12 +100,12 @@ class RemoteDevice:
         return self.run(Job(kind="facts")).machine
 
     def prepare(self, bundles: Sequence[Path], images: Sequence[Path], say: Say) -> None:
-        """See `Device`. What is there already is not sent again; a broken copy goes on."""
+        """See `Device`. Files that are there are not sent again; a broken copy is resumed."""
         self._linked(lambda: self._equipment.equip(_needs(bundles), say))
         self._linked(lambda: self._equipment.deploy(bundles, images, say))
 
     def run(self, job: Job) -> Answer:
-        """See `Device`. What the job names and is not there is brought there first."""
+        """See `Device`. Files that the job names and the board lacks are copied first."""
         self._linked(lambda: self._equipment.equip((), silent))
         translated = self._translated(job)
         done = self._linked(lambda: self._run_once(translated))
@@ -123,7 +123,7 @@ class RemoteDevice:
     # ---- jobs ----
 
     def _translated(self, job: Job) -> Job:
-        """The job with the paths of the board."""
+        """The job with paths of the board."""
         if job.checkpoint is not None:
             message = f"a checkpoint is measured on this machine, not on {self.name}"
             raise InputError(message, "build a bundle of it with `edgekd build`")
@@ -140,7 +140,7 @@ class RemoteDevice:
         )
 
     def _run_once(self, job: Job) -> Finished:
-        """The job in a process that does not outlive this call, whatever happens to the link."""
+        """Run the job in a process that ends with this call, even where the connection breaks."""
         token, limit = next(self._tokens), _limit(job)
         try:
             return self._transport.run(
@@ -180,13 +180,13 @@ class RemoteDevice:
             self._left.append(token)
 
     def _end_leftovers(self) -> None:
-        """Jobs that were running when the link broke."""
+        """End jobs that were running when the connection broke."""
         left, self._left = self._left, []
         for token in left:
             self._kill(token)
 
     def _linked(self, action: Callable[[], T]) -> T:
-        """Do something, again where a link is lost that was there."""
+        """Run an action, and repeat it where a working connection is lost."""
 
         def undisturbed() -> T:
             self._end_leftovers()
@@ -196,11 +196,11 @@ class RemoteDevice:
 
 
 def _answer(done: Finished) -> Answer:
-    """What the process wrote as its last line.
+    """The answer that the process wrote as its last line.
 
     Raises:
         WorkerError: It crashed.
-        EdgekdError: What it refused, as the same class.
+        EdgekdError: What the process refused, as the same class.
     """
     lines = done.stdout.strip().splitlines()
     if done.code != 0 or not lines:
@@ -240,13 +240,13 @@ def _needs(bundles: Sequence[Path]) -> list[Requirement]:
 
 
 def _limit(job: Job) -> float:
-    """Seconds after which a job is given up."""
+    """Seconds after which a job is ended."""
     series = find_preset(job.preset, job.minutes).longest_seconds
     images = _SECONDS_OF_AN_IMAGE * len(job.images) if job.kind == "accuracy" else 0.0
     return _LOADING_SECONDS + series + images
 
 
 def _tokens() -> Iterator[str]:
-    """Names of this process's jobs."""
+    """Names that identify this process's jobs."""
     machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
     return (f"{machine}-{os.getpid()}-{number}" for number in itertools.count())

@@ -1,6 +1,6 @@
-"""A link that is a command of this machine: what follows it runs on the device.
+"""A connection that is a command of this machine, which runs its arguments on the device.
 
-`ssh HOST`, `adb -s SERIAL shell` and an emulator's entry are all of this kind.
+`ssh HOST`, `adb -s SERIAL shell` and the entry of an emulated board are such commands.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ class CommandTransport:
             self._append(content, remote, there, progress)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
     def _argv(self, command: str) -> list[str]:
         return [*self._prefix, "sh", "-c", command]
 
     def _check_link(self, finished: Finished) -> None:
-        """Raise DeviceUnreachableError where it is the link that failed, not the command."""
+        """Raise DeviceUnreachableError where the connection failed, not the command."""
 
     @contextlib.contextmanager
     def _started(self, command: str, *, stdout: int, feeds: bool) -> Iterator[_Running]:
-        """The command under way; what is left of it ends with the block.
+        """Start a command, which is killed at the end of the block if it still runs.
 
-        It has a session of its own, so that Ctrl-C is this process's to handle; and a file for
-        stderr, which an ssh master that stays behind would hold open.
+        It has its own session, so that this process handles Ctrl-C, and a file for stderr, which a
+        background ssh master would keep open.
         """
         argv = self._argv(command)
         with tempfile.TemporaryFile() as stderr:
@@ -128,13 +128,13 @@ class CommandTransport:
 
 
 class _Running(NamedTuple):
-    """A command under way."""
+    """A running command."""
 
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
 
     def finished(self, stdout: bytes) -> Finished:
-        """What it was, once it has ended."""
+        """The result, once the command has ended."""
         self.stderr.seek(0)
         return Finished(self.process.returncode, stdout, self.stderr.read())
 
@@ -142,7 +142,7 @@ class _Running(NamedTuple):
 def _pump(
     process: subprocess.Popen[bytes], content: Path, start: int, progress: Progress | None
 ) -> None:
-    """Write a file from `start` on; a process that reads no more ends it."""
+    """Write a file from `start` on; ends where the process stops reading."""
     assert process.stdin is not None
     size = content.stat().st_size
     with content.open("rb") as file, contextlib.suppress(BrokenPipeError):
@@ -157,7 +157,7 @@ def _pump(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is still there, with its own children, and close the pipes."""
+    """Kill the process with its children, and close the pipes."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

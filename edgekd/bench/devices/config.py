@@ -1,12 +1,12 @@
-"""devices.toml: which devices there are, and how each is reached.
+"""devices.toml: the configured devices, and how each is reached.
 
     [rpi]
     kind = "ssh"
     host = "pi@derm-1"
 
-Each section is a device. It is looked for in `./devices.toml`, in the file that `EDGEKD_DEVICES`
-names, and in `~/.config/edgekd/devices.toml`; the first file that has it wins. A section says what
-programs of this machine are started: use no stranger's file.
+Each section is a device. It is looked up in `./devices.toml`, in the file that `EDGEKD_DEVICES`
+names, and in `~/.config/edgekd/devices.toml`; the first file with that section is used. A section
+names programs of this machine that are started: use no file from a source that you do not trust.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Text = Annotated[str, Meta(min_length=1)]
 class _Section(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"
 ):
-    """What every kind has: the target whose bundles run there; by default the section's name."""
+    """Common to all kinds: the target whose bundles run there; by default the section's name."""
 
     target: str | None = None
 
@@ -74,15 +74,15 @@ class SshConfig(_Section, frozen=True, kw_only=True, tag="ssh"):
 class AdbConfig(_Section, frozen=True, kw_only=True, tag="adb"):
     """An Android device by the system's adb.
 
-    Without `python` and `benchmark_model`, it is asked for a `python3`. With both, the program
-    times the models and Python gives the answers.
+    Without `python` and `benchmark_model`, a `python3` is looked for on it. With both, the program
+    times the models and Python computes the answers.
 
     Attributes:
         serial: As `adb devices` shows it.
         python: A Python there, where there is one.
-        folder: What edgekd may write to there.
-        benchmark_model: LiteRT's `benchmark_model`: its path there.
-        push: Whether that path is one of this machine, and the program has to be brought there.
+        folder: A folder that edgekd may write to there.
+        benchmark_model: Path of LiteRT's `benchmark_model` there.
+        push: Whether that path is one of this machine, and the program has to be copied.
         accelerator: `gpu` or `npu`, where the program is to use it.
         options: Further options of the program.
     """
@@ -101,13 +101,13 @@ class AdbConfig(_Section, frozen=True, kw_only=True, tag="adb"):
 
 
 class EmulatedConfig(_Section, frozen=True, kw_only=True, tag="emulated"):
-    """A userland with an imitated processor, on this machine.
+    """A userland with an emulated processor, on this machine.
 
     Attributes:
-        board: What it imitates, such as `rpi4`.
+        board: The emulated board, such as `rpi4`.
         enter: The command of this machine that runs its arguments in the userland.
         python: Its Python.
-        folder: What edgekd may write to there.
+        folder: A folder that edgekd may write to there.
     """
 
     board: Text
@@ -124,10 +124,10 @@ class ConfiguredDevice:
     """A section of a devices.toml.
 
     Attributes:
-        name: The section's.
+        name: Name of the section.
         target: The target whose bundles run there.
         config: How it is reached.
-        file: Where it stands.
+        file: The file that has the section.
     """
 
     name: str
@@ -164,7 +164,7 @@ def configured_names() -> list[str]:
 
 
 def device_files() -> list[Path]:
-    """The files that are there, in the order in which they are asked.
+    """The existing files, in the order in which they are searched.
 
     Raises:
         InputError: `EDGEKD_DEVICES` names no file.

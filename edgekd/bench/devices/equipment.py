@@ -1,4 +1,4 @@
-"""What a board needs for our jobs: the device part of edgekd, packages, bundles and images."""
+"""Installation of the device part of edgekd, packages, bundles and images on a board."""
 
 from __future__ import annotations
 
@@ -69,16 +69,16 @@ class Equipment:
         return ":".join(part for part in (self._runner, self._site) if part)
 
     def place_of(self, path: str) -> str | None:
-        """Where a bundle or an image of this machine is on the board; None where it is not."""
+        """Path on the board of a bundle or image of this machine; None where it is not there."""
         return self._there.get(path)
 
     def forget(self) -> None:
-        """Take nothing for granted any more: the folder was removed."""
+        """Discard the record of what is on the board: the folder was removed."""
         self._runner = self._site = ""
         self._there.clear()
 
     def board(self) -> BoardFacts:
-        """What its bare Python says; asked once.
+        """Facts from the board's bare Python, read once.
 
         Raises:
             DeviceUnreachableError: It does not answer.
@@ -89,7 +89,7 @@ class Equipment:
         return self._board
 
     def equip(self, needs: Sequence[Requirement], say: Say) -> None:
-        """The device part of edgekd, and the packages: the base must be there, an engine should."""
+        """Install the device part of edgekd and packages; only the base packages are required."""
         board = self.board()
         if not self._runner:
             self._runner = self._put_runner(say)
@@ -151,11 +151,11 @@ class Equipment:
         return DeviceLacksError(message, hint, names[0])
 
     def deploy(self, bundles: Sequence[Path], images: Sequence[Path], say: Say) -> None:
-        """Bring bundles and images there.
+        """Copy bundles and images to the board.
 
         Raises:
-            InputError: One is not here.
-            DeviceUnreachableError: The link failed, or there is no room.
+            InputError: A file is not on this machine.
+            DeviceUnreachableError: The connection failed, or there is no room.
         """
         trees = {bundle: self._files_of(bundle) for bundle in bundles}
         blobs = [blob for files in trees.values() for blob in files.values()]

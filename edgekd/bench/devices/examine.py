@@ -1,4 +1,4 @@
-"""What can be said of a board before anything is measured there: for `edgekd doctor --device`."""
+"""Checks of a board before anything is measured on it, for `edgekd doctor --device`."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ class Observation:
 def examine_board(
     transport: Transport, python: str, folder: str, target: str, wheelhouse: Path | None = None
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Look at a board; nothing is changed there but for the empty folder.
+    """Check a board; nothing is changed there but for the empty folder.
 
     Args:
-        transport: The link.
+        transport: The connection.
         python: Its Python.
-        folder: What edgekd may write to there.
+        folder: A folder that edgekd may write to there.
         target: The target whose bundles are to run there.
-        wheelhouse: Wheels that would be given for what it lacks.
+        wheelhouse: Wheels for packages that it lacks.
 
     Returns:
-        The observations, and the facts that they come from.
+        The observations, and the facts that they are based on.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -129,7 +129,7 @@ def _title(board: BoardFacts) -> str:
 def _packages(
     transport: Transport, python: str, board: BoardFacts, target: str, wheelhouse: Path | None
 ) -> list[Observation]:
-    """Each package by a real import: a wheel for another processor is found, and fails."""
+    """Each package by a real import: a wheel for another processor is found, but fails to load."""
     engine = engine_of(load_target(target).backend)
     needs = (*BASE, *([engine] if engine else []))
     lacking = board.lacks(needs)

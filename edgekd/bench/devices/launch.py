@@ -1,4 +1,4 @@
-"""Starting the measuring process and reading what it found."""
+"""Starting the measuring process on this machine, and reading its answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WorkerError(Exception):
 
 
 def run_job(job: Job) -> Answer:
-    """Do a job in a fresh process; the job's `output` is chosen here.
+    """Run a job in a fresh process; the job's `output` is set here.
 
     Raises:
         EdgekdError: What the process raised on purpose, as the same class.
@@ -63,7 +63,7 @@ def _last_words(process: subprocess.CompletedProcess[str]) -> str:
 
 
 def raised_again(failure: Failure) -> errors.EdgekdError:
-    """The error of the other process, raised anew as what it was."""
+    """The error of another process as an exception of the same class."""
     kind = getattr(errors, failure.kind, errors.ArtefactError)
     error: errors.EdgekdError = kind.__new__(kind)
     errors.EdgekdError.__init__(error, failure.message, failure.hint)

@@ -26,12 +26,12 @@ class LocalDevice:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Its name."""
+        """The device's name."""
         return (self.name,)
 
     @property
     def identity(self) -> str:
-        """This machine is this machine."""
+        """`local`: there is one such machine."""
         return self.kind
 
     def facts(self) -> dict[str, Any]:
@@ -41,11 +41,11 @@ class LocalDevice:
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
     ) -> None:
-        """Everything is here."""
+        """Nothing to copy."""
 
     def run(self, job: Job) -> Answer:
-        """A fresh process here."""
+        """Run the job in a fresh process."""
         return run_job(job)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""

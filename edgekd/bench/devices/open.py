@@ -1,4 +1,4 @@
-"""A device of devices.toml, by the way that it is reached."""
+"""Opening the devices of devices.toml."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = ["open_configured", "transport_of"]
 def open_configured(
     name: str, *, wheelhouse: Path | None = None
 ) -> RemoteDevice | PhoneDevice | None:
-    """The configured device of that name, or None where there is none.
+    """The configured device of that name; None where there is none.
 
-    Nothing is sent before it is asked for something.
+    Nothing is sent before a method of the device is called.
 
     Raises:
         InputError: devices.toml is wrong.

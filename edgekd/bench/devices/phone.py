@@ -1,7 +1,7 @@
-"""A phone as a device: LiteRT's own `benchmark_model` times the models there.
+"""A phone as a device whose models are timed by LiteRT's own `benchmark_model`.
 
-The program runs no photo and knows no decision. Answers come from a Python of the phone where there
-is one, and else from the host, which the rows say.
+The program runs on random pixels and makes no decision. Answers are computed by a Python of the
+phone where there is one, else by the host, which the rows state.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PhoneDevice:
 
     @property
     def emulated(self) -> bool:
-        """Whether it is an emulator of a phone: what that computes counts, how fast does not."""
+        """Whether it is an emulator of a phone, whose answers are valid and times are not."""
         if self._facts is None:
             self.facts()
         return bool((self._facts or {}).get("virtual_machine"))
@@ -92,7 +92,7 @@ class PhoneDevice:
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
     ) -> None:
-        """See `Device`. Models are brought there as they are timed."""
+        """See `Device`. Models are copied when they are timed."""
         if self._python is not None:
             self._python.prepare(bundles, images, say)
 
@@ -136,7 +136,7 @@ class PhoneDevice:
         )
 
     def _report(self, job: Job) -> BenchmarkModelReport:
-        """What the program says; time and memory come from one run: it keeps no samples."""
+        """The program's report; time and memory come from the same run."""
         if job.bundle is None:
             message = f"a checkpoint is measured on this machine, not on {self.name}"
             raise InputError(message, "build a bundle of it with `edgekd build`")

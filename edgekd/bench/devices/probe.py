@@ -1,4 +1,4 @@
-"""What a board is, before anything of ours can run there: asked of its bare Python."""
+"""Facts of a board, read by its bare Python before anything is installed there."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ BASE = (
 
 
 class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the probe found; empty or null where the board does not tell.
+    """Facts of a board; empty or null where the board does not report one.
 
     Attributes:
         python: Version of its Python, three numbers.
@@ -129,12 +129,12 @@ class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
         glibc_version: Such as `2.36`; empty on a board with another C library.
         model: The board's name by its device tree.
         stand_in: The Model line of /proc/cpuinfo.
-        modules: Packages of the runtime and of the engines that its Python finds.
+        modules: Packages of the runtime and of the engines that its Python can import.
         ram_bytes: Memory.
         ram_free_bytes: Memory that is available.
         swap_used_bytes: Swap in use.
-        governor: Of the first core.
-        load: Processes that want to run, mean of a minute.
+        governor: Frequency governor of the first core.
+        load: Load average over a minute.
         temperatures_c: Degrees Celsius by thermal zone.
         throttled: The bits of a Raspberry Pi's firmware.
     """
@@ -169,11 +169,11 @@ class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def emulated(self) -> bool:
-        """Whether its processor is imitated."""
+        """Whether the processor is emulated."""
         return STAND_IN in self.stand_in
 
     def lacks(self, needs: Iterable[Requirement]) -> list[Requirement]:
-        """Those of the requirements that are not met."""
+        """The requirements that are not met."""
         return [need for need in needs if not set(need.packages) & set(self.modules)]
 
 
@@ -183,21 +183,21 @@ def engine_of(backend: str) -> Requirement | None:
 
 
 def _packages() -> list[str]:
-    """All packages that a board is asked for."""
+    """All packages that are looked for on a board."""
     needs = [*BASE, *(backend.engine for backend in loadable_backends())]
     return [package for need in needs for package in need.packages]
 
 
 def ask_board(transport: Transport, python: str, *, path: str = "") -> BoardFacts:
-    """Ask a board's Python.
+    """Run the probe in a board's Python.
 
     Args:
-        transport: The link.
+        transport: The connection.
         python: As configured.
-        path: A folder of packages there to look in first.
+        path: A folder of packages there that is searched first.
 
     Raises:
-        DeviceUnreachableError: The link failed.
+        DeviceUnreachableError: The connection failed.
         DeviceLacksError: There is no such Python, or it is too old.
     """
     environment = f"PYTHONPATH={quoted_path(path)} " if path else ""
@@ -216,7 +216,7 @@ def ask_board(transport: Transport, python: str, *, path: str = "") -> BoardFact
 
 
 def throttling_in_words(bits: int) -> str:
-    """What a Raspberry Pi's firmware says of its power and heat."""
+    """The state of power and heat by a Raspberry Pi's firmware, in words."""
     now = [words for bit, words in _THROTTLING.items() if bits >> bit & 1]
     ever = [f"{words} since boot" for bit, words in _THROTTLING.items() if bits >> bit + 16 & 1]
     return ", ".join([*now, *ever]) or "none"

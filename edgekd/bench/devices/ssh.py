@@ -1,7 +1,7 @@
-"""A device behind the system's OpenSSH: the user's own configuration, keys and jump hosts count.
+"""A device behind the system's OpenSSH, with the user's own configuration, keys and jump hosts.
 
 One connection serves all commands (ControlMaster, ssh_config(5)), so that each takes milliseconds.
-Nothing but a shell is needed there: neither scp nor sftp, so Dropbear and rescue systems do.
+The device needs a shell alone, neither scp nor sftp, so Dropbear and rescue systems work.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SshTransport(CommandTransport):
 
     Args:
         host: As on ssh's command line: `pi@derm-1`, or a name of the user's ssh configuration.
-        options: Arguments of ssh before the host; they win over those that are set here.
+        options: Arguments of ssh before the host; they override those that are set here.
     """
 
     def __init__(self, host: str, options: Sequence[str] = ()) -> None:

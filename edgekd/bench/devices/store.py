@@ -1,7 +1,7 @@
 """A content-addressed folder on a device: files by their SHA-256, and folders made of them.
 
-    store/<sha256>          files that are whole, checked there
-    incoming-<host>/<sha256>  files on their way; a broken copy goes on from what arrived
+    store/<sha256>          complete files, whose hash was checked there
+    incoming-<host>/<sha256>  incomplete files; a broken copy is resumed
     trees/<sha256>/         folders of links into store/
 
 A file gets its name in store/ only after its hash was computed on the device.
@@ -52,14 +52,14 @@ _OURS = ("store", "incoming-*", "trees", "jobs", "site-*", "runner-*", "cache")
 
 
 def silent(line: str) -> None:
-    """Tell no one."""
+    """Report no progress."""
 
 
 class Blob:
     """A file of this machine by its hash.
 
     Attributes:
-        path: Where it is here.
+        path: Path on this machine.
         sha256: Hex.
         size: Bytes.
     """
@@ -71,7 +71,7 @@ class Blob:
 
 
 def blob_of(path: Path) -> Blob:
-    """The file as it is now."""
+    """Hash and size of a file as it is now."""
     return Blob(path, sha256_of(path), path.stat().st_size)
 
 
@@ -79,11 +79,11 @@ class Store:
     """The folder on one device.
 
     Args:
-        transport: The link.
-        folder: As configured; `~/` is the home there. It is made when something is put there.
+        transport: The connection.
+        folder: As configured; `~/` is the home there. It is made when the first file is put there.
 
     Raises:
-        DeviceUnreachableError: From every method: the link failed.
+        DeviceUnreachableError: From every method: the connection failed.
         DeviceFullError: From every method that writes.
     """
 
@@ -96,7 +96,7 @@ class Store:
 
     @property
     def folder(self) -> str:
-        """Its absolute path there; it is made where it is missing."""
+        """The absolute path on the device; the folder is made where it is missing."""
         if self._folder is None:
             made = " ".join(("store", "trees", "jobs", self._incoming))
             path = quoted_path(self._configured)
@@ -106,14 +106,14 @@ class Store:
         return self._folder
 
     def path(self, sha256: str) -> str:
-        """Where a file is there once it was put."""
+        """Path of a file on the device once it was put there."""
         return f"{self.folder}/store/{sha256}"
 
     def put(self, blobs: Iterable[Blob], say: Say = silent) -> None:
-        """Bring there what is missing; `say` is told how much that is.
+        """Copy files that the device lacks; `say` gets their number and size.
 
         Raises:
-            DeviceUnreachableError: A copy came out wrong twice.
+            DeviceUnreachableError: A copy was damaged twice.
         """
         wanted = {blob.sha256: blob for blob in blobs}
         missing = self._missing(wanted)
@@ -136,7 +136,7 @@ class Store:
         raise DeviceUnreachableError(message, "see whether the device's disk is worn out")
 
     def tree(self, files: Mapping[str, Blob]) -> str:
-        """A folder of files that were put, by their paths in it; returns its path there."""
+        """A folder of files that were put, by their paths in it; returns its path on the device."""
         listed = "".join(f"{blob.sha256} {name}\n" for name, blob in sorted(files.items()))
         key = hashlib.sha256(listed.encode()).hexdigest()
         lines = [f"test -d trees/{key} && exit 0", f"rm -rf trees/new-{key}"]
@@ -151,12 +151,12 @@ class Store:
         return f"{self.folder}/trees/{key}"
 
     def free_bytes(self) -> int | None:
-        """Room on the device's disk; None where it does not tell."""
+        """Free bytes on the device's disk; None where it does not report them."""
         words = self._do("df -Pk .").stdout.decode().splitlines()[-1].split()
         return int(words[3]) * 1024 if len(words) > 4 and words[3].isdigit() else None
 
     def clean(self) -> None:
-        """Remove what edgekd put there, and the folder where nothing else is in it."""
+        """Remove what edgekd put there, and the folder itself where it is then empty."""
         path = quoted_path(self._configured)
         ours = " ".join(_OURS)
         away = f"rm -rf {ours}; rmdir {path} 2>/dev/null; :"
@@ -168,7 +168,7 @@ class Store:
         return [blob for blob in wanted.values() if there.get(blob.sha256) != blob.size]
 
     def _listing(self) -> dict[str, int]:
-        """Sizes of what is there whole: a disk that lost power may have cut a file since."""
+        """Sizes of complete files: a disk that lost power may have truncated one since."""
         found = {}
         for line in self._do("ls -ln store").stdout.decode(errors="replace").splitlines():
             words = line.split()
@@ -202,10 +202,10 @@ class Store:
         self._do(command, stdin=packed.getvalue(), timeout=_HASHING_SECONDS)
 
     def _harvest(self, wanted: Mapping[str, Blob]) -> bool:
-        """Take over what has arrived whole; what is as long as it should be and wrong, goes.
+        """Move files that are complete into the store; remove those with a wrong hash.
 
         Returns:
-            Whether anything was taken over.
+            Whether a file was moved.
         """
         every = 'set -- *; test -e "$1" && digest "$@"; :'
         script = f"{_HASH}; cd {self._incoming} && {every}"
@@ -235,7 +235,7 @@ class Store:
         stdin: bytes | None = None,
         timeout: float = 60.0,
     ) -> Finished:
-        """A command in the folder that has to succeed."""
+        """Run a command in the folder; it has to succeed."""
         line = f"cd {shlex.quote(self.folder)} && {{ {command}\n}}" if here else command
         done = self._transport.run(line, stdin=stdin, timeout=timeout)
         if done.code != 0:

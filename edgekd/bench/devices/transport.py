@@ -1,4 +1,4 @@
-"""A link to a device: shell commands run there, files grow there."""
+"""A connection to a device: it runs shell commands there and appends to files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 class DeviceRefusedError(DeviceUnreachableError):
-    """The device says no: to try again changes nothing."""
+    """The device refuses the connection: another attempt would fail too."""
 
 
 class DeviceFullError(DeviceRefusedError):
@@ -35,7 +35,7 @@ class DeviceFullError(DeviceRefusedError):
 
 
 class DeviceSilentError(DeviceUnreachableError):
-    """A command did not end in the time that it was given."""
+    """A command did not end in time."""
 
 
 class Finished(NamedTuple):
@@ -47,7 +47,7 @@ class Finished(NamedTuple):
 
     @property
     def last_line(self) -> str:
-        """The last line that it wrote to stderr, else to stdout; empty for silence."""
+        """The last line of stderr, else of stdout; may be empty."""
         for stream in (self.stderr, self.stdout):
             lines = stream.decode(errors="replace").strip().splitlines()
             if lines:
@@ -56,61 +56,61 @@ class Finished(NamedTuple):
 
     @property
     def no_room(self) -> str:
-        """The line of stderr that says that the disk is full; empty where none does."""
+        """The line of stderr that reports a full disk; empty without one."""
         lines = self.stderr.decode(errors="replace").splitlines()
         full = (line for line in lines if any(mark in line.lower() for mark in _NO_ROOM))
         return next(full, "").strip()
 
 
 class Transport(Protocol):
-    """A link to a device that has a POSIX shell."""
+    """A connection to a device that has a POSIX shell."""
 
     @property
     def name(self) -> str:
-        """Such as `ssh pi@derm-1`, for messages."""
+        """Name for messages, such as `ssh pi@derm-1`."""
 
     def run(self, command: str, *, stdin: bytes | None = None, timeout: float = 60.0) -> Finished:
-        """Run a POSIX shell command there.
+        """Run a POSIX shell command on the device.
 
         Args:
             command: For `sh -c`.
-            stdin: What it reads; nothing by default.
-            timeout: Seconds until this side gives it up; it may go on there.
+            stdin: Bytes that it reads; none by default.
+            timeout: Seconds to wait; the command may go on running there.
 
         Raises:
-            DeviceUnreachableError: The link failed. A command that fails is no error.
-            DeviceRefusedError: The link failed, and will do so again.
+            DeviceUnreachableError: The connection failed. A command that fails is no error.
+            DeviceRefusedError: The connection failed, and would do so again.
             DeviceSilentError: The command did not end in time.
         """
 
     def send(self, content: Path, remote: str, progress: Progress | None = None) -> None:
-        """Append what is missing of a local file to the file `remote`, whose folder exists.
+        """Append the missing rest of a local file to the file `remote`, whose folder exists.
 
-        Where the link breaks, what arrived stays, and the next call goes on from there. What is
-        there already is not compared: the caller checks the hash.
+        Where the connection breaks, the part that arrived is kept, and the next call resumes there.
+        That part is not compared: the caller checks the hash.
 
         Args:
-            content: The file here.
-            remote: Absolute path there.
-            progress: Told of every block that left.
+            content: The file on this machine.
+            remote: Absolute path on the device.
+            progress: Called with the size of every block that was sent.
 
         Raises:
-            DeviceUnreachableError: The link failed.
-            DeviceFullError: There is no room for it there; what arrived is removed.
+            DeviceUnreachableError: The connection failed.
+            DeviceFullError: There is no room for it; the part that arrived is removed.
         """
 
     def close(self) -> None:
-        """Let go of the link; to close again does no harm."""
+        """Close the connection; it may be closed already."""
 
 
 def disk_full(name: str, words: str) -> DeviceFullError:
-    """The error of a link called `name` whose device says so in its `words`."""
+    """The error of the connection `name` whose device reports a full disk in `words`."""
     hint = "make room there, or remove what edgekd put there with --clean-device"
     return DeviceFullError(f"the disk of {name} is full: {words}", hint)
 
 
 def quoted_path(path: str) -> str:
-    """A device's path for its shell: `~` alone is expanded there, and nothing else."""
+    """A path of the device quoted for its shell; `~` alone is expanded there."""
     if path == "~":
         return '"$HOME"'
     if path.startswith("~/"):

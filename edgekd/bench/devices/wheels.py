@@ -1,6 +1,6 @@
-"""Wheels for a board that has no network: which of a folder fit it, and which are needed.
+"""Wheels for a board that has no network: those of a folder that fit it and are needed.
 
-They are unpacked there and not installed by pip, which many a board's Python does not have.
+They are unpacked and not installed by pip, which the Python of many boards lacks.
 Source: PyPA specifications, binary distribution format (file names, tags), core metadata.
 """
 
@@ -50,14 +50,14 @@ class Wheel:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Versions by their numbers; what is no release comes first."""
+        """Versions by their numbers; pre-releases come first."""
         release = re.match(r"\d+(\.\d+)*", self.version)
         numbers = [int(part) for part in release[0].split(".")] if release else []
         final = bool(release) and not re.search(r"(a|b|rc|dev)\d*", self.version)
         return (*numbers, *([0] * (6 - len(numbers))), int(final))
 
     def requires(self) -> set[str]:
-        """Names of what it needs without extras."""
+        """Names of its requirements without extras."""
         with zipfile.ZipFile(self.path) as archive:
             named = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
             text = archive.read(next(named)).decode(errors="replace")
@@ -68,7 +68,7 @@ class Wheel:
 
 
 def normalised(name: str) -> str:
-    """A distribution's name as it is compared."""
+    """A distribution's name in the form that is compared."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -88,12 +88,12 @@ def read_wheelhouse(folder: Path) -> list[Wheel]:
 def choose_wheels(
     wheels: Sequence[Wheel], wanted: Iterable[str], board: BoardFacts
 ) -> tuple[list[Wheel], list[str]]:
-    """The newest fitting wheels of some distributions and of what these need.
+    """The newest fitting wheels of some distributions and of their requirements.
 
-    What they need and the folder lacks is left to the board, which may have it.
+    A requirement without a wheel in the folder is left to the board, which may have it.
 
     Returns:
-        The wheels, and the names among `wanted` of which the folder has wheels that do not fit.
+        The wheels, and the requested names of which the folder has wheels that do not fit.
     """
     best: dict[str, Wheel] = {}
     for wheel in sorted((wheel for wheel in wheels if wheel.fits(board)), key=lambda w: w.order):
@@ -110,7 +110,7 @@ def choose_wheels(
 
 
 def first_of(need: Requirement, wheels: Sequence[Wheel]) -> str:
-    """The distribution of the wheelhouse that meets a need, else the usual one."""
+    """The distribution of the wheelhouse that meets a requirement, else the usual one."""
     names = {wheel.name for wheel in wheels}
     return next((name for name in need.distributions if name in names), need.distributions[0])
 

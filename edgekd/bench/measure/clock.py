@@ -1,4 +1,4 @@
-"""How fast the processor's clock runs, and whether heat or voltage holds it back (Linux)."""
+"""The processor's clock, and whether heat or voltage reduces it (Linux)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _SINCE_BOOT = 16
 
 
 class CoreClock(msgspec.Struct, frozen=True, kw_only=True):
-    """The fastest of the cores that this process may use, MHz.
+    """Clock of the fastest core that this process may use, in MHz.
 
     Attributes:
-        now: Its clock.
-        limit: What it may be set to at present.
-        rated: What it is made for.
-        governor: Who sets it.
+        now: Present frequency.
+        limit: Highest frequency that is allowed at present.
+        rated: Highest frequency of the hardware.
+        governor: Name of the frequency governor.
     """
 
     now: float | None = None
@@ -47,11 +47,11 @@ class CoreClock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throttling(msgspec.Struct, frozen=True, kw_only=True):
-    """What says that the processor is held back.
+    """Signs that the processor is throttled.
 
     Attributes:
-        signs: What holds it back at this moment, in words.
-        counts: How often it was since boot, by what counts it; only a rise says something.
+        signs: Present causes, in words.
+        counts: Number of events since boot by counter; only an increase is meaningful.
     """
 
     signs: list[str] = []
@@ -59,7 +59,7 @@ class Throttling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def core_clock(root: Path = _ROOT) -> CoreClock:
-    """The clock now; null where the system does not tell, as most virtual machines.
+    """The clock now; null where the system does not report it, as in most virtual machines.
 
     Args:
         root: Where `sys` is.
@@ -77,14 +77,14 @@ def core_clock(root: Path = _ROOT) -> CoreClock:
 def throttling(
     root: Path = _ROOT, *, firmware: Callable[[], int | None] | None = None
 ) -> Throttling:
-    """What holds the processor back now, and how often something did since boot.
+    """Present causes of throttling, and the number of events since boot.
 
-    Read: the firmware of a Raspberry Pi; passive, hot and critical trip points of the thermal
+    Sources: the firmware of a Raspberry Pi; passive, hot and critical trip points of the thermal
     zones; cooling devices that slow the processor; the throttle counters of x86.
 
     Args:
         root: Where `sys` is.
-        firmware: Gives the bits of a Raspberry Pi's `get_throttled`; None asks `vcgencmd`.
+        firmware: Returns the bits of a Raspberry Pi's `get_throttled`; None runs `vcgencmd`.
     """
     bits = (firmware or pi_bits)()
     signs = [*_pi_signs(bits), *_tripped(root), *_cooled(root)]
@@ -92,7 +92,7 @@ def throttling(
 
 
 def pi_bits() -> int | None:
-    """What `vcgencmd get_throttled` says; None where there is no such command or no right to it."""
+    """The bits of `vcgencmd get_throttled`; None without that command or the right to run it."""
     command = shutil.which("vcgencmd")
     if command is None:
         return None
@@ -110,7 +110,7 @@ def _pi_signs(bits: int | None) -> list[str]:
 
 
 def _pi_counts(bits: int | None) -> dict[str, int]:
-    """The bits since boot: they never fall."""
+    """The bits since boot, which are never cleared."""
     since = (bits or 0) >> _SINCE_BOOT
     return {words: since >> bit & 1 for bit, words in _PI_BITS.items()} if bits is not None else {}
 

@@ -1,4 +1,4 @@
-"""What disturbed the machine while something was measured.
+"""Disturbances of the machine during a measurement.
 
 Counters of the kernel are read before and after; nothing runs in between.
 """
@@ -21,22 +21,22 @@ _ROOT = Path("/")
 
 
 class Disturbances(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened beside a measurement; null where the system does not tell.
+    """Disturbances during a measurement; null where the system does not report them.
 
     Attributes:
-        seconds: How long it took.
-        other_load: Share of the machine's CPU time that other processes took, 0…1.
+        seconds: Duration of the measurement.
+        other_load: Share of the machine's CPU time used by other processes, 0…1.
         other_cores: The same as a number of cores.
         stolen: Share of the CPU time that a hypervisor gave to others, 0…1.
         swapped_pages: Pages that the system moved between memory and swap.
-        own_swap_bytes: Of this process in swap at the end.
+        own_swap_bytes: Memory of this process in swap at the end.
         page_reads: Page faults of this process that had to wait for a disk.
-        switches_per_second: How often this process was taken off a core against its will.
+        switches_per_second: Involuntary context switches of this process.
         clock_jump_s: By how much the wall clock was set, or the machine slept.
-        throttled: Signs that the processor was held back.
+        throttled: Signs that the processor was throttled.
         clock_before: The processor's clock at the beginning.
-        clock_after: And at the end.
-        virtual: Whether this is a virtual machine, whose clock its host moves unseen.
+        clock_after: The processor's clock at the end.
+        virtual: Whether this is a virtual machine, whose clock is that of its host.
     """
 
     seconds: float
@@ -60,7 +60,7 @@ class _Usage(NamedTuple):
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """The counters at one moment."""
+    """Counters of the kernel at one moment."""
 
     monotonic: float
     wall: float
@@ -74,11 +74,11 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) -> Counters:
-    """All counters now.
+    """Read all counters.
 
     Args:
         root: Where `proc` and `sys` are.
-        throttled: Was read already; None reads it here.
+        throttled: Throttling that was read before; None reads it here.
     """
     # The clock falls at once when the work stops.
     clock = core_clock(root)
@@ -96,10 +96,10 @@ def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) ->
 
 
 class DisturbanceMonitor:
-    """Looks at the machine before and after a `with` block.
+    """Records the disturbances during a `with` block.
 
     Attributes:
-        seen: What happened inside, after the block; None before.
+        disturbances: Those of the block, after it; None before.
     """
 
     def __init__(self, root: Path = _ROOT) -> None:
@@ -108,18 +108,18 @@ class DisturbanceMonitor:
         self._begin: Counters | None = None
 
     def __enter__(self) -> DisturbanceMonitor:
-        """Read; what starts a process of its own comes first, to fall outside."""
+        """Read the counters; programs that this starts run before the first reading."""
         self._begin = read_counters(self._root, throttled=throttling(self._root))
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Read again."""
+        """Read the counters again."""
         if self._begin is not None:
             self.disturbances = between(self._begin, read_counters(self._root))
 
 
 def between(begin: Counters, end: Counters) -> Disturbances:
-    """What happened between two readings."""
+    """The disturbances between two readings of the counters."""
     seconds = max(1e-9, end.monotonic - begin.monotonic)
     load = cores = stolen = None
     if begin.cpu is not None and end.cpu is not None:
@@ -145,7 +145,7 @@ def between(begin: Counters, end: Counters) -> Disturbances:
 
 
 def _held_back(begin: Throttling, end: Throttling) -> list[str]:
-    """What held the processor back at either end, or was counted in between."""
+    """Signs of throttling at either end, or counted in between."""
     signs = [*begin.signs, *end.signs]
     signs += [what for what, n in end.counts.items() if n > begin.counts.get(what, n)]
     return list(dict.fromkeys(signs))

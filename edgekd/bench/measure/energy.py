@@ -1,8 +1,8 @@
-"""Electric power by a sensor of the device, or by a meter outside: without one, no number.
+"""Electric power by a sensor of the device or by an external meter; without one, no number.
 
-Two sensors are known: INA3221 of the Jetson boards (power of each rail, now) and RAPL of x86
-(energy since some moment). A meter outside is read by the host (`edgekd.bench.meter`), which is
-told when the work was. An estimate from a data sheet's power would be no measurement.
+Two sensors are supported: INA3221 of the Jetson boards (present power of each rail) and RAPL of x86
+(accumulated energy). The host reads an external meter (`edgekd.bench.meter`) and needs to know when
+the work was done. An estimate from a data sheet would be no measurement.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class EnergyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Mean power with and without the work.
 
     Attributes:
-        active_watts: While one image was run after the other.
-        idle_watts: Before, with the model loaded and nothing run.
-        sensor: Which sensor, and what it measures.
-        runs: Images that were run.
-        seconds: How long.
+        active_watts: While images were run one after the other.
+        idle_watts: Before, with the model loaded and nothing running.
+        sensor: The sensor, and what it measures.
+        runs: Number of images that were run.
+        seconds: Duration of the active part.
     """
 
     active_watts: float
@@ -64,15 +64,15 @@ class EnergyAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """When a device idled and when it worked: seconds of its monotonic clock.
+    """When a device idled and when it worked, in seconds of its monotonic clock.
 
-    Not of its wall clock: a board without a battery has that set by the network at any moment.
+    The wall clock of a board without a battery can be set by the network at any moment.
 
     Attributes:
         began: When the measuring process was started, or a little later; never earlier.
         idle: Begin and end of the part without work.
-        active: Begin and end of the part in which one image was run after the other.
-        runs: Images that were run.
+        active: Begin and end of the part in which images were run one after the other.
+        runs: Number of images that were run.
     """
 
     began: float
@@ -82,18 +82,18 @@ class WorkTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PowerSensor(Protocol):
-    """Something that tells power."""
+    """A power sensor of the device."""
 
     @property
     def name(self) -> str:
-        """Which it is, and what it measures."""
+        """The sensor, and what it measures."""
 
     def mean_watts(self, work: Callable[[], None]) -> float:
         """Mean power while `work` runs."""
 
 
 def find_power_sensor(root: Path = _ROOT) -> PowerSensor | None:
-    """The sensor of this device that can be read, or None; see `why_no_sensor`.
+    """A power sensor of this device that can be read; None without one, see `why_no_sensor`.
 
     Args:
         root: Where `sys` is.
@@ -106,24 +106,24 @@ def find_power_sensor(root: Path = _ROOT) -> PowerSensor | None:
 
 
 def sensor_facts() -> dict[str, str]:
-    """The power sensor, for the facts of a device; empty where there is none."""
+    """The power sensor as a fact of the device; empty without one."""
     sensor = find_power_sensor()
     return {} if sensor is None else {"power_sensor": sensor.name}
 
 
 def why_no_sensor(root: Path = _ROOT) -> str:
-    """Why `find_power_sensor` found none, for the user."""
+    """The reason why `find_power_sensor` returned None, for the user."""
     if files := [zone.file for zone in _packages(root)]:
         return f"{files[0]} may only be read by root"
     return "this device has no power sensor that is known (INA3221, RAPL)"
 
 
 def measure_energy(call: Call, seconds: float, sensor: PowerSensor) -> EnergyAnswer:
-    """Mean power without work and then with it, for so many seconds each.
+    """Mean power without work and then with it, each for `seconds`.
 
     Args:
         call: Runs the n-th image. The engine must be warm.
-        seconds: Of each part.
+        seconds: Duration of each part.
         sensor: From `find_power_sensor`.
 
     Raises:
@@ -145,12 +145,12 @@ def measure_energy(call: Call, seconds: float, sensor: PowerSensor) -> EnergyAns
 
 
 def time_work(call: Call, seconds: float, began: float) -> WorkTimes:
-    """The same two parts for a meter outside, which sees all that the device draws.
+    """Run the same two parts for an external meter, which measures the whole device.
 
     Args:
         call: Runs the n-th image. The engine must be warm.
-        seconds: Of each part.
-        began: See `WorkTimes`; `edgekd.bench.measure.process_start.process_start_time` tells it.
+        seconds: Duration of each part.
+        began: From `edgekd.bench.measure.process_start.process_start_time`.
     """
     idle = time.monotonic()
     time.sleep(seconds)
@@ -162,7 +162,7 @@ def time_work(call: Call, seconds: float, began: float) -> WorkTimes:
 
 
 class _Work:
-    """One image after the other, for so many seconds."""
+    """Runs images one after the other for a given time."""
 
     def __init__(self, call: Call, seconds: float) -> None:
         self._call, self._wanted = call, seconds
@@ -177,7 +177,7 @@ class _Work:
 
 
 def joules_per_inference(energy: EnergyAnswer, p50_ms: float) -> float | None:
-    """(active − idle power) · p50; None where the work drew no power that the sensor shows."""
+    """(active − idle power) · p50; None where the sensor shows no difference."""
     watts = energy.active_watts - energy.idle_watts
     return watts * p50_ms / 1000 if watts > 0 else None
 
@@ -196,7 +196,7 @@ class Rail(NamedTuple):
 
 
 class Ina3221:
-    """Power of rails by INA3221: read again and again by a thread, since it tells only now's."""
+    """Power of rails by INA3221, sampled by a thread, since it reports the present power alone."""
 
     def __init__(self, rails: list[Rail]) -> None:
         self._rails = rails
@@ -207,7 +207,7 @@ class Ina3221:
         return f"INA3221 {' + '.join(rail.label for rail in self._rails)}"
 
     def mean_watts(self, work: Callable[[], None]) -> float:
-        """See `PowerSensor`: the mean of one sample at each end and 20 a second between."""
+        """See `PowerSensor`: mean of a sample at each end and 20 a second in between."""
         done = threading.Event()
         samples = [self._watts()]
 
@@ -240,8 +240,8 @@ class Zone(NamedTuple):
 class Rapl:
     """Energy of the processor packages by RAPL.
 
-    A counter may wrap around once within a measurement: spans are of hundreds of kilojoules, which
-    a package of 100 W takes the best part of an hour to use.
+    A counter may wrap around once within a measurement: its span is hundreds of kilojoules, which a
+    package of 100 W uses in most of an hour.
     """
 
     def __init__(self, zones: list[Zone]) -> None:

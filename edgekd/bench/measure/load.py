@@ -1,4 +1,4 @@
-"""Where the machine's CPU time went while something was measured (Linux)."""
+"""CPU time of this process, of others and of the hypervisor (Linux)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class CpuSeconds(NamedTuple):
     """CPU seconds since boot over all cores.
 
     Attributes:
-        busy: Spent on something in this system.
+        busy: Used by some process of this system.
         total: Busy, idle and stolen.
-        stolen: That a hypervisor gave to others while this system wanted to run.
-        own: Of this process.
+        stolen: Given to others by a hypervisor while this system wanted to run.
+        process: Used by this process.
     """
 
     busy: float
     total: float
     stolen: float
-    own: float
+    process: float
 
 
 def cpu_seconds(root: Path = _ROOT) -> CpuSeconds | None:
-    """The counters now; None where the system does not tell.
+    """The counters now; None where the system does not report them.
 
     Args:
         root: Where `proc` is.
@@ -54,7 +54,7 @@ def other_seconds(begin: CpuSeconds, end: CpuSeconds) -> float | None:
     """CPU seconds of other processes between two readings; None where they are too close."""
     if end.total - begin.total < _SHORTEST:
         return None
-    return max(0.0, (end.busy - begin.busy) - (end.own - begin.own))
+    return max(0.0, (end.busy - begin.busy) - (end.process - begin.process))
 
 
 def other_share(begin: CpuSeconds, end: CpuSeconds) -> float | None:

@@ -1,4 +1,4 @@
-"""What this machine is. Everything is read, nothing is changed; what cannot be read is left out."""
+"""Facts of this machine. They are only read; a fact that cannot be read is left out."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def temperatures() -> dict[str, float]:
 
 
 def device_tree_model() -> str | None:
-    """The board's name where the system has a device tree (ARM boards), else None."""
+    """Name of the board by the device tree (ARM boards); None without one."""
     return text(_DEVICE_TREE)
 
 

@@ -1,4 +1,4 @@
-"""Peak resident memory of this process (Linux; elsewhere what getrusage tells)."""
+"""Peak resident memory of this process (by /proc on Linux, elsewhere by getrusage)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SPAN = "loading the engine and the model and deciding on the images"
 
 
 class PeakMemory:
-    """Peak of the resident memory above what it is now.
+    """Peak of the resident memory above its present value.
 
-    Make it in a fresh process before the engine is imported and the model is loaded.
+    Create it in a fresh process before the engine is imported and the model is loaded.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class PeakMemory:
             self._reset = False
 
     def answer(self) -> MemoryAnswer:
-        """The peak since, above the start and by itself, with the way it was measured in words."""
+        """The peak since then, relative and absolute, with its definition."""
         peak = _status("VmHWM") if self._reset else None
         after = _getrusage_peak() if peak is None else peak
         return MemoryAnswer(
@@ -44,7 +44,7 @@ class PeakMemory:
 
 
 def _reset_peak() -> bool:
-    """Set VmHWM to VmRSS; not every system allows it."""
+    """Reset VmHWM to VmRSS; not every system allows it."""
     try:
         _CLEAR.write_text("5")
     except OSError:

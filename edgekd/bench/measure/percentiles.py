@@ -1,4 +1,4 @@
-"""Percentiles by nearest rank, which are always one of the samples."""
+"""Percentiles by nearest rank: each is one of the samples."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
 
 
 def rank(n: int, share: float) -> int:
-    """Its place among n samples, from 1."""
+    """Rank of the percentile among n samples, from 1."""
     # 0.9 * 10 is 9.000000000000002 in some spellings: do not let rounding pick the next rank.
     return max(1, math.ceil(share * n - 1e-9))

@@ -1,4 +1,4 @@
-"""When this process began, for a host that wants to know what its clock said then."""
+"""When this process was started, for a host that compares its own clock with the device's."""
 
 from __future__ import annotations
 

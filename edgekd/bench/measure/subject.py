@@ -1,7 +1,7 @@
-"""What is measured, in one shape: a bundle by its engine, or a checkpoint by PyTorch.
+"""One interface for what is timed: a bundle by its engine, or a checkpoint by PyTorch.
 
-The model call spans the same work for both: uint8 pixels [S, S, 3] in, float32 logits [K] out,
-with cast and normalisation inside.
+The model call spans the same work for both: uint8 pixels [S, S, 3] in, float32 output out, with
+cast and normalisation inside.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ __all__ = ["Subject", "TorchSubject", "open_bundle", "open_checkpoint"]
 
 
 class Subject(Protocol):
-    """What can be timed. `edgekd.runtime.Classifier` is one already."""
+    """A model that can be timed. `edgekd.runtime.Classifier` has this interface."""
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the engine is and what was obtained from it."""
+        """The engine, and what was obtained from it."""
 
     def preprocess(self, image: bytes, /) -> NDArray[np.uint8]:
         """uint8 [S, S, 3] of an encoded image."""
 
     def logits(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """float32 [K] of a preprocessed image."""
+        """Raw float32 output for a preprocessed image."""
 
     def predict(self, image: bytes, /) -> object:
         """The decision for an encoded image."""
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Release the engine."""
 
 
 def open_bundle(path: str, *, backend: str | None, threads: int) -> Subject:
@@ -117,4 +117,4 @@ class TorchSubject:
         return self._classes[int(softmax(self.logits(self.preprocess(image))).argmax())]
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""

@@ -1,7 +1,7 @@
-"""What a device still does when it is hot: minutes on end, each told by itself.
+"""Speed over minutes of continuous work, minute by minute: it falls when a device gets hot.
 
-A burst says little of it: of four phones that microsoft/MegaDetector#34 ran for half an hour, one
-fell to half its speed, and the ranking of the last minute was not that of the first.
+A short run does not show it: of four phones that microsoft/MegaDetector#34 ran for half an hour,
+one fell to half its speed, and the ranking of the last minute was not that of the first.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class MinuteSample(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         minute: Its number, from 1.
         p50: Median of its runs, ms.
-        p90: Ninetieth percentile of its runs, ms.
-        n: How many runs ended in it.
+        p90: 90th percentile of its runs, ms.
+        n: Number of runs that ended in it.
         temperatures_c: At its end, by thermal zone.
     """
 
@@ -44,14 +44,14 @@ def sustain(
     minute_seconds: float = 60.0,
     thermometer: Callable[[], dict[str, float]] = temperatures,
 ) -> list[MinuteSample]:
-    """Run one image after the other for so many minutes.
+    """Run images one after the other for a number of minutes.
 
-    Reading the thermometer falls between two runs and into none.
+    The thermometer is read between two runs and counts to none of them.
 
     Args:
         call: Runs the n-th image.
-        minutes: How many.
-        minute_seconds: Length of a minute; shorter ones show that the chain works.
+        minutes: Number of minutes.
+        minute_seconds: Length of a minute, shorter in tests.
         thermometer: Degrees Celsius by zone.
 
     Returns:

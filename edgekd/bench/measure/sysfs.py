@@ -1,4 +1,4 @@
-"""What the kernel tells in small files; what cannot be read is None."""
+"""Values in small files of the kernel; None where one cannot be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["field", "number", "text"]
 
 
 def text(path: Path) -> str | None:
-    """Content without the blanks around it; None where there is none."""
+    """Content without surrounding blanks; None without the file."""
     try:
         return path.read_text(errors="replace").strip("\0\n ") or None
     except OSError:
@@ -24,7 +24,7 @@ def number(path: Path) -> int | None:
 
 
 def field(path: Path, name: str, separator: str = ":") -> str:
-    """Value of the first line `name: value`, or nothing."""
+    """Value of the first line `name: value`; empty without one."""
     for line in (text(path) or "").splitlines():
         key, _, value = line.partition(separator)
         if key.strip() == name:

@@ -1,4 +1,4 @@
-"""Photos on the page: decisions of a demo, and images whose decision changed."""
+"""Photos on the page: decisions of a demo, and images whose answer changed."""
 
 from __future__ import annotations
 

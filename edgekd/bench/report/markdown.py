@@ -1,4 +1,4 @@
-"""The results as Markdown: for a pull request or a wiki."""
+"""The results as Markdown, for a pull request or a wiki."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_markdown(results: Sequence[Result], out: Path) -> None:
 
 
 def markdown_of(results: Sequence[Result]) -> str:
-    """The report as text: overview, what limits it, one table per comparable part, environment.
+    """The report as text: overview, one table for each comparable part, limits, environment.
 
     Raises:
         InputError: There is no result.
@@ -52,7 +52,7 @@ def markdown_of(results: Sequence[Result]) -> str:
 
 
 def _safe(text: str) -> str:
-    """Names and sentences of a result file as text, never as markup."""
+    """Text of a result file, escaped so that it is never markup."""
     return text.translate(_SPECIAL)
 
 

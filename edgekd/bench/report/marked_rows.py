@@ -54,7 +54,7 @@ class Mark:
 
     @property
     def on_dark(self) -> bool:
-        """Whether white is read better on it than black."""
+        """Whether a white letter is more legible on it than a black one."""
         return self.colour == _STUDENT
 
 
@@ -63,9 +63,9 @@ class MarkedRow:
     """One row of one result.
 
     Attributes:
-        row: What was measured.
-        result: Where and on what.
-        place: The device, with what tells this run from others on it.
+        row: The row.
+        result: Its result.
+        place: Name of the device, unique among the runs of the report.
         mark: How it is drawn.
         label: Its name, with the device where the report has several.
     """
@@ -141,7 +141,7 @@ def _without_speed(row: ResultRow) -> ResultRow:
 def places_of(results: Sequence[Result]) -> list[str]:
     """A name for the device of each result, no two alike.
 
-    Runs on one device are told apart by their data, by their time, or by a number.
+    Runs on one device are distinguished by their data, by their time, or by a number.
     """
     candidates: list[list[str]] = [[], [], []]
     for result in results:
@@ -242,12 +242,12 @@ def parts_of(entries: Sequence[MarkedRow]) -> list[ReportPart]:
 
 @dataclass(frozen=True)
 class Timed:
-    """What stands in one picture of accuracy over time.
+    """Rows that share a picture of accuracy over time.
 
     Attributes:
         span: What was timed.
         entries: Those with times of it.
-        drawn: The same, and the teacher without times, whose accuracy is a line.
+        drawn: The same, and a teacher without times, whose accuracy is a line.
     """
 
     span: str
@@ -256,7 +256,7 @@ class Timed:
 
 
 def timed_parts(entries: Sequence[MarkedRow]) -> list[Timed]:
-    """The entries of a section by what was timed; of one span as a rule."""
+    """The rows of a part by what was timed; of one span as a rule."""
     spans: dict[str, list[MarkedRow]] = {}
     for entry in entries:
         if entry.latency is not None:

@@ -1,4 +1,4 @@
-"""The results as one HTML file that needs nothing else: no network, no JavaScript."""
+"""The results as one self-contained HTML file: no network, no JavaScript."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def write_page(
 
 
 def check_page() -> None:
-    """Refuse before anyone waits for what a page is to show.
+    """Refuse before a measurement whose page could not be written.
 
     Raises:
         MissingDependencyError: jinja2 is not installed.
@@ -131,7 +131,7 @@ def _overview(sections: Sequence[ReportPart]) -> dict[str, Any]:
         "summary": states.summary(rows),
         "columns": columns_of([result for _, result in _placed(sections)]).headline,
         "members": _members(sections),
-        "margins": states.margin_lines(rows),
+        "margins": states.margin_names(rows),
     }
 
 
@@ -194,7 +194,7 @@ def _section(section: ReportPart, images: Resolver | None) -> dict[str, Any]:
 
 
 def _distinct(entries: Sequence[MarkedRow]) -> list[MarkedRow]:
-    """Without a teacher or student whose very numbers an earlier result has shown already."""
+    """The rows without a teacher or student that an earlier result shows with equal numbers."""
     kept: list[MarkedRow] = []
     for entry in entries:
         row = entry.row

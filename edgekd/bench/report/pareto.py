@@ -54,7 +54,7 @@ _HOW = (
 
 
 def check_picture(out: Path) -> None:
-    """Refuse a name that promises another kind of picture.
+    """Refuse a file name of another format.
 
     Raises:
         InputError: It does not end in .svg.

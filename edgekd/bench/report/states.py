@@ -12,6 +12,7 @@ __all__ = [
     "RESEARCH",
     "RowState",
     "margin_lines",
+    "margin_names",
     "margin_state",
     "research_state",
     "summary",
@@ -71,17 +72,31 @@ def weaker_classes(row: ResultRow, teacher: ResultRow | None, policy: PolicyFact
     return policy_order(weaker, policy)
 
 
+def margin_names(rows: Sequence[ResultRow]) -> list[str]:
+    """Every margin once: `margin 0.05 of balanced accuracy (dermoscopy)`."""
+    return list(_rows_by_margin(rows))
+
+
 def margin_lines(rows: Sequence[ResultRow]) -> list[str]:
-    """One line for each margin: metric, margin, policy, and the state of each compared row."""
-    states: dict[str, list[str]] = {}
+    """One line for each margin, with the rows in each state."""
+    lines = []
+    for name, states in _rows_by_margin(rows).items():
+        parts = (f"{text}: {', '.join(names)}" for text, names in states.items())
+        lines.append(f"Against the teacher, {name}: {'; '.join(parts)}.")
+    return lines
+
+
+def _rows_by_margin(rows: Sequence[ResultRow]) -> dict[str, dict[str, list[str]]]:
+    """Names of the compared rows by margin and state, in words."""
+    margins: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         margin = row.vs_teacher.margin if row.vs_teacher is not None else None
         if margin is not None:
             metric = margin.metric.replace("_", " ")
-            head = f"margin {margin.margin:g} of {metric} ({margin.policy})"
+            name = f"margin {margin.margin:g} of {metric} ({margin.policy})"
             text = _MARGIN_WORDS[margin.state][1].removesuffix(" to teacher")
-            states.setdefault(head, []).append(f"{row.name} {text}")
-    return [f"Against the teacher, {head}: {', '.join(each)}" for head, each in states.items()]
+            margins.setdefault(name, {}).setdefault(text, []).append(row.name)
+    return margins
 
 
 def summary(rows: Sequence[ResultRow]) -> str:

@@ -1,7 +1,7 @@
-"""What was measured already, so that an interrupted run goes on from there.
+"""Answers of an incomplete run, so that the same command resumes it.
 
-A key holds all that an answer depends on: the device, the job with the content of its bundle and
-images, the version of edgekd. Answers that failed are not kept.
+A key holds everything that an answer depends on: the device, the job with the content of its bundle
+and images, the version of edgekd. Answers that failed are not kept.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Journal:
 
     @classmethod
     def beside(cls, out: Path | None) -> Journal:
-        """The journal of a run that writes `out`: a hidden folder beside it, if that is a file."""
+        """The journal of a run that writes `out`: a hidden folder next to that file."""
         if out is None or is_stream(out):
             return cls(None)
         return cls(out.with_name(f".{out.name}.parts"))
 
     def remember(self, key: Sequence[Any], kind: type[T], make: Callable[[], T]) -> T:
-        """What was kept under `key`, or else what `make` gives, which is kept."""
+        """The value kept under `key`; without one, the result of `make`, which is kept."""
         if self._folder is None:
             return make()
         named = hashlib.sha256(msgspec.json.encode([edgekd.__version__, *key])).hexdigest()
@@ -55,13 +55,13 @@ class Journal:
         return made
 
     def forget(self) -> None:
-        """Remove all of it: the run is complete."""
+        """Remove all answers: the run is complete."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class CachedDevice:
-    """A device that does no job twice; see `edgekd.bench.devices.Device`."""
+    """A device that runs no job twice; see `edgekd.bench.devices.Device`."""
 
     def __init__(self, device: Device, journal: Journal) -> None:
         self._device = device
@@ -70,33 +70,33 @@ class CachedDevice:
 
     @property
     def emulated(self) -> bool:
-        """As the device says; it may know only once it was spoken to."""
+        """See `Device`; it may be known only after the first contact."""
         return self._device.emulated
 
     @property
     def identity(self) -> str:
-        """As the device says."""
+        """See `Device`."""
         return self._device.identity
 
     @property
     def decides(self) -> bool:
-        """As the device says."""
+        """See `Device`."""
         return self._device.decides
 
     def facts(self) -> dict[str, Any]:
-        """Read anew."""
+        """See `Device`; facts are not kept."""
         return self._device.facts()
 
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
     ) -> None:
-        """Bring there what the jobs will name."""
+        """See `Device`."""
         self._device.prepare(bundles, images, say)
 
     def run(self, job: Job) -> Answer:
-        """The answer that was kept, or a new one.
+        """See `Device`; an answer that was kept is returned without running the job.
 
-        What a meter outside sees is of this moment: such a job is always done anew.
+        A job that an external meter measures is always run: its file covers the present run.
         """
         if job.metered:
             return self._device.run(job)
@@ -104,7 +104,7 @@ class CachedDevice:
         return self._journal.remember(key, Answer, lambda: self._device.run(job))
 
     def close(self) -> None:
-        """Let go of the link."""
+        """Close the connection."""
         self._device.close()
 
 

@@ -1,4 +1,4 @@
-"""Where frames come from: a camera, of which only the newest frame counts, or a video file."""
+"""Sources of frames: a camera, of which only the newest frame counts, or a video file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = (1 << 20) - 1
 
 
 class Frames(Protocol):
-    """BGR pictures uint8 [H, W, 3], one after the other, and what holds them."""
+    """BGR pictures uint8 [H, W, 3], one after the other; a context manager for their source."""
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         """The frames."""
@@ -39,7 +39,7 @@ class Frames(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the camera back."""
+        """Release the source."""
 
 
 def open_frames(source: str) -> Frames:
@@ -90,8 +90,8 @@ def _opened(source: int | str) -> Any:
 
 
 def _open(source: int | str) -> Any:
-    # What OpenCV would say of each way that it tries is said once, by us. Its version 4 has the
-    # two functions at the top.
+    # OpenCV would log each backend that it tries; the caller reports the failure once instead.
+    # Version 4 has the two functions at the top.
     home: Any = getattr(cv2.utils, "logging", cv2)
     level = home.getLogLevel()
     home.setLogLevel(0)
@@ -102,7 +102,7 @@ def _open(source: int | str) -> Any:
 
 
 class VideoFrames:
-    """Every frame of a file in order. Takes the capture over."""
+    """Every frame of a file in order. Owns the capture from then on."""
 
     def __init__(self, capture: Any) -> None:
         self._capture = capture
@@ -110,8 +110,8 @@ class VideoFrames:
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         """Frames until the file ends."""
         while True:
-            found, frame = self._capture.read()
-            if not found:
+            succeeded, frame = self._capture.read()
+            if not succeeded:
                 return
             yield _as_bgr(frame)
 
@@ -125,10 +125,10 @@ class VideoFrames:
 
 
 class LiveFrames:
-    """The newest frame of a camera each time, however long the last one took to judge.
+    """The newest frame of a camera each time, however long the prediction on the last one took.
 
-    A thread reads all along, since drivers queue frames and would hand out old ones. Takes the
-    capture over; `name` is for messages.
+    A thread reads continuously, since drivers queue frames and would return old ones. Owns the
+    capture from then on; `name` is for messages.
     """
 
     def __init__(self, capture: Any, name: str) -> None:
@@ -140,7 +140,7 @@ class LiveFrames:
         self._reader.start()
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        """Frames for ever.
+        """Frames without end.
 
         Raises:
             DeviceUnreachableError: The camera gives no more frames.
@@ -153,7 +153,7 @@ class LiveFrames:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the camera back."""
+        """Release the camera."""
         self._closing = True
         self._reader.join(timeout=_PATIENCE)
 
@@ -169,13 +169,13 @@ class LiveFrames:
     def _read(self) -> None:
         try:
             while not self._closing:
-                found, frame = self._capture.read()
-                if not found:
+                succeeded, frame = self._capture.read()
+                if not succeeded:
                     break
                 with self._news:
                     self._newest = _as_bgr(frame)
                     self._news.notify()
-        finally:  # in this thread: nobody else may touch the capture while it reads
+        finally:  # in this thread: no other may use the capture while it reads
             self._capture.release()
             with self._news:
                 self._ended = True
@@ -183,7 +183,7 @@ class LiveFrames:
 
 
 def _as_bgr(frame: Any) -> NDArray[np.uint8]:
-    """Infrared and some industrial cameras give one channel."""
+    """The frame with three channels; infrared and some industrial cameras give one."""
     if frame.ndim == 2 or frame.shape[2] == 1:
         frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
     return np.asarray(frame, np.uint8)

@@ -1,4 +1,4 @@
-"""Small bars for what was measured of a photo, with ticks where the bundle's limits are."""
+"""Small bars for the measures of a photo, with ticks at the limits of the bundle."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Gauge:
 
 
 def gauges_of(quality: CaptureQuality | None, rule: CaptureRule | None) -> list[Gauge]:
-    """The measures that the bundle has limits for, and how unlike the learnt images it looks."""
+    """Gauges of the measures that have limits, and of the distance from the training images."""
     if quality is None or rule is None:
         return []
-    found = quality.measures.to_dict()
+    measures = quality.measures.to_dict()
     gauges = [
-        _gauge(_NAMES.get(name, name), found[name], limit.low, limit.high)
+        _gauge(_NAMES.get(name, name), measures[name], limit.low, limit.high)
         for name, limit in rule.limits.items()
-        if name in found and _is_set(limit)
+        if name in measures and _is_set(limit)
     ]
     if quality.unlikeness is not None and rule.appearance is not None:
         gauges.append(_gauge("unlike", quality.unlikeness, None, rule.appearance.limit))

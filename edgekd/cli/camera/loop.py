@@ -1,4 +1,4 @@
-"""The loop: judge the newest frame, show it or say it, keep what is asked to be kept."""
+"""The camera loop: predict on the newest frame, show or report it, save captures."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from edgekd.cli.camera.screen import Screen
     from edgekd.runtime import Classifier, Prediction
 
-__all__ = ["Judged", "Loop", "Shown"]
+__all__ = ["CameraLoop", "DisplayedFrame", "FramePrediction"]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A frame and what was decided on it.
+class FramePrediction:
+    """A frame with its prediction.
 
     Attributes:
-        number: Of the frames that were judged, from 0.
+        number: Counts the frames that were predicted on, from 0.
         frame: BGR uint8 [H, W, 3].
-        prediction: Its decision.
+        prediction: For this frame.
     """
 
     number: int
@@ -39,22 +39,22 @@ class Judged:
     prediction: Prediction
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, without the picture."""
+        """Plain types for JSON, without the picture."""
         return {"frame": self.number, **self.prediction.to_dict()}
 
 
-class Shown:
-    """Which frame is on the screen: the newest, or the last one that is to be taken again.
+class DisplayedFrame:
+    """The frame on the screen: the newest, or one that has to be taken again.
 
-    A photo that is no use stays, with what to do about it, until a good one comes or a key is
+    A frame that has to be taken again stays, with its reasons, until a better one comes or a key is
     pressed.
     """
 
     def __init__(self) -> None:
-        self._frozen: Judged | None = None
+        self._frozen: FramePrediction | None = None
 
-    def update(self, newest: Judged) -> Judged:
-        """The frame to show now that `newest` was judged; it is frozen where it is another."""
+    def update(self, newest: FramePrediction) -> FramePrediction:
+        """The frame to show once the newest has its prediction; frozen where it is another."""
         if newest.prediction.decision != "retake":
             self._frozen = None
             return newest
@@ -63,79 +63,81 @@ class Shown:
         return self._frozen
 
     def release(self) -> None:
-        """A key was pressed."""
+        """Show the newest frame again."""
         self._frozen = None
 
 
 @dataclass
-class Loop:
-    """What is done with each frame.
+class CameraLoop:
+    """Predicts on frame after frame.
 
     Attributes:
-        classifier: Judges.
-        screen: Where it is shown; None for nowhere.
-        tell: Is given each judged frame, to say it on stdout.
-        save: Folder for captures, or without a screen for every frame's overlay.
+        classifier: Makes the predictions.
+        screen: Shows the frames; None for no window.
+        report: Called with each frame, to print it.
+        save: Folder for captures; without a screen, for the overlay of every frame.
         fit: Width and height of the screen in pixels; None leaves frames at their size.
-        interval: Seconds from one frame to the next at least.
+        interval: Least time from one frame to the next, in seconds.
     """
 
     classifier: Classifier
     screen: Screen | None
-    tell: Callable[[Judged], None]
+    report: Callable[[FramePrediction], None]
     save: Path | None = None
     fit: tuple[int, int] | None = None
     interval: float = 0.0
 
     def run(self, frames: Iterable[NDArray[np.uint8]]) -> None:
-        """Go on until the frames end or `q` or Esc is pressed.
+        """Predict until the frames end, or `q` or Esc is pressed.
 
         Raises:
             DeviceUnreachableError: The camera stopped.
         """
-        shown = Shown()
-        for number, frame in enumerate(frames):
+        shown = DisplayedFrame()
+        for number, pixels in enumerate(frames):
             begun = time.monotonic()
-            if not self._step(number, frame, shown):
+            if not self._step(number, pixels, shown):
                 break
             time.sleep(max(0.0, begun + self.interval - time.monotonic()))
 
-    def _step(self, number: int, frame: NDArray[np.uint8], shown: Shown) -> bool:
-        """Judge a frame; False where that was the last one wanted."""
-        rgb = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
-        judged = Judged(number, frame, self.classifier.predict(rgb))
-        self.tell(judged)
+    def _step(self, number: int, pixels: NDArray[np.uint8], shown: DisplayedFrame) -> bool:
+        """Predict on a frame; False where a key ended the loop."""
+        rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+        frame = FramePrediction(number, pixels, self.classifier.predict(rgb))
+        self.report(frame)
         if self.screen is None:
             if self.save is not None:
-                write_picture(self.save / f"{number:06d}.png", self.overlay(judged))
+                write_picture(self.save / f"{number:06d}.png", self.overlay(frame))
             return True
-        on_screen = shown.update(judged)
-        key = self.screen.show(self.overlay(on_screen, judged))
+        on_screen = shown.update(frame)
+        key = self.screen.show(self.overlay(on_screen, frame))
         if key == "capture":
             self._capture(on_screen)
         if key != "none":
             shown.release()
         return key != "quit"
 
-    def overlay(self, judged: Judged, newest: Judged | None = None) -> NDArray[np.uint8]:
-        """The picture for the screen; `newest` is what the camera sees where `judged` is older."""
-        live = None if newest is None or newest is judged else newest.frame
+    def overlay(
+        self, frame: FramePrediction, newest: FramePrediction | None = None
+    ) -> NDArray[np.uint8]:
+        """The picture for the screen; `newest` is the live frame where `frame` is frozen."""
+        live = None if newest is None or newest is frame else newest.frame
         rule = self.classifier.manifest.capture
-        return draw_overlay(judged.frame, judged.prediction, rule, screen=self.fit, live=live)
+        return draw_overlay(frame.frame, frame.prediction, rule, screen=self.fit, live=live)
 
-    def _capture(self, judged: Judged) -> None:
-        """The frame without the overlay, and beside it what was decided."""
+    def _capture(self, frame: FramePrediction) -> None:
+        """Save the frame without its overlay, and its prediction as JSON."""
         if self.save is None:
             say("nothing is saved: start with --save FOLDER")
             return
-        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{judged.number:06d}"
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{frame.number:06d}"
         picture = self.save / f"{stem}.png"
-        write_picture(picture, judged.frame)
-        facts = {"image": picture.name, **judged.to_dict()}
+        write_picture(picture, frame.frame)
+        facts = {"image": picture.name, **frame.to_dict()}
         write_atomically(self.save / f"{stem}.json", pretty_json(facts))
         say(f"saved {picture}")
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write a PNG, or leave what was there."""
+    """Write a PNG atomically."""
     write_atomically(path, cv2.imencode(".png", picture)[1].tobytes())

@@ -1,7 +1,7 @@
-"""What the screen shows over a frame: a pure function of the frame and its prediction.
+"""The overlay on a frame: a pure function of the frame and its prediction.
 
-Nothing is told by colour alone: each decision has a sign and a word of its own. The label stands
-there only where the decision is `answer`.
+Nothing depends on colour alone: each decision has a sign and a word of its own. The label is shown
+only where the decision is `answer`.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ def draw_overlay(
     screen: tuple[int, int] | None = None,
     live: Frame | None = None,
 ) -> Frame:
-    """The frame with what was decided on it.
+    """The frame with its prediction drawn on it.
 
     Args:
         frame: BGR uint8 [H, W, 3].
-        prediction: Of that frame.
-        rule: The bundle's limits of a photo, for the bars; None leaves them out.
-        screen: Width and height to fit the frame to, so that letters have their size there; from
-            about 300 x 200 on they can be read. None leaves the frame's own.
-        live: What the camera sees now, where `frame` is frozen: it is shown small in a corner, so
-            that the next photo can be aimed.
+        prediction: For that frame.
+        rule: The bundle's limits of a photo, for the bars; None omits them.
+        screen: Width and height to fit the frame to, so that letters are drawn at their final
+            size; they are legible from about 300 x 200 on. None keeps the size of the frame.
+        live: The live frame where `frame` is frozen. It is shown small in a corner, so that the
+            next photo can be aimed.
 
     Returns:
-        A picture of its own, BGR uint8, of the frame's or the screen's size.
+        A new picture, BGR uint8, of the size of the frame or the screen.
     """
     size = screen or (frame.shape[1], frame.shape[0])
     canvas = _fitted(frame, *size)
@@ -69,7 +69,7 @@ def draw_overlay(
 
 
 def _fitted(frame: Frame, width: int, height: int) -> Frame:
-    """A copy, scaled to fit that size, with black where it has another shape."""
+    """A copy, scaled to fit that size, on black where its shape differs."""
     ratio = _ratio(frame, width, height)
     size = max(1, round(frame.shape[1] * ratio)), max(1, round(frame.shape[0] * ratio))
     way = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
@@ -90,7 +90,7 @@ def _letters(frame: Frame) -> int:
 
 
 def _mark_square(canvas: Frame, frame: Frame, letters: int) -> None:
-    """Lines around the square that the network sees, where it does not see all of the canvas."""
+    """Outline the square that the network sees, where that is not the whole canvas."""
     height, width = canvas.shape[:2]
     side = round(min(frame.shape[:2]) * _ratio(frame, width, height))
     left, top = (width - side) // 2, (height - side) // 2
@@ -100,7 +100,7 @@ def _mark_square(canvas: Frame, frame: Frame, letters: int) -> None:
 
 
 def _draw_verdict(canvas: Frame, prediction: Prediction, letters: int, *, frozen: bool) -> int:
-    """Sign, heading and reasons at the top; the row where they end."""
+    """Draw sign, heading and reasons at the top; returns the row where they end."""
     width, gap, head = canvas.shape[1], letters // 2 + 2, round(1.8 * letters)
     row = round(1.8 * letters)
     most = int(canvas.shape[0] * _MOST_OF_THE_HEIGHT - head - 2 * gap) // row
@@ -128,15 +128,15 @@ def _heading(prediction: Prediction, letters: int, width: int) -> str:
 
 
 def _reasons(prediction: Prediction) -> list[str]:
-    """A photo's reasons without their numbers, which the bars show; else all of them."""
+    """Reasons about the photo without their numbers, which the bars show; else all reasons."""
     if prediction.decision != "retake":
         return [reason.text for reason in prediction.reasons]
-    spoilt = [one for one in prediction.reasons if one.code not in _OF_THE_ANSWER]
-    return [_NUMBERS.sub("", reason.text) for reason in spoilt]
+    faults = [reason for reason in prediction.reasons if reason.code not in _OF_THE_ANSWER]
+    return [_NUMBERS.sub("", reason.text) for reason in faults]
 
 
 def _shortened(texts: list[str], letters: int, width: int, most: int) -> list[str]:
-    """Whole reasons in at most `most` lines, and how many are left out."""
+    """Whole reasons in at most `most` lines, and the number of those omitted."""
     lines: list[str] = []
     for index, text in enumerate(texts):
         more = wrapped(f"- {text}", letters, width)
@@ -150,7 +150,7 @@ def _shortened(texts: list[str], letters: int, width: int, most: int) -> list[st
 def _draw_facts(
     canvas: Frame, prediction: Prediction, rule: CaptureRule | None, letters: int
 ) -> None:
-    """Conformal set, time and the photo's measures at the bottom."""
+    """Draw conformal set, time and the measures of the photo at the bottom."""
     height, width, gap = canvas.shape[0], canvas.shape[1], letters // 2 + 2
     gauges = gauges_of(prediction.quality, rule)
     bars = round(3.2 * letters) if gauges else 0
@@ -167,7 +167,7 @@ def _draw_facts(
 
 
 def _plausible(prediction: Prediction, letters: int, width: int) -> str:
-    """The conformal set; none for a photo that is no use."""
+    """The conformal set; empty for a photo that has to be taken again."""
     if prediction.conformal_set is None or prediction.decision == "retake":
         return ""
     lead = "not excluded: "
@@ -187,7 +187,7 @@ def _fitting(texts: list[str], letters: int, width: int) -> str:
 
 
 def _draw_inset(canvas: Frame, live: Frame, top: int, letters: int) -> None:
-    """The live picture, framed, below the text on the right."""
+    """Draw the live picture, framed, below the text on the right."""
     width, gap = canvas.shape[1] // 4, letters // 2 + 2
     small = _fitted(live, width, max(1, round(width * live.shape[0] / live.shape[1])))
     left, top = canvas.shape[1] - width - gap, top + gap

@@ -1,4 +1,4 @@
-"""The window on a screen, and what a key in it means."""
+"""The window on a screen, and the keys pressed in it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _ESCAPE = 27
 
 
 class Screen(Protocol):
-    """Shows pictures and tells of keys."""
+    """Shows pictures and returns the keys that are pressed."""
 
     def show(self, picture: NDArray[np.uint8]) -> Key:
         """Show a BGR picture uint8 [H, W, 3]; the key that was pressed since the last one."""
 
     def close(self) -> None:
-        """Take the window away."""
+        """Close the window."""
 
 
 class Window:
@@ -60,7 +60,7 @@ class Window:
         return key if cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1 else "quit"
 
     def close(self) -> None:
-        """Take the window away."""
+        """Close the window."""
         cv2.destroyAllWindows()
         cv2.waitKey(1)  # the toolkit does it in its next turn
 

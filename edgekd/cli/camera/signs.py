@@ -1,4 +1,4 @@
-"""One sign for each decision, told apart by shape: a tick, an arrow onwards, an arrow round."""
+"""One sign for each decision, distinct in shape: a tick, an arrow onwards, an arrow round."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_sign"]
 
 _BLACK = (0, 0, 0)
-# Okabe, Ito 2008, "Color Universal Design": apart for colour-blind eyes too. BGR.
+# Okabe, Ito 2008, "Color Universal Design": distinct for colour-blind people too. BGR.
 _COLOURS: dict[str, tuple[int, int, int]] = {
     "answer": (115, 158, 0),
     "refer": (0, 159, 230),

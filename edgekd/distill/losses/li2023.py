@@ -30,13 +30,13 @@ def bounded_temperature(raw: Tensor, floor: float = 1.0, span: float = 20.0) -> 
 
 
 def reversal(epoch: int, epochs: int = 10, rise: Rise = "cosine") -> float:
-    """λ(e), what the gradient that reaches θ is multiplied by: from 0 down to −1.
+    """λ(e), the factor of the gradient that reaches θ: from 0 down to −1.
 
-    Cosine: −½ (1 − cos(π · min(e, E) / E)); linear: −min(e, E) / E. The released code's E is 0
-    unless it is set, and divides by it.
+    Cosine: −½ (1 − cos(π · min(e, E) / E)); linear: −min(e, E) / E. The released code divides by
+    its default of E = 0.
 
     Args:
-        epoch: e, counted from 1: θ moves from the first epoch on.
+        epoch: e, counted from 1: θ changes from the first epoch on.
         epochs: E ≥ 1, after which λ stays −1.
         rise: Form of the schedule.
     """
@@ -46,10 +46,10 @@ def reversal(epoch: int, epochs: int = 10, rise: Rise = "cosine") -> float:
 
 @full_precision
 def reversed_gradient(value: Tensor, factor: float) -> Tensor:
-    """`value` as it is; the gradient that goes back through it is multiplied by `factor`.
+    """`value` unchanged; in the backward pass its gradient is multiplied by `factor`.
 
-    With a negative factor, whatever lies before it climbs the loss that everything after it
-    descends (the gradient reversal layer of Ganin, Lempitsky 2015).
+    With a negative factor, parameters before it ascend the loss that parameters after it descend
+    (the gradient reversal layer of Ganin, Lempitsky 2015).
     """
     reversed_: Tensor = _Reversal.apply(value, factor)
     return reversed_

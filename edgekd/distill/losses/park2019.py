@@ -1,7 +1,7 @@
 """Relations between samples: Park, Kim, Lu, Cho 2019, "Relational Knowledge Distillation" (CVPR).
 
-Both losses depend on a student's features [B, D] only up to translation, rotation and scale, so
-that the teacher's width may be another.
+Both losses are invariant to translation, rotation and scale of the features [B, D], so that the
+widths of student and teacher may differ.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _COINCIDE = 1e-12  # squared distance, relative to the spread, below which two p
 def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """Smooth-L1 between the pairwise distances, each side divided by its mean (equation 6).
 
-    The mean of a side is that of its strictly positive entries. A batch of one has no pairs and
-    costs 0; a batch of identical features has all its distances at the clamp, hence alike.
+    The mean of a side is over its strictly positive entries. A batch of one has no pairs and gives
+    0; in a batch of identical features all distances are at the clamp, hence equal.
 
     Args:
         student: Features [B, D].
@@ -34,7 +34,7 @@ def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar, the mean over all B² entries.
 
     Raises:
-        InputError: The batches differ.
+        InputError: The batch sizes differ.
     """
     _refuse_mismatch(student, teacher)
     loss = F.smooth_l1_loss(_distances(student), _distances(teacher.detach()))
@@ -45,8 +45,8 @@ def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
 def angle_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """Smooth-L1 between the cosines of the angles at j of all triples (equation 8).
 
-    Never a B × B × D tensor of differences: the cosines come from inner products, B³ numbers
-    whatever D is. The direction between two coinciding features is the zero vector.
+    The cosines are computed from inner products, B³ numbers for any D, without a B × B × D tensor
+    of differences. The direction between two coinciding features is the zero vector.
 
     Args:
         student: Features [B, D].
@@ -56,7 +56,7 @@ def angle_relation(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar, the mean over all B³ entries.
 
     Raises:
-        InputError: The batches differ.
+        InputError: The batch sizes differ.
     """
     _refuse_mismatch(student, teacher)
     loss = F.smooth_l1_loss(_cosines(student), _cosines(teacher.detach()))
@@ -65,13 +65,13 @@ def angle_relation(student: Tensor, teacher: Tensor) -> Tensor:
 
 def _refuse_mismatch(student: Tensor, teacher: Tensor) -> None:
     if student.ndim != 2 or teacher.ndim != 2 or len(student) != len(teacher):
-        found = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
-        message = f"relations need features [B, D] of the same samples, not {found}"
+        shapes = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
+        message = f"relations need features [B, D] of the same samples, not {shapes}"
         raise InputError(message, "give the pooled features of one batch")
 
 
 def _gram(features: Tensor) -> Tensor:
-    """Inner products [B, B] about the batch's mean, from which less is lost to rounding."""
+    """Inner products [B, B] after subtraction of the batch's mean, which reduces rounding."""
     wide = widened(features)
     centred = wide - wide.mean(dim=0).detach()  # no gradient: distances do not depend on it
     return centred @ centred.T
@@ -85,9 +85,9 @@ def _squared_distances(gram: Tensor) -> Tensor:
 def _distances(features: Tensor) -> Tensor:
     """Pairwise distances [B, B] over the mean of the positive ones, zero on the diagonal."""
     squared = _squared_distances(_gram(features)).clamp(min=_LEAST_SQUARE)
-    others = 1.0 - torch.eye(len(squared), dtype=squared.dtype, device=squared.device)
-    distances = squared.sqrt() * others
-    pairs = max(others.numel() - len(others), 1)  # all of them: the clamp keeps them positive
+    off_diagonal = 1.0 - torch.eye(len(squared), dtype=squared.dtype, device=squared.device)
+    distances = squared.sqrt() * off_diagonal
+    pairs = max(len(squared) * (len(squared) - 1), 1)  # all: the clamp keeps them positive
     mean = distances.sum() / pairs
     return distances / torch.where(mean > 0, mean, torch.ones_like(mean))
 

@@ -15,8 +15,8 @@ __all__ = ["hint"]
 def hint(student: Tensor, teacher: Tensor) -> Tensor:
     """½ · mean squared difference between the adapted map and the teacher's (equation 3).
 
-    The paper sums over the entries of a map; their mean is taken, so that the learning rate does
-    not depend on the size of the map.
+    The paper sums over the entries of a map; here their mean is taken, so that the learning rate
+    does not depend on the size of the map.
 
     Args:
         student: Map [B, C, H, W], adapted to the teacher's channels.
@@ -26,7 +26,7 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
         InputError: The shapes differ.
     """
     if student.shape != teacher.shape:
-        found = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
-        message = f"a hint needs two maps of one shape, not {found}"
+        shapes = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
+        message = f"a hint needs two maps of one shape, not {shapes}"
         raise InputError(message, "adapt the student's map to the teacher's first")
     return F.mse_loss(student, teacher.detach()) / 2.0

@@ -1,8 +1,8 @@
-"""A teacher that is the student's own moving average: Tarvainen & Valpola 2017, "Mean teachers are
-better role models" (NeurIPS; arXiv 1703.01780).
+"""The student's moving average as its teacher: Tarvainen & Valpola 2017, "Mean teachers are better
+role models" (NeurIPS; arXiv 1703.01780).
 
-The distance between the two outputs is here the divergence of CRCKD's released code, which is
-`softened_kl` at T = 1; the paper took the squared difference.
+The consistency of the two outputs is measured as in CRCKD's released code, by `softened_kl` at
+T = 1; the paper takes the squared difference.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def ramp_up(epoch: float, length: float) -> float:
 def average_decay(updates: int, limit: float) -> float:
     """α of the update that follows `updates` earlier ones: min(1 − 1/(updates + 1), limit).
 
-    The first update takes the student as it is; the true mean follows until α reaches the limit.
+    The first update copies the student; the average is the arithmetic mean until α reaches the
+    limit.
     """
     return min(1.0 - 1.0 / (updates + 1), limit)

@@ -3,7 +3,7 @@ lightweight skin lesion classification using dermoscopic images" (Medical Image 
 arXiv 2203.11490).
 
 The relation between channels (D-KD and SSD-KD) and the self-supervised similarity (SSD-KD). Where
-paper and released code differ, the code is followed; its numerical faults are not.
+paper and released code differ, the code is followed, without its numerical faults.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ __all__ = [
     "view_similarity",
 ]
 
-_ROOT_FLOOR = 1e-6  # where the square root goes over into a straight line
+_ROOT_FLOOR = 1e-6  # below it the square root is replaced by a straight line
 
 
 @full_precision
 def channel_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """√ of the mean squared difference of the channels' Gram matrices: L_intra.
 
-    The Gram matrix of an image is F·Fᵀ/(C·H·W) with its map F as [C, H·W]; the mean goes over
-    images and channel pairs, and one root is taken of it. The released code's gradient is NaN where
-    the matrices coincide; here the root is straight below 1e-6.
+    The Gram matrix of an image is F·Fᵀ/(C·H·W) with its map F as [C, H·W]; the mean is over images
+    and channel pairs, and its root is taken once. The released code's gradient is NaN where the
+    matrices coincide; here the root is linear below 1e-6.
 
     Args:
         student: Map [B, C, H, W], adapted to the teacher's channels.
@@ -48,27 +48,26 @@ def channel_relation(student: Tensor, teacher: Tensor) -> Tensor:
         InputError: The shapes differ.
     """
     if student.shape != teacher.shape or student.ndim != 4:
-        found = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
-        message = f"the channel relation needs two maps [B, C, H, W] of one shape, not {found}"
+        shapes = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
+        message = f"the channel relation needs two maps [B, C, H, W] of one shape, not {shapes}"
         raise InputError(message, "adapt the student's map to the teacher's first")
     batch, channels, height, width = student.shape
     scale = float(channels * height * width) ** -0.5
-    own, other = (widened(f).flatten(2) * scale for f in (student, teacher.detach()))
-    mean = _gram_difference(own, other) / (batch * channels**2)
+    maps = (widened(features).flatten(2) * scale for features in (student, teacher.detach()))
+    mean = _gram_difference(*maps) / (batch * channels**2)
     return _safe_root(mean).to(student.dtype)
 
 
 def _gram_difference(a: Tensor, b: Tensor) -> Tensor:
     """Σ (A·Aᵀ − B·Bᵀ)² of maps [B, C, P].
 
-    For more channels than positions by way of the P × P products, since ‖A·Aᵀ‖ = ‖Aᵀ·A‖ and
-    ⟨A·Aᵀ, B·Bᵀ⟩ = ‖Aᵀ·B‖²: 2048 channels on 7×7 cost 49/2048 of the work and of the memory.
+    With more channels than positions it is computed from P × P products, since ‖A·Aᵀ‖ = ‖Aᵀ·A‖ and
+    ⟨A·Aᵀ, B·Bᵀ⟩ = ‖Aᵀ·B‖²: for 2048 channels on 7×7 this takes 49/2048 of the work and memory.
     """
     _, channels, positions = a.shape
     if channels <= positions:
         return (a @ a.mT - b @ b.mT).square().sum()
-    own, other, cross = a.mT @ a, b.mT @ b, a.mT @ b
-    total = own.square().sum() + other.square().sum() - 2.0 * cross.square().sum()
+    total = (a.mT @ a).square().sum() + (b.mT @ b).square().sum() - 2.0 * (a.mT @ b).square().sum()
     return total.clamp(min=0.0)
 
 
@@ -104,7 +103,7 @@ def sources_of(similarity: Tensor) -> Tensor:
 
 @full_precision
 def instance_contrast(similarity: Tensor) -> Tensor:
-    """Cross-entropy of finding the own image, by the raw cosines: trains the teacher's head.
+    """Cross-entropy of matching each view to its image by raw cosines: trains the teacher's head.
 
     Args:
         similarity: [B·(views − 1), B] of `view_similarity`.
@@ -114,10 +113,10 @@ def instance_contrast(similarity: Tensor) -> Tensor:
 
 @full_precision
 def kept_rows(scores: Tensor, answers: Tensor, ratio: float) -> Tensor:
-    """The rows where the teacher is to be believed.
+    """The rows on which the teacher is trusted.
 
-    Rows are ordered by the rank that the teacher gives to the right answer (stable, so that equal
-    rows are kept in order); all rows that are right are kept, and ⌊ratio · wrong⌋ of the next.
+    Rows are sorted by the rank that the teacher gives to the right answer (a stable sort). All
+    rows of rank 0 are kept, and of the others the first ⌊ratio · their number⌋.
 
     Args:
         scores: The teacher's [R, N].
@@ -143,9 +142,9 @@ def similarity_transfer(
 
     Args:
         student: Similarity [B·(views − 1), B].
-        teacher: Likewise; no gradient flows to it.
+        teacher: Similarity [B·(views − 1), B]; no gradient flows to it.
         temperature: τ.
-        ratio: Share of the rows kept where the teacher does not find the right image.
+        ratio: Share of the rows kept where the teacher does not match the right image.
 
     Returns:
         A scalar; 0 where no row is kept.
@@ -166,7 +165,7 @@ def transformed_kl(
 
     Args:
         student: Logits [R, K].
-        teacher: Likewise; no gradient flows to them.
+        teacher: Logits [R, K]; no gradient flows to them.
         targets: Class of each row [R].
         temperature: T, or that of each row [R].
         ratio: Share of the rows kept where the teacher is wrong.

@@ -2,7 +2,7 @@
 2021, "Categorical Relation-Preserving Contrastive Knowledge Distillation for Medical Image
 Classification" (MICCAI; arXiv 2107.03225).
 
-Both look at unit vectors [B, E] that a linear layer makes of the pooled features, and at banks
+Both terms use unit vectors [B, E] that a linear layer computes from the pooled features, and banks
 [N, E] with one such vector for each training image.
 """
 
@@ -26,7 +26,7 @@ def contrast_scores(
 ) -> Tensor:
     """exp(anchor · bank[j] / τ) of each anchor and the rows j that were drawn for it.
 
-    Products with the whole bank are cheaper than a copy of thousands of rows for each anchor.
+    Products with the whole bank are cheaper than copies of thousands of rows for each anchor.
 
     Args:
         anchors: Unit vectors [B, E].
@@ -43,9 +43,9 @@ def contrast_scores(
 
 @full_precision
 def noise_contrast(scores: Tensor, positives: int, samples: int) -> Tensor:
-    """How far the positives are from being told from noise (class-guided contrast, one side).
+    """Noise-contrastive loss of positives against negatives (class-guided contrast, one side).
 
-    With c = Q/N the noise's share: the mean over the batch of
+    With c = Q/N, the share of noise: the mean over the batch of
     −(1/P) Σ log(u/(u + c)) over the positives − Σ log(c/(u + c)) over the negatives. With one
     positive, the anchor itself, it is the loss of Tian et al. 2020, "Contrastive Representation
     Distillation" (ICLR).
@@ -60,16 +60,16 @@ def noise_contrast(scores: Tensor, positives: int, samples: int) -> Tensor:
     """
     noise = (scores.shape[1] - positives) / samples
     total = scores + noise + _LEAST
-    found = (scores[:, :positives] / total[:, :positives]).log().mean(dim=1)
-    refused = (noise / total[:, positives:]).log().sum(dim=1)
-    return -(found + refused).mean()
+    accepted = (scores[:, :positives] / total[:, :positives]).log().mean(dim=1)
+    rejected = (noise / total[:, positives:]).log().sum(dim=1)
+    return -(accepted + rejected).mean()
 
 
 @full_precision
 def class_centroids(bank: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """The mean of each class's rows after a ReLU, brought to unit length [K, E].
+    """The mean of each class's rows after a ReLU, normalised to unit length, [K, E].
 
-    Each class has one centroid whatever its size. That of a class without rows is zero.
+    The centroid of a class without rows is zero.
 
     Args:
         bank: Unit vectors [N, E].
@@ -89,21 +89,21 @@ def category_relation(
     teacher_centroids: Tensor,
     temperature: float = TEMPERATURE,
 ) -> Tensor:
-    """KL between the teacher's and the student's likeness to the class centroids.
+    """KL between the teacher's and the student's similarities to the class centroids.
 
     The mean over the batch of KL(σ(t·A_tᵀ/τ) ‖ σ(s·A_sᵀ/τ)); unlike with softened outputs, no
     factor τ². Gradient flows to the student's vectors alone.
 
     Args:
         student: Unit vectors [B, E].
-        teacher: Likewise.
+        teacher: Unit vectors [B, E].
         student_centroids: `class_centroids` of the student's bank [K, E].
-        teacher_centroids: Of the teacher's.
+        teacher_centroids: `class_centroids` of the teacher's bank [K, E].
         temperature: τ.
 
     Returns:
-        A scalar, 0 where both are equally like to every centroid.
+        A scalar, 0 where both have the same similarities.
     """
-    own = student @ student_centroids.detach().T
-    guide = teacher.detach() @ teacher_centroids.detach().T
-    return softened_kl(own, guide, temperature) / temperature**2
+    similarity = student @ student_centroids.detach().T
+    target = teacher.detach() @ teacher_centroids.detach().T
+    return softened_kl(similarity, target, temperature) / temperature**2

@@ -33,9 +33,9 @@ def softened_binary_kl(
     Returns:
         A scalar, 0 where the softened outputs agree.
     """
-    own, other = softened(student, temperature), softened(teacher.detach(), temperature)
-    present = other.sigmoid() * (F.logsigmoid(other) - F.logsigmoid(own))
-    absent = (-other).sigmoid() * (F.logsigmoid(-other) - F.logsigmoid(-own))
+    s, t = softened(student, temperature), softened(teacher.detach(), temperature)
+    present = t.sigmoid() * (F.logsigmoid(t) - F.logsigmoid(s))
+    absent = (-t).sigmoid() * (F.logsigmoid(-t) - F.logsigmoid(-s))
     squared = temperature**2
     if isinstance(squared, Tensor) and squared.ndim == 1:
         squared = squared[:, None]

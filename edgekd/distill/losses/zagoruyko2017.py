@@ -14,7 +14,7 @@ __all__ = ["attention_map", "attention_transfer"]
 
 @full_precision
 def attention_map(features: Tensor) -> Tensor:
-    """Mean of the squared activations over the channels, of unit length over the positions.
+    """Mean of the squared activations over the channels, normalised over the positions.
 
     Args:
         features: [B, C, H, W].
@@ -37,8 +37,8 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
         teacher: Map [B, C′, H′, W′]; no gradient flows to it.
     """
     height, width = (min(student.shape[axis], teacher.shape[axis]) for axis in (2, 3))
-    own, other = (
+    attention, target = (
         attention_map(F.adaptive_avg_pool2d(features, (height, width)))
         for features in (student, teacher.detach())
     )
-    return F.mse_loss(own, other)
+    return F.mse_loss(attention, target)

@@ -44,10 +44,12 @@ def non_target_kl(
         targets: Class indices [B].
         temperature: T, or that of each sample [B].
     """
-    return softened_kl(_others(student, targets), _others(teacher, targets), temperature)
+    return softened_kl(
+        _without_target(student, targets), _without_target(teacher, targets), temperature
+    )
 
 
-def _others(logits: Tensor, targets: Tensor) -> Tensor:
+def _without_target(logits: Tensor, targets: Tensor) -> Tensor:
     """Logits [B, K − 1] without the target's."""
     columns = torch.arange(logits.shape[1] - 1, device=logits.device)
     return logits.gather(1, columns + (columns >= targets[:, None]))
@@ -56,5 +58,5 @@ def _others(logits: Tensor, targets: Tensor) -> Tensor:
 def _log_pair(logits: Tensor, targets: Tensor) -> Tensor:
     """Log-probabilities [B, 2] of the target and of all others."""
     everything = logits.logsumexp(dim=1, keepdim=True)
-    others = _others(logits, targets).logsumexp(dim=1, keepdim=True)
-    return torch.cat((logits.gather(1, targets[:, None]), others), dim=1) - everything
+    rest = _without_target(logits, targets).logsumexp(dim=1, keepdim=True)
+    return torch.cat((logits.gather(1, targets[:, None]), rest), dim=1) - everything

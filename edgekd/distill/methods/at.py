@@ -20,8 +20,8 @@ class AttentionTransferConfig(Section, frozen=True, kw_only=True):
     """Keys of the method.
 
     Attributes:
-        weight: β. The released code multiplies the mean over images and positions by it, with
-            1000 in its experiments, as we do; the paper writes β/2 before a distance.
+        weight: β, the factor of a mean over images and positions, as in the released code, whose
+            experiments take 1000; the paper has β/2 before a distance.
     """
 
     weight: Annotated[float, Meta(ge=0.0)] = 1000.0
@@ -30,7 +30,7 @@ class AttentionTransferConfig(Section, frozen=True, kw_only=True):
 class AttentionTransfer(Method):
     """CE + β · mean squared difference of the last maps' attention.
 
-    Paper and code compare a map of every stage and sum; only the last one is tapped here.
+    Paper and code sum over a map of every stage; here only the last map is compared.
     """
 
     name = "at"
@@ -46,7 +46,7 @@ class AttentionTransfer(Method):
     ) -> None:
         super().__init__(config, student, teacher, context)
         for network in (student, self.required_teacher):
-            probe(network, context.image_size)  # refused now rather than in the first step
+            probe(network, context.image_size)  # fails now rather than in the first step
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""

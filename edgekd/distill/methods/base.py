@@ -48,7 +48,7 @@ __all__ = [
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
-    "own_draws",
+    "seeded",
 ]
 
 Terms = dict[str, Tensor]
@@ -118,21 +118,22 @@ class Stage:
 
     Attributes:
         name: For logs and folders.
-        trained: Modules that are trained by the objective; every other module is frozen.
+        trained: Modules that the objective trains; every other module is frozen.
         objective: Loss terms of a batch.
         evaluated: The network whose validation metric chooses the best epoch (highest).
         criterion: Instead of the metric, loss terms of an unaugmented validation `Batch`, all
-            modules in evaluation mode: the best epoch has their lowest mean.
+            modules in evaluation mode: the best epoch has the lowest mean of their sum.
         samples: The samples of an epoch: `Labelled()`, `Unlabelled()`, `Synthesised(make)` or
             `NoSamples()`. Validation runs over the labelled validation part in any case.
-        fit: Where it differs from the student's.
-        players: What the step updates, by name.
+        fit: How the stage is trained; None for the student's `fit`.
+        players: Modules that the step updates, each with an optimiser of its own, by name.
         step: Updates the players by a batch and returns the terms to log.
         depends_on: What the result depends on besides the data, the augmentation, the teacher, the
-            seed and `fit`; the finished stage is reused while that is unchanged. None stands for
-            the whole of the method's options, the student and the stages before.
+            seed, `fit` and the players' optimisers; the finished stage is reused while that is
+            unchanged. None stands for all of the method's options, the student and the stages
+            before.
         followers: Modules that change in this stage without being optimised (moving averages,
-            memory banks): in training mode, and kept with what is trained.
+            memory banks): in training mode, and part of the checkpoint.
         after_step: Called after every training step, to update the followers.
         idle: Parameters of trained modules that no loss depends on, such as a classifier behind
             the feature map that is trained: frozen. Every other one must get a gradient in every
@@ -183,6 +184,11 @@ class Stage:
             parameter.requires_grad_(False)
 
     @property
+    def optimisers(self) -> dict[str, Any]:
+        """Optimiser and clipping of each player, where they differ from the stage's `fit`."""
+        return {name: (player.optimiser, player.clip) for name, player in self.players.items()}
+
+    @property
     def optimised(self) -> tuple[nn.Module, ...]:
         """Modules that an optimiser updates."""
         return (*self.trained, *(m for player in self.players.values() for m in player.modules))
@@ -230,7 +236,7 @@ class Method(nn.Module, ABC):
             return FixedTemperature(section)
         if section.curriculum == "global":
             return GlobalTemperature(section)
-        with own_draws(self.context.seed):
+        with seeded(self.context.seed):
             return InstanceTemperature(section, self.softened_logits)
 
     @property
@@ -290,8 +296,8 @@ class Method(nn.Module, ABC):
 
 
 @contextmanager
-def own_draws(seed: int) -> Iterator[None]:
-    """Random weights made inside depend on `seed` alone, and on nothing that was made before."""
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the random numbers drawn inside; those drawn after it are as if nothing had been."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

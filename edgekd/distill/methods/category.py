@@ -1,4 +1,4 @@
-"""CRCKD's two terms between any two networks (Xing et al. 2021): embeddings, banks, losses."""
+"""CRCKD's two loss terms between two networks (Xing et al. 2021): embeddings, banks, losses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekd.distill.losses import (
     noise_contrast,
 )
 from edgekd.distill.losses.precision import full_precision
-from edgekd.distill.methods.base import MethodContext, Terms, own_draws
+from edgekd.distill.methods.base import MethodContext, Terms, seeded
 from edgekd.distill.methods.memory import Memory, MemoryBanks
 from edgekd.recipe import Section
 
@@ -29,14 +29,14 @@ class CategoryConfig(Section, frozen=True, kw_only=True):
     """Keys of the two terms; defaults of the released code.
 
     Attributes:
-        contrast: Weight of the class-guided contrast. The README of the released code asks for
-            0.1; its code applied that twice once the relation had begun, which is not done here.
+        contrast: Weight of the class-guided contrast. The README of the released code says 0.1;
+            its code applies it twice once the relation has begun, which is not done here.
         relation: Weight of the relation to the class centroids.
-        positives: Images of the anchor's class that it is held against, itself among them.
+        positives: Images of the anchor's class that it is compared with, the anchor among them.
         negatives: Images of other classes.
         temperature: τ of both terms.
         embedding: Width of the unit vectors.
-        momentum: Share of a bank's row that stays when its image comes again.
+        momentum: Share of a bank's row that remains when its image is seen again.
     """
 
     contrast: Weight = 0.1
@@ -63,13 +63,13 @@ class CategoryTerms(nn.Module):
         super().__init__()
         self.config = config
         self.classes = len(context.class_counts)
-        with own_draws(context.seed):
-            own, guide = (nn.Linear(width, config.embedding) for width in widths)
-        self.embeddings = nn.ModuleDict({"student": own, "teacher": guide})
+        with seeded(context.seed):
+            student, teacher = (nn.Linear(width, config.embedding) for width in widths)
+        self.embeddings = nn.ModuleDict({"student": student, "teacher": teacher})
         self.banks = MemoryBanks(
             context.training_labels, config.embedding, config.momentum, context.seed
         )
-        self._seen: tuple[Memory, Tensor] | None = None
+        self._pending: tuple[Memory, Tensor] | None = None
 
     def terms(
         self,
@@ -84,10 +84,10 @@ class CategoryTerms(nn.Module):
 
         Args:
             student: Pooled vectors [B, D].
-            teacher: Pooled vectors [B, D′]; no gradient flows to them, but to their embedding.
+            teacher: Pooled vectors [B, D′]; gradients flow to their embedding, not to them.
             indices: Positions [B] in the data set.
             generator: For the draw of positives and negatives.
-            relate: Whether the relation counts already.
+            relate: Whether the relation term has begun.
         """
         rows = self.banks.rows(indices)
         config = self.config
@@ -98,37 +98,38 @@ class CategoryTerms(nn.Module):
     def terms_of(
         self, student: Tensor, teacher: Tensor, rows: Tensor, drawn: Tensor, *, relate: bool = True
     ) -> Terms:
-        """`terms` with the draw made: rows of the anchors [B], and theirs [B, P + Q]."""
+        """`terms` for drawn rows: the anchors [B], and what each is compared with [B, P + Q]."""
         config = self.config
-        own = _unit(self.embeddings["student"](student))
-        guide = _unit(self.embeddings["teacher"](teacher))
-        memory = self.banks.updated(rows, own, guide)
-        terms = {"contrast": config.contrast * self._contrast(own, guide, drawn, memory)}
+        embedded = _unit(self.embeddings["student"](student))
+        reference = _unit(self.embeddings["teacher"](teacher))
+        memory = self.banks.updated(rows, embedded, reference)
+        contrast = self._contrast(embedded, reference, drawn, memory)
+        terms = {"contrast": config.contrast * contrast}
         if relate and config.relation:
-            terms["relation"] = config.relation * self._relation(own, guide, memory)
+            terms["relation"] = config.relation * self._relation(embedded, reference, memory)
         return terms
 
-    def _contrast(self, own: Tensor, guide: Tensor, drawn: Tensor, memory: Memory) -> Tensor:
-        """Each network's vectors against the other's bank as it was before this step."""
+    def _contrast(self, student: Tensor, teacher: Tensor, drawn: Tensor, memory: Memory) -> Tensor:
+        """Each network's unit vectors against the other's bank as it was before this step."""
         config, banks = self.config, self.banks
         scores = (
-            contrast_scores(own, banks.teacher, drawn, config.temperature),
-            contrast_scores(guide, banks.student, drawn, config.temperature),
+            contrast_scores(student, banks.teacher, drawn, config.temperature),
+            contrast_scores(teacher, banks.student, drawn, config.temperature),
         )
         *scaled, scale = banks.scaled(*scores)
-        self._seen = (memory, scale)
+        self._pending = (memory, scale)
         losses = [noise_contrast(side, config.positives, len(banks)) for side in scaled]
         return torch.stack(losses).sum()
 
-    def _relation(self, own: Tensor, guide: Tensor, memory: Memory) -> Tensor:
+    def _relation(self, student: Tensor, teacher: Tensor, memory: Memory) -> Tensor:
         near, far = (class_centroids(bank, self.banks.labels, self.classes) for bank in memory)
-        return category_relation(own, guide, near, far, self.config.temperature)
+        return category_relation(student, teacher, near, far, self.config.temperature)
 
     def remember(self) -> None:
-        """Take what the last batch was seen as into the banks."""
-        if self._seen is not None:
-            self.banks.remember(*self._seen)
-            self._seen = None
+        """Write the vectors of the last batch into the banks."""
+        if self._pending is not None:
+            self.banks.remember(*self._pending)
+            self._pending = None
 
 
 @full_precision

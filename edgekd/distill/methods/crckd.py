@@ -2,8 +2,8 @@
 2021, MICCAI, "Categorical Relation-Preserving Contrastive Knowledge Distillation for Medical Image
 Classification"; arXiv 2107.03225).
 
-It makes a network better without making it smaller; what it trained can teach a smaller one
-(`teacher.checkpoint`), and `crckd_cross` has its two terms between two networks.
+It improves a network without making it smaller. The result can teach a smaller network
+(`teacher.checkpoint`); `crckd_cross` applies its two terms between two networks.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["CategoryRelationPreserving"]
 class CategoryRelationPreservingConfig(MeanTeacherConfig, frozen=True, kw_only=True):
     """Keys of the method: those of `mean_teacher`, and CRCKD's two terms.
 
-    The contrast counts from the first epoch, consistency and relation from `start`.
+    The contrast applies from the first epoch, consistency and relation from `start`.
 
-    The paper's networks have a linear layer of 128 outputs before the classifier, whose outputs
-    the embeddings take; here they take the pooled vector, so that the student stays as it is.
+    In the paper the embeddings take the outputs of a linear layer of 128 units before the
+    classifier; here they take the pooled vector, so that the student's architecture is unchanged.
 
     Attributes:
         category: The two terms.
@@ -55,7 +55,7 @@ class CategoryRelationPreserving(MeanTeacher):
         self.category = CategoryTerms(config.category, (width, width), context)
 
     def stages(self) -> tuple[Stage, ...]:
-        """One stage: the student and the embeddings, with average and banks behind them."""
+        """One stage: the student and the embeddings; moving average and banks follow them."""
         category = self.category
         return (
             Stage(
@@ -75,7 +75,7 @@ class CategoryRelationPreserving(MeanTeacher):
         return self.terms(student, average, batch)
 
     def terms(self, student: Features, average: Features, batch: Batch) -> Terms:
-        """The weighted terms of the taps of both views."""
+        """The weighted terms of the features of both views."""
         started = self.started(batch)
         terms: dict[str, Tensor] = {"ce": self.hard_label(student.logits, batch.targets)}
         if started:

@@ -24,8 +24,8 @@ class CategoryRelationTransferConfig(Section, frozen=True, kw_only=True):
 
     Attributes:
         ce: Weight of the hard-label loss.
-        consistency: Weight of the KL at temperature 1 to the teacher's outputs, which in CRCKD are
-            those of the moving average. 0 leaves the two terms alone.
+        consistency: Weight of the KL at temperature 1 to the teacher's outputs (in CRCKD, to those
+            of the moving average). With 0 only the two terms remain.
         category: CRCKD's two terms.
     """
 
@@ -37,8 +37,8 @@ class CategoryRelationTransferConfig(Section, frozen=True, kw_only=True):
 class CategoryRelationTransfer(Method):
     """ce·CE + consistency·KL + contrast + relation, all from the first epoch.
 
-    The teacher is frozen and right from the start: nothing has to wait for it. It sees the
-    student's view; its bank moves by its own embedding, which is trained.
+    The teacher is trained and frozen, hence no term has to start late. It sees the student's view;
+    its bank follows its embedding, which is trained.
     """
 
     name = "crckd_cross"
@@ -55,11 +55,13 @@ class CategoryRelationTransfer(Method):
     ) -> None:
         super().__init__(config, student, teacher, context)
         networks = (student, self.required_teacher)
-        own, guide = (probe(net, context.image_size).pooled.shape[1] for net in networks)
-        self.category = CategoryTerms(config.category, (own, guide), context)
+        width, teacher_width = (
+            probe(network, context.image_size).pooled.shape[1] for network in networks
+        )
+        self.category = CategoryTerms(config.category, (width, teacher_width), context)
 
     def stages(self) -> tuple[Stage, ...]:
-        """One stage: the student and the embeddings, with the banks behind them."""
+        """One stage: the student and the embeddings; the banks follow them."""
         category = self.category
         return (
             Stage(
@@ -75,7 +77,7 @@ class CategoryRelationTransfer(Method):
         return self.terms(student, teacher, batch)
 
     def terms(self, student: Features, teacher: Features, batch: Batch) -> Terms:
-        """The weighted terms of the taps."""
+        """The weighted terms of the features of both networks."""
         config = self.config
         terms = {"ce": config.ce * self.hard_label(student.logits, batch.targets)}
         if config.consistency:

@@ -1,5 +1,5 @@
-"""`d_kd`: diverse knowledge of logits, samples and channels (Wang et al. 2023, Medical Image
-Analysis 84:102693), one stage. Its self-supervised extension is `ssd_kd`.
+"""`d_kd`: distillation of logits and of relations between samples and between channels (Wang et al.
+2023, Medical Image Analysis 84:102693), in one stage. Its self-supervised extension is `ssd_kd`.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
     Attributes:
         temperature: T, or a curriculum.
         weight: λ in (1 − λ)·CE + λ·T²·KL.
-        select: What chooses the best epoch: the validation metric of the task, or as in the
-            paper's code the whole `objective` on the validation part. The latter depends on how
-            the images fall into batches; ours are in a fixed order. Under a curriculum the
-            objective of one epoch is not that of another, and is refused.
+        select: How the best epoch is chosen: by the validation metric of the task, or as in the
+            paper's code by the whole `objective` on the validation part. The latter depends on
+            which images share a batch; their order is fixed. With a curriculum the objective
+            changes from epoch to epoch, and `objective` is refused.
     """
 
     temperature: Temperature = 5.0
@@ -74,9 +74,9 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
     select: Literal["metric", "objective"] = "metric"
 
     def __post_init__(self) -> None:
-        """Refuse to choose an epoch by losses at different temperatures."""
+        """Refuse to compare losses of epochs at different temperatures."""
         if self.select == "objective" and isinstance(self.temperature, CurriculumTemperature):
-            raise ValueError("select `objective` needs a temperature that stays as it is")
+            raise ValueError("select `objective` needs a constant temperature")
 
 
 class DiverseDistillation(Method):
@@ -114,7 +114,7 @@ class DiverseDistillation(Method):
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
     def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
-        """The weighted terms of a batch's taps in an epoch, counted from 0."""
+        """The weighted terms of a batch's features in an epoch, counted from 0."""
         config = self.config
         temperature = self.softening(student.logits, teacher.logits, epoch)
         soft = self.softened_loss(student.logits, teacher.logits, temperature)

@@ -25,11 +25,11 @@ class DecoupledDistillationConfig(Section, frozen=True, kw_only=True):
         temperature: T, or a curriculum. The released code takes 4 on CIFAR-100 and 1 on ImageNet.
         ce: Weight of the hard-label loss.
         alpha: Weight of the target class's part.
-        beta: Weight of the other classes' part. The released code chooses it for each pair of
-            networks: 1, 2, 6 or 8 on CIFAR-100, higher for a surer teacher, and 0.5 on ImageNet.
-            8 is its default: try lower values where the teacher's logits lie close together.
-        warmup: Share of the epochs in which the distillation terms rise linearly; 0 starts with
-            them whole. The released code takes 20 epochs of 240 on CIFAR-100, 1 of 100 on ImageNet.
+        beta: Weight of the other classes' part. The released code sets it for each pair of
+            networks: 1, 2, 6 or 8 on CIFAR-100, higher for a more confident teacher, and 0.5 on
+            ImageNet. 8 is its default: try lower values if the teacher's logits are close together.
+        warmup: Share of the epochs in which the distillation terms rise linearly; 0 starts at full
+            weight. The released code takes 20 epochs of 240 on CIFAR-100, 1 of 100 on ImageNet.
     """
 
     temperature: Temperature = 4.0
@@ -39,10 +39,10 @@ class DecoupledDistillationConfig(Section, frozen=True, kw_only=True):
     warmup: Weight = 20 / 240
 
     def __post_init__(self) -> None:
-        """Refuse a number of epochs, which the key once was."""
+        """Refuse a number of epochs, the unit of earlier versions."""
         if self.warmup >= 1.0:
             wrong = f"{self.warmup:g} is not a share of the epochs; for 20 of 240 write 0.083"
-            raise ValueError(f"{wrong}: `warmup` counts no epochs any more")
+            raise ValueError(f"{wrong}: `warmup` is no longer counted in epochs")
 
 
 class DecoupledDistillation(Method):

@@ -20,11 +20,11 @@ __all__ = ["HintedDistillation"]
 
 
 class HintedDistillationConfig(ClassicDistillationConfig, frozen=True, kw_only=True):
-    """Keys of the method, besides those of `kd`, which its second stage is.
+    """Keys of the method, besides those of `kd`, its second stage.
 
     Attributes:
-        hint_epochs: Epochs of the first stage. The paper trains it until the hint's validation
-            error stalls for 100 epochs; ours is as long as is asked for.
+        hint_epochs: Epochs of the first stage. The paper instead stops when the hint's validation
+            error has not improved for 100 epochs.
     """
 
     hint_epochs: Annotated[int, Meta(ge=1)] = 10
@@ -33,8 +33,8 @@ class HintedDistillationConfig(ClassicDistillationConfig, frozen=True, kw_only=T
 class HintedDistillation(ClassicDistillation):
     """Stage 1 regresses the teacher's last map from the student's; stage 2 distils the logits.
 
-    The paper's guided layer lies in the middle of the student, and the softened outputs' weight
-    falls during stage 2; here it is the last map, the one that is tapped, and the weight stays.
+    In the paper the regressed layer lies in the middle of the student, and the weight of the
+    softened outputs falls during stage 2; here it is the last map, and the weight is constant.
     """
 
     name = "fitnet"
@@ -54,17 +54,17 @@ class HintedDistillation(ClassicDistillation):
         self._behind_map = behind_map(student, size)
 
     def notes(self) -> Iterator[str]:
-        """Also where the hint takes longer than what it prepares."""
+        """Also notes a first stage that is longer than the second."""
         yield from super().notes()
         hints, epochs = self.config.hint_epochs, self.context.fit.epochs
         if hints > epochs:
             yield (
-                f"the hint takes {hints} epochs, more than the {epochs} of what follows it "
+                f"the hint takes {hints} epochs, more than the {epochs} of the stage after it "
                 "(`method.hint_epochs`)"
             )
 
     def stages(self) -> tuple[Stage, ...]:
-        """The hint, judged by its own validation loss; then the student."""
+        """The hint, whose best epoch is chosen by its validation loss; then the student."""
         fit = msgspec.structs.replace(self.context.fit, epochs=self.config.hint_epochs)
         trained = (self.student, self.adapter)
         first = Stage(

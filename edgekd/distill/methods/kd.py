@@ -20,11 +20,11 @@ class ClassicDistillationConfig(Section, frozen=True, kw_only=True):
 
     Attributes:
         temperature: T of the softened outputs. The paper tried 1 to 20; 4 is the value that the
-            later literature settled on (e.g. Tian et al. 2020, "Contrastive Representation
+            later literature agreed on (e.g. Tian et al. 2020, "Contrastive Representation
             Distillation", section 4). Or a curriculum (`{curriculum: global}`).
         weight: λ in (1 − λ)·CE + λ·T²·KL.
-        weigh_classes: Weigh each sample's KL by its class as the hard-label loss does. Without
-            it the many images of a majority class decide what is learnt of the teacher.
+        weigh_classes: Weight each sample's KL by its class, as in the hard-label loss. Without
+            it the images of a majority class dominate what is learnt from the teacher.
     """
 
     temperature: Temperature = 4.0

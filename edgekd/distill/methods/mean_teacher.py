@@ -29,10 +29,10 @@ class MeanTeacherConfig(Section, frozen=True, kw_only=True):
     Attributes:
         consistency: Weight of the KL to the moving average's outputs, at temperature 1.
         decay: Limit of the moving average's α.
-        start: Share of the epochs after which the consistency begins; the code: epoch 20 of 80.
+        start: Share of the epochs before the consistency term begins; the code: epoch 20 of 80.
             Tarvainen & Valpola begin at once (0).
-        ramp: Share of the epochs until which its weight rises; the code: epoch 30 of 80.
-        turn: Flip and turn the moving average's view once more, as the code does.
+        ramp: Share of the epochs over which its weight rises; the code: epoch 30 of 80.
+        turn: Flip and rotate the moving average's view once more, as the code does.
     """
 
     consistency: Weight = 1.0
@@ -45,7 +45,7 @@ class MeanTeacherConfig(Section, frozen=True, kw_only=True):
 class MeanTeacher(Method):
     """CE + ramp·KL to the outputs of the student's moving average on another view.
 
-    The student is what is kept, not its average, as in the released code of CRCKD.
+    The result is the student, not its moving average, as in the released code of CRCKD.
     """
 
     name = "mean_teacher"
@@ -65,7 +65,7 @@ class MeanTeacher(Method):
         self.average = MovingAverage(student, config.decay)
 
     def stages(self) -> tuple[Stage, ...]:
-        """One stage: the student, with its average behind it."""
+        """One stage: the student; its moving average follows it."""
         return (
             Stage(
                 "student", (self.student,), self._objective, self.student,
@@ -86,16 +86,16 @@ class MeanTeacher(Method):
         return {"ce": self.hard_label(student, batch.targets), **terms}
 
     def started(self, batch: Batch) -> bool:
-        """Whether the average counts in this epoch."""
+        """Whether the consistency term has begun in this epoch."""
         return batch.epoch >= self.config.start * self.context.fit.epochs
 
     def other_view(self, batch: Batch) -> Tensor:
-        """The images augmented anew, for the average."""
+        """The images by a second draw of the augmentation, for the moving average."""
         view = batch.augment(batch.raw)
         return augment(view, _TURNED, batch.generator) if self.config.turn else view
 
     def consistency(self, student: Tensor, average: Tensor, batch: Batch) -> Tensor:
-        """The weighted KL at temperature 1, a mean over the images that there are."""
+        """The weighted softened loss at temperature 1, a mean over the batch."""
         rise = ramp_up(batch.epoch, self.config.ramp * self.context.fit.epochs)
         divergence = self.softened_loss(student, average, 1.0)
         return rise * self.config.consistency * divergence

@@ -1,4 +1,4 @@
-"""Memory banks: what student and teacher last made of every training image."""
+"""Memory banks: the latest embeddings of every training image by student and teacher."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekd.distill.methods.base import own_draws
+from edgekd.distill.methods.base import seeded
 from edgekd.distill.processes import gather_equal_rows, mean_over_processes
 from edgekd.errors import InputError
 
@@ -19,19 +19,19 @@ Memory = tuple[Tensor, Tensor]
 
 
 class MemoryBanks(nn.Module):
-    """One unit vector of the student and one of the teacher for each of the N training images.
+    """A unit vector of the student and one of the teacher for each of the N training images.
 
-    Nothing changes until `remember`: a step's losses are computed first, then committed. With
-    several processes each sees the images of all, so that the banks stay the same everywhere.
+    Nothing changes until `remember`: the losses of a step use the banks from before it. With
+    several processes each receives the vectors of all, so that the banks stay equal.
 
     Args:
         training_labels: Label of each image of the data set, −1 outside of the training part.
         width: E.
-        momentum: Share of a row that stays when its image comes again; the paper's code: 0.5.
-        seed: Of the first, random rows.
+        momentum: Share of a row that remains when its image is seen again; the paper's code: 0.5.
+        seed: Of the random initial rows.
 
     Raises:
-        InputError: The training part does not have two classes.
+        InputError: The training part has fewer than two classes.
     """
 
     student: Tensor
@@ -53,7 +53,7 @@ class MemoryBanks(nn.Module):
         self.register_buffer("labels", self._labels.clone(), persistent=False)
         self.register_buffer("row_of", rows, persistent=False)
         self.register_buffer("scale", torch.zeros(2))
-        with own_draws(seed):
+        with seeded(seed):
             for name in ("student", "teacher"):
                 start = (2.0 * torch.rand(len(self), width) - 1.0) / sqrt(width / 3.0)
                 self.register_buffer(name, start)
@@ -63,10 +63,10 @@ class MemoryBanks(nn.Module):
         return len(self._labels)
 
     def rows(self, indices: Tensor) -> Tensor:
-        """Rows of the banks [B] of positions [B] in the data set.
+        """Rows of the banks [B] for positions [B] in the data set.
 
         Raises:
-            InputError: One is not of the training part.
+            InputError: A position is outside the training part.
         """
         rows = self.row_of[indices]
         if bool((rows < 0).any()):
@@ -76,46 +76,46 @@ class MemoryBanks(nn.Module):
     def draw(
         self, rows: Tensor, positives: int, negatives: int, generator: torch.Generator
     ) -> Tensor:
-        """Rows [B, P + Q] to hold each anchor against.
+        """Rows [B, P + Q] that each anchor is compared with.
 
-        First the anchor itself, then P − 1 others of its class, then Q of other classes; no row
-        twice where there are enough, and of a class of one image that image again.
+        First the anchor itself, then P − 1 other rows of its class, then Q of other classes. Rows
+        repeat only where there are too few; in a class of one image the anchor repeats.
 
         One shuffle of all rows serves the batch: each anchor takes the rows that follow it, or a
         random place, in the shuffled order. (P = 20, Q = 4,096, 32 anchors, 7,012 rows, one core
-        of a CPU: 2 ms; 25 ms where each anchor drew by itself.)
+        of a CPU: 2 ms, against 25 ms with a draw for each anchor.)
         """
-        own = rows.cpu()
+        anchors = rows.cpu()
         shuffled = torch.randperm(len(self), generator=generator)
-        drawn = torch.empty(len(own), positives + negatives, dtype=torch.int64)
-        drawn[:, 0] = own
-        for label in sorted(set(self._labels[own].tolist())):
-            mine = self._labels[own] == label
+        drawn = torch.empty(len(anchors), positives + negatives, dtype=torch.int64)
+        drawn[:, 0] = anchors
+        for label in sorted(set(self._labels[anchors].tolist())):
+            mine = self._labels[anchors] == label
             alike = self._labels[shuffled] == label
             members, others = shuffled[alike], shuffled[~alike]
-            after = 1 + (members[None, :] == own[mine][:, None]).nonzero()[:, 1]
+            after = 1 + (members[None, :] == anchors[mine][:, None]).nonzero()[:, 1]
             drawn[mine, 1:positives] = _companions(members, after, positives - 1, generator)
             start = torch.randint(len(others), (len(after),), generator=generator)
             drawn[mine, positives:] = _following(others, start, negatives, generator)
         return drawn.to(rows.device)
 
     def scaled(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores over Z, and both Z [2]: mean score · N of the first batch, the same for good."""
+        """Scores divided by Z, and both Z [2]: N · mean score of the first batch, then constant."""
         means = torch.stack((student.mean(), teacher.mean())) * len(self)
         first = mean_over_processes(means) if not self.scale.all() else self.scale
         first = first.to(student.dtype)
         return student / first[0], teacher / first[1], first
 
     def updated(self, rows: Tensor, student: Tensor, teacher: Tensor) -> Memory:
-        """The banks after unit vectors [B, E] were seen at rows [B], here and elsewhere."""
-        seen = gather_equal_rows(rows)
+        """The banks after an update of rows [B] by unit vectors [B, E], of all processes."""
+        updated = gather_equal_rows(rows)
         return (
-            self._moved(self.student, seen, gather_equal_rows(student)),
-            self._moved(self.teacher, seen, gather_equal_rows(teacher)),
+            self._moved(self.student, updated, gather_equal_rows(student)),
+            self._moved(self.teacher, updated, gather_equal_rows(teacher)),
         )
 
     def _moved(self, bank: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
-        """A row that was seen twice in the step takes the mean of what was seen."""
+        """The bank with its momentum update; a row with several vectors takes their mean."""
         times = torch.bincount(rows, minlength=len(bank))[:, None]
         sums = torch.zeros_like(bank).index_add_(0, rows, vectors.to(bank.dtype))
         mixed = self.momentum * bank + (1.0 - self.momentum) * sums / times.clamp(min=1)
@@ -123,23 +123,23 @@ class MemoryBanks(nn.Module):
 
     @torch.no_grad()
     def remember(self, memory: Memory, scale: Tensor) -> None:
-        """Take over what a step came to."""
+        """Write the updated banks and the scale of a step."""
         self.student.copy_(memory[0])
         self.teacher.copy_(memory[1])
         self.scale.copy_(scale)
 
 
 def _companions(members: Tensor, after: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` members for each anchor: those after it, or any others if they are too few."""
-    others = len(members) - 1
-    if count <= others or not others:
+    """`count` members for each anchor: those after it, or random ones if they are too few."""
+    candidates = len(members) - 1
+    if count <= candidates or not candidates:
         return _following(members, after, count, generator)
-    steps = torch.randint(others, (len(after), count), generator=generator)
+    steps = torch.randint(candidates, (len(after), count), generator=generator)
     return members[(after[:, None] + steps) % len(members)]
 
 
 def _following(ring: Tensor, start: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` entries of a ring from each start on, or any if they are more than it has."""
+    """`count` entries of a ring from each start on; random ones if the ring is shorter."""
     shape = (len(start), count)
     if count > len(ring):
         return ring[torch.randint(len(ring), shape, generator=generator)]

@@ -8,7 +8,7 @@ __all__ = ["Supervised"]
 
 
 class Supervised(Method):
-    """Class-weighted cross-entropy on the hard labels."""
+    """The task's loss on the hard labels."""
 
     name = "none"
     needs_teacher = False

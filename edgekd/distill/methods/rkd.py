@@ -21,10 +21,11 @@ Weight = Annotated[float, Meta(ge=0.0)]
 class RelationalDistillationConfig(Section, frozen=True, kw_only=True):
     """Keys of the method.
 
-    Distance and angle stand as 1 to 2 in all of the authors' code. For metric learning, without a
-    hard-label loss, the weights are 1 and 2; beside the cross-entropy of a classifier they are 25
-    and 50, in the authors' script for CIFAR as in mdistiller and in the code of SSD-KD. That script
-    has two things more that are not done here: features of unit length, and softened outputs.
+    The ratio of distance to angle is 1 : 2 in all of the authors' code. For metric learning,
+    without a hard-label loss, the weights are 1 and 2; beside the cross-entropy of a classifier
+    they are 25 and 50, in the authors' script for CIFAR as in mdistiller and in the code of SSD-KD.
+    That script also normalises features to unit length and adds softened outputs; both are left
+    out here.
 
     Attributes:
         ce: Weight of the hard-label loss.
@@ -53,7 +54,7 @@ class RelationalDistillation(Method):
     ) -> None:
         super().__init__(config, student, teacher, context)
         for network in (student, self.required_teacher):
-            probe(network, context.image_size)  # refused now rather than in the first step
+            probe(network, context.image_size)  # fails now rather than in the first step
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""

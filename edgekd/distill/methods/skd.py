@@ -1,5 +1,5 @@
 """`skd`: distillation of known subclasses (Sajedi & Plataniotis 2021, arXiv 2109.05587; 2022,
-arXiv 2207.08063), for tasks of so few classes that softened class logits say next to nothing.
+arXiv 2207.08063), for data of so few classes that softened class logits carry little information.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["SubclassDistillation"]
 
 
 class SubclassDistillationConfig(Section, frozen=True, kw_only=True):
-    """Keys of the method; the values of `kd`, since the paper's own could not be had.
+    """Keys of the method, with the defaults of `kd`: the paper's values were not available.
 
     Attributes:
         temperature: T of the softened subclass outputs, or a curriculum.
@@ -38,8 +38,8 @@ class SubclassDistillationConfig(Section, frozen=True, kw_only=True):
 class SubclassDistillation(SubclassMethod):
     """α·T²·KL to the teacher's softened subclass outputs + (1 − α)·CE on the labels.
 
-    Teacher and student tell the same subclasses; the student's class logits, by which it is judged
-    and which it is deployed with, are their sums.
+    Teacher and student predict the same subclasses. The student's class probabilities, in
+    evaluation as on the device, are sums over their subclasses.
     """
 
     name = "skd"

@@ -18,7 +18,7 @@ from edgekd.distill.losses import (
     view_similarity,
 )
 from edgekd.distill.methods.adapters import map_adapter, projection_head
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, own_draws
+from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, seeded
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
@@ -28,16 +28,16 @@ from edgekd.recipe import FitSection, Section
 __all__ = ["VIEWS", "SelfSupervisedDiverseDistillation", "rotated_views"]
 
 VIEWS = 4
-"""Views of an image: turned by 0° (the normal view), 90°, 180° and 270°."""
+"""Views of an image: rotated by 0° (the normal view), 90°, 180° and 270°."""
 
 Weight = Annotated[float, Meta(ge=0.0)]
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class HeadFit(FitSection, frozen=True, kw_only=True):
-    """How the teacher's head is trained; the released code's defaults.
+    """How the teacher's head is trained, with the defaults of the released code.
 
-    The batch is not told there; 32 images are 128 views, as for the student.
+    The code does not state the batch size; 32 images give 128 views, as for the student.
     """
 
     epochs: Annotated[int, Meta(ge=1)] = 60
@@ -55,17 +55,18 @@ class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True
     Attributes:
         ce: Weight of the hard-label loss on the normal views.
         kd: Of the softened outputs of the normal views.
-        transformed: Of the softened outputs of the turned views.
-        similarity: Of the self-supervised similarity between turned and normal views.
+        transformed: Of the softened outputs of the rotated views.
+        similarity: Of the self-supervised similarity between rotated and normal views.
         relations: Of the relations of D-KD, over all views.
-        relation: Their own weights.
+        relation: Weights of the single relations.
         temperature: T of the softened outputs, or a curriculum.
         similarity_temperature: τ of the similarities.
-        transformed_ratio: Share of the turned views kept where the teacher errs on the class.
-        similarity_ratio: Share kept where its head does not find the right image.
+        transformed_ratio: Share of the rotated views kept where the teacher errs on the class.
+        similarity_ratio: Share kept where its head does not match the right image.
         teacher_head: How the teacher's head is trained.
-        select: What chooses the student's best epoch: the validation metric of the task, or as in
-            the paper's code the hard-label loss (`objective`) on the unturned validation images.
+        select: How the student's best epoch is chosen: by the validation metric of the task, or as
+            in the paper's code by the hard-label loss (`objective`) on the unrotated validation
+            images.
     """
 
     ce: Weight = 0.1
@@ -82,7 +83,7 @@ class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True
     select: Literal["metric", "objective"] = "metric"
 
     def __post_init__(self) -> None:
-        """Refuse a curriculum of nothing."""
+        """Refuse a curriculum temperature that no term uses."""
         learnt = isinstance(self.temperature, CurriculumTemperature)
         if learnt and not (self.kd or self.transformed):
             raise ValueError("a curriculum temperature needs a weight of kd or transformed")
@@ -108,17 +109,17 @@ class SelfSupervisedDiverseDistillation(Method):
     ) -> None:
         super().__init__(config, student, teacher, context)
         size = context.image_size
-        own, guide = probe(student, size), probe(self.required_teacher, size)
+        features, teacher_features = probe(student, size), probe(self.required_teacher, size)
         self.teacher_head = self.student_head = self.adapter = None
         if config.similarity:
-            with own_draws(context.seed):  # it outlives a change of student
-                self.teacher_head = projection_head(guide.pooled.shape[1])
-            self.student_head = projection_head(own.pooled.shape[1])
+            with seeded(context.seed):  # it is reused for another student
+                self.teacher_head = projection_head(teacher_features.pooled.shape[1])
+            self.student_head = projection_head(features.pooled.shape[1])
         if config.relations and config.relation.channel:
-            self.adapter = map_adapter(own, guide)
+            self.adapter = map_adapter(features, teacher_features)
 
     def stages(self) -> tuple[Stage, ...]:
-        """The teacher's head where it is needed, then the student."""
+        """The teacher's head if a term needs it, then the student."""
         extras = (part for part in (self.student_head, self.adapter) if part is not None)
         criterion = self._hard_label if self.config.select == "objective" else None
         trained = (self.student, *extras, *self.softening_trained)
@@ -149,7 +150,7 @@ class SelfSupervisedDiverseDistillation(Method):
 
     def _objective(self, batch: Batch) -> Terms:
         views = self._views(batch)
-        if not self._needs_turned_views:
+        if not self._needs_rotated_views:
             views = views[::VIEWS]
         student = features_of(self.student, views)
         with torch.no_grad():
@@ -160,32 +161,32 @@ class SelfSupervisedDiverseDistillation(Method):
         return {"ce": self.hard_label(self.student(batch.raw), batch.raw_targets)}
 
     @property
-    def _needs_turned_views(self) -> bool:
+    def _needs_rotated_views(self) -> bool:
         config = self.config
         return bool(config.transformed or config.similarity or config.relations)
 
     def _views(self, batch: Batch) -> Tensor:
-        """All views, mirrored alike by chance, then each changed by its own draw."""
+        """All views of each image, mirrored together by chance, then augmented one by one."""
         mirrored = torch.rand(len(batch.raw), 1, 1, 1, generator=batch.generator) < 0.5
         images = torch.where(mirrored.to(batch.raw.device), batch.raw.flip(3), batch.raw)
         return batch.augment(rotated_views(images))
 
     def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
-        """The weighted terms of the views' taps, image by image, the normal view first.
+        """The weighted terms of the views' features, image by image, the normal view first.
 
         Args:
-            student: Taps of the views.
-            teacher: Likewise.
+            student: Features of the views.
+            teacher: Features of the views.
             targets: Class of each image.
             epoch: Counted from 0.
         """
         config = self.config
-        every = VIEWS if self._needs_turned_views else 1
-        own, guide = student.logits[::every], teacher.logits[::every]
-        terms = {"ce": config.ce * self.hard_label(own, targets)}
+        every = VIEWS if self._needs_rotated_views else 1
+        logits, teacher_logits = student.logits[::every], teacher.logits[::every]
+        terms = {"ce": config.ce * self.hard_label(logits, targets)}
         if config.kd:
-            temperature = self.softening(own, guide, epoch)
-            terms["kd"] = config.kd * softened_kl(own, guide, temperature)
+            temperature = self.softening(logits, teacher_logits, epoch)
+            terms["kd"] = config.kd * softened_kl(logits, teacher_logits, temperature)
         if config.transformed:
             transformed = self._transformed(student, teacher, targets, epoch)
             terms["transformed"] = config.transformed * transformed
@@ -199,29 +200,30 @@ class SelfSupervisedDiverseDistillation(Method):
     def _transformed(
         self, student: Features, teacher: Features, targets: Tensor, epoch: int
     ) -> Tensor:
-        own, guide = _turned(student.logits), _turned(teacher.logits)
+        logits, teacher_logits = _rotated(student.logits), _rotated(teacher.logits)
         repeated = targets.repeat_interleave(VIEWS - 1)
-        temperature = self.softening(own, guide, epoch)
-        return transformed_kl(own, guide, repeated, temperature, self.config.transformed_ratio)
+        temperature = self.softening(logits, teacher_logits, epoch)
+        ratio = self.config.transformed_ratio
+        return transformed_kl(logits, teacher_logits, repeated, temperature, ratio)
 
     def _similarity(self, student: Features, teacher: Features) -> Tensor:
         assert self.student_head is not None
         assert self.teacher_head is not None
         config = self.config
-        own = view_similarity(self.student_head(student.pooled))
+        similarity = view_similarity(self.student_head(student.pooled))
         with torch.no_grad():
-            guide = view_similarity(self.teacher_head(teacher.pooled))
+            target = view_similarity(self.teacher_head(teacher.pooled))
         return similarity_transfer(
-            own, guide, config.similarity_temperature, config.similarity_ratio
+            similarity, target, config.similarity_temperature, config.similarity_ratio
         )
 
 
 def rotated_views(images: Tensor) -> Tensor:
-    """Each image [B, 3, S, S] turned by 0°, 90°, 180° and 270°: [4·B, 3, S, S], image by image."""
+    """Each image [B, 3, S, S] rotated by 0°, 90°, 180° and 270°: [4·B, 3, S, S], image by image."""
     turned = [torch.rot90(images, quarter, (2, 3)) for quarter in range(VIEWS)]
     return torch.stack(turned, dim=1).flatten(0, 1)
 
 
-def _turned(logits: Tensor) -> Tensor:
-    """The rows [3·B, K] of the turned views."""
+def _rotated(logits: Tensor) -> Tensor:
+    """The rows [3·B, K] of the rotated views."""
     return logits.reshape(-1, VIEWS, logits.shape[1])[:, 1:].flatten(0, 1)

@@ -1,7 +1,7 @@
 """`subclass`: plain supervised training on subclass labels; decisions by summed probability.
 
-So learns a teacher where the data have subclasses. For a student it is the control of `skd`: what
-the finer labels give by themselves, without any teacher.
+Teachers are trained by it if the data have subclasses. For a student it is the control of `skd`:
+the effect of the finer labels without a teacher.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["SubclassMethod", "SubclassSupervised", "subclass_logits"]
 
 
 class SubclassMethod(Method):
-    """Base of the methods whose student tells subclasses.
+    """Base of the methods whose student predicts subclasses.
 
     Raises:
         InputError: The data have no subclasses.
@@ -39,14 +39,14 @@ class SubclassMethod(Method):
 
     @property
     def subclasses(self) -> Subclasses:
-        """What divides the classes."""
+        """The subclasses of the data."""
         if self.context.subclasses is None:
             message = f"the method {self.name} needs subclass labels, and the data have none"
             raise InputError(message, "add `subclasses` to the recipe's `data`")
         return self.context.subclasses
 
     def subclass_label(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The hard-label loss on subclass logits [B, S], subclasses weighted as `fit` says."""
+        """The hard-label loss on subclass logits [B, S], weighted as the recipe's `fit` says."""
         targets = self.subclass_labels[batch.indices]
         smoothing = self.context.fit.label_smoothing
         return weighted_cross_entropy(outputs, targets, self.subclass_weights, smoothing)
@@ -67,12 +67,12 @@ class SubclassSupervised(SubclassMethod):
 
 
 def subclass_logits(network: nn.Module, pixels: Tensor) -> Tensor:
-    """What the head of a network that tells subclasses gives, [B, S].
+    """Subclass logits [B, S] of a network.
 
     Raises:
-        InputError: It tells classes.
+        InputError: The network predicts classes.
     """
     if not isinstance(network, NormalisedNetwork) or not network.subclass_of:
-        message = f"{type(network).__name__} tells classes, not subclasses"
+        message = f"{type(network).__name__} predicts classes, not subclasses"
         raise InputError(message, "train it on data with subclasses")
     return network.outputs(pixels)

@@ -1,7 +1,7 @@
-"""The temperature of a method's logit terms: a number, or one that is learnt as a curriculum.
+"""The temperature of a method's softened outputs: constant, or learnt as a curriculum (CTKD).
 
-A method whose config has a `temperature` of the type `Temperature` gets the module that yields it
-as `Method.softening`, and trains it with `Method.softening_trained`.
+A method whose config has a `temperature` of type `Temperature` has the module that computes it in
+`Method.softening`, and trains it with `Method.softening_trained`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _HIDDEN = 32  # width of the instance's network, ours
 
 
 class CurriculumTemperature(Section, frozen=True, kw_only=True):
-    """A temperature that is learnt against the student, harder from epoch to epoch (CTKD).
+    """A temperature that is learnt adversarially, harder from epoch to epoch (CTKD).
 
-    The student descends the distillation loss and θ climbs it, by a factor that rises with the
-    epochs; T = floor + span · sigmoid(θ). Defaults of the paper: T starts at 15.6 of 1…21. θ takes
-    steps of SGD, whatever optimiser the student has: AdamW would cancel the factor.
+    The student descends the distillation loss and θ ascends it, by a factor that rises with the
+    epochs; T = floor + span · sigmoid(θ). With the paper's defaults T starts at 15.6 in 1…21. θ is
+    trained by SGD, whatever optimiser the student has: AdamW would cancel the factor.
 
     Attributes:
         curriculum: `global` learns one temperature; `instance` one for each image, by a small
@@ -48,8 +48,8 @@ class CurriculumTemperature(Section, frozen=True, kw_only=True):
         learning_rate: Peak of θ's own rate, which rises and falls with the student's; that of the
             released code.
         momentum: Of θ's SGD, of the released code.
-        weight_decay: Of θ and of the small network. The released code decays θ as it does
-            everything else, even while nothing else moves it; here nothing does unless asked.
+        weight_decay: Of θ and of the small network. The released code decays θ like every other
+            parameter, also while its gradient is 0; here the default is no decay.
     """
 
     curriculum: Literal["global", "instance"]
@@ -64,11 +64,11 @@ class CurriculumTemperature(Section, frozen=True, kw_only=True):
 
 
 Temperature = Annotated[float, Meta(gt=0.0)] | CurriculumTemperature
-"""What a recipe may say: `temperature: 4`, or `temperature: {curriculum: global}`."""
+"""In a recipe: `temperature: 4`, or `temperature: {curriculum: global}`."""
 
 
 class Softening(nn.Module, ABC):
-    """Yields T for some logits: a number, a tensor [], or one for each image [B]."""
+    """Computes T from logits: a number, a tensor [], or one for each image [B]."""
 
     @abstractmethod
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> float | Tensor:
@@ -81,12 +81,12 @@ class Softening(nn.Module, ABC):
         """
 
     def logged_values(self) -> dict[str, Tensor]:
-        """What is worth a column of the history."""
+        """Values for columns of the history."""
         return {}
 
 
 class FixedTemperature(Softening):
-    """Always the same."""
+    """A constant temperature."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class FixedTemperature(Softening):
 
 
 class _LearntTemperature(Softening):
-    """From raw values to temperatures; the optimiser reads `own_sgd`."""
+    """Temperatures from raw values θ, which are trained by the SGD of `own_sgd`."""
 
     def __init__(self, section: CurriculumTemperature) -> None:
         super().__init__()
@@ -108,17 +108,17 @@ class _LearntTemperature(Softening):
 
     @abstractmethod
     def raw(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """θ, one for all images [] or one for each [B]."""
+        """θ: one for all images [], or one for each [B]."""
 
     @full_precision
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> Tensor:
-        """T of these logits; its gradient is reversed, that of the student is not."""
+        """T of these logits; gradients to θ are reversed, those to the student are not."""
         section = self.section
         factor = reversal(epoch + 1, section.epochs, section.rise)
         raw = reversed_gradient(self.raw(student, teacher), factor)
-        found = bounded_temperature(raw, section.floor, section.span)
-        self._latest = found.detach().mean()
-        return found
+        temperature = bounded_temperature(raw, section.floor, section.span)
+        self._latest = temperature.detach().mean()
+        return temperature
 
     def logged_values(self) -> dict[str, Tensor]:
         """The mean temperature of the latest batch."""
@@ -138,10 +138,10 @@ class GlobalTemperature(_LearntTemperature):
 
 
 class InstanceTemperature(_LearntTemperature):
-    """θ of an image from both logits, by two layers that start at `start` for every image.
+    """θ of an image from both networks' logits, by two layers whose initial output is `start`.
 
-    The paper's network is not in the released code that we read; width and start are ours. It sees
-    the logits without a gradient: reversed, it would drive the student up the loss.
+    The released code lacks the paper's network; width and initialisation are ours. Logits enter
+    detached: their gradient would be reversed, and the student would ascend the loss.
     """
 
     def __init__(self, section: CurriculumTemperature, classes: int) -> None:

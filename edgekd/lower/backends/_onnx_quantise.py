@@ -44,7 +44,7 @@ _ACTIVATIONS = {"Clip", "Relu"}
 
 @dataclass(frozen=True)
 class Preset:
-    """What an engine wants of a quantised model.
+    """How an engine needs a quantised model.
 
     Attributes:
         operators: Operators to quantise.
@@ -165,9 +165,9 @@ def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges
     session = _open(_with_extremes(model, names))
     least, greatest = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     for image in images.pixels:
-        found = np.asarray(session.run(None, {"image": image[None]}))
-        least = np.minimum(least, found[: len(names)])
-        greatest = np.maximum(greatest, found[len(names) :])
+        extremes = np.asarray(session.run(None, {"image": image[None]}))
+        least = np.minimum(least, extremes[: len(names)])
+        greatest = np.maximum(greatest, extremes[len(names) :])
     pairs = zip(least.astype(np.float32), greatest.astype(np.float32), strict=True)
     ranges = dict(zip(names, pairs, strict=True))
     return ranges | {tensor: ranges[output] for tensor, output in inner.items()}

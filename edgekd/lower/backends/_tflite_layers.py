@@ -1,4 +1,4 @@
-"""Which operators of a TensorFlow Lite file compute which layers of the network."""
+"""The operators of a TensorFlow Lite file that compute given layers of the network."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _WITHOUT_WEIGHTS = 1e-30  # a batch normalisation that is off; float32 has no di
 def scopes_of(content: bytes, network: nn.Module, layers: Sequence[str]) -> list[str]:
     """Scopes of the operators of `layers`, as AI Edge Quantizer names an operator.
 
-    An operator belongs to the layer whose weights it holds: filter by filter they point the
-    same way, whatever batch normalisation was folded into them. The names in the file do not
-    tell it: the operator that writes the output has lost its own, and an operator carries
-    those of other layers where constants were shared. A layer's own padding goes with it.
+    An operator belongs to the layer whose weights it holds: each filter is that of the layer up to
+    a factor, since batch normalisation was folded in. Names in the file do not identify it: the
+    operator that writes the output has lost its name, and an operator has those of other layers
+    where constants were shared. A layer's own padding is included.
 
     Args:
         content: The float file of `network`.
@@ -40,22 +40,22 @@ def scopes_of(content: bytes, network: nn.Module, layers: Sequence[str]) -> list
         InputError: `network` has no such convolution or linear layer.
         ArtefactError: No operator holds the weights of a layer, or another layer has the same.
     """
-    wanted = set(layers)
-    filters = _filters_of_layers(network, wanted)
+    requested = set(layers)
+    filters = _filters_of_layers(network, requested)
     reader = _Reader(content)
-    found: set[str] = set()
+    located: set[str] = set()
     kept: list[Any] = []
     for operator, rows in reader.weighted():
         holders = {name for name, known in filters.items() if _parallel(rows, known)}
-        if holders & wanted:
-            _refuse_twins(holders - wanted, holders & wanted)
-            found |= holders
+        if holders & requested:
+            _refuse_equal_weights(holders - requested, holders & requested)
+            located |= holders
             kept.append(operator)
-    _refuse_lost(wanted - found)
+    _refuse_lost(requested - located)
     return [reader.scope(operator) for operator in [*reader.paddings_of(kept), *kept]]
 
 
-def _filters_of_layers(network: nn.Module, wanted: set[str]) -> dict[str, _Filters]:
+def _filters_of_layers(network: nn.Module, layers: set[str]) -> dict[str, _Filters]:
     from torch import nn
 
     filters = {
@@ -63,7 +63,7 @@ def _filters_of_layers(network: nn.Module, wanted: set[str]) -> dict[str, _Filte
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
-    for name in sorted(wanted - filters.keys()):
+    for name in sorted(layers - filters.keys()):
         message = f"the network has no convolution or linear layer {name!r}"
         raise InputError(message, f"layers are, for example: {', '.join(list(filters)[:3])}")
     return filters
@@ -82,7 +82,7 @@ def _unit_rows(rows: NDArray[Any]) -> _Filters:
 
 
 def _parallel(folded: _Filters, known: _Filters) -> bool:
-    """Whether the filters of an operator are those of a layer but for a factor of each."""
+    """Whether the filters of an operator are those of a layer up to a factor of each."""
     if folded.shape != known.shape:
         return False
     scaled = folded.any(axis=1)
@@ -90,9 +90,9 @@ def _parallel(folded: _Filters, known: _Filters) -> bool:
     return bool(scaled.any() and (cosines > 1 - 1e-6).all())
 
 
-def _refuse_twins(others: set[str], wanted: set[str]) -> None:
-    if others:
-        message = f"{min(wanted)!r} and {min(others)!r} have the same weights"
+def _refuse_equal_weights(unrequested: set[str], requested: set[str]) -> None:
+    if unrequested:
+        message = f"{min(requested)!r} and {min(unrequested)!r} have the same weights"
         raise ArtefactError(message, "name both as float layers, or neither")
 
 
@@ -134,7 +134,7 @@ class _Reader:
         return [one for one in others if self._kind(one) == "PAD" and one.outputs[0] in read]
 
     def scope(self, operator: Any) -> str:
-        """The operator's name in recipes."""
+        """The operator's name in AI Edge Quantizer's recipes."""
         return str(self._flatbuffer.get_op_scope(operator, self._graph.tensors))
 
     def _kind(self, operator: Any) -> str:
@@ -144,5 +144,5 @@ class _Reader:
 
     def _constant(self, index: int) -> NDArray[Any] | None:
         tensor = self._graph.tensors[index]
-        found: NDArray[Any] | None = self._flatbuffer.get_tensor_data(tensor, self._model.buffers)
-        return found
+        data: NDArray[Any] | None = self._flatbuffer.get_tensor_data(tensor, self._model.buffers)
+        return data

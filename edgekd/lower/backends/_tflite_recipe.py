@@ -1,4 +1,4 @@
-"""What AI Edge Quantizer is told to do for each precision, and the doing."""
+"""Quantisation by AI Edge Quantizer: its recipe for each precision."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _ai_edge_quantizer() -> Any:
 
 
 def _cast_to_float16(quantizer: Any, aeq: Any) -> None:
-    """Load the recipe that the package has an algorithm for, but no function."""
+    """Load a recipe for half precision, which the package has no function for."""
     types = aeq.qtyping
     half = types.TensorQuantizationConfig(num_bits=16, dtype=types.TensorDataType.FLOAT)
     quantizer.update_quantization_recipe(

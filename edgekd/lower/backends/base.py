@@ -182,8 +182,8 @@ def check_request(
     if calibration is None or len(calibration) == 0:
         message = f"{backend.name} needs calibration images to lower to {variant.precision}"
         raise InputError(message, "give images that stand for those of the device, 100 or more")
-    wanted = (image_size, image_size, 3)
-    if calibration.shape[1:] != wanted or calibration.dtype != np.uint8:
+    shape = (image_size, image_size, 3)
+    if calibration.shape[1:] != shape or calibration.dtype != np.uint8:
         actual = f"{calibration.dtype} {list(calibration.shape)}"
         message = f"calibration images are {actual}, not uint8 [N, {image_size}, {image_size}, 3]"
         raise InputError(message, "prepare them with edgekd.runtime.preprocess")

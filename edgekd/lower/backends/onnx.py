@@ -87,4 +87,4 @@ class OnnxBackend(Backend):
         EfficientNet-B0 (SiLU), and 0.6 times as long with EfficientNet-Lite0 (ReLU6).
         """
         kinds = {type(module).__name__.lower() for module in network.modules()}
-        return tuple(said for kind, said in _SLOW_ACTIVATIONS.items() if kind in kinds)
+        return tuple(concern for kind, concern in _SLOW_ACTIVATIONS.items() if kind in kinds)

@@ -59,7 +59,7 @@ class TfliteBackend(Backend):
         """Write `model.tflite`; see `Backend.lower`.
 
         Raises:
-            ArtefactError: A layer that is to stay in float cannot be told in the file.
+            ArtefactError: A layer that is to stay in float cannot be identified in the file.
         """
         check_request(self, image_size, variant, calibration)
         content = _float_model(graph, image_size)

@@ -1,1 +1,1 @@
-"""Evidence: the gate, the ladder, the decision, and what the bundle tells of them."""
+"""Evidence: the gate, the precision ladder, the decision, and their records in the bundle."""

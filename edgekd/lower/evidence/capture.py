@@ -1,4 +1,4 @@
-"""When a photo has to be taken again, fitted on the validation images."""
+"""Limits of photos that have to be taken again, fitted on the validation images."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def fit_capture(images: NDArray[np.uint8], kept: float, rules: CaptureRules) -> 
         return None
     image_views = [views(image) for image in images]
     sides = [code for name in rules.measures for code in CAPTURE_CODES[name] if code]
-    allowed = (1.0 - kept) / (len(sides) + 1)  # one more for the appearance
-    measures = [measure(one).to_dict() for one in image_views]
-    values = {name: np.array([one[name] for one in measures]) for name in rules.measures}
-    features = np.stack([describe(one) for one in image_views])
+    allowed = (1.0 - kept) / (len(sides) + 1)  # the appearance has a limit too
+    measured = [measure(each).to_dict() for each in image_views]
+    values = {name: np.array([each[name] for each in measured]) for name in rules.measures}
+    features = np.stack([describe(each) for each in image_views])
     return CaptureRule(
         limits={name: _limit(name, values[name], allowed) for name in rules.measures},
         appearance=_appearance(features, allowed),
-        kept=kept,
+        coverage=kept,
         images=len(images),
         sentences=rules.sentences,
     )
@@ -86,8 +86,8 @@ def _exceeded_by(values: NDArray[np.float64], allowed: float) -> float:
 def _appearance(features: NDArray[np.float64], allowed: float) -> Appearance | None:
     """Mean, whitening and the limit of the distance.
 
-    The limit is taken from distances to a distribution that was fitted without the image at hand:
-    an image is always nearer to one that it had a part in.
+    The limit is taken from distances to a distribution that was fitted without the image itself
+    (cross-fitting in folds): an image lies closer to a distribution that was fitted with it.
     """
     count, size = features.shape
     if count < _IMAGES_PER_FEATURE * size:

@@ -173,8 +173,8 @@ def _capture(manifest: Manifest) -> Iterator[str]:
     yield "## Photos that have to be taken again"
     yield ""
     yield (
-        f"Limits that together let at least {rule.kept} of {rule.images} validation images pass, "
-        "measured on the square that the network gets:"
+        f"Limits that together let at least {rule.coverage} of {rule.images} validation images "
+        "pass, measured on the square that the network gets:"
     )
     yield ""
     yield "| measure | at least | at most |"
@@ -225,9 +225,9 @@ def _classes(manifest: Manifest) -> Iterator[str]:
     yield "| class | images | sensitivity | specificity | lost | gained | drop | critical |"
     yield "|---|---|---|---|---|---|---|---|"
     for name in words_of(manifest.policy).ordered(tuple(per_class)):
-        one = per_class[name]
-        cells = [str(one["n"]), estimate_text(one["sensitivity"])]
-        cells += [estimate_text(one["specificity"]), *_change(changes.get(name))]
+        metrics = per_class[name]
+        cells = [str(metrics["n"]), estimate_text(metrics["sensitivity"])]
+        cells += [estimate_text(metrics["specificity"]), *_change(changes.get(name))]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
     yield "Lost and gained: against the float student, on the same images."
@@ -238,7 +238,7 @@ def _classes(manifest: Manifest) -> Iterator[str]:
 def _changes(manifest: Manifest) -> Mapping[str, ClassChange]:
     if manifest.lowering.engine is not None:
         return manifest.lowering.engine.gate.per_class
-    taken = [rung for rung in manifest.lowering.rungs if rung.taken and rung.gate]
+    taken = [rung for rung in manifest.lowering.rungs if rung.chosen and rung.gate]
     return taken[0].gate.per_class if taken and taken[0].gate else {}
 
 
@@ -305,7 +305,7 @@ def _rung_cells(rung: Rung) -> list[str]:
     if gate is None:
         return ["", "", "", "", "", "", f"failed: {rung.failure}"]
     high = gate.balanced_accuracy_drop_high
-    verdict = "taken" if rung.taken else "; ".join(gate.reasons) or "passed"
+    verdict = "taken" if rung.chosen else "; ".join(gate.reasons) or "passed"
     measures = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in gate.measures.items()]
     return [
         f"{rung.size_bytes / 1e6:.2f}",
@@ -315,7 +315,7 @@ def _rung_cells(rung: Rung) -> list[str]:
         f"{gate.flips:.1%}",
         "" if gate.ece is None else f"{gate.ece:.3f}",
         f"{gate.max_logit_difference:.3g}",
-        "; ".join([verdict, *measures, *rung.remarks]),
+        "; ".join([verdict, *measures, *rung.notes]),
     ]
 
 
@@ -357,8 +357,8 @@ def _layer_sensitivity(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield "| layer | KL divergence | flips |"
     yield "|---|---|---|"
-    for one in layers[:_SENSITIVITY_ROWS]:
-        yield f"| {one.layer} | {one.divergence:.3g} | {one.flips} |"
+    for layer in layers[:_SENSITIVITY_ROWS]:
+        yield f"| {layer.layer} | {layer.divergence:.3g} | {layer.flips} |"
 
 
 def _caveats(manifest: Manifest) -> Iterator[str]:

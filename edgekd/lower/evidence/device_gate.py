@@ -1,8 +1,8 @@
-"""What a device judges its engine by: the host's validation images and the student's answers.
+"""The gate of an engine on its device: the host's validation images and the student's outputs.
 
-The host cannot run the engine, so the gate goes with the bundle: `<bundle>.evidence.npz` beside it,
-named by its hash in the manifest. It is never inside: a bundle goes to every device, and these are
-patients' images.
+The host cannot run the engine, so the evidence accompanies the bundle: `<bundle>.evidence.npz`
+beside it, identified by its hash in the manifest. It is never inside: a bundle goes to every
+device, and these are patients' images.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ IMAGES = "images.npy"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine is judged by, apart from the arrays.
+    """Limits and requirements that an engine is held to.
 
     Attributes:
         classes: The K class names.
@@ -81,13 +81,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The images and what is known of them.
+    """Labelled images with the limits that an engine is held to on them.
 
     Attributes:
         images: uint8 [N, S, S, 3].
         student: Outputs [N, …] of the float student.
         targets: Targets of the images [N, …].
-        terms: What an engine is judged by.
+        terms: Limits and requirements.
         groups: A number for the lesion or patient of each image [N]; None in evidence that was
             written before they were known.
         teacher: Outputs [N, …] of the teacher; None where there are none.
@@ -146,7 +146,7 @@ class Evidence:
         )  # fmt: skip
 
     def save(self, file: Path) -> str:
-        """Write them, whole and for the owner's eyes only; gives the hash.
+        """Write the file, readable by its owner alone; returns its hash.
 
         The same evidence gives the same bytes.
         """
@@ -163,7 +163,7 @@ class Evidence:
 
 
 def evidence_beside(bundle: Path) -> Path:
-    """Where the evidence of a bundle is unless somebody moved it."""
+    """The file beside a bundle that holds its evidence, unless it was moved."""
     bundle = bundle.absolute()
     return bundle.with_name(f"{bundle.name.removesuffix('.edgekd')}.evidence.npz")
 
@@ -222,16 +222,16 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
 
     Args:
         file: Where it is.
-        sha256: What the bundle's manifest says of it.
+        sha256: Its hash in the bundle's manifest.
         work: A folder for the images: they are mapped from there, a small device's memory is for
             the engine.
 
     Raises:
-        GateFailedError: There is none; without it no engine counts.
+        GateFailedError: There is none; without it no engine is accepted.
         ArtefactError: It is another bundle's, or damaged.
     """
     if sha256 is None:
-        message = "the bundle names no evidence that an engine could be judged by"
+        message = "the bundle's manifest names no evidence for an engine"
         raise GateFailedError(message, "build it again with this edgekd on the host")
     if not file.is_file():
         message = f"no evidence for the engine: {file} is missing"
@@ -245,7 +245,7 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
 
 
 def _read(file: Path, work: Path) -> Evidence:
-    """The arrays of a file whose hash is the host's own word for it."""
+    """The evidence of a file whose hash was checked."""
     try:
         with (
             zipfile.ZipFile(file) as archive,

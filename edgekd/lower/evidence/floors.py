@@ -3,14 +3,14 @@
 The gate compares a file with its student, and a worthless student loses nothing. Floors are
 measured with the decision of the very file on the validation images.
 
-What counts is the lower end of the 95 % interval, as everywhere in the evidence: what cannot be
-excluded counts as so. The one exception is `noticed`, where the value counts. The threshold of a
-critical class is the order statistic that a share of its validation images reaches (see
-`edgekd.metrics.operating`), so the interval of that share holds the very share it was fitted to,
-and its lower end lies below it for any student, however good. For the same reason a student that
-cannot tell a class still notices it, by referring nearly everybody: `noticed` says little without
-`answered`, which no threshold is fitted to, and a policy sets both. On new images the share that is
-noticed is ⌈s n⌉/(n + 1) on average for a request of s on n images, up to 1/n less than here.
+The lower end of the 95 % interval is compared with a floor, as everywhere in the evidence: a
+failure that cannot be excluded counts as one. The exception is `noticed`, of which the value is
+compared. The threshold of a critical class is the order statistic that a share s of its n
+validation images reaches (see `edgekd.metrics.operating`): the interval of that share contains s by
+construction, and its lower end lies below s for every student, however good. For the same reason a
+student that cannot recognise a class still notices it, by referring nearly everybody. `noticed`
+therefore says little without `answered`, which no threshold is fitted to; a policy sets both. On
+new images the expected share that is noticed is ⌈s n⌉/(n + 1), up to 1/n less than here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FloorMeasures:
 
     Attributes:
         balanced_accuracy: Of the answers of highest probability, with its 95 % interval.
-        chance: Balanced accuracy of one and the same answer for every image.
+        chance: Balanced accuracy of a constant answer.
         noticed: By critical class, the share of its images that the decision answers with it or
             refers. Whether a photo would have to be taken again does not matter here.
         answered: Share of the images that are answered, and need not be taken again.

@@ -55,7 +55,7 @@ class GateReference:
         critical: Limits of the critical classes, by name.
         groups: A number for the lesion or patient of each image [N]; None where none are known.
         task: Name of the task.
-        task_limits: The policy's keys for this task.
+        task_limits: The policy's keys for this task, `Policy.tasks`.
     """
 
     student: Outputs

@@ -5,7 +5,7 @@ failed is another chance, which the bound of a single file does not make up for:
 each lose what a limit allows, one passes in up to N times 5 % of builds. So a bundle says how many
 were tried.
 
-Speed is part of the choice: a rung that is slower than the next safer one gets a remark, and is
+Speed is part of the choice: a rung that is slower than the next safer one gets a note, and is
 passed over where the cause holds on the device too: the engine cuts it into more partitions.
 """
 
@@ -22,27 +22,27 @@ from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.store import Kept
 from edgekd.lower.task import evidence_task
 
-__all__ = ["Judged", "judge_attempt", "rungs_of", "select", "tried", "with_speed"]
+__all__ = ["GatedFile", "judge_attempt", "rungs_of", "select", "tried", "with_speed"]
 
 _SLOWER = 1.1
 """A smaller ratio of times is the host's noise."""
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class GatedFile:
     """A measured file with the verdict on it.
 
     Attributes:
         measured: The file.
         gate: The comparison with the float student.
-        remarks: What else there is to say of it, in words.
+        notes: Further findings, in words.
         passed_over: Whether the next safer file is taken although this one passes: it is quicker
             on every device.
     """
 
     measured: Measured
     gate: GateRecord
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     passed_over: bool = False
 
     @property
@@ -55,13 +55,13 @@ class Judged:
         """Whether every limit holds."""
         return self.gate.passed
 
-    def refused(self, reason: str) -> Judged:
+    def refused(self, reason: str) -> GatedFile:
         """It with a verdict that a further reason decides."""
         gate = msgspec.structs.replace(self.gate, passed=False, reasons=(reason,))
         return replace(self, gate=gate)
 
 
-def judge_attempt(attempt: Measured | Failed, reference: GateReference) -> Judged | Failed:
+def judge_attempt(attempt: Measured | Failed, reference: GateReference) -> GatedFile | Failed:
     """The verdict on a measured file; a failed attempt stays what it is."""
     if isinstance(attempt, Failed):
         return attempt
@@ -73,52 +73,54 @@ def judge_attempt(attempt: Measured | Failed, reference: GateReference) -> Judge
     )
     findings = attempt.check.findings if attempt.check is not None else ()
     tuned = ("fine-tuned with simulated int8",) if attempt.attempt.quantisation_aware else ()
-    return Judged(attempt, gate, (*tuned, *findings))
+    return GatedFile(attempt, gate, (*tuned, *findings))
 
 
-def with_speed(ladder: Sequence[Judged | Failed]) -> list[Judged | Failed]:
-    """The ladder with remarks on the speed of each file beside the next safer one that passes."""
+def with_speed(ladder: Sequence[GatedFile | Failed]) -> list[GatedFile | Failed]:
+    """The ladder with notes on the speed of each file beside the next safer one that passes."""
     return [
         one if isinstance(one, Failed) else _with_speed(one, ladder[place + 1 :])
         for place, one in enumerate(ladder)
     ]
 
 
-def _with_speed(judged: Judged, safer_rungs: Sequence[Judged | Failed]) -> Judged:
-    safer = next((one for one in safer_rungs if isinstance(one, Judged) and one.passed), None)
+def _with_speed(gated: GatedFile, safer_rungs: Sequence[GatedFile | Failed]) -> GatedFile:
+    safer = next((one for one in safer_rungs if isinstance(one, GatedFile) and one.passed), None)
     if safer is None:
-        return judged
-    remarks = (*judged.remarks, *_speed_remarks(judged.measured, safer.measured))
-    slower = _ratio(judged.measured, safer.measured) > _SLOWER
-    partitioned = _in_more_partitions(judged.measured, safer.measured)
-    return replace(judged, remarks=remarks, passed_over=slower and partitioned)
+        return gated
+    notes = (*gated.notes, *_speed_notes(gated.measured, safer.measured))
+    slower = _ratio(gated.measured, safer.measured) > _SLOWER
+    partitioned = _in_more_partitions(gated.measured, safer.measured)
+    return replace(gated, notes=notes, passed_over=slower and partitioned)
 
 
-def select(ladder: Sequence[Judged | Failed]) -> Judged | None:
+def select(ladder: Sequence[GatedFile | Failed]) -> GatedFile | None:
     """The first file that passes and is not passed over; None where there is none."""
-    files = (one for one in ladder if isinstance(one, Judged))
+    files = (one for one in ladder if isinstance(one, GatedFile))
     return next((one for one in files if one.passed and not one.passed_over), None)
 
 
-def rungs_of(ladder: Sequence[Judged | Failed], taken: Judged | None = None) -> tuple[Rung, ...]:
+def rungs_of(
+    ladder: Sequence[GatedFile | Failed], chosen: GatedFile | None = None
+) -> tuple[Rung, ...]:
     """The manifest's records of a ladder, of which a bundle takes one file or none."""
     return tuple(
-        _failed_rung(one) if isinstance(one, Failed) else _judged_rung(one, taken=one is taken)
+        _failed_rung(one) if isinstance(one, Failed) else _gated_rung(one, chosen=one is chosen)
         for one in ladder
     )
 
 
-def _judged_rung(judged: Judged, *, taken: bool) -> Rung:
-    variant = judged.attempt.variant
+def _gated_rung(gated: GatedFile, *, chosen: bool) -> Rung:
+    variant = gated.attempt.variant
     return Rung(
         precision=variant.precision,
         float_layers=variant.float_layers,
-        quantisation_aware=judged.attempt.quantisation_aware,
-        taken=taken,
-        size_bytes=_size_of(judged.measured.made),
-        host_latency_ms=judged.measured.latency_ms,
-        remarks=judged.remarks,
-        gate=judged.gate,
+        quantisation_aware=gated.attempt.quantisation_aware,
+        chosen=chosen,
+        size_bytes=_size_of(gated.measured.made),
+        host_latency_ms=gated.measured.latency_ms,
+        notes=gated.notes,
+        gate=gated.gate,
     )
 
 
@@ -128,7 +130,7 @@ def _failed_rung(failed: Failed) -> Rung:
         precision=variant.precision,
         float_layers=variant.float_layers,
         quantisation_aware=failed.attempt.quantisation_aware,
-        taken=False,
+        chosen=False,
         size_bytes=_size_of(failed.made) if failed.made else 0,
         gate=None,
         failure=failed.failure,
@@ -141,12 +143,12 @@ def _size_of(made: Kept) -> int:
 
 def tried(rungs: Sequence[Rung]) -> int:
     """Number of verdicts that were read until a file was taken, its own included."""
-    places = [place for place, rung in enumerate(rungs) if rung.taken]
+    places = [place for place, rung in enumerate(rungs) if rung.chosen]
     read = rungs[: places[0] + 1] if places else rungs
     return sum(rung.gate is not None for rung in read)
 
 
-def _speed_remarks(measured: Measured, safer: Measured) -> Iterator[str]:
+def _speed_notes(measured: Measured, safer: Measured) -> Iterator[str]:
     if _in_more_partitions(measured, safer):
         yield f"the engine takes it in {measured.partitions} pieces"
     ratio = _ratio(measured, safer)

@@ -1,8 +1,8 @@
-"""A threshold between two images rather than on one: another engine's rounding moves no decision.
+"""Thresholds between the values of two images, so that rounding changes no decision.
 
-A threshold that is fitted lies on the value of some image. The same file on another engine or
-processor gives that image another last digit, and another decision. Half-way to the neighbouring
-value, every decision on the fitting images is the same, and none hangs on a digit.
+A fitted threshold equals the value of some image. The same file on another engine or processor
+gives that image another last digit, and possibly another decision. Half-way to the neighbouring
+value, every decision on the fitting images is the same and none depends on the last digit.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""int8: on which images its ranges are measured, which layers it harms, what is done about it."""
+"""int8: calibration images, simulation, layer sensitivity, quantisation-aware fine-tuning."""

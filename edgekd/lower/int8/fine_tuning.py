@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekd.data import cache_folder
+from edgekd.extensions.tasks import TASKS
 from edgekd.files import whole_folder
 from edgekd.lower.context import BuildContext
 from edgekd.lower.int8.quantisation_aware import fine_tune_quantisation_aware
@@ -29,7 +30,7 @@ def fine_tuned_source(context: BuildContext) -> Source:
     files are compared with the float student as it was.
     """
     source = context.source
-    key = fingerprint(source.card, code_sha256(), tool_versions())
+    key = fingerprint(source.card, code_sha256(), tool_versions(), TASKS.owner(source.card.task))
     folder = cache_folder() / "students" / f"{key[:32]}.fine-tuned"
     if not is_whole(folder):
         _fine_tune(context, folder)

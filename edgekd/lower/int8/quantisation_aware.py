@@ -40,7 +40,7 @@ ImitationLoss = Callable[[Tensor, Tensor, float], Tensor]
 """Loss of a student's outputs beside a teacher's at a temperature, see `EvidenceTask`."""
 
 _TURNS = AugmentSection(flip=True, quarter_turns=True, zoom=0.0, colour=0.0)
-"""Changes that move pixels and leave their values: the observed ranges hold for them too."""
+"""Augmentations that keep pixel values: the observed ranges hold for them too."""
 
 _MIN_IMAGES = 8
 _MOMENTUM = 0.9
@@ -160,14 +160,14 @@ class _FineTuner:
         return observe_ranges(self._student, self._images[np.sort(chosen.numpy())])
 
     @torch.no_grad()
-    def _validate(self, ranges: dict[str, Range], what: str) -> float:
+    def _validate(self, ranges: dict[str, Range], moment: str) -> float:
         """Sum of both mean losses of the held-out images; infinite if not finite."""
         total = torch.zeros(2)
         for batch in self._batches(self._held_out):
             inputs = self._student.normalise(batch)
             total += self._losses(inputs, ranges, temperature=1.0) * len(batch)
         in_int8, in_float = (total / len(self._held_out)).tolist()
-        self._say(f"{what}: loss {in_int8:.2g} in int8, {in_float:.2g} in float")
+        self._say(f"{moment}: loss {in_int8:.2g} in int8, {in_float:.2g} in float")
         both = float(in_int8 + in_float)
         return both if math.isfinite(both) else math.inf
 
@@ -191,11 +191,11 @@ class _FineTuner:
     def _losses(self, inputs: Tensor, ranges: dict[str, Range], temperature: float) -> Tensor:
         """Imitation losses [2] of the student in int8 and in float."""
         with torch.no_grad():
-            wanted = self._teacher.network(inputs)
+            target = self._teacher.network(inputs)
         with simulated_int8(self._network, ranges, bits=self._settings.bits):
             in_int8 = self._network(inputs)
         in_float = self._network(inputs)
-        losses = [self._loss(outputs, wanted, temperature) for outputs in (in_int8, in_float)]
+        losses = [self._loss(outputs, target, temperature) for outputs in (in_int8, in_float)]
         return torch.stack(losses)
 
     def _batches(self, chosen: Tensor) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ import msgspec
 from edgekd.bundle import LayerSensitivity
 from edgekd.data import cache_folder
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import TASKS
 from edgekd.files import pretty_json
 from edgekd.lower.store import code_sha256, tool_versions
 from edgekd.lower.task import evidence_task
@@ -47,7 +48,7 @@ def layer_sensitivity(context: BuildContext) -> tuple[LayerSensitivity, ...]:
         message = "layer sensitivity cannot be measured without calibration images"
         raise InputError(message, "leave int8-mixed out, or give calibration images")
     card = context.source.card
-    tools = (code_sha256(), tool_versions())
+    tools = (code_sha256(), tool_versions(), TASKS.owner(card.task))
     key = fingerprint(card, calibration.sha256, tools)[:32]
 
     def make() -> bytes:

@@ -1,8 +1,8 @@
-"""Simulated int8: layers that compute in float on numbers that int8 can tell apart.
+"""Simulated int8: layers that compute in float on values that int8 can represent.
 
 What the backends make of a convolution or linear layer (LiteRT's and NNCF's int8 alike): weights
 symmetric with one scale for each output channel, the layer's input with one scale and zero point
-for the tensor, from the least and greatest value that calibration has seen. Batch norm need not be
+for the tensor, from the least and greatest value of the calibration images. Batch norm need not be
 folded first: it scales whole output channels, and a channel's scale takes that along.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
@@ -40,7 +40,7 @@ Range = tuple[float, float]
 Forward = Callable[..., Any]
 
 _TINY = torch.finfo(torch.float32).tiny
-"""The least scale: a channel of zeros, or an input that never was anything but zero."""
+"""The least scale, for a channel of zeros or an input that is always zero."""
 
 
 def quantisable_layers(network: nn.Module) -> dict[str, nn.Module]:
@@ -49,12 +49,12 @@ def quantisable_layers(network: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in network.named_modules() if isinstance(part, kinds)}
 
 
-def fake_quantised(features: Tensor, seen: Range, *, bits: int = 8) -> Tensor:
+def fake_quantised(features: Tensor, span: Range, *, bits: int = 8) -> Tensor:
     """`features` rounded to the 2^bits values that an asymmetric integer has for a range.
 
     Args:
         features: Any shape.
-        seen: The range; it is widened to hold 0, which padding and ReLU need exactly.
+        span: The range; it is widened to hold 0, which padding and ReLU need exactly.
         bits: Width of the integer.
 
     Returns:
@@ -62,7 +62,7 @@ def fake_quantised(features: Tensor, seen: Range, *, bits: int = 8) -> Tensor:
         left the range (the straight-through estimator).
     """
     least, greatest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    low, high = min(seen[0], 0.0), max(seen[1], 0.0)
+    low, high = min(span[0], 0.0), max(span[1], 0.0)
     scale = max((high - low) / (greatest - least), _TINY)
     zero_point = min(max(round(least - low / scale), least), greatest)
     return torch.fake_quantize_per_tensor_affine(features, scale, zero_point, least, greatest)
@@ -83,7 +83,7 @@ def fake_quantised_weight(weight: Tensor, *, bits: int = 8) -> Tensor:
     return rounded
 
 
-def quantised_forward(layer: nn.Module, seen: Range, *, bits: int = 8) -> Forward:
+def quantised_forward(layer: nn.Module, span: Range, *, bits: int = 8) -> Forward:
     """The forward of `layer` in simulated int8; the layer itself stays as it is."""
     plain: Forward = layer.forward
     parameters = layer._parameters
@@ -95,7 +95,7 @@ def quantised_forward(layer: nn.Module, seen: Range, *, bits: int = 8) -> Forwar
         # original again after the call: state_dict and optimisers never meet the rounded one.
         parameters["weight"] = fake_quantised_weight(weight, bits=bits)  # type: ignore[assignment]
         try:
-            outputs: Tensor = plain(fake_quantised(features, seen, bits=bits))
+            outputs: Tensor = plain(fake_quantised(features, span, bits=bits))
             return outputs
         finally:
             parameters["weight"] = weight

@@ -1,1 +1,1 @@
-"""Processes of their own: converters that write files, engines that run them."""
+"""Jobs in separate processes: converters that write files, engines that run them."""

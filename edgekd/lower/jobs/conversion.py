@@ -17,7 +17,7 @@ _WORKER = "edgekd.lower.jobs.worker"
 
 
 class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker shall do.
+    """The job of one worker.
 
     Attributes:
         backend: Name of the lowering backend.
@@ -56,28 +56,28 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker did: one entry per variant, in the order of the job."""
+    """The report of a worker: one entry per variant, in the order of the job."""
 
     backend: str
     conversions: tuple[Conversion, ...]
 
 
 def convert(
-    job: ConversionJob, *, log: Path, watch: Callable[[str], None] = lambda state: None
+    job: ConversionJob, *, log: Path, on_state: Callable[[str], None] = lambda state: None
 ) -> ConversionReport:
     """Run the job in a process of its own.
 
     Each `out/<label>` appears whole or not at all; variants done before one that fails stay.
 
     Args:
-        job: What to do.
-        log: File for the converter's chatter; the job is kept beside it.
-        watch: Told the label of each variant when its turn comes.
+        job: The variants and the checkpoint.
+        log: File for the converter's output; the job is kept beside it.
+        on_state: Takes the label of each variant when its turn comes.
 
     Raises:
         JobError: The worker failed.
     """
     title = f"{job.backend} {'/'.join(variant.label for variant in job.variants)}"
     result = Path(job.out) / REPORT
-    raw = run_in_process(_WORKER, job, title=title, log=log, result=result, watch=watch)
+    raw = run_in_process(_WORKER, job, title=title, log=log, result=result, on_state=on_state)
     return msgspec.json.decode(raw, type=ConversionReport)

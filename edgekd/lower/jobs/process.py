@@ -1,7 +1,7 @@
 """Jobs that run in a process of their own: converters and engines.
 
-They are large, chatty and at times crash; a process of its own keeps each from the others and from
-the caller. A job that fails leaves its log and a `reproduce.sh` (an idea of Triton Model
+They use much memory, print a lot and may crash; separate processes isolate them from each other and
+from the caller. A job that fails leaves its log and a `reproduce.sh` (an idea of Triton Model
 Navigator).
 """
 
@@ -30,19 +30,19 @@ from edgekd.files import pretty_json, write_atomically
 __all__ = ["JobError", "announce", "job_threads", "run_in_process", "serve"]
 
 ERROR_MARK = "edgekd-error: "
-"""Starts the line in which a job says why it failed."""
+"""Starts the line with the message of a job's error."""
 
 STATE_MARK = "edgekd-state: "
-"""Starts a line that says what a job is doing now."""
+"""Starts a line with the state of a job."""
 
 HINT_MARK = "edgekd-hint: "
-"""Starts the line in which a job says what to do about it."""
+"""Starts the line with the hint of a job's error."""
 
 KIND_MARK = "edgekd-kind: "
-"""Starts the line in which a job names the class of its error."""
+"""Starts the line with the class of a job's error."""
 
 DISK_FULL = "DiskFull"
-"""The kind of an error that no other job of this machine is spared."""
+"""The kind of an error that would end every other job on this machine too."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HANDED_ON = (2, 3, 5, 6)  # exit codes of EdgekdError: the user's mistake or the machine's lack
@@ -54,12 +54,12 @@ class JobError(EdgekdError):
     """A job failed; its log and a `reproduce.sh` were kept.
 
     Args:
-        message: What the job was about and what it said last.
-        hint: The job's own, and where the log and the script are.
-        exit_code: The job's own where the cause is the user's or the machine's (2, 3, 5, 6), or 1.
-        killed: Whether something ended it by SIGKILL, which is how a lack of memory looks.
-        kind: Name of the class of the job's own error; empty where it crashed.
-        said: What it said last, without what it was about.
+        message: The title of the job and its last message.
+        hint: That of the job, and where the log and the script are.
+        exit_code: That of the job where the user or the machine is the cause (2, 3, 5, 6), or 1.
+        killed: Whether SIGKILL ended it, as where memory runs out.
+        kind: Name of the class of the error in the job; empty where it crashed.
+        cause: The last message of the job, without its title.
     """
 
     def __init__(
@@ -70,17 +70,17 @@ class JobError(EdgekdError):
         *,
         killed: bool = False,
         kind: str = "",
-        said: str = "",
+        cause: str = "",
     ) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
         self.killed = killed
         self.kind = kind
-        self.said = said or message
+        self.cause = cause or message
 
 
 class _Running:
-    """The processes of all jobs, so that whoever waits for them can end them."""
+    """The processes of all jobs, to end them together."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -100,12 +100,13 @@ class _Running:
 
     @contextmanager
     def started(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-        """A process that is gone when this is left; at once where an exception leaves it."""
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}  # what was said before a crash counts
+        """A process that has ended when the block is left; an exception kills it."""
+        # Unbuffered: output before a crash must not be lost.
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         with self._lock:
             if self._closed:
                 raise KeyboardInterrupt
-            # A session of its own: a terminal's Ctrl-C comes by this process alone.
+            # In a new session, so that Ctrl-C of a terminal reaches the caller alone.
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, env=environment, start_new_session=True,
@@ -118,7 +119,7 @@ class _Running:
                 except BaseException:
                     _end(process)
                     raise
-            if self._closed:  # it did not fail: it was ended
+            if self._closed:  # it did not fail: it was killed
                 raise KeyboardInterrupt
         finally:
             with self._lock:
@@ -141,7 +142,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def job_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that run jobs, all of which end at once where this is left by an exception.
+    """Threads that run jobs; an exception in the block kills all of their processes.
 
     So Ctrl-C waits for no converter. A thread that would start another job gets a
     KeyboardInterrupt then.
@@ -165,17 +166,17 @@ def run_in_process(
     title: str,
     log: Path,
     result: Path,
-    watch: Callable[[str], None] = lambda state: None,
+    on_state: Callable[[str], None] = lambda state: None,
 ) -> bytes:
-    """Run `python -m module job.json` and give back what it wrote to `result`.
+    """Run `python -m module job.json` and return the content of the file `result`.
 
     Args:
         module: Its `__main__` ends in `serve`.
-        job: What to do; kept beside the log.
-        title: What it is about, for the error.
+        job: The job; it is kept beside the log.
+        title: Of the job, for the error.
         log: File for everything that the process prints.
         result: File that the process writes last.
-        watch: Told what the job announces.
+        on_state: Takes the states that the job announces.
 
     Raises:
         JobError: The process failed, or left no result.
@@ -186,14 +187,14 @@ def run_in_process(
     job_file = log.with_suffix(".job.json")
     write_atomically(job_file, pretty_json(job))
     command = [sys.executable, "-m", module, str(job_file)]
-    code = _run(command, log, watch)
+    code = _run(command, log, on_state)
     if code != 0 or not result.is_file():
         raise _failure(title, command, log, code)
     return result.read_bytes()
 
 
 def serve(kind: type[Job], work: Callable[[Job], None], arguments: list[str]) -> int:
-    """The other end: do the job of the file; the exit code is 0, an EdgekdError's, or 1."""
+    """Run the job of a file here; the exit code is 0, that of an EdgekdError, or 1."""
     _die_with_parent()
     try:
         work(msgspec.json.decode(Path(arguments[0]).read_bytes(), type=kind))
@@ -207,48 +208,48 @@ def serve(kind: type[Job], work: Callable[[Job], None], arguments: list[str]) ->
             print(f"{KIND_MARK}{DISK_FULL}\n{HINT_MARK}make room on the disk that it names")
             print(f"{ERROR_MARK}{error}", flush=True)
             return InputError.exit_code
-        said = str(error).strip().splitlines() or [""]
-        print(f"{ERROR_MARK}{type(error).__name__}: {said[0]}", flush=True)
+        lines = str(error).strip().splitlines() or [""]
+        print(f"{ERROR_MARK}{type(error).__name__}: {lines[0]}", flush=True)
         return 1
     return 0
 
 
 def announce(state: str) -> None:
-    """Tell the caller what this job is doing now."""
+    """Report the state of this job to the caller."""
     print(f"{STATE_MARK}{state}", flush=True)
 
 
 def _die_with_parent() -> None:
-    """A caller that is killed must not leave a converter at work (Linux only)."""
+    """End this process when its caller is killed (Linux only)."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _run(command: list[str], log: Path, watch: Callable[[str], None]) -> int:
+def _run(command: list[str], log: Path, on_state: Callable[[str], None]) -> int:
     with log.open("wb") as kept, _RUNNING.started(command) as process:
         assert process.stdout is not None
         for line in process.stdout:
             kept.write(line)
             kept.flush()
             if line.startswith(STATE_MARK.encode()):
-                watch(line.decode(errors="replace").strip().removeprefix(STATE_MARK))
+                on_state(line.decode(errors="replace").strip().removeprefix(STATE_MARK))
     return process.returncode
 
 
 def _failure(title: str, command: list[str], log: Path, code: int) -> JobError:
     script = log.with_name(f"{log.stem}.reproduce.sh")
     _write_script(script, command)
-    said = _last_words(log, code)
-    own, kinds = _marked(log, HINT_MARK), _marked(log, KIND_MARK)
-    hint = f"{f'{own[-1]}; ' if own else ''}see {log}; run {script} to see it again"
-    handed_on = code if code in _HANDED_ON else 1
+    cause = _cause(log, code)
+    hints, kinds = _marked(log, HINT_MARK), _marked(log, KIND_MARK)
+    hint = f"{f'{hints[-1]}; ' if hints else ''}see {log}; run {script} to see it again"
+    exit_code = code if code in _HANDED_ON else 1
     return JobError(
-        f"{title}: {said}",
+        f"{title}: {cause}",
         hint,
-        handed_on,
+        exit_code,
         killed=code == -signal.SIGKILL,
         kind=kinds[-1] if kinds else "",
-        said=said,
+        cause=cause,
     )
 
 
@@ -259,22 +260,22 @@ def _write_script(script: Path, command: list[str]) -> None:
     script.chmod(0o755)
 
 
-def _last_words(log: Path, code: int) -> str:
-    """The job's own error line, else what killed it, else the log's last line."""
+def _cause(log: Path, code: int) -> str:
+    """The message of the job's error, else the signal that ended it, else the log's last line."""
     if marked := _marked(log, ERROR_MARK):
         return marked[-1]
     if code < 0:
         return f"the process was ended by {_signal_name(-code)}"
     lines = log.read_text(errors="replace").splitlines()
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1] if said else f"the process ended with exit code {code} and said nothing"
+    texts = [line.strip() for line in lines if line.strip()]
+    return texts[-1] if texts else f"the process ended with exit code {code} and printed nothing"
 
 
 def _marked(log: Path, mark: str) -> list[str]:
-    """What the log says in lines that start with a mark, where that is anything."""
+    """The texts of lines of the log that start with a mark, empty ones left out."""
     lines = log.read_text(errors="replace").splitlines()
-    found = [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
-    return [text for text in found if text]
+    texts = [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
+    return [text for text in texts if text]
 
 
 def _signal_name(number: int) -> str:

@@ -25,7 +25,7 @@ __all__ = ["Answers", "TrialJob", "try_files"]
 
 _MODULE = "edgekd.lower.jobs.trial"  # this one; __name__ is __main__ there
 _FACTS = "facts.json"
-_EVERY = 50  # images between two words of progress
+_EVERY = 50  # images between two reports of progress
 
 
 class TrialJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,21 +80,21 @@ class Answers:
 
 
 def try_files(
-    job: TrialJob, *, log: Path, watch: Callable[[str], None] = lambda state: None
+    job: TrialJob, *, log: Path, on_state: Callable[[str], None] = lambda state: None
 ) -> dict[str, Answers]:
     """Run the job in a process of its own; the outputs by label.
 
     Args:
-        job: What to run.
-        log: File for the engine's chatter.
-        watch: Takes `label done/total` after every 50 images.
+        job: The files and the images.
+        log: File for the engine's output.
+        on_state: Takes `label done/total` after every 50 images.
 
     Raises:
         JobError: An engine crashed, refused a file, or is not installed.
     """
     title = f"{job.session} on {', '.join(job.files)}"
     result = Path(job.out) / _FACTS
-    run_in_process(_MODULE, job, title=title, log=log, result=result, watch=watch)
+    run_in_process(_MODULE, job, title=title, log=log, result=result, on_state=on_state)
     return {label: Answers.load(Path(job.out) / f"{label}.npz") for label in job.files}
 
 

@@ -1,4 +1,4 @@
-"""Whether a photo can be judged at all, before anybody believes what the network says of it."""
+"""Image quality: whether a photo is fit to be decided on, by measures that need no network."""
 
 from edgekd.runtime.capture.appearance import FEATURES, describe, unlikeness
 from edgekd.runtime.capture.judge import CaptureQuality, examine, problems

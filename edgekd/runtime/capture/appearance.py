@@ -1,7 +1,8 @@
-"""How unlike the learnt images a photo looks, by sixteen numbers of its colours and texture.
+"""Distance of a photo from the training images, by sixteen features of its colours and texture.
 
-The energy of a network's output does not tell a fundus photograph from a lesion: a network is
-certain about what it never saw. Plain statistics of the image do.
+The energy of a network's output does not separate a fundus photograph from a skin lesion: networks
+are confident about kinds of images that they never saw. Plain statistics of the image do separate
+them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FEATURES", "describe", "unlikeness"]
 
 FEATURES = 16
-"""Numbers that describe an image."""
+"""Number of features that describe an image."""
 
 _COARSE = 16
 _CORE = slice(SIDE // 4, 3 * SIDE // 4)
@@ -42,8 +43,8 @@ def describe(seen: Views) -> NDArray[np.float64]:
     correlation = (covariance / np.outer(spread + 1e-3, spread + 1e-3))[(0, 0, 1), (1, 2, 2)]
     core = np.array(cv2.mean(colours[_CORE, _CORE])[:3])
     texture = _texture(colours[..., 0], seen.grey)
-    found = (mean, np.log(spread + 1), correlation, texture, (core - mean) / (spread + 2))
-    return np.concatenate(found)
+    relative_core = (core - mean) / (spread + 2)
+    return np.concatenate((mean, np.log(spread + 1), correlation, texture, relative_core))
 
 
 def _texture(luma: Any, grey: NDArray[np.uint8]) -> list[float]:
@@ -62,7 +63,7 @@ def _spread_of_laplacian(channel: Any) -> float:
 
 
 def unlikeness(features: NDArray[np.float64], appearance: Appearance) -> NDArray[np.float64]:
-    """Squared Mahalanobis distance [...] of features [..., 16] from the learnt images.
+    """Squared Mahalanobis distance [...] of features [..., 16] from the training images.
 
     Source: Mahalanobis 1936, "On the generalised distance in statistics".
     """

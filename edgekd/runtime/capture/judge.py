@@ -1,4 +1,4 @@
-"""A photo against the limits of its bundle."""
+"""The measures of a photo compared with the limits of its bundle."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Five numbers of a photo: is it sharp, lit, free of glare, and does it show a lesion, centred?
+"""Five measures of a photo: sharpness, light, glare, and contrast and place of a dark lesion.
 
 All are taken from the square that the network gets, so that what the network cannot see does not
-count. Nothing here knows what is good: the limits are fitted to the images that the network learnt
-from and stand in the bundle.
+count. The limits are no part of this module: they are fitted to validation images and stand in the
+bundle. Which measures get limits is the policy's choice; `contrast` and `off_centre` make sense for
+photos of single lesions alone.
 
 Thin dark marks (hair, a ruler's ticks) are closed before the lesion is looked for; they make a
 photo no worse.
@@ -33,7 +34,7 @@ _IN_DISC = _DISC.astype(bool)
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured of a photo.
+    """The measures of a photo.
 
     Attributes:
         sharpness: Mean fine detail, in grey levels: |mean over 3x3 − mean over 5x5| at a side of at

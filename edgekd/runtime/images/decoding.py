@@ -1,4 +1,4 @@
-"""From encoded bytes to pixels: every check comes before the decoder takes memory or time."""
+"""Decoding of images; every check precedes the decoder's use of memory and time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Picture:
     conversion: ColourConversion | None = None
 
     def rgb(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The pixels, or what was made of them, as sRGB."""
+        """BGR pixels in the colours of this picture, cropped or resized or not, as sRGB."""
         rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return rgb if self.conversion is None else self.conversion(rgb)
 
@@ -77,8 +77,8 @@ def decode(data: bytes, size: int) -> Picture:
         return _from_dicom(data, size)
     header = read_header(data)
     bgr = _decoded(data, header, size)
-    found = profile_in(data, header.format)
-    return Picture(bgr, conversion_of(found) if found else None)
+    profile = profile_in(data, header.format)
+    return Picture(bgr, conversion_of(profile) if profile else None)
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -101,16 +101,16 @@ def read_header(data: bytes) -> ImageHeader:
 
 
 def _from_dicom(data: bytes, size: int) -> Picture:
-    from edgekd.runtime.images import dicom  # here, since most devices never meet one
+    from edgekd.runtime.images import dicom  # here, since most devices never read one
 
     frame = dicom.read_dicom(data)
-    found = frame.layout.profile
-    conversion = conversion_of(found) if found else None
+    profile = frame.layout.profile
+    conversion = conversion_of(profile) if profile else None
     if isinstance(frame, dicom.Pixels):
         return Picture(frame.bgr(), conversion)
     header = read_jpeg(frame.data)
     frame.check(header)
-    # A frame is shown as it is stored, whatever EXIF or profile its JPEG carries.
+    # A frame is decoded as it is stored, whatever EXIF or profile its JPEG carries.
     bgr = _decoded(frame.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
     return Picture(~bgr if frame.inverted else bgr, conversion)
 
@@ -130,7 +130,7 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
     if header.format == "png":
         check_png(data)
     if header.format == "webp":
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # whatever it took for one, `webp` did not
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # which `read_webp` has refused already
     flags |= scale
     bgr = _whole_jpeg(data, flags) if header.format == "jpeg" else _imdecode(data, flags)
     if bgr is None or bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3:
@@ -141,16 +141,16 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
 def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     """The pixels of a JPEG, if its compressed data are those of its picture.
 
-    Where one long scan without restart markers holds everything, the decoder itself tells. Without
-    an end-of-image marker behind them it gives nothing if the data are too few, and with some bytes
-    less it must give nothing, or they were too many. The second question is asked for grey at an
-    eighth of the size. Other kinds, and short scans in which a few bytes matter more, are walked
-    through, which is exact and takes longer.
+    Where one long scan without restart markers holds everything, the decoder itself reveals damage.
+    Without an end-of-image marker behind the data it returns nothing if they are too few; and with
+    some bytes less it must return nothing, or the data were too many (tested in grey at an eighth
+    of the size). Other kinds, and short scans in which a few bytes matter more, go through
+    `check_scans`, which is exact and takes longer.
     """
     first = next(scans_of(data))
     short = SHORT if len(first.members) > 1 else SHORT_GREY
     long = first.alone and not first.restarts and first.end - first.start > short
-    if not (long and _wants_all()):
+    if not (long and _detects_missing_data()):
         check_scans(data)
         return _imdecode(data, flags)
     end = first.start + len(data[first.start : first.end].rstrip(b"\xff"))
@@ -165,16 +165,16 @@ SHORT = 2_000
 """Bytes of a scan in whose few blocks the decoder's tolerance of some bits would matter."""
 
 SHORT_GREY = 100_000
-"""Likewise in grey, where a unit is a single block: the decoder does not miss two of them, and a
-walk of so many bytes takes some hundredths of a second."""
+"""The same for grey, where a unit is a single block: the decoder does not notice that two of them
+are missing, and a walk through so many bytes takes some hundredths of a second."""
 
 _FILLING = b"\xff\0" * 8
 """What the decoder reads ahead without using it. Ones are no code, if it does use them."""
 
 
 @cache
-def _wants_all() -> bool:
-    """Whether this OpenCV gives nothing where a JPEG has too few data; that of 4.7 paints on."""
+def _detects_missing_data() -> bool:
+    """Whether this OpenCV returns nothing where a JPEG has too few data; 4.7 paints it grey."""
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
     whole: bytes = cv2.imencode(".jpg", noise)[1].tobytes()
     return _imdecode(whole[:-200], int(cv2.IMREAD_COLOR)) is None

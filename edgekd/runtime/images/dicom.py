@@ -71,7 +71,7 @@ Elements = Mapping[int, bytes]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels of a frame lie."""
+    """The layout of a frame's pixels."""
 
     rows: int
     columns: int
@@ -103,16 +103,16 @@ class Jpeg:
         return self.layout.photometric == "MONOCHROME1"
 
     def check(self, header: ImageHeader) -> None:
-        """Hold the JPEG's header against what the DICOM file says of it.
+        """Check the header of the JPEG against that of the DICOM file.
 
         Raises:
-            Unreadable: They contradict each other, or nobody says which colours these are.
+            Unreadable: They contradict each other, or neither declares the colours.
         """
         if self.data[end_of_image(self.data) :].strip(b"\0"):
             raise _surplus()
         layout = self.layout
-        said = (layout.columns, layout.rows, layout.samples)
-        if (header.width, header.height, header.components) != said:
+        declared = (layout.columns, layout.rows, layout.samples)
+        if (header.width, header.height, header.components) != declared:
             raise damaged_image("DICOM")
         if layout.photometric == "RGB" and not colour_is_declared(self.data):
             # libjpeg takes unmarked channels for luminance and chroma.
@@ -301,15 +301,15 @@ def _plain(stored: bytes, layout: Layout) -> NDArray[np.uint8]:
     return values.reshape(rows, columns, samples)
 
 
-def _refuse_length(found: int, wanted: int) -> None:
-    """Values have an even length, so that one byte may stand behind them, and no more (PS3.5, 8.1).
+def _refuse_length(length: int, expected: int) -> None:
+    """Refuse pixel data of another length than expected; one byte may pad it (PS3.5, 8.1).
 
-    What has more than its colours take is in others than it declares, often with three bytes a
-    pixel in spite of YBR_FULL_422, or has a second picture behind it.
+    Longer data are in other colours than the file declares, often with three bytes a pixel in
+    spite of YBR_FULL_422, or have a second picture behind them.
     """
-    if found < wanted:
+    if length < expected:
         raise truncated_image("DICOM pixels")
-    if found > wanted + wanted % 2:
+    if length > expected + expected % 2:
         raise _surplus()
 
 

@@ -1,4 +1,4 @@
-"""What every format's header comes to, and the limits it is held against."""
+"""The header that all formats have in common, its limits, and the refusals of an image."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_MEMORY = 400_000_000
 with the file itself and a network beside it."""
 
 
-class Unreadable(Exception):  # noqa: N818 - a verdict on the image, told to the user as ImageError
+class Unreadable(Exception):  # noqa: N818 - a verdict on the image, reported to the user as ImageError
     """An image that is not read.
 
     Args:
@@ -77,18 +77,18 @@ def corrupt_image(kind: str) -> Unreadable:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an encoded image says of itself.
+    """The header of an encoded image.
 
     Attributes:
         format: `jpeg`, `png`, `bmp`, `webp`, `tiff`.
         width: Pixels, as stored (before EXIF orientation).
-        height: Likewise.
+        height: Pixels, as stored.
         complete: False where the end of the image is missing.
         components: 1 (grey) or 3, without transparency.
-        alpha: There is a transparency channel; the image is only read where all of it is opaque.
-        bytes_per_pixel: What the decoder takes for a pixel that it gives out, at most. OpenCV holds
-            the image twice (turned upright, or handed over), hence 6 for three channels.
-        overhead: Bytes that the decoder takes besides, whatever it gives out.
+        alpha: Whether there is a transparency channel; only opaque images are read.
+        bytes_per_pixel: Memory of the decoder for each pixel of its output, at most. OpenCV holds
+            the image twice (turned upright, or copied), hence 6 for three channels.
+        overhead: Further bytes that the decoder takes, whatever the size of its output.
         scans: How often the decoder passes over the whole image.
     """
 

@@ -1,4 +1,4 @@
-"""JPEG: which of its many kinds, whole or not, and what decoding it would cost.
+"""JPEG: its kind, whether it is complete, and the cost of decoding it.
 
 Decoders paint the missing half of a truncated file grey and report success. A progressive file
 holds any number of scans, each a pass over the whole image, so a small file can take minutes.
@@ -100,17 +100,17 @@ def segments(data: bytes) -> Iterator[Segment]:
         if marker == _END_OF_IMAGE:
             return
         position = end_of_scan(data, end) if marker == _START_OF_SCAN else end
-    raise Unreadable(f"is a JPEG of more than {MAX_SEGMENTS} segments", "save it anew")
+    raise Unreadable(f"is a JPEG of more than {MAX_SEGMENTS} segments", "save it again")
 
 
 def end_of_image(data: bytes) -> int:
-    """What comes after the (first) image, or the end of the bytes where its own is missing."""
+    """The position behind the (first) image, or the end of the bytes where its own is missing."""
     ends = (segment.end for segment in segments(data) if segment.marker == _END_OF_IMAGE)
     return next(ends, len(data))
 
 
 def colour_is_declared(data: bytes) -> bool:
-    """Whether the JPEG itself says how its three components are colours (JFIF or Adobe)."""
+    """Whether the JPEG declares the colours of its three components (JFIF or Adobe)."""
     starts = ((_APP0, b"JFIF"), (_APP14, b"Adobe"))
     return any(
         segment.marker == marker and data.startswith(word, segment.start)

@@ -1,4 +1,4 @@
-"""PNG: size, depth, transparency, and whether it is whole.
+"""PNG: size, depth, transparency, and whether it is complete.
 
 Source: RFC 2083; PNG third edition (W3C, 2025) for `eXIf` and the animation chunks.
 """
@@ -64,7 +64,7 @@ def read_png(data: bytes) -> ImageHeader:
 
 
 def check_png(data: bytes) -> None:
-    """Unpack the pixels of a PNG, of which the decoder passes over what is too much.
+    """Unpack the pixels of a PNG; the decoder itself ignores surplus ones.
 
     Raises:
         Unreadable: There are more of them than its header declares.
@@ -110,7 +110,7 @@ _ADAM7 = (
 
 
 def png_chunk(data: bytes, kind: bytes) -> bytes | None:
-    """What the first chunk of a kind holds; None where there is none before the pixels."""
+    """The content of the first chunk of a kind; None where there is none before the pixels."""
     for chunk in _walk(data):
         if chunk.kind == kind:
             return data[chunk.start : chunk.start + chunk.length]
@@ -137,7 +137,7 @@ def _walk(data: bytes) -> Iterator[_Chunk]:
         if kind == b"IEND":
             return
         position += 12 + length
-    raise Unreadable(f"is a PNG of more than {MAX_PNG_CHUNKS} chunks", "save it anew")
+    raise Unreadable(f"is a PNG of more than {MAX_PNG_CHUNKS} chunks", "save it again")
 
 
 def _refuse_kinds(data: bytes, chunks: list[_Chunk], colour: int) -> None:
@@ -170,7 +170,7 @@ _SRGB_CODES = b"\x01\x0d\x00\x01"  # ITU-T H.273: primaries, transfer, matrix, f
 
 
 def _refuse_colours(chunks: Mapping[bytes, bytes]) -> None:
-    """Colours that are told by numbers and not by a profile, where they are not those of sRGB."""
+    """Refuse colours that are declared by numbers, without a profile, and are not those of sRGB."""
     gamma, primaries = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
     if b"cICP" in chunks:
         alike = chunks[b"cICP"][:4] == _SRGB_CODES
@@ -180,8 +180,8 @@ def _refuse_colours(chunks: Mapping[bytes, bytes]) -> None:
         alike = len(gamma) < 4 or (
             abs(struct.unpack(">I", gamma[:4])[0] - _SRGB_GAMMA) <= _GAMMA_SPARE
         )
-        found = struct.unpack(">8I", primaries) if len(primaries) == 32 else _SRGB_PRIMARIES
-        pairs = zip(found, _SRGB_PRIMARIES, strict=True)
+        declared = struct.unpack(">8I", primaries) if len(primaries) == 32 else _SRGB_PRIMARIES
+        pairs = zip(declared, _SRGB_PRIMARIES, strict=True)
         alike = alike and all(abs(one - other) <= _PRIMARIES_SPARE for one, other in pairs)
     if not alike:
         raise Unreadable("is a PNG in other colours than sRGB", "save it as sRGB")

@@ -1,9 +1,9 @@
-"""Colour profiles: what is in other colours than sRGB is brought to sRGB.
+"""Colour profiles: images in other colours than sRGB are converted to sRGB.
 
-Telephones write Display P3, cameras Adobe RGB; taken for sRGB, both look paler than the skin was.
-Such a profile is a matrix and three curves, and so is what is done here. A profile that changes no
-8-bit colour by more than 2, as the many of sRGB itself, changes nothing. One of tables (a scanner's
-or a printer's) is not read and makes the image unreadable, unless it says that it is sRGB.
+Telephones write Display P3, cameras Adobe RGB; read as sRGB, both look paler than the skin was.
+Such a profile consists of a matrix and three curves, which are applied here. A profile that changes
+no 8-bit colour by more than 2, as the many variants of sRGB, is ignored. A profile of tables (of a
+scanner or a printer) is not supported and makes the image unreadable, unless it is named sRGB.
 
 Source: ICC.1:2022, sections 7 (header, tags), 8.3.3 (matrix and curves), 10.6, 10.18 and 10.31
 (types of the tags); IEC 61966-2-1 for sRGB, with its primaries adapted to D50 as its profiles have
@@ -115,7 +115,7 @@ def _not_read() -> Unreadable:
 
 @lru_cache(maxsize=16)
 def conversion_of(profile: bytes) -> ColourConversion | None:
-    """What brings the colours of a profile to sRGB; None where they are sRGB, or grey.
+    """The conversion from the colours of a profile to sRGB; None where they are sRGB, or grey.
 
     Raises:
         Unreadable: It is damaged, or is not a matrix with curves.
@@ -126,12 +126,12 @@ def conversion_of(profile: bytes) -> ColourConversion | None:
     try:
         if space != b"RGB ":
             raise ValueError("not of such pixels")
-        found = _conversion(_tags(profile))
+        conversion = _conversion(_tags(profile))
     except (struct.error, KeyError, ValueError, IndexError):
         if _names_srgb(profile):
             return None
         raise _not_read() from None
-    return None if _is_srgb(found) else found
+    return None if _is_srgb(conversion) else conversion
 
 
 def _tags(profile: bytes) -> Tags:

@@ -1,4 +1,4 @@
-"""The bytes behind whatever an app has: a path, bytes, or an open file."""
+"""The encoded bytes of an image from a path, bytes, or an open file."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _read_path(path: Path) -> bytes:
 
 
 def _read_file(file: BinaryFile, name: str) -> bytes:
-    """All that is left in the file; some give less than was asked for before their end."""
+    """The rest of the file; `read` may return fewer bytes than its size before the end."""
     parts: list[bytes] = []
     left = MAX_BYTES + 1
     while left > 0:

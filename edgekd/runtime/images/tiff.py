@@ -1,7 +1,7 @@
 """TIFF: one page of grey or RGB, 8 or 16 bits, with the usual compressions.
 
-What else a TIFF may be (tiles of other sizes, planes, JPEG inside, pyramids, raw photos) is refused
-here, so that the decoder only meets the kinds that scanners write.
+Other kinds (tiles of other sizes, planes, JPEG inside, pyramids, raw photos) are refused here, so
+that the decoder only gets the kinds that scanners write.
 
 Source: TIFF revision 6.0, section 2 and the table of tags; Adobe's TIFF technical note 3 (deflate).
 """
@@ -62,8 +62,8 @@ def read_tiff(data: bytes) -> ImageHeader:
     _refuse_raw(data, fields)
     if following:
         raise Unreadable("is a TIFF of several pages", _HINT)
-    width, height = _one(fields, _WIDTH, 0), _one(fields, _HEIGHT, 0)
-    samples, bits = _one(fields, _SAMPLES, 1), _one(fields, _BITS, 1)
+    width, height = _single_value(fields, _WIDTH, 0), _single_value(fields, _HEIGHT, 0)
+    samples, bits = _single_value(fields, _SAMPLES, 1), _single_value(fields, _BITS, 1)
     _refuse_kinds(fields, samples)
     strip_pixels, pieces = _layout(fields, width, height)
     return ImageHeader(
@@ -85,12 +85,12 @@ def check_tiff(data: bytes) -> None:
     table = _directory(data, "<" if data.startswith(b"II") else ">")
     assert table is not None
     fields, _ = table
-    width, height = _one(fields, _WIDTH, 0), _one(fields, _HEIGHT, 0)
-    pixel = _one(fields, _SAMPLES, 1) * _one(fields, _BITS, 1) // 8
+    width, height = _single_value(fields, _WIDTH, 0), _single_value(fields, _HEIGHT, 0)
+    pixel = _single_value(fields, _SAMPLES, 1) * _single_value(fields, _BITS, 1) // 8
     whole, pieces = _layout(fields, width, height)
     tags = (_TILES, _TILE_BYTES) if _TILES in fields else (_STRIPS, _STRIP_BYTES)
     offsets, counts = (np.asarray(fields[tag], np.int64).tolist() for tag in tags)
-    compression = _one(fields, _COMPRESSION, 1)
+    compression = _single_value(fields, _COMPRESSION, 1)
     for index, (start, count) in enumerate(zip(offsets, counts, strict=True)):
         last = index == pieces - 1 and _TILES not in fields
         pixels = width * height - whole * index if last else whole
@@ -101,12 +101,12 @@ def check_tiff(data: bytes) -> None:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """The orientation that an EXIF block tells, 1 (upright) to 8; 1 where it is damaged."""
+    """The orientation of an EXIF block, 1 (upright) to 8; 1 where it is damaged."""
     if not exif.startswith(TIFF_SIGNATURES[:2]):
         return 1
     try:
         table = _directory(exif, "<" if exif.startswith(b"II") else ">")
-        value = _one(table[0], _ORIENTATION, 1) if table else 1
+        value = _single_value(table[0], _ORIENTATION, 1) if table else 1
     except Unreadable:
         return 1
     return value if 1 <= value <= 8 else 1
@@ -148,7 +148,7 @@ def _values(data: bytes, order: str, kind: int, number: int, place: int) -> Valu
     return np.frombuffer(data, numbers, number, place)  # a view: a table may claim any length
 
 
-def _one(fields: Fields, tag: int, default: int) -> int:
+def _single_value(fields: Fields, tag: int, default: int) -> int:
     """The value of a field all of whose values are the same."""
     if tag not in fields:
         return default
@@ -159,32 +159,32 @@ def _one(fields: Fields, tag: int, default: int) -> int:
 
 
 def _refuse_raw(data: bytes, fields: Fields) -> None:
-    if _DNG in fields or _one(fields, _PHOTOMETRIC, 1) == _CFA or data[8:10] == b"CR":
+    if _DNG in fields or _single_value(fields, _PHOTOMETRIC, 1) == _CFA or data[8:10] == b"CR":
         raise Unreadable("is a camera's raw photo", "export it as JPEG")
     if _SUB_IFDS in fields:
         raise Unreadable("is a TIFF with other pictures inside (or a camera's raw photo)", _HINT)
 
 
 def _refuse_kinds(fields: Fields, samples: int) -> None:
-    photometric = _one(fields, _PHOTOMETRIC, -1)
+    photometric = _single_value(fields, _PHOTOMETRIC, -1)
     if (samples, photometric) not in ((1, 1), (3, 2)):
         raise Unreadable("is a TIFF that is neither plain grey nor plain RGB", _HINT)
-    if _one(fields, _BITS, 1) not in (8, 16) or len(fields[_BITS]) != samples:
+    if _single_value(fields, _BITS, 1) not in (8, 16) or len(fields[_BITS]) != samples:
         raise Unreadable("is a TIFF of neither 8 nor 16 bits a channel", _HINT)
-    if _one(fields, _SAMPLE_FORMAT, 1) != 1:
+    if _single_value(fields, _SAMPLE_FORMAT, 1) != 1:
         raise Unreadable("is a TIFF of signed or floating numbers", _HINT)
-    if _one(fields, _COMPRESSION, 1) not in _COMPRESSIONS:
+    if _single_value(fields, _COMPRESSION, 1) not in _COMPRESSIONS:
         raise Unreadable("is a TIFF with a compression that is not read", _HINT)
-    if _one(fields, _PLANAR, 1) != 1:
+    if _single_value(fields, _PLANAR, 1) != 1:
         raise Unreadable("is a TIFF whose channels lie apart", _HINT)
 
 
 def _layout(fields: Fields, width: int, height: int) -> tuple[int, int]:
     """Pixels of one strip or tile, and the number of them."""
     if _TILES not in fields:
-        rows = max(1, min(_one(fields, _ROWS_PER_STRIP, height), height))
+        rows = max(1, min(_single_value(fields, _ROWS_PER_STRIP, height), height))
         return rows * width, -(-height // rows)
-    across, down = _one(fields, _TILE_WIDTH, 0), _one(fields, _TILE_HEIGHT, 0)
+    across, down = _single_value(fields, _TILE_WIDTH, 0), _single_value(fields, _TILE_HEIGHT, 0)
     if not (0 < across <= 4096 and 0 < down <= 4096) or across % 16 or down % 16:
         raise Unreadable("is a TIFF of tiles of a rare size", _HINT)
     return across * down, -(-width // across) * -(-height // down)

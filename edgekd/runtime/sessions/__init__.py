@@ -54,14 +54,14 @@ def open_session(
             or `AUTO`, for `tflite` the path of a delegate's library such as `libedgetpu.so.1`).
             None is the engine's CPU, for `tensorrt` the GPU. The session's `facts` say what was
             obtained; where it is less, `warnings` say so and the CPU computes.
-        require: Refuse to open where something was asked for and not obtained. With `tflite` that
+        require: Refuse to open where something was requested and not obtained. With `tflite` that
             includes a graph that the engine's CPU delegate takes in several pieces.
 
     Raises:
         InputError: There is no such backend, `accelerator` is empty, or `threads` is no whole
             number, less than 1, or more than this machine can have a use for.
         MissingDependencyError: Its engine is not installed.
-        DeviceUnreachableError: `require` is set and not all that was asked for was obtained; or
+        DeviceUnreachableError: `require` is set and not all that was requested was obtained; or
             the GPU that an engine file needs does not answer.
         ArtefactError: The file is missing, cannot be parsed, or does not map
             uint8 [1, S, S, 3] to float32 [1, …].
@@ -109,9 +109,9 @@ def _check_threads(threads: object) -> None:
         raise InputError(f"threads is {threads}", f"give from 1 to {most} on this machine")
 
 
-def _check_name(what: str, name: object, hint: str) -> None:
+def _check_name(kind: str, name: object, hint: str) -> None:
     if name is not None and not (isinstance(name, str) and name.strip()):
-        raise InputError(f"the {what} has no name: it is {name!r}", hint)
+        raise InputError(f"the {kind} has no name: it is {name!r}", hint)
 
 
 def _opener(backend: str) -> Opener:

@@ -10,10 +10,10 @@ from typing import Any
 from edgekd.runtime.sessions._engine import Shortfall, last_line
 
 __all__ = [
-    "Split",
+    "GraphSplit",
+    "delegate_refused",
     "delegate_shortfall",
     "load_delegate",
-    "refused",
     "split_of",
     "xnnpack_shortfall",
 ]
@@ -28,8 +28,8 @@ _UNCUT = "build the bundle in another precision or from another student, so that
 
 
 @dataclass(frozen=True)
-class Split:
-    """How a graph is divided between delegates and the plain kernels.
+class GraphSplit:
+    """The division of a graph between delegates and the plain kernels.
 
     Attributes:
         pieces: Number of subgraphs that were delegated; 1 is best.
@@ -40,16 +40,16 @@ class Split:
     left: tuple[str, ...]
 
 
-def split_of(interpreter: Any) -> Split | None:
-    """How the graph is divided at the moment, or None where it cannot be told.
+def split_of(interpreter: Any) -> GraphSplit | None:
+    """The division of the graph as it is now; None where it is unknown.
 
-    The only way to ask is private, so any failure counts as "cannot be told".
+    Only private attributes reveal it, so any failure counts as unknown.
     """
     try:
         operators = interpreter._get_ops_details()
         outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
         names = [operator["op_name"] for operator in operators]
-        return Split(names.count("DELEGATE"), _left(operators, outputs))
+        return GraphSplit(names.count("DELEGATE"), _left(operators, outputs))
     except Exception:
         return None
 
@@ -58,38 +58,38 @@ def _left(operators: list[dict[str, Any]], outputs: list[int]) -> tuple[str, ...
     """Operators that are run by plain kernels: the list still names those that were replaced."""
     # A delegate's node comes after those that it replaces, so the last maker of a tensor counts.
     makers = {int(made): one for one in operators for made in one["outputs"]}
-    wanted, seen = [int(output) for output in outputs], set()
+    tensors, seen = [int(output) for output in outputs], set()
     left = []
-    while wanted:
-        maker = makers.get(wanted.pop())
+    while tensors:
+        maker = makers.get(tensors.pop())
         if maker is None or maker["index"] in seen:
             continue
         seen.add(maker["index"])
-        wanted += map(int, maker["inputs"])
+        tensors += map(int, maker["inputs"])
         if maker["op_name"] != "DELEGATE":
             left.append(maker["op_name"])
     return tuple(left)
 
 
-def load_delegate(module: Any, asked: str | None) -> tuple[Any, Shortfall | None]:
-    """The delegate of the library `asked`, or None and what is missing.
+def load_delegate(module: Any, requested: str | None) -> tuple[Any, Shortfall | None]:
+    """The delegate of the library `requested`, or None and what is missing.
 
     Args:
         module: The interpreter's module, with its `load_delegate`.
-        asked: A path, or a plain word; `cpu` and None need no delegate.
+        requested: A path, or a plain word; `cpu` and None need no delegate.
     """
-    word = (asked or "cpu").lower()
+    word = (requested or "cpu").lower()
     if word == "cpu":
         return None, None
     if word in ("gpu", "npu"):
-        what = f"the {word.upper()} was asked for, but TensorFlow Lite brings no delegate for it"
-        return None, Shortfall(what, _ON_CPU, _GIVE_PATH)
+        problem = f"the {word.upper()} was requested, but TensorFlow Lite brings no delegate for it"
+        return None, Shortfall(problem, _ON_CPU, _GIVE_PATH)
     try:
-        _check_library(str(asked))
-        return module.load_delegate(asked), None
+        _check_library(str(requested))
+        return module.load_delegate(requested), None
     except (OSError, ValueError, RuntimeError) as error:
-        what = f"the delegate {asked} cannot be loaded: {last_line(error)}"
-        return None, Shortfall(what, _ON_CPU, "check the path, its libraries and the device")
+        problem = f"the delegate {requested} cannot be loaded: {last_line(error)}"
+        return None, Shortfall(problem, _ON_CPU, "check the path, its libraries and the device")
 
 
 def _check_library(path: str) -> None:
@@ -100,26 +100,28 @@ def _check_library(path: str) -> None:
         raise ValueError(f"it is no delegate, for it has no {missing[0]}")
 
 
-def refused(asked: str | None, error: BaseException) -> Shortfall:
+def delegate_refused(requested: str | None, error: BaseException) -> Shortfall:
     """The graph could not be given to a delegate that was loaded."""
-    what = f"the delegate {asked} did not take the graph: {last_line(error)}"
-    return Shortfall(what, _ON_CPU, "build the file for that delegate")
+    problem = f"the delegate {requested} did not take the graph: {last_line(error)}"
+    return Shortfall(problem, _ON_CPU, "build the file for that delegate")
 
 
-def delegate_shortfall(delegate: str, taken: Split | None) -> Shortfall | None:
+def delegate_shortfall(delegate: str, split: GraphSplit | None) -> Shortfall | None:
     """What a delegate left of the graph, or None where it took all but conversions."""
     hint = "build the file for that delegate, or leave it to the CPU"
-    if taken is None:
-        what = f"this engine does not tell what the delegate {delegate} took of the graph"
-        return Shortfall(what, "it may run on the CPU", hint)
-    if taken.pieces == 0:
+    if split is None:
+        problem = f"this engine does not report what the delegate {delegate} took of the graph"
+        return Shortfall(problem, "it may run on the CPU", hint)
+    if split.pieces == 0:
         return Shortfall(f"the delegate {delegate} took nothing of the graph", _ON_CPU, hint)
-    counts = Counter(name for name in taken.left if name not in _CONVERSIONS)
-    if taken.pieces == 1 and not counts:
+    counts = Counter(name for name in split.left if name not in _CONVERSIONS)
+    if split.pieces == 1 and not counts:
         return None
     left = ", ".join(f"{count} {name}" for name, count in counts.most_common(4)) or "conversions"
-    what = f"the delegate {delegate} took the graph in {_in_pieces(taken.pieces)}, without {left}"
-    return Shortfall(what, "the rest runs on the CPU", hint)
+    problem = (
+        f"the delegate {delegate} took the graph in {_in_pieces(split.pieces)}, without {left}"
+    )
+    return Shortfall(problem, "the rest runs on the CPU", hint)
 
 
 def xnnpack_shortfall(pieces: int | None) -> Shortfall | None:
@@ -127,13 +129,13 @@ def xnnpack_shortfall(pieces: int | None) -> Shortfall | None:
     if pieces == 1:
         return None
     if pieces is None:
-        what = "this engine does not tell whether XNNPACK took the graph"
-        return Shortfall(what, "it may be slow", "install ai-edge-litert")
+        problem = "this engine does not report whether XNNPACK took the graph"
+        return Shortfall(problem, "it may be slow", "install ai-edge-litert")
     if pieces == 0:
-        what = "XNNPACK took nothing of the graph"
-        return Shortfall(what, "the engine's plain kernels are slow", "install ai-edge-litert")
-    what = f"XNNPACK took the graph in {_in_pieces(pieces)}"
-    return Shortfall(what, "each cut costs time", _UNCUT)
+        problem = "XNNPACK took nothing of the graph"
+        return Shortfall(problem, "the engine's plain kernels are slow", "install ai-edge-litert")
+    problem = f"XNNPACK took the graph in {_in_pieces(pieces)}"
+    return Shortfall(problem, "each cut costs time", _UNCUT)
 
 
 def _in_pieces(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What all sessions share: the contract on the file, the check of the image, closing."""
+"""Common parts of all sessions: the contract of the file, the check of the image, closing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "EngineSession",
     "Shortfall",
     "check_contract",
-    "damaged",
+    "damaged_model",
     "last_line",
     "require_file",
     "version_of",
@@ -35,21 +35,21 @@ Contract = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Something that was asked for and not obtained.
+    """Something that was requested and not obtained.
 
     Attributes:
-        what: What is missing, as a sentence without its full stop.
-        instead: What happens now, likewise.
-        hint: What to do about it, for whoever requires it.
+        problem: What is missing, as a sentence without its full stop.
+        instead: What happens instead, as a sentence without its full stop.
+        hint: What to do about it.
     """
 
-    what: str
+    problem: str
     instead: str
     hint: str
 
     def __str__(self) -> str:
         """The warning, one sentence."""
-        return f"{self.what}; {self.instead}"
+        return f"{self.problem}; {self.instead}"
 
 
 class EngineSession(ABC):
@@ -59,7 +59,7 @@ class EngineSession(ABC):
         model: The file that was opened.
         contract: As `check_contract` returned it.
         facts: What the engine is and what was obtained from it.
-        shortfalls: What was asked for and not obtained.
+        shortfalls: What was requested and not obtained.
     """
 
     backend: ClassVar[str]
@@ -90,7 +90,7 @@ class EngineSession(ABC):
 
     @property
     def facts(self) -> Facts:
-        """What the engine is and what was obtained from it, not what was asked for."""
+        """What the engine is and what was obtained from it, not what was requested."""
         return dict(self._facts)
 
     @property
@@ -98,15 +98,15 @@ class EngineSession(ABC):
         """What was not obtained or costs time, a sentence each; empty where all is well."""
         return tuple(map(str, self._shortfalls))
 
-    def insist(self) -> None:
-        """Close the session and raise where not all that was asked for was obtained.
+    def require_all(self) -> None:
+        """Close the session and raise where not all that was requested was obtained.
 
         Raises:
             DeviceUnreachableError: There is a warning.
         """
         if self._shortfalls:
             self.close()
-            raise DeviceUnreachableError(self._shortfalls[0].what, self._shortfalls[0].hint)
+            raise DeviceUnreachableError(self._shortfalls[0].problem, self._shortfalls[0].hint)
 
     def run(self, image: Image) -> Output:
         """Output [1, …] for one image [1, S, S, 3], owned by the caller.
@@ -121,8 +121,8 @@ class EngineSession(ABC):
         if not self._open:
             raise RuntimeError(f"the session of {self._name} is closed")
         if image.shape != self._input_shape or image.dtype != np.uint8:
-            wanted = f"uint8 {list(self._input_shape)}"
-            message = f"{self._name} takes {wanted}, not {image.dtype} {list(image.shape)}"
+            required = f"uint8 {list(self._input_shape)}"
+            message = f"{self._name} takes {required}, not {image.dtype} {list(image.shape)}"
             raise InputError(message, "prepare the image with edgekd.runtime.preprocess")
         try:
             return self._infer(np.ascontiguousarray(image))
@@ -149,8 +149,8 @@ class EngineSession(ABC):
 
 def check_contract(
     model: ModelFiles,
-    taken: tuple[tuple[int, ...], str],
-    given: tuple[tuple[int, ...], str],
+    inputs: tuple[tuple[int, ...], str],
+    outputs: tuple[tuple[int, ...], str],
 ) -> Contract:
     """Shapes of input and output of a file that keeps the contract.
 
@@ -158,13 +158,13 @@ def check_contract(
 
     Args:
         model: The file, for the message.
-        taken: Shape and numpy dtype name of its input.
-        given: Shape and numpy dtype name of its output.
+        inputs: Shape and NumPy dtype name of its input.
+        outputs: Shape and NumPy dtype name of its output.
 
     Raises:
         ArtefactError: It is not uint8 [1, S, S, 3] to float32 [1, …] of fixed sides.
     """
-    (shape, dtype), (out_shape, out_dtype) = taken, given
+    (shape, dtype), (out_shape, out_dtype) = inputs, outputs
     image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3
     output = len(out_shape) > 1 and out_shape[0] == 1 and min(out_shape) > 0
     if image and output and (dtype, out_dtype) == ("uint8", "float32"):
@@ -178,14 +178,16 @@ def require_file(model: ModelFiles, name: str | None = None) -> None:
     """Raise ArtefactError where the main file, or the one called `name` beside it, is missing."""
     name = name or model.name
     if model.folder is None:
-        there, told = name in model.contents, name
+        exists, label = name in model.contents, name
     else:
-        there, told = (model.folder / name).is_file(), str(model.folder / name)
-    if not there:
-        raise ArtefactError(f"{told} is missing", _COPY_AGAIN)
+        exists, label = (model.folder / name).is_file(), str(model.folder / name)
+    if not exists:
+        raise ArtefactError(f"{label} is missing", _COPY_AGAIN)
 
 
-def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) -> ArtefactError:
+def damaged_model(
+    model: ModelFiles, engine: str, error: BaseException | None = None
+) -> ArtefactError:
     """The error for a file that `engine` cannot parse."""
     return ArtefactError(f"{engine} cannot read {model.name}{_why(error)}", _COPY_AGAIN)
 
@@ -193,7 +195,7 @@ def damaged(model: ModelFiles, engine: str, error: BaseException | None = None) 
 def version_of(*distributions: str) -> str:
     """`name version` of the first of the distributions that is there, else `unknown`.
 
-    An imported package is asked first: looking through the installed ones takes 6 ms.
+    An imported package is checked first: looking through the installed ones takes 6 ms.
     """
     for name in distributions:
         module = sys.modules.get(name.replace("-", "_"))

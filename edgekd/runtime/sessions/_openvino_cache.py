@@ -7,7 +7,7 @@ Whoever can write to the folder decides what is computed, whatever a signature s
 
 OpenVINO's own CACHE_DIR is not used, as it takes a damaged blob for a good one: with one bit
 flipped in the first 4,000 bytes, 91 of 120 blobs were loaded in silence and gave other logits.
-Here a SHA-256 stands before each blob, and one that does not match is compiled anew.
+Here a SHA-256 stands before each blob, and one that does not match is compiled again.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from edgekd.runtime.sessions._engine import Shortfall, last_line
 
 __all__ = [
     "choose_device",
+    "device_refused",
     "device_shortfall",
     "executing",
     "obtained",
-    "refused",
     "settings_for",
 ]
 
@@ -22,9 +22,9 @@ _CHOOSERS = {"AUTO", "BATCH", "HETERO", "MULTI"}
 _ON_CPU = "the file runs on the CPU"
 
 
-def choose_device(core: Any, asked: str | None) -> tuple[str, Shortfall | None]:
+def choose_device(core: Any, requested: str | None) -> tuple[str, Shortfall | None]:
     """The device to compile for, and what is missing where it is not the one asked for."""
-    word = asked or "CPU"
+    word = requested or "CPU"
     device = word.upper() if word.lower() in ("cpu", "gpu", "npu") else word
     if device == "CPU":
         return device, None
@@ -32,9 +32,9 @@ def choose_device(core: Any, asked: str | None) -> tuple[str, Shortfall | None]:
     if all(_is_there(name, available) for name in _named(device)):
         return device, None
     offered = ", ".join(available)
-    what = f"{device} was asked for, but OpenVINO sees only {offered}"
+    problem = f"{device} was requested, but OpenVINO sees only {offered}"
     hint = f"ask for one of {offered}, or install the device's driver"
-    return "CPU", Shortfall(what, _ON_CPU, hint)
+    return "CPU", Shortfall(problem, _ON_CPU, hint)
 
 
 def settings_for(
@@ -54,10 +54,10 @@ def settings_for(
     return {key: value for key, value in settings.items() if known.get(key) == "RW"}
 
 
-def refused(device: str, error: BaseException) -> Shortfall:
+def device_refused(device: str, error: BaseException) -> Shortfall:
     """The device is there but cannot take the file."""
-    what = f"{device} was asked for, but OpenVINO cannot compile for it: {last_line(error)}"
-    return Shortfall(what, _ON_CPU, "check the device's driver, or build the file for it")
+    problem = f"{device} was requested, but OpenVINO cannot compile for it: {last_line(error)}"
+    return Shortfall(problem, _ON_CPU, "check the device's driver, or build the file for it")
 
 
 def device_shortfall(compiled: Any, device: str) -> Shortfall | None:
@@ -71,8 +71,8 @@ def device_shortfall(compiled: Any, device: str) -> Shortfall | None:
         return None
     if all(_is_there(name, running) for name in _named(device)[:1]):
         return None
-    what = f"{device} was asked for, but OpenVINO runs the file on {', '.join(running)}"
-    return Shortfall(what, "it runs there", "check the device's driver")
+    problem = f"{device} was requested, but OpenVINO runs the file on {', '.join(running)}"
+    return Shortfall(problem, "it runs there", "check the device's driver")
 
 
 def executing(compiled: Any) -> list[str]:

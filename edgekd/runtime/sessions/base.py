@@ -40,7 +40,7 @@ class Session(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """What the engine is and what was obtained from it, not what was asked for."""
+        """What the engine is and what was obtained from it, not what was requested."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""ONNX files on ONNX Runtime, on its CPU provider or on one that is asked for."""
+"""ONNX files on ONNX Runtime, on its CPU provider or on one that is requested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
+    damaged_model,
     last_line,
     require_file,
     version_of,
@@ -50,9 +50,9 @@ def open_file(
     try:
         opened = OnnxSession(model, session, accelerator, provider, failure)
     except UnicodeDecodeError as error:  # a damaged name of an input or output
-        raise damaged(model, "ONNX Runtime", error) from error
+        raise damaged_model(model, "ONNX Runtime", error) from error
     if require:
-        opened.insist()
+        opened.require_all()
     return opened
 
 
@@ -65,7 +65,7 @@ class OnnxSession(EngineSession):
         self,
         model: ModelFiles,
         session: Any,
-        asked: str | None,
+        requested: str | None,
         provider: str | None,
         failure: str,
     ) -> None:
@@ -77,10 +77,10 @@ class OnnxSession(EngineSession):
             "engine": version_of("onnxruntime", "onnxruntime-gpu"),
             "threads": session.get_session_options().intra_op_num_threads or None,
             "providers": ",".join(session.get_providers()),
-            "accelerator_asked": asked,
+            "accelerator_asked": requested,
             "accelerator": _CPU if idle else provider,
         }
-        shortfall = _shortfall(asked, provider, failure, session.get_providers(), nodes)
+        shortfall = _shortfall(requested, provider, failure, session.get_providers(), nodes)
         super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._session = session
         self._input = session.get_inputs()[0].name
@@ -123,7 +123,7 @@ def _on_cpu(ort: Any, model: ModelFiles, threads: int | None) -> Any:
         # ONNX Runtime's own way to fall back prints to stdout, where `--json` writes.
         return ort.InferenceSession(_source(model), options, providers=[_CPU], enable_fallback=0)
     except Exception as error:  # its errors have no common base of their own
-        raise damaged(model, "ONNX Runtime", error) from error
+        raise damaged_model(model, "ONNX Runtime", error) from error
 
 
 def _on_accelerator(
@@ -148,7 +148,7 @@ def _source(model: ModelFiles) -> str | bytes:
 
 
 def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
-    """How many nodes the provider took, and of how many; None where it cannot be told."""
+    """How many nodes the provider took, and of how many; None where it is unknown."""
     if provider in (_CPU, None):
         return None
     try:
@@ -160,30 +160,30 @@ def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
 
 
 def _shortfall(
-    asked: str | None,
+    requested: str | None,
     provider: str | None,
     failure: str,
     obtained: list[str],
     nodes: tuple[int, int] | None,
 ) -> Shortfall | None:
-    """What is missing of the provider that was asked for, or None."""
+    """What is missing of the provider that was requested, or None."""
     import onnxruntime
 
     offered = ", ".join(onnxruntime.get_available_providers())
     hint = f"ask for one of {offered}, or install ONNX Runtime's build for the accelerator"
     if provider is None:
-        what = f"{asked} was asked for, but ONNX Runtime offers only {offered}"
+        problem = f"{requested} was requested, but ONNX Runtime offers only {offered}"
     elif failure:
-        what = f"{provider} was asked for, but cannot take the file: {failure}"
+        problem = f"{provider} was requested, but cannot take the file: {failure}"
     elif provider not in obtained:
-        what = f"{provider} was asked for, but ONNX Runtime could not start it"
+        problem = f"{provider} was requested, but ONNX Runtime could not start it"
         hint = "check the driver and the libraries that the provider needs"
     elif nodes is not None and nodes[0] < nodes[1]:
-        what = f"{provider} took {nodes[0]} of the graph's {nodes[1]} nodes"
-        return Shortfall(what, "the rest runs on the CPU", hint)
+        problem = f"{provider} took {nodes[0]} of the graph's {nodes[1]} nodes"
+        return Shortfall(problem, "the rest runs on the CPU", hint)
     else:
         return None
-    return Shortfall(what, "the file runs on the CPU", hint)
+    return Shortfall(problem, "the file runs on the CPU", hint)
 
 
 def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:

@@ -14,17 +14,17 @@ from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
+    damaged_model,
     require_file,
     version_of,
 )
 from edgekd.runtime.sessions._openvino_cache import Cache
 from edgekd.runtime.sessions._openvino_device import (
     choose_device,
+    device_refused,
     device_shortfall,
     executing,
     obtained,
-    refused,
     settings_for,
 )
 from edgekd.runtime.sessions.base import Facts, Image, Output
@@ -57,7 +57,7 @@ def open_file(
         model: The `.xml` file; its weights are the `.bin` of the same name.
         threads: Number of CPU threads, or None for OpenVINO's choice.
         accelerator: See `open_session`, as for the errors.
-        require: Likewise.
+        require: See `open_session`.
         precision: Type of the float arithmetic: `f32`, `bf16` or `f16`. Without the hint OpenVINO
             takes bf16 on recent Xeons and f16 on ARM, and an fp32 file would not run as fp32.
             It holds for int8 files too, for the layers that are not quantised. A device that
@@ -75,12 +75,12 @@ def open_file(
             compiled = cache.compile(network, device, settings)
             shortfall = device_shortfall(compiled, device)
         except RuntimeError as error:
-            shortfall = refused(device, error)
+            shortfall = device_refused(device, error)
     if compiled is None:
         compiled = _on_cpu(cache, model, network, settings_for(core, _CPU, threads, precision))
     session = OpenVinoSession(model, contract, compiled, accelerator, shortfall, cache.state)
     if require:
-        session.insist()
+        session.require_all()
     return session
 
 
@@ -94,14 +94,14 @@ class OpenVinoSession(EngineSession):
         model: ModelFiles,
         contract: Contract,
         compiled: Any,
-        asked: str | None,
+        requested: str | None,
         shortfall: Shortfall | None,
         cache: str,
     ) -> None:
         devices = ",".join(executing(compiled))
         facts: Facts = {"engine": version_of("openvino")}
         facts |= {name: obtained(compiled, key) for name, key in _RECORDED.items()}
-        facts |= {"devices": devices, "accelerator_asked": asked, "accelerator": devices}
+        facts |= {"devices": devices, "accelerator_asked": requested, "accelerator": devices}
         facts["model_cache"] = cache
         super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._request = compiled.create_infer_request()
@@ -137,14 +137,14 @@ def _read(core: Any, model: ModelFiles) -> Any:
             return core.read_model(str(model.path))
         return core.read_model(model.read(), model.read(weights))
     except _ERRORS as error:
-        raise damaged(model, "OpenVINO", error) from error
+        raise damaged_model(model, "OpenVINO", error) from error
 
 
 def _on_cpu(cache: Cache, model: ModelFiles, network: Any, settings: dict[str, str | int]) -> Any:
     try:
         return cache.compile(network, _CPU, settings)
     except _ERRORS as error:
-        raise damaged(model, "OpenVINO", error) from error
+        raise damaged_model(model, "OpenVINO", error) from error
 
 
 def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:

@@ -47,8 +47,8 @@ class Owner:
             raise ForkedError(message, hint)
 
 
-def _keep_what_is_not_ours() -> None:
-    """One reference too many: neither a garbage collector nor the end of Python lets go of it."""
+def _keep_engine_of_parent() -> None:
+    """Add a reference to each engine, so that this process never releases what it inherited."""
     holders = list(_OPEN)
     if not holders:
         return
@@ -62,4 +62,4 @@ def _keep_what_is_not_ours() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_keep_what_is_not_ours)
+    os.register_at_fork(after_in_child=_keep_engine_of_parent)

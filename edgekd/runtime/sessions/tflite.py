@@ -10,10 +10,10 @@ import numpy as np
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import MissingDependencyError
 from edgekd.runtime.sessions._delegate import (
-    Split,
+    GraphSplit,
+    delegate_refused,
     delegate_shortfall,
     load_delegate,
-    refused,
     split_of,
     xnnpack_shortfall,
 )
@@ -21,7 +21,7 @@ from edgekd.runtime.sessions._engine import (
     EngineSession,
     Shortfall,
     check_contract,
-    damaged,
+    damaged_model,
     require_file,
     version_of,
 )
@@ -51,20 +51,20 @@ def open_file(
         try:
             opened = _interpreter(module, model, used, [delegate])
         except (ValueError, RuntimeError) as error:
-            shortfall = refused(accelerator, error)
+            shortfall = delegate_refused(accelerator, error)
     delegated = accelerator if opened else None
     try:
-        interpreter, taken = opened or _interpreter(module, model, used, [])
-        session = TfliteSession(model, interpreter, used, accelerator, delegated, taken, shortfall)
+        interpreter, split = opened or _interpreter(module, model, used, [])
+        session = TfliteSession(model, interpreter, used, accelerator, delegated, split, shortfall)
     except (ValueError, RuntimeError) as error:  # a tensor's damaged name is a UnicodeDecodeError
-        raise damaged(model, "TensorFlow Lite", error) from error
+        raise damaged_model(model, "TensorFlow Lite", error) from error
     if require:
-        session.insist()
+        session.require_all()
     return session
 
 
 class TfliteSession(EngineSession):
-    """A `.tflite` file on XNNPACK, or on a delegate that was asked for; opened by `open_file`."""
+    """A `.tflite` file on XNNPACK, or on a delegate that was requested; opened by `open_file`."""
 
     backend = "tflite"
 
@@ -73,24 +73,24 @@ class TfliteSession(EngineSession):
         model: ModelFiles,
         interpreter: Any,
         threads: int,
-        asked: str | None,
+        requested: str | None,
         delegate: str | None,
-        taken: Split | None,
+        split: GraphSplit | None,
         shortfall: Shortfall | None,
     ) -> None:
         takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
         contract = check_contract(model, _described(takes), _described(gives))
-        xnnpack = _xnnpack_pieces(interpreter, taken)
+        xnnpack = _xnnpack_pieces(interpreter, split)
         facts: Facts = {
             "engine": version_of("ai-edge-litert", "tflite-runtime"),
             "threads": threads,
             "xnnpack_partitions": xnnpack,
-            "delegate_partitions": taken.pieces if taken else None,
-            "accelerator_asked": asked,
-            "accelerator": _obtained(delegate, taken, xnnpack),
+            "delegate_partitions": split.pieces if split else None,
+            "accelerator_asked": requested,
+            "accelerator": _obtained(delegate, split, xnnpack),
         }
         if delegate is not None:
-            shortfalls = [delegate_shortfall(delegate, taken)]
+            shortfalls = [delegate_shortfall(delegate, split)]
         else:
             shortfalls = [shortfall, xnnpack_shortfall(xnnpack)]
         super().__init__(model, contract, facts, [one for one in shortfalls if one])
@@ -119,7 +119,7 @@ def _import_interpreter() -> Any:
 
 def _interpreter(
     module: Any, model: ModelFiles, threads: int, delegates: list[Any]
-) -> tuple[Any, Split | None]:
+) -> tuple[Any, GraphSplit | None]:
     """An interpreter that is ready, and what the delegates took of its graph."""
     source: dict[str, Any] = (
         {"model_content": model.read()} if model.path is None else {"model_path": str(model.path)}
@@ -128,18 +128,18 @@ def _interpreter(
         **source, num_threads=threads, experimental_delegates=delegates
     )
     # XNNPACK comes only with allocate_tensors: until then all that is delegated is theirs.
-    taken = split_of(interpreter) if delegates else None
+    split = split_of(interpreter) if delegates else None
     interpreter.allocate_tensors()
-    return interpreter, taken
+    return interpreter, split
 
 
-def _xnnpack_pieces(interpreter: Any, taken: Split | None) -> int | None:
+def _xnnpack_pieces(interpreter: Any, delegated: GraphSplit | None) -> int | None:
     split = split_of(interpreter)
-    return None if split is None else split.pieces - (taken.pieces if taken else 0)
+    return None if split is None else split.pieces - (delegated.pieces if delegated else 0)
 
 
-def _obtained(delegate: str | None, taken: Split | None, xnnpack: int | None) -> str:
-    if delegate is not None and taken is not None and taken.pieces:
+def _obtained(delegate: str | None, split: GraphSplit | None, xnnpack: int | None) -> str:
+    if delegate is not None and split is not None and split.pieces:
         return delegate
     return "XNNPACK" if xnnpack else "CPU"
 

@@ -32,6 +32,6 @@ class Device(DeviceTask):
         """Logits over the temperature, [N, K]."""
         return np.asarray(outputs / decision.temperature)
 
-    def agree(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def agree(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Images with the same top class; the first class on a tie."""
-        return np.asarray(one.argmax(axis=1) == other.argmax(axis=1))
+        return np.asarray(first.argmax(axis=1) == second.argmax(axis=1))

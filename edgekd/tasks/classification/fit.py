@@ -29,11 +29,11 @@ def fit_decision(requirements: DecisionRequirements, logits: NDArray[np.float32]
     """Temperature, thresholds, refer band, conformal quantile and energy threshold.
 
     Args:
-        requirements: What is asked of the decision.
+        requirements: The rule, the labelled images and the critical classes.
         logits: Of the lowered file [N, K] on those images.
 
     Raises:
-        GateFailedError: No refer band reaches the sensitivity that is asked of answers.
+        GateFailedError: No refer band reaches the sensitivity that answers must have.
     """
     rule, targets = requirements.rule, requirements.targets
     temperature = fit_temperature(logits, targets)

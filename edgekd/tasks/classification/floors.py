@@ -34,7 +34,7 @@ def floor_measures(
     critical = {name: requirements.classes.index(name) for name in requirements.critical}
     indices = list(critical.values())
     others = ~np.isin(targets, indices)
-    spared = answered & ~retaken & ~np.isin(top, indices)
+    cleared = answered & ~retaken & ~np.isin(top, indices)
 
     def share(flags: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
         return share_interval(flags[among], None if groups is None else groups[among])
@@ -47,5 +47,5 @@ def floor_measures(
             for name, index in critical.items()
         },
         answered=share_interval(answered & ~retaken, groups),
-        specificity=share(spared, others),
+        specificity=share(cleared, others),
     )

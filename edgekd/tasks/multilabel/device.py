@@ -32,10 +32,10 @@ class Device(DeviceTask):
         """Logits over the temperature, [N, K]."""
         return np.asarray(outputs / decision.temperature)
 
-    def agree(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def agree(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Images whose findings all lie on the same side of p = 0.5, logit 0, in both outputs.
 
         An output that is not finite agrees with none.
         """
-        finite = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
-        return np.asarray(finite & ((one >= 0) == (other >= 0)).all(axis=1))
+        finite = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
+        return np.asarray(finite & ((first >= 0) == (second >= 0)).all(axis=1))

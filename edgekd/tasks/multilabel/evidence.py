@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import GateRecord
+from edgekd.lower.evidence.card import estimate_text
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
 from edgekd.lower.evidence.floors import FloorMeasures
 from edgekd.lower.evidence.gate import Changes, GateReference, class_change, exceeds, points
@@ -106,6 +107,17 @@ class Evidence(EvidenceTask):
         """See `edgekd.tasks.multilabel.floors.floor_measures`."""
         return floor_measures(requirements, decision, outputs, retaken)
 
+    def decision_lines(self, decision: Decision, points: Mapping[str, Any]) -> Iterator[str]:
+        """See `EvidenceTask.decision_lines`."""
+        yield f"Temperature {decision.temperature:.3f}, fitted on this very file."
+        for name in dict.fromkeys((*(decision.present_from or {}), *(decision.absent_below or {}))):
+            absent, present = decision.limits_of(name)
+            yield f"Refers where the probability of {name} lies from {absent:.3f} to {present:.3f}."
+        for name, point in points.items():
+            yield _operating_point(name, point)
+        if decision.energy_threshold is not None:
+            yield f"Energy above {decision.energy_threshold:.3f} is unlike what was learnt."
+
     def divergence(self, plain: Logits, changed: Logits) -> NDArray[np.float64]:
         """Sum over findings of KL(σ of plain ‖ σ of changed) of each image [N], in nats."""
         before, after = plain.astype(np.float64), changed.astype(np.float64)
@@ -119,12 +131,21 @@ class Evidence(EvidenceTask):
         """T² · mean over images of Σ KL(σ(teacher/T) ‖ σ(student/T)) over the findings."""
         from torch.nn import functional
 
-        scaled, wanted = student / temperature, teacher / temperature
-        present = wanted.sigmoid()
+        scaled, target = student / temperature, teacher / temperature
+        present = target.sigmoid()
         cross = functional.binary_cross_entropy_with_logits(scaled, present, reduction="none")
-        entropy = functional.binary_cross_entropy_with_logits(wanted, present, reduction="none")
+        entropy = functional.binary_cross_entropy_with_logits(target, present, reduction="none")
         divergence: Tensor = (cross - entropy).sum(dim=1).mean()
         return temperature**2 * divergence
+
+
+def _operating_point(name: str, point: Mapping[str, Any]) -> str:
+    if point["threshold"] is None:
+        return f"No threshold for {name}: {point['reason']}."
+    return (
+        f"The threshold of {name} is {point['threshold']:.3f}: sensitivity "
+        f"{estimate_text(point['sensitivity'])}, specificity {estimate_text(point['specificity'])}."
+    )
 
 
 def _scores(logits: NDArray[Any], targets: NDArray[Any]) -> tuple[float | None, float | None]:

@@ -40,7 +40,7 @@ def floor_measures(
     critical = {name: classes.index(name) for name in requirements.critical}
     indices = list(critical.values())
     without = np.asarray(~true[:, indices].any(axis=1))
-    spared = answered & ~retaken & ~present[:, indices].any(axis=1)
+    cleared = answered & ~retaken & ~present[:, indices].any(axis=1)
     metrics = metrics_task(requirements.task).evaluate(logits, targets, classes, groups=groups)
     balanced = metrics.balanced_accuracy or Estimate(value=None)
 
@@ -55,5 +55,5 @@ def floor_measures(
             for name, index in critical.items()
         },
         answered=share_interval(answered & ~retaken, groups),
-        specificity=share(spared, without),
+        specificity=share(cleared, without),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from results import board_result, emulated_result, other_images, sample_result
+from bench_results import board_result, emulated_result, other_images, sample_result
 
 from edgekd.bench.report.markdown import markdown_of
 from edgekd.bench.report.marked_rows import marked_rows_of, parts_of, presentable

@@ -10,7 +10,7 @@ import chromium
 import cv2
 import numpy as np
 import pytest
-from results import board_result, emulated_result, full_result, other_images
+from bench_results import board_result, emulated_result, full_result, other_images
 
 from edgekd.bench.report import images_below, write_page
 

@@ -9,7 +9,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from results import board_result, emulated_result, full_result, sample_result
+from bench_results import board_result, emulated_result, full_result, sample_result
 from typer.testing import CliRunner
 
 from edgekd.bench.report import COLUMNS, write_csv, write_markdown

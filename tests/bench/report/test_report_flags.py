@@ -7,7 +7,7 @@ import re
 
 import msgspec
 import pytest
-from results import sample_result
+from bench_results import sample_result
 
 from edgekd.bench.devices import benchmark_model
 from edgekd.bench.measure.flags import NOT_MEASURED, Flag

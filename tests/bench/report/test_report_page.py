@@ -10,7 +10,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from results import (
+from bench_results import (
     CLASSES,
     board_result,
     emulated_result,

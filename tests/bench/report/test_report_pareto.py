@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import chromium
 import msgspec
 import pytest
-from results import board_result, emulated_result, full_result, other_images, sample_result
+from bench_results import board_result, emulated_result, full_result, other_images, sample_result
 from typer.testing import CliRunner
 
 from edgekd.bench.report import write_pareto

@@ -7,7 +7,7 @@ import re
 import msgspec
 import numpy as np
 import pytest
-from results import full_result, sample_result
+from bench_results import full_result, sample_result
 
 from edgekd.bench.report import pictures
 from edgekd.bench.report.marked_rows import marked_rows_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from results import sample_result
+from bench_results import sample_result
 
 from edgekd.bench.report.columns import columns_of
 from edgekd.bench.report.formats import DASH, delta_points, speedup

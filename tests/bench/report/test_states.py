@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from results import POLICY, sample_result
+from bench_results import POLICY, sample_result
 
 from edgekd.bench.compare.margin import margin_of
 from edgekd.bench.report.states import (
@@ -80,5 +80,5 @@ def test_one_line_for_each_margin():
     (line,) = margin_lines([with_delta(-0.04, 0.0), with_delta(-0.3, 0.3)])
     assert line == (
         "Against the teacher, margin 0.05 of balanced accuracy (dermoscopy): "
-        "cpu fp32 not inferior, cpu fp32 not shown either way"
+        "not inferior: cpu fp32; not shown either way: cpu fp32."
     )

@@ -8,9 +8,9 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from bench_results import CLASSES, POLICY
 from cards import CLASSES as CARD_CLASSES
 from cards import make_card
-from results import CLASSES, POLICY
 
 from edgekd.bench.report.formats import over_groups
 from edgekd.bench.result import DataFacts, Estimate

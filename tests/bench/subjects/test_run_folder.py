@@ -11,7 +11,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from results import CLASSES, full_result
+from bench_results import CLASSES, full_result
 
 from edgekd.bench.subjects.data import BenchData
 from edgekd.bench.subjects.run_folder import RunSubjects, images_of_runs

@@ -51,7 +51,7 @@ def test_promise_is_kept_on_the_images_fitted_on(photos: Image) -> None:
     for kept in (0.9, 0.985, 1.0):
         rule = fit_capture(photos, kept, RULES)
         assert rule is not None
-        assert (rule.kept, rule.images) == (kept, len(photos))
+        assert (rule.coverage, rule.images) == (kept, len(photos))
         assert retaken(photos, rule).mean() <= 1 - kept + 1 / len(photos)
 
 

@@ -20,15 +20,15 @@ GATE = GateRecord(
 )  # fmt: skip
 
 
-def rung(precision: str, *, taken: bool = False, gate: GateRecord | None = GATE) -> Rung:
-    return Rung(precision=precision, taken=taken, size_bytes=1, gate=gate)
+def rung(precision: str, *, chosen: bool = False, gate: GateRecord | None = GATE) -> Rung:
+    return Rung(precision=precision, chosen=chosen, size_bytes=1, gate=gate)
 
 
 LADDER = (
     rung("int8"),
     rung("int8-mixed", gate=None),
     rung("int8-mixed"),
-    rung("fp16", taken=True),
+    rung("fp16", chosen=True),
     rung("fp32"),
 )
 
@@ -48,7 +48,7 @@ def manifest(lowering: Lowering, fitted_on: dict[str, Any]) -> Manifest:
 
 def test_files_without_a_verdict_and_those_after_the_taken_one_were_no_chances() -> None:
     assert tried(LADDER) == 3
-    assert tried((rung("int8", taken=True), rung("fp32"))) == 1
+    assert tried((rung("int8", chosen=True), rung("fp32"))) == 1
     assert tried((rung("int8"), rung("fp32"))) == 2
 
 
@@ -56,7 +56,7 @@ def test_the_card_counts_the_chances() -> None:
     text = card()
     assert "3 verdicts were read" in text
     assert "of 3 files that lose what a limit allows, one passes in up to 3 times 5 %" in text
-    assert "one verdict was read" in card((rung("int8", taken=True), rung("fp32")))
+    assert "one verdict was read" in card((rung("int8", chosen=True), rung("fp32")))
 
 
 def test_the_card_names_the_bound() -> None:

@@ -51,7 +51,7 @@ def test_evidence_judges_as_the_host_did(bundles: Path, tmp_path: Path) -> None:
     session = open_session("onnx", bundle / "model.onnx", threads=1)
     logits = np.concatenate([session.run(image[None]) for image in evidence.images])
     session.close()
-    (host,) = [rung.gate for rung in lowering.rungs if rung.taken]
+    (host,) = [rung.gate for rung in lowering.rungs if rung.chosen]
     assert host is not None
     assert evidence.judge(logits, host.runtime) == host
 

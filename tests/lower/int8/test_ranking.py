@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from spotted import make_images
 from torch import Tensor, nn
 
-from edgekd.bundle import LayerSensitivity
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.int8.ranking import rank_layers
@@ -141,31 +140,3 @@ def test_progress_names_the_worst(student: Any) -> None:
 def test_no_images_are_refused(student: Any) -> None:
     with pytest.raises(InputError, match="no images"):
         rank_layers(student.graph, student.calibration[:0], say=quiet)
-
-
-def ranking_of(*divergences: float) -> list[LayerSensitivity]:
-    return [
-        LayerSensitivity(layer=f"l{n}", divergence=divergence, flips=0)
-        for n, divergence in enumerate(divergences)
-    ]
-
-
-def sizes(*divergences: float) -> list[int]:
-    return [len(layers) for layers in float_sets(ranking_of(*divergences))]
-
-
-def test_sets_grow_up_to_a_quarter_of_the_layers() -> None:
-    even = [1.0] * 53
-    assert sizes(*even) == [2, 4, 8, 13]
-    assert float_sets(ranking_of(*even))[1] == ("l0", "l1", "l2", "l3")
-
-
-def test_negligible_layers_are_in_no_set() -> None:
-    assert sizes(5.0, 3.0, 1.0, *([1e-4] * 50)) == [2, 3]
-
-
-def test_there_is_always_a_set() -> None:
-    assert sizes(1.0, 0.5) == [1]
-    assert sizes(*([0.0] * 40)) == [1]
-    with pytest.raises(InputError, match="no layer"):
-        float_sets([])

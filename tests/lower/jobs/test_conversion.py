@@ -55,7 +55,7 @@ def test_one_process_lowers_to_several_variants(
     mixed = Variant(precision="int8-mixed", float_layers=("conv_stem",))
     variants = (Variant(precision="fp32"), Variant(precision="int8"), mixed)
     job = make_job(checkpoint, out, calibration=calibration, variants=variants)
-    report = convert(job, log=log, watch=states.append)
+    report = convert(job, log=log, on_state=states.append)
     assert states == ["fp32", "int8", "int8-mixed-1"]
     assert [done.variant for done in report.conversions] == list(variants)
     assert sorted(file.name for file in out.iterdir()) == [*sorted(states), "report.json"]

@@ -61,7 +61,7 @@ def run(tmp_path: Path, code: str, states: list[str] | None = None) -> bytes:
     watch = (lambda state: None) if states is None else states.append
     return run_in_process(
         "job_at_work", Job(code, str(result)), title="a job", log=tmp_path / "logs" / "job.log",
-        result=result, watch=watch,
+        result=result, on_state=watch,
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_result_states_and_chatter(tmp_path: Path) -> None:
         ("import os; os.kill(os.getpid(), 9)", r"ended by SIGKILL \(out of memory\?\)", 1),
         (f"import os; os.kill(os.getpid(), {signal.SIGSEGV:d})", "ended by SIGSEGV", 1),
         ("print('unsupported operator'); raise SystemExit(4)", "unsupported operator", 1),
-        ("raise SystemExit(9)", "ended with exit code 9 and said nothing", 1),
+        ("raise SystemExit(9)", "ended with exit code 9 and printed nothing", 1),
         ("print('all is well'); raise SystemExit(0)", "all is well", 1),  # yet no result
         ("raise ValueError('of no use')", "ValueError: of no use", 1),
         ("from edgekd.errors import InputError; raise InputError('your mistake')", "your mis", 2),
@@ -178,7 +178,7 @@ def test_ctrl_c_in_the_callers_own_thread_ends_the_job(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_in_process(
             "job_at_work", Job(code, str(tmp_path / "result")), title="a job",
-            log=tmp_path / "job.log", result=tmp_path / "result", watch=interrupt,
+            log=tmp_path / "job.log", result=tmp_path / "result", on_state=interrupt,
         )  # fmt: skip
     assert not is_running(int(started[0]))
 

@@ -53,9 +53,9 @@ PHOTO = photo(96, 130)
 @pytest.fixture(params=["told by the decoder", "walked through"])
 def chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """In each of the ways; how many of sixty may be answered: the decoder allows some bits."""
-    assert decoding._wants_all()
+    assert decoding._detects_missing_data()
     if request.param == "walked through":  # as with an old OpenCV
-        monkeypatch.setattr(decoding, "_wants_all", lambda: False)
+        monkeypatch.setattr(decoding, "_detects_missing_data", lambda: False)
     if request.param == "told by the decoder":
         monkeypatch.setattr(decoding, "SHORT", 0)
         monkeypatch.setattr(decoding, "SHORT_GREY", 0)

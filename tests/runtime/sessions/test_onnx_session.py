@@ -21,11 +21,11 @@ def test_absent_provider(files: dict[str, Path]) -> None:
         pytest.skip("this ONNX Runtime has CUDA")
     session = open_session("onnx", files["onnx"], accelerator="CUDAExecutionProvider")
     (warning,) = session.warnings
-    assert warning.startswith("CUDAExecutionProvider was asked for, but ONNX Runtime offers only")
+    assert warning.startswith("CUDAExecutionProvider was requested, but ONNX Runtime offers only")
     assert session.facts["providers"] == "CPUExecutionProvider"
     with pytest.raises(DeviceUnreachableError) as caught:
         open_session("onnx", files["onnx"], accelerator="CUDAExecutionProvider", require=True)
-    assert "ask for one of" in caught.value.hint
+    assert "request one of" in caught.value.hint
     assert "CPUExecutionProvider" in caught.value.hint
 
 

@@ -33,7 +33,7 @@ def test_choosers_of_devices_run_on_what_is_there(device: str, files: dict[str, 
 def test_absent_device(device: str, files: dict[str, Path]) -> None:
     session = open_session("openvino", files["openvino"], accelerator=device)
     (warning,) = session.warnings
-    assert warning.startswith(f"{device} was asked for, but OpenVINO sees only CPU")
+    assert warning.startswith(f"{device} was requested, but OpenVINO sees only CPU")
     assert session.facts["accelerator"] == "CPU"
     with pytest.raises(DeviceUnreachableError) as caught:
         open_session("openvino", files["openvino"], accelerator=device, require=True)

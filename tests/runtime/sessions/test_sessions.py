@@ -276,7 +276,7 @@ def test_an_absent_accelerator_is_told(
     plain = open_session(backend, files[backend])
     assert session.facts["accelerator"] == plain.facts["accelerator"]
     np.testing.assert_array_equal(session.run(images(1)[0]), plain.run(images(1)[0]))
-    with pytest.raises(DeviceUnreachableError, match="was asked for, but") as caught:
+    with pytest.raises(DeviceUnreachableError, match="was requested, but") as caught:
         open_session(backend, files[backend], accelerator=word, require=True)
     assert caught.value.hint
     assert capfd.readouterr().out == ""  # where `--json` goes
@@ -286,7 +286,7 @@ def test_an_absent_accelerator_is_told(
 def test_a_session_that_is_refused_is_closed(backend: str, files: dict[str, Path]) -> None:
     session: Any = open_session(backend, files[backend], accelerator="gpu")
     with pytest.raises(DeviceUnreachableError):
-        session.insist()
+        session.require_all()
     with pytest.raises(RuntimeError, match="is closed"):
         session.run(images(1)[0])
 

@@ -1,4 +1,4 @@
-"""`edgekd build` of findings on every backend: the gate, the decision, and the device's answers."""
+"""`edgekd build` of findings on every backend: the gate, the decision, the device's answers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_bundle_answers_on_the_device(student: Path, tmp_path: Path) -> None
     bundle = built(student, tmp_path, "cpu-onnx", precisions=("fp32",))
     assert bundle.path is not None
     source = load_source(student)
-    with Classifier(bundle.path) as classifier:
+    with Classifier.open(bundle.path) as classifier:
         answers = [classifier.predict(image) for image in source.images[:32]]
     called = [[one.findings[name] == "present" for name in FINDINGS] for one in answers]
     right = (np.array(called) == (source.targets[:32] > 0)).all(axis=1)
@@ -161,7 +161,7 @@ def test_the_evidence_for_a_device_judges_findings_as_the_host_did(
         images=str(tmp_path / "images.npy"), out=str(tmp_path / "outputs"),
     )  # fmt: skip
     answers = try_files(job, log=tmp_path / "log")["fp32"]
-    (host,) = [rung.gate for rung in manifest.lowering.rungs if rung.taken]
+    (host,) = [rung.gate for rung in manifest.lowering.rungs if rung.chosen]
     assert host is not None
     assert evidence.judge(answers.outputs, host.runtime) == host
 
@@ -171,6 +171,6 @@ def test_self_test_vectors_agree_with_the_bundle(student: Path, tmp_path: Path) 
     assert bundle.path is not None
     with Bundle.open(bundle.path) as opened:
         assert opened.manifest.task == "multilabel"
-    with Classifier(bundle.path) as classifier:
-        report = classifier.self_test()
+    with Classifier.open(bundle.path) as classifier:
+        report = classifier.selftest()
     assert report.passed

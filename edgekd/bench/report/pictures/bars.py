@@ -1,4 +1,4 @@
-"""Bars: memory, size, energy, and what became of the images."""
+"""Bars: memory, size, energy, and shares of the decisions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def decisions(entries: Sequence[MarkedRow]) -> str | None:
 
 
 def _draw_decisions(drawing: Drawing, entry: MarkedRow, y: float) -> str:
-    """Solid, striped, open: told apart without colours too."""
+    """Solid, striped and open bars, which differ without colours too."""
     found = entry.row.decisions
     assert found is not None
     parts = [

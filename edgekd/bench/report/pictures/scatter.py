@@ -208,7 +208,7 @@ def _rooms(axes: Axes, place: Point, wider: float) -> list[Point]:
 
 
 def _room(free: Point, place: Point, taken: Sequence[Point]) -> float:
-    """Distance to the nearest other thing; more than enough is no better than enough."""
+    """Distance to the nearest other mark, capped: more than enough is no better."""
     others = [math.dist(free, other) for other in taken if other != place]
     near = math.dist(free, place) <= _REACH * 1.5
     straight = min(abs(free[0] - place[0]), abs(free[1] - place[1])) < 1  # lies on a whisker

@@ -1,7 +1,7 @@
-"""A few strokes of SVG: scales, ticks, axes, marks.
+"""Basic shapes of SVG: scales, ticks, axes, marks.
 
-Colours of the page are CSS variables, so a picture is right in light, dark and print; it holds no
-identifiers that could clash and no addresses.
+Colours of the page are CSS variables, so that a picture fits light mode, dark mode and print; it
+has no identifiers that could clash and no addresses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Where a value stands."""
+        """Position of a value."""
         low, high = self.low, self.high
         if self.log:
             value, low, high = math.log(value), math.log(low), math.log(high)
@@ -123,7 +123,7 @@ class Drawing:
         self.parts.append(f'<path d="{d}" {style}/>')
 
     def open_group(self, title: str) -> None:
-        """What follows is told by `title` under the pointer."""
+        """Begin a group; `title` is its tooltip."""
         self.parts.append(f"<g><title>{escape(title)}</title>")
 
     def close_group(self) -> None:

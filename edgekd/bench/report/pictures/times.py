@@ -1,4 +1,4 @@
-"""How the times of a row spread: over runs, over threads, over minutes."""
+"""Distribution of times: over runs, over threads, over minutes."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _draw_percentiles(axes: Axes, series: LatencySeries) -> None:
 
 
 def thread_sweep(entries: Sequence[MarkedRow]) -> str | None:
-    """p50 (whisker to p90) over the number of threads; None where none was swept."""
+    """p50 (whisker to p90) over the number of threads; None without a sweep."""
     swept = [entry for entry in entries if entry.row.sweep]
     if not swept:
         return None
@@ -128,7 +128,7 @@ def thread_sweep(entries: Sequence[MarkedRow]) -> str | None:
 
 
 def sustained(entries: Sequence[MarkedRow]) -> str | None:
-    """p50 and p90 (dashed) of each minute; None where nobody ran for minutes."""
+    """p50 and p90 (dashed) of each minute; None without a sustained run."""
     ran = [entry for entry in entries if entry.row.sustained]
     if not ran:
         return None

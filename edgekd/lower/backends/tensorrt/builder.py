@@ -1,6 +1,6 @@
-"""Builds a TensorRT engine from ONNX, on the device that will run it. No torch.
+"""Builds a TensorRT engine from ONNX, on the device that will run it, without PyTorch.
 
-Engines are tied to TensorRT's version, the operating system and the GPU, and their kernels are
+Engines are bound to TensorRT's version, the operating system and the GPU, and their kernels are
 chosen by timing on that very GPU; so the host hands over ONNX and the device finishes it.
 """
 
@@ -44,14 +44,14 @@ class EngineBuildError(EdgekdError):
 
 @dataclass(frozen=True)
 class EngineReport:
-    """What was built.
+    """An engine that was built.
 
     Attributes:
-        path: The engine.
-        versions: TensorRT and its ONNX parser.
+        path: The engine's file.
+        versions: Of TensorRT and its ONNX parser.
         seconds: Time of parsing and building.
         bytes: Size of the engine.
-        flags: How the builder was set.
+        flags: Settings of the builder.
     """
 
     path: Path
@@ -75,9 +75,9 @@ def build_engine(
 ) -> EngineReport:
     """Build a serialized engine. It is written whole or not at all.
 
-    The network is strongly typed: precisions are those that the ONNX says, which is the only way
-    in TensorRT 11 and works since 10. The engine is never made version-compatible: such a one
-    carries host code, and to load it is to run what somebody else wrote.
+    The network is strongly typed: the ONNX file sets all precisions, which is the only way in
+    TensorRT 11 and works since 10. The engine is never version-compatible: such an engine contains
+    host code, and loading it would run foreign code.
 
     Args:
         onnx: The file; int8 as Q/DQ pairs.
@@ -85,18 +85,18 @@ def build_engine(
         trt: TensorRT's Python module, or one with the same interface (TensorRT-RTX);
             None imports `tensorrt`.
         workspace_bytes: Upper bound of scratch memory; a small Jetson shares it with the CPU.
-        compute_capabilities: Such as `SM87`; the GPU that is there where empty. Only TensorRT-RTX
-            builds for a GPU that is not there.
+        compute_capabilities: Such as `SM87`; empty for the installed GPU. Only TensorRT-RTX builds
+            for other GPUs.
         timing_cache: File with the timings of earlier builds on this device; read, and written
             again. One of another device or version is not used.
-        optimization_level: 0 (the builder searches least) to 5; None is TensorRT's own, 3.
-        tf32: Whether float32 may be multiplied with 10 bits of mantissa, as TensorRT does unless
-            it is told not to.
-        progress: Told what TensorRT does now, in its words, where it tells.
+        optimization_level: 0 (the builder searches least) to 5; None is TensorRT's default, 3.
+        tf32: Whether float32 may be multiplied with 10 bits of mantissa, which is
+            TensorRT's default.
+        progress: Called with the phase that TensorRT reports.
 
     Raises:
         MissingDependencyError: TensorRT is not installed.
-        InputError: This TensorRT is older than 10, or cannot do what was asked for.
+        InputError: This TensorRT is older than 10, or does not support a setting.
         ArtefactError: The ONNX is missing or TensorRT cannot parse it; the nodes are named.
         EngineBuildError: TensorRT could not build an engine.
     """
@@ -111,7 +111,7 @@ def build_engine(
     _parse(api, network, logger, onnx)
     config = configured(api, builder, compute_capabilities)
     flags = _set_flags(api, config, workspace_bytes, optimization_level, tf32=tf32)
-    monitor = _monitor(api, config, progress)  # has to live as long as the builder uses it
+    monitor = _monitor(api, config, progress)  # must outlive the build
     cache = _load_timings(config, timing_cache)
     engine = serialized(builder, network, config, logger, title=onnx.name)
     del monitor
@@ -132,14 +132,14 @@ def serialized(
     """The engine of a network.
 
     Args:
-        builder: That the network and the config come from.
-        network: What to build.
-        config: How.
-        logger: The builder's own, of `keeping_logger`.
-        title: What the network is called, for the error.
+        builder: Builder of the network and the config.
+        network: The network.
+        config: Settings of the build.
+        logger: The builder's logger, of `keeping_logger`.
+        title: Name of the network, for the error.
 
     Raises:
-        EngineBuildError: TensorRT could not; what it said last is told.
+        EngineBuildError: TensorRT could not build it; with its last error.
     """
     engine = _or_none(builder.build_serialized_network(network, config))
     if engine is None:
@@ -149,7 +149,7 @@ def serialized(
 
 
 def _or_none(result: _Result) -> _Result | None:
-    """What TensorRT answers: None where it failed, which its type stubs leave out."""
+    """A result that is None where TensorRT failed, which its type stubs leave out."""
     return result
 
 
@@ -157,7 +157,7 @@ def network_flags(trt: TensorRt) -> int:
     """Flags of a strongly typed network.
 
     Raises:
-        InputError: This TensorRT knows none.
+        InputError: This TensorRT does not support them.
     """
     refuse_old_tensorrt(trt)
     if int(str(trt.__version__).split(".")[0]) >= 11:
@@ -169,13 +169,13 @@ def _parse(trt: TensorRt, network: tensorrt.INetworkDefinition, logger: Any, onn
     parser = trt.OnnxParser(network, logger)
     if parser.parse_from_file(str(onnx)):
         return
-    told = [_told(parser.get_error(index)) for index in range(parser.num_errors)]
-    message = f"TensorRT cannot parse {onnx.name}: {'; '.join(told) or _last_of(logger.errors)}"
+    errors = [_parser_error(parser.get_error(index)) for index in range(parser.num_errors)]
+    message = f"TensorRT cannot parse {onnx.name}: {'; '.join(errors) or _last_of(logger.errors)}"
     raise ArtefactError(message, "build the bundle again on the host, which checks the file")
 
 
-def _told(error: tensorrt.ParserError) -> str:
-    """One parser error with its node; older bindings give only the node's index."""
+def _parser_error(error: tensorrt.ParserError) -> str:
+    """A parser error with its node; older bindings report only the node's index."""
     name = error.node_name() if hasattr(error, "node_name") else f"number {error.node()}"
     operator = f" ({error.node_operator()})" if hasattr(error, "node_operator") else ""
     return f"node {name}{operator}: {' '.join(error.desc().split())}"
@@ -184,7 +184,7 @@ def _told(error: tensorrt.ParserError) -> str:
 def configured(
     trt: TensorRt, builder: tensorrt.Builder, capabilities: Sequence[str]
 ) -> tensorrt.IBuilderConfig:
-    """A builder's config, for the GPU that is there or for compute capabilities.
+    """A builder's config, for the installed GPU or for compute capabilities.
 
     Raises:
         InputError: This TensorRT does not build for one of them.
@@ -196,7 +196,7 @@ def configured(
     unknown = [name for name in capabilities if name not in known]
     if unknown:
         message = f"this TensorRT cannot build for {', '.join(unknown)}"
-        raise InputError(message, f"known: {', '.join(known) or 'only the GPU that is there'}")
+        raise InputError(message, f"known: {', '.join(known) or 'only the installed GPU'}")
     rtx: Any = config  # only TensorRT-RTX's has these
     rtx.num_compute_capabilities = len(capabilities)
     for index, name in enumerate(capabilities):
@@ -212,7 +212,7 @@ def _set_flags(
     *,
     tf32: bool,
 ) -> dict[str, int | bool]:
-    """Set what differs from TensorRT's own choice; gives what was set."""
+    """Change TensorRT's defaults; returns the settings that were made."""
     flags: dict[str, int | bool] = {"tf32": tf32}
     if not tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
@@ -228,13 +228,13 @@ def _set_flags(
 def _monitor(
     trt: TensorRt, config: tensorrt.IBuilderConfig, progress: Callable[[str], None] | None
 ) -> Any:
-    """Let TensorRT tell `progress` where it is, every other second at most."""
+    """Report the phases of the build to `progress`, at most every other second."""
     if progress is None or not hasattr(trt, "IProgressMonitor"):
         return None
 
     phases = Phases(progress)
 
-    class Teller(trt.IProgressMonitor):  # type: ignore[misc,name-defined]
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
 
@@ -248,50 +248,50 @@ def _monitor(
         def phase_finish(self, phase_name: str) -> None:
             phases.finish(phase_name)
 
-    teller = Teller()
-    config.progress_monitor = teller
-    return teller
+    monitor = Monitor()
+    config.progress_monitor = monitor
+    return monitor
 
 
 class Phases:
-    """TensorRT's phases, one in the other, as a line for people.
+    """TensorRT's nested phases as one line of progress.
 
     Source: NVIDIA TensorRT documentation, `IProgressMonitor`: it calls from several threads.
 
     Args:
-        say: Told the line; at once for an outermost phase, else every `pause` seconds at most.
-        pause: Seconds.
+        say: Called with the line; at once for an outermost phase, else every `pause` seconds.
+        pause: Seconds between two lines.
     """
 
     def __init__(self, say: Callable[[str], None], pause: float = 2.0) -> None:
         self._say, self._pause = say, pause
         self._phases: dict[str, list[int]] = {}  # done and all steps, the outermost phase first
-        self._said = -math.inf
+        self._last = -math.inf
         self._lock = threading.Lock()
 
     def start(self, name: str, steps: int) -> None:
-        """A phase begins."""
+        """Begin a phase."""
         with self._lock:
             self._phases[name] = [0, steps]
-            self._tell(at_once=len(self._phases) == 1)
+            self._report(at_once=len(self._phases) == 1)
 
     def step(self, name: str, done: int) -> None:
-        """So many steps of a phase are done."""
+        """Set the number of steps of a phase that are done."""
         with self._lock:
             if name in self._phases:
                 self._phases[name][0] = done
-                self._tell()
+                self._report()
 
     def finish(self, name: str) -> None:
-        """A phase is over."""
+        """End a phase."""
         with self._lock:
             self._phases.pop(name, None)
 
-    def _tell(self, *, at_once: bool = False) -> None:
+    def _report(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if not at_once and now - self._said < self._pause:
+        if not at_once and now - self._last < self._pause:
             return
-        self._said = now
+        self._last = now
         names = list(self._phases)
         shown = names if len(names) == 1 else [names[0], names[-1]]
         self._say("; ".join(self._words(name) for name in shown))
@@ -304,7 +304,7 @@ class Phases:
 def _load_timings(
     config: tensorrt.IBuilderConfig, file: Path | None
 ) -> tensorrt.ITimingCache | None:
-    """Give the config the timings of `file`, or none where TensorRT finds them foreign."""
+    """Give the config the timings of `file`; none where they are of another device or version."""
     if file is None:
         return None
     known = file.read_bytes() if file.is_file() else b""
@@ -328,5 +328,5 @@ def _versions(trt: TensorRt) -> dict[str, str]:
 
 
 def _last_of(errors: list[str]) -> str:
-    """What TensorRT said last; see `keeping_logger`."""
+    """TensorRT's last error; see `keeping_logger`."""
     return errors[-1] if errors else "it gave no reason"

@@ -1,8 +1,8 @@
-"""The TensorRT check: will the device be able to build its engine from this ONNX?
+"""The TensorRT check: whether the device will be able to build its engine from an ONNX file.
 
-TensorRT-RTX has TensorRT's own parser and builder and needs no GPU. What it takes is parsed,
-typed, fused and built for several compute capabilities; what it refuses, a Jetson would refuse
-too. It says nothing of speed, and its engines run on no Jetson.
+TensorRT-RTX has TensorRT's parser and builder and needs no GPU. A file that it accepts was parsed,
+typed, fused and built for several compute capabilities; a Jetson would refuse what it refuses. The
+check tells nothing about speed, and its engines run on no Jetson.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from edgekd.lower.jobs.process import JobError, run_in_process, serve
 __all__ = ["CAPABILITIES", "CheckJob", "check_engine", "checker_versions"]
 
 CAPABILITIES = ("SM86", "SM89")
-"""What every TensorRT-RTX builds for: Ampere, of which Orin (SM87) is one, and Ada."""
+"""What every TensorRT-RTX builds for: Ampere, to which Orin (SM87) belongs, and Ada."""
 
 JETSONS = ("SM87", "SM101", "SM110")
-"""Orin and Thor (by its two names): built for as soon as a TensorRT-RTX knows them."""
+"""Orin and Thor (by its two names): built for where TensorRT-RTX supports them."""
 
 LINT = "edgekd's static rules"
 
@@ -44,11 +44,11 @@ _WHEELS = ("onnxruntime-ep-nv-tensorrt-rtx-cu13", "tensorrt-rtx-cu13-bindings")
 
 
 class CheckJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What to check.
+    """A file to check.
 
     Attributes:
         onnx: The file.
-        capabilities: Compute capabilities that it has to be built for.
+        capabilities: Compute capabilities to build it for.
         result: File (JSON) that gets the `EngineCheck`.
     """
 
@@ -60,21 +60,21 @@ class CheckJob(msgspec.Struct, frozen=True, kw_only=True):
 def check_engine(
     onnx: Path, capabilities: Sequence[str] = CAPABILITIES, *, log: Path | None = None
 ) -> EngineCheck:
-    """Hold a file against the static rules, then let TensorRT-RTX build it for each capability.
+    """Check a file against the static rules, then build it by TensorRT-RTX for each capability.
 
-    In a process of its own: a library that crashes on a file refuses it, and ends nothing else.
+    It is built in another process, so that a library that crashes refuses the file and no more.
 
     Args:
-        onnx: The file; also one that is damaged or missing, which is a finding.
-        capabilities: Such as `SM86`; those of `JETSONS` are added where TensorRT-RTX knows them.
-        log: File for what the library says; kept nowhere where None.
+        onnx: The file; a damaged or missing one is a finding.
+        capabilities: Such as `SM86`; those of `JETSONS` are added where TensorRT-RTX supports them.
+        log: File for the library's messages; None drops them.
 
     Returns:
         `passed`, `refused` with a finding for each node at fault, or `not checked` where
-        TensorRT-RTX is not installed, which the static rules alone cannot make up for.
+        TensorRT-RTX is not installed, since the static rules alone are not enough.
 
     Raises:
-        InputError: TensorRT-RTX knows no such capability.
+        InputError: TensorRT-RTX does not support a capability.
     """
     with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
         result = Path(folder) / "check.json"
@@ -89,12 +89,12 @@ def check_engine(
 
 
 def checker_versions() -> dict[str, str]:
-    """Versions of the wheels that check, by distribution; empty without them."""
-    found = {}
+    """Versions of TensorRT-RTX's wheels, by distribution; empty without them."""
+    versions = {}
     for name in _WHEELS:
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def run_job(job: CheckJob) -> None:
@@ -112,10 +112,10 @@ def _check(onnx: Path, capabilities: Sequence[str]) -> EngineCheck:
         return EngineCheck(
             status="refused", by=LINT, capabilities=built.capabilities, findings=tuple(lint)
         )
-    return msgspec.structs.replace(built, findings=tuple(_remarks(onnx)))
+    return msgspec.structs.replace(built, findings=tuple(_float32_islands(onnx)))
 
 
-def _remarks(onnx: Path) -> Iterator[str]:
+def _float32_islands(onnx: Path) -> Iterator[str]:
     islands = islands_of(onnx)
     if islands:
         names = ", ".join(map(repr, islands[:_SHOWN])) + (", …" if len(islands) > _SHOWN else "")
@@ -132,7 +132,7 @@ def _linted(onnx: Path) -> list[str]:
 
 
 def _built(onnx: Path, capabilities: Sequence[str]) -> EngineCheck:
-    """What TensorRT-RTX alone says."""
+    """The result of TensorRT-RTX alone."""
     try:
         trt = load_tensorrt_rtx()
     except MissingDependencyError as error:
@@ -142,14 +142,14 @@ def _built(onnx: Path, capabilities: Sequence[str]) -> EngineCheck:
         return EngineCheck(status="not checked", by=f"TensorRT-RTX cannot be loaded here: {why}")
     by = f"TensorRT-RTX {trt.__version__}"
     known = trt.ComputeCapability.__members__
-    wanted = tuple(dict.fromkeys([*capabilities, *(name for name in JETSONS if name in known)]))
+    targets = tuple(dict.fromkeys([*capabilities, *(name for name in JETSONS if name in known)]))
     try:
         with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
-            build_engine(onnx, Path(folder) / "engine", trt=trt, compute_capabilities=wanted)
+            build_engine(onnx, Path(folder) / "engine", trt=trt, compute_capabilities=targets)
     except (ArtefactError, EngineBuildError) as error:
-        found = findings_of(error.message)
-        return EngineCheck(status="refused", by=by, capabilities=wanted, findings=found)
-    return EngineCheck(status="passed", by=by, capabilities=wanted)
+        findings = findings_of(error.message)
+        return EngineCheck(status="refused", by=by, capabilities=targets, findings=findings)
+    return EngineCheck(status="passed", by=by, capabilities=targets)
 
 
 def _where_to_get(hint: str) -> str:
@@ -159,13 +159,13 @@ def _where_to_get(hint: str) -> str:
 
 
 def _crashed(onnx: Path, error: JobError) -> EngineCheck:
-    """The library went down; or memory ran out or a tool is missing, which is no fault of it."""
+    """The result where the process failed: lack of memory or of a tool is no fault of the file."""
     if error.exit_code == InputError.exit_code:
         raise InputError(error.message, error.hint) from error
     if error.killed or error.exit_code == MissingDependencyError.exit_code:
         return EngineCheck(status="not checked", by=error.message)
-    found = (*_linted(onnx), error.message)
-    return EngineCheck(status="refused", by="TensorRT-RTX", findings=found)
+    findings = (*_linted(onnx), error.message)
+    return EngineCheck(status="refused", by="TensorRT-RTX", findings=findings)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""TensorRT's errors in words: node, operator, what is wrong with it, what to change."""
+"""TensorRT's errors as findings: node, operator, what is wrong with it, what to change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["findings_of", "merged"]
 _NODE = re.compile(r"node (?P<name>\S+) \((?P<operator>\w+)\): ")
 _QUOTED = re.compile(r"[Nn]ode '?(?P<name>[\w./:+-]+)'?")
 
-# Said of every machine without a GPU, and where in TensorRT's sources an error was raised.
+# Messages on every machine without a GPU, and places in TensorRT's sources.
 _NOISE = re.compile(
     r"\[checkMacros\.cpp.*?\)\)"
     r"|Error Code \d+: Cuda Runtime \(.*?\)\)"
@@ -19,8 +19,8 @@ _NOISE = re.compile(
     r"|\b[IA-Z]\w+::\w+: Error Code \d+: "
 )
 
-# In TensorRT's words, as TensorRT-RTX 1.7 and the sources of onnx-tensorrt have them.
-_IN_WORDS = tuple(
+# Messages of TensorRT-RTX 1.7 and of the sources of onnx-tensorrt, and their meaning.
+_MEANINGS = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
         (
@@ -28,8 +28,8 @@ _IN_WORDS = tuple(
             "takes the uint8 image: cast it to float32 first",
         ),
         (
-            r"has type (?P<found>\w+) but must have type (?P<wanted>[\w, ]+)",
-            "takes {found}, TensorRT only {wanted}: cast it first",
+            r"has type (?P<actual>\w+) but must have type (?P<expected>[\w, ]+)",
+            "takes {actual}, TensorRT only {expected}: cast it first",
         ),
         (
             r"same input types\. But they are of types (?P<one>\w+) and (?P<other>\w+)",
@@ -80,19 +80,19 @@ _IN_WORDS = tuple(
 
 
 def findings_of(message: str) -> tuple[str, ...]:
-    """One sentence for each error in what `build_engine` raised.
+    """One sentence for each error in a message of `build_engine`.
 
-    A known error is told as the lint tells it; an unknown one is quoted behind its node.
+    A known error has the lint's sentence; an unknown one is quoted after its node.
 
     Args:
-        message: Errors of single nodes as `node NAME (OPERATOR): TEXT`, else TensorRT's last word.
+        message: Errors of single nodes as `node NAME (OPERATOR): TEXT`, else TensorRT's last error.
     """
     nodes = list(_NODE.finditer(message))
     if not nodes:
         return (_of_builder(message),)
     ends = [node.start() for node in nodes[1:]] + [len(message)]
     return tuple(
-        _told(f"node {node['name']!r} ({node['operator']})", message[node.end() : end])
+        _finding(f"node {node['name']!r} ({node['operator']})", message[node.end() : end])
         for node, end in zip(nodes, ends, strict=True)
     )
 
@@ -109,16 +109,16 @@ def _of_builder(message: str) -> str:
     """An error of the builder, which has a node only in its text, if at all."""
     text = message.partition(": ")[2] or message
     node = _QUOTED.search(text)
-    return _told(f"node {node['name']!r}" if node else "the network", text)
+    return _finding(f"node {node['name']!r}" if node else "the network", text)
 
 
-def _told(subject: str, text: str) -> str:
-    said = _cleaned(text)
-    for pattern, words in _IN_WORDS:
-        found = pattern.search(said)
-        if found:
-            return f"{subject} {words.format(**found.groupdict())}"
-    return f"{subject}: TensorRT says {said!r}"
+def _finding(subject: str, text: str) -> str:
+    message = _cleaned(text)
+    for pattern, meaning in _MEANINGS:
+        match = pattern.search(message)
+        if match:
+            return f"{subject} {meaning.format(**match.groupdict())}"
+    return f"{subject}: TensorRT says {message!r}"
 
 
 def _cleaned(text: str) -> str:

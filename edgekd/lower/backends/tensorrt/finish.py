@@ -41,7 +41,7 @@ from edgekd.lower.jobs.process import JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import SelfTestReport, Vectors, compare_answers
-from edgekd.runtime.sessions.tensorrt.sidecar import belongs_here, read_sidecar, sidecar_name
+from edgekd.runtime.sessions.tensorrt.sidecar import belongs_to, read_sidecar, sidecar_name
 from edgekd.runtime.task import DeviceTask, device_task
 
 __all__ = ["Toolchain", "finish_on_device"]
@@ -70,7 +70,7 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where the work is done, and by what."""
+    """The folders of a build, and the tools that it uses."""
 
     bundle: Path
     work: Path
@@ -78,13 +78,13 @@ class _Bench:
     say: Say
 
     def log(self, name: str) -> Path:
-        """Kept when the work is gone."""
+        """A log that is kept after the build."""
         return self.bundle.with_name("logs") / self.bundle.name / f"{name}.log"
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """The engine's answers: to the self-test vectors, and to the evidence."""
+    """Outputs of the engine for the self-test vectors and for the evidence."""
 
     selftest: SelfTestReport
     answers: Answers
@@ -101,15 +101,15 @@ def finish_on_device(
     """Build the engine of a bundle that was lowered for TensorRT, and put it into the bundle.
 
     The engine itself runs the self-test vectors and the host's validation images; only if it
-    agrees with the host and keeps every limit of the gate the bundle is called complete. Its
-    decision is fitted again, to the engine's own answers. A bundle that is complete for another
-    machine is built again for this one.
+    agrees with the host and keeps every limit of the gate, the bundle is marked complete. Its
+    decision is fitted again, to the engine's outputs. A bundle that is complete for another machine
+    is built again for this one.
 
     Args:
         path: The bundle's folder.
-        say: Told what is done now.
+        say: Called with each step's description.
         evidence: The file that the host wrote beside the bundle; None looks for it there.
-        toolchain: What builds and runs; None is TensorRT.
+        toolchain: What builds the engine and runs it; None is TensorRT.
 
     Returns:
         The manifest's path.
@@ -172,7 +172,7 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
 
 
 def _require(toolchain: Toolchain) -> None:
-    """Find out here, rather than in a process of its own, that TensorRT is not installed."""
+    """Raise where TensorRT is not installed, before a process is started for it."""
     if toolchain.library == "tensorrt" and find_spec("tensorrt") is None:
         load_tensorrt()  # raises
 
@@ -199,7 +199,7 @@ def _refuse_complete(bundle: Bundle, bench: _Bench) -> None:
     except ArtefactError as error:
         bench.say(f"{error.message}; it is built again")
         return
-    if belongs_here(built_for, here):
+    if belongs_to(built_for, here):
         message = f"the bundle {bundle.label} is complete already for {here}"
         raise InputError(message, "use it as it is")
     bench.say(f"the engine that is there was built for {built_for.environment}")
@@ -209,7 +209,7 @@ def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
     bench.say(f"building the engine of {bench.bundle}; this takes minutes on a small device")
     job = _job(bench, bench.bundle / ONNX, tf32=tf32)
     try:
-        return run_engine_job(job, log=bench.log("build"), watch=bench.say)
+        return run_engine_job(job, log=bench.log("build"), report=bench.say)
     except JobError as error:
         if not error.killed:
             raise
@@ -251,10 +251,10 @@ def _ask(bench: _Bench, name: str, images: Path) -> Answers:
         out=str(bench.work / name),
     )
 
-    def watch(state: str) -> None:
+    def report(state: str) -> None:
         bench.say(f"{name}: image {state.removeprefix(_LABEL).strip()}")
 
-    return try_files(job, log=bench.log(name), watch=watch)[_LABEL]
+    return try_files(job, log=bench.log(name), on_state=report)[_LABEL]
 
 
 # ---- writing ----

@@ -1,7 +1,7 @@
 """The process that builds an engine: `python -m edgekd.lower.backends.tensorrt.job job.json`.
 
-A process of its own, without PyTorch: on a small board the memory is the build's, all of it comes
-back when it ends, and one that the system kills takes nothing with it.
+It does not import PyTorch, so that the build has a small board's memory to itself; all of it is
+freed at the end, and a build that the system kills ends nothing else.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ Library = Literal["tensorrt", "tensorrt-rtx"]
 
 
 class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What to build, or only which machine this is.
+    """An engine to build, or a request for the environment alone.
 
     Attributes:
         out: Folder that gets `model.engine`, its sidecar and `result.json`.
-        onnx: The file to build from; None only asks for the environment.
-        library: TensorRT, or TensorRT-RTX, which builds for a GPU that is not there.
+        onnx: The file to build from; None requests the environment alone.
+        library: TensorRT, or TensorRT-RTX, which builds for GPUs that are not installed.
         capabilities: Compute capabilities for TensorRT-RTX, such as `SM86`.
         tf32: See `build_engine`.
-        timings: Beginning of the name of the timing caches; each environment has its own.
+        timings: Prefix of the timing caches' names; each environment has its own.
     """
 
     out: str
@@ -67,13 +67,13 @@ class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What this machine is, and what was built on it.
+    """The environment of this machine, and the engine that was built on it.
 
     Attributes:
-        environment: What the engine is tied to.
-        seconds: Time of building; 0 where nothing was.
-        size_bytes: Of the engine.
-        versions: TensorRT and its parser.
+        environment: What the engine is bound to.
+        seconds: Time of building; 0 where no engine was built.
+        size_bytes: Size of the engine.
+        versions: Of TensorRT and its parser.
     """
 
     environment: EngineEnvironment
@@ -83,21 +83,21 @@ class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_engine_job(
-    job: EngineJob, *, log: Path, watch: Callable[[str], None] = lambda state: None
+    job: EngineJob, *, log: Path, report: Callable[[str], None] = lambda state: None
 ) -> EngineResult:
     """Run the job in a process of its own.
 
     Args:
-        job: What to do.
-        log: File for TensorRT's chatter.
-        watch: Told what is done now, in words.
+        job: The engine to build.
+        log: File for TensorRT's messages.
+        report: Called with each step's description.
 
     Raises:
         JobError: It failed, with the exit code of the cause: 3 for no TensorRT, 5 for no GPU, 6
-            for an ONNX file that cannot be parsed. `killed` tells a lack of memory.
+            for an ONNX file that cannot be parsed. `killed` means a lack of memory.
     """
     result = Path(job.out) / _RESULT
-    raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, watch=watch)
+    raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, on_state=report)
     return msgspec.json.decode(raw, type=EngineResult)
 
 
@@ -120,7 +120,7 @@ def run_job(job: EngineJob) -> None:
 
 
 def environment_of(trt: ModuleType, job: EngineJob) -> EngineEnvironment:
-    """What an engine of this job is tied to.
+    """What an engine of this job is bound to.
 
     Raises:
         MissingDependencyError: cuda-python is not installed.
@@ -163,7 +163,7 @@ def _build(
 
 
 def _timing_cache(beginning: str | None, environment: EngineEnvironment) -> Path | None:
-    """A cache is of use to the very environment that measured it, and to no other."""
+    """The timing cache of an environment: timings are of no use to another one."""
     if beginning is None:
         return None
     key = hashlib.sha256(msgspec.json.encode(environment)).hexdigest()[:12]

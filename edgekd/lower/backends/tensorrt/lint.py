@@ -27,15 +27,15 @@ _BAD_NODE = re.compile(r"node\. Name: (?P<name>\S+) OpType: (?P<operator>\w+)")
 
 
 def check_onnx(path: Path) -> list[str]:
-    """What TensorRT 10 or 11 would refuse in an ONNX file; empty where nothing was found.
+    """What TensorRT 10 or 11 would refuse in an ONNX file; empty where it would accept it.
 
-    Checked: opset within `OPSETS`; operators and types that the parser takes; one uint8 input
+    Checked: opset within `OPSETS`; operators and types that the parser accepts; one uint8 input
     [1, S, S, 3] that is cast before anything else; Q/DQ in signed int8 with zero point 0, finite
     positive scales and one scale per channel at most; static shapes throughout; one float32
-    output [1, K]. Each finding names the node or tensor, and what to change.
+    output [1, …]. Each finding names the node or tensor, and what to change.
 
-    Some of it TensorRT itself lets pass, and computes something else: TensorRT-RTX 1.7 reads an
-    unsigned zero point as int8 and takes an infinite scale.
+    TensorRT itself accepts some of it and computes something else: TensorRT-RTX 1.7 reads an
+    unsigned zero point as int8 and accepts an infinite scale.
 
     Sources: NVIDIA TensorRT documentation, "Working with quantized types" (symmetric int8 only),
     and the operator list of onnx-tensorrt (uint8 only as input or output of the network).
@@ -72,30 +72,30 @@ def _load(path: Path) -> onnx.ModelProto:
 
 
 def _reason(error: Exception) -> str:
-    """The first line; onnx tells the node in a later one."""
-    told = str(error).strip()
-    node = _BAD_NODE.search(told)
+    """The first line; onnx names the node in a later one."""
+    message = str(error).strip()
+    node = _BAD_NODE.search(message)
     named = f"node {node['name']!r} ({node['operator']}): " if node else ""
-    return named + (told.splitlines() or ["no reason given"])[0]
+    return named + (message.splitlines() or ["no reason given"])[0]
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:
     from onnx import numpy_helper
 
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
-            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-    return found
+            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return constants
 
 
 def _kinds(model: onnx.ModelProto) -> dict[str, str]:
-    """ONNX's name of the type of each tensor, where it is known."""
-    graph, found = model.graph, {}
+    """ONNX's name of each tensor's type, where it is known."""
+    graph, kinds = model.graph, {}
     for entry in (*graph.input, *graph.value_info, *graph.output):
-        found[entry.name] = entry.type.tensor_type.elem_type
-    found |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-    return {name: _type_name(kind) for name, kind in found.items() if kind}
+        kinds[entry.name] = entry.type.tensor_type.elem_type
+    kinds |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    return {name: _type_name(kind) for name, kind in kinds.items() if kind}
 
 
 def _check_opset(model: onnx.ModelProto) -> Iterator[str]:
@@ -140,9 +140,9 @@ def _check_output(graph: onnx.GraphProto) -> Iterator[str]:
         yield f"there are {len(graph.output)} outputs, not one"
     for entry in graph.output:
         shape = _shape(entry)
-        flat = len(shape) == 2 and shape[0] == 1 and shape[1] is not None
-        if not flat or entry.type.tensor_type.elem_type != TensorProto.FLOAT:
-            yield f"output {entry.name!r} is {_described(entry)}, not FLOAT [1, K]"
+        fixed = len(shape) > 1 and shape[0] == 1 and None not in shape
+        if not fixed or entry.type.tensor_type.elem_type != TensorProto.FLOAT:
+            yield f"output {entry.name!r} is {_described(entry)}, not FLOAT [1, …]"
 
 
 def _check_types(graph: onnx.GraphProto, kinds: dict[str, str]) -> Iterator[str]:

@@ -55,7 +55,7 @@ _PRESET = Preset(
 class TensorRtBackend(Backend):
     """Lowers by torch's ONNX exporter; ONNX Runtime's tools quantise, and convert to fp16.
 
-    fp16 keeps in float32 what leaves its range (see `half_model`): weights and sensitive operators
+    fp16 keeps in float32 what exceeds its range (see `half_model`): weights and sensitive operators
     always, activations where there are calibration images to measure them on.
     """
 

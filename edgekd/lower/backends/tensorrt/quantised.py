@@ -16,7 +16,7 @@ __all__ = ["quantisation_findings"]
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 _DEFAULT_AXIS = 1
 
-# Which axis of the weights counts the output channels; a linear layer's may be turned.
+# Axis of the output channels in the weights; a linear layer's weights may be transposed.
 _OUTPUT_AXES = {"Conv": (0,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (1,)}
 
 _Constants = Mapping[str, NDArray[np.generic]]
@@ -82,10 +82,10 @@ def _check_channels(
     for reader in readers.get(node.output[0], []):
         known = _OUTPUT_AXES.get(reader.op_type, (axis,))
         if axis not in known:
-            wanted = " or ".join(map(str, known))
+            expected = " or ".join(map(str, known))
             yield (
                 f"{_named(node)} has scales along axis {axis} of the weights of {_named(reader)}: "
-                f"quantise them along axis {wanted}, the output channels"
+                f"quantise them along axis {expected}, the output channels"
             )
 
 

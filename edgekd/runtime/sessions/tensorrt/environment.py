@@ -1,4 +1,4 @@
-"""What a TensorRT engine is tied to: TensorRT, L4T, CUDA and the GPU of this machine.
+"""What a TensorRT engine is bound to: TensorRT, L4T, CUDA and the GPU of this machine.
 
 Source: NVIDIA TensorRT documentation, "Engine compatibility": by default an engine loads on the
 TensorRT, the operating system and the kind of GPU that built it, and nowhere else.
@@ -34,13 +34,13 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     """What has to be the same where an engine is built and where it runs.
 
     Attributes:
-        tensorrt: Its version.
+        tensorrt: Version of TensorRT.
         l4t: Release of Linux for Tegra, such as `36.4.3`; empty where there is none, or where a
             container does not show it.
-        cuda: CUDA version of the driver, major.minor. That of the runtime which cuda-python
-            brings changes with pip, and nothing of an engine comes from it.
-        gpu: Its name.
-        capability: Its compute capability, such as `8.7`.
+        cuda: CUDA version of the driver, major.minor. The runtime that cuda-python installs may
+            change with pip without affecting an engine.
+        gpu: Name of the GPU.
+        capability: Compute capability of the GPU, such as `8.7`.
     """
 
     tensorrt: str
@@ -62,7 +62,7 @@ def engine_environment(trt: Any, cudart: Any, root: Path = Path("/")) -> EngineE
     Args:
         trt: TensorRT's module.
         cudart: cuda-python's runtime; see `load_cudart`.
-        root: Where the file system of the machine begins.
+        root: Root of the machine's file system.
 
     Raises:
         DeviceUnreachableError: No GPU answers; CUDA's error is named.
@@ -82,14 +82,14 @@ def engine_environment(trt: Any, cudart: Any, root: Path = Path("/")) -> EngineE
 def l4t_release(root: Path = Path("/")) -> str:
     """Release of Linux for Tegra, such as `36.4.3`; empty where there is none.
 
-    `/etc/nv_tegra_release` says it (`# R36 (release), REVISION: 4.3, …`); where a container does
+    `/etc/nv_tegra_release` has it (`# R36 (release), REVISION: 4.3, …`); where a container does
     not have that file, its package nvidia-l4t-core may.
     """
-    found = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
-    if found is not None:
-        return f"{found[1]}.{found[2]}"
-    found = _PACKAGE.search(_text(root / "var/lib/dpkg/status"))
-    return "" if found is None else found[1]
+    release = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
+    if release is not None:
+        return f"{release[1]}.{release[2]}"
+    package = _PACKAGE.search(_text(root / "var/lib/dpkg/status"))
+    return "" if package is None else package[1]
 
 
 def load_cudart() -> Any:
@@ -107,7 +107,7 @@ def load_cudart() -> Any:
 
 
 def cuda_call(cudart: Any, function: str, *arguments: Any) -> Any:
-    """Result of a call to the CUDA runtime, which answers (status, result…).
+    """Result of a call to the CUDA runtime, which returns (status, result…).
 
     Raises:
         DeviceUnreachableError: The status is an error; it is named.
@@ -121,7 +121,7 @@ def cuda_call(cudart: Any, function: str, *arguments: Any) -> Any:
 def refuse_old_tensorrt(trt: Any) -> None:
     """Raise InputError for a TensorRT before 10, such as JetPack 5's.
 
-    TensorRT-RTX counts from 1 and is younger.
+    TensorRT-RTX, whose versions start at 1, is newer.
     """
     version = str(trt.__version__)
     if 1 < int(version.partition(".")[0]) < _OLDEST:
@@ -140,7 +140,7 @@ def _advice(cudart: Any, name: str) -> str:
         return "check the GPU with nvidia-smi or tegrastats"
     driver = _driver_version(cudart)
     if not driver:
-        return "no NVIDIA driver is here; start a container with --runtime nvidia"
+        return "this system has no NVIDIA driver; start a container with --runtime nvidia"
     return (
         f"the driver is of CUDA {driver} and cuda-python of a newer one: "
         f"pip install 'cuda-python=={driver.partition('.')[0]}.*'"

@@ -1,4 +1,4 @@
-"""What TensorRT says, kept: its functions answer None, and tell the reason to a logger."""
+"""A logger that keeps TensorRT's errors: its functions return None and log the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One engine at work: pinned buffers, a stream, and a CUDA graph where the engine allows one.
+"""Running one engine: pinned buffers, a stream, and a CUDA graph where the engine allows one.
 
 Sources: NVIDIA TensorRT documentation, "Performance best practices" (an engine is run once before
 it is captured; captured with mode ThreadLocal, as in `trtexec`); CUDA runtime API, "Memory
@@ -67,7 +67,7 @@ class EngineRun:
             self._call("cudaStreamSynchronize", self._stream)
             self._capture()
         except BaseException:
-            with suppress(EdgekdError):  # what went wrong first is told, not what followed from it
+            with suppress(EdgekdError):  # the first error is raised, not one that follows from it
                 self.close()
             raise
 
@@ -82,9 +82,7 @@ class EngineRun:
         return self._result.copy()
 
     def close(self) -> None:
-        """Give everything back; what was never obtained needs nothing.
-
-        Whatever fails, all the rest is given back too.
+        """Free all resources; an error with one does not keep the others from being freed.
 
         Raises:
             DeviceUnreachableError: CUDA failed; the first error is named.
@@ -92,25 +90,25 @@ class EngineRun:
         stream = [] if self._stream is None else [self._stream]
         errors: list[EdgekdError] = []
 
-        def give_back(function: str, things: Sequence[Any]) -> None:
-            for thing in things:
+        def free(function: str, handles: Sequence[Any]) -> None:
+            for handle in handles:
                 try:
-                    self._call(function, thing)
+                    self._call(function, handle)
                 except EdgekdError as error:
                     errors.append(error)
 
-        give_back("cudaStreamSynchronize", stream)
-        give_back("cudaGraphExecDestroy", [] if self._graph is None else [self._graph])
+        free("cudaStreamSynchronize", stream)
+        free("cudaGraphExecDestroy", [] if self._graph is None else [self._graph])
         self._graph = self._context = self._engine = None  # before the memory that they point to
-        give_back("cudaFree", self._device)
-        give_back("cudaFreeHost", self._pinned)
-        give_back("cudaStreamDestroy", stream)
+        free("cudaFree", self._device)
+        free("cudaFreeHost", self._pinned)
+        free("cudaStreamDestroy", stream)
         self._device, self._pinned, self._stream = [], [], None
         if errors:
             raise errors[0]
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Page-locked memory for a tensor, and its like on the GPU, bound to the context."""
+        """Page-locked memory for a tensor, and memory on the GPU that is bound to the context."""
         size = math.prod(shape) * dtype.itemsize
         pinned = int(self._call("cudaHostAlloc", size, self._cudart.cudaHostAllocDefault))
         self._pinned.append(pinned)
@@ -123,7 +121,7 @@ class EngineRun:
         return array
 
     def _enqueue(self) -> None:
-        """The image there, the engine, the output back: all on the stream."""
+        """Copy the image to the GPU, run the engine, copy the output back; all on the stream."""
         kinds, (image, output) = self._cudart.cudaMemcpyKind, self._device
         self._copy(image, self._image, kinds.cudaMemcpyHostToDevice)
         if not self._context.execute_async_v3(int(self._stream)):
@@ -136,14 +134,14 @@ class EngineRun:
         self._call("cudaMemcpyAsync", target, source, host.nbytes, kind, self._stream)
 
     def _capture(self) -> None:
-        """Record the stream's work as one graph; without one the engine runs all the same."""
+        """Record the stream's work as one graph; without one the engine runs as well."""
         try:
             graph = self._recorded()
             self._graph = self._call("cudaGraphInstantiate", graph, 0)
             self._call("cudaGraphDestroy", graph)
         except EdgekdError as error:
             self.graph_failure = str(error)
-            self._cudart.cudaGetLastError()  # or the next call would be blamed for it
+            self._cudart.cudaGetLastError()  # else the next call would report it
 
     def _recorded(self) -> Any:
         mode = self._cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal

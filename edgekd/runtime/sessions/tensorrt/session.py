@@ -40,12 +40,12 @@ def open_file(
 ) -> TensorRtSession:
     """Open a serialized engine. Errors: see `open_session`.
 
-    What is not an engine of this very machine is refused before TensorRT sees it.
+    An engine that was built for another machine is refused before TensorRT reads it.
 
     Args:
         model: The engine with its sidecar, built on this device by `edgekd build --on-device`.
-        threads: Taken for likeness with the other sessions; the GPU does the work.
-        accelerator: Likewise; what is not `gpu` is not obtained.
+        threads: Not used; the GPU does the work.
+        accelerator: Anything but `gpu` is not obtained.
         require: See `open_session`.
     """
     del threads
@@ -58,7 +58,7 @@ def open_file(
     facts: Facts = {f"built_{name}": value for name, value in sidecar.flags.items()}
     session = TensorRtSession(model, trt, cudart, engine, accelerator, facts)
     if require:
-        session.insist()
+        session.require_all()
     return session
 
 
@@ -73,7 +73,7 @@ class TensorRtSession(EngineSession):
         trt: Any,
         cudart: Any,
         engine: tensorrt.ICudaEngine,
-        asked: str | None,
+        requested: str | None,
         built: Facts,
     ) -> None:
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
@@ -84,12 +84,12 @@ class TensorRtSession(EngineSession):
         self._run = EngineRun(cudart, engine, (inputs[0], contract[0]), (outputs[0], contract[1]))
         facts: Facts = {
             "engine": f"tensorrt {trt.__version__}",
-            "accelerator_asked": asked,
+            "accelerator_asked": requested,
             "accelerator": "GPU",
             "cuda_graph": self._run.graph_failure is None,
             "cuda_graph_failure": self._run.graph_failure,
         }
-        super().__init__(model, contract, facts | built, _shortfalls(asked))
+        super().__init__(model, contract, facts | built, _shortfalls(requested))
 
     def _infer(self, image: Image) -> Output:
         return self._run(image)
@@ -106,19 +106,19 @@ def _deserialised(trt: Any, model: ModelFiles, content: bytes) -> tensorrt.ICuda
     runtime.engine_host_code_allowed = False
     engine: tensorrt.ICudaEngine | None = runtime.deserialize_cuda_engine(content)
     if engine is None:
-        said = f": {'; '.join(logger.errors)}" if logger.errors else ""
+        errors = f": {'; '.join(logger.errors)}" if logger.errors else ""
         message = (
             f"TensorRT {trt.__version__} does not load {model.name}, or it needs host code, which "
-            f"is never allowed{said}"
+            f"is never allowed{errors}"
         )
         raise ArtefactError(message, rebuild_hint(model))
     return engine
 
 
-def _shortfalls(asked: str | None) -> list[Shortfall]:
-    if asked is None or asked.lower() == "gpu":
+def _shortfalls(requested: str | None) -> list[Shortfall]:
+    if requested is None or requested.lower() == "gpu":
         return []
-    what = f"{asked} was asked for, but a TensorRT engine runs on the GPU that it was built for"
+    what = f"{requested} was requested, but a TensorRT engine runs on the GPU that it was built for"
     return [Shortfall(what, "it runs there", "leave the accelerator out, or take another backend")]
 
 

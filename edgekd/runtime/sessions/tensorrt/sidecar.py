@@ -1,7 +1,7 @@
-"""What stands beside an engine: for which machine it was built, from what, and how.
+"""The sidecar of an engine: the machine it was built for, its source, and the builder's settings.
 
-TensorRT has no way to ask an engine whether it belongs to this machine but to deserialise it, and
-what comes of a stranger is an error without a cause at best. So it is told before.
+The only way to ask TensorRT whether an engine belongs to this machine is to deserialise it, and for
+a foreign engine that gives an error without a cause at best. So the sidecar is checked before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgekd.runtime.sessions.tensorrt.environment import EngineEnvironment
 
 __all__ = [
     "EngineSidecar",
-    "belongs_here",
+    "belongs_to",
     "check_engine_matches_device",
     "read_sidecar",
     "rebuild_hint",
@@ -29,14 +29,14 @@ __all__ = [
 
 
 class EngineSidecar(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of one engine.
+    """Facts about one engine.
 
     Attributes:
-        environment: Of the machine that built it.
-        engine_sha256: Of the engine.
-        onnx_sha256: Of the file that it was built from.
-        flags: How the builder was set.
-        edgekd: Version that built it.
+        environment: The machine that built it.
+        engine_sha256: Hash of the engine.
+        onnx_sha256: Hash of the ONNX file that it was built from.
+        flags: Settings of the builder.
+        edgekd: Version of edgekd that built it.
     """
 
     environment: EngineEnvironment
@@ -75,14 +75,14 @@ def read_sidecar(model: ModelFiles) -> EngineSidecar:
 
 
 def check_engine_matches_device(
-    model: ModelFiles, engine: bytes, here: EngineEnvironment
+    model: ModelFiles, engine: bytes, machine: EngineEnvironment
 ) -> EngineSidecar:
     """The sidecar of an engine that belongs to this machine.
 
     Args:
         model: The engine with its sidecar.
         engine: Its bytes, the very ones that will be deserialised.
-        here: This machine.
+        machine: This machine.
 
     Raises:
         ArtefactError: The sidecar is missing, damaged or of another engine, or the engine was
@@ -92,19 +92,19 @@ def check_engine_matches_device(
     if hashlib.sha256(engine).hexdigest() != sidecar.engine_sha256:
         message = f"{model.name} is damaged, or not the engine that {sidecar_name(model.name)} says"
         raise ArtefactError(message, rebuild_hint(model))
-    if not belongs_here(sidecar, here):
-        message = f"{model.name} was built for {sidecar.environment}; here is {here}"
+    if not belongs_to(sidecar, machine):
+        message = f"{model.name} was built for {sidecar.environment}; this is {machine}"
         raise ArtefactError(message, rebuild_hint(model))
     return sidecar
 
 
-def belongs_here(sidecar: EngineSidecar, here: EngineEnvironment) -> bool:
+def belongs_to(sidecar: EngineSidecar, machine: EngineEnvironment) -> bool:
     """Whether an engine was built for a machine like this one.
 
-    What one side does not know counts as a difference: an engine that is built again costs
-    minutes, one that answers wrongly costs more.
+    A value that is unknown on one side counts as a difference: building an engine again costs
+    minutes, a wrong output costs more.
     """
-    return sidecar.environment == here
+    return sidecar.environment == machine
 
 
 def rebuild_hint(model: ModelFiles) -> str:

@@ -41,7 +41,7 @@ class Notes:
     def state(self, backend: str, label: str, state: str) -> None:
         self.states.append((label, state))
 
-    def judged(self, bundle: str, rung: Rung) -> None: ...
+    def rung(self, bundle: str, rung: Rung) -> None: ...
 
     def labels(self, state: str) -> list[str]:
         return [label for label, found in self.states if found == state]
@@ -129,11 +129,11 @@ def test_a_refused_file_does_not_pass_its_gate(
     own = msgspec.structs.replace(jetson, ladder=("int8", "fp32"))
     (built,), notes = run(small_run, tmp_path / "b", own)
     refused, taken = manifest_of(built).lowering.rungs
-    assert (refused.precision, refused.taken, refused.gate) == ("int8", False, None)
+    assert (refused.precision, refused.chosen, refused.gate) == ("int8", False, None)
     assert refused.failure is not None
     assert refused.failure.startswith("refused by TensorRT-RTX 1.")
     assert f"node {name!r} (QuantizeLinear) is asymmetric" in refused.failure
-    assert (taken.precision, taken.taken) == ("fp32", True)
+    assert (taken.precision, taken.chosen) == ("fp32", True)
     assert check_of(built).status == "passed"
     assert notes.labels("refused") == ["int8"]
     with pytest.raises(GateFailedError, match=r"jetson-int8 passed its gate; int8: refused by"):

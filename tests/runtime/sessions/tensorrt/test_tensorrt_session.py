@@ -347,9 +347,9 @@ def test_tensorrt_has_the_gpu_alone(monkeypatch: pytest.MonkeyPatch, plan: Path)
         assert (session.facts["accelerator"], session.warnings) == ("GPU", ())
         session.close()
     (warning,) = open_session("tensorrt", plan, accelerator="cpu").warnings
-    assert warning.startswith("cpu was asked for, but a TensorRT engine runs on the GPU")
+    assert warning.startswith("cpu was requested, but a TensorRT engine runs on the GPU")
     held = len(cuda.memory)
-    with pytest.raises(DeviceUnreachableError, match="cpu was asked for"):
+    with pytest.raises(DeviceUnreachableError, match="cpu was requested"):
         open_session("tensorrt", plan, accelerator="cpu", require=True)
     assert len(cuda.memory) == held  # what it took before it was refused it gave back
 
@@ -385,7 +385,7 @@ def test_a_stranger(
     write_sidecar(plan, msgspec.structs.replace(own, environment=environment))
     put_in_place(monkeypatch, trt, cuda)
     error = refused(
-        trt, plan, rf"model\.engine was built for .*{told}.*; here is TensorRT 10\.3\.0"
+        trt, plan, rf"model\.engine was built for .*{told}.*; this is TensorRT 10\.3\.0"
     )
     assert error.exit_code == 6
 
@@ -458,5 +458,5 @@ def test_cuda_itself_without_a_driver(monkeypatch: pytest.MonkeyPatch, plan: Pat
     with pytest.raises(DeviceUnreachableError, match="cudaErrorInsufficientDriver") as caught:
         open_session("tensorrt", plan)
     assert caught.value.exit_code == 5
-    assert "no NVIDIA driver is here" in caught.value.hint
+    assert "this system has no NVIDIA driver" in caught.value.hint
     assert trt.read == []

@@ -14,15 +14,15 @@ from camera_predictions import ANSWERED
 from tiny_bundles import ANSWER, write_video
 
 from edgekd.cli import main
-from edgekd.cli.camera.watch import size_of
+from edgekd.cli.camera.run import screen_size
 from edgekd.errors import InputError
 
 
 def test_sizes_of_screens() -> None:
-    assert size_of("480x320") == (480, 320)
+    assert screen_size("480x320") == (480, 320)
     for wrong in ("480", "480x", "0x0", "100x100", "480x99999", "-480x320", ""):
         with pytest.raises(InputError, match="no size of a screen"):
-            size_of(wrong)
+            screen_size(wrong)
 
 
 def test_headless_says_a_line_for_each_frame(
@@ -85,7 +85,7 @@ def test_a_reader_that_went_ends_it_cleanly(bundle: Path, tmp_path: Path) -> Non
 
 
 def test_the_verbs_import_neither_opencv_nor_the_runtime() -> None:
-    heavy = ["cv2", "edgekd.runtime", "edgekd.cli.camera.watch"]
+    heavy = ["cv2", "edgekd.runtime", "edgekd.cli.camera.run"]
     code = (
         "import sys; from edgekd.cli import main; assert main(['predict', '--help']) == 0; "
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
