@@ -85,7 +85,10 @@ def _make_run(base: Path, photos: list[Path], labels: list[str]) -> ModelCard:
     plain = make_card()
     data = msgspec.structs.replace(plain.data, root=str(images), sha256=split.sha256())
     card = msgspec.structs.replace(plain, classes=CLASSES, data=data, resize=RULE)
-    save_checkpoint(student, create_network(card.arch, card.outputs, card.arch_options), card)
+    for folder in (student, base / "teacher"):  # each with weights of its own
+        folder.mkdir(exist_ok=True)
+        network = create_network(card.arch, card.outputs, card.arch_options)
+        save_checkpoint(folder, network, card)
     shutil.copytree(base / "bundle", base / "run" / "bundles" / "cpu")
     return card
 
@@ -182,7 +185,7 @@ EXAMPLES = {
     Reads.PREDICTIONS: "predictions.npz",
     Reads.WHEELHOUSE: "wheels",
 }
-EXAMPLES_FOR = {("build", "on_device"): "unfinished"}
+EXAMPLES_FOR = {("build", "on_device"): "unfinished", ("build", "teacher"): "teacher"}
 """Where a verb takes a special one."""
 
 PARTS = {
