@@ -88,7 +88,7 @@ def examine_phone(
     Args:
         transport: The link.
         benchmark_model: LiteRT's program, or None.
-        here: Whether the program is on this machine, to be copied to the phone.
+        is_local: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
         DeviceUnreachableError: It does not answer.
