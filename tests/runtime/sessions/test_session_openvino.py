@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,17 @@ def test_a_file_that_runs_elsewhere_is_told(files: dict[str, Path]) -> None:
         assert device_shortfall(compiled, device) is None
     for device in ("GPU", "NPU", "HETERO:GPU,CPU"):
         assert "OpenVINO runs the file on CPU" in str(device_shortfall(compiled, device))
+
+
+def test_openvino_session_sends_nothing(files: dict[str, Path]) -> None:
+    code = (
+        "import os, socket, sys\n"
+        "def refuse(*arguments, **options):\n"
+        "    os._exit(9)\n"
+        "socket.getaddrinfo = socket.socket.connect = refuse\n"
+        "from pathlib import Path\n"
+        "from edgekd.runtime.sessions import open_session\n"
+        f"open_session('openvino', Path({str(files['openvino'])!r}))\n"
+        "sys.exit(sys.modules['openvino_telemetry'] is not None)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
