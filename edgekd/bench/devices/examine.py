@@ -32,7 +32,6 @@ _IMPORT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Observation:
-<<<<<<< HEAD
     """One result of the examination.
 
     Attributes:
@@ -40,15 +39,6 @@ class Observation:
         works: Whether it is as it should be.
         needed: Whether nothing can be measured while it is not.
         detail: Its state, and what to do where it is wrong.
-=======
-    """The outcome of one check.
-
-    Attributes:
-        subject: What was checked.
-        works: Whether it is as it should be.
-        needed: Whether nothing can be measured while it is not.
-        detail: The finding, and what to do where it is wrong.
->>>>>>> helper/bench
     """
 
     subject: str
@@ -93,20 +83,12 @@ def examine_board(
 def examine_phone(
     transport: Transport, benchmark_model: str | None, *, is_local: bool = False
 ) -> tuple[list[Observation], dict[str, Any]]:
-<<<<<<< HEAD
     """Examine a phone without a Python.
-=======
-    """Check a phone without a Python.
->>>>>>> helper/bench
 
     Args:
         transport: The link.
         benchmark_model: LiteRT's program, or None.
-<<<<<<< HEAD
-        here: Whether the program is on this machine, to be copied to the phone.
-=======
-        is_local: Whether that is on this machine, to be copied to the phone.
->>>>>>> helper/bench
+        is_local: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -152,17 +134,10 @@ def _packages(
     needs = (*BASE, *([engine] if engine else []))
     missing = board.lacks(needs)
     seen = [
-<<<<<<< HEAD
-        _imported(transport, python, need) for need in needs if need not in lacking
-    ]  # a package that is there has to work, too
-    if lacking:
-        seen.append(_wheels(lacking, board, python, wheelhouse))
-=======
         _imported(transport, python, need) for need in needs if need not in missing
-    ]  # a package that is installed has to work, too
+    ]  # a package that is there has to work, too
     if missing:
         seen.append(_wheels(missing, board, python, wheelhouse))
->>>>>>> helper/bench
     return seen
 
 
@@ -240,10 +215,5 @@ def _state(board: BoardFacts) -> list[Observation]:
 
 
 def _temperature(zones: dict[str, float]) -> Observation:
-<<<<<<< HEAD
     words = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
     return Observation("temperature", max(zones.values()) < _HOT, False, words)
-=======
-    temperatures = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
-    return Observation("temperature", max(zones.values()) < _HOT, False, temperatures)
->>>>>>> helper/bench

@@ -66,21 +66,12 @@ def runtime_versions() -> dict[str, str]:
 
 def temperatures() -> dict[str, float]:
     """Degrees Celsius by thermal zone; empty where none can be read."""
-<<<<<<< HEAD
     degrees_by_zone = {}
     for zone in sorted(_THERMAL.glob("thermal_zone*")):
         degrees = number(zone / "temp")
         if degrees is not None:
             degrees_by_zone[text(zone / "type") or zone.name] = degrees / 1000
     return degrees_by_zone
-=======
-    zones = {}
-    for zone in sorted(_THERMAL.glob("thermal_zone*")):
-        degrees = number(zone / "temp")
-        if degrees is not None:
-            zones[text(zone / "type") or zone.name] = degrees / 1000
-    return zones
->>>>>>> helper/bench
 
 
 def device_tree_model() -> str | None:
