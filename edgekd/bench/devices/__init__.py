@@ -96,11 +96,7 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
 def runs_on(target: str, device: Device | None) -> bool:
     """Whether bundles of a target can be measured on a device.
 
-    <<<<<<< HEAD
-    The device is configured for the target, the target is any computer, or both are this machine.
-    =======
     The device is configured for the target, both are any computer, or both are this machine.
-    >>>>>>> helper/bench
     """
     if device is None:
         return False

@@ -96,12 +96,8 @@ class CachedDevice:
     def run(self, job: Job) -> Answer:
         """See `Device`; an answer that was kept is returned without running the job.
 
-        <<<<<<< HEAD
-        A job that an external meter measures is always run: its file covers the present run.
-        =======
         A job that an external meter measures is always run: the meter's file covers the present
         run.
-        >>>>>>> helper/bench
         """
         if job.metered:
             return self._device.run(job)

@@ -38,7 +38,7 @@ def photos(tmp_path: Path) -> BenchData:
     for index in range(6):
         path = tmp_path / f"{index}.png"
         cv2.imwrite(str(path), generator.integers(60, 200, (80, 80, 3)).astype(np.uint8))
-        images.append((path, index % len(CLASSES)))
+        images.append((path, CLASSES[index % len(CLASSES)]))
     return BenchData("tiny", "test", CLASSES, images)
 
 
