@@ -11,7 +11,7 @@ from edgekd.policy import load_policy
 
 WORDS = PolicyWords(first=("MEL",), group="patient", groups="patients")
 FLOOR = FloorRecord(
-    code="noticed", what="images of mel noticed", value=0.46, least=0.9, by="value", met=False
+    code="noticed", quantity="images of mel noticed", value=0.46, least=0.9, by="value", met=False
 )
 TEACHER = TeacherRecord(state="not-shown", metric="quadratic_kappa", margin=0.1)
 
