@@ -158,7 +158,7 @@ def test_the_glossary_is_read() -> None:
         ("def compare(guide): ...", "guide"),
         ("def compare(*, guide): ...", "guide"),
         ("class Row:\n    judged: bool", "judged"),
-        ("option('--rescue')", "rescue"),
+        ("option('--layer-harm')", "harm"),
         ("def register(own): ...", "own"),
     ],
 )

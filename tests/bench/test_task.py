@@ -35,7 +35,9 @@ POLICY_OF_LENGTHS = msgspec.structs.replace(POLICY, metric="closeness", margin=0
 @pytest.fixture
 def diameter(monkeypatch):
     """The task, as an entry point would bring it."""
-    registry = replace(tasks.TASKS, built_in={**tasks.TASKS.built_in, "diameter": "diameter_task:TASK"})
+    registry = replace(
+        tasks.TASKS, built_in={**tasks.TASKS.built_in, "diameter": "diameter_task:TASK"}
+    )
     monkeypatch.setattr(tasks, "TASKS", registry)
     return "diameter"
 
