@@ -8,7 +8,7 @@ from edgekd.metrics import Metrics
 from edgekd.metrics.task import metrics_task
 
 
-@pytest.mark.parametrize("name", sorted(TASKS.own))
+@pytest.mark.parametrize("name", sorted(TASKS.built_in))
 def test_each_task_has_a_metrics_layer_with_a_selection_metric(name: str) -> None:
     assert metrics_task(name).selection_metric in Metrics.__struct_fields__
 
