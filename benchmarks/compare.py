@@ -18,6 +18,7 @@ from edgekd.bench.compare.regression_table import as_markdown, print_changes
 from edgekd.bench.result.file import read_result
 from edgekd.cli.console import emit_json, exit_code_of, say
 from edgekd.files import write_atomically
+from edgekd.policy import DEFAULT_POLICY
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,26 +29,27 @@ def main(arguments: list[str] | None = None) -> int:
         tolerance=options.tolerance,
         loose_tolerance=options.loose_tolerance,
         critical=options.critical,
+        policy=options.policy,
     )
 
     def work() -> int:
-        found = compare_results(read_result(options.old), read_result(options.new), limits)
-        _tell(found, options)
-        return found.exit_code(strict=options.strict)
+        regressions = compare_results(read_result(options.old), read_result(options.new), limits)
+        _report(regressions, options)
+        return regressions.exit_code(strict=options.strict)
 
     return exit_code_of(work)
 
 
-def _tell(found: Regressions, options: argparse.Namespace) -> None:
+def _report(regressions: Regressions, options: argparse.Namespace) -> None:
     if str(options.json) == "-":
-        emit_json(found)
+        emit_json(regressions)
     else:
-        print_changes(found)
+        print_changes(regressions)
         if options.json is not None:
-            emit_json(found, options.json)
+            emit_json(regressions, options.json)
             say(f"wrote {options.json}")
     if options.markdown is not None:
-        write_atomically(options.markdown, as_markdown(found))
+        write_atomically(options.markdown, as_markdown(regressions))
         say(f"wrote {options.markdown}")
 
 
@@ -62,6 +64,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tolerance", type=float, default=0.05, help="of latency and size")
     parser.add_argument("--loose-tolerance", type=float, default=0.1, help="of memory and energy")
     parser.add_argument("--critical", action="append", help="class whose sensitivity counts")
+    parser.add_argument(
+        "--policy",
+        default=DEFAULT_POLICY,
+        help="of results that record none: a name or a .toml file",
+    )
     parser.add_argument("--strict", action="store_true", help="lacking evidence fails too")
     parser.add_argument("--json", type=Path, help="file for the changes; - is stdout")
     parser.add_argument("--markdown", type=Path, help="file for the table as Markdown")

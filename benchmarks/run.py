@@ -1,6 +1,6 @@
 """`python benchmarks/run.py --device D …` is `edgekd bench --device D …`, from a checkout.
 
---device cpu|rpi|android|jetson   the device that the numbers are about
+--device cpu|rpi|android|jetson   the device to measure
 --bundle B …                      bundles to measure; --run DIR takes those of a run
 --preset rapid|quick|normal       how long to measure
 --limit N  --threads N            fewer images; threads of the engines

@@ -83,12 +83,12 @@ def _device(name: str, wheelhouse: Path | None, json: bool) -> None:
     else:
         for seen in report.observations:
             mark = "ok" if seen.works else "missing" if seen.needed else "note"
-            _line(mark, seen.what, seen.detail)
+            _line(mark, seen.subject, seen.detail)
     for seen in report.observations:
         if seen.needed and not seen.works:
-            message = f"nothing can be measured on {name} yet: {seen.what}"
-            raise DeviceLacksError(message, seen.detail, seen.what)
+            message = f"nothing can be measured on {name} yet: {seen.subject}"
+            raise DeviceLacksError(message, seen.detail, seen.subject)
 
 
-def _line(mark: str, what: str, detail: str) -> None:
-    print(f"{mark:7} {what}: {detail}")
+def _line(mark: str, subject: str, detail: str) -> None:
+    print(f"{mark:7} {subject}: {detail}")

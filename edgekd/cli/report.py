@@ -14,8 +14,8 @@ from edgekd.policy import DEFAULT_POLICY
 __all__ = ["report"]
 
 
-def _print_columns(wanted: bool) -> None:
-    if wanted:
+def _print_columns(requested: bool) -> None:
+    if requested:
         from edgekd.bench.report import COLUMNS
 
         for name, meaning in COLUMNS.items():

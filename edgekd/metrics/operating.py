@@ -20,7 +20,7 @@ from edgekd.metrics.intervals import wilson
 from edgekd.metrics.summary import Estimate
 
 __all__ = [
-    "MIN_IMAGES",
+    "MIN_CLASS_IMAGES",
     "OperatingPoint",
     "ReferBand",
     "operating_point",
@@ -28,7 +28,7 @@ __all__ = [
     "refer_band_for_sensitivity",
 ]
 
-MIN_IMAGES = 20
+MIN_CLASS_IMAGES = 20
 """Fewer images of a class are no evidence for a threshold."""
 
 
@@ -82,7 +82,7 @@ def operating_point(
     index: int,
     sensitivity: float,
     *,
-    min_images: int = MIN_IMAGES,
+    min_images: int = MIN_CLASS_IMAGES,
 ) -> OperatingPoint:
     """The largest threshold that at least a share `sensitivity` of a class's images reach.
 
@@ -127,7 +127,7 @@ def refer_band_for_coverage(probabilities: ArrayLike, coverage: float) -> ReferB
     """The largest threshold that answers at least a share `coverage` of the images.
 
     It is the ⌈coverage · N⌉-th largest top probability; images that tie with it are answered
-    too. A coverage of 1 asks for no band.
+    too. A coverage of 1 needs no band.
 
     Args:
         probabilities: [N, K], by the temperature that the device uses.
@@ -156,13 +156,13 @@ def refer_band_for_sensitivity(
     classes: Mapping[str, int],
     sensitivity: float,
     *,
-    min_images: int = MIN_IMAGES,
+    min_images: int = MIN_CLASS_IMAGES,
 ) -> ReferBand:
     """The smallest threshold at which every named class reaches a sensitivity where answered.
 
     Counted for each named class among its images with a top probability of at least the
     threshold: right ones over answered ones. A confident mistake is answered at any threshold,
-    so not every request can be met. The threshold is the first one that does on these very
+    so not every requirement can be met. The threshold is the first one that does on these very
     images, which flatters it: new images reach less. Other rules of the decision (thresholds of
     classes) are not looked at.
 

@@ -92,7 +92,7 @@ class Chain:
 
     def bench(self) -> Answer:
         """What a measurement asks first, by the journal of one that was interrupted."""
-        device = CachedDevice(LocalDevice("cpu"), Journal.beside(self.run / "result.json"))
+        device = CachedDevice(LocalDevice("cpu"), Journal.for_output(self.run / "result.json"))
         return device.run(Job(kind="facts"))
 
     def kept(self) -> list[Path]:

@@ -230,15 +230,15 @@ class _Pair:
             if spans[0] != spans[1]:
                 message = f"{self.old.name} was timed over another span: {spans[0]}, now {spans[1]}"
                 raise InputError(message, "measure both with the same edgekd")
-        doubt = self._doubt_of_times()
-        for what, before, after in (
+        objection = self._objection_to_times()
+        for span, before, after in (
             ("model", old.model, new.model if new else None),
             ("end to end", old.end_to_end, new.end_to_end if new else None),
         ):
-            yield from self._series(what, before, after, doubt)
+            yield from self._series(span, before, after, objection)
 
     def _series(
-        self, what: str, old: LatencySeries | None, new: LatencySeries | None, doubt: str
+        self, span: str, old: LatencySeries | None, new: LatencySeries | None, objection: str
     ) -> Iterator[Change]:
         if old is None:
             return
@@ -246,8 +246,10 @@ class _Pair:
             before, after = getattr(old, name), getattr(new, name, None)
             intervals = (getattr(each, f"{name}_interval", None) for each in (old, new))
             old_interval, new_interval = intervals
-            if doubt or before is None or after is None:
-                assessment = Assessment("unknown", doubt or _reason_for_null(self.new, "latency"))
+            if objection or before is None or after is None:
+                assessment = Assessment(
+                    "unknown", objection or _reason_for_null(self.new, "latency")
+                )
             elif old_interval is None or new_interval is None:
                 reason = "the timing program keeps no samples, hence no interval"
                 assessment = Assessment("unknown", reason)
@@ -255,9 +257,9 @@ class _Pair:
                 assessment = assess_times(
                     before, after, old_interval, new_interval, self.limits.tolerance
                 )
-            yield from self._change(f"{name} {what}, ms", before, after, assessment)
+            yield from self._change(f"{name} {span}, ms", before, after, assessment)
 
-    def _doubt_of_times(self) -> str:
+    def _objection_to_times(self) -> str:
         """Why the times cannot be compared; empty where they can."""
         for when, row in (("before", self.old), ("now", self.new)):
             if not row.valid:

@@ -96,7 +96,7 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
 def runs_on(target: str, device: Device | None) -> bool:
     """Whether bundles of a target can be measured on a device.
 
-    The device is configured for the target, the target is any computer, or both are this machine.
+    The device is configured for the target, both are any computer, or both are this machine.
     """
     if device is None:
         return False
@@ -115,8 +115,8 @@ def target_of(name: str) -> str:
         return name
     from edgekd.bench.devices.config import find_configured
 
-    found = find_configured(name)
-    return name if found is None else found.target
+    configured = find_configured(name)
+    return name if configured is None else configured.target
 
 
 def check_device(name: str) -> str:

@@ -152,7 +152,7 @@ class AdbTransport(CommandTransport):
             raise DeviceUnreachableError(message, "another run copies there: wait for its end")
 
 
-class _Told(Protocol):
+class _Completed(Protocol):
     """What `subprocess.run` gives back, as far as it is used here."""
 
     returncode: int
@@ -173,7 +173,7 @@ class _Adb:
 
     def ask(
         self, *arguments: str, stdin: bytes | None = None, timeout: float = _ADB_SECONDS
-    ) -> _Told:
+    ) -> _Completed:
         """Run adb once.
 
         Raises:
@@ -212,19 +212,21 @@ class _Adb:
         if not _is_ready(state):
             raise self.lost(state)
 
-    def lost(self, told: _Told) -> DeviceUnreachableError:
+    def lost(self, completed: _Completed) -> DeviceUnreachableError:
         """The reason why the phone cannot be used, from adb's output."""
-        said = _complaint(told)
-        if "more than one" in said:
+        complaint = _complaint(completed)
+        if "more than one" in complaint:
             message = "adb sees several devices, and none is named"
             hint = f"name one as serial in devices.toml or ANDROID_SERIAL: {self._serials()}"
             return DeviceRefusedError(message, hint)
         for trouble in _TROUBLES:
-            if any(words in said for words in trouble.words):
+            if any(words in complaint for words in trouble.words):
                 by_network = ":" in self._serial and trouble.by_network
                 hint = f"{trouble.by_network}: adb connect {self._serial}" if by_network else ""
                 return trouble.error(f"{self.name}: {trouble.message}", hint or trouble.hint)
-        return DeviceUnreachableError(f"{self.name}: {said or 'the connection broke off'}", _AGAIN)
+        return DeviceUnreachableError(
+            f"{self.name}: {complaint or 'the connection broke off'}", _AGAIN
+        )
 
     def broken(self) -> DeviceUnreachableError:
         """The reason why a command did not end, which adb itself does not notice."""
@@ -235,18 +237,18 @@ class _Adb:
         return ", ".join(line.split()[0] for line in lines[1:] if line.strip())
 
 
-def _is_ready(state: _Told) -> bool:
+def _is_ready(state: _Completed) -> bool:
     return state.stdout.strip() == b"device"
 
 
-def _settled(state: _Told) -> bool:
+def _settled(state: _Completed) -> bool:
     """Whether another attempt to connect would give the same result."""
     return _is_ready(state) or b"unauthorized" in state.stderr
 
 
-def _complaint(told: _Told) -> str:
+def _complaint(completed: _Completed) -> str:
     """The line of adb's own error message; empty without one."""
-    lines = (told.stderr + b"\n" + told.stdout).decode(errors="replace").splitlines()
+    lines = (completed.stderr + b"\n" + completed.stdout).decode(errors="replace").splitlines()
     own = [line.strip() for line in lines if line.startswith(("error:", "adb:"))]
     return own[-1].removeprefix("adb: ").removeprefix("error: ") if own else ""
 
@@ -268,11 +270,11 @@ class _Split:
         mark = _new_mark()
         # A shell of its own: a mistake in the command's syntax must not swallow the mark.
         line = f"sh -c {shlex.quote(command)}; echo {mark}$? >&2"
-        told = self._adb.ask("shell", line, stdin=stdin, timeout=timeout)
-        errors, found, code = told.stderr.rpartition(mark.encode())
-        if not found or not code.strip().isdigit():
+        completed = self._adb.ask("shell", line, stdin=stdin, timeout=timeout)
+        errors, separator, code = completed.stderr.rpartition(mark.encode())
+        if not separator or not code.strip().isdigit():
             raise self._adb.broken()
-        return Finished(int(code), told.stdout, errors)
+        return Finished(int(code), completed.stdout, errors)
 
 
 class _Merged:
@@ -295,10 +297,10 @@ class _Merged:
             f"sh -c {shlex.quote(command)} < {source} 2> {passing}.err; echo {mark}$?; "
             f"cat {passing}.err; rm -f {passing}.in {passing}.err"
         )
-        told = self._adb.ask("exec-out", line, timeout=timeout)
-        output, found, rest = told.stdout.rpartition(mark.encode())
+        completed = self._adb.ask("exec-out", line, timeout=timeout)
+        output, separator, rest = completed.stdout.rpartition(mark.encode())
         code, _, errors = rest.partition(b"\n")
-        if not found or not code.isdigit():
+        if not separator or not code.isdigit():
             raise self._adb.broken()
         return Finished(int(code), output, errors)
 
@@ -306,10 +308,10 @@ class _Merged:
         with tempfile.NamedTemporaryFile(prefix="edgekd-") as file:
             file.write(data)
             file.flush()
-            told = self._adb.ask("push", file.name, remote, timeout=timeout)
-        if told.returncode == 0:
+            completed = self._adb.ask("push", file.name, remote, timeout=timeout)
+        if completed.returncode == 0:
             return
-        if b"No space left" in told.stdout + told.stderr:
+        if b"No space left" in completed.stdout + completed.stderr:
             message = f"the disk of {self._adb.name} is full"
             raise DeviceFullError(message, "free some space on the phone and run it again")
         raise self._adb.broken()

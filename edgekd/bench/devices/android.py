@@ -52,8 +52,8 @@ def android_facts(transport: Transport) -> dict[str, Any]:
         DeviceUnreachableError: It does not answer.
     """
     parts = [f"echo '{_MARK}{name}'; {command}" for name, command in _QUESTIONS.items()]
-    told = transport.run("{ " + "; ".join(parts) + "; } 2>/dev/null").stdout
-    answers = _sections(told.decode(errors="replace"))
+    output = transport.run("{ " + "; ".join(parts) + "; } 2>/dev/null").stdout
+    answers = _sections(output.decode(errors="replace"))
     properties = dict(re.findall(r"\[(.+?)\]: \[(.*?)\]", answers["properties"]))
     facts = {
         **_identity(properties),
@@ -120,25 +120,27 @@ def _power(answers: dict[str, str]) -> dict[str, Any]:
 
 def _temperatures(answers: dict[str, str]) -> dict[str, float]:
     """Degrees Celsius by sensor: Android's own readings, else the kernel's; and the battery's."""
-    found = {}
+    zones, sensors = {}, dict[str, float]()
     for line in answers["zones"].splitlines():
         name, _, value = line.strip().rpartition(" ")
         if name and re.fullmatch(r"-?\d+", value):
-            found[name] = int(value) / 1000
+            zones[name] = int(value) / 1000
     # The readings before "Current" are those of the last event, which may be hours old.
     current = answers["thermal"].partition(_CURRENT)[2] or answers["thermal"]
     readings = _READING.findall(current)
-    told = {name: float(value) for value, kind, name in readings if kind not in _NO_TEMPERATURES}
+    for value, kind, name in readings:
+        if kind not in _NO_TEMPERATURES:
+            sensors[name] = float(value)
     battery = _field(answers["battery"], "temperature")
     if battery.lstrip("-").isdigit():
-        told.setdefault("battery", int(battery) / 10)
-    return found | told
+        sensors.setdefault("battery", int(battery) / 10)
+    return zones | sensors
 
 
 def _field(text: str, name: str) -> str:
     """Value of the first line `name: value`; empty without one."""
-    found = re.search(rf"^\s*{re.escape(name)}\s*:\s*(.*)$", text, re.MULTILINE)
-    return found[1].strip() if found else ""
+    match = re.search(rf"^\s*{re.escape(name)}\s*:\s*(.*)$", text, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def _largest(text: str) -> int | None:

@@ -125,8 +125,8 @@ def _series(output: str) -> Iterator[RunStatistics]:
     for line in output.splitlines():
         if "Running benchmark for" in line:
             begun = True
-        elif begun and (found := re.search(r"count=(\d+)(.*)", line)):
-            yield _statistics(int(found[1]), found[2])
+        elif begun and (match := re.search(r"count=(\d+)(.*)", line)):
+            yield _statistics(int(match[1]), match[2])
             begun = False
 
 
@@ -202,8 +202,8 @@ def _memory(output: str) -> Footprint | None:
 
 
 def _megabytes(output: str, words: str) -> str | None:
-    found = re.search(rf"{words}:\s+({_NUMBER})", output)
-    return found[1] if found else None
+    match = re.search(rf"{words}:\s+({_NUMBER})", output)
+    return match[1] if match else None
 
 
 def _delegations(output: str) -> Iterator[Delegation]:
@@ -221,5 +221,5 @@ def _delegations(output: str) -> Iterator[Delegation]:
 
 
 def _unknown_options(output: str) -> list[str]:
-    found = re.search(r"Unconsumed cmdline flags: (.*)", output)
-    return found[1].split() if found else []
+    match = re.search(r"Unconsumed cmdline flags: (.*)", output)
+    return match[1].split() if match else []

@@ -93,9 +93,9 @@ class Equipment:
         board = self.board()
         if not self._runner:
             self._runner = self._put_runner(say)
-        wanted = (*BASE, *needs)
-        if board.lacks(wanted) and self._wheelhouse is not None and not self._site:
-            self._site = self._put_site(read_wheelhouse(self._wheelhouse), wanted, say)
+        requirements = (*BASE, *needs)
+        if board.lacks(requirements) and self._wheelhouse is not None and not self._site:
+            self._site = self._put_site(read_wheelhouse(self._wheelhouse), requirements, say)
             board = self._board = ask_board(self._transport, self._python, path=self._site)
         if lacking := board.lacks(BASE):
             raise self._lacks(lacking)
@@ -110,8 +110,8 @@ class Equipment:
         return self._unpacked(f"runner-{blob.sha256}", [blob])
 
     def _put_site(self, wheels: Sequence[Wheel], needs: Sequence[Requirement], say: Say) -> str:
-        wanted = [first_of(need, wheels) for need in needs]
-        chosen, foreign = choose_wheels(wheels, wanted, self.board())
+        requirements = [first_of(need, wheels) for need in needs]
+        chosen, foreign = choose_wheels(wheels, requirements, self.board())
         if foreign:
             raise self._foreign(foreign)
         if not chosen:

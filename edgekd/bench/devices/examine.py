@@ -32,16 +32,16 @@ _IMPORT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Observation:
-    """One thing that was looked at.
+    """One result of the examination.
 
     Attributes:
-        what: What it is.
+        what: Name of what was examined.
         works: Whether it is as it should be.
         needed: Whether nothing can be measured while it is not.
-        detail: What was found, and what to do where it is wrong.
+        detail: Its state, and what to do where it is wrong.
     """
 
-    what: str
+    subject: str
     works: bool
     needed: bool
     detail: str
@@ -81,14 +81,14 @@ def examine_board(
 
 
 def examine_phone(
-    transport: Transport, benchmark_model: str | None, *, here: bool = False
+    transport: Transport, benchmark_model: str | None, *, is_local: bool = False
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Look at a phone without a Python.
+    """Examine a phone without a Python.
 
     Args:
         transport: The link.
         benchmark_model: LiteRT's program, or None.
-        here: Whether that is on this machine, and will be brought there.
+        is_local: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -99,18 +99,18 @@ def examine_phone(
     named = f"by {transport.name}: {facts.get('model', 'a phone without a name')}"
     seen = [
         Observation("reach it", True, True, named),
-        _runner(transport, benchmark_model, here),
+        _runner(transport, benchmark_model, is_local),
     ]
     if zones := facts.get("temperatures_c"):
         seen.append(_temperature(zones))
     return seen, facts
 
 
-def _runner(transport: Transport, program: str | None, here: bool) -> Observation:
+def _runner(transport: Transport, program: str | None, is_local: bool) -> Observation:
     if program is None:
         nothing = "it has no Python, so nothing can run there: set `benchmark_model` or `python`"
         return Observation("runner", False, True, nothing)
-    if here:
+    if is_local:
         there = Path(program).is_file()
         missing = f"there is no {program} on this machine"
     else:
@@ -132,12 +132,12 @@ def _packages(
     """Each package by a real import: a wheel for another processor is found, but fails to load."""
     engine = engine_of(load_target(target).backend)
     needs = (*BASE, *([engine] if engine else []))
-    lacking = board.lacks(needs)
+    missing = board.lacks(needs)
     seen = [
-        _imported(transport, python, need) for need in needs if need not in lacking
-    ]  # what is found has to work, too
-    if lacking:
-        seen.append(_wheels(lacking, board, python, wheelhouse))
+        _imported(transport, python, need) for need in needs if need not in missing
+    ]  # a package that is there has to work, too
+    if missing:
+        seen.append(_wheels(missing, board, python, wheelhouse))
     return seen
 
 
@@ -162,22 +162,22 @@ def _imported(transport: Transport, python: str, need: Requirement) -> Observati
 
 
 def _wheels(
-    lacking: list[Requirement], board: BoardFacts, python: str, wheelhouse: Path | None
+    missing: list[Requirement], board: BoardFacts, python: str, wheelhouse: Path | None
 ) -> Observation:
-    names = [need.distributions[0] for need in lacking]
-    what = f"packages {', '.join(names)}"
+    names = [need.distributions[0] for need in missing]
+    subject = f"packages {', '.join(names)}"
     if wheelhouse is None:
         by_hand = f"{python} -m pip install {' '.join(names)}"
         detail = f"not there: {by_hand}; or give a folder of wheels with --wheelhouse"
-        return Observation(what, False, True, detail)
+        return Observation(subject, False, True, detail)
     wheels = read_wheelhouse(wheelhouse)
-    chosen, foreign = choose_wheels(wheels, [first_of(need, wheels) for need in lacking], board)
+    chosen, foreign = choose_wheels(wheels, [first_of(need, wheels) for need in missing], board)
     there = {wheel.name for wheel in chosen}
-    left = [need.distributions[0] for need in lacking if not there & set(need.distributions)]
+    left = [need.distributions[0] for need in missing if not there & set(need.distributions)]
     if left:
         why = " (for another Python or processor)" if foreign else ""
-        return Observation(what, False, True, f"no fitting wheel of {', '.join(left)}{why}")
-    return Observation(what, True, True, f"not there; they come from {wheelhouse}")
+        return Observation(subject, False, True, f"no fitting wheel of {', '.join(left)}{why}")
+    return Observation(subject, True, True, f"not there; they come from {wheelhouse}")
 
 
 def _memory(board: BoardFacts) -> Observation:
@@ -215,5 +215,5 @@ def _state(board: BoardFacts) -> list[Observation]:
 
 
 def _temperature(zones: dict[str, float]) -> Observation:
-    told = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
-    return Observation("temperature", max(zones.values()) < _HOT, False, told)
+    words = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
+    return Observation("temperature", max(zones.values()) < _HOT, False, words)

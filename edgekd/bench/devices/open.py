@@ -31,12 +31,12 @@ def open_configured(
     Raises:
         InputError: devices.toml is wrong.
     """
-    found = find_configured(name)
-    if found is None:
+    configured = find_configured(name)
+    if configured is None:
         return None
-    transport, config = transport_of(found), found.config
+    transport, config = transport_of(configured), configured.config
     if isinstance(config, AdbConfig) and config.benchmark_model is not None:
-        python = _by_python(found, transport, wheelhouse) if config.python else None
+        python = _by_python(configured, transport, wheelhouse) if config.python else None
         settings = BenchmarkModelSettings(
             config.benchmark_model,
             config.folder,
@@ -44,27 +44,29 @@ def open_configured(
             accelerator=config.accelerator,
             options=tuple(config.options),
         )
-        return PhoneDevice(found.name, (found.target,), transport, settings, python=python)
-    return _by_python(found, transport, wheelhouse)
+        return PhoneDevice(
+            configured.name, (configured.target,), transport, settings, python=python
+        )
+    return _by_python(configured, transport, wheelhouse)
 
 
 def _by_python(
-    found: ConfiguredDevice, transport: Transport, wheelhouse: Path | None
+    configured: ConfiguredDevice, transport: Transport, wheelhouse: Path | None
 ) -> RemoteDevice:
     return RemoteDevice(
-        found.name,
-        found.kind,
-        (found.target,),
+        configured.name,
+        configured.kind,
+        (configured.target,),
         transport,
-        python=found.config.python or "python3",
-        folder=found.config.folder,
+        python=configured.config.python or "python3",
+        folder=configured.config.folder,
         wheelhouse=wheelhouse,
     )
 
 
-def transport_of(found: ConfiguredDevice) -> Transport:
+def transport_of(configured: ConfiguredDevice) -> Transport:
     """The link to a configured device."""
-    config = found.config
+    config = configured.config
     if isinstance(config, SshConfig):
         return SshTransport(config.host, config.options)
     if isinstance(config, AdbConfig):

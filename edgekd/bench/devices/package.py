@@ -10,7 +10,15 @@ import edgekd
 
 __all__ = ["pack_runner", "runner_files"]
 
-_FILES = ("__init__.py", "errors.py", "files.py", "resources.py", "streams.py", "bench/__init__.py")
+_FILES = (
+    "__init__.py",
+    "errors.py",
+    "files.py",
+    "resources.py",
+    "streams.py",
+    "user_folders.py",
+    "bench/__init__.py",
+)
 _FOLDERS = ("bundle", "runtime", "extensions", "tasks", "bench/measure")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 

@@ -79,8 +79,8 @@ class SshTransport(CommandTransport):
         # ssh says 255 for a broken link, and for a command that ends so or by a signal: the shell
         # around it makes those 254 and 128 + signal. It also spares the command a login shell
         # that is no POSIX one.
-        told = f"sh -c {shlex.quote(command)}; c=$?; test $c -ne 255 || c=254; exit $c"
-        return [*self._prefix, f"exec sh -c {shlex.quote(told)}"]
+        script = f"sh -c {shlex.quote(command)}; c=$?; test $c -ne 255 || c=254; exit $c"
+        return [*self._prefix, f"exec sh -c {shlex.quote(script)}"]
 
     def _check_link(self, finished: Finished) -> None:
         if finished.code not in (_LINK_FAILED, -1):

@@ -38,7 +38,7 @@ _SMALL = 4 << 20
 """Bytes; more than a few files that are smaller travel together."""
 _PARCEL_BYTES, _PARCEL_FILES = 16 << 20, 256
 _TOLD = 8 << 20
-"""Bytes of a file whose progress is told."""
+"""Bytes of a file from which on its progress is reported."""
 _HASHING_SECONDS = 600.0
 
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -101,7 +101,7 @@ class Store:
             made = " ".join(("store", "trees", "jobs", self._incoming))
             path = quoted_path(self._configured)
             make = f"mkdir -p {path} && cd {path} && mkdir -p {made} && pwd -P"
-            done = self._do(make, here=False)
+            done = self._do(make, in_folder=False)
             self._folder = done.stdout.decode().rstrip("\n").splitlines()[-1]
         return self._folder
 
@@ -115,10 +115,10 @@ class Store:
         Raises:
             DeviceUnreachableError: A copy was damaged twice.
         """
-        wanted = {blob.sha256: blob for blob in blobs}
-        missing = self._missing(wanted)
-        if missing and self._harvest(wanted):
-            missing = self._missing(wanted)
+        by_hash = {blob.sha256: blob for blob in blobs}
+        missing = self._missing(by_hash)
+        if missing and self._harvest(by_hash):
+            missing = self._missing(by_hash)
         if not missing:
             return
         megabytes = sum(blob.size for blob in missing) / 1e6
@@ -129,7 +129,7 @@ class Store:
             except DeviceFullError:
                 self._do(f"rm -rf {self._incoming}/*")  # a full disk is nobody's friend
                 raise
-            missing = self._missing(wanted)
+            missing = self._missing(by_hash)
             if not missing:
                 return
         message = f"{self._transport.name}: {missing[0].path.name} arrives damaged"
@@ -158,42 +158,42 @@ class Store:
     def clean(self) -> None:
         """Remove what edgekd put there, and the folder itself where it is then empty."""
         path = quoted_path(self._configured)
-        ours = " ".join(_OURS)
-        away = f"rm -rf {ours}; rmdir {path} 2>/dev/null; :"
-        self._do(f"cd {path} 2>/dev/null || exit 0; {away}", here=False)
+        names = " ".join(_OURS)
+        away = f"rm -rf {names}; rmdir {path} 2>/dev/null; :"
+        self._do(f"cd {path} 2>/dev/null || exit 0; {away}", in_folder=False)
         self._folder = None
 
-    def _missing(self, wanted: Mapping[str, Blob]) -> list[Blob]:
+    def _missing(self, by_hash: Mapping[str, Blob]) -> list[Blob]:
         there = self._listing()
-        return [blob for blob in wanted.values() if there.get(blob.sha256) != blob.size]
+        return [blob for blob in by_hash.values() if there.get(blob.sha256) != blob.size]
 
     def _listing(self) -> dict[str, int]:
         """Sizes of complete files: a disk that lost power may have truncated one since."""
-        found = {}
+        sizes = {}
         for line in self._do("ls -ln store").stdout.decode(errors="replace").splitlines():
             words = line.split()
             if len(words) > 4 and _NAME.fullmatch(words[-1]) and words[4].isdigit():
-                found[words[-1]] = int(words[4])
-        return found
+                sizes[words[-1]] = int(words[4])
+        return sizes
 
     def _send(self, missing: Sequence[Blob], say: Say) -> None:
         many = sum(blob.size < _SMALL for blob in missing) > _FEW
         together = [blob for blob in missing if many and blob.size < _SMALL]
         alone = [blob for blob in missing if not (many and blob.size < _SMALL)]
-        for number, parcel in enumerate(_parcels(together)):
-            self._send_parcel(parcel)
-            self._harvest({blob.sha256: blob for blob in parcel})
+        for number, batch in enumerate(_batches(together)):
+            self._send_batch(batch)
+            self._harvest({blob.sha256: blob for blob in batch})
             if number % 8 == 7:
                 say(f"{self._transport.name}: {(number + 1) * _PARCEL_FILES} files are there")
         for blob in alone:
             remote = f"{self.folder}/{self._incoming}/{blob.sha256}"
-            self._transport.send(blob.path, remote, _teller(self._transport.name, blob, say))
+            self._transport.send(blob.path, remote, _progress(self._transport.name, blob, say))
             self._harvest({blob.sha256: blob})
 
-    def _send_parcel(self, parcel: Sequence[Blob]) -> None:
+    def _send_batch(self, batch: Sequence[Blob]) -> None:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for blob in parcel:
+            for blob in batch:
                 entry = tarfile.TarInfo(blob.sha256)
                 entry.size = blob.size
                 with blob.path.open("rb") as file:
@@ -201,7 +201,7 @@ class Store:
         command = f"cd {self._incoming} && LC_ALL=C tar -xof -"
         self._do(command, stdin=packed.getvalue(), timeout=_HASHING_SECONDS)
 
-    def _harvest(self, wanted: Mapping[str, Blob]) -> bool:
+    def _harvest(self, by_hash: Mapping[str, Blob]) -> bool:
         """Move files that are complete into the store; remove those with a wrong hash.
 
         Returns:
@@ -215,7 +215,7 @@ class Store:
             name = name.lstrip(" *")
             if digest == name:
                 whole.append(name)
-            elif name in wanted and self._is_long(wanted[name]):
+            elif name in by_hash and self._is_long(by_hash[name]):
                 wrong.append(name)
         for part in _slices(whole):
             self._do(f"cd {self._incoming} && mv -f {' '.join(part)} ../store/")
@@ -230,13 +230,13 @@ class Store:
     def _do(
         self,
         command: str,
-        here: bool = True,
+        in_folder: bool = True,
         *,
         stdin: bytes | None = None,
         timeout: float = 60.0,
     ) -> Finished:
         """Run a command in the folder; it has to succeed."""
-        line = f"cd {shlex.quote(self.folder)} && {{ {command}\n}}" if here else command
+        line = f"cd {shlex.quote(self.folder)} && {{ {command}\n}}" if in_folder else command
         done = self._transport.run(line, stdin=stdin, timeout=timeout)
         if done.code != 0:
             raise self._error(done)
@@ -250,7 +250,7 @@ class Store:
         return DeviceRefusedError(message, f"see whether {self._configured} can be written there")
 
 
-def _parcels(blobs: Sequence[Blob]) -> Iterator[list[Blob]]:
+def _batches(blobs: Sequence[Blob]) -> Iterator[list[Blob]]:
     """Parts of at most so many files and bytes."""
     part: list[Blob] = []
     for blob in blobs:
@@ -271,16 +271,16 @@ def _slices(names: Sequence[str]) -> Iterator[Sequence[str]]:
         yield names[start : start + _PARCEL_FILES]
 
 
-def _teller(name: str, blob: Blob, say: Say) -> Callable[[int, int], None] | None:
+def _progress(name: str, blob: Blob, say: Say) -> Callable[[int, int], None] | None:
     """Progress of a large file in steps of ten per cent."""
     if blob.size < _TOLD:
         return None
     last = -1
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal last
         if (tenth := 10 * done // total) > last:
             last = tenth
             say(f"{name}: {blob.path.name} {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
-    return told
+    return report

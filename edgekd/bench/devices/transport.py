@@ -23,7 +23,7 @@ __all__ = [
 _NO_ROOM = ("no space left", "quota exceeded")
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes are there, of how many."""
+"""Called with the number of bytes that arrived, and the total."""
 
 
 class DeviceRefusedError(DeviceUnreachableError):

@@ -63,8 +63,8 @@ class Wheel:
             text = archive.read(next(named)).decode(errors="replace")
         lines = email.message_from_string(text).get_all("Requires-Dist") or []
         plain = (line for line in lines if "extra ==" not in line.replace("extra==", "extra =="))
-        found = (re.match(r"[\w.-]+", line.strip()) for line in plain)
-        return {normalised(match[0]) for match in found if match}
+        names = (re.match(r"[\w.-]+", line.strip()) for line in plain)
+        return {normalised(match[0]) for match in names if match}
 
 
 def normalised(name: str) -> str:
@@ -86,7 +86,7 @@ def read_wheelhouse(folder: Path) -> list[Wheel]:
 
 
 def choose_wheels(
-    wheels: Sequence[Wheel], wanted: Iterable[str], board: BoardFacts
+    wheels: Sequence[Wheel], requested: Iterable[str], board: BoardFacts
 ) -> tuple[list[Wheel], list[str]]:
     """The newest fitting wheels of some distributions and of their requirements.
 
@@ -99,7 +99,7 @@ def choose_wheels(
     for wheel in sorted((wheel for wheel in wheels if wheel.fits(board)), key=lambda w: w.order):
         best[wheel.name] = wheel
     chosen: dict[str, Wheel] = {}
-    queue = [normalised(name) for name in wanted]
+    queue = [normalised(name) for name in requested]
     foreign = sorted({w.name for w in wheels if w.name in queue and w.name not in best})
     while queue:
         name = queue.pop()

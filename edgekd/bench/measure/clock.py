@@ -146,8 +146,8 @@ def _x86_counts(root: Path) -> dict[str, int]:
 
 
 def _fastest(folders: list[Path], name: str) -> float | None:
-    found = [khz for folder in folders if (khz := number(folder / name)) is not None]
-    return max(found) / 1000 if found else None
+    frequencies = [khz for folder in folders if (khz := number(folder / name)) is not None]
+    return max(frequencies) / 1000 if frequencies else None
 
 
 def _cores() -> list[int]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bundle.task import manifest_task
 from edgekd.errors import MissingDependencyError
+from edgekd.runtime.task import device_task
 
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
@@ -81,6 +83,8 @@ class TorchSubject:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._size = checkpoint.card.image_size
         self._classes = checkpoint.card.classes
+        self._task = device_task(checkpoint.card.task)
+        self._decision = manifest_task(checkpoint.card.task).Decision()
         self._network = checkpoint.normalised()
 
     @property
@@ -111,10 +115,9 @@ class TorchSubject:
             return np.asarray(self._network(pixels)[0].numpy(), np.float32)
 
     def predict(self, image: bytes, /) -> str:
-        """The top class: a checkpoint has no temperature and no refer band."""
-        from edgekd.metrics import softmax
-
-        return self._classes[int(softmax(self.logits(self.preprocess(image))).argmax())]
+        """The label by the task's decision with nothing fitted: a checkpoint has no thresholds."""
+        outputs = self.logits(self.preprocess(image))
+        return self._task.judge(outputs, self._decision, self._classes).label
 
     def close(self) -> None:
         """Nothing to release."""

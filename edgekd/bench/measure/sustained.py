@@ -57,7 +57,7 @@ def sustain(
     Returns:
         Each minute; one in which no run ended is left out, since it has no percentiles.
     """
-    told: list[MinuteSample] = []
+    samples: list[MinuteSample] = []
     index, start = 0, time.perf_counter()
     for minute in range(1, minutes + 1):
         times = []
@@ -67,11 +67,11 @@ def sustain(
             times.append((time.perf_counter_ns() - begin) / 1e6)
             index += 1
         if times:
-            told.append(_told(minute, times, thermometer()))
-    return told
+            samples.append(_minute_sample(minute, times, thermometer()))
+    return samples
 
 
-def _told(minute: int, times_ms: list[float], degrees: dict[str, float]) -> MinuteSample:
+def _minute_sample(minute: int, times_ms: list[float], degrees: dict[str, float]) -> MinuteSample:
     ordered = np.sort(np.asarray(times_ms, np.float64))
     return MinuteSample(
         minute=minute,

@@ -1,6 +1,6 @@
-"""Running single images against the clock, and when to stop.
+"""Timing of single images, and the rule when to stop.
 
-One image after the other, the next one only when the last has finished: what a capture app does
+Images are run one after the other, the next one after the last has finished, as a capture app does
 (LoadGen's SingleStream, Reddi et al. 2020). No sample is ever dropped.
 """
 
@@ -28,17 +28,17 @@ Call = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Preset:
-    """How long to measure: both minimums must be met, the maximum ends it in any case.
+    """How long to measure: both minimums must be met; the maximum ends a series in any case.
 
     Attributes:
-        name: What the user types.
-        runs: Fewest measured runs.
-        seconds: Fewest measured seconds.
+        name: As on the command line.
+        runs: Minimum number of timed runs.
+        seconds: Minimum duration of the timed runs.
         max_seconds: End of each series even where `runs` is not reached (it is then flagged).
-        warmup_runs: Fewest runs before, not measured.
-        warmup_seconds: Fewest seconds before.
-        settle_seconds: Warm-up goes on until two windows agree, but no longer than this.
-        minutes: Of the sustained run that follows the two series; 0 takes none.
+        warmup_runs: Minimum number of runs before the first sample.
+        warmup_seconds: Minimum duration of these.
+        settle_seconds: Warm-up continues until two windows agree, but no longer than this.
+        minutes: Length of the sustained run that follows the two series; 0 for none.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Preset:
 
     @property
     def longest_seconds(self) -> float:
-        """What both series and the sustained run may take at most, without loading.
+        """Longest duration of both series and the sustained run, without loading.
 
         The last call of each may begin just before its end.
         """
@@ -77,8 +77,8 @@ def find_preset(name: str, minutes: int | None = None) -> Preset:
     """The preset of that name.
 
     Args:
-        name: What the user typed.
-        minutes: Length of the sustained run instead of its ten minutes; None leaves it.
+        name: As on the command line.
+        minutes: Length of the sustained run instead of its ten minutes; None keeps these.
 
     Raises:
         InputError: There is none, or it has no sustained run of that length.

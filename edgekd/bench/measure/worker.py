@@ -1,7 +1,7 @@
 """The measuring process: `python -m edgekd.bench.measure.worker JOB.json`.
 
-Each measurement has a process of its own, since allocator, thread pools and caches of the run
-before leak into the next one's memory and time.
+Each measurement has its own process, since allocator, thread pools and caches of an earlier run
+would affect the memory and time of the next one.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _MEMORY_RUNS = 20
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the job in the file that is named, or that comes by stdin where that is `-`.
+    """Run the job in the named file, or from stdin where the name is `-`.
 
-    The answer goes to the job's output file; of a job by stdin, to stdout as its last line.
+    The answer goes to the job's output file; of a job from stdin, to stdout as its last line.
     """
     from edgekd.runtime.telemetry import silence
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def do(job: Job) -> Answer:
-    """Do a job in this process.
+    """Run a job in this process.
 
     Raises:
         EdgekdError: What the runtime or PyTorch refuses.
@@ -81,7 +81,7 @@ def do(job: Job) -> Answer:
 
 
 def _accuracy(job: Job) -> Answer:
-    """What a bundle says of every image, by the very path that an app takes."""
+    """The answer of a bundle to every image, by the same code that an app calls."""
     from edgekd.runtime import Classifier
 
     if job.bundle is None:
@@ -108,7 +108,7 @@ def _open(job: Job) -> Subject:
 
 
 def _latency(job: Job, images: Sequence[bytes]) -> Answer:
-    """Load, first inference, warm-up and the two series, each timed apart."""
+    """Load, first inference, warm-up and the two series, each timed separately."""
     preset = find_preset(job.preset)
     before = temperatures()
     begin = time.perf_counter_ns()
@@ -172,12 +172,12 @@ def _energy(job: Job, images: Sequence[bytes]) -> Answer:
     preset = find_preset(job.preset)
     with _model_call(job, images) as (subject, call):
         warm_up(call, preset)
-        found = measure_energy(call, max(preset.seconds, SHORTEST_SECONDS), sensor)
-        return Answer(facts=dict(subject.facts), energy=found)
+        power = measure_energy(call, max(preset.seconds, SHORTEST_SECONDS), sensor)
+        return Answer(facts=dict(subject.facts), energy=power)
 
 
 def _work_times(job: Job, images: Sequence[bytes]) -> Answer:
-    """The energy pass for a meter outside."""
+    """The energy pass for an external meter."""
     preset = find_preset(job.preset)
     with _model_call(job, images) as (subject, call):
         warm_up(call, preset)
@@ -186,7 +186,7 @@ def _work_times(job: Job, images: Sequence[bytes]) -> Answer:
 
 
 def _memory(job: Job, images: Sequence[bytes]) -> Answer:
-    """Peak memory of loading and deciding; what every device needs anyway is loaded before."""
+    """Peak memory of loading and deciding; libraries that every device needs are loaded before."""
     import edgekd.runtime  # noqa: F401  numpy, OpenCV and the bundle reader are no model's cost
 
     peak = PeakMemory()

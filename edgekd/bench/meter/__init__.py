@@ -1,4 +1,4 @@
-"""A power meter outside of the device: its file, its clock, and what it saw of a row's work."""
+"""An external power meter: its file, the clocks, and the power of a row's work."""
 
 from edgekd.bench.meter.clocks import ClockReading, JobInterval, clock_offset
 from edgekd.bench.meter.file import PowerMeter, PowerReading

@@ -1,7 +1,7 @@
-"""What this machine's wall clock said when a device did something.
+"""Translation of a device's clock to the wall clock of this machine.
 
-A job is asked for here, begins there, ends there, and its answer is here: the device's clock lies
-between two bounds that these four moments give (Mills et al. 2010, RFC 5905, section 8).
+A job is sent from here, begins there, ends there, and its answer arrives here: these four moments
+bound the offset of the device's clock (Mills et al. 2010, RFC 5905, section 8).
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ _MAX_SLEW = 1e-3
 
 
 class ClockReading(NamedTuple):
-    """One moment by both clocks of this machine, seconds: Unix time and the monotonic one."""
+    """Both clocks of this machine at one moment, in seconds: Unix time and the monotonic one."""
 
     unix: float
     monotonic: float
 
     @classmethod
     def now(cls) -> ClockReading:
-        """This one."""
+        """The clocks now."""
         return cls(time.time(), time.monotonic())
 
 
 class JobInterval(NamedTuple):
-    """Around a job: just before it was asked for, and just after its answer had come."""
+    """This machine's clocks just before a job was sent, and just after its answer arrived."""
 
     before: ClockReading
     after: ClockReading
 
 
 class Offset(NamedTuple):
-    """Unix time of this machine less the device's monotonic clock, seconds.
+    """Unix time of this machine minus the device's monotonic clock, in seconds.
 
-    `error` is how far off `seconds` may be to either side.
+    `error` bounds the error of `seconds` on either side.
     """
 
     seconds: float
     error: float
 
 
-def clock_offset(times: WorkTimes, asked: JobInterval, *, same_clock: bool) -> Offset:
-    """How a device's monotonic clock is translated to this machine's Unix time.
+def clock_offset(times: WorkTimes, job: JobInterval, *, same_clock: bool) -> Offset:
+    """The offset of a device's monotonic clock from this machine's Unix time.
 
     Args:
-        times: What the device told.
-        asked: Around the job that told it.
+        times: Times of the work by the device's clock.
+        job: This machine's clocks around the job.
         same_clock: Whether the device is this machine.
 
     Raises:
         InputError: This machine's clock was set meanwhile, or the two contradict each other.
     """
-    before, after = asked
+    before, after = job
     took = after.monotonic - before.monotonic
     jump = (after.unix - before.unix) - took
     if abs(jump) > _MAX_JUMP_S + _MAX_SLEW * took:

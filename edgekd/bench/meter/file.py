@@ -1,4 +1,4 @@
-"""The CSV of a power meter: read as it grows, or when it is complete."""
+"""The CSV of a power meter, read while it grows or when it is complete."""
 
 from __future__ import annotations
 
@@ -28,23 +28,22 @@ _HINT = "it has a header and the columns time and watts, or time, volts and ampe
 
 
 class PowerReading(NamedTuple):
-    """Unix time in seconds, and power in watts."""
+    """One reading: Unix time in seconds, and power in watts."""
 
     time: float
     watts: float
 
 
 class PowerMeter:
-    """A meter's file. What has been read of it is kept, and what is added later is read then.
+    """The file of a power meter; every reading is parsed once.
 
     Args:
         path: The CSV: `time` in Unix seconds or in ISO 8601 with its zone, and `watts`, or `volts`
-            and `amperes`; other columns are passed over.
-        patience_s: How long to wait for readings that a logger has not written yet; None waits
-            ten seconds.
+            and `amperes`; other columns are ignored.
+        patience_s: Seconds to wait for readings that a logger has not written yet; None waits ten.
 
     Raises:
-        InputError: There is no such file, or a line of it cannot be understood.
+        InputError: There is no such file, or a line cannot be parsed.
     """
 
     def __init__(self, path: Path, *, patience_s: float | None = None) -> None:
@@ -62,7 +61,7 @@ class PowerMeter:
 
     @property
     def name(self) -> str:
-        """What a result calls it."""
+        """Name of the meter in results."""
         return f"external meter {self.path.name}, whole device"
 
     def until(self, moment: float) -> list[PowerReading]:
@@ -72,7 +71,7 @@ class PowerMeter:
             moment: Unix time, seconds.
 
         Raises:
-            InputError: The file ends before, and goes on ending there; or a line is not understood.
+            InputError: The file ends before that and does not grow, or a line cannot be parsed.
         """
         end = time.monotonic() + self._patience_s
         while not self._readings or self._readings[-1].time < moment:
@@ -93,10 +92,10 @@ class PowerMeter:
         return InputError(message, "let the meter log as long as edgekd measures")
 
     def read_on(self) -> None:
-        """Read what was added. The last line counts once it is ended: it may be half written.
+        """Parse the lines that were added. An unterminated last line may be half written and waits.
 
         Raises:
-            InputError: It cannot be read or understood.
+            InputError: The file cannot be read, or a line cannot be parsed.
         """
         try:
             with self.path.open("rb") as file:
@@ -128,12 +127,12 @@ class PowerMeter:
             cells = self._cells(line)
             reading = PowerReading(_unix_time(cells[self._time_column]), watts(cells))
         except (ValueError, IndexError) as error:
-            said = (
+            message = (
                 str(error)
                 if isinstance(error, _UnreadableError)
                 else f"{_quoted(line)} has no numbers"
             )
-            raise self._wrong(said) from error
+            raise self._wrong(message) from error
         if self._readings and reading.time < self._readings[-1].time:
             raise self._wrong("its time is earlier than that of the line before")
         self._readings.append(reading)
@@ -157,12 +156,14 @@ class PowerMeter:
         except csv.Error as error:
             raise self._wrong(f"it is no line of a CSV: {error}") from error
 
-    def _wrong(self, said: str) -> InputError:
-        return InputError(f"line {self._lines + 1} of the meter's file {self.path}: {said}", _HINT)
+    def _wrong(self, message: str) -> InputError:
+        return InputError(
+            f"line {self._lines + 1} of the meter's file {self.path}: {message}", _HINT
+        )
 
 
 class _UnreadableError(ValueError):
-    """A cell that is not understood; its words are for the user."""
+    """A cell that cannot be parsed; the message is for the user."""
 
 
 def _quoted(text: str) -> str:

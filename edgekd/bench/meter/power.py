@@ -1,7 +1,7 @@
 """Mean power of a device while it idled and while it worked, from a meter's readings.
 
-Only what was measured counts: where the readings do not cover both parts, or the clocks are not
-known well enough to say which readings belong to them, there is no number.
+There is no number where the readings do not cover both parts, or where the offset of the clocks is
+too uncertain to assign the readings to them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgekd.errors import InputError
 __all__ = ["MeteredEnergy", "metered_energy"]
 
 _SETTLING_S = 0.25
-"""Cut from both ends of each part: capacitors smooth what the supply is asked for."""
+"""Cut from both ends of each part: capacitors smooth the load of the supply."""
 _LEAST_SHARE = 0.5
 """Of a part that has to be left when its ends are cut by the clock's error too."""
 _LEAST_READINGS = 3
@@ -37,8 +37,8 @@ class MeteredEnergy(NamedTuple):
 
     Attributes:
         energy: Mean power of both parts.
-        readings: How many readings of the meter each is the mean of: idle, active.
-        clock_error_s: How far off the device's clock may have been taken.
+        readings: Number of readings in each mean: idle, active.
+        clock_error_s: Bound of the error of the device's clock offset.
     """
 
     energy: EnergyAnswer
@@ -47,7 +47,7 @@ class MeteredEnergy(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """A part by this machine's Unix time, cut by what is not certain to belong to it."""
+    """A part by this machine's Unix time, without the margins that may belong to its neighbours."""
 
     name: str
     begin: float
@@ -59,20 +59,20 @@ class _Window(NamedTuple):
 
 
 def metered_energy(
-    meter: PowerMeter, times: WorkTimes, asked: JobInterval, *, same_clock: bool
+    meter: PowerMeter, times: WorkTimes, job: JobInterval, *, same_clock: bool
 ) -> MeteredEnergy:
-    """What a meter saw of an energy pass.
+    """The power of an energy pass by a meter.
 
     Args:
-        meter: Its file, which is waited for a moment.
+        meter: Its file; readings that are not written yet are waited for.
         times: When the device idled and worked, by its own clock.
-        asked: This machine's clock around the job.
+        job: This machine's clocks around the job.
         same_clock: Whether the device is this machine.
 
     Raises:
-        InputError: There is no number, and why.
+        InputError: There is no number; the message says why.
     """
-    offset = clock_offset(times, asked, same_clock=same_clock)
+    offset = clock_offset(times, job, same_clock=same_clock)
     idle = _window("idle", times.idle, offset)
     active = _window("active", times.active, offset)
     readings = _from(meter.until(active.end), idle.begin)
@@ -89,7 +89,7 @@ def metered_energy(
 
 
 class _Mean(NamedTuple):
-    """Of the readings in a window; `error` is the standard error."""
+    """Mean of the readings in a window; `error` is the standard error."""
 
     watts: float
     error: float
@@ -120,25 +120,25 @@ def _window(name: str, part: tuple[float, float], offset: Offset) -> _Window:
 
 
 def _from(readings: Sequence[PowerReading], moment: float) -> list[PowerReading]:
-    """From the last reading before a moment on, one reading for each time."""
+    """The readings from the last one before a moment on, one for each time."""
     first = bisect_left(readings, moment, key=lambda reading: reading.time)
     return _at_distinct_times(readings[max(0, first - 1) :])
 
 
 def _at_distinct_times(readings: Sequence[PowerReading]) -> list[PowerReading]:
     """One reading for each time: loggers that round times to seconds write several of one."""
-    found = []
+    distinct = []
     for moment, group in groupby(readings, key=lambda reading: reading.time):
         watts = [reading.watts for reading in group]
-        found.append(PowerReading(moment, sum(watts) / len(watts)))
-    return found
+        distinct.append(PowerReading(moment, sum(watts) / len(watts)))
+    return distinct
 
 
 def _mean_watts(readings: Sequence[PowerReading], window: _Window) -> _Mean:
-    """Mean over time of what is certain to belong to a window.
+    """Mean over time of the readings that certainly belong to a window.
 
-    A reading may be the mean of the time since the one before, or until the next one: those whose
-    neighbours are outside of the window are left out.
+    A reading may be the mean of the time since the one before, or until the next one: a reading
+    whose neighbour lies outside of the window is left out.
     """
     if not readings or readings[0].time > window.begin:
         late = readings[0].time - window.begin if readings else 0.0
@@ -162,7 +162,7 @@ def _mean_watts(readings: Sequence[PowerReading], window: _Window) -> _Mean:
 
 
 def _over_time(readings: Sequence[PowerReading]) -> float:
-    """Mean by trapezoids: a meter that logs when power changes is read right too."""
+    """Mean by trapezoids, which is right for a meter that logs changes of power alone, too."""
     joules = sum(
         (after.time - before.time) * (after.watts + before.watts) / 2
         for before, after in pairwise(readings)

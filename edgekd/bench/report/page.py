@@ -236,12 +236,12 @@ def _bars(entries: Sequence[MarkedRow]) -> list[tuple[str, str, list[str]]]:
     """Title, picture and definitions of each quantity that some row has."""
     memory = sorted({entry.row.memory.definition for entry in entries if entry.row.memory})
     sensors = sorted({entry.row.energy.sensor for entry in entries if entry.row.energy})
-    found = [
+    charts = [
         ("Peak memory above the state before loading", pictures.memory(entries), memory),
         ("Size of the model files", pictures.sizes(entries), []),
         ("Energy per image", pictures.energy(entries), sensors),
     ]
-    return [(title, svg, said) for title, svg, said in found if svg is not None]
+    return [(title, svg, definitions) for title, svg, definitions in charts if svg is not None]
 
 
 def _environment(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -163,10 +163,12 @@ def _write_legend(
         drawing.text(entry.mark.letter, (18.0, y), "letter", anchor="start")
         y = _write(drawing, [_numbers(entry, axis)], y, "ink-text", _LETTERS_A_LINE - 8, 44.0)
     absent = [entry.label for entry in section.entries if entry.latency is None]
-    said = [_HOW]
+    sentences = [_HOW]
     if absent:
-        said.append(f"Not drawn, since their speed was not measured there: {', '.join(absent)}.")
-    drawing.height = _write(drawing, said, y + 4, "tick")
+        sentences.append(
+            f"Not drawn, since their speed was not measured there: {', '.join(absent)}."
+        )
+    drawing.height = _write(drawing, sentences, y + 4, "tick")
 
 
 def _legend(entries: Sequence[MarkedRow], axis: MetricColumn) -> Iterator[MarkedRow]:

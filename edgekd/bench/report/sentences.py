@@ -66,11 +66,9 @@ def _metric(column: MetricColumn, row: ResultRow, teacher: ResultRow | None) -> 
         beside = f"; teacher {estimate_with_unit(reference, column)}" if reference else ""
         return f"{column.title} {estimate_with_unit(estimate, column)}{beside}."
     unit = PERCENT if column.percent else ""
-    ours, theirs = (
-        value_text(each.value, percentage=column.percent) for each in (estimate, reference)
-    )
+    values = [value_text(each.value, percentage=column.percent) for each in (estimate, reference)]
     difference = _difference(delta, column)
-    return f"{column.title} {ours}{unit}, teacher {theirs}{unit}: {difference}."
+    return f"{column.title} {values[0]}{unit}, teacher {values[1]}{unit}: {difference}."
 
 
 def _difference(delta: Estimate, column: MetricColumn) -> str:

@@ -103,18 +103,18 @@ def _columns() -> dict[str, str]:
     return columns
 
 
-def _estimate_columns(name: str, said: str) -> dict[str, str]:
+def _estimate_columns(name: str, meaning: str) -> dict[str, str]:
     return {
-        name: said,
-        f"{name}_interval_low": f"{said}; lower bound of the 95 % interval",
-        f"{name}_interval_high": f"{said}; upper bound of the 95 % interval",
+        name: meaning,
+        f"{name}_interval_low": f"{meaning}; lower bound of the 95 % interval",
+        f"{name}_interval_high": f"{meaning}; upper bound of the 95 % interval",
     }
 
 
 def _latency_columns(series: str, span: str) -> dict[str, str]:
     columns = {f"latency_{series}_span": f"What was timed ({span})"}
-    for name, said in _STATISTICS.items():
-        columns[f"latency_{series}_{name}_ms"] = f"Milliseconds per image, {span}: {said}"
+    for name, meaning in _STATISTICS.items():
+        columns[f"latency_{series}_{name}_ms"] = f"Milliseconds per image, {span}: {meaning}"
         if name in ("p50", "p90"):
             for bound in ("low", "high"):
                 key = f"latency_{series}_{name}_ms_interval_{bound}"

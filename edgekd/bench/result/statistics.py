@@ -1,4 +1,4 @@
-"""The statistics of a series of times."""
+"""Statistics of a series of times."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _FAR = 5.0
 def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) -> LatencySeries:
     """The statistics of a series, with every sample.
 
-    p95 only from 200 samples on and p99 only from 1,000: below that the tail is a handful of
-    runs. The intervals of p50 and p90 take runs as independent.
+    p95 is given from 200 samples on and p99 from 1,000: below that the tail is a handful of runs.
+    The intervals of p50 and p90 take runs as independent.
 
     Args:
         samples_ms: The samples in the order in which they were taken.
-        images: How many images were cycled through; what differs between them is taken out of the
-            medians of the blocks, as the flags see them, and of nothing else.
+        images: Number of images that were cycled through; differences between them are removed from
+            the medians of the blocks, as in the flags, and from no other number.
         seed: Of the bootstrap.
 
     Raises:
@@ -71,10 +71,10 @@ def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) ->
 
 
 def series_of_statistics(runs: RunStatistics) -> LatencySeries:
-    """The statistics that a program gave without samples; no percentile is guessed.
+    """The statistics of a program that keeps no samples; no percentile is interpolated.
 
     Raises:
-        InputError: It does not tell the median.
+        InputError: It reports no median.
     """
     if runs.p50_ms is None:
         raise InputError("the program tells no median of its runs", "take a newer version of it")
@@ -112,18 +112,17 @@ def deviation(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1)) if values.size > 1 else 0.0
 
 
-def variation(values: NDArray[np.float64], images: int = 1, spared: float = 0.0) -> float:
+def variation(values: NDArray[np.float64], images: int = 1, trimmed: float = 0.0) -> float:
     """Standard deviation of the times as a share of the mean, image by image.
 
-    Photos of several sizes take several times to decode: that is no lack of steadiness, so each
-    sample is taken over its image's mean (`steadied`). Calls shorter than a millisecond are taken
-    together until they last one: interrupts of some 50 µs are the system's, and no model of 0.1 ms
-    would be steady beside them.
+    Photos of several sizes take different times to decode, so each sample is divided by its image's
+    mean (`steadied`). Calls shorter than a millisecond are averaged in groups that last one:
+    interrupts of some 50 µs are the system's, and no model of 0.1 ms would be steady otherwise.
 
     Args:
-        values: Samples [N] in order; image number n % images was sample n's.
-        images: How many images were cycled through.
-        spared: Share of the slowest samples that are left out.
+        values: Samples [N] in order; sample n is of image n % images.
+        images: Number of images that were cycled through.
+        trimmed: Share of the slowest samples that are left out.
     """
     if not values.size or values.mean() <= 0:
         return 0.0
@@ -131,7 +130,7 @@ def variation(values: NDArray[np.float64], images: int = 1, spared: float = 0.0)
     together = _together(even)
     means = max(1, images // together) if even is not values else 1
     joined = even[: even.size // together * together].reshape(-1, together).mean(axis=1)
-    kept = np.sort(joined)[: joined.size - int(spared * joined.size)]
+    kept = np.sort(joined)[: joined.size - int(trimmed * joined.size)]
     if kept.size <= means:
         return 0.0
     squares = float(np.square(kept - kept.mean()).sum())
@@ -139,15 +138,15 @@ def variation(values: NDArray[np.float64], images: int = 1, spared: float = 0.0)
 
 
 def _together(values: NDArray[np.float64]) -> int:
-    """How many samples in a row last a millisecond; never more than leave ten of them."""
+    """Number of consecutive samples that last a millisecond; at least ten groups remain."""
     middle = max(1e-6, float(np.median(values)))
     return max(1, min(math.ceil(_SHORTEST_MS / middle), values.size // 10))
 
 
 def steadied(values: NDArray[np.float64], images: int = 1) -> NDArray[np.float64]:
-    """The samples with the differences between images taken out: each over its image's mean.
+    """The samples without the differences between images: each divided by its image's mean.
 
-    Where there are fewer than two samples for each image, they stay as they are.
+    With fewer than two samples for each image, they are returned as they are.
     """
     if images <= 1 or values.size < 2 * images:
         return values
@@ -160,7 +159,7 @@ def steadied(values: NDArray[np.float64], images: int = 1) -> NDArray[np.float64
 
 
 def block_medians(values: NDArray[np.float64], blocks: int = BLOCKS) -> list[float]:
-    """Medians of the run cut into blocks of the same length; nothing of too short a run."""
+    """Medians of consecutive blocks of equal length; empty for too short a run."""
     if values.size < 2 * blocks:
         return []
     return [float(np.median(block)) for block in np.array_split(values, blocks)]
@@ -174,7 +173,7 @@ def block_spread(medians: Sequence[float]) -> float | None:
 
 
 def outliers(values: NDArray[np.float64]) -> int:
-    """How many samples lie far above the rest. They are counted, never dropped.
+    """Number of samples far above the rest. They are counted, never dropped.
 
     Far is five times the scaled median absolute deviation, and a tenth of the median at least.
     """

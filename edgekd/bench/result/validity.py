@@ -20,7 +20,7 @@ from edgekd.bench.result.statistics import block_medians, steadied, variation
 __all__ = ["session_flags", "validity_flags", "validity_notes"]
 
 MAX_VARIATION = 0.10
-_SPARED = 0.01
+_TRIMMED = 0.01
 """The slowest hundredth moves neither p50 nor p90, but a few hiccups of 4 ms in six seconds are a
 standard deviation of 10 % and more of a short model. It is left out here alone; the statistics have
 every sample."""
@@ -64,9 +64,9 @@ def validity_flags(
         disturbances: What else the machine did meanwhile.
     """
     values = np.asarray(samples_ms, dtype=np.float64)
-    seen = disturbances or Disturbances(seconds=0.0)
-    max_drift = MAX_VIRTUAL_DRIFT if seen.virtual else MAX_DRIFT
-    flags = [*_of_samples(values, preset, images, max_drift), *_of_machine(seen)]
+    disturbances = disturbances or Disturbances(seconds=0.0)
+    max_drift = MAX_VIRTUAL_DRIFT if disturbances.virtual else MAX_DRIFT
+    flags = [*_of_samples(values, preset, images, max_drift), *_of_machine(disturbances)]
     return [Flag(flag.code, f"{series}, {flag.detail}") for flag in flags]
 
 
@@ -109,9 +109,9 @@ def _of_samples(
 ) -> Iterator[Flag]:
     if values.size < preset.runs:
         yield Flag("too-few-samples", f"{values.size} of {preset.runs} runs")
-    spread = variation(values, images, _SPARED)
+    spread = variation(values, images, _TRIMMED)
     if spread > MAX_VARIATION:
-        without = " without the slowest hundredth" if values.size * _SPARED >= 1 else ""
+        without = " without the slowest hundredth" if values.size * _TRIMMED >= 1 else ""
         yield Flag("high-variation", f"standard deviation {spread:.0%} of the mean{without}")
     blocks = block_medians(steadied(values, images))
     drift = blocks[-1] / blocks[0] - 1 if blocks and blocks[0] > 0 else 0.0
@@ -123,42 +123,46 @@ def _of_samples(
         yield Flag("unsteady", f"its slowest fifth {apart:.0%} slower than its fastest")
 
 
-def _of_machine(seen: Disturbances) -> Iterator[Flag]:
-    load, cores = seen.other_load, seen.other_cores
+def _of_machine(disturbances: Disturbances) -> Iterator[Flag]:
+    load, cores = disturbances.other_load, disturbances.other_cores
     if load is not None and load > MAX_OTHER_LOAD:
         yield Flag("other-load", f"other processes took {load:.0%} of the CPU")
     elif cores is not None and cores > MAX_OTHER_CORES:
         yield Flag("other-load", f"other processes took {cores:.1f} cores")
-    if seen.stolen is not None and seen.stolen > MAX_STOLEN:
-        yield Flag("stolen-time", f"the hypervisor gave {seen.stolen:.0%} of the CPU to others")
-    if swapping := _swapping(seen):
+    if disturbances.stolen is not None and disturbances.stolen > MAX_STOLEN:
+        yield Flag(
+            "stolen-time", f"the hypervisor gave {disturbances.stolen:.0%} of the CPU to others"
+        )
+    if swapping := _swapping(disturbances):
         yield Flag("swap", swapping)
-    if abs(seen.clock_jump_s) > max(MAX_CLOCK_JUMP_S, MAX_CLOCK_SLEW * seen.seconds):
-        yield Flag("clock-jump", f"the wall clock jumped by {seen.clock_jump_s:+.1f} s")
-    held = [*seen.throttled, *_fallen(seen)]
+    if abs(disturbances.clock_jump_s) > max(
+        MAX_CLOCK_JUMP_S, MAX_CLOCK_SLEW * disturbances.seconds
+    ):
+        yield Flag("clock-jump", f"the wall clock jumped by {disturbances.clock_jump_s:+.1f} s")
+    held = [*disturbances.throttled, *_fallen(disturbances)]
     if held:
         yield Flag("throttled", f"the processor was held back: {', '.join(held)}")
 
 
-def _swapping(seen: Disturbances) -> str:
-    if seen.own_swap_bytes:
-        return f"{seen.own_swap_bytes / 1e6:.1f} MB of the measuring process were in swap"
-    if (seen.swapped_pages or 0) > MAX_SWAPPED_PAGES:
-        return f"the system moved {seen.swapped_pages} pages between memory and swap"
-    if (seen.page_reads or 0) > MAX_PAGE_READS:
-        return f"{seen.page_reads} pages were read from disk again"
+def _swapping(disturbances: Disturbances) -> str:
+    if disturbances.own_swap_bytes:
+        return f"{disturbances.own_swap_bytes / 1e6:.1f} MB of the measuring process were in swap"
+    if (disturbances.swapped_pages or 0) > MAX_SWAPPED_PAGES:
+        return f"the system moved {disturbances.swapped_pages} pages between memory and swap"
+    if (disturbances.page_reads or 0) > MAX_PAGE_READS:
+        return f"{disturbances.page_reads} pages were read from disk again"
     return ""
 
 
-def _fallen(seen: Disturbances) -> Iterator[str]:
-    before, after = seen.clock_before.now, seen.clock_after.now
+def _fallen(disturbances: Disturbances) -> Iterator[str]:
+    before, after = disturbances.clock_before.now, disturbances.clock_after.now
     if before and after and after < (1 - MAX_CLOCK_FALL) * before:
         yield f"its clock fell from {before:.0f} to {after:.0f} MHz"
 
 
-def _of_clock(seen: Disturbances) -> Iterator[Flag]:
-    clock = seen.clock_after
-    if seen.virtual:
+def _of_clock(disturbances: Disturbances) -> Iterator[Flag]:
+    clock = disturbances.clock_after
+    if disturbances.virtual:
         passed = f"drifts up to {MAX_VIRTUAL_DRIFT:.0%} pass"
         yield Flag("virtual-machine", f"its host moves the clock; {passed}")
     if clock.governor is not None and clock.governor != _PERFORMANCE:

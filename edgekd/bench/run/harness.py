@@ -57,7 +57,7 @@ def run_benchmark(request: BenchRequest, *, console: Console | None = None) -> R
             has its engine here.
     """
     request.check()
-    journal, log = Journal.beside(request.out), RunLog()
+    journal, log = Journal.for_output(request.out), RunLog()
     link = DeviceLink(request, journal, log)
     try:
         result = _measure(request, link, journal, log, RunProgress(console))

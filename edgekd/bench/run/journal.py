@@ -34,7 +34,7 @@ class Journal:
         self._folder = folder
 
     @classmethod
-    def beside(cls, out: Path | None) -> Journal:
+    def for_output(cls, out: Path | None) -> Journal:
         """The journal of a run that writes `out`: a hidden folder next to that file."""
         if out is None or is_stream(out):
             return cls(None)
@@ -96,7 +96,8 @@ class CachedDevice:
     def run(self, job: Job) -> Answer:
         """See `Device`; an answer that was kept is returned without running the job.
 
-        A job that an external meter measures is always run: its file covers the present run.
+        A job that an external meter measures is always run: the meter's file covers the present
+        run.
         """
         if job.metered:
             return self._device.run(job)

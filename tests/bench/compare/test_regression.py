@@ -8,21 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgekd.bench.compare.assessment import (
-    assess_amounts,
-    assess_estimates,
-    assess_times,
-    difference_interval,
-)
 from edgekd.bench.compare.regression import METRICS, RegressionLimits, Regressions, compare_results
-from edgekd.bench.compare.regression_table import as_markdown, print_changes, summary_line
 from edgekd.bench.compare.teacher import comparison_of
 from edgekd.bench.measure.flags import Flag
 from edgekd.bench.result import (
     DataFacts,
     DeviceFacts,
     Energy,
-    Estimate,
     Latency,
     Memory,
     Result,
@@ -122,9 +114,6 @@ def judged(
     return verdicts(compare_results(result(old), result(new), limits))
 
 
-# ---- what is no change ----
-
-
 def test_the_same_result_is_the_same():
     found = compare_results(result(BASE), result(BASE))
     assert verdicts(found) == dict.fromkeys(
@@ -194,9 +183,6 @@ def test_few_false_alarms_of_decisions_where_nothing_changed(pairs, most):
 def test_a_clear_loss_and_gain_of_accuracy_is_found(pairs):
     assert alarms(["accuracy"], "regression", pairs, skill=1.0)["balanced accuracy"] >= 0.95
     assert alarms(["accuracy"], "improvement", pairs, skill=3.5)["balanced accuracy"] >= 0.95
-
-
-# ---- what is a change ----
 
 
 def test_slower_faster_and_a_little_slower():
@@ -306,9 +292,6 @@ def test_what_it_takes(changes, metric, verdict):
                     if changes.get("metrics", 0) is None else set())  # fmt: skip
 
 
-# ---- where evidence is lacking ----
-
-
 def test_times_that_are_not_valid_are_not_compared_but_told():
     flagged = artefact(
         2, p50=20.0, valid=False, flags=[Flag("drift", "model, last fifth 9% slower")]
@@ -357,9 +340,6 @@ def test_what_was_never_measured_is_not_missed():
     assert compare_results(result(empty), result(empty)).changes == []
 
 
-# ---- what cannot be compared ----
-
-
 def refused(old: Result, new: Result, *metrics: str) -> str:
     with pytest.raises(InputError) as caught:
         compare_results(old, new, RegressionLimits(metrics=metrics or METRICS))
@@ -399,69 +379,3 @@ def test_only_what_is_asked_for_has_to_be_comparable():
 def test_limits_that_make_no_sense(limits):
     with pytest.raises(InputError):
         compare_results(result(BASE), result(BASE), limits)
-
-
-# ---- the judgements by hand ----
-
-
-def test_the_interval_of_a_difference_by_hand():
-    old, new = Estimate(value=0.80, low=0.76, high=0.83), Estimate(value=0.70, low=0.67, high=0.72)
-    low, high = difference_interval(old, new)
-    assert low == pytest.approx(-0.10 - np.hypot(0.03, 0.03))
-    assert high == pytest.approx(-0.10 + np.hypot(0.02, 0.04))
-    assert assess_estimates(old, new).kind == "regression"
-    assert assess_estimates(new, old).kind == "improvement"
-
-
-def test_the_interval_of_a_difference_covers_it():
-    """Newcombe's by MOVER from Wilson's: at least 93 in 100 of intervals hold the truth."""
-    from edgekd.metrics import wilson
-
-    generator, held = np.random.default_rng(0), 0
-    for _ in range(2000):
-        counts = generator.binomial(120, [0.8, 0.7])
-        old, new = (wilson(int(count), 120) for count in counts)
-        old, new = (
-            Estimate(value=count / 120, low=one.low, high=one.high)
-            for count, one in zip(counts, (old, new), strict=True)
-        )
-        low, high = difference_interval(old, new)
-        held += low <= -0.1 <= high
-    assert 0.93 < held / 2000 < 0.97
-
-
-def test_too_few_images_have_no_verdict_unless_nothing_changed():
-    alone = Estimate(value=0.5)
-    assert assess_estimates(alone, alone).kind == "same"
-    assert assess_estimates(alone, Estimate(value=0.4)).kind == "unknown"
-    assert assess_estimates(Estimate(value=None), alone).kind == "unknown"
-
-
-def test_amounts_and_times_of_nothing():
-    assert assess_amounts(None, 1, 0.1) is None
-    assert assess_amounts(0, 0, 0.1).kind == "same"
-    assert assess_amounts(0, 1, 0.1).kind == "unknown"
-    assert assess_times(0.0, 1.0, (0, 0), (1, 1), 0.05).kind == "unknown"
-    assert assess_times(0.0, 0.0, (0, 0), (0, 0), 0.05).kind == "same"
-
-
-# ---- in words ----
-
-
-def test_the_table_has_the_worst_first(capsys):
-    new = artefact(2, p50=20.0, size_bytes=1_000_000, memory=None)
-    found = compare_results(result(BASE), result(new, teacher_row()))
-    lines = as_markdown(found).splitlines()
-    verdict_of = [line.split("|")[1].strip() for line in lines[4:]]
-    assert verdict_of[0] == "regression"
-    assert verdict_of == sorted(
-        verdict_of, key=["regression", "unknown", "improvement", "same"].index
-    )
-    assert "| improvement | rpi int8 | size, bytes | 2,500,000 | 1,000,000 | -60.0% |" in lines
-    assert summary_line(found).endswith("; new rows: teacher")
-    print_changes(found)
-    assert summary_line(found) in " ".join(capsys.readouterr().out.split())
-
-
-def test_nothing_to_compare_is_said():
-    assert summary_line(Regressions(changes=[])) == "nothing to compare"

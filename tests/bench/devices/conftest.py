@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from adb.fixtures import adb_environment, new_phone, own_adb, phone, transport
 from emulation.missing import MissingError
 from emulation.sshd import Sshd, running_sshd
 
 from edgekd.bench.devices.board import RemoteDevice
 from edgekd.bench.devices.ssh import SshTransport
+
+__all__ = ["adb_environment", "new_phone", "own_adb", "phone", "transport"]
 
 MakeDevice = Callable[..., RemoteDevice]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -18,7 +15,7 @@ from edgekd.bench.measure.disturbances import (
     between,
     read_counters,
 )
-from edgekd.bench.measure.load import CpuSeconds, other_seconds, other_share
+from edgekd.bench.measure.load import CpuSeconds
 
 HERTZ = os.sysconf("SC_CLK_TCK")
 
@@ -38,14 +35,6 @@ def write_proc(
 
 def seconds(busy: float, total: float, stolen: float = 0.0, own: float = 0.0) -> CpuSeconds:
     return CpuSeconds(busy, total, stolen, own)
-
-
-def test_share_of_others():
-    nothing = seconds(0, 0)
-    assert other_share(nothing, seconds(3, 10, own=1)) == pytest.approx(0.2)
-    assert other_share(nothing, seconds(3, 10, own=4)) == 0.0
-    assert other_share(nothing, seconds(0.1, 0.5)) is None
-    assert other_seconds(nothing, seconds(3, 10, own=1)) == pytest.approx(2.0)
 
 
 def test_what_happened_between_two_readings(tmp_path):
@@ -104,31 +93,6 @@ def test_a_wall_clock_that_was_set_is_noticed():
     set_back = between(begin, Counters(monotonic=106.0, wall=1_699_996_406.0))
     assert set_back.clock_jump_s == pytest.approx(-3600)
     assert set_back.seconds == pytest.approx(6.0)
-
-
-def test_another_process_that_computes_is_seen():
-    """One process that never rests, on a machine of any number of cores, really."""
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        time.sleep(0.3)
-        with DisturbanceMonitor() as monitor:
-            time.sleep(max(1.0, 2.5 / (os.cpu_count() or 1)))
-    finally:
-        busy.kill()
-        busy.wait()
-    # Whatever else runs here, this one gets its fair share of a core.
-    assert monitor.disturbances.other_cores > 0.2
-    assert 0 < monitor.disturbances.other_load <= 1
-
-
-def test_own_work_is_no_load_of_others(tmp_path):
-    write_proc(tmp_path, user=100, idle=100)
-    with DisturbanceMonitor(tmp_path) as monitor:
-        end = time.process_time() + 0.5
-        while time.process_time() < end:
-            sum(range(1000))
-        write_proc(tmp_path, user=101, idle=109)
-    assert monitor.disturbances.other_load == pytest.approx(0.05, abs=0.01)
 
 
 def test_it_travels_as_json():

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from edgekd.bench.measure.energy import WorkTimes
-from edgekd.bench.meter import ClockReading, JobInterval, PowerMeter, clock_offset, metered_energy
+from edgekd.bench.meter import ClockReading, JobInterval, PowerMeter, metered_energy
 from edgekd.errors import InputError
 
 HERE = 1_764_072_000.0
@@ -44,37 +44,6 @@ def step(moment: float) -> float:
 
 def energy(power: PowerMeter, around: JobInterval | None = None, times: WorkTimes = TIMES):
     return metered_energy(power, times, around or asked(), same_clock=False)
-
-
-# ---- clocks ----
-
-
-def test_the_offset_lies_between_its_bounds():
-    offset = clock_offset(TIMES, asked(lead=0.4, lag=0.1), same_clock=False)
-    truth = HERE - 7.0
-    assert abs(offset.seconds - truth) <= offset.error
-    assert 0.25 <= offset.error < 0.3
-    assert offset.seconds == pytest.approx(truth - 0.15)
-
-
-def test_of_this_machine_the_offset_is_exact():
-    offset = clock_offset(TIMES, asked(lead=9.0), same_clock=True)
-    assert offset.seconds == pytest.approx(HERE - 100)
-    assert offset.error == pytest.approx(0.0, abs=1e-6)
-
-
-def test_a_clock_that_was_set_meanwhile_is_refused():
-    for same in (True, False):
-        with pytest.raises(InputError, match=r"clock was set by \+3\.0 s"):
-            clock_offset(TIMES, asked(jump=3.0), same_clock=same)
-
-
-def test_clocks_that_contradict_each_other_are_refused():
-    with pytest.raises(InputError, match=r"ran 1\.3 s apart"):
-        clock_offset(TIMES, asked(lead=-0.7, lag=-0.6), same_clock=False)
-
-
-# ---- power ----
 
 
 def test_power_of_both_parts(tmp_path):

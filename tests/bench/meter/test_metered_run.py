@@ -141,7 +141,10 @@ def test_one_meter_is_of_one_device(tmp_path):
     file = tmp_path / "bench.csv"
     file.write_text("time,watts\n")
     for options, said in (
-        (["--device", "cpu,rpi", "--meter", str(file)], "one meter cannot tell cpu from rpi"),
+        (
+            ["--device", "cpu,rpi", "--meter", str(file)],
+            "one meter cannot measure cpu and rpi apart",
+        ),
         (
             ["--device", "cpu", "--meter", str(tmp_path / "none.csv")],
             "there is no record of a power",

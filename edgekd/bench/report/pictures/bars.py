@@ -47,8 +47,8 @@ def _bars(lines: Sequence[tuple[MarkedRow, float, str]], title: str) -> str | No
         drawing.box((_LEFT, y + 2), (width, _LINE - 6), fill=entry.mark.colour)
         drawing.text(words, (_LEFT + width + 6, y + 13), "ink-text", anchor="start")
         drawing.close_group()
-    said = "; ".join(f"{entry.label}: {words}" for entry, _, words in lines)
-    return drawing.svg(f"{title}. {said}.")
+    labels = "; ".join(f"{entry.label}: {words}" for entry, _, words in lines)
+    return drawing.svg(f"{title}. {labels}.")
 
 
 def decisions(entries: Sequence[MarkedRow]) -> str | None:
@@ -58,18 +58,18 @@ def decisions(entries: Sequence[MarkedRow]) -> str | None:
         return None
     line = 30.0
     drawing = Drawing(_WIDTH, line * len(decided) + 4)
-    said = [_draw_decisions(drawing, entry, i * line) for i, entry in enumerate(decided)]
-    return drawing.svg(f"What the whole decision does. {'; '.join(said)}.")
+    labels = [_draw_decisions(drawing, entry, i * line) for i, entry in enumerate(decided)]
+    return drawing.svg(f"What the whole decision does. {'; '.join(labels)}.")
 
 
 def _draw_decisions(drawing: Drawing, entry: MarkedRow, y: float) -> str:
     """Solid, striped and open bars, which differ without colours too."""
-    found = entry.row.decisions
-    assert found is not None
+    shares = entry.row.decisions
+    assert shares is not None
     parts = [
-        ("answered", found.answered.value),
-        ("referred", found.referred.value),
-        ("retaken", found.retaken.value),
+        ("answered", shares.answered.value),
+        ("referred", shares.referred.value),
+        ("retaken", shares.retaken.value),
     ]
     words = ", ".join(f"{name} {percent(share)} %" for name, share in parts)
     drawing.open_group(f"{entry.label}: {words}")

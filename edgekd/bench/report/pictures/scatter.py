@@ -181,12 +181,12 @@ def _words(spot: _Spot, metric: MetricColumn) -> str:
 def _draw_letters(axes: Axes, spots: Sequence[_Spot]) -> None:
     """Each letter beside its point, where there is most room."""
     places = [(axes.x(spot.x), axes.y(spot.y)) for spot in spots]
-    taken: list[Point] = list(places)
+    occupied: list[Point] = list(places)
     for spot, place in zip(spots, places, strict=True):
         letter = spot.entry.mark.letter
         rooms = _rooms(axes, place, 3.5 * (len(letter) - 1))
-        best = max(rooms, key=lambda free: _room(free, place, taken))
-        taken.append(best)
+        best = max(rooms, key=lambda free: _room(free, place, occupied))
+        occupied.append(best)
         if math.dist(best, place) > _REACH * 1.5:
             axes.drawing.path([place, best], "grid")
         axes.drawing.text(letter, (best[0], best[1] + 4), "letter")
@@ -207,9 +207,9 @@ def _rooms(axes: Axes, place: Point, wider: float) -> list[Point]:
     return inside or around
 
 
-def _room(free: Point, place: Point, taken: Sequence[Point]) -> float:
+def _room(free: Point, place: Point, occupied: Sequence[Point]) -> float:
     """Distance to the nearest other mark, capped: more than enough is no better."""
-    others = [math.dist(free, other) for other in taken if other != place]
+    others = [math.dist(free, other) for other in occupied if other != place]
     near = math.dist(free, place) <= _REACH * 1.5
     straight = min(abs(free[0] - place[0]), abs(free[1] - place[1])) < 1  # lies on a whisker
     return min([*others, 20.0]) + (2.0 if near else 0.0) - (4.0 if straight else 0.0)

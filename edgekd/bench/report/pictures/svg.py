@@ -38,8 +38,8 @@ class Scale:
 
     def ticks(self, most: int = 6) -> list[float]:
         """Round values inside the scale, at most `most`."""
-        found = _log_ticks(self.low, self.high, most) if self.log else []
-        return found if len(found) >= 3 else _linear_ticks(self.low, self.high, most)
+        ticks = _log_ticks(self.low, self.high, most) if self.log else []
+        return ticks if len(ticks) >= 3 else _linear_ticks(self.low, self.high, most)
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:
@@ -54,8 +54,8 @@ def _linear_ticks(low: float, high: float, most: int) -> list[float]:
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        found = [times * 10.0**power for power in exponents for times in steps]
-        inside = [value for value in found if low <= value <= high]
+        ticks = [times * 10.0**power for power in exponents for times in steps]
+        inside = [value for value in ticks if low <= value <= high]
         if len(inside) <= most:
             return inside
     return inside[:: math.ceil(len(inside) / most)]

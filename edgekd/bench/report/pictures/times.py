@@ -33,12 +33,12 @@ def histograms(entry: MarkedRow) -> str | None:
     drawing = Drawing(_WIDTH, _PANEL * len(shown))
     for index, (name, series) in enumerate(shown):
         _draw_panel(drawing, name, series, entry.mark.colour, index * _PANEL)
-    said = "; ".join(
+    labels = "; ".join(
         f"{name}: p50 {milliseconds(series.p50)} ms, p90 {milliseconds(series.p90)} ms, "
         f"{series.n} runs from {milliseconds(series.min)} to {milliseconds(series.max)} ms"
         for name, series in shown
     )
-    return drawing.svg(f"Times of {entry.label}. {said}.")
+    return drawing.svg(f"Times of {entry.label}. {labels}.")
 
 
 def _draw_panel(
@@ -117,14 +117,14 @@ def thread_sweep(entries: Sequence[MarkedRow]) -> str | None:
             high = axes.y(point.p90 or point.p50)
             axes.drawing.path([(place, low), (place, high)], stroke=entry.mark.colour)
         _draw_series(axes, entry, points)
-    said = "; ".join(
+    labels = "; ".join(
         f"{entry.label}: "
         + ", ".join(
             f"{point.threads} threads {milliseconds(point.p50)} ms" for point in entry.row.sweep
         )
         for entry in swept
     )
-    return axes.drawing.svg(f"Time over threads. {said}.")
+    return axes.drawing.svg(f"Time over threads. {labels}.")
 
 
 def sustained(entries: Sequence[MarkedRow]) -> str | None:
@@ -143,12 +143,12 @@ def sustained(entries: Sequence[MarkedRow]) -> str | None:
         if len(slow) > 1:
             axes.drawing.path(slow, stroke=entry.mark.colour, fill="none", stroke_dasharray="4 3")
         _draw_series(axes, entry, _line(axes, entry.row.sustained, lambda minute: minute.p50))
-    said = "; ".join(
+    labels = "; ".join(
         f"{entry.label}: {milliseconds(entry.row.sustained[0].p50)} ms in the first minute, "
         f"{milliseconds(entry.row.sustained[-1].p50)} ms in the last"
         for entry in ran
     )
-    return axes.drawing.svg(f"Time per minute of a sustained run. {said}.")
+    return axes.drawing.svg(f"Time per minute of a sustained run. {labels}.")
 
 
 def _line(axes: Axes, run: Sequence[Minute], take: Callable[[Minute], float]) -> list[Point]:
