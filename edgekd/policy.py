@@ -105,7 +105,8 @@ class Floors(_Section, frozen=True, kw_only=True):
 
     Attributes:
         beyond_chance: Whether the lower end of the 95 % interval of balanced accuracy must lie
-            above that of a constant answer (1/K for K classes).
+            above that of a constant answer, 1/K for K classes. Tasks without balanced accuracy
+            name another score.
         noticed: Least share of the images of each critical class in which the decision notices
             it: answers it, or refers the patient.
         answered: Least share of the images that get an answer, so that referring everybody does

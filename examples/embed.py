@@ -13,8 +13,7 @@ def main(bundle: str, *photos: str) -> None:
             reasons = "; ".join(reason.text for reason in prediction.reasons)
             if prediction.decision == "answer":
                 share = prediction.probability
-                percent = "" if share is None else f", {share:.0%}"
-                print(f"{prediction.label or 'no finding'}{percent}")
+                print(prediction.label if share is None else f"{prediction.label}, {share:.0%}")
             elif prediction.decision == "refer":
                 print(f"refer the patient: {reasons}")
             else:

@@ -32,9 +32,11 @@ HOMES: Mapping[str, Sequence[str]] = {
             f"edgekd/runtime/sessions/{name}/*.py",
             f"edgekd/doctor/{name}/*.py",
         )
-        for name in BACKENDS.own
+        for name in BACKENDS.built_in
     },
-    **{name: ("edgekd/extensions/tasks.py", f"edgekd/tasks/{name}/*.py") for name in TASKS.own},
+    **{
+        name: ("edgekd/extensions/tasks.py", f"edgekd/tasks/{name}/*.py") for name in TASKS.built_in
+    },
 }
 """Where the name of a task or of a backend may be written."""
 

@@ -1,4 +1,4 @@
-"""The bundle: one lowered student with everything that a device must know of it."""
+"""The bundle: one lowered student with everything that a device needs to run it."""
 
 from edgekd.bundle.manifest import (
     Appearance,

@@ -82,19 +82,19 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
 
 
 class Limit(_Section, frozen=True, kw_only=True):
-    """Between which values a measure of a photo has to lie; null where that side is free."""
+    """The range that a measure of a photo has to be in; null where that side has no limit."""
 
     low: float | None = None
     high: float | None = None
 
 
 class Appearance(_Section, frozen=True, kw_only=True):
-    """What the learnt images look like, as a normal distribution of their features.
+    """The appearance of the training images, as a normal distribution of their features.
 
     Attributes:
         mean: Of the features of `edgekd.runtime.capture.appearance` [F].
         whitening: Matrix [F, F] that gives the centred features unit covariance.
-        limit: A photo whose squared distance is above it looks like none of them.
+        limit: A photo with a higher squared distance is unlike all of them.
     """
 
     mean: tuple[float, ...]
@@ -103,15 +103,15 @@ class Appearance(_Section, frozen=True, kw_only=True):
 
 
 class CaptureRule(_Section, frozen=True, kw_only=True):
-    """When a photo has to be taken again, fitted to the images that the network knows.
+    """Limits beyond which a photo has to be taken again, fitted on images of the data set.
 
     Attributes:
         limits: By measure of `edgekd.runtime.capture.measures`.
-        appearance: Null where there were too few images to tell.
+        appearance: Null where there were too few images to fit it.
         coverage: Share of the fitting images that all limits together were fitted to let pass;
             `kept` in formats before 1.6.
         images: Number of the fitting images; they are those of the decision.
-        sentences: What to tell the photographer, by reason code; empty in bundles of a format
+        sentences: Sentences for the photographer by reason code; empty in bundles of a format
             before 1.6, which have the sentences of dermoscopy.
     """
 
@@ -133,7 +133,7 @@ class ClassChange(_Section, frozen=True, kw_only=True):
         drop_high: Its upper one-sided 95 % bound; null without images. Bundles of a format
             before 1.5 have the upper end of a paired 95 % bootstrap interval.
         critical: Whether the target names it so.
-        limit: What the drop was held against: `drop_high` of a critical class, else `drop`.
+        limit: Limit of the drop: of `drop_high` for a critical class, else of `drop`.
         groups: Lesions or patients that its images are of, which the bounds take as independent;
             null in bundles of a format before 1.5.
         specificity_drop: Specificity of the float student minus that of the file; null for a task
@@ -218,7 +218,7 @@ class Rung(_Section, frozen=True, kw_only=True):
 
 
 class LayerSensitivity(_Section, frozen=True, kw_only=True):
-    """How much int8 harms one layer, as measured on calibration images by simulation.
+    """The sensitivity of one layer to int8, measured on calibration images by simulation.
 
     Attributes:
         layer: Name of the module in the student's network.
@@ -235,7 +235,7 @@ class EngineCheck(_Section, frozen=True, kw_only=True):
     """Whether the device's engine can be built from the file, as far as a host can tell.
 
     Attributes:
-        status: `not checked` says nothing of the file.
+        status: `not checked` allows no conclusion about the file.
         by: The tool with its version, or why there was no check and how to get one.
         capabilities: Compute capabilities that it was built for, such as `SM86`.
         findings: Findings of the tool, one sentence each; of a file that passed they are notes.
@@ -285,7 +285,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
         completion: `complete`, or `finish-on-device` where the device must build an engine.
         completion_command: The command that finishes it there, or null.
         rungs: Every precision tried, with its numbers.
-        tried: Verdicts that were read, in the ladder's order, until a file was taken, its own
+        tried: Number of verdicts in the order of the ladder until a file was chosen, that one
             included; null in bundles of a format before 1.5.
         calibration: Part, number, hash and list of the calibration images, or null.
         layer_sensitivity: Layers by their sensitivity to int8, the most sensitive first; empty
@@ -294,7 +294,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
             lowering. `rescued` in formats before 1.6.
         build_key: Hash of all that this bundle was made from.
         tools: Versions of what lowered it.
-        check: What the device's engine will make of the file; null where the host ran it itself.
+        check: Whether the engine of the device can be built; null where the host ran the file.
         evidence_sha256: Hash of the file with the images that a device judges its engine by; null
             where the host judged the very file.
         engine: What the device built; null before.

@@ -1,4 +1,4 @@
-"""The files that an engine opens: on disk, or in memory alone."""
+"""The files that an engine opens, on disk or in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["ModelFiles"]
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model file with what stands beside it (OpenVINO's weights, say).
+    """A model file with the files beside it, such as the weights of OpenVINO.
 
-    What came as bytes never touches a disk: an app may have decrypted it.
+    Files that came as bytes are never written to a disk: an app may have decrypted them.
 
     Attributes:
         name: Of the main file: `model.tflite`, `model.xml`, `model.onnx`, `model.engine`.

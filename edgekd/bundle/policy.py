@@ -72,7 +72,7 @@ class FloorRecord(_Section, frozen=True, kw_only=True):
 
     Attributes:
         code: `beyond-chance`, `noticed`, `answered` or `specificity`.
-        what: What was measured, in words, with the name of its class.
+        quantity: The measured quantity in words, with the name of its class.
         value: As measured; null where that is impossible.
         low: Lower end of its 95 % interval; null where there is none.
         high: Upper end.
@@ -82,7 +82,7 @@ class FloorRecord(_Section, frozen=True, kw_only=True):
     """
 
     code: str
-    what: str
+    quantity: str
     value: float | None
     low: float | None = None
     high: float | None = None
@@ -94,13 +94,15 @@ class FloorRecord(_Section, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """The result in one line for people."""
         if self.value is None:
-            return f"{self.what} cannot be measured, and {self.least:.3g} is demanded"
+            return f"{self.quantity} cannot be measured, and {self.least:.3g} is demanded"
         interval = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
         demanded = "the lower end" if self.by == "low" else "the value"
         verdict = "reaches" if self.met else "does not reach"
         if self.code == "beyond-chance":
             verdict = "exceeds" if self.met else "does not exceed"
-        return f"{self.what} is {self.value:.3f}{interval}; {demanded} {verdict} {self.least:.3g}"
+        return (
+            f"{self.quantity} is {self.value:.3f}{interval}; {demanded} {verdict} {self.least:.3g}"
+        )
 
 
 class TeacherRecord(_Section, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Reading a bundle: a folder, or the same as one uncompressed `.edgekd` zip.
 
-Nothing of a bundle is believed before it is checked: signature, version, paths, sizes, hashes.
+Signature, version, paths, sizes and hashes are checked before any content is used.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ SignatureState = Literal["none", "not checked", "verified"]
 class Bundle:
     """An opened bundle: its manifest and its files. Open one with `Bundle.open`.
 
-    A folder stays where it is. A zip is held in memory alone: nothing of it is written to a disk,
-    so that an app may bring its own decryption.
+    A folder stays where it is. A zip is held in memory only and never written to a disk, so that an
+    app may decrypt it.
 
     Attributes:
-        label: What to call it in a message: its path, or `<bytes>`.
+        label: Its name in messages: its path, or `<bytes>`.
         path: Where it is; None where it was given as bytes.
-        manifest: What it says of itself.
+        manifest: Its manifest.
         signature: Whether it has a signature, and whether that was verified.
     """
 
@@ -94,7 +94,7 @@ class Bundle:
 
     @property
     def model(self) -> ModelFiles:
-        """The model file with what stands beside it, for the engine."""
+        """The model file with the files beside it, for the engine."""
         return self._files.model(self.manifest.model_file, self.manifest.files)
 
     def model_for(self, backend: str | None) -> ModelFiles:
@@ -113,7 +113,7 @@ class Bundle:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the files that the engine reads: the model and what stands beside it."""
+        """Bytes of the files that the engine reads: the model and the files beside it."""
         main = self.manifest.model_file
         stem = PurePosixPath(main).stem
         lowered_by = self._lowered_by()
@@ -157,7 +157,7 @@ class Bundle:
         return self._files.stream(name)
 
     def close(self) -> None:
-        """Let go of what is held in memory; the bundle itself stays."""
+        """Release the memory; the bundle on disk stays."""
         self._storage = None
 
     def __enter__(self) -> Bundle:
@@ -205,7 +205,7 @@ class Bundle:
 
 
 def _place_or_bytes(source: object) -> Path | bytes:
-    """What a caller gave, whatever its type checker would have said."""
+    """The source as a path or bytes, with its type checked."""
     if isinstance(source, bytes):
         return source
     if isinstance(source, bytearray | memoryview):

@@ -136,7 +136,7 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
 
 
 def generate_key(private: Path, public: Path, *, passphrase: bytes | None = None) -> None:
-    """Make a new key: two PEM files, of which only `public` may be given away.
+    """Make a new key: two PEM files, of which only `public` may be published.
 
     Args:
         private: PKCS#8, readable by its owner alone.

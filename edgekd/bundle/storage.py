@@ -1,6 +1,6 @@
 """Where the bytes of a bundle are: in a folder, or in memory, out of an uncompressed zip.
 
-Names are those of the manifest; nothing here knows what the files mean.
+Names are those of the manifest; the meaning of the files does not matter here.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Storage(Protocol):
         """A file that is there, to be read in parts."""
 
     def model(self, name: str, listed: Collection[str]) -> ModelFiles:
-        """A model file with those of the `listed` files that stand beside it, for the engine."""
+        """A model file with those of the `listed` files that are beside it, for the engine."""
 
 
 class FolderStorage:

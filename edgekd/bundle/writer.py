@@ -19,7 +19,7 @@ __all__ = ["sign_bundle", "write_bundle", "zip_bundle"]
 def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes]) -> Manifest:
     """Write the folder `out` with all `files` and the manifest that lists them.
 
-    A signature that was there is gone: it was over another manifest.
+    An earlier signature is removed: it was of another manifest.
 
     Args:
         out: The bundle's folder; what was there is replaced in the end.

@@ -90,5 +90,5 @@ def _device(name: str, wheelhouse: Path | None, json: bool) -> None:
             raise DeviceLacksError(message, seen.detail, seen.subject)
 
 
-def _line(mark: str, what: str, detail: str) -> None:
-    print(f"{mark:7} {what}: {detail}")
+def _line(mark: str, subject: str, detail: str) -> None:
+    print(f"{mark:7} {subject}: {detail}")

@@ -57,7 +57,7 @@ def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
 
 
 def _changed(row: MethodRow) -> str:
-    changes = [f"{name}: {_difference(found)}" for name, found in _beyond_chance(row).items()]
+    changes = [f"{name}: {_difference(gain)}" for name, gain in _beyond_chance(row).items()]
     return f"{row.name}, sensitivity − none beyond chance: {'; '.join(changes)}"
 
 

@@ -94,7 +94,7 @@ class StageModule(LightningModule):
 
     # Batches -------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Any:
         """The stage's samples, in the order of the epoch."""
         share, samples = self._share(), self.stage.samples
         images = len(self.samples.split.indices("train"))

@@ -1,4 +1,4 @@
-"""The samples of a stage: labelled, unlabelled, synthesised, or none.
+"""The samples of a stage: labelled, unlabelled, synthesised, none, or several kinds at once.
 
 A kind builds the loader of the training epochs and turns what the loader yields into the batch that
 the stage's objective or step receives. Validation always runs over the labelled validation part.
@@ -7,12 +7,13 @@ the stage's objective or step receives. Validation always runs over the labelled
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import CombinedLoader
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -23,7 +24,15 @@ from edgekd.distill.samples import EpochSampler, PartDataset, RunSamples, Share
 from edgekd.models import pixels_of
 from edgekd.recipe import FitSection
 
-__all__ = ["Labelled", "LoaderSetup", "NoSamples", "SampleKind", "Synthesised", "Unlabelled"]
+__all__ = [
+    "Labelled",
+    "LoaderSetup",
+    "NoSamples",
+    "SampleKind",
+    "Several",
+    "Synthesised",
+    "Unlabelled",
+]
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class SampleKind(ABC):
         return fit.batch_size
 
     @abstractmethod
-    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+    def loader(self, setup: LoaderSetup) -> Iterable[Any]:
         """The loader of the training epochs; its order is a function of seed and epoch alone."""
 
     @abstractmethod
@@ -170,6 +179,33 @@ class NoSamples(SampleKind):
     def batch(self, loaded: int, context: StepContext) -> StepContext:
         """The context itself."""
         return context
+
+
+@dataclass(frozen=True)
+class Several(SampleKind):
+    """Several kinds in every step, as in semi-supervised training.
+
+    The objective receives their batches by the names of the kinds. An epoch is as long as that of
+    the kind with the most batches; the others are repeated in it, augmented differently.
+
+    Attributes:
+        kinds: By name, such as `{"labelled": Labelled(), "unlabelled": Unlabelled(images)}`.
+    """
+
+    kinds: Mapping[str, SampleKind]
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """The smallest of the kinds."""
+        return min(kind.batch_size(fit, training_images, processes) for kind in self.kinds.values())
+
+    def loader(self, setup: LoaderSetup) -> Iterable[Any]:
+        """Yields what the loaders of the kinds yield, by their names."""
+        loaders = {name: kind.loader(setup) for name, kind in self.kinds.items()}
+        return CombinedLoader(loaders, "max_size_cycle")
+
+    def batch(self, loaded: dict[str, Any], context: StepContext) -> dict[str, Any]:
+        """The batch of each kind."""
+        return {name: kind.batch(loaded[name], context) for name, kind in self.kinds.items()}
 
 
 class _ImageDataset(TorchDataset[tuple[Tensor, int]]):

@@ -93,14 +93,14 @@ def examine(targets: Sequence[Target]) -> list[Finding]:
     Imports and trials are done in other processes, so that a crash is a finding.
     """
     backends = {target.backend: _own_backend(target.backend) for target in targets}
-    wanted = [name for _, modules, _ in _HOST for name in modules]
+    modules = [name for _, needed, _ in _HOST for name in needed]
     for backend in backends.values():
         if backend is not None:
-            wanted += [*backend.tools, *(() if backend.diagnosis else importable(backend.engine))]
-    results = import_modules(wanted)
+            modules += [*backend.tools, *(() if backend.diagnosis else importable(backend.engine))]
+    results = import_modules(modules)
     findings = [
-        try_packages(ability, modules, extra, needed=False, results=results)
-        for ability, modules, extra in _HOST
+        try_packages(ability, needed, extra, needed=False, results=results)
+        for ability, needed, extra in _HOST
     ]
     for target in targets:
         backend = backends[target.backend]
@@ -115,7 +115,7 @@ def examine(targets: Sequence[Target]) -> list[Finding]:
 
 def _own_backend(name: str) -> BackendDescriptor | None:
     """The descriptor of one of edgekd's own backends; None for any other."""
-    return backend_named(name) if name in BACKENDS.own else None
+    return backend_named(name) if name in BACKENDS.built_in else None
 
 
 def _examine_own(

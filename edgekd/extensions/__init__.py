@@ -1,6 +1,6 @@
-"""What edgekd can be extended by: one registry for each kind of thing, edgekd's own and others'.
+"""The registries of extensions: edgekd's own, and those of third parties.
 
-A task, a backend, a target, a policy, a data source or a method is added by its own files and one
-line of its registry here, or from outside through the entry-point group of that registry. Nothing
-is imported before it is asked for.
+A task, a backend, a data source or a method is added by its own files and one line of its registry
+here; a target or a policy by its file alone. From outside each comes through the entry-point group
+of its registry. An extension is imported when it is used.
 """

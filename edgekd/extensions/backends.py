@@ -1,6 +1,6 @@
-"""Backends: an inference engine, how a network is lowered for it and how its files are run.
+"""Backends: inference engines, with the way a network is lowered for them and their files are run.
 
-A backend is a `BackendDescriptor`. It imports nothing: lowering, sessions, `edgekd doctor`, the
+A backend is a `BackendDescriptor`, which imports nothing: lowering, sessions, `edgekd doctor`, the
 examination of a board and the store's keys all read it, on hosts and on devices.
 
     lowering    `edgekd.lower.backends.Backend`      deploy graph → files
@@ -45,12 +45,12 @@ class Requirement:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Top-level packages of the modules: what tells without an import whether one is there."""
+        """Top-level packages of the modules: they are looked up without an import."""
         return tuple(module.partition(".")[0] for module in self.modules)
 
     @property
     def installed(self) -> bool:
-        """Whether one of the packages is there; nothing is imported."""
+        """Whether one of the packages is installed; nothing is imported."""
         return any(find_spec(package) is not None for package in self.packages)
 
 
@@ -61,10 +61,10 @@ class BackendDescriptor:
     Attributes:
         name: As in target.toml, manifests and on the command line.
         title: The engine's name, for people.
-        lowering: Where the class that lowers is, as `module:attribute`; it is called with this
-            descriptor and has to be an `edgekd.lower.backends.Backend`.
-        session: Where the function that opens a file is; an `edgekd.runtime.sessions.Opener`.
-        engine: What a device has to have installed to run the files.
+        lowering: Place of the class that lowers, as `module:attribute`: a subclass of
+            `edgekd.lower.backends.Backend`, which is called with this descriptor.
+        session: Place of the function that opens a file, an `edgekd.runtime.sessions.Opener`.
+        engine: Packages that a device needs to run the files.
         model_file: Name of the main file that lowering writes into a bundle.
         extra: The extra of edgekd that installs the engine; empty for a third party's.
         tools: Modules that lowering imports, all of them needed: `edgekd doctor` imports those of
@@ -75,8 +75,8 @@ class BackendDescriptor:
         completion: See `Completion`.
         host: Backend whose session runs the lowered file on a host; empty for this one's own.
         timer: Program that times the files on a phone without a Python; None where there is none.
-        diagnosis: Where the function is that examines whether this machine can run the files, as
-            `(target name) → findings`; empty where importing the engine shows it.
+        diagnosis: Place of the function that examines whether this machine can run the files,
+            `(target name) → findings`; empty where importing the engine is enough.
     """
 
     name: str
@@ -111,7 +111,7 @@ BACKENDS = Registry(
     },
     extra="lower",
 )
-"""edgekd's own, and the entry points of others: each a `BackendDescriptor`."""
+"""edgekd's own backends, and those of entry points: each a `BackendDescriptor`."""
 
 
 def backend_named(name: str) -> BackendDescriptor:

@@ -32,7 +32,7 @@ METHODS = Registry(
     },
     extra="distill",
 )
-"""edgekd's own, and the entry points of others: each a subclass of `Method`."""
+"""edgekd's own methods, and those of entry points: each a subclass of `Method`."""
 
 
 def method_name(section: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,36 +26,36 @@ class Registry:
     """All extensions of one kind, by name.
 
     Attributes:
-        kind: What they are, for messages: `backend`, `task`.
+        kind: Noun for messages: `backend`, `task`.
         group: Entry-point group through which third parties add theirs.
-        own: edgekd's own by name, each as `module:attribute`, as `module` alone, or as the path of
-            a file or folder that is the thing itself.
+        built_in: edgekd's own by name, each as `module:attribute`, as `module`, or as the path of
+            a file or folder.
         extra: The extra of edgekd to install where a third party's extension lacks a package.
     """
 
     kind: str
     group: str
-    own: Mapping[str, str | Path]
+    built_in: Mapping[str, str | Path]
     extra: str = "all"
 
     def names(self) -> list[str]:
         """All names, edgekd's own first; nothing is imported."""
-        return list(dict.fromkeys((*self.own, *self._foreign())))
+        return list(dict.fromkeys((*self.built_in, *self._foreign())))
 
     def __contains__(self, name: object) -> bool:
         """Whether an extension has this name, whether it loads or not."""
-        return name in self.own or name in self._foreign()
+        return name in self.built_in or name in self._foreign()
 
     def owner(self, name: str) -> str:
         """Distribution and version that provide an extension; "" for edgekd's own."""
-        if name in self.own or name not in self._foreign():
+        if name in self.built_in or name not in self._foreign():
             return ""
         entry = self._foreign()[name]
         return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
     def owners(self) -> dict[str, str]:
         """Distribution and version of every third-party extension, by name."""
-        return {name: self.owner(name) for name in self._foreign() if name not in self.own}
+        return {name: self.owner(name) for name in self._foreign() if name not in self.built_in}
 
     def module(self, name: str) -> str:
         """Module that provides an extension, without importing it.
@@ -65,7 +64,7 @@ class Registry:
             InputError: There is no extension of that name.
         """
         self.check(name)
-        place = self.own[name] if name in self.own else self._foreign()[name].value
+        place = self.built_in[name] if name in self.built_in else self._foreign()[name].value
         return str(place).partition(":")[0]
 
     def check(self, name: str) -> None:
@@ -78,6 +77,8 @@ class Registry:
         if name in self:
             return
         known = self.names()
+        import difflib  # only where a name is wrong: devices start without it
+
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"there is no {self.kind} {name!r}", f"{hint}known: {', '.join(known)}")
@@ -95,8 +96,8 @@ class Registry:
             ArtefactError: A third party's extension cannot be loaded, or is not accepted.
         """
         self.check(name)
-        if name in self.own:
-            place = self.own[name]
+        if name in self.built_in:
+            place = self.built_in[name]
             return place if isinstance(place, Path) else _object_at(place)
         entry = self._foreign()[name]
         return self._load_foreign(name, f"the {self.kind} {name}", entry.load, accept)
@@ -115,13 +116,13 @@ class Registry:
         Raises:
             MissingDependencyError, ArtefactError: As for `load`.
         """
-        if name in self.own:
+        if name in self.built_in:
             return _object_at(place)
-        what = f"the {part} of the {self.kind} {name}"
-        return self._load_foreign(name, what, lambda: _object_at(place), accept)
+        subject = f"the {part} of the {self.kind} {name}"
+        return self._load_foreign(name, subject, lambda: _object_at(place), accept)
 
     def _load_foreign(
-        self, name: str, what: str, load: Callable[[], Any], accept: Callable[[Any], bool]
+        self, name: str, subject: str, load: Callable[[], Any], accept: Callable[[Any], bool]
     ) -> Any:
         """Load third-party code; every error of it names the distribution."""
         owner = self.owner(name)
@@ -130,16 +131,16 @@ class Registry:
             loaded = load()
             accepted = accept(loaded)
         except ImportError as error:
-            message = f"{what} of {owner} does not import: {error}"
+            message = f"{subject} of {owner} does not import: {error}"
             raise MissingDependencyError(
                 error.name or owner, self.extra, f"load a {self.kind}", message=message, hint=hint
             ) from error
         except Exception as error:
-            message = f"{what} of {owner} cannot be loaded: {error!r}"
+            message = f"{subject} of {owner} cannot be loaded: {error!r}"
             raise ArtefactError(message, hint) from error
         if not accepted:
             kind = type(loaded).__name__
-            raise ArtefactError(f"{what} of {owner} is a {kind}, which it cannot be", hint)
+            raise ArtefactError(f"{subject} of {owner} is a {kind}, which it cannot be", hint)
         return loaded
 
     def _foreign(self) -> dict[str, EntryPoint]:

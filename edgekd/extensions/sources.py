@@ -1,4 +1,4 @@
-"""Data sources: where a recipe's data set comes from.
+"""Data sources: origins of a recipe's data set.
 
 A source is a module or an object with `Config` (the recipe's keys beside `source`, a
 `msgspec.Struct`) and `load(config, task) -> edgekd.data.Dataset`, where `task` is the name of the
@@ -17,7 +17,7 @@ __all__ = ["SOURCES", "SourceModule"]
 
 @runtime_checkable
 class SourceModule(Protocol):
-    """What a source has to have."""
+    """The interface of a source."""
 
     Config: type[Any]
     """Typed keys of the recipe's `data` section beside `source`."""
@@ -39,4 +39,4 @@ SOURCES = Registry(
     },
     extra="distill",
 )
-"""edgekd's own, and the entry points of others: each a `SourceModule`."""
+"""edgekd's own data sources, and those of entry points: each a `SourceModule`."""

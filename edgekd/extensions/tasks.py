@@ -1,8 +1,8 @@
-"""Tasks: what a network is asked for, described layer by layer.
+"""Tasks: what a network predicts, described layer by layer.
 
-A task is a `TaskDescriptor`: for each layer the place of an object, imported when that layer needs
-it, so that a device never imports what training needs. What each layer has to be is an abstract
-class of the room that asks it:
+A task is a `TaskDescriptor`. For each layer it has the place of an object that is imported when the
+layer is used, so that a device never imports what training needs. A layer implements an abstract
+class of the room that uses it:
 
     data        `edgekd.data.task.DataTask`            labels of a table, targets, strata of a split
     training    `edgekd.distill.task.TrainingTask`     outputs, losses, what methods soften (torch)
@@ -40,8 +40,7 @@ class TaskDescriptor:
     Attributes:
         name: As in recipes and manifests.
         title: For people, as "one class for an image".
-        layers: Where the object of each layer is, as `module:attribute`; a class is called without
-            arguments.
+        layers: Place of each layer, as `module:attribute`; a class is called without arguments.
     """
 
     name: str
@@ -57,10 +56,10 @@ TASKS = Registry(
         "multilabel": "edgekd.tasks.multilabel:TASK",
     },
 )
-"""edgekd's own, and the entry points of others: each a `TaskDescriptor`."""
+"""edgekd's own tasks, and those of entry points: each a `TaskDescriptor`."""
 
 DEFAULT_TASK = "classification"
-"""That of recipes, checkpoints and results which name none."""
+"""The task of recipes, checkpoints and results that name none."""
 
 
 def task_named(name: str) -> TaskDescriptor:

@@ -140,6 +140,7 @@ def _start(source: Source, plan: Plan) -> LadderRun:
         groups=source.groups,
         task=card.task,
         task_limits=policy.tasks.get(card.task, {}),
+        words=policy.words,
     )
     lacking = evidence_task(reference.task).lacking_evidence(reference)
     error = RefusedError(plan.name, lacking) if lacking else None

@@ -83,7 +83,7 @@ def _convert(context: BuildContext, attempts: Sequence[Attempt]) -> None:
     report = convert(
         job,
         log=context.logs / backend / f"lower-{name}.log",
-        on_state=lambda label: context.observer.state(backend, label, "lowering"),
+        report=lambda label: context.observer.state(backend, label, "lowering"),
     )
     for one, conversion in zip(attempts, report.conversions, strict=True):
         context.store.keep(one.key, out / conversion.variant.label, conversion.versions)
@@ -176,7 +176,7 @@ def _try(context: BuildContext, files: Sequence[Lowered]) -> None:
         threads=TRIAL_THREADS,
     )
     log = context.logs / backend.name / f"run-{'+'.join(by_label)}.log"
-    answers = try_files(job, log=log, on_state=report)
+    answers = try_files(job, log=log, report=report)
     for label, one in by_label.items():
         images = context.source.images_sha256
         context.store.keep_answers(one.attempt.key, images, TRIAL_THREADS, answers[label])

@@ -1,4 +1,4 @@
-"""Split conformal prediction: sets of classes that hold the true one as often as asked.
+"""Split conformal prediction: sets of classes that hold the true one with a given frequency.
 
 The score of a class is 1 minus its probability (Sadinle, Lei, Wasserman 2019, "Least Ambiguous
 Set-Valued Classifiers with Bounded Error Levels"; Angelopoulos, Bates 2021, "A Gentle
@@ -21,13 +21,13 @@ def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: f
     It is the ⌈(n + 1)(1 - α)⌉-th smallest score of the true classes: the empirical quantile at
     ⌈(n + 1)(1 - α)⌉ / n. Where n is too small for that it is 1, and every class is in every set.
 
-    The promise: of new images from where these n came, a share of `coverage` at least has its
-    true class in the set. It is kept over all images together and on average over the n that
-    might have been drawn; a rare class, or another camera, may get less.
+    The guarantee: of new images from the same distribution, a share of at least `coverage` has its
+    true class in the set. It holds over all images together and on average over draws of the n
+    images; for a rare class, or another camera, the share may be lower.
 
     Args:
         probabilities: [n, K], by the temperature that the device uses. A temperature fitted on
-            the same images bends the promise a little.
+            the same images weakens the guarantee a little.
         targets: Class indices [n].
         coverage: 1 - α, in (0, 1].
 

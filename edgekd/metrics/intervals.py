@@ -50,7 +50,7 @@ _Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
 
 class Interval(NamedTuple):
-    """A value with its 95 % interval; None for what the images cannot tell."""
+    """A value with its 95 % interval; None where the images do not determine it."""
 
     value: float | None
     low: float | None = None
@@ -70,7 +70,7 @@ class BootstrapIntervals(NamedTuple):
 def wilson(successes: int, n: int) -> Interval:
     """Wilson's score interval for a proportion (Wilson 1927; Brown, Cai, DasGupta 2001).
 
-    No value for n = 0; a value without bounds for n = 1, since one image says nothing.
+    No value for n = 0; a value without bounds for n = 1.
 
     Raises:
         InputError: `successes` does not lie between 0 and `n`.
@@ -87,9 +87,8 @@ def share_interval(flags: ArrayLike, groups: Groups = None) -> Interval:
     """Wilson's interval of the share of flagged images, some of which belong together.
 
     The number of images is divided by the design effect: the variance of the share over groups
-    beside that of independent images (Kish 1965; Korn, Graubard 1998). It is at least 1, and at
-    most what it is where all images of a group say the same, which it is taken as where all images
-    at all say the same.
+    relative to that of independent images (Kish 1965; Korn, Graubard 1998). It is at least 1, and
+    at most its value for identical images within each group, which is used where all images agree.
 
     Args:
         flags: True where an image counts [N].

@@ -1,4 +1,4 @@
-"""How much a teacher of subclasses can tell a student beyond the classes."""
+"""Information that a teacher of subclasses gives a student beyond the classes."""
 
 from __future__ import annotations
 

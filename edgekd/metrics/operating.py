@@ -127,7 +127,7 @@ def refer_band_for_coverage(probabilities: ArrayLike, coverage: float) -> ReferB
     """The largest threshold that answers at least a share `coverage` of the images.
 
     It is the ⌈coverage · N⌉-th largest top probability; images that tie with it are answered
-    too. A coverage of 1 asks for no band.
+    too. A coverage of 1 needs no band.
 
     Args:
         probabilities: [N, K], by the temperature that the device uses.
@@ -162,7 +162,7 @@ def refer_band_for_sensitivity(
 
     Counted for each named class among its images with a top probability of at least the
     threshold: right ones over answered ones. A confident mistake is answered at any threshold,
-    so not every request can be met. The threshold is the first one that does on these very
+    so not every requirement can be met. The threshold is the first one that does on these very
     images, which flatters it: new images reach less. Other rules of the decision (thresholds of
     classes) are not looked at.
 

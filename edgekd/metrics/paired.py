@@ -1,4 +1,4 @@
-"""What one classifier loses against another, class by class, on the same images.
+"""Losses of one classifier against another, class by class, on the same images.
 
 Bounds are those of `edgekd.metrics.exact`: they hold where few decisions changed, or none.
 """
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class ClassDrop(msgspec.Struct, frozen=True, kw_only=True):
-    """One class, before and after. Which one: its place in `PairedDrops.classes`.
+    """The change of one class; its index in `PairedDrops.classes` says which.
 
     Attributes:
         n: Images of the class.
@@ -50,7 +50,7 @@ class ClassDrop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairedDrops(msgspec.Struct, frozen=True, kw_only=True):
-    """What was lost from the one to the other.
+    """Losses by class and of the balanced accuracy.
 
     Attributes:
         classes: The K classes in the order of the logits.
@@ -78,7 +78,7 @@ def paired_drops(
     own bound lets them. Balanced accuracy is a weighted mean of changes; its bound holds for losses
     that strike the classes alike, and for those of one class of as many images as a limit needs
     (a loss of L points of the mean of K classes is K·L of one). A loss that strikes nothing but a
-    class of fewer images may stay unseen: that class's own bound tells of it.
+    class of fewer images may stay undetected there; the bound of that class covers it.
 
     Images of one group are one unit, which loses what its images lose net: how alike they are
     needs no assumption. A class of n images counts for (Σ mᵢ)² / Σ mᵢ² of them or fewer, mᵢ images

@@ -48,7 +48,7 @@ def groups_by_class(labels: Integers, codes: Integers, size: int) -> Integers:
 
 
 def enough(labels: Integers, groups: Groups = None) -> bool:
-    """Whether every class that occurs has two groups: one alone gives itself each time."""
+    """Whether every class that occurs has two groups; a single one would be in every sample."""
     if not labels.size:
         return False
     by_class = groups_by_class(labels, group_codes(groups, labels.size), int(labels.max()) + 1)

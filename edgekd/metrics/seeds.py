@@ -1,7 +1,8 @@
 """A statistic of one method beside that of another, each trained with several seeds.
 
-Two things would come out differently another time: the training (another seed) and the images that
-were tested. A bootstrap over images alone knows the second and calls a lucky seed a better method.
+Two things vary between repetitions of a comparison: the training (another seed) and the test
+images. A bootstrap over images alone covers only the second, and mistakes a lucky seed for a better
+method.
 """
 
 from __future__ import annotations

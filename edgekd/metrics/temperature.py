@@ -22,7 +22,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
 
     The likelihood has one minimum in T (it is convex in 1/T), so a golden-section search over
     log T finds it. Where every decision is right the least is at the lower bound: such images
-    cannot tell how sure the model may be.
+    do not determine how confident the model may be.
 
     Args:
         logits: [N, K], finite.

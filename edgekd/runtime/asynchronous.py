@@ -1,4 +1,4 @@
-"""The classifier for programs that run an event loop: the work happens in threads beside it."""
+"""The classifier for programs with an event loop: the work runs in threads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class AsyncClassifier:
-    """The asynchronous twin of `Classifier`. Open one with `await AsyncClassifier.open(…)`.
+    """The asynchronous version of `Classifier`. Open one with `await AsyncClassifier.open(…)`.
 
-    Photos are decoded beside one another; the engine runs one image at a time.
+    Photos are decoded in parallel; the engine runs one image at a time.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -34,12 +34,12 @@ class AsyncClassifier:
 
     @property
     def manifest(self) -> Manifest:
-        """What the bundle says of itself."""
+        """The manifest of the bundle."""
         return self._classifier.manifest
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the logits."""
+        """Names of classes, findings or values in the order of the outputs."""
         return self._classifier.classes
 
     @property
@@ -67,7 +67,7 @@ class AsyncClassifier:
         return await _in_thread(lambda: self._classifier.selftest(limit=limit))
 
     async def close(self) -> None:
-        """Give back the engine, after the image that is under way."""
+        """Release the engine, after the image that is being processed."""
         await _in_thread(self._classifier.close)
 
     async def __aenter__(self) -> AsyncClassifier:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, Bundle, Manifest
 from edgekd.errors import ArtefactError
-from edgekd.runtime.capture import FEATURES, CaptureQuality, examine, problems
+from edgekd.runtime.capture import FEATURES, CaptureQuality, examine_photo, problems
 from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
@@ -62,28 +62,29 @@ class Classifier:
         Args:
             source: The bundle. Bytes (which an app may have decrypted) never touch a disk.
             threads: Threads of the engine; None leaves it to the engine.
-            backend: Engine to use instead of the bundle's own (`onnx` runs a `jetson` bundle on
-                a host, for its answers).
+            backend: Engine to use instead of that of the bundle (`onnx` runs a `jetson` bundle on
+                a host, to obtain its answers).
             verify: Check the SHA-256 of every file.
             public_key: An Ed25519 public key (PEM, a path of one, or its 32 bytes): only a bundle
                 that was signed with its private half is opened.
-            accelerator: `cpu`, `gpu`, `npu` or the engine's own word for one; None is the CPU.
+            accelerator: `cpu`, `gpu`, `npu` or a name that the engine has for one; None is the CPU.
             require: Fail where the accelerator is not obtained for the whole network; otherwise
                 `warnings` reports it.
             selftest: Run two of the bundle's self-test vectors, so that an engine that computes
-                rubbish on this machine is found out before a patient is.
-            quality: Measure each photo and ask for another one where it is no use.
+                wrongly on this machine is detected before its first patient.
+            quality: Measure each photo and request another one where it is not good enough.
 
         Raises:
             InputError: There is nothing at `source`, it or an option is of a type that cannot be
                 used, `backend` is unknown, or `threads` is out of range (see `open_session`).
             MissingDependencyError: The engine is not installed.
-            DeviceUnreachableError: What was required was not obtained.
+            DeviceUnreachableError: `require` is set and the accelerator was not obtained.
             ArtefactError: The bundle is damaged, unsigned, of an unknown version or not finished,
-                wants an engine that is unknown here, or its self-test fails on this machine.
+                for a task or an engine that is unknown here, or its self-test fails here.
         """
         bundle = Bundle.open(source, verify=verify, public_key=public_key)
         _check_runnable(bundle, backend)
+        device_task(bundle.manifest.task)  # raises before an engine is started
         session = open_session(
             backend or bundle.manifest.lowering.backend,
             bundle.model_for(backend),
@@ -103,12 +104,12 @@ class Classifier:
 
     @property
     def manifest(self) -> Manifest:
-        """What the bundle says of itself."""
+        """The manifest of the bundle."""
         return self._bundle.manifest
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the logits."""
+        """Names of classes, findings or values in the order of the outputs."""
         return self.manifest.model.classes
 
     @property
@@ -118,12 +119,12 @@ class Classifier:
 
     @property
     def facts(self) -> Facts:
-        """What the engine is and what was obtained from it."""
+        """The engine with its version, and the options that it obtained."""
         return self._session.facts
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences for people: options that the engine did not obtain, floors that are not met."""
+        """One sentence for each option that was not obtained and each floor that is not met."""
         policy = self.manifest.policy
         return (*self._session.warnings, *(policy.warnings if policy else ()))
 
@@ -154,7 +155,7 @@ class Classifier:
         pixels = self.preprocess(image)
         ready = time.perf_counter_ns()
         rule = self._capture
-        quality = None if rule is None else examine(pixels, rule)
+        quality = None if rule is None else examine_photo(pixels, rule)
         seen = time.perf_counter_ns()
         output = self.logits(pixels)
         done = time.perf_counter_ns()
@@ -184,7 +185,7 @@ class Classifier:
             return run_selftest(self._session, vectors, self._task)
 
     def close(self) -> None:
-        """Give back the engine, after the image that is under way."""
+        """Release the engine, after the image that is being processed."""
         if self._owner.is_here:
             with self._lock:
                 self._session.close()
@@ -224,7 +225,7 @@ class Classifier:
 
 
 def _check_runnable(bundle: Bundle, backend: str | None) -> None:
-    """Refuse what this runtime would compute wrongly or cannot compute at all."""
+    """Refuse a bundle that this runtime would compute wrongly or cannot compute at all."""
     manifest = bundle.manifest
     if manifest.model.resize != RULE:
         message = f"the bundle wants the preprocessing {manifest.model.resize!r}, this is {RULE!r}"

@@ -2,11 +2,11 @@
 
 `centre-square-area-v2`: decode (JPEG at the smallest DCT scale that leaves at least 2·S pixels
 on the shorter side; EXIF orientation applied), centre square crop (where the margin is odd, its
-smaller half comes first), area resize to S by S, RGB uint8, brought to sRGB by the matrix and the
-curves of a colour profile that says otherwise. Scaling to numbers is inside the deploy graph. What
-training sees is what a device computes.
+smaller half comes first), area resize to S by S, RGB uint8, converted to sRGB by the matrix and the
+curves of a colour profile where there is one. Normalisation is inside the deploy graph. Training
+uses the same pixels as a device.
 
-(v1 took the colours of every profile for sRGB.)
+(v1 ignored colour profiles.)
 
 Which files are read, and how the others are refused, is `edgekd.runtime.images`.
 """

@@ -12,14 +12,11 @@ from manifests import make_manifest
 
 from edgekd.bundle import (
     FileEntry,
-    FloorRecord,
     GateRecord,
     Lowering,
     Manifest,
     ModelInfo,
-    PolicyRecord,
     Rung,
-    TeacherRecord,
 )
 from edgekd.bundle.manifest import FORMAT_VERSION, decode_manifest, encode_manifest
 from edgekd.errors import ArtefactError
@@ -115,45 +112,6 @@ def test_fields_are_read_by_the_names_of_earlier_formats(manifest: Manifest, ver
     assert read.capture is not None
     assert read.capture.coverage == 0.98
     assert b"layer_harm" not in encode_manifest(read)
-
-
-def test_decision_is_of_the_type_that_its_task_names(manifest: Manifest) -> None:
-    read = decode_manifest(encode_manifest(manifest))
-    assert isinstance(read.decision, Decision)
-    without = json.loads(encode_manifest(manifest))
-    without["decision"] = {}
-    assert decode_manifest(json.dumps(without).encode()).decision == Decision()
-    assert "decision" in refusal(changed(manifest, "decision", value=[1.5])).message
-
-
-def test_task_that_is_not_installed_is_named(manifest: Manifest) -> None:
-    error = refusal(changed(manifest, "task", value="ploidy"))
-    assert "the task 'ploidy', which is not installed" in error.message
-
-
-def record_of(**changes: Any) -> PolicyRecord:
-    floors = (
-        FloorRecord(
-            code="noticed", what="noticed of mel", value=0.46, least=0.9, by="value", met=False
-        ),
-        FloorRecord(code="answered", what="answered", value=0.8, least=0.5, by="value", met=True),
-    )
-    margin = TeacherRecord(
-        state="not-measured", metric="balanced_accuracy", margin=0.02, required=True, reason="lost"
-    )
-    return PolicyRecord(name="skin", sha256="0" * 64, floors=floors, teacher=margin, **changes)
-
-
-def test_policy_names_what_is_not_met(manifest: Manifest) -> None:
-    written = msgspec.structs.replace(manifest, policy=record_of(research=True))
-    policy = decode_manifest(encode_manifest(written)).policy
-    assert policy == written.policy
-    assert policy is not None
-    floor, teacher = policy.unmet()
-    assert floor.startswith("noticed of mel is 0.460")
-    assert teacher == "balanced accuracy beside the teacher: not measured, lost"
-    margin = msgspec.structs.replace(policy.teacher, required=False)
-    assert list(msgspec.structs.replace(policy, teacher=margin).unmet()) == [floor]
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "11.0"])

@@ -25,7 +25,7 @@ def test_the_table_is_printed_and_every_file_is_written(
     capsys.readouterr()
     assert main(["report", str(result), *flags]) == 0
     printed = capsys.readouterr()
-    assert "BACC" in printed.out
+    assert "144 images of table/csv" in printed.out
     assert printed.err.splitlines() == [f"wrote {file}" for file in outputs.values()]
     assert "<html" in outputs["html"].read_text()
     with outputs["csv"].open() as stream:

@@ -20,7 +20,9 @@ FINDINGS = dataclasses.replace(
     probabilities={"streaks": 0.91, "dots": 0.02, "veil": 0.7},
     findings={"streaks": "present", "dots": "absent", "veil": "present"},
 )  # fmt: skip
-NONE = dataclasses.replace(FINDINGS, label="", findings=dict.fromkeys(FINDINGS.findings, "absent"))
+NONE = dataclasses.replace(
+    FINDINGS, label="none", findings=dict.fromkeys(FINDINGS.findings, "absent")
+)
 VALUES = dataclasses.replace(
     CLASS, label="3.4", probability=None, probabilities={}, conformal_set=None,
     values={"depth": 3.4000001, "area": 12.0},

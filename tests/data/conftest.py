@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,3 +35,11 @@ def draw() -> Callable[[Path, int], None]:
         assert cv2.imwrite(str(file), np.full((40, 40, 3), level, np.uint8))
 
     return write
+
+
+@pytest.fixture
+def root(tmp_path: Path, draw: Any) -> Path:
+    """A folder with a.jpg to d.jpg."""
+    for number, name in enumerate("abcd"):
+        draw(tmp_path / f"{name}.jpg", 40 * number)
+    return tmp_path

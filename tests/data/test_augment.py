@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgekd.data.augment import augment  # noqa: E402
+from edgekd.data.augment import Augmentation, augment  # noqa: E402
 from edgekd.recipe import AugmentSection  # noqa: E402
 
 OFF = {"flip": False, "quarter_turns": False, "zoom": 0.0, "colour": 0.0}
@@ -97,3 +98,43 @@ def test_colour_stays_within_its_amount() -> None:
 def test_batch_of_none() -> None:
     empty = torch.zeros(0, 3, 8, 8)
     assert run(pixels=empty, flip=True, quarter_turns=True, colour=0.1).shape == empty.shape
+
+
+SECTIONS = [
+    AugmentSection(zoom=0.3, colour=0.2),
+    AugmentSection(policy="dermoscopy"),
+    AugmentSection(flip=False, quarter_turns=False, colour=0.0),
+]
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=["light", "dermoscopy", "off"])
+@pytest.mark.parametrize("seed", range(5))
+def test_maps_move_as_their_images(section: AugmentSection, seed: int) -> None:
+    """A map that is the mean of the channels is their mean after the geometric changes alone."""
+    images = torch.rand(6, 3, 24, 24, generator=torch.Generator().manual_seed(seed))
+    maps = images.mean(dim=1, keepdim=True)
+
+    def augmentation() -> Augmentation:
+        return Augmentation(section, torch.Generator().manual_seed(seed))
+
+    pixels, moved = augmentation().with_maps(images, maps)
+    assert torch.equal(pixels, augmentation()(images))
+    if section.policy == "light":
+        geometry = msgspec.structs.replace(section, colour=0.0)
+        alone = Augmentation(geometry, torch.Generator().manual_seed(seed))(images)
+        torch.testing.assert_close(moved, alone.mean(dim=1, keepdim=True))
+    assert moved.shape == maps.shape
+
+
+def test_a_mask_stays_on_its_lesion() -> None:
+    """A dark square and its mask move together under the whole policy of dermoscopy."""
+    images = torch.ones(32, 3, 32, 32)
+    images[:, :, 4:14, 6:12] = 0.0
+    mask = (images[:, :1] == 0.0).float()
+    section = AugmentSection(policy="dermoscopy")
+    augmentation = Augmentation(section, torch.Generator().manual_seed(3))
+    pixels, moved = augmentation.with_maps(images, mask)
+    assert not torch.equal(moved, mask)
+    sure = moved > 0.95
+    assert pixels.mean(dim=1, keepdim=True)[sure].quantile(0.9) < 0.3
+    assert pixels.mean(dim=1, keepdim=True)[moved < 0.05].quantile(0.2) > 0.7

@@ -20,6 +20,7 @@ from edgekd.distill.sample_kinds import (
     LoaderSetup,
     NoSamples,
     SampleKind,
+    Several,
     Synthesised,
     Unlabelled,
 )
@@ -160,6 +161,37 @@ def test_a_stage_trains_on_any_kind_and_is_validated_on_labels(kind, tmp_path):
     assert module.judged == EPOCHS * validated > 0
     assert all(score == pytest.approx(alone) for score, alone in module.compared)
     assert not method.student.state_dict()["network.conv1.0.weight"].equal(before)
+
+
+@pytest.mark.parametrize(("images", "steps"), [(GIVEN, 4), (np.tile(GIVEN, (2, 1, 1, 1)), 5)])
+def test_several_kinds_in_every_step(images, steps, tmp_path):
+    """The epoch is that of the kind with the most batches; the other one begins again."""
+    method: Any = made("none", samples(False))
+    kinds = {"labelled": Labelled(), "unlabelled": Unlabelled(images)}
+    received: list[dict[str, Any]] = []
+
+    def objective(batch: dict[str, Any]) -> dict[str, Tensor]:
+        received.append(batch)
+        labelled, unlabelled = (batch[name] for name in kinds)
+        outputs = method.student(unlabelled.pixels)
+        return {
+            "ce": method.hard_label(method.student(labelled.pixels), labelled.targets),
+            "entropy": -(outputs.softmax(1) * outputs.log_softmax(1)).sum(1).mean(),
+        }
+
+    module = train(
+        Stage("student", (method.student,), objective, method.student, samples=Several(kinds)),
+        method, tmp_path,
+    )  # fmt: skip
+    assert len(received) == EPOCHS * steps
+    assert all(type(batch["labelled"]) is Batch for batch in received)
+    assert all(type(batch["unlabelled"]) is UnlabelledBatch for batch in received)
+    first = received[:steps]
+    assert set(positions([batch["unlabelled"] for batch in first])) <= set(range(len(images)))
+    longest = "labelled" if steps == 4 else "unlabelled"
+    drawn = positions([batch[longest] for batch in first])
+    assert len(set(drawn)) == len(drawn)
+    assert all(row["entropy"] > 0 for row in module.history)
 
 
 def test_an_objective_that_reads_targets_which_are_withheld_fails(tmp_path):

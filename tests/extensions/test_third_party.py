@@ -59,10 +59,20 @@ for package in ("torch", "lightning", "onnx", "onnxscript", "setuptools"):
 
 
 class Place(NamedTuple):
-    """A folder to work in, with the package installed for the processes that are started there."""
+    """A folder to work in, and where the package is installed for the processes of this test."""
 
     folder: Path
-    environment: dict[str, str]
+    site: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of a process that sees the package."""
+        paths = [str(self.site), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return os.environ | {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "EDGEKD_CACHE": str(self.folder / "cache"),
+            "OMP_NUM_THREADS": "1",
+        }
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command of edgekd, and check its exit code."""
@@ -93,14 +103,9 @@ def installed(home: Path) -> Path:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     home = tmp_path_factory.mktemp("outside")
-    environment = os.environ | {
-        "PYTHONPATH": str(installed(home)),
-        "EDGEKD_CACHE": str(home / "cache"),
-        "OMP_NUM_THREADS": "1",
-    }
     (home / "work").mkdir()
     (home / "work/recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    return Place(home / "work", environment)
+    return Place(home / "work", installed(home))
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +148,7 @@ def test_doctor_sees_all_and_runs_the_backend(place: Place) -> None:
 def test_student_was_taught_by_the_method_on_the_source(run: Path) -> None:
     card = json.loads((run / "student/model.json").read_bytes())
     assert (card["task"], card["classes"]) == ("regression", ["radius"])
-    assert card["lineage"]["method"] == "imitation"
+    assert card["training"]["method"] == "imitation"
     assert card["policy"]["name"] == "sizes"
     assert card["data"]["name"] == "discs"
 
@@ -214,16 +219,19 @@ def test_version_and_code_are_in_the_keys(place: Place) -> None:
         "from edgekd.lower.store import providers_of\n"
         "print(providers_of('reference', 'regression'))"
     )
-    command = [sys.executable, "-c", script]
     providers = []
-    home = Path(place.environment["PYTHONPATH"])
     for name in ("2.5", "2.6"):
-        copy = home.parent / f"site-{name}"
-        shutil.copytree(home, copy)
-        about = copy / "edgekd_outside-2.5.dist-info/METADATA"
+        site = place.site.with_name(f"site-{name}")
+        shutil.copytree(place.site, site)
+        about = site / "edgekd_outside-2.5.dist-info/METADATA"
         about.write_text(about.read_text().replace("Version: 2.5", f"Version: {name}"))
-        environment = place.environment | {"PYTHONPATH": str(copy)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=place._replace(site=site).environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         providers.append(done.stdout)
     for line, version in zip(providers, ("2.5", "2.6"), strict=True):
         assert line.count(f"edgekd-outside {version}") == 2  # the backend, and the task
@@ -232,10 +240,10 @@ def test_version_and_code_are_in_the_keys(place: Place) -> None:
 @pytest.mark.slow
 def test_fault_in_the_package_is_reported_as_its_own(place: Place, tmp_path: Path) -> None:
     broken = tmp_path / "site"
-    shutil.copytree(place.environment["PYTHONPATH"], broken)
+    shutil.copytree(place.site, broken)
     (broken / "edgekd_outside/task/evidence.py").write_text("import no_such_library\n")
     (broken / "edgekd_outside/backend/__init__.py").write_text("BACKEND = 7\n")
-    other = Place(place.folder, place.environment | {"PYTHONPATH": str(broken)})
+    other = place._replace(site=broken)
     done = other.run("doctor", "--target", "cpu-onnx", "--json")
     findings = {one["ability"]: one for one in json.loads(done.stdout)}
     task = findings["use the task regression"]
@@ -292,7 +300,7 @@ def test_files_of_the_page_exist(kind: str) -> None:
     assert own
     assert outside
     for pattern in own:
-        for name in REGISTRIES[kind].own:
+        for name in REGISTRIES[kind].built_in:
             matches = list(REPOSITORY.glob(pattern.replace("NAME", name)))
             assert matches, f"{kind} {name}: nothing is at {pattern}"
     for pattern in outside:

@@ -443,7 +443,7 @@ def test_bundle_of_format_1_5_is_opened() -> None:
 
 def test_floor_that_is_not_met_is_a_warning(make_bundle: Any) -> None:
     floor = FloorRecord(
-        code="noticed", what="noticed of mel", value=0.46, least=0.9, by="value", met=False
+        code="noticed", quantity="noticed of mel", value=0.46, least=0.9, by="value", met=False
     )
     policy = PolicyRecord(name="skin", sha256="0" * 64, research=True, floors=(floor,))
     with Classifier.open(make_bundle(policy=policy)) as classifier:

@@ -92,7 +92,7 @@ def test_signatures() -> None:
             "timings_ms findings values",
         ),
         (Reason, "code text"),
-        (CaptureQuality, "measures unlikeness"),
+        (CaptureQuality, "measures distance"),
         (Measures, "sharpness brightness glare contrast off_centre"),
         (SelfTestReport, "passed images max_difference tolerance flips"),
     ],

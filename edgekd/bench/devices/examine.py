@@ -32,13 +32,13 @@ _IMPORT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Observation:
-    """The outcome of one check.
+    """One result of the examination.
 
     Attributes:
-        subject: What was checked.
+        what: Name of what was examined.
         works: Whether it is as it should be.
         needed: Whether nothing can be measured while it is not.
-        detail: The finding, and what to do where it is wrong.
+        detail: Its state, and what to do where it is wrong.
     """
 
     subject: str
@@ -83,12 +83,12 @@ def examine_board(
 def examine_phone(
     transport: Transport, benchmark_model: str | None, *, is_local: bool = False
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Check a phone without a Python.
+    """Examine a phone without a Python.
 
     Args:
         transport: The link.
         benchmark_model: LiteRT's program, or None.
-        is_local: Whether that is on this machine, to be copied to the phone.
+        is_local: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
         DeviceUnreachableError: It does not answer.
@@ -135,7 +135,7 @@ def _packages(
     missing = board.lacks(needs)
     seen = [
         _imported(transport, python, need) for need in needs if need not in missing
-    ]  # a package that is installed has to work, too
+    ]  # a package that is there has to work, too
     if missing:
         seen.append(_wheels(missing, board, python, wheelhouse))
     return seen
@@ -215,5 +215,5 @@ def _state(board: BoardFacts) -> list[Observation]:
 
 
 def _temperature(zones: dict[str, float]) -> Observation:
-    temperatures = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
-    return Observation("temperature", max(zones.values()) < _HOT, False, temperatures)
+    words = ", ".join(f"{name} {value:.0f} °C" for name, value in zones.items())
+    return Observation("temperature", max(zones.values()) < _HOT, False, words)

@@ -26,7 +26,7 @@ _DEVICE_TREE = Path("/proc/device-tree/model")
 _MAX_DEFAULT_THREADS = 4
 
 _RUNTIMES = ("numpy", "opencv-python-headless", "opencv-python", "torch", "timm")
-"""What takes part in an inference beside the engines."""
+"""Libraries beside the engines that inference depends on."""
 
 
 def local_facts() -> dict[str, Any]:
@@ -66,12 +66,12 @@ def runtime_versions() -> dict[str, str]:
 
 def temperatures() -> dict[str, float]:
     """Degrees Celsius by thermal zone; empty where none can be read."""
-    zones = {}
+    degrees_by_zone = {}
     for zone in sorted(_THERMAL.glob("thermal_zone*")):
         degrees = number(zone / "temp")
         if degrees is not None:
-            zones[text(zone / "type") or zone.name] = degrees / 1000
-    return zones
+            degrees_by_zone[text(zone / "type") or zone.name] = degrees / 1000
+    return degrees_by_zone
 
 
 def device_tree_model() -> str | None:

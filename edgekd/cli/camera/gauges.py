@@ -50,8 +50,8 @@ def gauges_of(quality: CaptureQuality | None, rule: CaptureRule | None) -> list[
         for name, limit in rule.limits.items()
         if name in measures and _is_set(limit)
     ]
-    if quality.unlikeness is not None and rule.appearance is not None:
-        gauges.append(_gauge("unlike", quality.unlikeness, None, rule.appearance.limit))
+    if quality.distance is not None and rule.appearance is not None:
+        gauges.append(_gauge("unlike", quality.distance, None, rule.appearance.limit))
     return gauges
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_overlay"]
 
-Frame = NDArray[np.uint8]
+BgrFrame = NDArray[np.uint8]
 """BGR, as OpenCV's cameras and windows have it, uint8 [H, W, 3]."""
 
 _WHITE = (255, 255, 255)
@@ -36,13 +36,13 @@ _MOST_OF_THE_HEIGHT = 0.5
 
 
 def draw_overlay(
-    frame: Frame,
+    frame: BgrFrame,
     prediction: Prediction,
     rule: CaptureRule | None = None,
     *,
     screen: tuple[int, int] | None = None,
-    live: Frame | None = None,
-) -> Frame:
+    live: BgrFrame | None = None,
+) -> BgrFrame:
     """The frame with its prediction drawn on it.
 
     Args:
@@ -68,7 +68,7 @@ def draw_overlay(
     return canvas
 
 
-def _fitted(frame: Frame, width: int, height: int) -> Frame:
+def _fitted(frame: BgrFrame, width: int, height: int) -> BgrFrame:
     """A copy, scaled to fit that size, on black where its shape differs."""
     ratio = _ratio(frame, width, height)
     size = max(1, round(frame.shape[1] * ratio)), max(1, round(frame.shape[0] * ratio))
@@ -79,17 +79,17 @@ def _fitted(frame: Frame, width: int, height: int) -> Frame:
     return canvas
 
 
-def _ratio(frame: Frame, width: int, height: int) -> float:
+def _ratio(frame: BgrFrame, width: int, height: int) -> float:
     return float(min(width / frame.shape[1], height / frame.shape[0]))
 
 
-def _letters(frame: Frame) -> int:
+def _letters(frame: BgrFrame) -> int:
     """Height of a capital in the small text, in pixels."""
     height, width = frame.shape[:2]
     return max(8, round(0.033 * float(min(height, 0.75 * width))))
 
 
-def _mark_square(canvas: Frame, frame: Frame, letters: int) -> None:
+def _mark_square(canvas: BgrFrame, frame: BgrFrame, letters: int) -> None:
     """Outline the square that the network sees, where that is not the whole canvas."""
     height, width = canvas.shape[:2]
     side = round(min(frame.shape[:2]) * _ratio(frame, width, height))
@@ -99,7 +99,7 @@ def _mark_square(canvas: Frame, frame: Frame, letters: int) -> None:
         cv2.rectangle(canvas, (left, top), corner, _WHITE, thickness)
 
 
-def _draw_verdict(canvas: Frame, prediction: Prediction, letters: int, *, frozen: bool) -> int:
+def _draw_verdict(canvas: BgrFrame, prediction: Prediction, letters: int, *, frozen: bool) -> int:
     """Draw sign, heading and reasons at the top; returns the row where they end."""
     width, gap, head = canvas.shape[1], letters // 2 + 2, round(1.8 * letters)
     row = round(1.8 * letters)
@@ -148,7 +148,7 @@ def _shortened(texts: list[str], letters: int, width: int, most: int) -> list[st
 
 
 def _draw_facts(
-    canvas: Frame, prediction: Prediction, rule: CaptureRule | None, letters: int
+    canvas: BgrFrame, prediction: Prediction, rule: CaptureRule | None, letters: int
 ) -> None:
     """Draw conformal set, time and the measures of the photo at the bottom."""
     height, width, gap = canvas.shape[0], canvas.shape[1], letters // 2 + 2
@@ -186,7 +186,7 @@ def _fitting(texts: list[str], letters: int, width: int) -> str:
     return ""
 
 
-def _draw_inset(canvas: Frame, live: Frame, top: int, letters: int) -> None:
+def _draw_inset(canvas: BgrFrame, live: BgrFrame, top: int, letters: int) -> None:
     """Draw the live picture, framed, below the text on the right."""
     width, gap = canvas.shape[1] // 4, letters // 2 + 2
     small = _fitted(live, width, max(1, round(width * live.shape[0] / live.shape[1])))
@@ -199,6 +199,8 @@ def _draw_inset(canvas: Frame, live: Frame, top: int, letters: int) -> None:
     write(canvas, "live", left + gap, bottom - gap // 2 - 1, letters, _WHITE)
 
 
-def _shade(canvas: Frame, top: int, bottom: int, left: int = 0, right: int | None = None) -> None:
+def _shade(
+    canvas: BgrFrame, top: int, bottom: int, left: int = 0, right: int | None = None
+) -> None:
     region = canvas[max(0, top) : bottom, left:right]
     region[:] = (region * _SHADE).astype(np.uint8)

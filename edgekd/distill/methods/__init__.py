@@ -12,6 +12,7 @@ from edgekd.distill.methods.base import (
     NoSamples,
     Player,
     Players,
+    Several,
     Stage,
     StepContext,
     Synthesised,
@@ -34,6 +35,7 @@ __all__ = [
     "NoSamples",
     "Player",
     "Players",
+    "Several",
     "Stage",
     "StepContext",
     "Synthesised",
@@ -89,6 +91,6 @@ def _refuse_task(method: type[Method], task: str) -> None:
     missing = next((trait for trait in Trait if trait in method.requires - traits), None)
     if missing is not None:
         problem = f"the method {method.name} does not serve the task {task}"
-        serving = [name for name in METHODS.own if load_method(name).requires <= traits]
+        serving = [name for name in METHODS.built_in if load_method(name).requires <= traits]
         hint = f"set `method.name` to one of: {', '.join(serving)}"
         raise InputError(f"{problem}: it needs {missing.value}", hint)

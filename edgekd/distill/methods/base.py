@@ -24,7 +24,14 @@ from edgekd.distill.methods.temperature import (
     Softening,
 )
 from edgekd.distill.players import Player, Players
-from edgekd.distill.sample_kinds import Labelled, NoSamples, SampleKind, Synthesised, Unlabelled
+from edgekd.distill.sample_kinds import (
+    Labelled,
+    NoSamples,
+    SampleKind,
+    Several,
+    Synthesised,
+    Unlabelled,
+)
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -39,6 +46,7 @@ __all__ = [
     "Objective",
     "Player",
     "Players",
+    "Several",
     "Stage",
     "Step",
     "StepContext",
@@ -123,8 +131,9 @@ class Stage:
         evaluated: The network whose validation metric chooses the best epoch (highest).
         criterion: Instead of the metric, loss terms of an unaugmented validation `Batch`, all
             modules in evaluation mode: the best epoch has the lowest mean of their sum.
-        samples: The samples of an epoch: `Labelled()`, `Unlabelled()`, `Synthesised(make)` or
-            `NoSamples()`. Validation runs over the labelled validation part in any case.
+        samples: The samples of an epoch: `Labelled()`, `Unlabelled()`, `Synthesised(make)`,
+            `NoSamples()`, or `Several(kinds)` in each step. Validation runs over the labelled
+            validation part in any case.
         fit: How the stage is trained; None for the student's `fit`.
         players: Modules that the step updates, each with an optimiser of its own, by name.
         step: Updates the players by a batch and returns the terms to log.

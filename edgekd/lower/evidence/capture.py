@@ -11,11 +11,11 @@ from edgekd.bundle.policy import CAPTURE_CODES
 from edgekd.lower.evidence.margin import half_way_up
 from edgekd.policy import CaptureRules
 from edgekd.runtime.capture import (
-    describe,
-    examine,
-    measure,
+    appearance_distance,
+    appearance_features,
+    examine_photo,
+    measures_of,
     problems,
-    unlikeness,
     views,
 )
 
@@ -49,9 +49,9 @@ def fit_capture(images: NDArray[np.uint8], kept: float, rules: CaptureRules) -> 
     image_views = [views(image) for image in images]
     sides = [code for name in rules.measures for code in CAPTURE_CODES[name] if code]
     allowed = (1.0 - kept) / (len(sides) + 1)  # the appearance has a limit too
-    measured = [measure(each).to_dict() for each in image_views]
+    measured = [measures_of(each).to_dict() for each in image_views]
     values = {name: np.array([each[name] for each in measured]) for name in rules.measures}
-    features = np.stack([describe(each) for each in image_views])
+    features = np.stack([appearance_features(each) for each in image_views])
     return CaptureRule(
         limits={name: _limit(name, values[name], allowed) for name in rules.measures},
         appearance=_appearance(features, allowed),
@@ -65,7 +65,9 @@ def retaken(images: NDArray[np.uint8], rule: CaptureRule | None) -> NDArray[np.b
     """Which images [N] would have to be taken again."""
     if rule is None:
         return np.zeros(len(images), np.bool_)
-    return np.array([bool(problems(examine(image, rule), rule)) for image in images], np.bool_)
+    return np.array(
+        [bool(problems(examine_photo(image, rule), rule)) for image in images], np.bool_
+    )
 
 
 def _limit(name: str, values: NDArray[np.float64], allowed: float) -> Limit:
@@ -96,7 +98,7 @@ def _appearance(features: NDArray[np.float64], allowed: float) -> Appearance | N
     distances = np.empty(count)
     for number in range(_FOLDS):
         without = _distribution(features[fold != number])
-        distances[fold == number] = unlikeness(features[fold == number], without)
+        distances[fold == number] = appearance_distance(features[fold == number], without)
     limit = _exceeded_by(distances, allowed)
     return msgspec.structs.replace(_distribution(features), limit=limit)
 

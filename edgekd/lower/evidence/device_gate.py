@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import GateRecord, Manifest
-from edgekd.bundle.policy import PolicyRecord
+from edgekd.bundle.policy import PolicyRecord, PolicyWords
 from edgekd.errors import ArtefactError, GateFailedError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.files import atomic_write, sha256_of
@@ -63,6 +63,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         ordered: The classes are grades.
         task: Name of the task; evidence that was written before there were several has none.
         task_limits: The policy's keys for this task.
+        words: The policy's words.
     """
 
     classes: tuple[str, ...]
@@ -77,6 +78,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool = False
     task: str = DEFAULT_TASK
     task_limits: dict[str, Any] = {}
+    words: PolicyWords = PolicyWords()
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Evidence:
         terms = self.terms
         reference = GateReference(
             self.student, self.targets, terms.classes, terms.limits, terms.critical, self.groups,
-            terms.task, terms.task_limits,
+            terms.task, terms.task_limits, terms.words,
         )  # fmt: skip
         task = evidence_task(terms.task)
         return task.judge(reference, logits, runtime=runtime, exact=terms.exact)
@@ -200,6 +202,7 @@ def leave_evidence(
         ordered=requirements.ordered,
         task=requirements.task,
         task_limits=policy.tasks.get(requirements.task, {}),
+        words=policy.words,
     )
     evidence = Evidence(
         source.images, source.outputs, source.targets, terms, source.groups, teacher.outputs

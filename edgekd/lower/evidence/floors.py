@@ -34,13 +34,15 @@ class FloorMeasures:
     """What a file reaches on the validation images; measured by its task.
 
     Attributes:
-        balanced_accuracy: Of the answers of highest probability, with its 95 % interval.
-        chance: Balanced accuracy of a constant answer.
+        balanced_accuracy: Without thresholds, with its 95 % interval; of a task that has none, the
+            score that `metric` names (higher is better).
+        chance: The same of a constant answer.
         noticed: By critical class, the share of its images that the decision answers with it or
             refers. Whether a photo would have to be taken again does not matter here.
         answered: Share of the images that are answered, and need not be taken again.
         specificity: Share of the images without a critical class that are answered without one;
             its value is None where there are none.
+        metric: Name of the score that is compared with chance.
     """
 
     balanced_accuracy: Interval
@@ -48,6 +50,7 @@ class FloorMeasures:
     noticed: Mapping[str, Interval]
     answered: Interval
     specificity: Interval
+    metric: str = "balanced accuracy"
 
 
 def check_floors(floors: Floors, measures: FloorMeasures) -> tuple[FloorRecord, ...]:
@@ -63,21 +66,21 @@ def _records(floors: Floors, measures: FloorMeasures) -> Iterator[FloorRecord]:
         yield _beyond_chance(measures)
     if floors.noticed:
         for name, share in measures.noticed.items():
-            what = f"the share of {name} images in which {name} is answered or referred"
-            yield _record("noticed", what, share, floors.noticed, "value")
+            quantity = f"the share of {name} images in which {name} is answered or referred"
+            yield _record("noticed", quantity, share, floors.noticed, "value")
     if floors.answered:
-        what = "the share of images that get an answer"
-        yield _record("answered", what, measures.answered, floors.answered, "low")
+        quantity = "the share of images that get an answer"
+        yield _record("answered", quantity, measures.answered, floors.answered, "low")
     if floors.specificity and measures.noticed:
-        what = "the share of images without a critical class that are answered without one"
-        yield _record("specificity", what, measures.specificity, floors.specificity, "low")
+        quantity = "the share of images without a critical class that are answered without one"
+        yield _record("specificity", quantity, measures.specificity, floors.specificity, "low")
 
 
 def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
     interval, chance = measures.balanced_accuracy, measures.chance
     return FloorRecord(
         code="beyond-chance",
-        what="balanced accuracy",
+        quantity=measures.metric,
         value=interval.value,
         low=interval.low,
         high=interval.high,
@@ -88,12 +91,12 @@ def _beyond_chance(measures: FloorMeasures) -> FloorRecord:
 
 
 def _record(
-    code: str, what: str, share: Interval, least: float, by: Literal["value", "low"]
+    code: str, quantity: str, share: Interval, least: float, by: Literal["value", "low"]
 ) -> FloorRecord:
     reached = share.value if by == "value" else share.low
     return FloorRecord(
         code=code,
-        what=what,
+        quantity=quantity,
         value=share.value,
         low=share.low,
         high=share.high,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import ClassChange, GateRecord
+from edgekd.bundle.policy import PolicyWords
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics import ClassDrop, Estimate, effective_images, least_images
 from edgekd.policy import GateLimits
@@ -56,6 +57,7 @@ class GateReference:
         groups: A number for the lesion or patient of each image [N]; None where none are known.
         task: Name of the task.
         task_limits: The policy's keys for this task, `Policy.tasks`.
+        words: The policy's words, for messages.
     """
 
     student: Outputs
@@ -66,6 +68,7 @@ class GateReference:
     groups: NDArray[np.int64] | None = None
     task: str = DEFAULT_TASK
     task_limits: Mapping[str, Any] = field(default_factory=dict)
+    words: PolicyWords = field(default_factory=PolicyWords)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def missing_certificates(reference: GateReference, lossless: Changes) -> Iterato
     for name, limit in reference.critical.items():
         change = lossless.per_class.get(name)
         if change is not None and exceeds(_upper(change), limit):
-            yield _uncertain_class(name, change, limit)
+            yield _uncertain_class(reference, name, change)
 
 
 def _uncertain_balanced_accuracy(reference: GateReference, lossless: Changes) -> Iterator[str]:
@@ -133,20 +136,20 @@ def _uncertain_balanced_accuracy(reference: GateReference, lossless: Changes) ->
     unseen = {name: one for name, one in lossless.per_class.items() if (one.groups or 0) < 2}
     for name, change in unseen.items():
         yield (
-            f"no certificate for balanced accuracy: {name} has {_number(change)}; two are needed "
-            f"at least: raise split.validation, or add images of {name}"
+            f"no certificate for balanced accuracy: {name} has {_number(reference, change)}; two "
+            f"are needed at least: raise split.validation, or add images of {name}"
         )
     if not unseen:
         name, change = min(lossless.per_class.items(), key=lambda item: item[1].groups or 0)
         yield (
             f"no certificate for balanced accuracy: if no image is lost, up to {points(least)} may "
             f"be, more than {points(limit)}; raise split.validation, or add images, of {name} "
-            f"above all, which has {_number(change)}"
+            f"above all, which has {_number(reference, change)}"
         )
 
 
-def _uncertain_class(name: str, change: ClassChange, limit: float) -> str:
-    number = _number(change)
+def _uncertain_class(reference: GateReference, name: str, change: ClassChange) -> str:
+    number, limit = _number(reference, change), reference.critical[name]
     if 0 < (change.groups or 0) < change.images:
         number += f", worth {int(round(effective_images(_upper(change)), 6))} independent ones"
     return (
@@ -172,13 +175,13 @@ def _upper(change: ClassChange) -> float:
     return 1.0 if change.drop_high is None else change.drop_high
 
 
-def _number(change: ClassChange) -> str:
-    """Number of images of a class, and of the lesions or patients that they are of."""
+def _number(reference: GateReference, change: ClassChange) -> str:
+    """Number of images of a class, and of the groups that they are of."""
     images = f"{change.images or 'no'} validation image{'' if change.images == 1 else 's'}"
     if change.groups == change.images:
         return images
-    unit = "lesion or patient" if change.groups == 1 else "lesions or patients"
-    return f"{images} of {change.groups} {unit}"
+    words = reference.words
+    return f"{images} of {change.groups} {words.group if change.groups == 1 else words.groups}"
 
 
 # ---- losses over their limits ----

@@ -63,7 +63,7 @@ class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def convert(
-    job: ConversionJob, *, log: Path, on_state: Callable[[str], None] = lambda state: None
+    job: ConversionJob, *, log: Path, report: Callable[[str], None] = lambda state: None
 ) -> ConversionReport:
     """Run the job in a process of its own.
 
@@ -72,12 +72,12 @@ def convert(
     Args:
         job: The variants and the checkpoint.
         log: File for the converter's output; the job is kept beside it.
-        on_state: Takes the label of each variant when its turn comes.
+        report: Takes the label of each variant when its turn comes.
 
     Raises:
         JobError: The worker failed.
     """
     title = f"{job.backend} {'/'.join(variant.label for variant in job.variants)}"
     result = Path(job.out) / REPORT
-    raw = run_in_process(_WORKER, job, title=title, log=log, result=result, on_state=on_state)
+    raw = run_in_process(_WORKER, job, title=title, log=log, result=result, report=report)
     return msgspec.json.decode(raw, type=ConversionReport)

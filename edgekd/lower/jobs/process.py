@@ -166,7 +166,7 @@ def run_in_process(
     title: str,
     log: Path,
     result: Path,
-    on_state: Callable[[str], None] = lambda state: None,
+    report: Callable[[str], None] = lambda state: None,
 ) -> bytes:
     """Run `python -m module job.json` and return the content of the file `result`.
 
@@ -176,7 +176,7 @@ def run_in_process(
         title: Of the job, for the error.
         log: File for everything that the process prints.
         result: File that the process writes last.
-        on_state: Takes the states that the job announces.
+        report: Takes the states that the job announces.
 
     Raises:
         JobError: The process failed, or left no result.
@@ -187,7 +187,7 @@ def run_in_process(
     job_file = log.with_suffix(".job.json")
     write_atomically(job_file, pretty_json(job))
     command = [sys.executable, "-m", module, str(job_file)]
-    code = _run(command, log, on_state)
+    code = _run(command, log, report)
     if code != 0 or not result.is_file():
         raise _failure(title, command, log, code)
     return result.read_bytes()
@@ -225,14 +225,14 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _run(command: list[str], log: Path, on_state: Callable[[str], None]) -> int:
+def _run(command: list[str], log: Path, report: Callable[[str], None]) -> int:
     with log.open("wb") as kept, _RUNNING.started(command) as process:
         assert process.stdout is not None
         for line in process.stdout:
             kept.write(line)
             kept.flush()
             if line.startswith(STATE_MARK.encode()):
-                on_state(line.decode(errors="replace").strip().removeprefix(STATE_MARK))
+                report(line.decode(errors="replace").strip().removeprefix(STATE_MARK))
     return process.returncode
 
 

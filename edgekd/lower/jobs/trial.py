@@ -80,21 +80,21 @@ class Answers:
 
 
 def try_files(
-    job: TrialJob, *, log: Path, on_state: Callable[[str], None] = lambda state: None
+    job: TrialJob, *, log: Path, report: Callable[[str], None] = lambda state: None
 ) -> dict[str, Answers]:
     """Run the job in a process of its own; the outputs by label.
 
     Args:
         job: The files and the images.
         log: File for the engine's output.
-        on_state: Takes `label done/total` after every 50 images.
+        report: Takes `label done/total` after every 50 images.
 
     Raises:
         JobError: An engine crashed, refused a file, or is not installed.
     """
     title = f"{job.session} on {', '.join(job.files)}"
     result = Path(job.out) / _FACTS
-    run_in_process(_MODULE, job, title=title, log=log, result=result, on_state=on_state)
+    run_in_process(_MODULE, job, title=title, log=log, result=result, report=report)
     return {label: Answers.load(Path(job.out) / f"{label}.npz") for label in job.files}
 
 

@@ -1,8 +1,8 @@
 """Image quality: whether a photo is fit to be decided on, by measures that need no network."""
 
-from edgekd.runtime.capture.appearance import FEATURES, describe, unlikeness
-from edgekd.runtime.capture.judge import CaptureQuality, examine, problems
-from edgekd.runtime.capture.measures import MEASURES, Measures, Views, measure, views
+from edgekd.runtime.capture.appearance import FEATURES, appearance_distance, appearance_features
+from edgekd.runtime.capture.judge import CaptureQuality, examine_photo, problems
+from edgekd.runtime.capture.measures import MEASURES, Measures, Views, measures_of, views
 
 __all__ = [
     "FEATURES",
@@ -10,10 +10,10 @@ __all__ = [
     "CaptureQuality",
     "Measures",
     "Views",
-    "describe",
-    "examine",
-    "measure",
+    "appearance_distance",
+    "appearance_features",
+    "examine_photo",
+    "measures_of",
     "problems",
-    "unlikeness",
     "views",
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edgekd.bundle import Appearance
 
-__all__ = ["FEATURES", "describe", "unlikeness"]
+__all__ = ["FEATURES", "appearance_distance", "appearance_features"]
 
 FEATURES = 16
 """Number of features that describe an image."""
@@ -28,21 +28,21 @@ _COARSE = 16
 _CORE = slice(SIDE // 4, 3 * SIDE // 4)
 
 
-def describe(seen: Views) -> NDArray[np.float64]:
+def appearance_features(pictures: Views) -> NDArray[np.float64]:
     """Sixteen numbers [16] of an image, by its views.
 
     Means and spreads of Y'CrCb (6), the correlations between its channels (3), contrast at three
     scales and mean gradient of the luma (4), and how the centre differs from the whole (3).
     Spreads are logarithms, so that each number is roughly normal over the images of one kind.
     """
-    colours = opponent(seen.tiny).astype(np.float32)
+    colours = opponent(pictures.tiny).astype(np.float32)
     mean = np.array(cv2.mean(colours)[:3])
     centred = colours.reshape(-1, 3) - mean.astype(np.float32)
     covariance = (centred.T @ centred).astype(np.float64) / len(centred)
     spread = np.sqrt(np.diag(covariance))
     correlation = (covariance / np.outer(spread + 1e-3, spread + 1e-3))[(0, 0, 1), (1, 2, 2)]
     core = np.array(cv2.mean(colours[_CORE, _CORE])[:3])
-    texture = _texture(colours[..., 0], seen.grey)
+    texture = _texture(colours[..., 0], pictures.grey)
     relative_core = (core - mean) / (spread + 2)
     return np.concatenate((mean, np.log(spread + 1), correlation, texture, relative_core))
 
@@ -62,7 +62,9 @@ def _spread_of_laplacian(channel: Any) -> float:
     return float(spread[0, 0])
 
 
-def unlikeness(features: NDArray[np.float64], appearance: Appearance) -> NDArray[np.float64]:
+def appearance_distance(
+    features: NDArray[np.float64], appearance: Appearance
+) -> NDArray[np.float64]:
     """Squared Mahalanobis distance [...] of features [..., 16] from the training images.
 
     Source: Mahalanobis 1936, "On the generalised distance in statistics".

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekd.bundle.policy import CAPTURE_CODES, UNLIKE, Sentence
-from edgekd.runtime.capture.appearance import describe, unlikeness
-from edgekd.runtime.capture.measures import Measures, measure, views
+from edgekd.runtime.capture.appearance import appearance_distance, appearance_features
+from edgekd.runtime.capture.measures import Measures, measures_of, views
 from edgekd.runtime.reason import Reason
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edgekd.bundle import CaptureRule
 
-__all__ = ["CaptureQuality", "examine", "problems"]
+__all__ = ["CaptureQuality", "examine_photo", "problems"]
 
 _SENTENCES_BEFORE_1_6 = {
     "blurred": Sentence(problem="the photo is blurred", remedy="hold still and focus"),
@@ -41,28 +41,30 @@ class CaptureQuality:
 
     Attributes:
         measures: See `Measures`.
-        unlikeness: Squared distance of its looks from the learnt images'; None where the bundle
-            does not know them.
+        distance: Squared distance of its appearance from the training images; None where the
+            bundle does not describe them.
     """
 
     measures: Measures
-    unlikeness: float | None
+    distance: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
         return asdict(self)
 
 
-def examine(image: NDArray[np.uint8], rule: CaptureRule) -> CaptureQuality:
+def examine_photo(image: NDArray[np.uint8], rule: CaptureRule) -> CaptureQuality:
     """Measure a square RGB image uint8 [S, S, 3], as the network gets it."""
-    seen, known = views(image), rule.appearance
-    far = None if known is None else float(unlikeness(describe(seen), known))
-    return CaptureQuality(measure(seen), far)
+    pictures, known = views(image), rule.appearance
+    distance = None
+    if known is not None:
+        distance = float(appearance_distance(appearance_features(pictures), known))
+    return CaptureQuality(measures_of(pictures), distance)
 
 
 def problems(quality: CaptureQuality, rule: CaptureRule) -> tuple[Reason, ...]:
     """Why the photo should be taken again; empty where it need not."""
-    return (*_out_of_limits(quality.measures, rule), *_unlike(quality.unlikeness, rule))
+    return (*_out_of_limits(quality.measures, rule), *_unlike(quality.distance, rule))
 
 
 def _out_of_limits(measures: Measures, rule: CaptureRule) -> Iterator[Reason]:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MEASURES", "SIDE", "Measures", "Views", "measure", "opponent", "views"]
+__all__ = ["MEASURES", "SIDE", "Measures", "Views", "measures_of", "opponent", "views"]
 
 SIDE = 64
 """Side of the thumbnail in which colours and the lesion are measured."""
@@ -84,15 +84,15 @@ def views(image: NDArray[np.uint8]) -> Views:
     return Views(np.asarray(tiny, np.uint8), np.asarray(grey, np.uint8))
 
 
-def measure(seen: Views) -> Measures:
+def measures_of(pictures: Views) -> Measures:
     """Measure an image by its views."""
-    closed = cv2.morphologyEx(seen.tiny, cv2.MORPH_CLOSE, _CLOSING)
+    closed = cv2.morphologyEx(pictures.tiny, cv2.MORPH_CLOSE, _CLOSING)
     colours = opponent(closed)
     contrast, off_centre = _lesion(closed, colours)
     return Measures(
-        sharpness=_sharpness(seen.grey),
+        sharpness=_sharpness(pictures.grey),
         brightness=float(np.median(colours[..., 0][_IN_DISC])) / 255,
-        glare=_glare(seen.tiny),
+        glare=_glare(pictures.tiny),
         contrast=contrast,
         off_centre=off_centre,
     )

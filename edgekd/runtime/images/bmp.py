@@ -41,7 +41,7 @@ def bmp_profile(data: bytes) -> bytes | None:
     """The ICC profile of a BMP that `read_bmp` took.
 
     Raises:
-        Unreadable: It lies in another file.
+        Unreadable: The profile is in another file.
     """
     (size,) = struct.unpack_from("<I", data, 14)
     where = data[70:74] if size == 124 else b""

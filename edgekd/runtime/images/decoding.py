@@ -52,7 +52,7 @@ class Picture:
 
     Attributes:
         bgr: uint8 [H, W, 3] in OpenCV's order.
-        conversion: What brings their colours to sRGB; None where they are in it, or say nothing.
+        conversion: Of their colours to sRGB; None where they are sRGB, or declare nothing.
     """
 
     bgr: NDArray[np.uint8]

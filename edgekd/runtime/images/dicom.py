@@ -92,7 +92,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """A frame that is a JPEG file of its own."""
+    """A frame that is a complete JPEG file."""
 
     data: bytes
     layout: Layout
@@ -175,7 +175,7 @@ def _import_reader() -> Any:
     """The reader of pydicom.
 
     It imports `requests` where that is installed, to fetch its examples, and with it comes
-    urllib3, which opens a socket to see whether there is IPv6. It goes without both here.
+    urllib3, which opens a socket to see whether there is IPv6. Neither is imported here.
     """
     absent = not sys.modules.keys() & {"pydicom", "requests"}
     if absent:

@@ -1,4 +1,4 @@
-"""Formats that are known by their first bytes, so that the refusal can name them."""
+"""Formats that are not read, recognised by their first bytes so that the refusal names them."""
 
 from __future__ import annotations
 

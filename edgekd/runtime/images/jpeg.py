@@ -81,7 +81,7 @@ def segments(data: bytes) -> Iterator[Segment]:
     """The markers of a JPEG in order, to the end of the (first) image or of the bytes.
 
     Raises:
-        Unreadable: Something stands where a marker should.
+        Unreadable: There are other bytes where a marker is required.
     """
     position = 2
     for _ in range(MAX_SEGMENTS):
@@ -134,7 +134,7 @@ def leading_segments(data: bytes) -> Iterator[Segment]:
 
 
 def end_of_scan(data: bytes, start: int) -> int:
-    """Where the next marker stands after entropy-coded data, or the end of the bytes."""
+    """Position of the next marker behind entropy-coded data, or the end of the bytes."""
     marker = _MARKER_IN_SCAN.search(data, start)
     return marker.start() if marker else len(data)
 

@@ -36,7 +36,7 @@ def restart_intervals(data: bytes, scan: Scan) -> list[bytes]:
 
 
 def grouped(intervals: list[bytes]) -> Iterator[list[bytes]]:
-    """Intervals in groups of so many bytes as are looked up at once, one interval at least."""
+    """Intervals in groups of at most 256 KiB, or of a single interval that is longer."""
     group: list[bytes] = []
     for interval in intervals:
         if group and sum(map(len, group)) + len(interval) > _GROUP:

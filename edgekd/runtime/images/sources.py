@@ -52,7 +52,7 @@ def read_source(source: Any) -> tuple[bytes, str]:
 
 
 def checked_array(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """The array itself, if it is an RGB image.
+    """The array, unchanged, if it is an RGB image.
 
     Raises:
         ImageError: It is not uint8 [H, W, 3], is empty, or too large.

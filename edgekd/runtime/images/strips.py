@@ -61,7 +61,7 @@ def _packbits(piece: memoryview, expected: int) -> bool:
 
 
 def _lzw(piece: memoryview, expected: int) -> bool:
-    """By the lengths of what its codes stand for; each code adds one to the table."""
+    """By the lengths of the strings of its codes; each code adds one string to the table."""
     if len(piece) > 1 and piece[0] == 0 and piece[1] & 1:
         hint = "save it as PNG or as an 8-bit RGB TIFF of one page"
         raise Unreadable("is a TIFF with a compression that is not read", hint)

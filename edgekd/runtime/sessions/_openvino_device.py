@@ -33,7 +33,7 @@ def choose_device(core: Any, requested: str | None) -> tuple[str, Shortfall | No
         return device, None
     offered = ", ".join(available)
     problem = f"{device} was requested, but OpenVINO sees only {offered}"
-    hint = f"ask for one of {offered}, or install the device's driver"
+    hint = f"request one of {offered}, or install the device's driver"
     return "CPU", Shortfall(problem, _ON_CPU, hint)
 
 

@@ -170,7 +170,7 @@ def _shortfall(
     import onnxruntime
 
     offered = ", ".join(onnxruntime.get_available_providers())
-    hint = f"ask for one of {offered}, or install ONNX Runtime's build for the accelerator"
+    hint = f"request one of {offered}, or install ONNX Runtime's build for the accelerator"
     if provider is None:
         problem = f"{requested} was requested, but ONNX Runtime offers only {offered}"
     elif failure:

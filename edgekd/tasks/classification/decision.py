@@ -1,4 +1,4 @@
-"""From logits to a decision, by what the manifest says: pure arithmetic, deterministic."""
+"""From logits to a decision, by the manifest: pure arithmetic, deterministic."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 def class_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
     """Class probabilities [..., K] of logits [..., K] after temperature scaling.
 
-    Where one logit is not finite, all probabilities are NaN: nothing of that output is believed.
+    Where one logit is not finite, all probabilities are NaN: nothing in that output can be trusted.
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     """
@@ -37,9 +37,9 @@ def class_probabilities(logits: NDArray[np.float32], temperature: float) -> NDAr
 def energy_of(logits: ArrayLike) -> NDArray[np.float64]:
     """Energy [...] of raw logits [..., K]: -log Σ exp(z), in nats, float64.
 
-    Low where the network is strongly for some class. The logits are taken as they come out of
-    the network: the temperature of the probabilities has no part in it. Where a logit is not
-    finite the energy is infinite, so that such an output counts as out of distribution.
+    Low where the network strongly favours some class. The logits are raw: the temperature of the
+    probabilities is not applied. Where a logit is not finite the energy is infinite, so that the
+    output counts as out of distribution.
 
     Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection", equation 4 with T = 1,
     which the paper uses throughout.
@@ -98,7 +98,7 @@ def plausible(
 
     Args:
         probabilities: Calibrated, [K].
-        decision: What the manifest says.
+        decision: Of the manifest.
         classes: The K class names.
     """
     if decision.conformal_quantile is None:
@@ -121,7 +121,7 @@ def reasons_of(
     Args:
         probabilities: Calibrated, [K].
         energy: Of the logits.
-        decision: What the manifest says.
+        decision: Of the manifest.
         classes: The K class names.
     """
     if not np.isfinite(probabilities).all():

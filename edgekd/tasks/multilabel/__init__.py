@@ -1,4 +1,4 @@
-"""Findings that may stand together in an image."""
+"""Findings that may occur together in an image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["TASK"]
 
 TASK = TaskDescriptor(
     name="multilabel",
-    title="findings that may stand together in an image",
+    title="findings that may occur together in an image",
     layers={
         "data": "edgekd.tasks.multilabel.data:Data",
         "training": "edgekd.tasks.multilabel.training:Training",

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from edgekd.data.task import DataTask, LabelProblem
 from edgekd.data.text import clean, marked, near_name
 from edgekd.errors import InputError
+from edgekd.tasks.multilabel.labels import NONE, SEPARATOR, label_text
 
-__all__ = ["NONE", "SEPARATOR", "Data"]
-
-SEPARATOR = ";"
-NONE = "none"
-"""The label of an image without any finding; an empty label says the same."""
+__all__ = ["Data"]
 
 
 class Data(DataTask):
@@ -31,7 +28,7 @@ class Data(DataTask):
         Raises:
             InputError: A cell is neither marked nor unmarked.
         """
-        return SEPARATOR.join(marked(values)) or NONE
+        return label_text(marked(values))
 
     def classes_of(self, labels: Sequence[str], listed: Sequence[str] | None) -> tuple[str, ...]:
         """The listed findings, or those that occur, sorted.

@@ -9,15 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgekd.runtime.reason import Reason, share_text, unfamiliar
 from edgekd.runtime.task import Judgement
+from edgekd.tasks.multilabel.labels import label_text
 from edgekd.tasks.multilabel.manifest import Decision
 
-__all__ = ["finding_probabilities", "joint_energy", "judge", "states_of"]
+__all__ = ["finding_probabilities", "joint_energy", "judge_findings", "states_of"]
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+_Floats = NDArray[np.float64]
+_Flags = NDArray[np.bool_]
 
 
-def finding_probabilities(logits: ArrayLike, temperature: float) -> Floats:
+def finding_probabilities(logits: ArrayLike, temperature: float) -> _Floats:
     """Probability of each finding [..., K] from logits [..., K]: the sigmoid of z / temperature.
 
     Where one logit of an image is not finite, all of its probabilities are NaN: nothing in that
@@ -31,7 +32,7 @@ def finding_probabilities(logits: ArrayLike, temperature: float) -> Floats:
     return np.asarray(np.where(scaled >= 0, 1.0, small) / (1.0 + small))
 
 
-def joint_energy(logits: ArrayLike) -> Floats:
+def joint_energy(logits: ArrayLike) -> _Floats:
     """Energy [...] of raw logits [..., K]: −Σ log(1 + exp z) over the findings, in nats, float64.
 
     Low where the network sees findings clearly; towards 0 where it sees none. An image without
@@ -53,7 +54,7 @@ def joint_energy(logits: ArrayLike) -> Floats:
 
 def states_of(
     probabilities: ArrayLike, decision: Decision, classes: Sequence[str]
-) -> tuple[Flags, Flags]:
+) -> tuple[_Flags, _Flags]:
     """Which findings are present and which are absent, both [..., K]; the others are unsure.
 
     Args:
@@ -66,7 +67,9 @@ def states_of(
     return np.asarray(shares >= present), np.asarray(shares < absent)
 
 
-def judge(logits: NDArray[np.float32], decision: Decision, classes: Sequence[str]) -> Judgement:
+def judge_findings(
+    logits: NDArray[np.float32], decision: Decision, classes: Sequence[str]
+) -> Judgement:
     """Judge the raw logits [K] of one image: `refer` where there is a reason.
 
     Reasons are an output that is not finite, an energy above its threshold, and each finding that
@@ -79,7 +82,7 @@ def judge(logits: NDArray[np.float32], decision: Decision, classes: Sequence[str
     shares = dict(zip(classes, probabilities.tolist(), strict=True))
     reasons = tuple(_reasons(logits, shares, findings, decision))
     return Judgement(
-        label=";".join(name for name, state in findings.items() if state == "present"),
+        label=label_text(name for name, state in findings.items() if state == "present"),
         verdict="refer" if reasons else "answer",
         reasons=reasons,
         probabilities=shares,

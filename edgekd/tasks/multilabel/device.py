@@ -26,7 +26,7 @@ class Device(DeviceTask):
         self, outputs: NDArray[np.float32], decision: Decision, classes: Sequence[str]
     ) -> Judgement:
         """See `DeviceTask.judge` and `edgekd.tasks.multilabel.decision`."""
-        return arithmetic.judge(outputs, decision, classes)
+        return arithmetic.judge_findings(outputs, decision, classes)
 
     def calibrated(self, outputs: NDArray[np.float32], decision: Decision) -> NDArray[Any]:
         """Logits over the temperature, [N, K]."""

@@ -164,11 +164,12 @@ def _unmeasured_specificity(reference: GateReference) -> Iterator[str]:
     true = reference.targets > 0
     codes = group_codes(reference.groups, len(true))
     for name, images in zip(reference.classes, true.T, strict=True):
-        units = np.unique(codes[~images]).size
+        units, words = np.unique(codes[~images]).size, reference.words
         if units < 2:
             yield (
-                f"no certificate for the specificity for {name}: {units} lesions or patients lack "
-                f"it; two are needed at least: add validation images without {name}"
+                f"no certificate for the specificity for {name}: {units} "
+                f"{words.group if units == 1 else words.groups} without it; two are needed at "
+                f"least: add validation images without {name}"
             )
 
 

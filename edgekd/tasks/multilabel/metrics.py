@@ -22,11 +22,11 @@ from edgekd.metrics.summary import ClassMetrics, Estimate
 from edgekd.metrics.summary import Metrics as Summary
 from edgekd.metrics.task import Difference, MetricsTask
 from edgekd.tasks.multilabel.paired import enough_units, finding_drops
-from edgekd.tasks.multilabel.scores import Answers, checked_findings, scores_of
+from edgekd.tasks.multilabel.scores import FindingAnswers, checked_findings, scores_of
 
 __all__ = ["Metrics"]
 
-Codes = NDArray[np.int64]
+_Codes = NDArray[np.int64]
 
 
 class Metrics(MetricsTask):
@@ -114,7 +114,7 @@ def _estimate(interval: Interval) -> Estimate:
     return Estimate(value=interval.value, low=interval.low, high=interval.high)
 
 
-def _by_finding(answers: Answers, codes: Codes) -> Iterator[ClassMetrics]:
+def _by_finding(answers: FindingAnswers, codes: _Codes) -> Iterator[ClassMetrics]:
     for present, true in zip(answers.present.T, answers.true.T, strict=True):
         yield ClassMetrics(
             sensitivity=_estimate(share_interval(present[true], codes[true])),
@@ -123,7 +123,7 @@ def _by_finding(answers: Answers, codes: Codes) -> Iterator[ClassMetrics]:
         )
 
 
-def _bootstrapped(answers: Answers, codes: Codes) -> dict[str, Interval]:
+def _bootstrapped(answers: FindingAnswers, codes: _Codes) -> dict[str, Interval]:
     """Intervals of the metrics that are no proportion, by name."""
     images = len(answers.true)
     if not images:

@@ -30,7 +30,7 @@ class Decided(NamedTuple):
 
 
 def decide(decision: Decision, logits: NDArray[np.float32], classes: Sequence[str]) -> Decided:
-    """The decision on many images at once, as `edgekd.tasks.multilabel.decision.judge` has it.
+    """The decision on many images at once, as `judge_findings` makes it for one.
 
     Args:
         decision: Of the manifest.

@@ -18,7 +18,7 @@ from edgekd.tasks.multilabel.scores import checked_findings
 
 __all__ = ["enough_units", "finding_drops", "specificity_drops"]
 
-Flags = NDArray[np.bool_]
+_Flags = NDArray[np.bool_]
 
 
 def finding_drops(
@@ -68,7 +68,7 @@ def specificity_drops(
     ]
 
 
-def enough_units(true: Flags, codes: NDArray[np.int64]) -> bool:
+def enough_units(true: _Flags, codes: NDArray[np.int64]) -> bool:
     """Whether two groups have, and two lack, each finding of [N, K] that some images have.
 
     A single one would be drawn into each bootstrap sample alike. Findings of no image, or of all,
@@ -79,7 +79,9 @@ def enough_units(true: Flags, codes: NDArray[np.int64]) -> bool:
     return all(np.unique(codes[side]).size >= 2 for side in sides)
 
 
-def _right(before: ArrayLike, after: ArrayLike, targets: ArrayLike) -> tuple[Flags, Flags, Flags]:
+def _right(
+    before: ArrayLike, after: ArrayLike, targets: ArrayLike
+) -> tuple[_Flags, _Flags, _Flags]:
     """Whether each answer is right before and after, and the targets, each [N, K]."""
     answers = checked_findings(before, targets)
     scores = np.asarray(after, np.float64)
@@ -91,7 +93,7 @@ def _right(before: ArrayLike, after: ArrayLike, targets: ArrayLike) -> tuple[Fla
 
 
 def _balanced_drop(
-    was: Flags, now: Flags, true: Flags, codes: NDArray[np.int64], level: float
+    was: _Flags, now: _Flags, true: _Flags, codes: NDArray[np.int64], level: float
 ) -> Estimate:
     kept = true.any(axis=0) & ~true.all(axis=0)
     if not kept.any():

@@ -15,13 +15,13 @@ from edgekd.errors import InputError
 from edgekd.metrics.classification import ECE_BINS, area_under_roc
 from edgekd.tasks.multilabel.decision import finding_probabilities
 
-__all__ = ["Answers", "checked_findings", "scores_of"]
+__all__ = ["FindingAnswers", "checked_findings", "scores_of"]
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+_Floats = NDArray[np.float64]
+_Flags = NDArray[np.bool_]
 
 
-class Answers(NamedTuple):
+class FindingAnswers(NamedTuple):
     """Outputs of a network for labelled images.
 
     Attributes:
@@ -30,12 +30,12 @@ class Answers(NamedTuple):
         true: Whether the image has it [N, K].
     """
 
-    probabilities: Floats
-    present: Flags
-    true: Flags
+    probabilities: _Floats
+    present: _Flags
+    true: _Flags
 
     @property
-    def right(self) -> Flags:
+    def right(self) -> _Flags:
         """Whether each answer is right [N, K]."""
         return np.asarray(self.present == self.true)
 
@@ -43,13 +43,13 @@ class Answers(NamedTuple):
 class Scores(NamedTuple):
     """Metrics [B] of B weightings of the images; NaN where one has none."""
 
-    balanced_accuracy: Floats
-    macro_f1: Floats
-    macro_auroc: Floats
-    ece: Floats
+    balanced_accuracy: _Floats
+    macro_f1: _Floats
+    macro_auroc: _Floats
+    ece: _Floats
 
 
-def checked_findings(logits: ArrayLike, targets: ArrayLike) -> Answers:
+def checked_findings(logits: ArrayLike, targets: ArrayLike) -> FindingAnswers:
     """The answers that logits [N, K], calibrated, give for images with targets [N, K] of 0 and 1.
 
     Raises:
@@ -64,10 +64,10 @@ def checked_findings(logits: ArrayLike, targets: ArrayLike) -> Answers:
         raise InputError(message, "look at the model: it overflows or its file is damaged")
     if not np.isin(labels, (0, 1)).all():
         raise InputError("a target is neither 0 nor 1", "give 1 for a finding of the image, else 0")
-    return Answers(finding_probabilities(scores, 1.0), scores >= 0, labels.astype(bool))
+    return FindingAnswers(finding_probabilities(scores, 1.0), scores >= 0, labels.astype(bool))
 
 
-def scores_of(answers: Answers, counts: Floats) -> Scores:
+def scores_of(answers: FindingAnswers, counts: _Floats) -> Scores:
     """The metrics of images that occur `counts` [B, N] times.
 
     `balanced_accuracy` is the mean over findings of (sensitivity + specificity) / 2, `ece` the
@@ -82,26 +82,26 @@ def scores_of(answers: Answers, counts: Floats) -> Scores:
         )
 
 
-def _mean(by_finding: Floats) -> Floats:
+def _mean(by_finding: _Floats) -> _Floats:
     """Mean over the findings [B] of [B, K], NaN left out."""
     known = np.isfinite(by_finding)
     return np.asarray(np.where(known, by_finding, 0.0).sum(axis=1) / known.sum(axis=1))
 
 
-def _finding_accuracy(answers: Answers, counts: Floats) -> Floats:
+def _finding_accuracy(answers: FindingAnswers, counts: _Floats) -> _Floats:
     """(Sensitivity + specificity) / 2 of each finding [B, K]."""
     sensitivity = (counts @ (answers.present & answers.true)) / (counts @ answers.true)
     specificity = (counts @ ~(answers.present | answers.true)) / (counts @ ~answers.true)
     return np.asarray((sensitivity + specificity) / 2)
 
 
-def _finding_f1(answers: Answers, counts: Floats) -> Floats:
+def _finding_f1(answers: FindingAnswers, counts: _Floats) -> _Floats:
     """F1 of each finding [B, K]."""
     hits = 2 * (counts @ (answers.present & answers.true))
     return np.asarray(hits / (counts @ answers.present + counts @ answers.true))
 
 
-def _finding_auroc(answers: Answers, counts: Floats) -> Floats:
+def _finding_auroc(answers: FindingAnswers, counts: _Floats) -> _Floats:
     """Area under the ROC curve of each finding [B, K]."""
     areas = np.full((len(counts), answers.true.shape[1]), np.nan)
     for index in np.flatnonzero(answers.true.any(axis=0) & ~answers.true.all(axis=0)).tolist():
@@ -110,7 +110,7 @@ def _finding_auroc(answers: Answers, counts: Floats) -> Floats:
     return areas
 
 
-def _calibration_error(answers: Answers, counts: Floats) -> Floats:
+def _calibration_error(answers: FindingAnswers, counts: _Floats) -> _Floats:
     """Mean distance [B] of the probability of a finding from its frequency, over equal bins.
 
     The findings of all images are pooled (Guo et al. 2017, equation 3, for a binary outcome).
@@ -120,7 +120,7 @@ def _calibration_error(answers: Answers, counts: Floats) -> Floats:
     return np.asarray(np.abs(counts @ gaps).sum(axis=1) / pairs)
 
 
-def calibration_gaps_of(answers: Answers) -> Floats:
+def calibration_gaps_of(answers: FindingAnswers) -> _Floats:
     """Frequency minus probability of each image's findings, summed by bin, [N, ECE_BINS]."""
     # Bins are (low, high], as in the paper: a probability of 1 is in the last one.
     bins = np.clip(np.ceil(answers.probabilities * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)

@@ -35,8 +35,8 @@ def make_photos(base: Path) -> tuple[list[Path], list[str]]:
 
     images = base / "images"
     images.mkdir(parents=True)
-    photos = [write_photo(images / f"{n}.png", (ANSWER, REFER)[n % 2]) for n in range(96)]
-    labels = ["bkl" if n % 2 == 0 else "nv" for n in range(96)]
+    photos = [write_photo(images / f"{n}.png", (ANSWER, REFER)[n % 2]) for n in range(144)]
+    labels = ["bkl" if n % 2 == 0 else "nv" for n in range(144)]
     table = "".join(f"{photo.name},{label}\n" for photo, label in zip(photos, labels, strict=True))
     (base / "table.csv").write_text(f"image,label\n{table}")
     shutil.copy(photos[0], base / "photo.png")
@@ -74,9 +74,9 @@ def _make_run(base: Path, photos: list[Path], labels: list[str]) -> ModelCard:
 
     images, student = base / "images", base / "run" / "student"
     student.mkdir(parents=True)
-    parts = ["train", "validation", "test"]
+    parts = ["train"] * 5 + ["validation"] * 4 + ["test"]  # evidence enough for a gate
     lines = [
-        f"{photo.name},{label},{n},{parts[max(0, n % 10 - 7)]}\n"
+        f"{photo.name},{label},{n},{parts[n % 10]}\n"
         for n, (photo, label) in enumerate(zip(photos, labels, strict=True))
     ]
     (student / "split.csv").write_text(f"image,label,group,part\n{''.join(lines)}")
@@ -85,7 +85,10 @@ def _make_run(base: Path, photos: list[Path], labels: list[str]) -> ModelCard:
     plain = make_card()
     data = msgspec.structs.replace(plain.data, root=str(images), sha256=split.sha256())
     card = msgspec.structs.replace(plain, classes=CLASSES, data=data, resize=RULE)
-    save_checkpoint(student, create_network(card.arch, card.outputs, card.arch_options), card)
+    for folder in (student, base / "teacher"):  # each with weights of its own
+        folder.mkdir(exist_ok=True)
+        network = create_network(card.arch, card.outputs, card.arch_options)
+        save_checkpoint(folder, network, card)
     shutil.copytree(base / "bundle", base / "run" / "bundles" / "cpu")
     return card
 
@@ -114,11 +117,11 @@ def _make_unfinished_bundle(base: Path, card: ModelCard) -> None:
 
     from edgekd.bundle import write_bundle
     from edgekd.lower.evidence.device_gate import Evidence, Terms
-    from edgekd.targets import resolve_targets
+    from edgekd.policy import load_policy
 
-    (target,) = resolve_targets("jetson")
+    policy = load_policy("none")
     terms = Terms(
-        classes=card.classes, limits=target.gate, critical={}, rule=target.decision, exact=False,
+        classes=card.classes, limits=policy.gate, critical={}, rule=policy.decision, exact=False,
         fitted_on={},
     )  # fmt: skip
     logits = np.zeros((4, 3), np.float32)
@@ -182,7 +185,7 @@ EXAMPLES = {
     Reads.PREDICTIONS: "predictions.npz",
     Reads.WHEELHOUSE: "wheels",
 }
-EXAMPLES_FOR = {("build", "on_device"): "unfinished"}
+EXAMPLES_FOR = {("build", "on_device"): "unfinished", ("build", "teacher"): "teacher"}
 """Where a verb takes a special one."""
 
 PARTS = {

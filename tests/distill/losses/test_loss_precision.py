@@ -189,12 +189,13 @@ def test_images_are_changed_in_float32(changes, half):
     section = AugmentSection(**changes)
     module = StageModule(made, made.stages()[0], None, None, FitSection(), section, 0)
     images = torch.randint(0, 256, (8, 32, 32, 3), dtype=torch.uint8)
-    drawn = [images, torch.zeros(8, dtype=torch.int64), torch.arange(8)]
-    wanted = module._drawn(drawn, 0).pixels
+    loaded = [images, torch.zeros(8, dtype=torch.int64), torch.arange(8)]
+    kind = module.stage.samples
+    expected = kind.batch(loaded, module._step_context(0)).pixels
     with autocast(half), NoProducts():
-        found = module._drawn(drawn, 0).pixels
-    assert not wanted.equal(images.permute(0, 3, 1, 2) / 255)
-    assert found.equal(wanted)
+        pixels = kind.batch(loaded, module._step_context(0)).pixels
+    assert not expected.equal(images.permute(0, 3, 1, 2) / 255)
+    assert pixels.equal(expected)
 
 
 # Every loss, as a GPU's autocast would have it --------------------------------------------------
@@ -227,11 +228,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "non_target_kl": LABELLED,
     "reversed_gradient": {"value": (6,), "factor": -1.0},
     "similarity_transfer": SIMILARITY,
+    "softened_binary_kl": {**FEATURES, "temperature": (6,), "weights": (6, 5)},
     "softened_kl": {**FEATURES, "temperature": (6,), "weights": (6,)},
     "sources_of": {"similarity": (6, 2)},
     "target_kl": LABELLED,
     "transformed_kl": {**FEATURES, "targets": LABELS},
     "view_similarity": {"embedded": (8, 5)},
+    "weighted_binary_cross_entropy": {"logits": (6, 5), "targets": (6, 5), "weights": (5,)},
     "weighted_cross_entropy": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},
 }  # fmt: skip
 

@@ -216,8 +216,8 @@ def _check_source(run: Path, student: NormalisedNetwork) -> None:
     with torch.no_grad():
         lowered = graph(torch.from_numpy(source.images)).numpy()
     assert lowered.shape == (len(source.images), 2)
-    np.testing.assert_allclose(lowered, source.logits, atol=1e-5)
-    np.testing.assert_allclose(logits_of(student, source.images), source.logits, atol=1e-6)
+    np.testing.assert_allclose(lowered, source.outputs, atol=1e-5)
+    np.testing.assert_allclose(logits_of(student, source.images), source.outputs, atol=1e-6)
 
 
 @pytest.mark.parametrize(

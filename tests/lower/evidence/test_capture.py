@@ -12,7 +12,7 @@ import pytest
 from edgekd.data.synthetic import paint
 from edgekd.lower.evidence.capture import fit_capture, retaken
 from edgekd.policy import CaptureRules, load_policy
-from edgekd.runtime.capture import examine, problems
+from edgekd.runtime.capture import examine_photo, problems
 
 Image = npt.NDArray[np.uint8]
 SIDE = 96
@@ -95,7 +95,7 @@ def test_a_fundus_rule_speaks_of_no_lesion(photos: Image) -> None:
     said = {}
     for spoil in (blurred, darkened, overexposed, emptied, replaced_by_noise):
         for image in photos[:20]:
-            reasons = problems(examine(spoil(image), rule), rule)
+            reasons = problems(examine_photo(spoil(image), rule), rule)
             said |= {reason.code: reason.text for reason in reasons}
     assert {"blurred", "dark", "bright", "unlike"} <= set(said)
     assert not any("lesion" in text or "skin" in text for text in said.values())

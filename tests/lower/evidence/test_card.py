@@ -80,11 +80,11 @@ def test_the_card_says_what_is_independent(fitted_on: dict[str, Any], said: str)
 
 FLOORS = (
     FloorRecord(
-        code="noticed", what="the share of MEL images in which MEL is answered or referred",
+        code="noticed", quantity="the share of MEL images in which MEL is answered or referred",
         value=0.46, low=0.35, high=0.57, least=0.9, by="value", met=False,
     ),
     FloorRecord(
-        code="answered", what="the share of images that get an answer", value=0.8, low=0.7,
+        code="answered", quantity="the share of images that get an answer", value=0.8, low=0.7,
         high=0.9, least=0.5, by="low", met=True,
     ),
 )  # fmt: skip

@@ -50,6 +50,11 @@ def test_floor_that_is_not_reached(changed: dict[str, Any], code: str) -> None:
     assert record.code == code
 
 
+def test_task_without_balanced_accuracy_names_its_score() -> None:
+    (record,) = unmet(balanced_accuracy=Interval(0.1, -0.2, 0.4), chance=0.0, metric="R²")
+    assert record.sentence.startswith("R² is 0.100 [-0.200, 0.400]; the lower end does not exceed")
+
+
 def test_share_that_equals_its_floor_reaches_it() -> None:
     assert unmet(answered=Interval(0.6, 0.5, 0.7)) == []
 

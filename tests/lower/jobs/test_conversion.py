@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from cards import ARCH, CLASSES, SIZE, make_card
 
-from edgekd.lower.jobs import worker
 from edgekd.lower.jobs.conversion import ConversionJob, ConversionReport, convert
-from edgekd.lower.jobs.process import JobError, serve
+from edgekd.lower.jobs.process import JobError
 from edgekd.lower.precision import Variant
 from edgekd.models import create_network, save_checkpoint
 from edgekd.runtime.sessions import open_session
@@ -55,7 +54,7 @@ def test_one_process_lowers_to_several_variants(
     mixed = Variant(precision="int8-mixed", float_layers=("conv_stem",))
     variants = (Variant(precision="fp32"), Variant(precision="int8"), mixed)
     job = make_job(checkpoint, out, calibration=calibration, variants=variants)
-    report = convert(job, log=log, on_state=states.append)
+    report = convert(job, log=log, report=states.append)
     assert states == ["fp32", "int8", "int8-mixed-1"]
     assert [done.variant for done in report.conversions] == list(variants)
     assert sorted(file.name for file in out.iterdir()) == [*sorted(states), "report.json"]
@@ -73,7 +72,7 @@ def test_one_process_lowers_to_several_variants(
 
 def test_failure_leaves_log_and_script(tmp_path: Path) -> None:
     job = make_job(tmp_path, tmp_path / "out", backend="coreml", variants=(INT8,))
-    with pytest.raises(JobError, match="coreml int8: there is no lowering") as caught:
+    with pytest.raises(JobError, match="coreml int8: there is no backend") as caught:
         convert(job, log=tmp_path / "logs" / "int8.log")
     script = tmp_path / "logs" / "int8.reproduce.sh"
     assert str(script) in caught.value.hint
@@ -81,36 +80,8 @@ def test_failure_leaves_log_and_script(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*"))
     again = subprocess.run([script], capture_output=True, text=True, check=False)
     assert again.returncode == 2
-    assert "no lowering backend 'coreml'" in again.stdout
+    assert "no backend 'coreml'" in again.stdout
     assert os.access(script, os.X_OK)
-
-
-def test_half_a_conversion_leaves_nothing(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    class Breaking:
-        name, model_file = "breaking", "model.bin"
-
-        def lower(
-            self, graph: object, size: int, variant: Variant, images: object, out: Path
-        ) -> None:
-            (out / "model.bin").write_bytes(b"half")
-            raise RuntimeError("disk full")
-
-    monkeypatch.setattr(worker, "get_backend", lambda name: Breaking())
-    job = make_job(checkpoint, tmp_path / "out", variants=(INT8,))
-    with pytest.raises(RuntimeError, match="disk full"):
-        worker.run_job(job)
-    assert not list((tmp_path / "out").iterdir())
-
-
-def test_damaged_calibration(checkpoint: Path, tmp_path: Path) -> None:
-    file = tmp_path / "calibration.npy"
-    file.write_bytes(b"no array")
-    job = tmp_path / "job.json"
-    content = make_job(checkpoint, tmp_path / "out", calibration=str(file))
-    job.write_bytes(msgspec.json.encode(content))
-    assert serve(ConversionJob, worker.run_job, [str(job)]) == 2
 
 
 def test_report_is_readable_by_others(tmp_path: Path) -> None:

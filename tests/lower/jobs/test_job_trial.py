@@ -32,7 +32,7 @@ def test_answers_are_the_students(files: Path, student: Any, tmp_path: Path) -> 
     states: list[str] = []
     model = str(files / "model.onnx")
     found = try_files(
-        job(files, tmp_path / "out", a=model, b=model), log=tmp_path / "log", on_state=states.append
+        job(files, tmp_path / "out", a=model, b=model), log=tmp_path / "log", report=states.append
     )
     assert sorted(found) == ["a", "b"]
     np.testing.assert_allclose(found["a"].outputs, student.logits, atol=1e-3)

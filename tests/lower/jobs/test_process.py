@@ -61,7 +61,7 @@ def run(tmp_path: Path, code: str, states: list[str] | None = None) -> bytes:
     watch = (lambda state: None) if states is None else states.append
     return run_in_process(
         "job_at_work", Job(code, str(result)), title="a job", log=tmp_path / "logs" / "job.log",
-        result=result, on_state=watch,
+        result=result, report=watch,
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def test_ctrl_c_in_the_callers_own_thread_ends_the_job(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_in_process(
             "job_at_work", Job(code, str(tmp_path / "result")), title="a job",
-            log=tmp_path / "job.log", result=tmp_path / "result", on_state=interrupt,
+            log=tmp_path / "job.log", result=tmp_path / "result", report=interrupt,
         )  # fmt: skip
     assert not is_running(int(started[0]))
 

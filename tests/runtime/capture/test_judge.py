@@ -11,10 +11,9 @@ from edgekd.runtime.capture import (
     FEATURES,
     CaptureQuality,
     Measures,
-    describe,
-    examine,
+    appearance_features,
+    examine_photo,
     problems,
-    unlikeness,
     views,
 )
 
@@ -88,34 +87,16 @@ def plain_appearance(limit: float) -> Appearance:
     return Appearance(mean=(0.0,) * FEATURES, whitening=rows, limit=limit)
 
 
-def test_distance_is_that_of_mahalanobis() -> None:
-    generator = np.random.default_rng(0)
-    mixing = generator.normal(size=(FEATURES, FEATURES))
-    mean, covariance = generator.normal(size=FEATURES), mixing @ mixing.T
-    whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-    known = Appearance(mean=tuple(mean), whitening=tuple(map(tuple, whitening.tolist())), limit=1.0)
-    points = generator.normal(size=(5, FEATURES))
-    expected = [(p - mean) @ np.linalg.solve(covariance, p - mean) for p in points]
-    np.testing.assert_allclose(unlikeness(points, known), expected, rtol=1e-8)
-
-
 def test_photo_unlike_the_learnt_ones_is_told() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    distance = float(np.square(describe(views(image))).sum())
+    distance = float(np.square(appearance_features(views(image))).sum())
     for limit, expected in ((distance * 0.99, ["unlike"]), (distance * 1.01, [])):
         rule = CaptureRule(appearance=plain_appearance(limit))
-        quality = examine(image, rule)
-        assert quality.unlikeness == pytest.approx(distance)
+        quality = examine_photo(image, rule)
+        assert quality.distance == pytest.approx(distance)
         assert codes(quality, rule) == expected
 
 
 def test_distance_that_is_no_number_is_unlike() -> None:
     rule = CaptureRule(appearance=plain_appearance(5.0))
     assert codes(CaptureQuality(GOOD, float("nan")), rule) == ["unlike"]
-
-
-@pytest.mark.parametrize("value", [0, 128, 255])
-def test_flat_images_have_finite_features(value: int) -> None:
-    found = describe(views(np.full((40, 40, 3), value, np.uint8)))
-    assert found.shape == (FEATURES,)
-    assert np.isfinite(found).all()

@@ -10,7 +10,7 @@ from fuzzing import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.runtime.capture import MEASURES, Measures, measure, views
+from edgekd.runtime.capture import MEASURES, Measures, measures_of, views
 
 Image = npt.NDArray[np.uint8]
 
@@ -32,7 +32,7 @@ def lesion(side: int = 128, at: tuple[float, float] = (0.5, 0.5), radius: float 
 
 
 def of(image: Image) -> Measures:
-    return measure(views(image))
+    return measures_of(views(image))
 
 
 def test_sharpness_falls_with_blur() -> None:

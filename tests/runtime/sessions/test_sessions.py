@@ -7,12 +7,11 @@ import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from small_models import CLASSES, FILES, SIZE, images, in_memory, make_graph, torch
+from small_models import FILES, images, in_memory
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import (
@@ -22,29 +21,7 @@ from edgekd.errors import (
     MissingDependencyError,
 )
 from edgekd.extensions.engines.onnx import BACKEND as ONNX
-from edgekd.runtime import telemetry
 from edgekd.runtime.sessions import available_backends, open_session
-from edgekd.runtime.sessions.base import Session
-
-
-@pytest.mark.parametrize("backend", FILES)
-def test_session_answers_as_the_network(backend: str, files: dict[str, Path]) -> None:
-    session = open_session(backend, files[backend], threads=1)
-    assert isinstance(session, Session)
-    assert session.backend == backend
-    assert (session.input_shape, session.output_shape) == ((1, SIZE, SIZE, 3), (1, CLASSES))
-    answers = [session.run(image) for image in images(4)]  # kept: each is the caller's own
-    expected = make_graph()(torch.from_numpy(np.concatenate(images(4)))).numpy()
-    np.testing.assert_allclose(np.concatenate(answers), expected, atol=1e-5)
-    assert all(answer.dtype == np.float32 for answer in answers)
-    session.close()
-
-
-@pytest.mark.parametrize("backend", FILES)
-def test_strided_images_are_read_right(backend: str, files: dict[str, Path]) -> None:
-    session = open_session(backend, files[backend])
-    mirrored = images(1)[0][:, :, ::-1]
-    np.testing.assert_array_equal(session.run(mirrored), session.run(mirrored.copy()))
 
 
 @pytest.mark.parametrize("backend", FILES)
@@ -58,23 +35,6 @@ def test_facts_say_what_was_obtained(backend: str, files: dict[str, Path]) -> No
         "tflite": {"xnnpack_partitions": 1},
     }
     assert expected[backend].items() <= facts.items()
-
-
-@pytest.mark.parametrize("backend", FILES)
-@pytest.mark.parametrize("bad", [np.zeros((SIZE, SIZE, 3), np.uint8), np.zeros((1, SIZE, SIZE, 3))])
-def test_wrong_image_is_refused(backend: str, bad: np.ndarray, files: dict[str, Path]) -> None:
-    session: Any = open_session(backend, files[backend])
-    with pytest.raises(InputError, match=r"takes uint8 \[1, 16, 16, 3\]"):
-        session.run(bad)
-
-
-@pytest.mark.parametrize("backend", FILES)
-def test_closed_session_cannot_run(backend: str, files: dict[str, Path]) -> None:
-    session = open_session(backend, files[backend])
-    session.close()
-    session.close()
-    with pytest.raises(RuntimeError, match="is closed"):
-        session.run(images(1)[0])
 
 
 @pytest.mark.parametrize("backend", FILES)
@@ -96,44 +56,6 @@ def test_openvino_without_its_weights(files: dict[str, Path], tmp_path: Path) ->
     (tmp_path / "model.xml").write_bytes(files["openvino"].read_bytes())
     with pytest.raises(ArtefactError, match=r"model\.bin is missing"):
         open_session("openvino", tmp_path / "model.xml")
-
-
-def foreign_onnx(folder: Path, kind: int, shape: list[Any]) -> Path:
-    """A valid ONNX file that is no deploy graph."""
-    import onnx
-    from onnx import helper
-
-    graph = helper.make_graph(
-        [helper.make_node("Identity", ["image"], ["logits"])],
-        "foreign",
-        [helper.make_tensor_value_info("image", kind, shape)],
-        [helper.make_tensor_value_info("logits", kind, shape)],
-    )
-    file = folder / "foreign.onnx"
-    opsets = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), file)
-    return file
-
-
-@pytest.mark.parametrize(
-    ("kind", "shape", "said"),
-    [
-        (1, [1, 4, 4, 3], "maps float32"),
-        (2, [1, 4, 4, 3], "maps uint8"),
-        (1, ["batch", 7], r"\[-1, 7\]"),
-    ],
-)
-def test_file_that_breaks_the_contract(
-    kind: int, shape: list[Any], said: str, tmp_path: Path
-) -> None:
-    import openvino
-
-    file = foreign_onnx(tmp_path, kind, shape)
-    with pytest.raises(ArtefactError, match=said):
-        open_session("onnx", file)
-    openvino.save_model(openvino.Core().read_model(file), tmp_path / "foreign.xml")
-    with pytest.raises(ArtefactError, match=said):
-        open_session("openvino", tmp_path / "foreign.xml")
 
 
 def test_unknown_backend_and_threads(tmp_path: Path) -> None:
@@ -188,35 +110,6 @@ def test_device_side_is_light_and_silent() -> None:
         "sys.exit(len(heavy & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_openvino_session_sends_nothing(files: dict[str, Path]) -> None:
-    code = (
-        "import os, socket, sys\n"
-        "def refuse(*arguments, **options):\n"
-        "    os._exit(9)\n"
-        "socket.getaddrinfo = socket.socket.connect = refuse\n"
-        "from pathlib import Path\n"
-        "from edgekd.runtime.sessions import open_session\n"
-        f"open_session('openvino', Path({str(files['openvino'])!r}))\n"
-        "sys.exit(sys.modules['openvino_telemetry'] is not None)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_telemetry_that_was_imported_before_is_idled(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[str] = []
-
-    class TelemetrySender:
-        def send(self, backend: object, message: str) -> None:
-            sent.append(message)
-
-    monkeypatch.setitem(sys.modules, "openvino_telemetry", SimpleNamespace())
-    sender = SimpleNamespace(TelemetrySender=TelemetrySender)
-    monkeypatch.setitem(sys.modules, "openvino_telemetry.utils.sender", sender)
-    telemetry.silence()
-    TelemetrySender().send(None, "import")
-    assert not sent
 
 
 @pytest.mark.parametrize("backend", FILES)
@@ -282,43 +175,6 @@ def test_an_absent_accelerator_is_told(
     assert capfd.readouterr().out == ""  # where `--json` goes
 
 
-@pytest.mark.parametrize("backend", FILES)
-def test_a_session_that_is_refused_is_closed(backend: str, files: dict[str, Path]) -> None:
-    session: Any = open_session(backend, files[backend], accelerator="gpu")
-    with pytest.raises(DeviceUnreachableError):
-        session.require_all()
-    with pytest.raises(RuntimeError, match="is closed"):
-        session.run(images(1)[0])
-
-
 def test_an_accelerator_without_a_name(files: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="has no name"):
         open_session("onnx", files["onnx"], accelerator=" ")
-
-
-def test_an_engine_that_fails_while_it_runs(tmp_path: Path) -> None:
-    """Its look-up table has one row for each of three pixel values."""
-    onnx = pytest.importorskip("onnx")
-    helper, kinds = onnx.helper, onnx.TensorProto
-    table = onnx.numpy_helper.from_array(np.eye(3, dtype=np.float32), "table")
-    corner = [onnx.numpy_helper.from_array(np.full(4, n, np.int64), f"at{n}") for n in (0, 1)]
-    flat = onnx.numpy_helper.from_array(np.array([1], np.int64), "flat")
-    nodes = [
-        helper.make_node("Slice", ["image", "at0", "at1"], ["corner"]),
-        helper.make_node("Cast", ["corner"], ["row"], to=kinds.INT64),
-        helper.make_node("Reshape", ["row", "flat"], ["index"]),
-        helper.make_node("Gather", ["table", "index"], ["logits"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "table",
-        [helper.make_tensor_value_info("image", kinds.UINT8, [1, 4, 4, 3])],
-        [helper.make_tensor_value_info("logits", kinds.FLOAT, [1, 3])],
-        [table, *corner, flat],
-    )
-    opsets = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "a.onnx")
-    session = open_session("onnx", tmp_path / "a.onnx")
-    assert session.run(np.full((1, 4, 4, 3), 2, np.uint8)).tolist() == [[0, 0, 1]]
-    with pytest.raises(ArtefactError, match=r"the engine failed on a\.onnx: .*out of"):
-        session.run(np.full((1, 4, 4, 3), 9, np.uint8))

@@ -10,7 +10,7 @@ import pytest
 from edgekd.bundle import GateRecord
 from edgekd.errors import InputError
 from edgekd.lower.evidence.gate import GateReference
-from edgekd.policy import GateLimits
+from edgekd.policy import GateLimits, Words
 from edgekd.tasks.classification.evidence import Evidence
 
 LIMITS = GateLimits(
@@ -21,6 +21,7 @@ LIMITS = GateLimits(
     min_images=50,
 )
 RUNTIME = {"engine": "onnxruntime 1.31", "threads": 1}
+WORDS = Words(group="lesion or patient", groups="lesions or patients")
 CLASSES = ("bkl", "df", "mel", "nv")
 COUNT = 400
 TARGETS = np.arange(COUNT) % len(CLASSES)
@@ -48,7 +49,9 @@ def run(
     exact: bool = False,
     groups: np.ndarray | None = None,
 ) -> GateRecord:
-    reference = GateReference(student, targets, CLASSES, LIMITS, critical or {}, groups)
+    reference = GateReference(
+        student, targets, CLASSES, LIMITS, critical or {}, groups, words=WORDS
+    )
     return Evidence().judge(reference, lowered, runtime=RUNTIME, exact=exact)
 
 

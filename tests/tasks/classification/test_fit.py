@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,12 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgekd.errors import GateFailedError
-from edgekd.lower.evidence.decision import DecisionRequirements, Fit, requirements_of
-from edgekd.policy import DecisionRule, GateLimits, Policy
+from edgekd.lower.evidence.decision import DecisionRequirements, Fit
+from edgekd.policy import DecisionRule
 from edgekd.tasks.classification.decision import judge
 from edgekd.tasks.classification.evidence import Evidence
 from edgekd.tasks.classification.fit import fit_decision
-from edgekd.tasks.classification.manifest import Decision
 from edgekd.tasks.classification.outcome import outcome_of
 
 CLASSES = ("bkl", "df", "mel", "nv")
@@ -248,73 +246,3 @@ def test_metrics_tell_the_points_the_outcome_and_grades(fit: Fit) -> None:
     assert told["decision"] == outcome_of(fit.decision, LOGITS, TARGETS, CLASSES, again)
     assert told["decision"]["retaken"]["value"] == again.mean()
     assert told["artefact"]["quadratic_kappa"]["value"] is not None
-
-
-def test_outcome_counts_every_image_once_by_hand() -> None:
-    """Five images of mel and three of nv, at T = 2; nv above 0.9 or mel above 0.9 is answered."""
-    shares = [
-        (0.05, 0.95),  # mel, answered right
-        (0.92, 0.08),  # mel, missed
-        (0.94, 0.06),  # mel, missed, but the photo is no use
-        (0.80, 0.20),  # mel, referred: it reaches 0.1
-        (0.30, 0.70),  # mel, referred: the top is below 0.9
-        (0.99, 0.01),  # nv, answered right
-        (0.02, 0.98),  # nv, answered wrong
-        (0.85, 0.15),  # nv, referred and no use: to be taken again
-    ]
-    targets = np.array([1, 1, 1, 1, 1, 0, 0, 0])
-    again = np.array([0, 0, 1, 0, 0, 0, 0, 1], np.bool_)
-    logits = (2 * np.log(np.array(shares))).astype(np.float32)
-    decision = Decision(temperature=2.0, refer_below=0.9, thresholds={"mel": 0.1})
-    told = outcome_of(decision, logits, targets, ("nv", "mel"), again)
-
-    def values(found: dict[str, Any]) -> dict[str, float]:
-        names = ("answered_right", "missed", "referred", "retaken")
-        return {name: found[name]["value"] for name in names}
-
-    assert told["answered"]["value"] == 4 / 8
-    assert told["retaken"]["value"] == 2 / 8
-    assert told["right"]["value"] == 2 / 4
-    assert list(told["per_class"]) == ["nv", "mel"]
-    assert told["per_class"]["mel"]["images"] == 5
-    assert values(told["per_class"]["mel"]) == {
-        "answered_right": 1 / 5, "missed": 1 / 5, "referred": 2 / 5, "retaken": 1 / 5,
-    }  # fmt: skip
-    assert values(told["per_class"]["nv"]) == {
-        "answered_right": 1 / 3, "missed": 1 / 3, "referred": 0.0, "retaken": 1 / 3,
-    }  # fmt: skip
-    for share in (told["answered"], told["right"], told["per_class"]["mel"]["missed"]):
-        assert share["low"] < share["value"] < share["high"]
-
-
-def test_outcome_without_answers_has_no_share_of_right_ones() -> None:
-    told = outcome_of(Decision(refer_below=1.0), LOGITS, TARGETS, CLASSES, NOBODY)
-    assert (told["answered"]["value"], told["right"]["value"]) == (0.0, None)
-
-
-def test_requirements_have_the_critical_classes_of_the_model() -> None:
-    limits = GateLimits(
-        max_flips=0.1,
-        max_balanced_accuracy_drop=0.1,
-        max_sensitivity_drop=0.1,
-        max_ece_increase=0.1,
-    )
-    policy = Policy(
-        name="mine", title="", gate=limits, critical={"MEL": 0.05, "scc": 0.1, "bkl": 0.2},
-        decision=RULE,
-    )  # fmt: skip
-    card = SimpleNamespace(
-        classes=CLASSES, ordered=True, task="classification",
-        data=SimpleNamespace(sha256="of-split"),
-    )  # fmt: skip
-    source = SimpleNamespace(
-        card=card, targets=TARGETS, images_sha256="of-images", groups=np.arange(N) // 2
-    )
-    found = requirements_of(cast(Any, source), policy)
-    assert (found.rule, found.classes, found.ordered) == (RULE, CLASSES, True)
-    assert found.critical == ("bkl", "mel")
-    assert found.targets is TARGETS
-    assert found.fitted_on == {
-        "part": "validation", "images": N, "groups": (N + 1) // 2,
-        "split_sha256": "of-split", "images_sha256": "of-images",
-    }  # fmt: skip

@@ -15,7 +15,7 @@ from findings_student import FINDINGS, make_student
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import GateFailedError
 from edgekd.lower.build import BuiltBundle, build
-from edgekd.lower.evidence.device_gate import evidence_beside, read_evidence
+from edgekd.lower.evidence.device_gate import IMAGES, evidence_beside, read_evidence
 from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.jobs.trial import TrialJob, try_files
 from edgekd.lower.plan import BuildRequest
@@ -155,10 +155,9 @@ def test_the_evidence_for_a_device_judges_findings_as_the_host_did(
     evidence = read_evidence(file, manifest.lowering.evidence_sha256, tmp_path)
     assert evidence.terms.task == "multilabel"
     assert evidence.targets.shape == (len(evidence.images), len(FINDINGS))
-    np.save(tmp_path / "images.npy", evidence.images)
     job = TrialJob(
         session="onnx", files={"fp32": str(bundle.path / "model.onnx")},
-        images=str(tmp_path / "images.npy"), out=str(tmp_path / "outputs"),
+        images=str(tmp_path / IMAGES), out=str(tmp_path / "outputs"),
     )  # fmt: skip
     answers = try_files(job, log=tmp_path / "log")["fp32"]
     (host,) = [rung.gate for rung in manifest.lowering.rungs if rung.chosen]

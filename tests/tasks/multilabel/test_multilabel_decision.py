@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from edgekd.tasks.multilabel.decision import (
     finding_probabilities,
     joint_energy,
-    judge,
+    judge_findings,
     states_of,
 )
 from edgekd.tasks.multilabel.manifest import Decision
@@ -48,33 +48,33 @@ def test_huge_logits_keep_their_sign(value: float) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_output_that_is_not_finite_is_referred_and_tells_nothing(value: float) -> None:
     logits = np.array([5.0, value, -5.0], np.float32)
-    judgement = judge(logits, Decision(energy_threshold=0.0), FINDINGS)
+    judgement = judge_findings(logits, Decision(energy_threshold=0.0), FINDINGS)
     assert judgement.verdict == "refer"
     assert [reason.code for reason in judgement.reasons] == ["not-finite"]
     assert set(judgement.findings.values()) == {"unsure"}
     assert np.isnan([*judgement.probabilities.values()]).all()
-    assert judgement.label == ""
+    assert judgement.label == "none"
     assert joint_energy(logits) == np.inf
 
 
 def test_answer_names_the_findings_in_the_order_of_the_classes() -> None:
-    judgement = judge(logits_of(0.9, 0.1, 0.6), Decision(), FINDINGS)
+    judgement = judge_findings(logits_of(0.9, 0.1, 0.6), Decision(), FINDINGS)
     assert (judgement.verdict, judgement.label) == ("answer", "network;veil")
     assert judgement.findings == {"network": "present", "streaks": "absent", "veil": "present"}
     assert judgement.probability is None
     assert judgement.probabilities["network"] == pytest.approx(0.9, abs=1e-6)
-    nothing = judge(logits_of(0.1, 0.1, 0.1), Decision(), FINDINGS)
-    assert (nothing.verdict, nothing.label) == ("answer", "")
+    nothing = judge_findings(logits_of(0.1, 0.1, 0.1), Decision(), FINDINGS)
+    assert (nothing.verdict, nothing.label) == ("answer", "none")
 
 
 def test_temperature_moves_probabilities_and_no_energy() -> None:
     logits = logits_of(0.9, 0.2, 0.6)
-    warm, cold = (judge(logits, Decision(temperature=t), FINDINGS) for t in (4.0, 0.5))
+    warm, cold = (judge_findings(logits, Decision(temperature=t), FINDINGS) for t in (4.0, 0.5))
     assert warm.probabilities["network"] < 0.9 < cold.probabilities["network"]
     limit = float(joint_energy(logits))
     for temperature in (0.5, 4.0):
         at = Decision(temperature=temperature, energy_threshold=limit)
-        assert judge(logits, at, FINDINGS).verdict == "answer"
+        assert judge_findings(logits, at, FINDINGS).verdict == "answer"
 
 
 def test_finding_between_its_thresholds_is_unsure_and_referred() -> None:
@@ -83,7 +83,7 @@ def test_finding_between_its_thresholds_is_unsure_and_referred() -> None:
         absent_below={"streaks": 0.2, "veil": 0.1},
         critical=("streaks",),
     )
-    judgement = judge(logits_of(0.9, 0.3, 0.4), decision, FINDINGS)
+    judgement = judge_findings(logits_of(0.9, 0.3, 0.4), decision, FINDINGS)
     assert judgement.verdict == "refer"
     assert judgement.findings == {"network": "present", "streaks": "unsure", "veil": "unsure"}
     assert [(reason.code, reason.text) for reason in judgement.reasons] == [
@@ -94,9 +94,13 @@ def test_finding_between_its_thresholds_is_unsure_and_referred() -> None:
 
 def test_image_without_evidence_for_any_finding_has_a_high_energy() -> None:
     threshold = float(joint_energy(logits_of(0.2, 0.2, 0.2)))
-    judgement = judge(logits_of(0.01, 0.01, 0.01), Decision(energy_threshold=threshold), FINDINGS)
+    judgement = judge_findings(
+        logits_of(0.01, 0.01, 0.01), Decision(energy_threshold=threshold), FINDINGS
+    )
     assert [reason.code for reason in judgement.reasons] == ["unfamiliar"]
-    clearer = judge(logits_of(0.3, 0.2, 0.2), Decision(energy_threshold=threshold), FINDINGS)
+    clearer = judge_findings(
+        logits_of(0.3, 0.2, 0.2), Decision(energy_threshold=threshold), FINDINGS
+    )
     assert clearer.verdict == "answer"
 
 
@@ -122,7 +126,7 @@ def test_states_follow_from_the_probabilities(
         absent_below=dict.fromkeys(FINDINGS, low),
         energy_threshold=energy,
     )
-    judgement = judge(logits, decision, FINDINGS)
+    judgement = judge_findings(logits, decision, FINDINGS)
     shares = np.array([*judgement.probabilities.values()])
     finite = bool(np.isfinite(logits).all())
     assert np.isfinite(shares).all() == finite
@@ -135,7 +139,7 @@ def test_states_follow_from_the_probabilities(
     familiar = energy is None or float(joint_energy(logits)) <= energy
     assert (judgement.verdict == "answer") == (certain and familiar)
     assert judgement.label.split(";") == (
-        [name for name, state in judgement.findings.items() if state == "present"] or [""]
+        [name for name, state in judgement.findings.items() if state == "present"] or ["none"]
     )
 
 

@@ -116,14 +116,14 @@ def test_images_of_one_lesion_are_one_unit() -> None:
     groups[findings.having(TARGETS, VEIL, 100)] = 1000 + np.arange(100) // 10
     reference = reference_of(groups=groups)
     (reason,) = [one for one in Evidence().lacking_evidence(reference) if "for veil" in one]
-    assert "100 validation images of 10 lesions or patients, worth 10 independent ones" in reason
+    assert "100 validation images of 10 groups, worth 10 independent ones" in reason
 
 
 @pytest.mark.parametrize(
     ("share", "missing"),
     [
         (0.0, "no certificate for balanced accuracy: veil has no validation images; two are"),
-        (1.0, "no certificate for the specificity for veil: 0 lesions or patients lack it; two"),
+        (1.0, "no certificate for the specificity for veil: 0 groups without it; two"),
     ],
 )
 def test_a_finding_that_no_image_or_every_image_has_is_no_certificate(

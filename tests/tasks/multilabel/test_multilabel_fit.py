@@ -10,13 +10,11 @@ import pytest
 
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
-from edgekd.lower.evidence.floors import check_floors
-from edgekd.policy import DecisionRule, Floors
+from edgekd.policy import DecisionRule
 from edgekd.runtime.task import device_task
 from edgekd.tasks.multilabel.evidence import Evidence
 from edgekd.tasks.multilabel.fit import fit_decision, fit_temperature
-from edgekd.tasks.multilabel.manifest import Decision
-from edgekd.tasks.multilabel.outcome import decide, outcome_of
+from edgekd.tasks.multilabel.outcome import decide
 
 FINDINGS = ("network", "streaks", "veil")
 VEIL = 2
@@ -154,33 +152,6 @@ def test_too_few_images_give_a_point_with_its_reason_and_no_threshold() -> None:
     assert (sparse.decision.absent_below, sparse.decision.threshold_sensitivity) == (None, None)
 
 
-def test_outcome_counts_every_image_by_hand() -> None:
-    """Veil is absent below 0.2 and present from 0.5; streaks have no threshold of their own."""
-    shares = np.array(
-        [
-            (0.9, 0.9),  # both, answered right
-            (0.9, 0.1),  # both, the veil is missed
-            (0.9, 0.3),  # both, referred: the veil cannot be excluded
-            (0.9, 0.1),  # both, the veil is missed, but the photo is no use
-            (0.1, 0.1),  # none, answered right
-            (0.9, 0.1),  # none, answered wrong
-        ]
-    )
-    targets = np.array([[1, 1]] * 4 + [[0, 0]] * 2, np.float32)
-    logits = (2 * np.log(shares / (1 - shares))).astype(np.float32)
-    decision = Decision(temperature=2.0, absent_below={"veil": 0.2}, critical=("veil",))
-    again = np.array([0, 0, 0, 1, 0, 0], np.bool_)
-    outcome = outcome_of(decision, logits, targets, ("streaks", "veil"), again)
-    assert outcome["answered"]["value"] == 4 / 6
-    assert outcome["retaken"]["value"] == 1 / 6
-    assert outcome["right"]["value"] == 2 / 4
-    veil = outcome["per_class"]["veil"]
-    assert veil.pop("images") == 4
-    assert {name: share["value"] for name, share in veil.items()} == {
-        "answered_right": 1 / 4, "missed": 1 / 4, "referred": 1 / 4, "retaken": 1 / 4,
-    }  # fmt: skip
-
-
 def test_metrics_are_with_the_temperature_of_the_file(fit: Fit) -> None:
     metrics = Evidence().metrics_with(fit, requirements(), LOGITS, NOBODY)
     right = ((LOGITS >= 0) == TRUE).all(axis=1).mean()
@@ -194,19 +165,3 @@ def test_metrics_are_with_the_temperature_of_the_file(fit: Fit) -> None:
     answered, _ = decide(fit.decision, LOGITS, FINDINGS)
     assert metrics["decision"]["answered"]["value"] == answered.mean()
     assert set(metrics["operating_points"]) == {"veil"}
-
-
-def test_floors_of_a_network_that_says_the_same_of_every_image() -> None:
-    constant = np.tile(np.array([[3.0, -3.0, -3.0]], np.float32), (N, 1))
-    decision = fit_decision(requirements(DecisionRule()), constant).decision
-    measures = Evidence().floors(requirements(), decision, constant, NOBODY)
-    floors = check_floors(Floors(noticed=0.9, answered=0.5), measures)
-    met = {floor.code: floor.met for floor in floors}
-    assert met == {"beyond-chance": False, "noticed": False, "answered": True}
-
-
-def test_floors_of_a_network_that_refers_everything() -> None:
-    decision = Decision(absent_below={"veil": 0.0}, present_from={"veil": 1.0})
-    measures = Evidence().floors(requirements(), decision, LOGITS, NOBODY)
-    met = {one.code: one.met for one in check_floors(Floors(noticed=0.9, answered=0.5), measures)}
-    assert met == {"beyond-chance": True, "noticed": True, "answered": False}

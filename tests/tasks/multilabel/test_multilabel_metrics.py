@@ -4,17 +4,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pytest
-from fuzzing import fuzz
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 from edgekd.errors import InputError
 from edgekd.metrics.task import metrics_task
 from edgekd.tasks.multilabel.metrics import Metrics
-from edgekd.tasks.multilabel.scores import checked_findings, scores_of
 
 FINDINGS = ("network", "streaks", "veil")
 
@@ -53,24 +48,6 @@ def test_values_are_those_of_scikit_learn() -> None:
         assert finding.sensitivity.value == pytest.approx(recalls[index])
         assert finding.specificity.value == pytest.approx(kept[index])
         assert finding.n == targets[:, index].sum()
-
-
-def test_calibration_error_pools_the_findings() -> None:
-    shares = np.array([[0.9, 0.9], [0.9, 0.3], [0.3, 0.3]])
-    targets = np.array([[1, 1], [0, 1], [0, 0]])
-    # Bin of 0.9: 2 of 3 are right; bin of 0.3: 1 of 3.
-    wanted = (3 * abs(2 / 3 - 0.9) + 3 * abs(1 / 3 - 0.3)) / 6
-    answers = checked_findings(np.log(shares / (1 - shares)), targets)
-    assert scores_of(answers, np.ones((1, 3))).ece[0] == pytest.approx(wanted)
-
-
-def test_weights_are_repeated_images() -> None:
-    logits, targets = drawn(30, noise=2.0)
-    weights = np.random.default_rng(1).integers(0, 4, 30)
-    repeated = checked_findings(np.repeat(logits, weights, 0), np.repeat(targets, weights, 0))
-    weighted = scores_of(checked_findings(logits, targets), weights[None].astype(float))
-    for got, wanted in zip(weighted, scores_of(repeated, np.ones((1, weights.sum()))), strict=True):
-        assert got[0] == pytest.approx(wanted[0], rel=1e-12)
 
 
 def test_finding_of_no_image_is_left_out_of_the_means() -> None:
@@ -155,16 +132,3 @@ def test_selection_is_the_balanced_accuracy() -> None:
 def test_wrong_arrays_are_refused(logits: Any, targets: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Metrics().evaluate(logits, targets, FINDINGS[:2])
-
-
-@fuzz(60)
-@given(seed=st.integers(0, 10_000), images=st.integers(1, 40), scale=st.floats(0, 1e30))
-def test_metrics_are_shares_or_null(seed: int, images: int, scale: float) -> None:
-    generator = np.random.default_rng(seed)
-    logits: npt.NDArray[Any] = generator.normal(0, 1, (images, 2)) * scale
-    targets = generator.integers(0, 2, (images, 2))
-    answers = checked_findings(logits, targets)
-    counts = generator.integers(0, 3, (5, images)).astype(float)
-    for sample in scores_of(answers, counts):
-        known = sample[np.isfinite(sample)]
-        assert ((known >= 0) & (known <= 1 + 1e-12)).all()

@@ -1,7 +1,7 @@
-"""TensorRT's Python module as edgekd uses it, for the type checker.
+"""The part of TensorRT's Python module that edgekd uses, for the type checker.
 
-It is a parameter everywhere, since there are two: TensorRT on a device, and TensorRT-RTX on a
-host. The types are those of TensorRT 10.13 (tensorrt-stubs).
+The module is a parameter everywhere, since there are two: TensorRT on a device, and TensorRT-RTX
+on a host. The types are those of TensorRT 10.13 (tensorrt-stubs).
 """
 
 from __future__ import annotations

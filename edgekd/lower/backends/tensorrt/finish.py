@@ -254,7 +254,7 @@ def _ask(bench: _Bench, name: str, images: Path) -> Answers:
     def report(state: str) -> None:
         bench.say(f"{name}: image {state.removeprefix(_LABEL).strip()}")
 
-    return try_files(job, log=bench.log(name), on_state=report)[_LABEL]
+    return try_files(job, log=bench.log(name), report=report)[_LABEL]
 
 
 # ---- writing ----

@@ -97,7 +97,7 @@ def run_engine_job(
             for an ONNX file that cannot be parsed. `killed` means a lack of memory.
     """
     result = Path(job.out) / _RESULT
-    raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, on_state=report)
+    raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, report=report)
     return msgspec.json.decode(raw, type=EngineResult)
 
 

@@ -1,4 +1,4 @@
-"""Which TensorRT is here: JetPack's or NVIDIA's own, or TensorRT-RTX, which needs no GPU."""
+"""Loading TensorRT, of JetPack or NVIDIA's packages, or TensorRT-RTX, which needs no GPU."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_tensorrt() -> ModuleType:
     """The installed TensorRT.
 
     Raises:
-        MissingDependencyError: There is none.
+        MissingDependencyError: TensorRT is not installed.
     """
     try:
         return import_module("tensorrt")
@@ -38,7 +38,7 @@ def load_tensorrt() -> ModuleType:
 def load_tensorrt_rtx() -> ModuleType:
     """TensorRT-RTX from its two wheels: it parses, types and fuses without a GPU.
 
-    Its engines do not run on a Jetson; to build one is a check of the ONNX.
+    Its engines do not run on a Jetson; building one checks the ONNX file.
 
     Raises:
         MissingDependencyError: The wheels are not installed.

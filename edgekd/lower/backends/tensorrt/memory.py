@@ -1,9 +1,8 @@
-"""How much of the memory that is there a build may take.
+"""Limits on the memory of a build.
 
-A Jetson's GPU has no memory of its own: what TensorRT takes, the system lacks, and an Orin Nano
-that runs out of it kills the build (NVIDIA/TensorRT#1404, ultralytics/ultralytics#14751). Without
-a limit the workspace may be all of the GPU's memory (NVIDIA TensorRT documentation,
-`IBuilderConfig::setMemoryPoolLimit`).
+A Jetson's GPU shares the system's memory, and an Orin Nano that runs out of it kills the build
+(NVIDIA/TensorRT#1404, ultralytics/ultralytics#14751). Without a limit the workspace may be all of
+the GPU's memory (NVIDIA TensorRT documentation, `IBuilderConfig::setMemoryPoolLimit`).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Budget:
 
     Attributes:
         workspace_bytes: Scratch memory of a kernel, at most.
-        optimization_level: TensorRT's, lower where there is little memory; None is its own.
+        optimization_level: TensorRT's level, lower with little memory; None is its default.
     """
 
     workspace_bytes: int
@@ -33,7 +32,7 @@ class Budget:
 
 
 def budget_of(available: int | None) -> Budget:
-    """The limits for so much available memory, in bytes; None where that is not known.
+    """The limits for an amount of available memory in bytes; None where it is not known.
 
     Half of it, between 64 MiB and 1 GiB: the feature maps of a student at 224 pixels are a few
     MiB, and scratch memory is of their order. With less than 2 GiB TensorRT searches less than it
@@ -49,7 +48,7 @@ def budget_of(available: int | None) -> Budget:
 
 
 def read_memory(file: Path = _MEMINFO) -> dict[str, int]:
-    """Bytes by name (`MemAvailable`, `SwapTotal`, …) as Linux tells; empty elsewhere."""
+    """Bytes by name (`MemAvailable`, `SwapTotal`, …) as Linux reports them; else empty."""
     try:
         lines = file.read_text().splitlines()
     except OSError:
@@ -63,7 +62,7 @@ def read_memory(file: Path = _MEMINFO) -> dict[str, int]:
 
 
 def swap_hint(memory: dict[str, int]) -> str:
-    """What to do where the system killed a build."""
+    """Advice after the system killed a build."""
     available, swap = memory.get("MemAvailable", 0), memory.get("SwapTotal", 0)
     have = f"{available / 2**30:.1f} GiB are available and {swap / 2**30:.1f} GiB are swap"
     return (

@@ -1,11 +1,11 @@
-"""The smallest engine that tells whether TensorRT works here.
+"""The smallest engine that proves that TensorRT works on a machine.
 
 `python -m edgekd.lower.backends.tensorrt.one_op job.json` is the process that builds it.
 
-An installed TensorRT may still lack its libraries, its GPU or the right to use it, and to find that
-out is to build and run something. The network is made by TensorRT's own calls, so that neither onnx
-nor a bundle is needed; it has the very inputs and outputs of a student, so that the session which
-runs bundles runs it. Both halves run in processes of their own, since such libraries may crash.
+An installed TensorRT may still lack its libraries, its GPU or the right to use it, which only
+building and running an engine shows. The network is made by TensorRT's own calls, so that neither
+onnx nor a bundle is needed; it has the input and output of a student, so that the session of
+bundles runs it. It is built and run in processes of their own, since such libraries may crash.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def build_one_op(job: EngineJob, *, log: Path) -> EngineResult:
     """Build the engine in a process of its own.
 
     Args:
-        job: Where and with which library; it names no ONNX file.
-        log: File for TensorRT's chatter.
+        job: The folder and the library, without an ONNX file.
+        log: File for TensorRT's messages.
 
     Raises:
         JobError: TensorRT does not work here, with the exit code of the cause: 2 for one that is
@@ -60,19 +60,19 @@ def build_one_op(job: EngineJob, *, log: Path) -> EngineResult:
 
 
 def run_one_op(out: Path, *, session: str = "tensorrt", log: Path) -> float:
-    """Run the engine that `build_one_op` left in `out`, as a bundle's would be run.
+    """Run the engine that `build_one_op` wrote, by the session that runs bundles.
 
     Args:
         out: The folder.
         session: Name of the session backend.
-        log: File for the engine's chatter.
+        log: File for the engine's messages.
 
     Returns:
         Milliseconds of a run, the median of eight.
 
     Raises:
         JobError: It cannot be opened or run.
-        GateFailedError: It runs, and answers wrongly.
+        GateFailedError: It runs, and its output is wrong.
     """
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, _SIDE, _SIDE, 3)).astype(np.uint8)
@@ -120,7 +120,7 @@ def _engine_of(trt: TensorRt, capabilities: Sequence[str]) -> bytes:
 
 
 def _write_sidecar(engine: Path, environment: EngineEnvironment) -> int:
-    """Size of the engine, in bytes."""
+    """Write the sidecar; returns the size of the engine, in bytes."""
     sha256 = sha256_of(engine)
     sidecar = EngineSidecar(
         environment=environment, engine_sha256=sha256, onnx_sha256="", flags={"one_op": True}

@@ -1,4 +1,4 @@
-"""Which operators TensorRT's ONNX parser takes, and with which types.
+"""The operators that TensorRT's ONNX parser supports, with their types.
 
 Source: the support matrix of onnx-tensorrt, `docs/operators.md`, as of TensorRT 10.15. Operators
 that ONNX has only since opset 21 are left out, because JetPack 6 (TensorRT 10.3) lacks them.

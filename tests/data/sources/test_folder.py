@@ -182,3 +182,33 @@ def test_a_folder_that_may_not_be_read(root: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "iterdir", refusing)
     with pytest.raises(InputError, match="mel cannot be read: Permission denied"):
         load(root)
+
+
+def refusal(**section: Any) -> InputError:
+    with pytest.raises(InputError) as caught:
+        load_dataset(section)
+    assert caught.value.hint
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def test_folder(tmp_path: Path, draw: Any) -> None:
+    for name in ("mel/b.png", "mel/a.JPG", "nv/deep/c.jpg", "nv/d.webp", "top.png"):
+        draw(tmp_path / name, 50)
+    (tmp_path / "nv" / "notes.txt").write_text("x", encoding="utf-8")
+    dataset = load_dataset({"source": "folder", "root": str(tmp_path), "licence": "CC0"})
+    assert dataset.classes == ("mel", "nv")
+    assert [(sample.image, sample.label) for sample in dataset.samples] == [
+        ("mel/a.JPG", "mel"), ("mel/b.png", "mel"), ("nv/d.webp", "nv"), ("nv/deep/c.jpg", "nv"),
+    ]  # fmt: skip
+    assert len({sample.group for sample in dataset.samples}) == 4
+    assert (dataset.name, dataset.licence) == (tmp_path.name, "CC0")
+
+
+def test_folder_that_holds_no_data_set(tmp_path: Path, draw: Any) -> None:
+    assert "does not exist" in refusal(source="folder", root=str(tmp_path / "absent")).message
+    error = refusal(source="folder", root=str(tmp_path))
+    assert "has no images" in error.message
+    assert str(tmp_path / "CLASS" / "NAME.jpg") in error.hint
+    draw(tmp_path / "mel" / "a.png", 0)
+    assert "only one class" in refusal(source="folder", root=str(tmp_path)).message

@@ -181,31 +181,3 @@ def test_weights_of_another_network(folder: Path) -> None:
     refusal(folder)
     replace_weights(folder, state | {"fc.bias": torch.zeros(4)})
     refusal(folder)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"classes": ["mel", "nv"]},
-        {"arch": "resnet18"},
-        {"arch": "resnet10tt"},
-        {"arch_options": {"nope": 1}},
-        {"arch_options": {"act_layer": "nope"}},
-        {"role": "pupil"},
-        {"mean": [0.5]},
-        {"image_size": "large"},
-        {"format_version": "2.0"},
-    ],
-    ids=str,
-)
-def test_card_that_was_changed(folder: Path, changes: dict[str, Any]) -> None:
-    edit(folder, **changes)
-    refusal(folder)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"null", b"[]", b"\xff\xfe", b'{"data": ' + b"[" * 100_000]
-)
-def test_card_that_is_no_card(folder: Path, content: bytes) -> None:
-    (folder / CARD).write_bytes(content)
-    assert "is damaged" in refusal(folder).message

@@ -1,4 +1,4 @@
-"""OpenVINO's devices and its cache of compiled models, with the CPU that is there."""
+"""The cache of compiled OpenVINO models."""
 
 from __future__ import annotations
 
@@ -8,51 +8,8 @@ import numpy as np
 import pytest
 from small_models import images
 
-from edgekd.errors import DeviceUnreachableError
 from edgekd.runtime.sessions import open_session
-from edgekd.runtime.sessions._openvino_device import device_shortfall
 from edgekd.runtime.sessions.base import Session
-
-openvino = pytest.importorskip("openvino")
-
-
-@pytest.mark.parametrize("device", ["AUTO", "AUTO:-GPU", "HETERO:CPU", "MULTI:CPU", "BATCH:CPU"])
-def test_choosers_of_devices_run_on_what_is_there(device: str, files: dict[str, Path]) -> None:
-    model = files["openvino"]
-    session = open_session("openvino", model, threads=1, accelerator=device, require=True)
-    plain = open_session("openvino", model, threads=1)
-    assert session.facts["accelerator_asked"] == device
-    assert session.facts["accelerator"] == "CPU"
-    # What the device behind it has, not what the chooser was told.
-    assert session.facts["precision_hint"] == "f32"
-    assert session.facts["threads"] == 1
-    np.testing.assert_array_equal(session.run(images(1)[0]), plain.run(images(1)[0]))
-
-
-@pytest.mark.parametrize("device", ["GPU.7", "AUTO:GPU.7,CPU", "HETERO:GPU.7,CPU", "CPU.0"])
-def test_absent_device(device: str, files: dict[str, Path]) -> None:
-    session = open_session("openvino", files["openvino"], accelerator=device)
-    (warning,) = session.warnings
-    assert warning.startswith(f"{device} was requested, but OpenVINO sees only CPU")
-    assert session.facts["accelerator"] == "CPU"
-    with pytest.raises(DeviceUnreachableError) as caught:
-        open_session("openvino", files["openvino"], accelerator=device, require=True)
-    assert caught.value.hint.startswith("ask for one of CPU")
-
-
-def test_a_device_that_cannot_take_the_file(files: dict[str, Path]) -> None:
-    session = open_session("openvino", files["openvino"], accelerator="HETERO:")
-    (warning,) = session.warnings
-    assert "OpenVINO cannot compile for it: " in warning
-    assert session.run(images(1)[0]).shape == (1, 3)
-
-
-def test_a_file_that_runs_elsewhere_is_told(files: dict[str, Path]) -> None:
-    compiled = openvino.Core().compile_model(str(files["openvino"]), "CPU")
-    for device in ("CPU", "AUTO", "AUTO:GPU,CPU", "HETERO:CPU"):
-        assert device_shortfall(compiled, device) is None
-    for device in ("GPU", "NPU", "HETERO:GPU,CPU"):
-        assert "OpenVINO runs the file on CPU" in str(device_shortfall(compiled, device))
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""The process of a conversion: what fails leaves nothing, and damaged images are the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from cards import ARCH, CLASSES, make_card
+
+from edgekd.lower.jobs import worker
+from edgekd.lower.jobs.conversion import ConversionJob
+from edgekd.lower.jobs.process import serve
+from edgekd.lower.precision import Variant
+from edgekd.models import create_network, save_checkpoint
+
+INT8 = Variant(precision="int8")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("student")
+    save_checkpoint(folder, create_network(ARCH, len(CLASSES), {}), make_card())
+    return folder
+
+
+def make_job(checkpoint: Path, out: Path, **changes: object) -> ConversionJob:
+    job = ConversionJob(
+        backend="openvino", variants=(INT8,), checkpoint=str(checkpoint), out=str(out), threads=2
+    )
+    return msgspec.structs.replace(job, **changes)
+
+
+def test_half_a_conversion_leaves_nothing(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Breaking:
+        name, model_file = "breaking", "model.bin"
+
+        def lower(
+            self, graph: object, size: int, variant: Variant, images: object, out: Path
+        ) -> None:
+            (out / "model.bin").write_bytes(b"half")
+            raise RuntimeError("disk full")
+
+    monkeypatch.setattr(worker, "get_backend", lambda name: Breaking())
+    job = make_job(checkpoint, tmp_path / "out", variants=(INT8,))
+    with pytest.raises(RuntimeError, match="disk full"):
+        worker.run_job(job)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_damaged_calibration(checkpoint: Path, tmp_path: Path) -> None:
+    file = tmp_path / "calibration.npy"
+    file.write_bytes(b"no array")
+    job = tmp_path / "job.json"
+    content = make_job(checkpoint, tmp_path / "out", calibration=str(file))
+    job.write_bytes(msgspec.json.encode(content))
+    assert serve(ConversionJob, worker.run_job, [str(job)]) == 2

@@ -1,0 +1,45 @@
+"""The key of an attempt holds what its file depends on, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from cards import make_card
+
+from edgekd.errors import InputError
+from edgekd.lower.context import BuildContext
+from edgekd.lower.precision import Variant
+from edgekd.lower.progress import LineReporter
+from edgekd.lower.store import Store
+
+INT8, FP32 = Variant(precision="int8"), Variant(precision="fp32")
+
+
+def context(tmp_path: Path, calibration: str | None = "c") -> BuildContext:
+    images = None if calibration is None else SimpleNamespace(sha256=calibration)
+    return BuildContext(
+        cast(Any, SimpleNamespace(card=make_card())), cast(Any, images), Store(tmp_path), tmp_path,
+        tmp_path, LineReporter(),
+    )  # fmt: skip
+
+
+def test_calibration_images_count_for_int8_alone(tmp_path: Path) -> None:
+    first, second = context(tmp_path, "c"), context(tmp_path, "d")
+    assert first.attempt("onnx", INT8).key != second.attempt("onnx", INT8).key
+    assert first.attempt("onnx", FP32).key == second.attempt("onnx", FP32).key
+    assert first.attempt("onnx", FP32).key != first.attempt("tflite", FP32).key
+
+
+def test_an_attempt_says_whose_weights_it_has(tmp_path: Path) -> None:
+    fine_tuned = replace(context(tmp_path), quantisation_aware=True)
+    assert fine_tuned.attempt("onnx", INT8).quantisation_aware
+    assert not context(tmp_path).attempt("onnx", INT8).quantisation_aware
+
+
+def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="coreml"):
+        context(tmp_path).attempt("coreml", INT8)

@@ -1,0 +1,67 @@
+"""The source of a build: the student's folder, its validation images, targets and outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from edgekd.lower import source as module
+from edgekd.lower.source import Source, find_student
+
+
+class Split:
+    """Six images, the last three of which validate; two are of one lesion."""
+
+    def __init__(self) -> None:
+        samples = [SimpleNamespace(group=name) for name in ("a", "b", "c", "d", "e", "d")]
+        self.dataset = SimpleNamespace(
+            samples=samples, targets=lambda: np.array([[0, 1]] * 3 + [[1, 0], [1, 1], [0, 0]])
+        )
+
+    def indices(self, part: str) -> list[int]:
+        return {"train": [0, 1, 2], "validation": [3, 4, 5]}[part]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    pixels = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    card = SimpleNamespace(weights_sha256="w" * 64)
+    return Source(tmp_path, cast(Any, card), cast(Any, Split()), pixels, {})
+
+
+def test_images_targets_and_groups_are_those_of_validation(source: Source) -> None:
+    assert source.images[:, 0, 0, 0].tolist() == [3, 4, 5]
+    assert source.targets.tolist() == [[1, 0], [1, 1], [0, 0]]
+    assert source.groups.tolist() == [0, 1, 0]
+
+
+def test_outputs_are_computed_once(
+    source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import edgekd.models
+
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
+    calls: list[int] = []
+
+    def outputs_of(network: Any, images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        return np.full((len(images), 2), 0.5, np.float32)
+
+    checkpoint = SimpleNamespace(normalised=lambda: None)
+    monkeypatch.setattr(edgekd.models, "load_checkpoint", lambda folder: checkpoint, raising=False)
+    monkeypatch.setattr(edgekd.models, "logits_of", outputs_of, raising=False)
+    other = Source(source.folder, source.card, source.split, source.pixels, {})
+    np.testing.assert_array_equal(source.outputs, other.outputs)
+    assert source.outputs.shape == (3, 2)
+    assert calls == [3]
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+def test_a_run_has_its_student_in_a_folder(tmp_path: Path, is_run: bool) -> None:
+    if is_run:
+        (tmp_path / "student").mkdir()
+    assert find_student(tmp_path) == (tmp_path / "student" if is_run else tmp_path)
