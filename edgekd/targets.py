@@ -90,8 +90,8 @@ def resolve_targets(names: str, broken: dict[str, EdgekdError] | None = None) ->
         MissingDependencyError, ArtefactError: A third party's target cannot be loaded.
     """
     if names != "all":
-        wanted = dict.fromkeys(part.strip() for part in names.split(","))
-        return [load_target(name) for name in wanted]
+        chosen = dict.fromkeys(part.strip() for part in names.split(","))
+        return [load_target(name) for name in chosen]
     targets = []
     for name in target_names():
         try:

@@ -119,7 +119,7 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     plans, refused = _plans(request, source, policy, teacher, calibration)
     refuse_idle_fine_tuning(request, plans)
     broken += refused
-    built = {plan.path: _kept(plan, request.observer) for plan in plans}
+    built = {plan.path: _current_bundle(plan, request.observer) for plan in plans}
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
         return [*(bundle for bundle in built.values() if bundle is not None), *broken]
@@ -172,9 +172,9 @@ def _not_built(request: BuildRequest, target: Target, error: EdgekdError) -> Bui
 
 
 def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None:
-    wanted = [Variant(precision=name) for name in request.precisions or LADDER]
+    variants = [Variant(precision=name) for name in request.precisions or LADDER]
     backends = [get_backend(target.backend) for target in request.targets]
-    if not any(reads_calibration(one, variant) for one in backends for variant in wanted):
+    if not any(reads_calibration(one, variant) for one in backends for variant in variants):
         return None
     return draw_calibration(source.split, source.pixels, images=request.calibration_images)
 
@@ -188,7 +188,7 @@ def _alone(plans: Sequence[Plan]) -> Iterator[None]:
         yield
 
 
-def _kept(plan: Plan, observer: BuildObserver) -> BuiltBundle | None:
+def _current_bundle(plan: Plan, observer: BuildObserver) -> BuiltBundle | None:
     manifest = plan.current(observer.line)
     if manifest is None:
         return None

@@ -70,7 +70,7 @@ class Plan:
     Attributes:
         target: The kind of device.
         policy: With the limits that hold for this build.
-        research: Whether a file below a floor is taken all the same.
+        research: Whether a file below a floor is taken.
         ladder: Precisions to try, in this order.
         path: Of the bundle's folder or `.edgekd` file.
         key: Hash of everything that the bundle is made from.

@@ -31,38 +31,39 @@ class Teacher:
         folder: Of the checkpoint; None where there is none.
         reason: Why there is none.
         sha256: Hash of its weights; empty without a checkpoint.
-        given: Whether the user named the checkpoint, so that damage to it is an error.
+        by_user: Whether the user named the checkpoint, so that damage to it is an error.
     """
 
     folder: Path | None
     reason: str = ""
     sha256: str = ""
-    given: bool = False
+    by_user: bool = False
 
 
-def find_teacher(source: Source, given: Path | None = None) -> Teacher:
+def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
     """The checkpoint of the teacher that a student learnt from.
 
-    Looked for at `given` if that is not None, else beside the student in its run, else where the
-    student's recipe names it. A student that was trained without a teacher can be compared with
-    any that is given, if it was trained on the same split.
+    It is `checkpoint` if that is not None, else the teacher beside the student in its run, else the
+    one that the student's recipe names. A student that was trained without a teacher can be
+    compared with any network that the user names, if it was trained on the same split.
 
     Args:
         source: The student.
-        given: A checkpoint, or the folder of a run with `teacher` in it.
+        checkpoint: A checkpoint that the user names, or the folder of a run with `teacher` in it.
 
     Raises:
-        InputError: There is no checkpoint at `given`, or its network cannot be compared.
-        ArtefactError: The checkpoint at `given` is damaged.
+        InputError: There is no such checkpoint, or its network cannot be compared.
+        ArtefactError: The checkpoint that the user names is damaged.
     """
-    if given is not None:
-        folder = given / _ROLE if (given / _ROLE).is_dir() else given
+    if checkpoint is not None:
+        inner = checkpoint / _ROLE
+        folder = inner if inner.is_dir() else checkpoint
         card = read_card(folder)
         problem = _problem_of(source, card)
         if problem:
             message = f"{folder} cannot be the teacher: {problem}"
             raise InputError(message, "give the checkpoint of the teacher of this student")
-        return Teacher(folder, sha256=card.weights_sha256, given=True)
+        return Teacher(folder, sha256=card.weights_sha256, by_user=True)
     if source.card.training.teacher is None:
         return Teacher(None, "the student was trained without a teacher; --teacher DIR names one")
     reason = "its checkpoint is not beside the student; --teacher DIR names it"
@@ -89,7 +90,7 @@ def teacher_outputs(source: Source, teacher: Teacher) -> TeacherOutputs:
     try:
         return TeacherOutputs(_outputs(source, teacher.folder))
     except EdgekdError as error:
-        if teacher.given:
+        if teacher.by_user:
             raise
         return TeacherOutputs(None, error.message)
 

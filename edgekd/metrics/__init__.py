@@ -30,7 +30,7 @@ from edgekd.metrics.intervals import (
 )
 from edgekd.metrics.label_bits import label_bits
 from edgekd.metrics.operating import (
-    MIN_IMAGES,
+    MIN_CLASS_IMAGES,
     OperatingPoint,
     ReferBand,
     operating_point,
@@ -48,7 +48,7 @@ from edgekd.metrics.temperature import fit_temperature, negative_log_likelihood
 
 __all__ = [
     "ECE_BINS",
-    "MIN_IMAGES",
+    "MIN_CLASS_IMAGES",
     "RESAMPLES",
     "BootstrapIntervals",
     "ClassDrop",

@@ -20,7 +20,7 @@ from edgekd.metrics.intervals import wilson
 from edgekd.metrics.summary import Estimate
 
 __all__ = [
-    "MIN_IMAGES",
+    "MIN_CLASS_IMAGES",
     "OperatingPoint",
     "ReferBand",
     "operating_point",
@@ -28,7 +28,7 @@ __all__ = [
     "refer_band_for_sensitivity",
 ]
 
-MIN_IMAGES = 20
+MIN_CLASS_IMAGES = 20
 """Fewer images of a class are no evidence for a threshold."""
 
 
@@ -82,7 +82,7 @@ def operating_point(
     index: int,
     sensitivity: float,
     *,
-    min_images: int = MIN_IMAGES,
+    min_images: int = MIN_CLASS_IMAGES,
 ) -> OperatingPoint:
     """The largest threshold that at least a share `sensitivity` of a class's images reach.
 
@@ -156,7 +156,7 @@ def refer_band_for_sensitivity(
     classes: Mapping[str, int],
     sensitivity: float,
     *,
-    min_images: int = MIN_IMAGES,
+    min_images: int = MIN_CLASS_IMAGES,
 ) -> ReferBand:
     """The smallest threshold at which every named class reaches a sensitivity where answered.
 

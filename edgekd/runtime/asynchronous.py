@@ -15,7 +15,7 @@ from edgekd.runtime.selftest import SelfTestReport
 
 __all__ = ["AsyncClassifier"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class AsyncClassifier:
@@ -84,7 +84,7 @@ class AsyncClassifier:
         await self.close()
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def _in_thread(work: Callable[[], _T]) -> _T:
     import asyncio  # here, since most apps that import the runtime have no loop
 
     return await asyncio.to_thread(work)

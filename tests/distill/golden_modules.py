@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgekd.models.taps import Features
+from edgekd.models.features import Features
 
 
 def taps(g: dict[str, Tensor], side: str) -> Features:

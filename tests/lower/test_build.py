@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -219,6 +220,38 @@ def test_a_model_without_a_critical_class_needs_a_word(
     )
     assert built.rungs[0].gate is not None
     assert not any(change.critical for change in built.rungs[0].gate.per_class.values())
+
+
+def test_the_teacher_beside_the_student_is_compared(
+    small_run: Path, target: Target, tmp_path: Path
+) -> None:
+    ((built,), _) = run(small_run, tmp_path, [target], precisions=("fp32",))
+    assert built.manifest is not None
+    assert built.manifest.policy is not None
+    record, metrics = built.manifest.policy.teacher, built.manifest.metrics
+    assert record is not None
+    teacher, file = (
+        metrics[role]["balanced_accuracy"]["value"] for role in ("teacher", "artefact")
+    )
+    assert record.deficit == pytest.approx(teacher - file, abs=1e-9)
+    assert record.state in ("not-inferior", "inferior", "not-shown")
+
+
+def test_a_required_margin_without_a_teacher_is_missing_evidence(
+    small_run: Path, target: Target, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone" / "student"
+    shutil.copytree(small_run / "student", alone)
+    policy = load_policy(lenient.POLICY)
+    margin = msgspec.structs.replace(policy.teacher, required=True)
+    required = msgspec.structs.replace(policy, teacher=margin)
+    with pytest.raises(GateFailedError, match="beside the teacher: not measured") as caught:
+        run(alone, tmp_path / "out", [target], precisions=("fp32",), policy=required)
+    assert "--research" in caught.value.hint
+    ((built,), _) = run(alone, tmp_path / "out", [target], precisions=("fp32",))
+    assert built.manifest is not None
+    assert built.manifest.policy is not None
+    assert built.manifest.policy.warnings == ()  # reported, and decides nothing
 
 
 def test_a_precision_that_a_target_lacks_is_refused(

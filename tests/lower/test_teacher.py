@@ -84,7 +84,7 @@ def test_it_is_taken_where_the_user_names_it(tmp_path: Path) -> None:
     place = write(tmp_path / "other" / "teacher", card("teacher"))
     for given in (place, tmp_path / "other"):
         found = find_teacher(source(tmp_path / "run"), given)
-        assert (found.folder, found.given) == (place, True)
+        assert (found.folder, found.by_user) == (place, True)
     alone = source(tmp_path / "run", teacher=None)  # may be compared with any of the same split
     assert find_teacher(alone, place).folder == place
 

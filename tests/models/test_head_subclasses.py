@@ -22,8 +22,8 @@ from edgekd.models import (
     read_card,
     save_checkpoint,
 )
+from edgekd.models.features import features_of
 from edgekd.models.subclasses import SubclassSums, start_even
-from edgekd.models.taps import features_of
 
 OPTIONS = {"channels": [4, 4, 8, 8], "stem_width": 4}
 OF = (0, 0, 0, 1, 2, 2)

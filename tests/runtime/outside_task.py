@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.extensions.tasks import load_layer, task_named
+from edgekd.extensions.tasks import load_layer
 
 __all__ = ["install"]
 
@@ -75,4 +75,3 @@ def install(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (about / "entry_points.txt").write_text("[edgekd.tasks]\nploidy = ploidy_task:TASK\n")
     monkeypatch.syspath_prepend(str(home))
     load_layer.cache_clear()
-    task_named.cache_clear()

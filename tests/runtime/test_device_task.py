@@ -11,7 +11,7 @@ import pytest
 from outside_task import install
 
 from edgekd.errors import ArtefactError
-from edgekd.extensions.tasks import load_layer, task_named
+from edgekd.extensions.tasks import load_layer
 from edgekd.metrics.task import metrics_task
 from edgekd.runtime import Classifier
 from edgekd.runtime.selftest import Vectors
@@ -25,7 +25,6 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     install(tmp_path / "site", monkeypatch)
     yield
     load_layer.cache_clear()
-    task_named.cache_clear()
 
 
 def make_map_onnx() -> bytes:
@@ -115,5 +114,7 @@ def test_vectors_of_another_shape_are_refused(make_map_bundle: Any, vectors: Vec
 
 def test_layer_of_another_kind_is_refused(outside: None) -> None:
     assert device_task("ploidy").output_shape(("a",)) == (1, 1, 2, 2)
-    with pytest.raises(ArtefactError, match="layer 'metrics' of the task ploidy is no MetricsTask"):
+    with pytest.raises(
+        ArtefactError, match="the layer 'metrics' of the task ploidy of ploidy-task"
+    ):
         metrics_task("ploidy")

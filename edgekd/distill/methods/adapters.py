@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from edgekd.errors import InputError
-from edgekd.models.taps import Features
+from edgekd.models.features import Features
 
 __all__ = ["map_adapter", "projection_head"]
 

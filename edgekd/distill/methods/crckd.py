@@ -15,7 +15,7 @@ from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
 from edgekd.distill.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from edgekd.distill.task import Trait
-from edgekd.models.taps import Features, features_of, probe
+from edgekd.models.features import Features, features_of, probe
 
 __all__ = ["CategoryRelationPreserving"]
 

@@ -13,7 +13,7 @@ from torch import nn
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
 from edgekd.distill.task import Trait
-from edgekd.models.taps import Features, features_of, probe
+from edgekd.models.features import Features, features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["CategoryRelationTransfer"]

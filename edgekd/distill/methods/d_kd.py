@@ -19,7 +19,7 @@ from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
-from edgekd.models.taps import Features, features_of, probe
+from edgekd.models.features import Features, features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["DiverseDistillation", "RelationWeights", "relation_terms"]

@@ -14,7 +14,7 @@ from edgekd.distill.losses import hint
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.methods.kd import ClassicDistillation, ClassicDistillationConfig
-from edgekd.models.taps import behind_map, features_of, probe
+from edgekd.models.features import behind_map, features_of, probe
 
 __all__ = ["HintedDistillation"]
 

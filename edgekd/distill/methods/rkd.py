@@ -10,7 +10,7 @@ from torch import nn
 
 from edgekd.distill.losses import angle_relation, distance_relation
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
-from edgekd.models.taps import features_of, probe
+from edgekd.models.features import features_of, probe
 from edgekd.recipe import Section
 
 __all__ = ["RelationalDistillation"]

@@ -22,7 +22,7 @@ from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Ter
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
-from edgekd.models.taps import Features, features_of, probe
+from edgekd.models.features import Features, features_of, probe
 from edgekd.recipe import FitSection, Section
 
 __all__ = ["VIEWS", "SelfSupervisedDiverseDistillation", "rotated_views"]

@@ -22,40 +22,40 @@ from edgekd.runtime.capture import (
 __all__ = ["fit_capture", "retaken"]
 
 _LEAST_GLARE = 0.02
-"""Some shine is on many a good photo, though a data set may have been cleaned of it."""
+"""Least limit of glare: good photos have some, even if the data set was cleaned of it."""
 
 _FOLDS = 5
 _IMAGES_PER_FEATURE = 5
 _RIDGE = 1e-3
 
 
-def fit_capture(images: NDArray[np.uint8], kept: float, rules: CaptureRules) -> CaptureRule | None:
-    """Limits for photos that at least a share `kept` of the images keeps.
+def fit_capture(images: NDArray[np.uint8], share: float, rules: CaptureRules) -> CaptureRule | None:
+    """Limits for photos that at least that `share` of the images keeps.
 
     The share that may be lost is divided evenly among the limits (Bonferroni), so all of them
     together keep the promise on these images.
 
     Args:
         images: Validation images as the network gets them, uint8 [N, S, S, 3].
-        kept: In (0, 1]; 0 fits no limits.
+        share: In (0, 1]; 0 fits no limits.
         rules: Which measures get limits, and the sentences about them.
 
     Returns:
-        The rule; None where no limits are wanted or there are no images. There is no appearance
+        The rule; None where no limits are demanded or there are no images. There is no appearance
         where there are fewer than five images for each of its features.
     """
-    if not kept or not rules.measures or len(images) == 0:
+    if not share or not rules.measures or len(images) == 0:
         return None
     image_views = [views(image) for image in images]
     sides = [code for name in rules.measures for code in CAPTURE_CODES[name] if code]
-    allowed = (1.0 - kept) / (len(sides) + 1)  # the appearance has a limit too
+    allowed = (1.0 - share) / (len(sides) + 1)  # the appearance has a limit too
     measured = [measures_of(each).to_dict() for each in image_views]
     values = {name: np.array([each[name] for each in measured]) for name in rules.measures}
     features = np.stack([appearance_features(each) for each in image_views])
     return CaptureRule(
         limits={name: _limit(name, values[name], allowed) for name in rules.measures},
         appearance=_appearance(features, allowed),
-        coverage=kept,
+        coverage=share,
         images=len(images),
         sentences=rules.sentences,
     )

@@ -22,7 +22,7 @@ import numpy as np
 from edgekd.runtime.images.header import Unreadable, corrupt_image
 from edgekd.runtime.images.huffman import CodeError
 from edgekd.runtime.images.jpeg_scans import Scan, scans_of
-from edgekd.runtime.images.scan_bits import ScanBits, grouped, restart_intervals
+from edgekd.runtime.images.scan_bits import ScanBits, lookup_groups, restart_intervals
 from edgekd.runtime.images.scan_walk import NonZero, walk_units
 
 __all__ = ["SPARE", "check_scans"]
@@ -94,7 +94,7 @@ def _walk(data: bytes, scan: Scan, channels: dict[int, _Channel]) -> None:
     band = scan.frame.progressive and scan.first > 0
     nonzero = channels[scan.members[0].number].nonzero if band else _NONE
     done = 0
-    for intervals in grouped(restart_intervals(data, scan)):
+    for intervals in lookup_groups(restart_intervals(data, scan)):
         bits = ScanBits(intervals)
         for start, end in bits.spans:
             units = range(done, min(done + (scan.interval or scan.units), scan.units))

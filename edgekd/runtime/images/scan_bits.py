@@ -14,7 +14,7 @@ from edgekd.runtime.images.header import Unreadable
 from edgekd.runtime.images.huffman import CodeError, HuffmanTable, numbers_by_bits
 from edgekd.runtime.images.jpeg_scans import Scan
 
-__all__ = ["ScanBits", "grouped", "restart_intervals"]
+__all__ = ["ScanBits", "lookup_groups", "restart_intervals"]
 
 _RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
 _PADDING = 600  # bytes of zeros behind the data, more than a block can take
@@ -35,7 +35,7 @@ def restart_intervals(data: bytes, scan: Scan) -> list[bytes]:
     return [part.rstrip(b"\xff").replace(b"\xff\0", b"\xff") for part in parts[::2]]
 
 
-def grouped(intervals: list[bytes]) -> Iterator[list[bytes]]:
+def lookup_groups(intervals: list[bytes]) -> Iterator[list[bytes]]:
     """Intervals in groups of at most 256 KiB, or of a single interval that is longer."""
     group: list[bytes] = []
     for interval in intervals:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.decision import DecisionRequirements, Fit
 from edgekd.lower.evidence.margin import half_way_down, half_way_up
-from edgekd.metrics import MIN_IMAGES, OperatingPoint, energy_threshold, operating_point
+from edgekd.metrics import MIN_CLASS_IMAGES, OperatingPoint, energy_threshold, operating_point
 from edgekd.metrics import fit_temperature as fit_softmax_temperature
 from edgekd.metrics.operating import count_for
 from edgekd.tasks.multilabel.decision import finding_probabilities, joint_energy, states_of
@@ -137,14 +137,14 @@ def _band_for_sensitivity(
             _answered(probabilities[true[:, index], index], distance[true[:, index], index], width)
             for index in indices
         ]
-        if any(answered < MIN_IMAGES for _, answered in counts):
+        if any(answered < MIN_CLASS_IMAGES for _, answered in counts):
             break  # a wider band answers fewer
         if all(right >= count_for(sensitivity, answered) for right, answered in counts):
             return _inside(width, distance)
     names = ", ".join(requirements.critical)
     message = (
-        f"answers cannot be as sensitive as asked: no band that keeps {MIN_IMAGES} images brings "
-        f"{names} to {sensitivity:g}"
+        f"answers cannot be as sensitive as asked: no band that keeps {MIN_CLASS_IMAGES} images "
+        f"brings {names} to {sensitivity:g}"
     )
     raise GateFailedError(message, "ask for a lower refer_sensitivity, or train further")
 

@@ -7,7 +7,7 @@ import torch
 
 from edgekd.distill.methods.adapters import map_adapter
 from edgekd.errors import InputError
-from edgekd.models.taps import Features
+from edgekd.models.features import Features
 
 
 @pytest.mark.parametrize(("own", "wanted"), [(7, 7), (14, 7), (4, 8), (9, 7)])

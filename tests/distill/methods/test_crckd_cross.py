@@ -17,7 +17,7 @@ from torch import Tensor
 from edgekd.distill.losses import softened_kl
 from edgekd.distill.methods import Method
 from edgekd.models import load_checkpoint
-from edgekd.models.taps import features_of
+from edgekd.models.features import features_of
 from edgekd.recipe import FitSection
 
 FIT = FitSection(epochs=80)

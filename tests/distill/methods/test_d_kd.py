@@ -14,7 +14,7 @@ from torch import Tensor
 
 from edgekd.distill.losses import weighted_cross_entropy
 from edgekd.distill.methods.d_kd import relation_terms
-from edgekd.models.taps import Features
+from edgekd.models.features import Features
 
 
 def test_d_kd_totals_the_golden(golden, precision):

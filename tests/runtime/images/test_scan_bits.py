@@ -9,7 +9,7 @@ from jpegs import encode, make_image
 from edgekd.runtime.images.header import Unreadable
 from edgekd.runtime.images.huffman import CodeError, numbers_by_bits
 from edgekd.runtime.images.jpeg_scans import Scan, scans_of
-from edgekd.runtime.images.scan_bits import ScanBits, grouped, restart_intervals
+from edgekd.runtime.images.scan_bits import ScanBits, lookup_groups, restart_intervals
 
 DATA = encode(make_image(50, 30), ".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2)
 (SCAN,) = scans_of(DATA)
@@ -63,7 +63,7 @@ def test_restart_markers_have_to_be_complete_and_in_order() -> None:
 
 def test_groups_hold_every_interval_once() -> None:
     intervals = [bytes(150_000), bytes(100_000), bytes(20_000), bytes(400_000), b"x"]
-    groups = list(grouped(intervals))
+    groups = list(lookup_groups(intervals))
     assert [each for group in groups for each in group] == intervals
     assert [len(group) for group in groups] == [2, 1, 1, 1]
-    assert list(grouped([])) == [[]]
+    assert list(lookup_groups([])) == [[]]

@@ -33,4 +33,4 @@ def test_absent_device(device: str, files: dict[str, Path]) -> None:
     assert session.facts["accelerator"] == "CPU"
     with pytest.raises(DeviceUnreachableError) as caught:
         open_session("openvino", files["openvino"], accelerator=device, require=True)
-    assert caught.value.hint.startswith("ask for one of CPU")
+    assert caught.value.hint.startswith("request one of CPU")

@@ -9,7 +9,7 @@ from torch import nn
 
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
-from edgekd.models.taps import behind_map, features_of, probe
+from edgekd.models.features import behind_map, features_of, probe
 
 SHAPES = {
     "mobilenetv2_050": ((1280, 2, 2), 1280),
