@@ -63,6 +63,9 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         if problem:
             message = f"{folder} cannot be the teacher: {problem}"
             raise InputError(message, "give the checkpoint of the teacher of this student")
+        from edgekd.models import load_checkpoint  # imports torch
+
+        load_checkpoint(folder)  # damage is reported now, and not after the lowering
         return Teacher(folder, sha256=card.weights_sha256, by_user=True)
     if source.card.training.teacher is None:
         return Teacher(None, "the student was trained without a teacher; --teacher DIR names one")
