@@ -95,7 +95,7 @@ def _step_of(name: str, options: argparse.Namespace) -> Step:
     student, teacher = (_network(arch) for arch in (options.arch, options.teacher))
     method = kind(config, student, teacher, context).to(options.device)
     stage = method.stages()[-1]
-    for module in stage.changed:
+    for module in stage.updated:
         module.train()
     optimizer = make_optimizer(stage.trained, fit)
     batch = _batch(name, options)

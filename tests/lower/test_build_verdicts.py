@@ -56,7 +56,7 @@ BEFALLS = {
     "toolless": (3, "toolkit is not installed; it is needed to lower for the toolless"),
     "full": (2, "No space left on device"),
     "unimportable": (3, "backend unimportable of third-party-backends 1.0 does not import"),
-    "unfit": (6, "is a PosixPath, no Backend"),
+    "unfit": (6, "of third-party-backends 1.0 is a type, which it cannot be"),
 }
 
 
