@@ -27,7 +27,7 @@ class Checkpoint:
 
     Attributes:
         folder: The folder that it was read from.
-        network: In evaluation mode, on the CPU; takes normalised float32 [B, 3, S, S].
+        network: The network in evaluation mode, on the CPU; takes normalised float32 [B, 3, S, S].
         card: See `ModelCard`.
         size_bytes: Size of the weights file.
     """
