@@ -1,4 +1,4 @@
-"""Files and folders among the parameters of the verbs: what each is read or written as.
+"""Kinds of files and folders among the parameters of the verbs, and checks of them.
 
 The annotation of such a parameter names its kind: `Annotated[Path, Reads.BUNDLE, typer.Option(…)]`.
 All of them are checked before the verb starts. A missing or unreadable input, an output that cannot
@@ -47,7 +47,7 @@ class Reads(Enum):
 
     @property
     def checked_first(self) -> bool:
-        """Whether it must exist; the verbs of the other kinds have messages of their own."""
+        """Whether it must exist before the verb starts; verbs check the other kinds themselves."""
         return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
 
     @property
