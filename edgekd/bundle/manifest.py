@@ -132,7 +132,7 @@ class ClassChange(_Section, frozen=True, kw_only=True):
         drop: Sensitivity of the float student minus that of the file; null without images.
         drop_high: Its upper one-sided 95 % bound; null without images. Bundles of a format
             before 1.5 have the upper end of a paired 95 % bootstrap interval.
-        critical: Whether it is a critical class.
+        critical: Whether the class is critical.
         limit: Limit of the drop: of `drop_high` for a critical class, else of `drop`.
         groups: Number of lesions or patients of its images, which the bounds treat as
             independent; null in bundles of a format before 1.5.
@@ -276,7 +276,7 @@ class EngineRecord(_Section, frozen=True, kw_only=True):
 
 
 class Lowering(_Section, frozen=True, kw_only=True):
-    """How the file came to be.
+    """How the model file was lowered.
 
     Attributes:
         target: Name of the target (a folder of `targets/`).
@@ -287,7 +287,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
         rungs: Every precision tried, with its numbers.
         tried: Number of gate verdicts in the order of the ladder, up to and including that of the
             chosen file; null in bundles of a format before 1.5.
-        calibration: Part, number, hash and list of the calibration images, or null.
+        calibration: Split part, number, hash and list of the calibration images, or null.
         layer_sensitivity: Layers by their sensitivity to int8, the most sensitive first; empty
             where it was not measured. `layer_harm` in formats before 1.6.
         quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
@@ -296,7 +296,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
         tools: Versions of the packages that lowered it.
         check: Whether the engine of the device can be built; null where the host ran the file.
         evidence_sha256: Hash of the file with the images for the gate on the device; null where
-            the host ran the gate on this very file.
+            the host ran the gate on the file itself.
         engine: The engine that the device built; null until then.
     """
 
@@ -346,12 +346,12 @@ class Manifest(_Section, frozen=True, kw_only=True):
         decision: How outputs become a decision: the struct `Decision` of the task's manifest
             layer.
         capture: When a photo has to be taken again; null where that was not fitted.
-        lowering: How the file came to be.
+        lowering: How the model file was lowered.
         policy: The policy it was built under; null in bundles of a format before 1.6.
-        metrics: Metrics of teacher, float student and this very file, by role.
+        metrics: Metrics of teacher, float student and the model file, by role.
         lineage: Where the student comes from.
         model_file: The file that the runtime opens, a key of `files`.
-        files: Every other file of the bundle.
+        files: Size and hash of every other file of the bundle, by name.
         network_data_format: Tensors in and out, by MONAI's field names.
         intended_use: Text for people.
         limits: Known limitations, for people.

@@ -1,4 +1,4 @@
-"""What a bundle records of the policy that it was built by; no device needs the policy's file."""
+"""A bundle's record of its policy, so that devices do not need the policy's file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CAPTURE_CODES: dict[str, tuple[str | None, str | None]] = {
 that side has no limit."""
 
 UNLIKE = "unlike"
-"""Reason code of a photo that looks like none of the learnt images."""
+"""Reason code of a photo that is unlike the training images."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sentence(_Section, frozen=True, kw_only=True):
-    """What the device says about a photo that has to be taken again.
+    """The text that a device shows for a photo that has to be taken again.
 
     Attributes:
         problem: What is wrong with the photo.
@@ -68,7 +68,7 @@ class PolicyWords(_Section, frozen=True, kw_only=True):
 
 
 class FloorRecord(_Section, frozen=True, kw_only=True):
-    """One floor of the policy, and what this very file reaches.
+    """One floor of the policy, and the result of the lowered file.
 
     Attributes:
         code: `beyond-chance`, `noticed`, `answered` or `specificity`.
@@ -159,8 +159,8 @@ class PolicyRecord(_Section, frozen=True, kw_only=True):
         words: Words of the domain.
         research: Whether the bundle was built with `--research`, which lowers a file although a
             floor is not met.
-        floors: Every floor and what the file reaches; of a file that a device has to finish,
-            measured with the host's engine until then.
+        floors: Every floor and the file's result, measured with the host's engine until a device
+            has finished the file.
         teacher: The comparison with the teacher.
     """
 

@@ -40,7 +40,7 @@ class Bundle:
         label: Its name in messages: its path, or `<bytes>`.
         path: Where it is; None where it was given as bytes.
         manifest: Its manifest.
-        signature: Whether it has a signature, and whether that was verified.
+        signature: State of its signature: `none`, `not checked` or `verified`.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class Storage(Protocol):
     """Files of a bundle by name."""
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is no such file."""
+        """Size of a file in bytes; None where there is no such file."""
 
     def sha256(self, name: str) -> str:
         """Hex SHA-256 of a file that is there."""
@@ -113,7 +113,7 @@ class MemoryStorage:
         self.contents = contents
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is no such file."""
+        """Size of a file in bytes; None where there is no such file."""
         return len(self.contents[name]) if name in self.contents else None
 
     def sha256(self, name: str) -> str:
@@ -145,7 +145,7 @@ def open_storage(source: Path | bytes, label: str) -> Storage:
 
     Raises:
         InputError: There is nothing at the path.
-        ArtefactError: It is no zip, or one that could take more memory than its own size.
+        ArtefactError: It is not a zip, or could take more memory than its own size.
     """
     if isinstance(source, bytes):
         return MemoryStorage(_read_zip(io.BytesIO(source), label))
@@ -171,7 +171,7 @@ def damaged(label: str, why: str) -> ArtefactError:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether `name` is a relative path inside the bundle, in one spelling on every system."""
+    """Whether `name` is a relative path inside the bundle, with one meaning on every system."""
     parts = PurePosixPath(name).parts
     return (
         bool(parts)

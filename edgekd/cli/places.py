@@ -126,7 +126,7 @@ def _refuse_shared(places: dict[str, Place], arguments: dict[str, Any]) -> None:
 
 
 def _inputs(value: Any) -> Iterator[Path]:
-    """Files and folders of an input; the name of a recipe counts where it is a file."""
+    """Files and folders of an input; of recipes, only those that are given as files."""
     yield from _paths(value)
     words = value if isinstance(value, list | tuple) else [value]
     yield from (Path(word) for word in words if isinstance(word, str) and Path(word).is_file())

@@ -37,7 +37,7 @@ def checked(logits: ArrayLike, targets: ArrayLike) -> tuple[Floats, Integers]:
     """Logits as float64 [N, K] and targets as int64 [N], checked.
 
     Raises:
-        InputError: The shapes do not fit, a target is no class, or a logit is not finite.
+        InputError: The shapes do not fit, a target is not a class, or a logit is not finite.
     """
     scores = np.asarray(logits, dtype=np.float64)
     labels = np.asarray(targets)

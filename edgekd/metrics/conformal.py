@@ -32,7 +32,7 @@ def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: f
         coverage: 1 - α, in (0, 1].
 
     Raises:
-        InputError: The coverage is out of range, values are no probabilities, or see
+        InputError: The coverage is out of range, values are not probabilities, or see
             `edgekd.metrics.classification.checked`.
     """
     shares, labels = checked_probabilities(probabilities, targets)

@@ -2,7 +2,7 @@
 
 A loss is a weighted mean over independent units: an image, or all images of one lesion or patient.
 The share that was lost and the share that was gained get one-sided bounds after Clopper and Pearson
-1934; their difference gets one by the method of variance estimates recovery (MOVER; Zou, Donner
+1934; their difference is bounded by the method of variance estimates recovery (MOVER; Zou, Donner
 2008) with the correlation of two cells of one multinomial (Newcombe 1998). Without gains that is
 the exact bound. Where weights of units differ, the number of images is replaced by the effective
 number that mean and variance of the sum imply (Kish 1965; Korn, Graubard 1998, for proportions in

@@ -28,8 +28,8 @@ def label_bits(logits: ArrayLike, subclass_of: Sequence[int], temperature: float
         InputError: There are no images, S differs, or the temperature is not positive.
 
     Source: the measure of Sajedi & Plataniotis 2021 (arXiv 2109.05587, 0.4656 bits per sample on
-    its own data), by the chain rule; whether they use the same estimator, and at
-    which temperature, could not be determined.
+    its own data), by the chain rule; whether they use the same estimator, and at which temperature,
+    could not be determined.
     """
     scores = np.asarray(logits, np.float64)
     if scores.ndim != 2 or scores.shape[1] != len(subclass_of) or not len(scores):

@@ -99,7 +99,7 @@ def operating_point(
         min_images: Fewer images of the class give no threshold.
 
     Raises:
-        InputError: There is no such class, the sensitivity is out of range, values are no
+        InputError: There is no such class, the sensitivity is out of range, values are not
             probabilities, or see `edgekd.metrics.classification.checked`.
     """
     shares, labels = checked_probabilities(probabilities, targets)
@@ -134,7 +134,7 @@ def refer_band_for_coverage(probabilities: ArrayLike, coverage: float) -> ReferB
         coverage: In (0, 1].
 
     Raises:
-        InputError: The coverage is out of range, or values are no probabilities.
+        InputError: The coverage is out of range, or values are not probabilities.
     """
     anything = np.zeros(np.shape(probabilities)[:1], np.int64)
     shares, _ = checked_probabilities(probabilities, anything)
@@ -158,7 +158,7 @@ def refer_band_for_sensitivity(
     *,
     min_images: int = MIN_CLASS_IMAGES,
 ) -> ReferBand:
-    """The smallest threshold at which every named class reaches a sensitivity where answered.
+    """The smallest threshold at which each named class has a sensitivity on answered images.
 
     The sensitivity of a class is that of its answered images, whose top probability is at least
     the threshold: right ones divided by answered ones. A confident mistake is answered at any
@@ -174,7 +174,7 @@ def refer_band_for_sensitivity(
         min_images: Least number of answered images of each named class.
 
     Raises:
-        InputError: There is no such class, the sensitivity is out of range, values are no
+        InputError: There is no such class, the sensitivity is out of range, values are not
             probabilities, or see `edgekd.metrics.classification.checked`.
     """
     shares, labels = checked_probabilities(probabilities, targets)

@@ -93,7 +93,7 @@ def paired_drops(
         level: Level of each one-sided bound.
 
     Raises:
-        InputError: The shapes do not fit, a target is no class, or `before` is not finite.
+        InputError: The shapes do not fit, a target is not a class, or `before` is not finite.
     """
     scores, labels = checked(before, targets)
     codes = group_codes(groups, labels.size)

@@ -79,7 +79,7 @@ def metrics_of(
             independent; None takes images as independent.
 
     Raises:
-        InputError: The shapes do not fit, a target is no class, or a logit is not finite.
+        InputError: The shapes do not fit, a target is not a class, or a logit is not finite.
     """
     scores, labels = checked(logits, targets)
     codes = None if groups is None else group_codes(groups, labels.size)

@@ -3,8 +3,8 @@
 Decoders fill the missing part of a truncated file with grey and report success. A progressive file
 may hold any number of scans, each a pass over the whole image, so a small file can take minutes.
 
-Source: ITU-T T.81 annex B; T.872 (Adobe's APP14). Markers are parsed
-as libjpeg does, so that the decoder decodes the same frame that was checked here.
+Source: ITU-T T.81 annex B; T.872 (Adobe's APP14). Markers are parsed as libjpeg does, so that the
+decoder decodes the same frame that was checked here.
 """
 
 from __future__ import annotations
