@@ -25,8 +25,8 @@ class Left:
     """An earlier run, whole or damaged.
 
     Attributes:
-        folder: Of the run.
-        card: Of its checkpoint; None where the card is damaged.
+        folder: Folder of the run.
+        card: Model card of its checkpoint; None where the card is damaged.
         flaws: What is wrong with its files, by name.
     """
 
@@ -58,7 +58,7 @@ def left_in(out: Path, key: str, policy: Policy) -> Left | None:
     Args:
         out: The folder.
         key: Hash of what the weights depend on.
-        policy: That of the recipe; a card with another one is a flaw.
+        policy: Policy of the recipe; a card with another one is a flaw.
     """
     if not any((out / name).exists() for name in FILES):
         return None
@@ -67,7 +67,7 @@ def left_in(out: Path, key: str, policy: Policy) -> Left | None:
         return Left(out, None, flaws)
     try:
         card = read_card(out)
-    except (ArtefactError, InputError):  # of another edgekd
+    except (ArtefactError, InputError):  # written by another version of edgekd
         return None
     if card.training.stage_sha256 != key:
         return None

@@ -138,7 +138,7 @@ def _unique(name: str, used: Collection[str]) -> str:
 def _module(node: onnx.NodeProto, weights: Collection[str]) -> str:
     """The module of a node: its weight's owner, else the innermost scope of torch's exporter.
 
-    The weight goes first: a convolution that swallowed its batch norm is in the latter's scope.
+    The weight decides first: a convolution with folded batch norm is in the batch norm's scope.
     """
     if node.op_type in WEIGHTED:
         for name in node.input:
@@ -151,7 +151,7 @@ def _module(node: onnx.NodeProto, weights: Collection[str]) -> str:
 
 
 def _scopes(node: onnx.NodeProto) -> list[str]:
-    """From the deploy graph itself ("") inwards; nodes without scopes count as the network's."""
+    """Scopes of a node, the deploy graph ("") first; one without scopes counts as the network's."""
     for entry in node.metadata_props:
         if entry.key == _SCOPES:
             return list(ast.literal_eval(entry.value))

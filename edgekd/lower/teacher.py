@@ -118,12 +118,12 @@ def _places(source: Source) -> Iterator[Path]:
 
 
 def _named_by_recipe(file: Path) -> Path | None:
-    """`teacher.checkpoint` of the recipe that a run keeps."""
+    """`teacher.checkpoint` of a run's recipe; None without one."""
     try:
         recipe = msgspec.json.decode(read_checked(file))
         return Path(recipe["teacher"]["checkpoint"])
     except (EdgekdError, OSError, msgspec.DecodeError, LookupError, TypeError):
-        return None  # there is none, or it names none: the bundle then says that none was compared
+        return None  # no recipe, or no teacher in it: the bundle states that none was compared
 
 
 def _problem_of(source: Source, card: ModelCard) -> str:

@@ -25,7 +25,7 @@ _AUTOCASTING = ("cpu", "cuda", "mps", "xpu")
 
 
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorates what computes a loss, or a part of one: float32 at least, whatever surrounds it.
+    """Decorator of a function that computes a loss or part of one: it runs in float32 at least.
 
     Tensors among the arguments are widened to float32 (float64 stays), and autocast, which would
     take products back to half precision, is off inside. Every public function of

@@ -53,8 +53,8 @@ class CategoryTerms(nn.Module):
 
     Args:
         config: Weights and sizes.
-        widths: Of the pooled vectors of student and teacher.
-        context: Of the method.
+        widths: Widths of the pooled vectors of student and teacher.
+        context: The facts of the run.
     """
 
     def __init__(

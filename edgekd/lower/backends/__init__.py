@@ -1,6 +1,6 @@
 """Lowering backends: deploy graph → model file, imported when they are used.
 
-Which there are, and where, is in `edgekd.extensions.backends`.
+They are registered in `edgekd.extensions.backends`.
 """
 
 from __future__ import annotations

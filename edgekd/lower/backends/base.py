@@ -52,10 +52,10 @@ class Backend(ABC):
     `CheckedBackend`.
 
     Args:
-        descriptor: Of this backend.
+        descriptor: Descriptor of this backend.
 
     Attributes:
-        precisions: What it can lower to, of `edgekd.lower.precision.LADDER`.
+        precisions: Precisions of `edgekd.lower.precision.LADDER` that it can lower to.
         scanned: Precisions whose files make use of calibration images without needing them.
     """
 
@@ -67,7 +67,7 @@ class Backend(ABC):
 
     @property
     def name(self) -> str:
-        """As in target.toml and manifests."""
+        """Name, as in target.toml and manifests."""
         return self.descriptor.name
 
     @property
@@ -199,11 +199,11 @@ _OPERATORS = (
 
 @contextmanager
 def converting(engine: str, purpose: str) -> Iterator[None]:
-    """Context of the conversion that every precision starts from; a failure is the network's.
+    """Context of the conversion that every precision starts from, to translate its errors.
 
     Args:
         engine: Title of the engine that the converter is for.
-        purpose: Of the tools, see `missing_tool`.
+        purpose: Purpose of the tools, see `missing_tool`.
 
     Raises:
         UnconvertibleError: The converter failed; with its message and the operator.

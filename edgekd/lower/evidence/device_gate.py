@@ -60,7 +60,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         teacher_missing: Why the teacher's outputs are not among the arrays.
         exact: Whether it has the student's own precision.
         fitted_on: Which images they are.
-        ordered: The classes are grades.
+        ordered: Whether the classes are grades.
         task: Name of the task; evidence that was written before there were several has none.
         task_limits: The policy's keys for this task.
         words: The policy's words.
@@ -133,8 +133,8 @@ class Evidence:
 
         Args:
             record: As the host wrote it.
-            decision: Fitted to the engine.
-            outputs: Of the engine [N, …].
+            decision: Decision that was fitted to the engine.
+            outputs: Outputs of the engine [N, …].
             retaken: Which images [N] would have to be taken again.
 
         Raises:
@@ -177,9 +177,9 @@ def leave_evidence(
 
     Args:
         source: The student and its validation images.
-        policy: With the limits of this build.
+        policy: Policy with the limits of this build.
         teacher: The teacher's outputs for these images.
-        manifest: Of the bundle.
+        manifest: Manifest of the bundle.
         bundle: Where the bundle goes.
 
     Returns:
@@ -213,7 +213,7 @@ def leave_evidence(
 
 
 def lacks_evidence(manifest: Manifest, bundle: Path) -> bool:
-    """Whether no device can finish the bundle before its evidence is written again."""
+    """Whether a device has to finish the bundle, and its evidence is missing or damaged."""
     if manifest.lowering.completion != "finish-on-device":
         return False
     file = evidence_beside(bundle)
@@ -226,8 +226,8 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
     Args:
         file: Where it is.
         sha256: Its hash in the bundle's manifest.
-        work: A folder for the images: they are mapped from there, a small device's memory is for
-            the engine.
+        work: Folder that the images are unpacked into and mapped from, so that a small device's
+            memory is left to the engine.
 
     Raises:
         GateFailedError: There is none; without it no engine is accepted.

@@ -47,10 +47,10 @@ def compare_with_teacher(
     """The comparison of a file with the teacher on the validation images.
 
     Args:
-        margin: Of the policy.
+        margin: Margin of the policy.
         requirements: Targets, classes and groups of the images.
         teacher: The teacher's outputs.
-        outputs: The file's [N, …], finite.
+        outputs: The file's outputs [N, …], finite.
     """
     record = TeacherRecord(
         state="not-measured",

@@ -61,12 +61,12 @@ def checked_record(
     """The record with what one file reaches, on the images that its decision was fitted on.
 
     Args:
-        record: Of the policy.
+        record: Record of the policy, see `blank_record`.
         floors: What the file must reach.
         margin: By how much it may stay behind the teacher.
         requirements: The labelled images.
-        decision: Fitted to this very file.
-        outputs: Of the file [N, …].
+        decision: Decision that was fitted to this very file.
+        outputs: Outputs of the file [N, …].
         retaken: Which images [N] would have to be taken again.
         teacher: The teacher's outputs for the same images.
 

@@ -59,7 +59,7 @@ def rank_layers(
         images: uint8 [N, S, S, 3]; 32 of all classes are enough to find the few sensitive layers.
         say: Takes one line of progress.
         task: Name of the task, which defines the divergence and flips.
-        ranges: Of the layers' inputs, from `observe_ranges`; None: observed on `images`.
+        ranges: Ranges of the layers' inputs, from `observe_ranges`; None observes them on `images`.
         batch_size: Images at once. The outputs of all layers for a batch are kept meanwhile:
             for MobileNetV2 at 224 px about 50 MB an image.
 
@@ -116,8 +116,8 @@ def _outputs_by_layer(
 class _Replay:
     """Runs a network with one layer changed, without what comes before that layer.
 
-    Up to the layer nothing differs from the float pass, so each module that does not hold the
-    layer gives its output of then: whole stages at the top, single layers beside the changed one.
+    Up to that layer nothing differs from the float pass, so each module before it that does not
+    contain it returns its recorded output: whole stages, and single layers of the layer's stage.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -24,8 +24,8 @@ def floor_measures(
 
     Args:
         requirements: The images and the critical classes.
-        decision: Of the manifest.
-        logits: Of the file [N, K], finite.
+        decision: The manifest's decision.
+        logits: The file's logits [N, K], finite.
         retaken: Which images [N] would have to be taken again.
     """
     targets, groups = requirements.targets, requirements.groups

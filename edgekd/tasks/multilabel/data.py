@@ -34,7 +34,7 @@ class Data(DataTask):
         """The listed findings, or those that occur, sorted.
 
         Raises:
-            InputError: A label has a finding that is not listed, or a name cannot be a finding's.
+            InputError: A label has a finding that is not listed, or a name is not allowed.
         """
         occurring = sorted({name for label in labels for name in findings_of(label)})
         names = tuple(occurring) if listed is None else tuple(listed)
@@ -81,7 +81,7 @@ class Data(DataTask):
         return SEPARATOR.join(name for name in classes if name in present) or NONE
 
     def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
-        """Whether the label contradicts itself, or has a finding that is not listed."""
+        """The problem of a label that contradicts itself or has an unlisted finding, else None."""
         names = findings_of(label)
         if names and any(_is_none(part) for part in label.split(SEPARATOR)):
             phrase = f"the label {label!r}, which has findings and {NONE!r}"
@@ -90,7 +90,7 @@ class Data(DataTask):
         return None if unknown is None else _unknown(unknown, listed or ())
 
     def notes(self, labels: Sequence[str], listed: Sequence[str] | None) -> list[str]:
-        """How many labels are empty, which may have been meant as unknown."""
+        """A warning with the number of empty labels, which may have been meant as unknown."""
         empty = sum(not label for label in labels)
         if not empty:
             return []

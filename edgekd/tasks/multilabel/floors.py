@@ -30,8 +30,8 @@ def floor_measures(
 
     Args:
         requirements: The images and the critical findings.
-        decision: Of the manifest.
-        logits: Of the file [N, K], finite.
+        decision: The manifest's decision.
+        logits: The file's logits [N, K], finite.
         retaken: Which images [N] would have to be taken again.
     """
     targets, groups, classes = requirements.targets, requirements.groups, requirements.classes

@@ -1,4 +1,4 @@
-"""Metrics of findings on weighted images: weights of 1 give a metric, resampling counts a sample.
+"""Metrics of findings on weighted images: weights are 1, or the counts of a bootstrap sample.
 
 A finding is answered present where its probability is at least 0.5, its logit at least 0. A metric
 of a finding that no image has, or that every image has, is NaN and left out of means.
@@ -41,7 +41,7 @@ class FindingAnswers(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Metrics [B] of B weightings of the images; NaN where one has none."""
+    """Metrics [B] of B weightings of the images; NaN where undefined."""
 
     balanced_accuracy: _Floats
     macro_f1: _Floats

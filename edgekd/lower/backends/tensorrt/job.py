@@ -73,7 +73,7 @@ class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
         environment: What the engine is bound to.
         seconds: Time of building; 0 where no engine was built.
         size_bytes: Size of the engine.
-        versions: Of TensorRT and its parser.
+        versions: Versions of TensorRT and its parser.
     """
 
     environment: EngineEnvironment
