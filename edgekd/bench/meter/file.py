@@ -106,7 +106,7 @@ class PowerMeter:
             raise InputError(message, "start the meter's logger first") from error
         for line in added.split(b"\n")[:-1]:
             self._take_line(line)
-            # Only now, so that a line that cannot be parsed is refused at every call, never skipped.
+            # Only now, so that a line that cannot be parsed is refused every time, never skipped.
             self._size += len(line) + 1
             self._lines += 1
 

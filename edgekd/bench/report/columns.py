@@ -42,7 +42,7 @@ def columns_of(results: Iterable[Result]) -> Columns:
 
 
 def policy_of(result: Result) -> PolicyFacts:
-    """The policy whose words the report uses: that of a bundle if it records one, else the run's."""
+    """The policy whose words a report uses: that of a bundle if it records one, else the run's."""
     recorded = (row.policy for row in result.rows if row.policy is not None)
     return next(recorded, result.policy or PolicyFacts(name="none", sha256=""))
 

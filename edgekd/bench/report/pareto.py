@@ -76,8 +76,8 @@ def write_pareto(results: Sequence[Result], out: Path) -> list[Path]:
         The files.
 
     Raises:
-        InputError: No row has accuracy and time, the name does not end in .svg, or the place cannot be
-            written to.
+        InputError: No row has accuracy and time, the name does not end in .svg, or the place cannot
+            be written to.
     """
     check_picture(out)
     drawn = pareto_pictures(results)
