@@ -50,7 +50,7 @@ def main(opener: Opener) -> None:
 
 
 def _cold(opener: Opener, settings: Settings, rest: list[str]) -> None:
-    """Print the first decision on a photo on disk, and the time at which each step ended."""
+    """Print the first decision on a photo on disk, and when opening the model began and ended."""
     began = time.perf_counter_ns()
     decide = opener(settings)
     opened = time.perf_counter_ns()
