@@ -87,13 +87,13 @@ class ReportTask(ABC):
         """The columns of every table, in order.
 
         Args:
-            metrics: Of some row.
+            metrics: Metrics of any row.
             policy: Says which classes are named first.
         """
         return self.all_columns(metrics)
 
     def details(self, metrics: Metrics) -> list[MetricColumn]:
-        """Further columns, of the page's table of all other numbers."""
+        """Further columns, for the page's table of all other numbers."""
         return []
 
     def all_columns(self, metrics: Metrics) -> list[MetricColumn]:
@@ -107,11 +107,11 @@ class ReportTask(ABC):
         return self.all_columns(metrics)
 
     def critical_columns(self, critical: Sequence[str]) -> list[MetricColumn]:
-        """The number of each critical class that a regression check compares."""
+        """The column of each critical class that a regression check compares."""
         return []
 
     def scores(self, outputs: NDArray[Any], classes: Sequence[str]) -> dict[str, float]:
-        """Scores of one image by name, of its calibrated outputs; empty without a picture of them.
+        """Scores of one image by name, from its calibrated outputs; empty where none are shown.
 
         Args:
             outputs: Of one image, without the batch axis.

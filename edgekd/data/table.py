@@ -40,7 +40,7 @@ def read_table(file: Path, columns: Sequence[str], *, verbatim: bool = False) ->
 
     Args:
         file: The table.
-        columns: Those that it has to have.
+        columns: Columns that it must have.
         verbatim: The table was written by edgekd: cells stay as they are.
 
     Raises:

@@ -29,13 +29,13 @@ class BenchRequest:
         preset: How long to measure.
         threads: Threads of the engines; None takes the device's big cores, at most 4.
         sweep: Further numbers of threads at which the model alone is timed.
-        minutes: Length of the sustained run of the preset `sustained`; None takes its own.
+        minutes: Length of the sustained run of the preset `sustained`; None takes the preset's.
         limit: At most so many images, or None.
         command: The command line, for the report; None takes this process's.
         out: Where the result will be written, or None; what was measured is kept beside it until
             the run is complete.
         wheelhouse: Wheels for a board that lacks packages and has no network, or None.
-        meter: The file of a power meter that the device hangs on, or None; see
+        meter: The file of a power meter in the device's supply, or None; see
             `edgekd.bench.meter.PowerMeter`.
         policy: Name or file of the policy whose margin and words hold for bundles that record none.
     """
