@@ -59,29 +59,26 @@ def labelled_rows(
     labelled_by = [label_column] if isinstance(label_column, str) else list(label_column)
     rows = read_table(file, (image_column, *labelled_by, *columns))
     layer, names = data_task(task), [clean(name) for name in labelled_by]
-    labels = [row[names[0]] if single else _joined(row, names, layer, file) for row in rows]
-    for row, label in zip(rows, labels, strict=True):
-        _check_label(label, row.line, file, classes, layer)
     named = [(row.line, row[clean(image_column)]) for row in rows]
+    labels = []
+    for row, (_, image) in zip(rows, named, strict=True):
+        try:
+            label = row[names[0]] if single else layer.label_of({name: row[name] for name in names})
+            _check_label(label, classes, layer)
+        except InputError as error:
+            message = f"line {row.line} of {file} has {error.message}, for {image}"
+            raise InputError(message, error.hint) from error
+        labels.append(label)
     images = locate_images(file, named, ImageFiles(root, folders), hint)
     return [LabelledRow(*each) for each in zip(images, labels, rows, strict=True)]
 
 
-def _joined(row: Row, columns: Sequence[str], task: DataTask, file: Path) -> str:
-    """The label that several columns give."""
-    try:
-        return task.label_of({name: row[name] for name in columns})
-    except InputError as error:
-        raise InputError(f"line {row.line} of {file} has {error.message}", error.hint) from error
-
-
-def _check_label(
-    label: str, line: int, file: Path, classes: Sequence[str] | None, task: DataTask
-) -> None:
+def _check_label(label: str, classes: Sequence[str] | None, task: DataTask) -> None:
+    """Refuse a text that is no label; the message continues "line 3 of labels.csv has …"."""
     problem = task.problem_with(label, classes)
     if problem is None and label and classes is None and is_missing(label):
         phrase = f"the label {label!r}, which stands for a missing value"
         hint = "remove the row; if it is a class, name it in `data.classes`"
         problem = LabelProblem(phrase, hint)
     if problem is not None:
-        raise InputError(f"line {line} of {file} has {problem.phrase}", problem.hint)
+        raise InputError(problem.phrase, problem.hint)

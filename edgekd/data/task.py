@@ -18,7 +18,8 @@ class LabelProblem(NamedTuple):
     """Why a text is not a label of the task.
 
     Attributes:
-        phrase: Continues "line 3 of labels.csv has …": `the class 'x', which is not among …`.
+        phrase: Stands between "line 3 of labels.csv has" and ", for 1.png": `the class 'x', which
+            is not among …`.
         hint: What to do about it.
     """
 

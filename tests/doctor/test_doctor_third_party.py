@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import msgspec
 import pytest
 import third_party
 
-from edgekd.doctor import Finding, examine
+from edgekd.doctor import Finding
 from edgekd.doctor.third_party import examine_third_party
-from edgekd.errors import MissingDependencyError
-from edgekd.targets import Target, load_target, target_names
+from edgekd.targets import Target, load_target
 
 
 @pytest.fixture
@@ -43,23 +40,6 @@ def test_backend_that_does_not_import_is_reported_with_the_reason(like: Target) 
         assert "install another version of third-party-backends" in found.detail
 
 
-def test_target_that_does_not_load_ends_no_other_command(
-    like: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from edgekd.cli import main
-
-    assert "torn" in target_names()  # known by name: nothing of it was imported
-    with pytest.raises(MissingDependencyError, match=r"target torn of third-party-backends 1\.0"):
-        load_target("torn")
-    monkeypatch.setattr("edgekd.doctor.examine", lambda targets: [])
-    assert main(["doctor", "--json"]) == 0
-    findings = {one["ability"]: one for one in json.loads(capsys.readouterr().out)}
-    assert not findings["use the target torn"]["works"]
-    assert "target torn of third-party-backends 1.0" in findings["use the target torn"]["detail"]
-    assert findings["use the backend sound"]["detail"] == "of third-party-backends 1.0"
-    assert not findings["use the backend undescribed"]["works"]
-
-
 def test_backend_that_cannot_lower_is_reported(like: Target) -> None:
     lower, run = examined("unfit", like)
     assert "the lowering of the backend unfit of third-party-backends 1.0 is" in lower.detail
@@ -83,17 +63,3 @@ def test_crash_is_a_finding(like: Target) -> None:
     lower, _ = examined("crashing", like)
     assert not lower.works
     assert "ended by SIGSEGV" in lower.detail
-
-
-def test_doctor_asks_it_and_exits_by_it(
-    like: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from edgekd.cli import main
-
-    bad = msgspec.structs.replace(third_party.target_of("unimportable", like, "fp32"), name="bad")
-    monkeypatch.setattr("edgekd.doctor._HOST", ())
-    monkeypatch.setattr("edgekd.targets.load_target", lambda name: bad)
-    assert [found.works for found in examine([bad])] == [False, False]
-    assert main(["doctor", "--target", "bad", "--json"]) == 3
-    told = json.loads(capsys.readouterr().out)
-    assert [one["works"] for one in told[:2]] == [False, False]

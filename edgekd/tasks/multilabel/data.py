@@ -81,21 +81,21 @@ class Data(DataTask):
         return SEPARATOR.join(name for name in classes if name in present) or NONE
 
     def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
-        """The problem of a label that contradicts itself or has an unlisted finding, else None."""
+        """Whether the label is blank, contradicts itself, or has a finding that is not listed.
+
+        A blank label is refused: whoever left it blank may not know the findings, and the image
+        would count as a negative of each.
+        """
         names = findings_of(label)
-        if names and any(_is_none(part) for part in label.split(SEPARATOR)):
+        says_none = any(_is_none(part) for part in label.split(SEPARATOR))
+        if not names and not says_none:
+            hint = f"write {NONE} where there is no finding; remove the row if none are known"
+            return LabelProblem("no label", hint)
+        if names and says_none:
             phrase = f"the label {label!r}, which has findings and {NONE!r}"
             return LabelProblem(phrase, "remove one of the two")
         unknown = next((name for name in names if listed is not None and name not in listed), None)
         return None if unknown is None else _unknown(unknown, listed or ())
-
-    def notes(self, labels: Sequence[str], listed: Sequence[str] | None) -> list[str]:
-        """A warning with the number of empty labels, which may have been meant as unknown."""
-        empty = sum(not label for label in labels)
-        if not empty:
-            return []
-        many = "labels are empty and are" if empty > 1 else "label is empty and is"
-        return [f"{empty} {many} taken for {NONE!r}: remove the rows if findings are not known"]
 
     def shows(self, targets: NDArray[Any], classes: Sequence[str]) -> NDArray[np.bool_]:
         """Which findings are present in which samples, [N, K]."""
@@ -103,7 +103,7 @@ class Data(DataTask):
 
 
 def findings_of(label: str) -> list[str]:
-    """The findings that a label lists; empty for `none` and for an empty label."""
+    """The findings that a label lists; empty for `none`."""
     names = [clean(part) for part in label.split(SEPARATOR)]
     return [name for name in names if name and not _is_none(name)]
 

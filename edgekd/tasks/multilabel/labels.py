@@ -9,7 +9,7 @@ __all__ = ["NONE", "SEPARATOR", "label_text"]
 SEPARATOR = ";"
 
 NONE = "none"
-"""The label of an image without any finding; an empty label means the same."""
+"""The label of an image without any finding; a blank label is a missing one."""
 
 
 def label_text(findings: Iterable[str]) -> str:

@@ -13,7 +13,6 @@ import pytest
 from edgekd.cli import main
 from edgekd.doctor.finding import Finding
 from edgekd.doctor.tensorrt.diagnosis import Machine, examine_jetson
-from edgekd.doctor.tensorrt.jetpack import JETPACKS, jetpack_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RTX = Machine(library="tensorrt-rtx", capabilities=("SM86",))
@@ -127,42 +126,8 @@ def test_what_goes_wrong_keeps_its_log(tmp_path: Path) -> None:
     assert "SM10" in Path(log[1]).read_text()
 
 
-@pytest.mark.parametrize(
-    ("l4t", "name", "usable"),
-    [
-        ("32.7.4", "4.6", False),
-        ("35.4.1", "5.0, 5.1", False),
-        ("36.3", "6.0", False),
-        ("36.4.3", "6.1, 6.2", True),
-        ("36.5", "6.1, 6.2", True),
-        ("38.2", "7.0, 7.1", True),
-        ("39.1", "7.2", True),
-    ],
-)
-def test_jetpack_of_a_release(l4t: str, name: str, usable: bool) -> None:
-    row = jetpack_of(l4t)
-    assert row is not None
-    assert (row.name, row.advice == "") == (name, usable)
-    assert bool(row.image) == usable
-
-
-def test_a_release_that_is_not_known_yet() -> None:
-    assert jetpack_of("42.1") is None
-
-
 def test_an_old_jetpack_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (system, *_) = examine_jetson(machine=Machine(a_jetson(tmp_path, "35.4.1")))
     assert (system.works, system.needed) == (False, True)
     assert "TensorRT is older than 10 and knows no strongly typed networks" in system.detail
     assert "flash an Orin with JetPack 6.1 or newer" in system.detail
-
-
-def test_the_readme_has_the_same_table() -> None:
-    lines = (REPOSITORY / "targets/jetson/README.md").read_text().splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
-    rows = {row[0]: row[1:] for row in cells}
-    for jetpack in JETPACKS:
-        l4t, tensorrt, cuda, python, image, *_ = rows[jetpack.name]
-        assert (tensorrt, cuda, python) == (jetpack.tensorrt, jetpack.cuda, jetpack.python)
-        assert image.strip("`–") == jetpack.image
-        assert all(part.rstrip(".") in l4t for part in jetpack.l4t)

@@ -83,10 +83,21 @@ def test_targets_are_0_and_1_in_the_order_of_the_classes(tmp_path: Path) -> None
     assert dataset.labels()[-1] == "network;streaks"  # in the order of the classes
 
 
-def test_an_empty_label_is_none_and_is_noted(tmp_path: Path) -> None:
-    dataset = load_dataset(one_column(tmp_path, ["network", "", "veil; network"]), TASK)
+@pytest.mark.parametrize("listed", [{}, {"classes": ["network", "veil"]}])
+@pytest.mark.parametrize("label", ["", "  ", ";", " ; ;"])
+def test_a_blank_label_is_refused_with_its_image(
+    tmp_path: Path, label: str, listed: dict[str, Any]
+) -> None:
+    """A label that is missing must not become a negative."""
+    error = refusal({**one_column(tmp_path, ["network", f'"{label}"', "veil"]), **listed})
+    assert error.exit_code == 2
+    assert error.message == f"line 3 of {tmp_path / 'one.csv'} has no label, for 1.png"
+    assert error.hint.startswith("write none where there is no finding")
+
+
+def test_no_finding_is_written_as_none(tmp_path: Path) -> None:
+    dataset = load_dataset(one_column(tmp_path, ["network", "None", "veil; network"]), TASK)
     assert dataset.labels() == ["network", "none", "network;veil"]
-    assert any("1 label is empty and is taken for 'none'" in note for note in dataset.notes)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,8 @@ def test_an_unknown_finding_comes_with_its_line_and_the_nearest(tmp_path: Path) 
 @pytest.mark.parametrize("cell", ["", "maybe", "2"])
 def test_a_cell_that_is_neither_yes_nor_no_is_refused(tmp_path: Path, cell: str) -> None:
     error = refusal(several_columns(tmp_path, [("1", "0", "0"), ("0", cell, "1")]))
-    assert error.message.endswith(f"{cell!r} in the column 'streaks'")
+    assert error.exit_code == 2
+    assert error.message.endswith(f"has {cell!r} in the column 'streaks', for 1.png")
     assert "line 3" in error.message
     assert "1 or 0" in error.hint
 
