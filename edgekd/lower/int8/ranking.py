@@ -55,7 +55,7 @@ def rank_layers(
     """Every layer's sensitivity, the most sensitive first.
 
     Args:
-        graph: In eval mode; it stays as it is.
+        graph: The student, in eval mode; it stays as it is.
         images: uint8 [N, S, S, 3]; 32 of all classes are enough to find the few sensitive layers.
         say: Takes one line of progress.
         task: Name of the task, which defines the divergence and flips.
