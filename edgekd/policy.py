@@ -62,7 +62,7 @@ class GateLimits(_Section, frozen=True, kw_only=True):
 
     Attributes:
         max_flips: Share of images whose answer may change.
-        max_balanced_accuracy_drop: Of evidence; in units of balanced accuracy (0.01 is a point).
+        max_balanced_accuracy_drop: Of evidence; for the balanced accuracy, 0.01 being one point.
         max_sensitivity_drop: As measured; for the sensitivity of each class that is not critical.
             A class of so few images that a single image exceeds the limit may lose one.
         max_ece_increase: As measured; for the expected calibration error, where student and file
@@ -126,7 +126,7 @@ class TeacherMargin(_Section, frozen=True, kw_only=True):
 
     Attributes:
         metric: A key of `Metrics` or of its `measures`; higher is better.
-        margin: In units of that metric.
+        margin: The margin, in units of that metric.
         required: Whether a file that is not shown to keep the margin is refused. Without it the
             comparison is reported and decides nothing.
     """
@@ -177,9 +177,9 @@ class Policy(_Section, frozen=True, kw_only=True):
             5 points: with fewer a larger drop cannot be excluded, even for a file that loses none
             of them (Clopper, Pearson 1934).
         gate: What a lowered file may lose, in any precision.
-        decision: What its decision is fitted to.
-        floors: What it must reach by itself.
-        teacher: By how much it may stay behind the teacher.
+        decision: What the decision of a lowered file is fitted to.
+        floors: What a lowered file must reach by itself.
+        teacher: By how much a lowered file may stay behind the teacher.
         capture: Which measures of a photo make sense, and the sentences about them.
         words: Words of the domain.
         tasks: Further keys that only some tasks know, by name of the task.

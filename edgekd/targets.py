@@ -86,7 +86,7 @@ def resolve_targets(names: str, broken: dict[str, EdgekdError] | None = None) ->
             target is an error.
 
     Raises:
-        InputError: One of them is unknown or wrong.
+        InputError: A target is unknown or wrong.
         MissingDependencyError, ArtefactError: A third party's target cannot be loaded.
     """
     if names != "all":

@@ -127,7 +127,7 @@ class StepContext:
 
     Attributes:
         size: Images to make in this step, in each process: the stage's batch size.
-        device: Where the networks are.
+        device: Device of the networks.
         epoch: Counted from 0.
         augment: The recipe's augmentation.
         generator: See `Batch`.

@@ -185,7 +185,7 @@ class ScheduledOptimizer:
     """An optimiser with the schedule of its learning rate.
 
     Args:
-        modules: What it updates.
+        modules: Modules that it updates.
         section: Optimiser and schedule.
         steps: Training steps of the whole run.
     """

@@ -55,7 +55,7 @@ class Players:
     """The players of a running stage, by name.
 
     Args:
-        players: As the stage declares them.
+        players: The players that the stage declares.
         module: The training module, whose optimisers are in the order of the players.
     """
 
@@ -106,7 +106,7 @@ class Players:
 
         Args:
             name: The player.
-            gradients: In the order of `parameters(name)`.
+            gradients: Gradients in the order of `parameters(name)`.
 
         Raises:
             InputError: There is no such player.

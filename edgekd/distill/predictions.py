@@ -137,7 +137,7 @@ class Predictions:
 
         Raises:
             InputError: There is no such file.
-            ArtefactError: It is damaged, of another kind, or of an unknown version.
+            ArtefactError: The file is damaged, of another kind, or of an unknown version.
         """
         file = file / PREDICTIONS if file.is_dir() else file
         if not file.is_file():

@@ -78,7 +78,7 @@ def average_in_place(tensors: Sequence[Tensor]) -> None:
     """Replace tensors by their means over all processes, in one message.
 
     Args:
-        tensors: Of the same shapes in every process, on one device.
+        tensors: Tensors of the same shapes in every process, on one device.
     """
     if not _several():
         return

@@ -27,7 +27,7 @@ class Left:
     Attributes:
         folder: Folder of the run.
         card: Model card of its checkpoint; None where the card is damaged.
-        flaws: What is wrong with its files, by name.
+        flaws: Damage to its files, by name of the file.
     """
 
     folder: Path

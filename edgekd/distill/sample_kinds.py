@@ -189,7 +189,7 @@ class Several(SampleKind):
     the kind with the most batches; the others are repeated in it, augmented differently.
 
     Attributes:
-        kinds: By name, such as `{"labelled": Labelled(), "unlabelled": Unlabelled(images)}`.
+        kinds: Kinds by name, such as `{"labelled": Labelled(), "unlabelled": Unlabelled(images)}`.
     """
 
     kinds: Mapping[str, SampleKind]

@@ -69,7 +69,7 @@ def layer_nodes(model: onnx.ModelProto, layers: Sequence[str]) -> dict[str, tupl
     twice, has its operator behind a slash (`blocks.0.0.conv_dw/Conv`, `…/Conv_2`).
 
     Args:
-        model: What `export_onnx` gave, or what ONNX Runtime's optimiser made of it.
+        model: From `export_onnx`; ONNX Runtime's optimiser may have changed it.
         layers: Names of modules.
 
     Raises:
@@ -88,7 +88,7 @@ def subclass_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes behind the network that sum subclasses; none where it predicts classes.
 
     Args:
-        model: What `export_onnx` gave, or what ONNX Runtime's optimiser made of it.
+        model: From `export_onnx`; ONNX Runtime's optimiser may have changed it.
     """
     return [node.name for node in model.graph.node if _belongs(node.name, _SUMS)]
 

@@ -31,7 +31,7 @@ class Source:
 
     Attributes:
         folder: The student's checkpoint.
-        card: Its model card.
+        card: Model card of the checkpoint.
         split: The parts of its data set.
         pixels: Every image of the data set, uint8 [M, S, S, 3], mapped from the cache.
         metrics: Metrics of the student and its teacher, by training.
@@ -84,7 +84,7 @@ def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> ND
 
     Args:
         folder: The checkpoint.
-        card: Its model card.
+        card: Model card of the checkpoint.
         images: uint8 [N, S, S, 3], S as in the card.
 
     Raises:

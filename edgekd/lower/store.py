@@ -88,7 +88,7 @@ class Store:
         Args:
             card: The student's model card.
             backend: Name of the lowering backend.
-            variant: What it is lowered to.
+            variant: The variant.
             calibration: Hash of the calibration images; matters for int8 alone.
             scanned: Whether they matter for this variant too, see `reads_calibration`.
         """

@@ -89,7 +89,7 @@ class EvidenceTask(ABC):
         Args:
             reference: The student, the images and the limits.
             lowered: Outputs [N, …] of the file, by its own runtime.
-            runtime: What ran the file.
+            runtime: Name, version and settings of what ran the file.
             exact: Whether the file has the student's own precision; it must then agree with it.
 
         Returns:
@@ -164,7 +164,7 @@ class EvidenceTask(ABC):
             outputs: The file's outputs [N, …].
             targets: Targets of the images [N, …].
             classes: The class names.
-            retaken: Which images [N] would have to be taken again.
+            retaken: Whether each image [N] would have to be taken again.
 
         Returns:
             For the manifest's `metrics.decision`: `answered` and `retaken`, shares of the images;
@@ -186,7 +186,7 @@ class EvidenceTask(ABC):
             requirements: The labelled images and the critical classes.
             decision: The manifest's decision.
             outputs: The file's outputs for these images [N, …], finite.
-            retaken: Which images [N] would have to be taken again.
+            retaken: Whether each image [N] would have to be taken again.
         """
 
     def metrics_with(
@@ -200,9 +200,9 @@ class EvidenceTask(ABC):
 
         Args:
             fit: The decision.
-            requirements: What it was fitted to.
+            requirements: Requirements that the decision was fitted to.
             outputs: The file's outputs [N, …].
-            retaken: Which images [N] would have to be taken again.
+            retaken: Whether each image [N] would have to be taken again.
         """
         task, targets = requirements.task, requirements.targets
         metrics = metrics_task(task).evaluate(

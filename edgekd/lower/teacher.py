@@ -28,7 +28,7 @@ class Teacher:
     """The teacher's checkpoint, or why there is none.
 
     Attributes:
-        folder: Of the checkpoint; None where there is none.
+        folder: Folder of the checkpoint; None where there is none.
         reason: Why there is none.
         sha256: Hash of its weights; empty without a checkpoint.
         by_user: Whether the user named the checkpoint, so that damage to it is an error.

@@ -24,7 +24,7 @@ def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """Smooth-L1 between the pairwise distances, each side divided by its mean (equation 6).
 
     The mean of a side is over its strictly positive entries. A batch of one has no pairs and gives
-    0; in a batch of identical features all distances are at the clamp, hence equal.
+    0; in a batch of identical features all distances are at the clamp, and so equal.
 
     Args:
         student: Features [B, D].

@@ -76,10 +76,10 @@ def refuse_half_precision(loss: Tensor, name: str) -> None:
 
     Args:
         loss: A scalar.
-        name: What it is, for the message.
+        name: Name of the loss, for the message.
 
     Raises:
-        InputError: It has fewer than 32 bits.
+        InputError: The loss has fewer than 32 bits.
     """
     if torch.finfo(loss.dtype).bits < 32:
         kind = str(loss.dtype).removeprefix("torch.")

@@ -125,7 +125,7 @@ class Stage:
     optimiser of its own: alternating players, gradients through an update.
 
     Attributes:
-        name: For logs and folders.
+        name: Name for logs and folders.
         trained: Modules that the objective trains; every other module is frozen.
         objective: Loss terms of a batch.
         evaluated: The network whose validation metric chooses the best epoch (highest).
@@ -149,8 +149,8 @@ class Stage:
             gradient in every step, since several processes wait for it.
 
     Raises:
-        InputError: It has both an objective and a step, or neither; modules to train that do not
-            belong to the one it has; or nothing to choose the best epoch by.
+        InputError: The stage has both an objective and a step, or neither; modules to train that
+            do not belong to the one it has; or nothing to choose the best epoch by.
     """
 
     name: str
@@ -280,7 +280,7 @@ class Method(nn.Module, ABC):
         """The teacher.
 
         Raises:
-            InputError: There is none.
+            InputError: The method was built without a teacher.
         """
         if self.teacher is None:
             raise InputError(

@@ -86,7 +86,7 @@ class CategoryTerms(nn.Module):
             student: Pooled vectors [B, D].
             teacher: Pooled vectors [B, D′]; gradients flow to their embedding, not to them.
             indices: Positions [B] in the data set.
-            generator: For the draw of positives and negatives.
+            generator: Draws the positives and negatives.
             relate: Whether the relation term has begun.
         """
         rows = self.banks.rows(indices)

@@ -54,7 +54,7 @@ def half_model(model: onnx.ModelProto, ranges: Ranges | None) -> onnx.ModelProto
     converter would round to fp16 between any two nodes that it leaves in float32.
 
     Args:
-        model: With types of all tensors; not changed.
+        model: A float model with the types of all tensors; not changed.
         ranges: Least and greatest value of each float tensor on calibration images, or None:
             then only weights and operators decide what stays float32.
 

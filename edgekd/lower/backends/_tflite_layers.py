@@ -33,7 +33,7 @@ def scopes_of(content: bytes, network: nn.Module, layers: Sequence[str]) -> list
 
     Args:
         content: The float file of `network`.
-        network: Its named modules have the layers.
+        network: The network, with the layers among its named modules.
         layers: Names of convolutions and linear layers.
 
     Raises:

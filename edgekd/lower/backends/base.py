@@ -100,7 +100,7 @@ class Backend(ABC):
             graph: uint8 [1, S, S, 3] → float32, in eval mode; it must not change between two
                 calls, since intermediate files of it are kept for the next variant.
             image_size: S.
-            variant: Its precision is one of `precisions`.
+            variant: Variant to lower to, of one of `precisions`.
             calibration: Needed for `int8` and `int8-mixed`. For a precision in `scanned` ranges
                 are measured on the images, if there are any; otherwise not used.
             out: An existing folder.
@@ -160,7 +160,7 @@ class FinishingBackend(Protocol):
 
         Raises:
             GateFailedError: The engine's outputs differ too much from the student's.
-            EdgekdError: It cannot be built here.
+            EdgekdError: The engine cannot be built here.
         """
 
 

@@ -37,7 +37,7 @@ def fit_capture(images: NDArray[np.uint8], share: float, rules: CaptureRules) ->
 
     Args:
         images: Validation images as the network gets them, uint8 [N, S, S, 3].
-        share: In (0, 1]; 0 fits no limits.
+        share: Share of the images that keep all limits, in (0, 1]; 0 fits no limits.
         rules: Which measures get limits, and the sentences about them.
 
     Returns:

@@ -28,7 +28,7 @@ class DecisionRequirements:
         classes: The class names.
         critical: Names of the critical classes among them.
         targets: Targets of the images [N, …], as the task's data layer makes them.
-        fitted_on: Which images they are, for the manifest.
+        fitted_on: Description of the images, for the manifest.
         ordered: Whether the classes are grades.
         groups: A number for the lesion or patient of each image [N]; None where none are known.
         task: Name of the task.

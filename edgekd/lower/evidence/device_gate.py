@@ -51,15 +51,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         classes: The K class names.
-        limits: What it may lose.
+        limits: What the engine may lose.
         critical: Limits of the critical classes, by name.
-        rule: What its decision is fitted to.
-        floors: What it must reach by itself; evidence that was written before there were floors
-            demands nothing.
-        margin: By how much it may stay behind the teacher.
+        rule: What the engine's decision is fitted to.
+        floors: What the engine must reach by itself; evidence that was written before there
+            were floors demands nothing.
+        margin: By how much the engine may stay behind the teacher.
         teacher_missing: Why the teacher's outputs are not among the arrays.
-        exact: Whether it has the student's own precision.
-        fitted_on: Which images they are.
+        exact: Whether the engine has the student's own precision.
+        fitted_on: Description of the images, for the manifest.
         ordered: Whether the classes are grades.
         task: Name of the task; evidence that was written before there were several has none.
         task_limits: The policy's keys for this task.
@@ -132,10 +132,10 @@ class Evidence:
         """The bundle's record of its policy, with what the engine reaches; see `checked_record`.
 
         Args:
-            record: As the host wrote it.
+            record: The record that the host wrote.
             decision: Decision that was fitted to the engine.
             outputs: Outputs of the engine [N, …].
-            retaken: Which images [N] would have to be taken again.
+            retaken: Whether each image [N] would have to be taken again.
 
         Raises:
             FloorNotMetError: The engine does not reach a floor, and is not for research.
@@ -180,7 +180,7 @@ def leave_evidence(
         policy: Policy with the limits of this build.
         teacher: The teacher's outputs for these images.
         manifest: Manifest of the bundle.
-        bundle: Where the bundle goes.
+        bundle: Path of the bundle.
 
     Returns:
         The manifest, with the hash of the evidence; as it was where the bundle is complete.
@@ -224,14 +224,14 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
     """The evidence of a bundle.
 
     Args:
-        file: Where it is.
-        sha256: Its hash in the bundle's manifest.
+        file: The evidence file.
+        sha256: Hash of the file in the bundle's manifest.
         work: Folder that the images are unpacked into and mapped from, so that a small device's
             memory is left to the engine.
 
     Raises:
-        GateFailedError: There is none; without it no engine is accepted.
-        ArtefactError: It is another bundle's, or damaged.
+        GateFailedError: There is no evidence; without it no engine is accepted.
+        ArtefactError: The evidence is another bundle's, or damaged.
     """
     if sha256 is None:
         message = "the bundle's manifest names no evidence for an engine"

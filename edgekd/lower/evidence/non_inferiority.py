@@ -87,7 +87,7 @@ def compare_with_teacher(
 
 
 def _state(low: float | None, high: float | None, margin: float) -> State:
-    """By the ends of the deficit's interval; without an interval nothing is shown."""
+    """State by the ends of the deficit's interval; without an interval nothing is shown."""
     if high is not None and high <= margin:
         return "not-inferior"
     if low is not None and low > margin:

@@ -63,11 +63,11 @@ def checked_record(
     Args:
         record: Record of the policy, see `blank_record`.
         floors: What the file must reach.
-        margin: By how much it may stay behind the teacher.
+        margin: By how much the file may stay behind the teacher.
         requirements: The labelled images.
         decision: Decision that was fitted to this very file.
         outputs: Outputs of the file [N, …].
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
         teacher: The teacher's outputs for the same images.
 
     Raises:

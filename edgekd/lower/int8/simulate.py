@@ -153,7 +153,7 @@ def observe_ranges(
     """Least and greatest input of each layer of `graph.network` over all images.
 
     Args:
-        graph: In eval mode.
+        graph: The student, in eval mode.
         images: uint8 [N, S, S, 3].
         batch_size: Images at once; the ranges do not depend on it.
 

@@ -26,7 +26,7 @@ def floor_measures(
         requirements: The images and the critical classes.
         decision: The manifest's decision.
         logits: The file's logits [N, K], finite.
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
     """
     targets, groups = requirements.targets, requirements.groups
     answered = are_answers(decision, logits, requirements.classes)

@@ -36,7 +36,7 @@ def outcome_of(
         logits: Logits [N, K].
         targets: Class indices [N].
         classes: The K class names.
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
 
     Returns:
         `answered`, `retaken`: shares of the images; `right`: share of the answers; `per_class`:

@@ -101,7 +101,7 @@ def _operating_point(probabilities: Floats, true: Flags, sensitivity: float) -> 
 
     Args:
         probabilities: Probabilities of the finding [N].
-        true: Which images have it [N].
+        true: Whether each image has the finding [N].
         sensitivity: Share of these that the threshold must keep.
     """
     pairs = np.stack([1 - probabilities, probabilities], axis=1)

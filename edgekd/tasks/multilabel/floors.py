@@ -32,7 +32,7 @@ def floor_measures(
         requirements: The images and the critical findings.
         decision: The manifest's decision.
         logits: The file's logits [N, K], finite.
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
     """
     targets, groups, classes = requirements.targets, requirements.groups, requirements.classes
     answered, present = decide(decision, logits, classes)

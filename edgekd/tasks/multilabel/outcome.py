@@ -59,7 +59,7 @@ def outcome_of(
         logits: Logits [N, K].
         targets: 0 and 1, [N, K].
         classes: The K findings.
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
 
     Returns:
         `answered`, `retaken`: shares of the images; `right`: share of the answers in which every

@@ -25,9 +25,9 @@ class FindingAnswers(NamedTuple):
     """Outputs of a network for labelled images.
 
     Attributes:
-        probabilities: Of each finding [N, K].
+        probabilities: Probability of each finding [N, K].
         present: Whether each finding is answered present [N, K].
-        true: Whether the image has it [N, K].
+        true: Whether the image has the finding [N, K].
     """
 
     probabilities: _Floats

@@ -55,7 +55,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What builds the engine and what runs it.
+    """The libraries that build the engine and run it.
 
     Attributes:
         library: `tensorrt`; `tensorrt-rtx` builds for `capabilities`, on a machine without a GPU.
@@ -109,7 +109,7 @@ def finish_on_device(
         path: The bundle's folder.
         say: Called with each step's description.
         evidence: The file that the host wrote beside the bundle; None looks for it there.
-        toolchain: What builds the engine and runs it; None is TensorRT.
+        toolchain: Libraries that build and run the engine; None is TensorRT.
 
     Returns:
         The manifest's path.
