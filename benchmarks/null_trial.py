@@ -1,4 +1,4 @@
-"""Train one small network under many seeds and keep what it decides on the test part.
+"""Train one small network with many seeds and store its decisions on the test part.
 
 python benchmarks/null_trial.py --data-root DIR --out runs/null-trial --keep seeds.npz
 

@@ -105,8 +105,8 @@ class Trial(NamedTuple):
     """One kind of picture.
 
     Attributes:
-        name: For the table.
-        wanted: What a good device does with them.
+        name: Name in the table.
+        wanted: The decision of a good device on them.
         pictures: RGB uint8 [H, W, 3], made one by one.
     """
 

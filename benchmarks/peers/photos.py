@@ -45,7 +45,7 @@ def make_photos(folder: Path, count: int, images: Path | None) -> dict[str, list
     """`count` photos of each of `SIZES`, by size; the same calls give the same photos.
 
     Args:
-        folder: Where they go.
+        folder: Folder to write them to.
         count: Photos of each size.
         images: Folder with dermoscopic JPEGs; None paints some.
 

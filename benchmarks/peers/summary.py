@@ -1,4 +1,4 @@
-"""From series to the numbers of the tables: medians, ratios within rounds, aims."""
+"""The numbers of the tables, from series: medians, ratios within rounds, aims."""
 
 from __future__ import annotations
 

@@ -114,22 +114,22 @@ class ReportTask(ABC):
         """Scores of one image by name, from its calibrated outputs; empty where none are shown.
 
         Args:
-            outputs: Of one image, without the batch axis.
+            outputs: Calibrated outputs of one image, without the batch axis.
             classes: Names of the network's outputs.
         """
         return {}
 
     def answer(self, scores: Mapping[str, float]) -> frozenset[str]:
-        """The names that the scores of one image answer with."""
+        """The names (classes or findings) that the scores of one image give as the answer."""
         return frozenset()
 
     def label_names(self, label: str) -> frozenset[str]:
-        """The names that a label as text stands for."""
+        """The names (classes or findings) that a label stands for."""
         return frozenset({label})
 
 
 def policy_order(names: Sequence[str], policy: PolicyFacts) -> list[str]:
-    """The names in the order of reports: those that the policy names first before the others."""
+    """The names in the order of reports: first those that the policy lists as `first`."""
     ranks = {name.casefold(): rank for rank, name in enumerate(policy.first)}
     return sorted(names, key=lambda name: ranks.get(name.casefold(), len(ranks)))
 

@@ -140,8 +140,8 @@ def dataset_of(
     Raises:
         InputError: There are no images, fewer classes than the task needs, an image or a class
             twice, an image without a label, or with one that is not among the given classes;
-            classes, or subclasses of a class, whose names differ in case, white space or separators
-            alone; or some images have a subclass and others do not.
+            classes, or subclasses of a class, whose names differ only in case, white space or
+            separators; or some images have a subclass and others do not.
     """
     if not samples:
         raise InputError(f"the data set {name} at {root} has no images", "check its folder")

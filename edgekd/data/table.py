@@ -22,7 +22,7 @@ class Row(dict[str, str]):
     """A row's cells by column.
 
     Attributes:
-        line: Where the row begins in its file, counted from 1.
+        line: Number of the line on which the row begins, from 1.
         written: The cells as they stand in the file.
     """
 

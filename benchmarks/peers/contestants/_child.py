@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Decide = Callable[[str | bytes, int], str]
-    """From a photo (a path, or encoded bytes) and its shorter side to a label."""
+    """Maps a photo (a path, or encoded bytes) and its shorter side to a label."""
 
     Opener = Callable[["Settings"], Decide]
 

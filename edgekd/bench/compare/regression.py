@@ -36,12 +36,12 @@ _MACHINE = ("model", "cpu", "machine", "cores_usable")
 
 @dataclass(frozen=True)
 class RegressionLimits:
-    """What is compared, and the tolerances.
+    """The compared metrics, and the tolerances.
 
     Attributes:
         metrics: Some of `METRICS`.
-        tolerance: For latency and size: 0.05 lets 5 % pass.
-        loose_tolerance: For memory and energy, which differ more between processes.
+        tolerance: Relative tolerance for latency and size; 0.05 allows 5 %.
+        loose_tolerance: The same for memory and energy, which vary more between processes.
         critical: Classes whose sensitivity is compared; None takes those of the policy that the
             bundle or the result records, else of `policy`.
         policy: Name or file of a policy.
@@ -109,7 +109,7 @@ def compare_results(
     Args:
         old: The earlier result.
         new: The result to check.
-        limits: What is compared, and the tolerances.
+        limits: The compared metrics, and the tolerances.
 
     Raises:
         InputError: The results differ in their images, device or timed span, or the limits make

@@ -25,7 +25,7 @@ def with_flips(
 
     Args:
         rows: The rows of the result.
-        answers: Of the same rows, in the same order.
+        answers: Answers of the same rows, in the same order.
         data: The images.
     """
     students = (each for each in answers if each.row.role == "student")

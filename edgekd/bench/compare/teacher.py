@@ -22,7 +22,7 @@ def with_teacher(
 
     Args:
         rows: The rows with their measurements.
-        answers: Of the same rows, in the same order.
+        answers: Answers of the same rows, in the same order.
         data: The images.
         policy: Sets the margin of rows that record no policy of their own.
     """

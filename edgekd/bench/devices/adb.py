@@ -99,7 +99,7 @@ class AdbTransport(CommandTransport):
     necessary. Android 6 and older, whose shell gives neither exit code nor exact bytes, work too.
 
     Args:
-        serial: As `adb devices` shows it; may be empty where one phone alone is connected.
+        serial: As `adb devices` shows it; may be empty where only one phone is connected.
         folder: A folder of the phone for small temporary files.
 
     Raises:

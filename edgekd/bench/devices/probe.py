@@ -101,7 +101,7 @@ class DeviceLacksError(MissingDependencyError):
     """A device lacks a package, or a Python that can run it.
 
     Args:
-        message: What is missing where.
+        message: What is missing, and on which device.
         hint: What to do about it there.
         package: The distribution's name.
     """

@@ -1,7 +1,7 @@
 """A device behind the system's OpenSSH, with the user's own configuration, keys and jump hosts.
 
 One connection serves all commands (ControlMaster, ssh_config(5)), so that each takes milliseconds.
-The device needs a shell alone, neither scp nor sftp, so Dropbear and rescue systems work.
+The device only needs a shell, neither scp nor sftp, so Dropbear and rescue systems work.
 """
 
 from __future__ import annotations

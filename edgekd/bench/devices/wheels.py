@@ -1,4 +1,4 @@
-"""Wheels for a board that has no network: those of a folder that fit it and are needed.
+"""Wheels for a board without a network, chosen from a folder by what it needs and can load.
 
 They are unpacked and not installed by pip, which the Python of many boards lacks.
 Source: PyPA specifications, binary distribution format (file names, tags), core metadata.
@@ -28,7 +28,7 @@ class Wheel:
     """A wheel's file.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         name: Name of the distribution, normalised.
         version: Version of the distribution.
         pythons: Python tags, such as `cp311`.

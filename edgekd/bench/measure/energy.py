@@ -196,7 +196,7 @@ class Rail(NamedTuple):
 
 
 class Ina3221:
-    """Power of rails by INA3221, sampled by a thread, since it reports the present power alone."""
+    """Power of rails by INA3221, sampled by a thread, since it reports only the present power."""
 
     def __init__(self, rails: list[Rail]) -> None:
         self._rails = rails

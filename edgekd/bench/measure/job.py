@@ -45,8 +45,8 @@ class Job(_Section, frozen=True, kw_only=True):
         backend: Engine to use instead of the bundle's own, or null.
         checkpoint: The checkpoint folder to open with PyTorch, or null.
         minutes: Length of a sustained run; null takes the preset's.
-        metered: Whether an external meter measures the power, so that the process reports times
-            alone.
+        metered: Whether an external meter measures the power, so that the process only
+            reports times.
     """
 
     kind: Kind
@@ -76,7 +76,7 @@ class Series(_Section, frozen=True, kw_only=True):
 
 
 class RunStatistics(_Section, frozen=True, kw_only=True):
-    """Statistics of a series by a program that keeps no samples; null where it gives none.
+    """Statistics of a program that keeps no samples; null where it does not report one.
 
     Attributes:
         n: Number of runs.
@@ -134,7 +134,7 @@ class Failure(_Section, frozen=True, kw_only=True):
 
 
 class Answer(_Section, frozen=True, kw_only=True):
-    """The answer of a measuring process; `failure` alone where it failed.
+    """The answer of a measuring process; only `failure` where it failed.
 
     Attributes:
         failure: The error that ended the job, or null.
@@ -143,7 +143,7 @@ class Answer(_Section, frozen=True, kw_only=True):
         facts: Facts of the session: engine, threads, precision, accelerator.
         load_ms: Milliseconds from the file to a session that is ready.
         first_ms: Milliseconds of the first image after loading.
-        model: Times of the model alone.
+        model: Times of the model only.
         end_to_end: Times from the encoded image to the decision.
         statistics: Replaces `model` where a program keeps no samples.
         memory: Peak memory.
@@ -151,8 +151,8 @@ class Answer(_Section, frozen=True, kw_only=True):
         energy: Power while idle and while working.
         energy_failure: Why `energy` is null, where the machine has no usable sensor.
         work_times: Replaces `energy` where an external meter measures the power.
-        temperatures_before_c: By sensor, before timing.
-        temperatures_after_c: By sensor, after timing.
+        temperatures_before_c: Degrees Celsius by sensor, before timing.
+        temperatures_after_c: Degrees Celsius by sensor, after timing.
         flags: Conditions that invalidate the times and that only this process can know.
         notes: Conditions under which the times hold and that only this process can know.
     """

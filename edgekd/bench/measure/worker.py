@@ -148,7 +148,7 @@ def _model_call(job: Job, images: Sequence[bytes]) -> Iterator[tuple[Subject, Ca
 
 
 def _sweep(job: Job, images: Sequence[bytes]) -> Answer:
-    """Times of the model alone, at one number of threads."""
+    """Times of the model only, at one number of threads."""
     with _model_call(job, images) as (subject, call):
         series = _series(call, find_preset(job.preset))
         return Answer(facts=dict(subject.facts), model=series)

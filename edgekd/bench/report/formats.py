@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 DASH = "\N{EM DASH}"
-"""Stands where nothing was measured."""
+"""Shown where nothing was measured."""
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 PERCENT = "\N{NO-BREAK SPACE}%"  # keeps number and unit on one line of a phone
@@ -107,7 +107,7 @@ def signed(value: float | None, column: MetricColumn) -> str:
 
 
 def over_groups(data: DataFacts, policy: PolicyFacts | None) -> str:
-    """` over 50 lesions or patients` where intervals take those as independent; else empty."""
+    """` over 50 lesions or patients`, if intervals take these as independent units; else empty."""
     if data.groups is None or data.groups >= data.n:
         return ""
     return f" over {data.groups:,} {policy.groups if policy is not None else 'groups'}"

@@ -135,7 +135,7 @@ def _changed_image(
 
 
 def _classes(always: frozenset[str], scores: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
-    """The names of label and answers, then those with the highest scores; three at least."""
+    """At least three names: those of label and answers, then those with the highest scores."""
     highest: dict[str, float] = {}
     for each in scores:
         for name, value in each.items():

@@ -89,7 +89,7 @@ class ReportPart:
     Attributes:
         entries: The rows of the results.
         results: The results.
-        apart: Sentences that say why the parts before have other pictures.
+        apart: Sentences that say why it does not share the pictures of the parts before it.
     """
 
     entries: tuple[MarkedRow, ...]
@@ -245,7 +245,7 @@ class Timed:
     """Rows that share a picture of accuracy over time.
 
     Attributes:
-        span: What was timed.
+        span: Description of the timed span.
         entries: Rows with times of that span.
         drawn: `entries`, and a teacher without times, whose accuracy is a line.
     """

@@ -38,7 +38,7 @@ def write_page(
     """Write the page, whole or not at all.
 
     Args:
-        results: What was measured; several devices in one page.
+        results: One result, or those of several devices for one page.
         out: The HTML file.
         gallery: Photos with decisions, shown at the end.
         images: Finds the images whose decision changed; see `images_below`.

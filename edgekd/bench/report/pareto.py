@@ -68,9 +68,8 @@ def write_pareto(results: Sequence[Result], out: Path) -> list[Path]:
     """Write one SVG file for each picture of accuracy over time that the page has.
 
     Args:
-        results: What was measured.
-        out: The first file. Results that may not stand in one picture follow in `OUT-2.svg` and so
-            on.
+        results: Results of one or several devices.
+        out: The first file. Results that cannot share a picture follow in `OUT-2.svg` and so on.
 
     Returns:
         The files.

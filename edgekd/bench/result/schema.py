@@ -1,6 +1,6 @@
 """The result of a measurement as a typed document, and its JSON schema version.
 
-A number that was not measured on the named device is null, and a flag says why.
+A number that was not measured on the named device is null, and a flag gives the reason.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class LatencySeries(_Section, frozen=True, kw_only=True):
 
 
 class Latency(_Section, frozen=True, kw_only=True):
-    """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision, or null.
+    """`model`: only the runtime's call. `end_to_end`: from JPEG bytes to the decision, or null.
 
     Two results share a picture only where their spans are the same.
     """
@@ -231,9 +231,9 @@ class Flip(_Section, frozen=True, kw_only=True):
 
 
 class ResultRow(_Section, frozen=True, kw_only=True):
-    """The teacher, the float student or an artefact, with every number measured of it.
+    """The teacher, the float student or an artefact, with all of its measurements.
 
-    `target`, `backend` and `precision` say what the file is; `runtime` says what really ran.
+    `target`, `backend` and `precision` describe the file, `runtime` the engine that ran it.
     `flipped` is the number of images whose answer differs from the float student's, `flips` some of
     them. `policy` is that of the bundle; `research` marks a bundle that was built although it is
     below a floor of its policy, and `below_floors` has a sentence for each such floor.

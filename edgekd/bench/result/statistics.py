@@ -43,7 +43,7 @@ def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) ->
         samples_ms: The samples in the order in which they were taken.
         images: Number of images that were cycled through; differences between them are removed from
             the medians of the blocks, as in the flags, and from no other number.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
         InputError: There are no samples, or one is not a time.

@@ -66,7 +66,7 @@ class Unanswered:
     """A row without answers.
 
     Attributes:
-        row: Identity alone.
+        row: Identity of the row, without numbers.
         path: The bundle.
         reason: Why there are no answers.
         backend: Engine to use instead of the bundle's own, or None.

@@ -50,7 +50,7 @@ class Evaluation:
     def write_predictions(self, path: Path) -> None:
         """Write a CSV with a line for each image: path, label, prediction, score of every class.
 
-        Where the task has no scores, the outputs of the network stand in their place.
+        Where the task has no scores, the outputs of the network are written instead.
         """
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")

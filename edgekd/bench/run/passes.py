@@ -39,13 +39,13 @@ _SMOKE = Flag("smoke", "the smoke preset was requested")
 
 @dataclass(frozen=True)
 class TimingPlan:
-    """What is measured of every row.
+    """The measurements that every row gets.
 
     Attributes:
         preset: How long to measure.
         threads: Threads of the engine.
         images: Paths of encoded images that are cycled through.
-        sweep: Further numbers of threads for the model alone.
+        sweep: Further numbers of threads, for times of the model only.
         energy: Whether power is measured.
         meter: The external power meter; None takes the device's own sensor.
         notes: Conditions that hold for every row.

@@ -30,7 +30,7 @@ class TimingStage:
     Attributes:
         device_name: Name of the device, as the user wrote it.
         link: The link to it.
-        plan: What is measured of every row.
+        plan: What is measured for every row.
         log: Records what cannot be measured.
         progress: Shows how many passes are done.
     """

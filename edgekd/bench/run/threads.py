@@ -49,7 +49,7 @@ def within_cores(counts: Sequence[int], usable: int | None) -> tuple[tuple[int, 
     scheduler.
 
     Args:
-        counts: As requested.
+        counts: The requested numbers of threads.
         usable: Usable cores of the device (`cores_usable` of its facts); None where not known.
     """
     if usable is None:

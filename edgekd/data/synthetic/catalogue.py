@@ -27,7 +27,7 @@ FEATURE_STRENGTH = 1.0
 """Scales every diagnostic structure; a lower value makes all classes more alike."""
 
 AMBIGUOUS_FRACTION = 0.3
-"""Share of lesions that borrow traits from a class that clinicians confuse with theirs."""
+"""Share of lesions that borrow traits from a class that they are confused with in practice."""
 
 WEAK_FRACTION = 0.15
 """Share of lesions whose structures are all faint, whatever their class."""

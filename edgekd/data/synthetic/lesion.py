@@ -63,7 +63,7 @@ def paint_lesion(traits: Traits, rng: np.random.Generator, size: int) -> Lesion:
     """Paint a lesion that shows `traits` on a frame of `size` pixels.
 
     Args:
-        traits: What it shows.
+        traits: The traits that it shows.
         rng: Source of everything that the traits leave open.
         size: Pixels of the square frame; the lesion fills about two thirds of it.
     """

@@ -1,4 +1,4 @@
-"""From a class and a seed to an image."""
+"""Paints the image of a class and a seed."""
 
 from __future__ import annotations
 

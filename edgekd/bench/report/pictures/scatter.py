@@ -42,14 +42,14 @@ def accuracy_latency(
     """The task's first metric over p90 of the model call, with intervals, log scale.
 
     Over p50, for all rows, where one of them has no p90.
-    The teacher's accuracy is a dotted line, the Pareto front of each device (rows with valid times
-    alone) a dashed one.
+    The teacher's accuracy is a dotted line, the Pareto front of each device (only of rows with
+    valid times) a dashed one.
 
     Args:
         entries: Rows of one timed span.
         metric: The accuracy axis; more is better.
-        width: Of the picture, in units of SVG.
-        height: Of the picture.
+        width: Width of the picture in SVG units.
+        height: Height of the picture in SVG units.
 
     Returns:
         An SVG element; None where no row has both numbers.
