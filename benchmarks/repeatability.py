@@ -156,7 +156,7 @@ def _run(condition: str, answer: Answer, preset: Preset, images: int) -> Run:
         condition=condition,
         p50_ms={name: summary.p50 for name, summary in summaries.items()},
         p90_ms={name: summary.p90 for name, summary in summaries.items()},
-        flags=flags,
+        flags=[str(flag) for flag in flags],
         watch={name: one.disturbances for name, one in taken.items()},
     )
 

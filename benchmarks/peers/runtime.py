@@ -146,7 +146,7 @@ def _sizes(of_size: Sequence[Any]) -> list[int]:
 def _processor_seconds() -> CpuSeconds:
     """CPU seconds of the whole machine; `process` is this process with its ended children."""
     found = cpu_seconds() or CpuSeconds(0.0, 0.0, 0.0, 0.0)
-    return found._replace(own=sum(os.times()[:4]))
+    return found._replace(process=sum(os.times()[:4]))
 
 
 def _revision() -> str | None:
