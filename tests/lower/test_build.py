@@ -266,7 +266,7 @@ def test_a_precision_that_a_target_lacks_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("warm_kills", "cold_kills"), [(3, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
+    ("warm_kills", "cold_kills"), [(1, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
 )
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
     small_run: Path,
@@ -294,13 +294,12 @@ def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(
         ]
         for limits in ([], ["--tighten", "max_flips=0.02"])
     ]
-    keys = []
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True)
+    keys, seconds = [], []
+    for command in commands:  # the second one finds what the first one lowered
+        seconds.append(duration(command, cache))
         keys.append(key_of(bundle))
     assert keys[0] != keys[1]
-    warm = duration(commands[0], cache)
-    cold = duration(commands[1], tmp_path / "cold")
+    cold, warm = seconds
     for turn in range(warm_kills + cold_kills):
         is_warm = turn < warm_kills
         # Warm builds are short, and most of that is the start of Python: aim at the end.
