@@ -166,11 +166,19 @@ def test_the_decision_is_fitted_on_the_file_and_says_on_what(
         assert total == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    "ladder",
+    [
+        pytest.param(("int8", "fp32"), id="quick"),
+        pytest.param(("int8", "int8-mixed", "fp32"), id="whole", marks=pytest.mark.slow),
+    ],
+)
 def test_int8_that_fails_is_mixed_then_fine_tuned_and_the_safe_rung_is_taken(
-    small_run: Path, target: Target, tmp_path: Path
+    small_run: Path, target: Target, ladder: tuple[str, ...], tmp_path: Path
 ) -> None:
     """No flip at all is allowed: int8 cannot keep that, fp32 can."""
     limits = {"max_flips": 0.0}
+    target = msgspec.structs.replace(target, ladder=ladder)
     ((built,), notes) = run(small_run, tmp_path, [target], tighten=limits, quantisation_aware=True)
     by_precision = [(rung.precision, rung.gate and rung.gate.passed) for rung in built.rungs]
     assert by_precision[0] == ("int8", False)
