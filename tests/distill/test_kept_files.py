@@ -228,7 +228,17 @@ def test_the_list_of_a_runs_files_is_all_of_them(whole: Chain) -> None:
     assert found == {f"run/{name}" for name in runs_files()}
 
 
-@pytest.mark.parametrize("name", runs_files())
+QUICK = (
+    "teacher/model.safetensors", "student/model.json", "student/metrics.json", f"student/{SEAL}",
+    "student/stages/teacher_head.safetensors",
+)  # fmt: skip
+"""Files that are trained again, made from the weights or removed: one of each kind."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in runs_files()],
+)
 def test_a_damaged_file_of_a_run_is_told_and_made_again(
     chain: Chain, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_device_that_is_not_configured_has_no_latency(
         assert row["metrics"]["balanced_accuracy"]["value"] > 0
 
 
+@pytest.mark.slow
 def test_this_machine_is_measured_as_cpu(bundles: Path, small_run: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "out.html"
     arguments = ["--run", str(small_run), "--limit", "40", "--preset", "smoke"]

@@ -93,6 +93,7 @@ def test_what_befalls_one_target_ends_no_other(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_network_that_cannot_be_converted_is_tried_once_for_all_mixed_rungs(
     small_run: Path, good: Target, notes: Path, tmp_path: Path
 ) -> None:

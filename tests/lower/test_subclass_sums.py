@@ -192,7 +192,7 @@ def test_the_sums_cut_no_tflite_file_in_pieces(precision: str, files: Lowered) -
     assert pieces == {1}
 
 
-@pytest.mark.parametrize("precision", map(of_precision, ("fp32", "fp16", "int8")))
+@pytest.mark.parametrize("precision", [of_precision(one) for one in ("fp32", "fp16", "int8")])
 def test_tensorrt_takes_the_sums(precision: str, files: Lowered, tmp_path: Path) -> None:
     backend = get_backend("tensorrt")
     assert isinstance(backend, CheckedBackend)
