@@ -16,8 +16,6 @@ EXCEPTIONS = {
     "__main__.py": "calls `edgekd.cli.main`: every test that starts `python -m edgekd` runs it",
 }
 """Modules without a test file of their name: why not. A folder stands for all that is in it."""
-PENDING = Path(__file__).with_name("unmirrored.txt")
-"""Modules that are tested by files of other names: the list may only become shorter."""
 
 
 def has_code(file: Path) -> bool:
@@ -45,12 +43,8 @@ def untested(edgekd: Path, tests: Path) -> list[str]:
 
 
 def test_every_module_has_its_test_file() -> None:
-    """But for those of `unmirrored.txt`; one that has got its file leaves the list.
-
-    `python tests/test_mirror.py > tests/unmirrored.txt` after a module of the list was renamed.
-    """
-    pending = PENDING.read_text(encoding="utf-8").split()
-    assert untested(REPOSITORY / "edgekd", REPOSITORY / "tests") == pending
+    """`python tests/test_mirror.py` lists those that have none, one a line."""
+    assert untested(REPOSITORY / "edgekd", REPOSITORY / "tests") == []
 
 
 def test_exceptions_are_needed() -> None:
