@@ -1,15 +1,15 @@
-"""What lowering does to students: every file of every backend beside the float student.
+"""What lowering costs: every file of every backend compared with the float student.
 
 python benchmarks/lowering.py RUN [RUN …] --json lowering.json --markdown lowering.md
 python benchmarks/lowering.py --train OUT --data-root HAM10000 --json lowering.json
 
 A RUN is what `edgekd distill --out` wrote. Each is built with all rungs, whose gates judge on
 validation images. Then every file answers the run's test images, which no fit, gate or calibration
-has seen, by its own runtime (TensorRT's by ONNX Runtime). Losses are those against the float
-student in PyTorch on the same images; the calibration error takes each one's own temperature,
-fitted on validation images. For their times the files of one backend take turns, image by image
-and in random order, with one thread; the ratio to fp32 is taken within each turn, and its median
-over the turns is told.
+has seen, by its own runtime (TensorRT's by ONNX Runtime). Losses are differences to the float
+student in PyTorch on the same images; the calibration error of each file uses its own temperature,
+fitted on validation images. To be timed, the files of one backend take turns, image by image and in
+random order, with one thread; the ratio to fp32 is taken within each turn, and its median over the
+turns is reported.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ Row = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train where asked for, lower, measure; print tables, write the files."""
+    """Train where requested, lower, measure; print tables, write the files."""
     options = _options(arguments)
 
     def work() -> None:
@@ -133,10 +133,10 @@ def _train(family: str, run: Path, options: argparse.Namespace) -> None:
 
 
 def settings_of(family: str, options: argparse.Namespace) -> list[str]:
-    """What is other than in the recipe: this student, and no teacher."""
+    """Settings that replace those of the recipe: this student, and no teacher."""
     model = FAMILIES[family]
     if family == "mobilenetv2" and options.mobilenetv2_weights:
-        # Public weights of it come from TensorFlow, which pads on one side.
+        # Its public weights come from TensorFlow, which pads on one side.
         weights = str(options.mobilenetv2_weights)
         model = {**model, "pretrained": weights, "options": {"pad_type": "same"}}
     settings = [
@@ -144,7 +144,7 @@ def settings_of(family: str, options: argparse.Namespace) -> list[str]:
         f"student.model={json.dumps(model)}",
     ]  # fmt: skip
     if model.get("pretrained"):
-        settings.append("student.fit.learning_rate=1.0e-3")  # more would undo the start
+        settings.append("student.fit.learning_rate=1.0e-3")  # more spoils the initial weights
     given = {
         "data.root": options.data_root,
         "student.fit.epochs": options.epochs,
@@ -159,13 +159,13 @@ def settings_of(family: str, options: argparse.Namespace) -> list[str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a build came to for one target.
+    """The result of a build for one target.
 
     Attributes:
         target: The target.
         bundle: What was built or refused, with its rungs.
-        lacking: Why no file can pass on these images as the policy demands; the rungs were then
-            judged without critical classes.
+        lacking: Why no file can meet the policy's limits on these images; the gate was then
+            applied without critical classes.
     """
 
     target: Target
@@ -181,7 +181,7 @@ class Outcome:
 def _outcomes(request: BuildRequest, policy: Policy, classes: Sequence[str]) -> list[Outcome]:
     """Build for every target; again without critical classes where these leave no rung.
 
-    For research: what lowering costs is the question here, whatever the student is worth.
+    Built with `research`, so that floors that the student does not reach stop no build.
     """
     usual = request.targets if policy.critical_of(classes) else []
     first = replace(request, targets=usual, policy=policy, research=True)
@@ -213,7 +213,7 @@ def _variant(rung: Rung) -> Variant:
 
 @dataclass(frozen=True)
 class Exam:
-    """The images that files are judged on here, and what the float student makes of them."""
+    """The images that all files answer, and the float student's answers."""
 
     source: Source
     part: str
@@ -250,7 +250,7 @@ class Exam:
         return self.calibrated_error(self.source.outputs, self.student)[1]
 
     def calibrated_error(self, validation: Logits, answers: Logits) -> tuple[float, float]:
-        """Temperature fitted on the validation answers, and the calibration error here."""
+        """Temperature fitted on the validation answers, and the calibration error with it."""
         temperature = fit_temperature(validation, self.source.targets)
         error = expected_calibration_error(answers / temperature, self.targets)
         assert error is not None
@@ -275,7 +275,7 @@ class Exam:
 
 
 def _measured(run: Path, targets: Sequence[Target], options: argparse.Namespace) -> dict[str, Any]:
-    """Everything of one run."""
+    """All results of one run."""
     source = load_source(run, options.data_root)
     exam = Exam(source, options.part)
     say(f"{_name(source)}: {len(exam.images)} {options.part} images")
@@ -332,7 +332,7 @@ def _rows(outcome: Outcome, context: BuildContext, exam: Exam) -> Iterator[Row]:
 
 
 def _answers(files: Sequence[Measured], context: BuildContext, exam: Exam) -> dict[str, Answers]:
-    """What the files answer to the exam's images, by label; kept in the store like all answers."""
+    """The files' answers to the exam's images, by label; kept in the store like all answers."""
     images = array_sha256(exam.images)
     found, missing = {}, []
     for one in files:
@@ -367,8 +367,8 @@ def _times(files: Sequence[Measured], images: NDArray[np.uint8]) -> dict[str, ND
     """Milliseconds of every file in every turn [TURNS], by label.
 
     Each file runs an image twice and the second is timed: on a device a file finds its weights
-    in the processor's cache, which the others have just filled with theirs here. Nothing where
-    the device's engine is not the host's.
+    in the processor's cache, which here holds those of the file before. Empty where the device's
+    engine is not the host's.
     """
     files = [one for one in files if one.attempt.backend.completion == "complete"]
     taken = np.empty((WARM_UP + TURNS, len(files)))
@@ -408,7 +408,7 @@ def _latency(label: str, times: dict[str, NDArray[np.float64]]) -> dict[str, Any
     }
 
 
-# ---- telling ----
+# ---- reporting ----
 
 
 def _result(
@@ -466,7 +466,7 @@ def _auto(outcome: Outcome) -> dict[str, Any]:
 
 
 def _verdict(rung: Rung) -> str:
-    """What became of a rung, in short."""
+    """The outcome of a rung in a few words."""
     if rung.gate is None or len(rung.gate.reasons) < 2:
         return verdict_of(rung)
     return f"refused: {rung.gate.reasons[0]} (and {len(rung.gate.reasons) - 1} more)"
@@ -480,7 +480,7 @@ _COLUMNS = (
 
 
 def _markdown(run: dict[str, Any]) -> str:
-    """Heading, the student, the table, and what each ladder takes."""
+    """Heading, the student, the table, and the rung that each ladder takes."""
     card, student = run["card"], run["student"]
     metrics = student["metrics"]
     lines = [
@@ -528,7 +528,7 @@ def _taken(name: str, auto: dict[str, Any]) -> str:
 
 
 def _notes(autos: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """What the mark means, once for each cause."""
+    """What the mark in the table means, once for each cause."""
     for lacking in dict.fromkeys(auto["lacking"] for auto in autos.values() if auto["lacking"]):
         names = ", ".join(name for name, auto in autos.items() if auto["lacking"] == lacking)
         yield f"{_MARK} As if {names} had no critical class: {'; '.join(lacking)}."
@@ -539,7 +539,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _estimate(share: Estimate) -> str:
-    """In per cent or points, with its interval."""
+    """A share in per cent or points, with its interval."""
     if share.value is None:
         return "–"
     value = f"{100 * share.value:.1f}"

@@ -1,9 +1,9 @@
-"""Train one small network under many seeds and keep what it decides on the test part.
+"""Train one small network with many seeds and store its decisions on the test part.
 
 python benchmarks/null_trial.py --data-root DIR --out runs/null-trial --keep seeds.npz
 
 Two groups of these seeds differ by nothing but chance: what `edgekd compare` says of them shows how
-often its intervals are wrong. tests/metrics/seeds_ham10000.npz is what this command kept of the
+often its intervals are wrong. tests/metrics/seeds_ham10000.npz is what this command stored for the
 5,984 images of HAM10000 with one image for each lesion; `make simulation` runs the trial on it.
 """
 
@@ -32,7 +32,7 @@ SETTINGS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, decide, keep."""
+    """Train, predict the test part, and store the decisions."""
     options = _options(arguments)
     return exit_code_of(lambda: _keep(options))
 

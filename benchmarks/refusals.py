@@ -1,4 +1,4 @@
-"""How often a bundle refuses: photos as they are, spoilt ones, and pictures of something else.
+"""How often a bundle refuses photos as they are, spoilt ones, and pictures of other things.
 
     python benchmarks/refusals.py --bundle runs/ham/bundles/rpi --model runs/ham --others FOLDER
 
@@ -51,7 +51,7 @@ def overexposed(image: Image) -> Image:
 
 
 def with_glare(image: Image) -> Image:
-    """A burnt-out disc over an eighth of the picture."""
+    """The photo with a burnt-out disc over an eighth of it."""
     shown, side = image.copy(), min(image.shape[:2])
     cv2.circle(shown, (int(side * 0.45), int(side * 0.5)), int(side * 0.2), (255, 255, 255), -1)
     return shown
@@ -73,7 +73,7 @@ def cut_off(image: Image) -> Image:
 
 
 def hairy(image: Image) -> Image:
-    """Fifteen dark hairs over it."""
+    """The photo with fifteen dark hairs over it."""
     generator = np.random.default_rng(int(image.sum()))
     shown, (height, width) = image.copy(), image.shape[:2]
     thick = max(1, width // 150)
@@ -85,7 +85,7 @@ def hairy(image: Image) -> Image:
 
 
 def ruled(image: Image) -> Image:
-    """A ruler's ticks along one edge."""
+    """The photo with a ruler's ticks along one edge."""
     shown, (height, width) = image.copy(), image.shape[:2]
     for tick in range(0, width, width // 25):
         length = height // (12 if tick % 5 else 8)
@@ -94,7 +94,7 @@ def ruled(image: Image) -> Image:
 
 
 def noise(seed: int, side: int) -> Image:
-    """Pixels, every one at random; every second picture of coarse blots."""
+    """Random pixels; in every second picture coarse blots."""
     generator = np.random.default_rng(seed)
     coarse = 8 if seed % 2 else side
     pixels = generator.integers(0, 256, (coarse, coarse, 3)).astype(np.uint8)
@@ -105,9 +105,9 @@ class Trial(NamedTuple):
     """One kind of picture.
 
     Attributes:
-        name: For the table.
-        wanted: What a good device does with them.
-        pictures: RGB uint8 [H, W, 3], made when they are asked for.
+        name: Name in the table.
+        wanted: The decision of a good device on them.
+        pictures: RGB uint8 [H, W, 3], made one by one.
     """
 
     name: str
@@ -198,7 +198,7 @@ def run(trial: Trial, classifier: Classifier) -> dict[str, Any]:
 
 
 def is_unlike(prediction: Prediction) -> bool:
-    """Whether it was refused for being of another kind, by its looks or by its energy."""
+    """Whether the photo was refused as unlike the training images, by appearance or energy."""
     return bool({reason.code for reason in prediction.reasons} & {"unlike", "unfamiliar"})
 
 

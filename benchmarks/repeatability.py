@@ -1,4 +1,4 @@
-"""How far ten runs of one artefact differ, quiet and beside a load, and what the harness noticed.
+"""How much ten runs of one artefact differ, with and without a load, and what is flagged.
 
 python benchmarks/repeatability.py --bundle B --preset rapid --json OUT --markdown OUT
 
@@ -51,7 +51,7 @@ _IMAGES, _SIDE = 8, 450
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run under one condition; `watch` is that of the two series."""
+    """One run under one condition; `watch` has the disturbances of both series."""
 
     condition: str
     p50_ms: dict[str, float]
@@ -130,7 +130,7 @@ def _photos(given: Path | None, folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def _beside(condition: str) -> Iterator[None]:
-    """With the competing process of that condition, or with none."""
+    """Run the block beside the competing process of that condition, if it has one."""
     if condition == QUIET:
         yield
         return
@@ -156,13 +156,13 @@ def _run(condition: str, answer: Answer, preset: Preset, images: int) -> Run:
         condition=condition,
         p50_ms={name: summary.p50 for name, summary in summaries.items()},
         p90_ms={name: summary.p90 for name, summary in summaries.items()},
-        flags=flags,
+        flags=[str(flag) for flag in flags],
         watch={name: one.disturbances for name, one in taken.items()},
     )
 
 
 def holds(runs: list[Run]) -> bool:
-    """Whether the quiet runs were left alone and the disturbed ones noticed."""
+    """Whether the disturbed runs were flagged and the quiet ones were not (see the module)."""
     for condition in dict.fromkeys(run.condition for run in runs):
         share = flagged_share(runs, condition)
         quiet = condition == QUIET

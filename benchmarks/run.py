@@ -19,7 +19,7 @@ _AGAIN = "EDGEKD_BENCH_REEXECUTED"
 
 
 def main() -> int:
-    """Hand the arguments to `edgekd bench`, by the checkout's own Python where it is needed."""
+    """Pass the arguments to `edgekd bench`, by the checkout's own Python where necessary."""
     # Python put this folder on the path, which has no edgekd; the checkout itself would have the
     # package without its dependencies.
     if importlib.util.find_spec("edgekd") is not None:

@@ -1,10 +1,10 @@
-"""What a training step of each method costs beside plain `kd`.
+"""What a training step of each method costs compared with plain `kd`.
 
 python benchmarks/step_cost.py --views 128 --size 224 --teacher resnet50 --arch mobilenetv2_100
 
 The methods take turns, step by step, so that whatever else the machine does falls on all of them
-alike; the ratio to `kd` is taken within each round, and its median over the rounds is told. Peak
-memory is that of a process of its own for each method (ru_maxrss, a step after the imports).
+alike; the ratio to `kd` is taken within each round, and its median over the rounds is reported.
+Peak memory is that of a process of its own for each method (ru_maxrss, a step after the imports).
 Networks have random weights, which costs the same. `ssd_kd` sees views/4 images in four views each.
 """
 
@@ -35,7 +35,7 @@ CLASSES = 8
 SAMPLES = 7000
 """Training images that memory banks hold: about seven tenths of HAM10000."""
 LATE = 1000
-"""An epoch in which every term counts."""
+"""A late epoch, in which every loss term is active."""
 BASELINE = "kd"
 Step = Callable[[], None]
 

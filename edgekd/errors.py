@@ -1,6 +1,6 @@
 """The errors that edgekd raises for users' mistakes and missing capabilities of a machine.
 
-    EdgekdError                    exit 1  (never raised itself)
+    EdgekdError                    exit 1  (base class, never raised)
     ├── InputError                 exit 2  usage or bad input
     │   ├── ImageError             exit 2  an image that cannot be read
     │   └── ForkedError            exit 2  a classifier used in a forked process
@@ -27,7 +27,7 @@ __all__ = [
 
 
 _LONGEST = 800
-"""Characters of a message or a hint."""
+"""Most characters of a message or a hint."""
 
 
 class EdgekdError(Exception):
@@ -73,11 +73,11 @@ class MissingDependencyError(EdgekdError):
     """A package that this step needs is not installed.
 
     Args:
-        package: The distribution's name, as pip knows it.
-        extra: The extra of edgekd that brings it.
+        package: Name of the distribution for pip.
+        extra: The extra of edgekd that installs it.
         purpose: What it is needed for, to complete "… is needed to …".
         message: Replaces the default message.
-        hint: Replaces the default hint, for packages that none of edgekd's extras brings.
+        hint: Replaces the default hint, for packages that no extra of edgekd installs.
     """
 
     exit_code = 3

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written under a hidden name, then renamed.
+"""Atomic writing of files and folders: they are written under a hidden name, then renamed.
 
 A process that is killed leaves the previous content in place, and its own half-written file under
 a hidden name, which the next process that writes to the same place removes.
@@ -7,8 +7,8 @@ Only regular files are replaced; mode and owner are kept. A symbolic link stays,
 replaced. Terminals, pipes, `/dev/null` and open files such as `/dev/stdout` are written to, once
 all content is known.
 
-Modules that only writing needs are imported inside the functions, so that devices, which only
-read, start faster.
+Modules needed only for writing are imported inside the functions, so that devices, which only read,
+start faster.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def resolve_links(path: Path) -> Path:
     """The target of `path` once all symbolic links are followed; it need not exist.
 
     Raises:
-        InputError: The links form a circle.
+        InputError: The links form a cycle.
     """
     place = Path(os.path.realpath(path))
     if place.is_symlink():
@@ -150,7 +150,7 @@ def resolve_links(path: Path) -> Path:
 
 
 def _prepare(twin: Path, place: Path, mode: int | None) -> None:
-    """Set the mode of a file before it has content, which other users may not be meant to read."""
+    """Set the mode of a file before it has content, since that may be secret to other users."""
     try:
         old = place.stat()
     except FileNotFoundError:
@@ -174,8 +174,8 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 
 _LONGEST_NAME = 200
-"""Bytes. File systems allow 255, and the name of a hidden twin has about thirty more."""
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux, <fcntl.h>, <stdio.h>
+"""In bytes. File systems allow 255, and the name of a hidden twin is about thirty longer."""
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux: <fcntl.h>, <stdio.h>
 
 
 def _exchanged(new: Path, path: Path) -> bool:
@@ -225,7 +225,7 @@ def _short(name: str) -> str:
 
 
 def _machine() -> str:
-    """Six hex digits for this machine, since machines may share a folder but no process numbers."""
+    """Six hex digits that identify this machine, since several may write to a shared folder."""
     import socket
 
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
@@ -249,7 +249,7 @@ def _is_running(process: str) -> bool:
         os.kill(int(process), 0)
     except (ProcessLookupError, ValueError, OverflowError):
         return False
-    except OSError:  # another user's
+    except OSError:  # it belongs to another user
         return True
     return True
 
@@ -268,7 +268,7 @@ def make_folder(path: Path) -> None:
 
 
 def _another_place(path: Path) -> str:
-    """A hint for the user; the cache is named by its variable, since no argument names it."""
+    """A hint to choose another place; that of the cache is set by a variable, not an argument."""
     with contextlib.suppress(InputError):
         if path.is_relative_to(cache_folder()):
             return "set EDGEKD_CACHE to a folder that can be written"

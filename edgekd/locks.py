@@ -35,7 +35,7 @@ def only_writer(place: Path, action: str) -> Iterator[None]:
 
     Args:
         place: The file or folder that is about to be written.
-        action: What happens to it, as a participle for the message: "trained", "built".
+        action: Participle for the message "is being … already": "trained", "built".
 
     Raises:
         InputError: Another process holds the lock; the message names process, host and time.
@@ -62,7 +62,7 @@ def only_writer(place: Path, action: str) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)  # before the release, so that waiting processes see it
         lock.release()
-        for folder in new:  # those that stayed empty
+        for folder in new:  # remove those that are still empty
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

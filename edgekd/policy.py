@@ -57,17 +57,17 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class GateLimits(_Section, frozen=True, kw_only=True):
     """What a lowered file may lose against the float student, on validation images.
 
-    Where a limit is one of evidence, the upper one-sided 95 % bound of the loss must keep it: a
-    loss that cannot be excluded counts as one.
+    A limit "of evidence" is compared with the upper one-sided 95 % bound of the loss, since a loss
+    that cannot be excluded counts as one; a limit "as measured" with the measured loss.
 
     Attributes:
         max_flips: Share of images whose answer may change.
-        max_balanced_accuracy_drop: Of evidence; in units of balanced accuracy (0.01 is a point).
-        max_sensitivity_drop: As measured; of the sensitivity for each class that is not critical.
+        max_balanced_accuracy_drop: Of evidence; for the balanced accuracy, 0.01 being one point.
+        max_sensitivity_drop: As measured; for the sensitivity of each class that is not critical.
             A class of so few images that a single image exceeds the limit may lose one.
-        max_ece_increase: As measured; of the expected calibration error, each with its own
-            temperature.
-        min_images: With fewer there is no evidence, and the gate fails.
+        max_ece_increase: As measured; for the expected calibration error, where student and file
+            have each a temperature of their own.
+        min_images: Least number of images; with fewer the gate fails for lack of evidence.
     """
 
     max_flips: Share
@@ -111,8 +111,8 @@ class Floors(_Section, frozen=True, kw_only=True):
             it: answers it, or refers the patient.
         answered: Least share of the images that get an answer, so that referring everybody does
             not pass for sensitivity.
-        specificity: Least share of the images without a critical class that get an answer, and one
-            that names no critical class.
+        specificity: Least share of the images without a critical class that are answered, and
+            whose answer names no critical class.
     """
 
     beyond_chance: bool = True
@@ -126,7 +126,7 @@ class TeacherMargin(_Section, frozen=True, kw_only=True):
 
     Attributes:
         metric: A key of `Metrics` or of its `measures`; higher is better.
-        margin: In units of that metric.
+        margin: The margin, in units of that metric.
         required: Whether a file that is not shown to keep the margin is refused. Without it the
             comparison is reported and decides nothing.
     """
@@ -149,7 +149,7 @@ class CaptureRules(_Section, frozen=True, kw_only=True):
     sentences: dict[str, Sentence] = {}
 
     def __post_init__(self) -> None:
-        """Refuse measures that nobody takes, and reason codes without a sentence."""
+        """Refuse unknown measures, and sentences that do not fit their reason codes."""
         unknown = [name for name in self.measures if name not in CAPTURE_CODES]
         if unknown:
             known = ", ".join(CAPTURE_CODES)
@@ -169,16 +169,17 @@ class Policy(_Section, frozen=True, kw_only=True):
     """What a domain demands of a lowered file, and the words it uses.
 
     Attributes:
-        name: For messages and records; of a file of the user's, what the file says.
-        title: For people.
-        critical: Classes whose loss is most dangerous, whatever their case, each with a limit of
-            evidence for the sensitivity that it may lose; a model has some of them. A limit of L
-            needs log 0.05 / log(1 − L) independent images of the class, 59 for 5 points: with
-            fewer even a file that loses none of them may lose more (Clopper, Pearson 1934).
+        name: Name for messages and records, as the file states it.
+        title: Name for people.
+        critical: Classes that are most dangerous to miss (upper and lower case are the same), each
+            with a limit of evidence for the drop of its sensitivity; a model need not have all of
+            them. A limit of L needs log 0.05 / log(1 − L) independent images of the class, 59 for
+            5 points: with fewer a larger drop cannot be excluded, even for a file that loses none
+            of them (Clopper, Pearson 1934).
         gate: What a lowered file may lose, in any precision.
-        decision: What its decision is fitted to.
-        floors: What it must reach by itself.
-        teacher: By how much it may stay behind the teacher.
+        decision: What the decision of a lowered file is fitted to.
+        floors: What a lowered file must reach by itself.
+        teacher: By how much a lowered file may stay behind the teacher.
         capture: Which measures of a photo make sense, and the sentences about them.
         words: Words of the domain.
         tasks: Further keys that only some tasks know, by name of the task.
@@ -196,7 +197,7 @@ class Policy(_Section, frozen=True, kw_only=True):
     tasks: dict[str, dict[str, Any]] = {}
 
     def critical_of(self, classes: Sequence[str]) -> dict[str, float]:
-        """The critical ones among a model's classes with their limits, in the model's order."""
+        """The critical classes of a model with their limits, in the model's order."""
         limits = self._critical_limits()
         return {name: limits[name.casefold()] for name in classes if name.casefold() in limits}
 
@@ -206,7 +207,7 @@ class Policy(_Section, frozen=True, kw_only=True):
         return values
 
     def sha256(self) -> str:
-        """Hash of everything that the policy says."""
+        """Hash of the whole policy."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
     def tightened(
@@ -281,11 +282,11 @@ def policy_of_values(values: Mapping[str, Any] | None) -> Policy:
     """The policy that a checkpoint keeps.
 
     Args:
-        values: What `Policy.values` gave; None of a checkpoint made before there were policies,
-            which gets `DEFAULT_POLICY`.
+        values: From `Policy.values`; None for a checkpoint made before there were policies, which
+            gets `DEFAULT_POLICY`.
 
     Raises:
-        ArtefactError: The values are those of no policy.
+        ArtefactError: The values are not a valid policy.
     """
     if values is None:
         return load_policy(DEFAULT_POLICY)

@@ -42,7 +42,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Meta(gt=0.0)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-"""What NumPy takes."""
+"""A seed in the range that NumPy accepts."""
 Balance = Literal["none", "sqrt", "full"]
 """How strongly rare classes are raised: not at all, by the square root of imbalance, or fully."""
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
     Attributes:
         validation: Share for model selection, gates and calibration of confidence.
         test: Share for evaluation alone.
-        seed: Of the split, apart from the recipe's, so that runs with other seeds share the split.
+        seed: Seed of the split alone, so that runs with other seeds share the split.
         folds: Number of cross-validation folds; `test` is then not read, and `validation` is a
             share of the images outside the test fold. `edgekd compare --folds` runs all folds.
         fold: The fold that is the test part, counted from 0.
@@ -71,7 +71,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
     fold: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse a single fold, and one that is not there."""
+        """Refuse a single fold, and a `fold` outside of `folds`."""
         if self.folds == 1 or self.fold >= max(self.folds, 1):
             raise ValueError(f"there is no fold {self.fold} of {self.folds}: 2 folds are the least")
 
@@ -80,7 +80,7 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """A network.
 
     Attributes:
-        arch: Name in timm.
+        arch: Name of the architecture in timm.
         pretrained: `none`, `package`, `hub`, or the path of a safetensors file.
         options: Further arguments of timm's constructor.
         mean: Mean of each channel that the pretrained weights expect; by default their source's.
@@ -99,15 +99,15 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
 
     Attributes:
         optimizer: `adamw`, or `sgd` with momentum.
-        learning_rate: The largest of the schedule.
-        momentum: Of SGD, under every schedule.
-        weight_decay: Not on biases and norms.
+        learning_rate: Largest rate of the schedule.
+        momentum: Momentum of SGD, constant under every schedule.
+        weight_decay: Weight decay, not applied to biases and norms.
         schedule: `one_cycle` (Smith & Topin 2018; with AdamW its β₁ falls from 0.95 to 0.85 and
             comes back); `plateau` (a tenth after `patience` epochs without a better
             validation score); or `steps` (a tenth at each of `milestones`).
         warmup: Share of the steps in which the one cycle rises.
-        patience: Epochs, for `plateau`.
-        milestones: Epochs, for `steps`.
+        patience: Number of epochs, for `plateau`.
+        milestones: Numbers of the epochs, for `steps`.
     """
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -125,11 +125,11 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
 
     Attributes:
         epochs: Passes over the training part.
-        batch_size: Images of a step.
+        batch_size: Images of a batch, on each device.
         stop_after: Stop after so many epochs without a better validation score; 0 never does.
-        class_weights: Weight of a class in the hard-label loss: 1, 1/√n or 1/n.
-        class_sampling: How often a class is drawn: as it is, ∝ √n, or all alike.
-        label_smoothing: Of the hard labels.
+        class_weights: Weight of a class of n images in the hard-label loss: ∝ 1, 1/√n or 1/n.
+        class_sampling: How often a class of n images is drawn: ∝ n, ∝ √n, or all equally.
+        label_smoothing: Share of a hard label that is spread over its alternatives.
     """
 
     epochs: Positive = 10
@@ -182,7 +182,7 @@ class TrainerSection(Section, frozen=True, kw_only=True):
         devices: Number of devices on each node.
         nodes: Number of nodes.
         precision: `auto` is bf16 on processors that are faster with it, else fp32.
-        threads: Of the CPU; 0 uses all cores.
+        threads: CPU threads; 0 uses all cores.
     """
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -196,11 +196,11 @@ class Recipe(Section, frozen=True, kw_only=True):
     """A whole run.
 
     Attributes:
-        name: For folders and reports.
+        name: Name for folders and reports.
         task: What the network predicts: one class for each image, or another task's name.
         policy: What the domain demands of students and their files: the name of a policy that is
             shipped (`dermoscopy`, `fundus`, `none`) or installed, or the path of a TOML file.
-        seed: Of weights, order and augmentation.
+        seed: Seed of initial weights, order of images and augmentation.
         image_size: S, the side of the square input in pixels.
         data: `source` and that source's own keys.
         split: How the images are split.
@@ -257,7 +257,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
 
 
 def convert(raw: Any, kind: type[T], where: str) -> T:
-    """`raw` as the struct `kind`.
+    """Convert plain values to the struct `kind`.
 
     Raises:
         InputError: An unknown key (with the nearest right one), a missing key or a wrong value,
@@ -273,7 +273,7 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
         raise InputError(f"{where}: {text}", _remedy(text)) from error
     try:
         plain = msgspec.to_builtins(section)
-    except RecursionError:  # YAML's anchors can do that
+    except RecursionError:  # YAML's anchors make this possible
         raise InputError(f"{where}: a value holds itself", "correct the value") from None
     _refuse_infinite(plain, where)
     return section
@@ -324,7 +324,7 @@ def _parse_yaml(text: str | bytes, where: str) -> Any:
 
 @cache
 def _loader() -> Any:
-    """PyYAML's safe loader, which would keep the last value of a repeated key, refusing repeats."""
+    """PyYAML's safe loader, made to refuse repeated keys, of which it keeps the last."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -355,7 +355,7 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 
 def _refuse_unknown_keys(raw: Any, kind: Any, where: str, path: str) -> None:
-    """Refuse unknown keys with the nearest known one, which msgspec's own message lacks."""
+    """Refuse unknown keys and name the nearest known one, which msgspec's message lacks."""
     if not isinstance(raw, dict):
         return
     struct = _struct_of(kind)
@@ -371,7 +371,7 @@ def _refuse_unknown_keys(raw: Any, kind: Any, where: str, path: str) -> None:
 
 
 def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that `kind` is, or that its union with None holds."""
+    """The struct type of `kind`, or of `kind` without None."""
     candidates = (kind, *get_args(kind))
     structs = [c for c in candidates if isinstance(c, type) and issubclass(c, msgspec.Struct)]
     return structs[0] if structs else None

@@ -2,7 +2,7 @@
 
 Files that only edgekd reads (caches, training checkpoints, journals) are *sealed files*: the
 content, followed by one line with the SHA-256 of its purpose and the SHA-256 of purpose and
-content. Readers that do not know seals, such as `numpy.load`, stop before that line. The purpose
+content. Readers that do not know seals, such as `numpy.load`, ignore that line. The purpose
 is a text that names everything the content depends on, so that a renamed file of another run is
 not accepted.
 
@@ -111,7 +111,7 @@ def read_sealed(path: Path, purpose: str) -> bytes:
 
 
 def keep(path: Path, purpose: str, make: Callable[[Path], None]) -> Path:
-    """Return `path` of a sealed file, and make the file first where it is missing or damaged.
+    """Make the sealed file `path` if it is missing or damaged, and return `path`.
 
     A damaged file is logged as a warning.
 
@@ -153,7 +153,7 @@ def read_kept(path: Path, purpose: str) -> bytes | None:
 
 
 def clear_place(path: Path, *, folders_only: bool = False) -> None:
-    """Remove a file or folder of edgekd's own."""
+    """Remove a file or folder that edgekd wrote."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     elif not folders_only:

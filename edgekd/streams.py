@@ -1,4 +1,4 @@
-"""Outputs that are written to rather than replaced: terminals, pipes, devices, open files.
+"""Outputs that are written to instead of replaced: terminals, pipes, devices, open files.
 
 `/dev/stdout`, `/dev/fd/63` (a shell's `>(program)`) and similar paths name an open file of this
 process; every other path is opened by its name.
@@ -20,7 +20,7 @@ from edgekd.errors import InputError
 __all__ = ["is_stream", "open_stream", "passed_on", "printable"]
 
 _OPEN_FILES = re.compile(r"/dev/fd|/proc/(\d+)(/task/\d+)?/fd")
-_MOST_LINKS = 40  # as Linux follows: path_resolution(7)
+_MOST_LINKS = 40  # as many as Linux follows: path_resolution(7)
 
 
 def is_stream(path: Path) -> bool:
@@ -92,6 +92,6 @@ def _descriptor_of(path: Path) -> int | None:
             return int(path.name)
         try:
             path = Path(folder, path.readlink())
-        except (OSError, ValueError):  # no link
+        except (OSError, ValueError):  # not a link
             return None
     return None

@@ -29,18 +29,18 @@ TARGETS = Registry("target", "edgekd.targets", {path.name: path for path in targ
 """Names of targets; each stands for the path of its folder."""
 
 _POLICY_SECTIONS = ("critical", "gate", "decision")
-"""Sections that target files of earlier versions have, and policies now."""
+"""Sections that earlier versions had in target files, and that policies have now."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of device.
 
     Attributes:
-        name: As on the command line.
-        title: For people.
+        name: Name, as on the command line.
+        title: Name for people.
         backend: The lowering backend.
         extra: The extra of edgekd that the device installs.
-        any_computer: Whether every computer is such a device, this one too.
+        any_computer: Whether any computer, this one included, is such a device.
         board_models: Parts of the board's name in its device tree, in lower case, by which this
             machine is recognised as such a device.
         ladder: Precisions that `--precision auto` tries, in this order; the first that passes the
@@ -86,7 +86,7 @@ def resolve_targets(names: str, broken: dict[str, EdgekdError] | None = None) ->
             target is an error.
 
     Raises:
-        InputError: One of them is unknown or wrong.
+        InputError: A target is unknown or wrong.
         MissingDependencyError, ArtefactError: A third party's target cannot be loaded.
     """
     if names != "all":

@@ -1,4 +1,4 @@
-"""Who takes part, and a process of each."""
+"""The contestants, and the processes that run them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Row:
     """A contestant.
 
     Attributes:
-        name: In the tables.
+        name: Name in the tables.
         what: What it is, in a few words.
         script: File in `contestants/`.
         environment: File in `requirements/`.
-        backend: Of the bundle whose model it takes.
-        options: Keywords of `Classifier.open`, where it is edgekd.
-        passes: What is measured.
+        backend: Backend of the bundle whose model it runs.
+        options: Keyword arguments of `Classifier.open`, for edgekd.
+        passes: Passes that it takes part in.
     """
 
     name: str
@@ -88,7 +88,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Subject:
-    """A bundle, and what contestants need to know of it."""
+    """A bundle, with the facts that contestants need."""
 
     folder: Path
     model: Path
@@ -126,7 +126,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Player:
-    """A contestant that is installed, with what it works on."""
+    """An installed contestant, with the bundle that it runs."""
 
     row: Row
     python: Path
@@ -134,7 +134,7 @@ class Player:
     environment: dict[str, str]
 
     def command(self, mode: str, *arguments: str) -> list[str]:
-        """Its process's command line."""
+        """Command line of its process."""
         ours = self.row.script == "edgekd_bundle"
         model = self.subject.folder if ours else self.subject.model
         options = ",".join(f"{key}={value:d}" for key, value in self.row.options.items())
@@ -150,10 +150,10 @@ class Player:
             return int(child.answer()) * 1024
 
     def cold_start(self, photo: Photo) -> dict[str, float]:
-        """Milliseconds from before the process is asked for to its first answer, and of its steps.
+        """Milliseconds from the start of the process to its first answer, total and by step.
 
-        `interpreter` is until the contestant's first line runs, `open` with all imports, `photo`
-        the first decision.
+        `interpreter` lasts until the contestant's first line runs, `open` includes all imports, and
+        `photo` is the first decision.
         """
         begin = time.perf_counter_ns()
         with Child(self, "cold", str(photo.path), str(photo.shorter)) as child:
@@ -167,7 +167,7 @@ class Player:
 
 
 class Child:
-    """A contestant's process that answers in lines."""
+    """A contestant's process, which answers line by line."""
 
     def __init__(self, player: Player, mode: str, *arguments: str) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
@@ -178,7 +178,7 @@ class Child:
         )  # fmt: skip
 
     def ask(self, line: str) -> str:
-        """The answer to a line."""
+        """Send a line and return the answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
@@ -217,7 +217,7 @@ class Child:
 def players(
     environments: Environments, subjects: Sequence[Subject], photo: Photo, only: Sequence[str]
 ) -> tuple[list[Player], dict[str, str]]:
-    """Those who can take part, each tried once, and why the others cannot."""
+    """The contestants that can take part, each tried once, and why the others cannot."""
     ready, reasons = [], {}
     for row in ROWS:
         if only and row.name not in only:

@@ -1,11 +1,11 @@
-"""`edgekd bench` beside the engines' own tools, on the same model files.
+"""`edgekd bench` compared with the engines' own tools, on the same model files.
 
 python benchmarks/peers/engines.py --bundles BUNDLE… [--json OUT] [--markdown OUT]
 
 In each round our harness (preset `rapid`, the model's series) and the tools time the same file one
 after the other, each in a fresh process, with the same threads, hints and, where the tool can take
-them, images; the order turns with each round. Ratios are taken within rounds. A tool's own process
-runs in this environment: the engine is the same, library by library. Linux.
+them, images; the order turns with each round. Ratios are taken within rounds. The tools
+run in this environment, so that they load the same engine libraries. Linux only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from edgekd.cli.console import exit_code_of, publish, say
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOW, HIGH = 0.95, 1.05
-"""Where the ratio of our p50 with a tool's is to lie."""
+"""The aim for the ratio of our p50 to a tool's."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Effort:
     """How much is measured.
 
     Attributes:
-        rounds: Of each subject.
-        preset: Ours.
-        seconds: Measured by each tool in a round.
-        warmup_seconds: Before, where the tool has a choice.
+        rounds: Rounds for each subject.
+        preset: Preset of our harness.
+        seconds: Seconds that each tool measures in a round.
+        warmup_seconds: Seconds of warm-up, where the tool lets them be set.
     """
 
     rounds: int
@@ -62,7 +62,7 @@ QUICK = Effort(rounds=1, preset="smoke", seconds=0.2, warmup_seconds=0.05)
 
 @dataclass(frozen=True)
 class Ours:
-    """What our harness found in one round."""
+    """The numbers of our harness in one round."""
 
     p50: float
     mean: float
@@ -72,7 +72,7 @@ class Ours:
 
     @classmethod
     def of(cls, answer: Answer) -> Ours:
-        """The model's series of an answer."""
+        """The numbers of the model's series in an answer."""
         series = answer.model
         assert series is not None
         samples = series.samples_ms
@@ -136,7 +136,7 @@ def _result(options: argparse.Namespace) -> dict[str, Any]:
 def _compared(
     subject: Subject, effort: Effort, options: argparse.Namespace, variables: dict[str, str]
 ) -> dict[str, Any]:
-    """All rounds of a subject, and what comes of them."""
+    """All rounds of a subject, and their summary."""
     pilot = _ours(subject, "smoke", options.threads).p50
     call = Call(options.threads, effort.seconds, effort.warmup_seconds, pilot, variables)
     tools = [
@@ -180,7 +180,7 @@ def _tried(
 def _round(
     subject: Subject, tools: Sequence[Tool], effort: Effort, call: Call, *, backwards: bool
 ) -> dict[str, Ours | Reading]:
-    order: list[Tool | None] = [None, *tools]  # None: ours
+    order: list[Tool | None] = [None, *tools]  # None stands for our harness
     found: dict[str, Ours | Reading] = {}
     for tool in reversed(order) if backwards else order:
         if tool is None:
@@ -205,7 +205,7 @@ def _as_ours(round_: dict[str, Ours | Reading]) -> Ours:
 
 
 def _summary(tool: Tool, rounds: Rounds) -> dict[str, Any]:
-    """A tool's milliseconds, and ours over them within rounds."""
+    """A tool's milliseconds, and the ratio of ours to them within rounds."""
     readings = [one for round_ in rounds if isinstance(one := round_[tool.name], Reading)]
     times = [getattr(_as_ours(one), tool.statistic) for one in rounds]
     pairs = list(zip(times, readings, strict=True))

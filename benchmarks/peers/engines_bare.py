@@ -3,8 +3,8 @@
     python engines_bare.py BACKEND MODEL FOLDER THREADS WARMUP_SECONDS SECONDS
 
 FOLDER has NumPy files, uint8 [1, S, S, 3], cycled through. The clock is around the call that takes
-an array and gives one; where the engine can tell, `inner_p50` is its own part of that, without
-copies and Python. Prints one line of JSON.
+an array and gives one; where the engine reports it, `inner_p50` is its own part of that,
+without copies and Python. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 Infer = Callable[[Any], float | None]
-"""Runs an image; milliseconds of the engine's own part, where that can be told."""
+"""Runs an image; returns milliseconds of the engine's own part, where the engine reports them."""
 
 
 def openvino(model: str, threads: int) -> tuple[Infer, dict[str, str]]:

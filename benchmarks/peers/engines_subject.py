@@ -28,10 +28,10 @@ class Subject:
         folder: The bundle.
         model: The file that the engine opens.
         backend: Its engine.
-        name: In the tables.
+        name: Name in the tables.
         images: The pixels as PNG files of S×S, which preprocessing leaves as they are.
         arrays: Folder with the pixels as NumPy files, uint8 [1, S, S, 3] each.
-        facts: For the result.
+        facts: Facts for the result.
     """
 
     folder: Path

@@ -17,11 +17,11 @@ _SETTINGS = {
     "threads": "threads",
     "providers": "providers",
 }
-"""A tool's names of settings, and those of our facts."""
+"""Names of settings by a tool, and the names of the same settings in our facts."""
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """The result as a table and what has to be known of it."""
+    """The result as a table, with the remarks that it needs."""
     head = "| file | timed by | ms | edgekd, ms | edgekd ÷ it | longer by, ms | within 5 % |"
     rows = [row for subject in result["subjects"] for row in _rows(subject)]
     table = "\n".join([head, "|---|---|---:|---:|---:|---:|---|", *rows])
@@ -85,7 +85,7 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _particulars(subject: Mapping[str, Any]) -> Iterator[str]:
-    """What is particular to one subject: disturbance, parts of the time, tools, settings."""
+    """Remarks on one subject: disturbances, parts of the time, tools, settings."""
     disturbed = [
         number
         for number, one in enumerate(subject["ours"]["rounds"], 1)

@@ -19,7 +19,7 @@ __all__ = ["TOOLS", "Call", "Reading", "Tool"]
 
 _BARE = Path(__file__).with_name("engines_bare.py")
 _BENCHMARK_APP = "import sys; from openvino.tools.benchmark.main import main; sys.exit(main())"
-"""What its console script does; the module alone, by `-m`, does nothing."""
+"""The code of its console script; running the module with `-m` does nothing."""
 _TYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _FEWEST_RUNS = 64
 _TIMEOUT_SECONDS = 300
@@ -30,9 +30,9 @@ class Call:
     """How a tool is to measure.
 
     Attributes:
-        threads: Of the engine.
-        seconds: Measured.
-        warmup_seconds: Before, where the tool has a choice.
+        threads: Threads of the engine.
+        seconds: Seconds to measure.
+        warmup_seconds: Seconds of warm-up, where the tool lets them be set.
         run_ms: About how long one run takes, for tools that count runs.
         environment: Variables of the process.
     """
@@ -45,24 +45,24 @@ class Call:
 
     @property
     def runs(self) -> int:
-        """Measured runs."""
+        """Number of measured runs."""
         return max(_FEWEST_RUNS, round(1e3 * self.seconds / self.run_ms))
 
     @property
     def warmup_runs(self) -> int:
-        """Runs before."""
+        """Number of warm-up runs."""
         return max(5, round(1e3 * self.warmup_seconds / self.run_ms))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a tool says.
+    """The result of a tool.
 
     Attributes:
-        ms: Its milliseconds.
-        runs: Of how many.
+        ms: Milliseconds by the tool's statistic.
+        runs: Number of runs.
         obtained: The settings that it reports.
-        inner_ms: The engine's own part of the time, where that can be told.
+        inner_ms: The engine's own part of the time, where the tool reports it.
     """
 
     ms: float
@@ -76,10 +76,10 @@ class Tool:
     """A tool that times a model file.
 
     Attributes:
-        name: In the tables.
+        name: Name in the tables.
         backend: The engine whose files it takes.
-        own: It belongs to the engine; else it is a loop of ours over the engine's call.
-        statistic: Which one it gives; ours is set against the same.
+        own: Whether it belongs to the engine; else it is our loop over the engine's call.
+        statistic: The statistic that it reports; the same one of ours is compared with it.
         clock: What its clock covers, in words.
         read: Measures a subject once, in a process of its own.
     """
@@ -93,9 +93,10 @@ class Tool:
 
 
 def benchmark_app(subject: Subject, call: Call) -> Reading:
-    """OpenVINO's, synchronous; streams and threads can be set only without a hint on the line.
+    """OpenVINO's `benchmark_app`, synchronous.
 
-    The hint comes from a file of settings instead, as the tool's help says.
+    With a performance hint on the command line, streams and threads cannot be set. The hint comes
+    from a file of settings instead, as the tool's help says.
     """
     with tempfile.TemporaryDirectory(prefix="edgekd-engines-") as folder:
         settings = Path(folder, "settings.json")
@@ -115,7 +116,7 @@ def benchmark_app(subject: Subject, call: Call) -> Reading:
 
 
 def litert_benchmark(subject: Subject, call: Call) -> Reading:
-    """LiteRT's, by the CompiledModel interface."""
+    """LiteRT's `benchmark_litert_model`, which uses the CompiledModel interface."""
     with tempfile.TemporaryDirectory(prefix="edgekd-engines-") as folder:
         out = Path(folder, "result.json")
         _python(
@@ -133,11 +134,11 @@ def litert_benchmark(subject: Subject, call: Call) -> Reading:
 
 
 def onnxruntime_test(subject: Subject, call: Call) -> Reading:
-    """ONNX Runtime's; it has no option for threads, so the file itself says how many.
+    """ONNX Runtime's `onnxruntime_test`; it has no option for threads, so the file sets them.
 
-    The settings stand in the metadata of a copy, where ONNX Runtime looks for them if a variable
-    tells it to (`ort_config`, onnxruntime/core/session/inference_session_utils.cc); the graph is
-    the same.
+    The settings are in the metadata of a copy, where ONNX Runtime reads them if an environment
+    variable is set (`ort_config`, onnxruntime/core/session/inference_session_utils.cc); the graph
+    is the same.
     """
     with tempfile.TemporaryDirectory(prefix="edgekd-engines-") as folder:
         copy = Path(folder, "model.onnx")
@@ -197,7 +198,7 @@ TOOLS = (
 
 
 def _python(call: Call, *arguments: object, **variables: str) -> str:
-    """What a Python process prints.
+    """The output of a Python process.
 
     Raises:
         UnavailableError: It fails.

@@ -28,13 +28,13 @@ class UnavailableError(EdgekdError):
 
 
 class Environments:
-    """The environments below one folder; each is made when it is first asked for.
+    """The environments below one folder; each is made on first use.
 
-    Where a file of `requirements/` or edgekd itself has changed, the environment is made anew.
+    Where a file of `requirements/` or edgekd itself has changed, the environment is made again.
 
     Args:
         home: The folder.
-        here: Make none and take this Python for all: quick to try, no measurement.
+        here: Make none and use this Python for all: for quick trials, not for measurements.
     """
 
     def __init__(self, home: Path, *, here: bool = False) -> None:
@@ -65,7 +65,7 @@ class Environments:
         return _run([str(self.python(name)), "-c", _VERSIONS]).stdout.split()
 
     def child_environment(self) -> dict[str, str]:
-        """Variables of a contestant's process: nothing of Python's own, no telemetry."""
+        """Environment variables of a contestant's process: none of Python's, telemetry off."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         return {**kept, "HOME": str(self._quiet_home()), "ORT_DISABLE_TELEMETRY": "1"}
 
@@ -79,7 +79,7 @@ class Environments:
             _run([*install, str(wheel)])
 
     def _built_wheel(self) -> Path:
-        """Edgekd as a wheel, built once: an editable install would be another cold start."""
+        """Edgekd as a wheel, built once: an editable install has another cold start."""
         if self._wheel is None:
             out = self.home / "wheel"
             shutil.rmtree(out, ignore_errors=True)
@@ -88,7 +88,7 @@ class Environments:
         return self._wheel
 
     def _quiet_home(self) -> Path:
-        """A home that says no to OpenVINO's telemetry, as its `opt_in_out --opt_out` does."""
+        """A home folder that opts out of OpenVINO's telemetry, as `opt_in_out --opt_out` does."""
         home = self.home / "home"
         answer = home / "intel" / "openvino_telemetry"
         answer.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +116,6 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def last_line(text: str) -> str:
-    """What a failed program said last, for the table."""
+    """The last line that a failed program printed, for the table."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it ended without a word"

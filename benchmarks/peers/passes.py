@@ -17,7 +17,7 @@ __all__ = ["QUICK", "THOROUGH", "Effort", "cold_pass", "memory_pass", "speed_pas
 Value = TypeVar("Value")
 Photos = dict[str, list[Photo]]
 Series = dict[str, list[list[float]]]
-"""By contestant: rounds of turns."""
+"""Milliseconds by contestant, round and turn."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Effort:
         photos: Different photos of each size.
         rounds: Fresh processes of every contestant, one after the other.
         turns: Turns of each contestant in a round, for each size.
-        timed: Timed looks at a photo in a turn, by size; one more goes before and is not timed.
-        cold: Cold starts.
+        timed: Timed decisions on a photo in a turn, by size; one before them is not timed.
+        cold: Number of cold starts.
         memory: Processes whose peak memory is read.
-        decisions: Decisions before it is read.
+        decisions: Decisions before the peak is read.
     """
 
     photos: int
@@ -54,8 +54,8 @@ def speed_pass(
 ) -> tuple[dict[str, Series], dict[str, dict[str, list[str]]]]:
     """Milliseconds of a decision by size, contestant, round and turn; and the labels by photo.
 
-    A turn is one photo of one size; all contestants look at it before the next turn begins, and
-    its value is the median of the turn's timed looks.
+    A turn is one photo of one size; all contestants decide on it before the next turn
+    begins, and its value is the median of the turn's timed decisions.
     """
     times: dict[str, Series] = {
         size: {player.row.name: [] for player in players} for size in photos
@@ -81,7 +81,7 @@ def speed_pass(
 def _turns(
     names: list[str], photos: Photos, effort: Effort, round_: int
 ) -> Iterator[tuple[str, int, str]]:
-    """Size, photo and contestant of every turn; who begins changes with each."""
+    """Size, photo and contestant of every turn; another contestant begins each."""
     for turn in range(effort.turns):
         for size in photos:
             for name in _order(names, turn + round_):
@@ -89,7 +89,7 @@ def _turns(
 
 
 def _order(names: list[str], step: int) -> list[str]:
-    """Rotated, and every second time backwards: nobody has always the same one before it."""
+    """The names rotated, and every second time reversed, so that predecessors change."""
     start = (step // 2) % len(names)
     rotated = names[start:] + names[:start]
     return rotated[::-1] if step % 2 else rotated

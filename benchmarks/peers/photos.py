@@ -1,4 +1,4 @@
-"""The photos: dermoscopy as large cameras would hand it over."""
+"""The photos: dermoscopy in the sizes of large cameras."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Photo:
 
     @property
     def size(self) -> str:
-        """As the tables name it."""
+        """The size as written in the tables."""
         return f"{self.width}×{self.height}"
 
     @property
@@ -45,7 +45,7 @@ def make_photos(folder: Path, count: int, images: Path | None) -> dict[str, list
     """`count` photos of each of `SIZES`, by size; the same calls give the same photos.
 
     Args:
-        folder: Where they go.
+        folder: Folder to write them to.
         count: Photos of each size.
         images: Folder with dermoscopic JPEGs; None paints some.
 
@@ -69,7 +69,7 @@ def _painted(count: int) -> Iterator[Image]:
 
 
 def _read(folder: Path, count: int) -> Iterator[Image]:
-    """Images spread over the folder's, BGR."""
+    """Images of the folder, evenly spread over it, BGR."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if len(files) < count:
         raise InputError(f"{folder} has {len(files)} JPEGs, {count} are needed", "give --images")
@@ -81,7 +81,7 @@ def _read(folder: Path, count: int) -> Iterator[Image]:
 
 
 def _photograph(scene: Image, width: int, height: int, path: Path, seed: int) -> Photo:
-    """The scene filling the frame, enlarged, with noise; JPEG 4:2:0."""
+    """Write the scene, enlarged to fill the frame, with noise, as a JPEG 4:2:0."""
     cut = _of_shape(scene, width / height)
     large = cv2.resize(cut, (width, height), interpolation=cv2.INTER_CUBIC)
     noise = np.empty((height, width, 3), np.int16)
@@ -97,7 +97,7 @@ def _photograph(scene: Image, width: int, height: int, path: Path, seed: int) ->
 
 
 def _of_shape(scene: Image, ratio: float) -> Image:
-    """The largest centre cut of that width to height."""
+    """The largest centre crop with that ratio of width to height."""
     height, width = scene.shape[:2]
     wide, high = min(width, round(height * ratio)), min(height, round(width / ratio))
     left, top = (width - wide) // 2, (height - high) // 2

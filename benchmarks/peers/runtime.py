@@ -1,4 +1,4 @@
-"""`edgekd.runtime` beside what an app developer would otherwise glue together.
+"""`edgekd.runtime` compared with what app developers would otherwise put together.
 
 python benchmarks/peers/runtime.py --bundle BUNDLE --openvino-bundle BUNDLE \
     [--images FOLDER] [--json OUT] [--markdown OUT]
@@ -144,9 +144,9 @@ def _sizes(of_size: Sequence[Any]) -> list[int]:
 
 
 def _processor_seconds() -> CpuSeconds:
-    """Of the whole machine; its own are those of this process and its ended children."""
+    """CPU seconds of the whole machine; `process` is this process with its ended children."""
     found = cpu_seconds() or CpuSeconds(0.0, 0.0, 0.0, 0.0)
-    return found._replace(own=sum(os.times()[:4]))
+    return found._replace(process=sum(os.times()[:4]))
 
 
 def _revision() -> str | None:

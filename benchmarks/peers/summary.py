@@ -1,4 +1,4 @@
-"""From series to the numbers of the tables: medians, ratios within rounds, aims."""
+"""The numbers of the tables, from series: medians, ratios within rounds, aims."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from passes import Series
 __all__ = ["Aim", "Spread", "aims_of", "cold_summary", "memory_summary", "speed_summary"]
 
 Summary = dict[str, dict[str, dict[str, Any]]]
-"""By size and contestant."""
+"""Numbers by size and contestant."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A median, with the smallest and the largest of what it was taken of."""
+    """A median, with the smallest and the largest value."""
 
     median: float
     low: float
@@ -26,11 +26,11 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of some values."""
+        """The spread of some values."""
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        """As the tables show it."""
+        """The text in the tables."""
         return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
 
 
@@ -39,9 +39,9 @@ class Aim:
     """An aim of the project, and what was measured.
 
     Attributes:
-        what: In words.
+        what: The aim in words.
         limit: The number to stay below, or to reach.
-        at_least: The number is to be reached.
+        at_least: Whether the limit has to be reached rather than kept below.
         measured: None where a contestant is missing.
     """
 
@@ -52,7 +52,7 @@ class Aim:
 
     @property
     def met(self) -> bool | None:
-        """Whether the median does."""
+        """Whether the median meets the limit; None where it was not measured."""
         if self.measured is None:
             return None
         value = self.measured.median
@@ -60,7 +60,7 @@ class Aim:
 
 
 def speed_summary(times: dict[str, Series]) -> Summary:
-    """Milliseconds over rounds; `of_floor`, and `tutorial_by` (how many times as fast)."""
+    """Milliseconds, their ratio to the floor's, and how many times as fast as the tutorial."""
     return {size: _of_speed(series) for size, series in times.items()}
 
 
@@ -88,7 +88,7 @@ def _quotient(series: Series, above: str, below: str) -> Spread | None:
 
 
 def cold_summary(starts: dict[str, dict[str, list[dict[str, float]]]]) -> Summary:
-    """Milliseconds of the whole and of its steps; `of_quickest_peer` within each run."""
+    """Milliseconds, in total and by step, and the ratio to the quickest peer within each run."""
     found: Summary = {}
     for size, by_name in starts.items():
         totals = {name: [run["total"] for run in runs] for name, runs in by_name.items()}
@@ -110,7 +110,7 @@ def cold_summary(starts: dict[str, dict[str, list[dict[str, float]]]]) -> Summar
 
 
 def memory_summary(peaks: dict[str, dict[str, list[int]]]) -> Summary:
-    """MB, and the quotient with the floor's within each run."""
+    """MB, and their ratio to the floor's within each run."""
     return {
         size: {
             name: {

@@ -14,7 +14,7 @@ _NONE = "–"
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """The result as headings, tables and what has to be known of them."""
+    """The result as headings and tables, with the remarks that they need."""
     tables = result["summary"]
     parts = [
         _subject(result),
@@ -136,7 +136,7 @@ def _remarks(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _differing(answers: dict[str, list[str]]) -> list[str]:
-    """Who answers otherwise than edgekd on how many photos, among those with the same file."""
+    """Contestants with edgekd's model file and other answers, with the number of such photos."""
     ours = answers.get("edgekd")
     if ours is None:
         return []

@@ -1,1 +1,1 @@
-"""Measuring: accuracy, speed and memory of every row, and the report of it."""
+"""Benchmarks: accuracy, speed, memory and energy of models on devices, and their reports."""

@@ -87,13 +87,13 @@ class ReportTask(ABC):
         """The columns of every table, in order.
 
         Args:
-            metrics: Of some row.
+            metrics: Metrics of any row.
             policy: Says which classes are named first.
         """
         return self.all_columns(metrics)
 
     def details(self, metrics: Metrics) -> list[MetricColumn]:
-        """Further columns, of the page's table of all other numbers."""
+        """Further columns, for the page's table of all other numbers."""
         return []
 
     def all_columns(self, metrics: Metrics) -> list[MetricColumn]:
@@ -107,29 +107,29 @@ class ReportTask(ABC):
         return self.all_columns(metrics)
 
     def critical_columns(self, critical: Sequence[str]) -> list[MetricColumn]:
-        """The number of each critical class that a regression check compares."""
+        """The column of each critical class that a regression check compares."""
         return []
 
     def scores(self, outputs: NDArray[Any], classes: Sequence[str]) -> dict[str, float]:
-        """Scores of one image by name, of its calibrated outputs; empty without a picture of them.
+        """Scores of one image by name, from its calibrated outputs; empty where none are shown.
 
         Args:
-            outputs: Of one image, without the batch axis.
+            outputs: Calibrated outputs of one image, without the batch axis.
             classes: Names of the network's outputs.
         """
         return {}
 
     def answer(self, scores: Mapping[str, float]) -> frozenset[str]:
-        """The names that the scores of one image answer with."""
+        """The names (classes or findings) that the scores of one image give as the answer."""
         return frozenset()
 
     def label_names(self, label: str) -> frozenset[str]:
-        """The names that a label as text stands for."""
+        """The names (classes or findings) that a label stands for."""
         return frozenset({label})
 
 
 def policy_order(names: Sequence[str], policy: PolicyFacts) -> list[str]:
-    """The names in the order of reports: those that the policy names first before the others."""
+    """The names in the order of reports: first those that the policy lists as `first`."""
     ranks = {name.casefold(): rank for rank, name in enumerate(policy.first)}
     return sorted(names, key=lambda name: ranks.get(name.casefold(), len(ranks)))
 

@@ -50,7 +50,7 @@ _RENAMED = (
     (("lowering", "rungs"), "remarks", "notes"),
     (("capture",), "kept", "coverage"),
 )
-"""Fields of formats before 1.6: where they are, their names then and now."""
+"""Renamed fields: path to the object that has them, name before format 1.6, name since then."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -63,7 +63,7 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
     Attributes:
         name: The architecture's name, for people.
         classes: Class names in the order of the logits.
-        ordered: They are grades, each one worse than the one before.
+        ordered: Whether the classes are grades, each one worse than the one before.
         image_size: S, the side of the square input in pixels.
         colour: Channel order of the input; always "RGB".
         resize: Name of the preprocessing rule (see `edgekd.runtime.preprocess`).
@@ -82,7 +82,7 @@ class ModelInfo(_Section, frozen=True, kw_only=True):
 
 
 class Limit(_Section, frozen=True, kw_only=True):
-    """The range that a measure of a photo has to be in; null where that side has no limit."""
+    """The range in which a measure of a photo has to lie; null means no limit on that side."""
 
     low: float | None = None
     high: float | None = None
@@ -92,9 +92,9 @@ class Appearance(_Section, frozen=True, kw_only=True):
     """The appearance of the training images, as a normal distribution of their features.
 
     Attributes:
-        mean: Of the features of `edgekd.runtime.capture.appearance` [F].
+        mean: Mean of the features of `edgekd.runtime.capture.appearance` [F].
         whitening: Matrix [F, F] that gives the centred features unit covariance.
-        limit: A photo with a higher squared distance is unlike all of them.
+        limit: A photo at a higher squared distance counts as unlike the training images.
     """
 
     mean: tuple[float, ...]
@@ -106,11 +106,11 @@ class CaptureRule(_Section, frozen=True, kw_only=True):
     """Limits beyond which a photo has to be taken again, fitted on images of the data set.
 
     Attributes:
-        limits: By measure of `edgekd.runtime.capture.measures`.
-        appearance: Null where there were too few images to fit it.
+        limits: Limits by measure of `edgekd.runtime.capture.measures`.
+        appearance: Appearance of the training images; null where they were too few to fit it.
         coverage: Share of the fitting images that all limits together were fitted to let pass;
             `kept` in formats before 1.6.
-        images: Number of the fitting images; they are those of the decision.
+        images: Number of the fitting images; the decision is fitted on the same ones.
         sentences: Sentences for the photographer by reason code; empty in bundles of a format
             before 1.6, which have the sentences of dermoscopy.
     """
@@ -126,16 +126,16 @@ class ClassChange(_Section, frozen=True, kw_only=True):
     """What one class lost or gained in a lowered file.
 
     Attributes:
-        images: Number of its images.
-        lost: Right by the float student, wrong by the file.
-        gained: The other way round.
+        images: Number of images of the class.
+        lost: Number that the float student gets right and the file gets wrong.
+        gained: Number that the file gets right and the float student gets wrong.
         drop: Sensitivity of the float student minus that of the file; null without images.
         drop_high: Its upper one-sided 95 % bound; null without images. Bundles of a format
             before 1.5 have the upper end of a paired 95 % bootstrap interval.
-        critical: Whether the target names it so.
+        critical: Whether the class is critical.
         limit: Limit of the drop: of `drop_high` for a critical class, else of `drop`.
-        groups: Lesions or patients that its images are of, which the bounds take as independent;
-            null in bundles of a format before 1.5.
+        groups: Number of lesions or patients of its images, which the bounds treat as
+            independent; null in bundles of a format before 1.5.
         specificity_drop: Specificity of the float student minus that of the file; null for a task
             whose classes exclude each other.
     """
@@ -152,7 +152,7 @@ class ClassChange(_Section, frozen=True, kw_only=True):
 
 
 class GateRecord(_Section, frozen=True, kw_only=True):
-    """The comparison of one lowered file with the float student. Null: the task lacks the metric.
+    """One lowered file compared with the float student; null where the task lacks the metric.
 
     Attributes:
         passed: Whether every limit held.
@@ -160,12 +160,12 @@ class GateRecord(_Section, frozen=True, kw_only=True):
         images: Number of images compared.
         max_logit_difference: Largest absolute difference of any output; -1 where one is not finite.
         flips: Share of images whose answer changed (the top class; the set of findings).
-        balanced_accuracy: Of the lowered file.
+        balanced_accuracy: Balanced accuracy of the lowered file.
         balanced_accuracy_drop: Student minus lowered file.
         balanced_accuracy_drop_high: Its upper one-sided 95 % bound; null where a class that occurs
             has a single image, or images of a single lesion or patient.
         ece: Expected calibration error of the file with its own temperature.
-        ece_increase: Its difference to the float student's with the student's own temperature.
+        ece_increase: That error minus the float student's, with the student's own temperature.
         per_class: Changes by class or finding.
         measures: Further numbers of the task, by name.
         limits: The limits that were applied.
@@ -192,14 +192,14 @@ class Rung(_Section, frozen=True, kw_only=True):
     """One precision that was tried for this bundle.
 
     Attributes:
-        precision: Of `edgekd.lower.precision.LADDER`.
+        precision: One of `edgekd.lower.precision.LADDER`.
         float_layers: Layers that stayed in float, for `int8-mixed`.
         quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
             lowering.
         chosen: Whether the bundle holds this file. `taken` in formats before 1.6.
-        size_bytes: Of its files.
-        host_latency_ms: Median of an image on the host that built it, one thread; for comparison
-            of the rungs with one another only, and null where the device's engine did not run it.
+        size_bytes: Size of its files.
+        host_latency_ms: Median latency of an image on the build host with one thread, only for
+            comparing rungs with one another; null where the device's engine did not run there.
         notes: Further observations, one phrase each: slower than the next rung, split into
             partitions. `remarks` in formats before 1.6.
         gate: The comparison with the float student; null where there is no file.
@@ -237,8 +237,8 @@ class EngineCheck(_Section, frozen=True, kw_only=True):
     Attributes:
         status: `not checked` allows no conclusion about the file.
         by: The tool with its version, or why there was no check and how to get one.
-        capabilities: Compute capabilities that it was built for, such as `SM86`.
-        findings: Findings of the tool, one sentence each; of a file that passed they are notes.
+        capabilities: Compute capabilities that the engine was built for, such as `SM86`.
+        findings: What the tool reported, one sentence each; mere notes if the file passed.
     """
 
     status: Literal["passed", "refused", "not checked"]
@@ -259,11 +259,11 @@ class EngineRecord(_Section, frozen=True, kw_only=True):
     """The engine that a device built, and how it answered there.
 
     Attributes:
-        built_for: Versions and GPU that it is tied to; compared before it is loaded.
-        seconds: Time of building.
-        size_bytes: Of the engine.
-        latency_ms: Median of an image on that device, with copying there and back.
-        selftest_difference: Largest difference of a logit from what the host saw.
+        built_for: Versions and GPU that the engine is tied to; compared before it is loaded.
+        seconds: Time that building it took.
+        size_bytes: Size of the engine.
+        latency_ms: Median latency of an image on that device, copies to and from the GPU included.
+        selftest_difference: Largest difference of a logit from the host's.
         gate: The comparison with the float student, on the host's validation images.
     """
 
@@ -276,28 +276,28 @@ class EngineRecord(_Section, frozen=True, kw_only=True):
 
 
 class Lowering(_Section, frozen=True, kw_only=True):
-    """How the file came to be.
+    """How the model file was lowered.
 
     Attributes:
         target: Name of the target (a folder of `targets/`).
         backend: Name of the backend whose file this is (`tflite`, `openvino`, `tensorrt`, `onnx`).
-        precision: The precision taken.
+        precision: The precision chosen.
         completion: `complete`, or `finish-on-device` where the device must build an engine.
         completion_command: The command that finishes it there, or null.
         rungs: Every precision tried, with its numbers.
-        tried: Number of verdicts in the order of the ladder until a file was chosen, that one
-            included; null in bundles of a format before 1.5.
-        calibration: Part, number, hash and list of the calibration images, or null.
+        tried: Number of gate verdicts in the order of the ladder, up to and including that of the
+            chosen file; null in bundles of a format before 1.5.
+        calibration: Split part, number, hash and list of the calibration images, or null.
         layer_sensitivity: Layers by their sensitivity to int8, the most sensitive first; empty
             where it was not measured. `layer_harm` in formats before 1.6.
         quantisation_aware: Whether the weights were fine-tuned with simulated int8 before
             lowering. `rescued` in formats before 1.6.
         build_key: Hash of all that this bundle was made from.
-        tools: Versions of what lowered it.
+        tools: Versions of the packages that lowered it.
         check: Whether the engine of the device can be built; null where the host ran the file.
-        evidence_sha256: Hash of the file with the images that a device judges its engine by; null
-            where the host judged the very file.
-        engine: What the device built; null before.
+        evidence_sha256: Hash of the file with the images for the gate on the device; null where
+            the host ran the gate on the file itself.
+        engine: The engine that the device built; null until then.
     """
 
     target: str
@@ -318,7 +318,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
 
 
 class Lineage(_Section, frozen=True, kw_only=True):
-    """Where the student comes from: enough to make it again."""
+    """Where the student comes from: what is needed to reproduce its training."""
 
     method: str
     recipe_sha256: str | None = None
@@ -346,16 +346,16 @@ class Manifest(_Section, frozen=True, kw_only=True):
         decision: How outputs become a decision: the struct `Decision` of the task's manifest
             layer.
         capture: When a photo has to be taken again; null where that was not fitted.
-        lowering: How the file came to be.
+        lowering: How the model file was lowered.
         policy: The policy it was built under; null in bundles of a format before 1.6.
-        metrics: Metrics of teacher, float student and this very file, by role.
+        metrics: Metrics of teacher, float student and the model file, by role.
         lineage: Where the student comes from.
         model_file: The file that the runtime opens, a key of `files`.
-        files: Every other file of the bundle.
+        files: Size and hash of every other file of the bundle, by name.
         network_data_format: Tensors in and out, by MONAI's field names.
-        intended_use: For people.
-        limits: For people.
-        licences: Of data and weights.
+        intended_use: Text for people.
+        limits: Known limitations, for people.
+        licences: Licences of data and weights.
     """
 
     format_version: str = FORMAT_VERSION
@@ -407,7 +407,7 @@ def _converted(document: Any, kind: type[_T], section: str) -> _T:
 
 
 def _document(raw: bytes) -> dict[str, Any]:
-    """The JSON object, of this major version, with today's names of its fields."""
+    """The JSON object, checked to be of this major version, with its fields renamed to today's."""
     try:
         document: dict[str, Any] = msgspec.json.decode(raw)
         version = str(document["format_version"])
@@ -432,7 +432,7 @@ def _rename_fields(document: dict[str, Any]) -> None:
 
 
 def _objects_at(document: dict[str, Any], path: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The objects at a path of names, the members of a list each."""
+    """The objects at a path of field names; a list stands for all of its members."""
     objects = [document]
     for name in path:
         parts = [part.get(name) for part in objects]

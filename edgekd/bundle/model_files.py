@@ -18,9 +18,9 @@ class ModelFiles:
     Files that came as bytes are never written to a disk: an app may have decrypted them.
 
     Attributes:
-        name: Of the main file: `model.tflite`, `model.xml`, `model.onnx`, `model.engine`.
+        name: Name of the main file: `model.tflite`, `model.xml`, `model.onnx`, `model.engine`.
         folder: Where the files are; None where they are in memory.
-        contents: The files by name where they are in memory.
+        contents: Bytes of each file by name, where they are in memory.
     """
 
     name: str
@@ -29,7 +29,7 @@ class ModelFiles:
 
     @classmethod
     def on_disk(cls, path: Path) -> ModelFiles:
-        """The file at `path`, and its folder."""
+        """The model file at `path`, with the other files of its folder."""
         return cls(path.name, path.parent)
 
     @property

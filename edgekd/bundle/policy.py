@@ -1,4 +1,4 @@
-"""What a bundle records of the policy that it was built by; no device needs the policy's file."""
+"""A bundle's record of its policy, so that devices do not need the policy's file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CAPTURE_CODES: dict[str, tuple[str | None, str | None]] = {
     "contrast": ("no-lesion", None),
     "off_centre": (None, "off-centre"),
 }
-"""By measure of a photo, the reason codes of a value below and above its limits; None where that
-side has no limit."""
+"""Reason codes by measure of a photo: for a value below its limits, and for one above; None where
+that side has no limit."""
 
 UNLIKE = "unlike"
-"""Reason code of a photo that looks like none of the learnt images."""
+"""Reason code of a photo that is unlike the training images."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sentence(_Section, frozen=True, kw_only=True):
-    """What the device says about a photo that has to be taken again.
+    """The text that a device shows for a photo that has to be taken again.
 
     Attributes:
         problem: What is wrong with the photo.
@@ -68,17 +68,17 @@ class PolicyWords(_Section, frozen=True, kw_only=True):
 
 
 class FloorRecord(_Section, frozen=True, kw_only=True):
-    """One floor of the policy, and what this very file reaches.
+    """One floor of the policy, and the result of the lowered file.
 
     Attributes:
         code: `beyond-chance`, `noticed`, `answered` or `specificity`.
         quantity: The measured quantity in words, with the name of its class.
-        value: As measured; null where that is impossible.
+        value: The measured value; null where it could not be measured.
         low: Lower end of its 95 % interval; null where there is none.
-        high: Upper end.
-        least: What is demanded.
+        high: Upper end of that interval.
+        least: The least value that the policy accepts.
         by: What is compared with `least`: the `value`, or the `low` end of the interval.
-        met: Whether it is reached. What could not be measured is not.
+        met: Whether the floor is reached; False where the quantity could not be measured.
     """
 
     code: str
@@ -106,18 +106,18 @@ class FloorRecord(_Section, frozen=True, kw_only=True):
 
 
 class TeacherRecord(_Section, frozen=True, kw_only=True):
-    """This very file beside the teacher, on the same validation images (non-inferiority).
+    """The lowered file compared with the teacher on the same validation images (non-inferiority).
 
     Attributes:
-        state: `not-inferior`: the upper end of the interval of the deficit keeps the margin.
+        state: `not-inferior`: the upper end of the interval of the deficit is within the margin.
             `inferior`: its lower end exceeds the margin. `not-shown`: neither. `not-measured`:
             there was no teacher.
         metric: Name of the metric.
-        margin: The deficit that counts as equivalent.
+        margin: Largest deficit that counts as not inferior.
         deficit: Teacher minus file; null where it was not measured.
         low: Lower end of its paired 95 % interval.
-        high: Upper end.
-        required: Whether the policy refuses a file that is not shown to keep the margin.
+        high: Upper end of that interval.
+        required: Whether the policy refuses a file that is not shown to be not inferior.
         reason: Why it was not measured, or null.
     """
 
@@ -152,15 +152,15 @@ class PolicyRecord(_Section, frozen=True, kw_only=True):
     """The policy that a bundle was built by, and whether its file keeps it.
 
     Attributes:
-        name: Of the policy.
-        title: For people.
+        name: Name of the policy.
+        title: Its title, for people.
         sha256: Hash of the whole policy, as tightened for this build.
         critical: Limits of the critical classes of this model, by name.
         words: Words of the domain.
         research: Whether the bundle was built with `--research`, which lowers a file although a
             floor is not met.
-        floors: Every floor and what the file reaches; of a file that a device has to finish,
-            measured with the host's engine until then.
+        floors: Every floor and the file's result, measured with the host's engine until a device
+            has finished the file.
         teacher: The comparison with the teacher.
     """
 
@@ -182,7 +182,7 @@ class PolicyRecord(_Section, frozen=True, kw_only=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a device must say of this bundle; empty where every floor is met."""
+        """Sentences that a device must show with this bundle; empty where every floor is met."""
         return tuple(f"for research, floor not met: {sentence}" for sentence in self.unmet())
 
 
@@ -192,5 +192,5 @@ _WORDS_BEFORE_1_6 = PolicyWords(
 
 
 def words_of(policy: PolicyRecord | None) -> PolicyWords:
-    """Words of a bundle's domain; None stands for a format before 1.6, which was for dermoscopy."""
+    """Words of a bundle's domain; formats before 1.6 have no policy and are for dermoscopy."""
     return _WORDS_BEFORE_1_6 if policy is None else policy.words

@@ -40,7 +40,7 @@ class Bundle:
         label: Its name in messages: its path, or `<bytes>`.
         path: Where it is; None where it was given as bytes.
         manifest: Its manifest.
-        signature: Whether it has a signature, and whether that was verified.
+        signature: State of its signature: `none`, `not checked` or `verified`.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Bundle:
             verify: Check the SHA-256 of every file (sizes and paths are always checked).
             public_key: Refuse a bundle that was not signed with the private key of this one: a
                 PEM file's path, its bytes, or the 32 raw bytes. Hashes are always checked then.
-                Who may write to a folder may change it after the check; a zip is checked and
-                used in memory.
+                Anyone who may write to a folder can change it after the check; a zip is
+                checked and used in memory.
 
         Raises:
             InputError: There is nothing at `source`, or the key is not an Ed25519 key.
@@ -80,14 +80,14 @@ class Bundle:
                 with that key.
         """
         if public_key is not None:
-            load_public_key(public_key)  # the caller's mistake is told before the bundle's
+            load_public_key(public_key)  # report a bad key before a bad bundle
         source = _place_or_bytes(source)
         label = _label(source)
         storage = open_storage(source, label)
         raw = _read_manifest(label, storage)
         try:
             bundle = cls(source, storage, raw, _signature_state(storage, raw, public_key))
-        except ArtefactError as error:  # of several bundles, one has to know which
+        except ArtefactError as error:  # name the bundle, since there may be several
             raise ArtefactError(f"{label}: {error.message}", error.hint) from error
         bundle._check_files(hashes=verify or public_key is not None)
         return bundle
@@ -98,7 +98,7 @@ class Bundle:
         return self._files.model(self.manifest.model_file, self.manifest.files)
 
     def model_for(self, backend: str | None) -> ModelFiles:
-        """The file that another backend runs, where it can: a host runs what was lowered."""
+        """The file for `backend`: on a host, the one that a device builds its engine from."""
         lowered_by = self._lowered_by()
         if lowered_by is not None and backend == lowered_by.host:
             source = lowered_by.model_file
@@ -107,7 +107,7 @@ class Bundle:
         return self.model
 
     def _lowered_by(self) -> BackendDescriptor | None:
-        """Descriptor of the backend; None for a third party's that is not installed."""
+        """Descriptor of the bundle's backend; None if it is a plugin that is not installed."""
         name = self.manifest.lowering.backend
         return backend_named(name) if name in BACKENDS else None
 
@@ -129,7 +129,7 @@ class Bundle:
     def read(self, name: str) -> bytes:
         """Content of a file that the manifest lists, or the manifest's own bytes.
 
-        What was hashed when the bundle was opened is what is read, even if a folder changed.
+        The content is what was hashed when the bundle was opened; a file changed since is refused.
 
         Raises:
             ArtefactError: There is no such file, or it changed.
@@ -147,7 +147,7 @@ class Bundle:
         return content
 
     def stream(self, name: str) -> BinaryIO:
-        """A file that the manifest lists, to be read in parts; it was hashed at the opening.
+        """A stream of a file that the manifest lists; it was hashed when the bundle was opened.
 
         Raises:
             ArtefactError: There is no such file.
@@ -221,7 +221,7 @@ def _label(source: Path | bytes) -> str:
 
 
 def _read_manifest(label: str, storage: Storage) -> bytes:
-    """The manifest's bytes, read once: those that are verified are those that are decoded."""
+    """The manifest's bytes, read once, so that the bytes decoded are those verified."""
     if storage.size(MANIFEST) is None:
         message = f"{label} is not a bundle: it has no {MANIFEST}"
         raise ArtefactError(message, "give the folder or .edgekd file that `edgekd build` wrote")
@@ -234,7 +234,7 @@ def _read_manifest(label: str, storage: Storage) -> bytes:
 def _signature_state(
     storage: Storage, manifest_bytes: bytes, public_key: PublicKey | None
 ) -> SignatureState:
-    """Whether there is a signature; with a key, one that holds or an error."""
+    """The state of the signature; with a key, a missing or wrong one is an error."""
     there = storage.size(SIGNATURE) is not None
     if public_key is None:
         return "not checked" if there else "none"

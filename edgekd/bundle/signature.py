@@ -1,7 +1,8 @@
 """The signature of a bundle: Ed25519 (RFC 8032) over the exact bytes of `manifest.json`.
 
-The manifest has the SHA-256 of every other file, so that its signature covers them all. It
-stands beside the manifest as `manifest.sig`, the 64 bytes in base64, and OpenSSL verifies it too:
+The manifest has the SHA-256 of every other file, so that its signature covers them all. The
+signature is stored beside the manifest as `manifest.sig`, its 64 bytes in base64. OpenSSL can
+verify it too:
 
     base64 -d manifest.sig > raw.sig
     openssl pkeyutl -verify -rawin -pubin -inkey key.pub.pem -in manifest.json -sigfile raw.sig
@@ -43,7 +44,7 @@ PublicKey = str | Path | bytes
 
 
 def sign_manifest(manifest_bytes: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The text of `manifest.sig`: the same every time, for Ed25519 draws no random numbers.
+    """The text of `manifest.sig`; it is deterministic, since Ed25519 draws no random numbers.
 
     Source: RFC 8032, section 5.1.6 (pure Ed25519, no context).
     """
@@ -186,7 +187,7 @@ def _read_key(path: Path) -> bytes:
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that was not there, with its mode from the first moment on."""
+    """Create a file that must not exist yet, with its permissions set from the start."""
     make_folder(path.parent)
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -201,7 +202,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def _refuse_other_types(source: object) -> None:
-    """What a type checker would have refused, if the caller had one."""
+    """Refuse a source of the wrong type, for callers that use no type checker."""
     if not isinstance(source, str | os.PathLike | bytes):
         message = f"a public key cannot be read from a {type(source).__name__}"
         raise InputError(message, "give the path of a PEM, its bytes, or the key's 32 bytes")

@@ -1,6 +1,6 @@
-"""Where the bytes of a bundle are: in a folder, or in memory, out of an uncompressed zip.
+"""Storage of a bundle's files: a folder, or memory for those of an uncompressed zip.
 
-Names are those of the manifest; the meaning of the files does not matter here.
+Files are named as in the manifest; their meaning does not matter here.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ __all__ = [
 ]
 
 MAX_ARCHIVE_BYTES = 512 << 20
-"""No zip may be larger: what it holds is kept in memory. A folder stays on disk."""
+"""Largest zip in bytes, since its content is held in memory, unlike that of a folder."""
 MAX_FILES = 64
 """Number of files that a bundle may have."""
 MAX_DIRECTORY_BYTES = MAX_FILES << 10
 MAX_NAME_LENGTH = 255
 
 _BUILT = "give the folder or .edgekd file that `edgekd build` wrote"
-_ZIP_ERRORS = (  # what zipfile raises for an archive that is none, or a damaged one
+_ZIP_ERRORS = (  # raised by zipfile for a damaged archive or another kind of file
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, NotImplementedError,
     OverflowError, RuntimeError, ValueError,
 )  # fmt: skip
-_END = struct.Struct("<4s4H2LH")  # of the central directory: APPNOTE.TXT 4.3.16
+_END = struct.Struct("<4s4H2LH")  # end of central directory: APPNOTE.TXT 4.3.16
 _END_SIGNATURE, _LOCATOR64_SIGNATURE, _LOCATOR64_BYTES = b"PK\5\6", b"PK\6\7", 20
 
 
@@ -49,7 +49,7 @@ class Storage(Protocol):
     """Files of a bundle by name."""
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is no such file."""
+        """Size of a file in bytes; None where there is no such file."""
 
     def sha256(self, name: str) -> str:
         """Hex SHA-256 of a file that is there."""
@@ -71,16 +71,16 @@ class FolderStorage:
         self.folder = folder
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file that is the folder's own: no link on the way to it leads elsewhere."""
+        """Size of a file in bytes; None where it is missing or reached through a symbolic link."""
         file = self.folder / name
         try:
             own = file.is_file() and file.resolve() == self.folder.resolve() / name
             return file.stat().st_size if own else None
-        except (OSError, RuntimeError, ValueError):  # a name longer than the system allows, say
+        except (OSError, RuntimeError, ValueError):  # e.g. a name longer than the system allows
             return None
 
     def sha256(self, name: str) -> str:
-        """Hex SHA-256, read in pieces."""
+        """Hex SHA-256 of a file, read in pieces."""
         try:
             return sha256_of(self.folder / name)
         except OSError as error:
@@ -107,13 +107,13 @@ class FolderStorage:
 
 
 class MemoryStorage:
-    """Files that never touch a disk."""
+    """Files held in memory, which never reach a disk."""
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self.contents = contents
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is no such file."""
+        """Size of a file in bytes; None where there is no such file."""
         return len(self.contents[name]) if name in self.contents else None
 
     def sha256(self, name: str) -> str:
@@ -121,7 +121,7 @@ class MemoryStorage:
         return hashlib.sha256(self.contents[name]).hexdigest()
 
     def read(self, name: str, most: int) -> bytes:
-        """The first `most` bytes; the very object where that is all of them."""
+        """The first `most` bytes; the stored object itself, without a copy, if that is all."""
         return self.contents[name][:most]
 
     def stream(self, name: str) -> BinaryIO:
@@ -129,7 +129,7 @@ class MemoryStorage:
         return io.BytesIO(self.contents[name])
 
     def model(self, name: str, listed: Collection[str]) -> ModelFiles:
-        """The file and its neighbours, by their last names."""
+        """The file and its neighbours, by their names without folders."""
         place = PurePosixPath(name)
         beside = [other for other in listed if PurePosixPath(other).parent == place.parent]
         contents = {PurePosixPath(other).name: self.contents[other] for other in beside}
@@ -145,7 +145,7 @@ def open_storage(source: Path | bytes, label: str) -> Storage:
 
     Raises:
         InputError: There is nothing at the path.
-        ArtefactError: It is no zip, or one that could take more memory than its own size.
+        ArtefactError: It is not a zip, or could take more memory than its own size.
     """
     if isinstance(source, bytes):
         return MemoryStorage(_read_zip(io.BytesIO(source), label))
@@ -171,7 +171,7 @@ def damaged(label: str, why: str) -> ArtefactError:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether `name` is a relative path inside the bundle, in one spelling on every system."""
+    """Whether `name` is a relative path inside the bundle, with one meaning on every system."""
     parts = PurePosixPath(name).parts
     return (
         bool(parts)
@@ -206,7 +206,7 @@ def _read_zip(stream: BinaryIO, label: str) -> dict[str, bytes]:
 
 
 def _check_end(stream: BinaryIO, label: str) -> int:
-    """The archive's size. Its directory is measured before `zipfile` makes objects of it."""
+    """The archive's size. Too large a directory is refused before `zipfile` parses it."""
     size = stream.seek(0, io.SEEK_END)
     if size > MAX_ARCHIVE_BYTES:
         message = f"{label} is larger than {MAX_ARCHIVE_BYTES >> 20} MiB, the most for one file"
@@ -214,7 +214,7 @@ def _check_end(stream: BinaryIO, label: str) -> int:
     tail_bytes = min(size, _LOCATOR64_BYTES + _END.size)
     stream.seek(size - tail_bytes)
     tail = stream.read(tail_bytes)
-    # zipfile takes these very bytes for the end: nothing stands behind them, not even a comment.
+    # The record must be the last bytes, without a comment, so that zipfile reads the same one.
     if len(tail) < _END.size or tail[-_END.size :][:4] != _END_SIGNATURE or tail[-2:] != b"\0\0":
         raise zipfile.BadZipFile("it does not end as a zip file without a comment does")
     *_, members, directory_bytes, _, _ = _END.unpack(tail[-_END.size :])
@@ -228,7 +228,7 @@ def _check_end(stream: BinaryIO, label: str) -> int:
 def _checked_members(
     archive: zipfile.ZipFile, bytes_of_archive: int, label: str
 ) -> list[zipfile.ZipInfo]:
-    """The members of an archive that cannot swell: all are stored, and none shares its bytes."""
+    """The members of an archive, checked: all are stored uncompressed, and no two overlap."""
     members = archive.infolist()
     if len(members) > MAX_FILES:
         raise damaged(label, f"it has more than {MAX_FILES} files")
@@ -239,7 +239,7 @@ def _checked_members(
         stored = member.compress_type == zipfile.ZIP_STORED
         if not stored or member.file_size != member.compress_size:
             raise damaged(label, f"the member {name!r} is compressed or too large")
-        if member.header_offset > bytes_of_archive:  # 64 bits of it may be the file's own invention
+        if member.header_offset > bytes_of_archive:  # a 64-bit offset may be any number
             raise damaged(label, f"the member {name!r} lies outside of it")
     if len({member.filename for member in members}) < len(members):
         raise damaged(label, "two of its members have the same name")

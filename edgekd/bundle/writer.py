@@ -37,7 +37,7 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes
 
 
 def zip_bundle(folder: Path, out: Path) -> None:
-    """The bundle `folder` as one uncompressed `.edgekd` file, the same bytes every time."""
+    """Write the bundle `folder` as one uncompressed `.edgekd` file, with reproducible bytes."""
     files = (path for path in folder.rglob("*") if path.is_file())
     names = [file.relative_to(folder).as_posix() for file in files]
     _write_zip(out, names, lambda name: (folder / name).read_bytes())
@@ -46,13 +46,13 @@ def zip_bundle(folder: Path, out: Path) -> None:
 def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = None) -> None:
     """Sign the bundle at `path`, after checking its hashes; another signature is replaced.
 
-    A folder gets a `manifest.sig`; a `.edgekd` file is rewritten, with the same bytes every time,
-    with that and what its manifest lists.
+    A folder gets a `manifest.sig`; a `.edgekd` file is rewritten with it and the files that its
+    manifest lists, with the same bytes every time.
 
     Args:
         path: The bundle's folder or `.edgekd` file.
         private_key: An Ed25519 key as PEM (PKCS#8), as `openssl genpkey` writes it.
-        passphrase: Of the key, where it is encrypted.
+        passphrase: Passphrase of the key, if it is encrypted.
 
     Raises:
         InputError: There is no bundle, or the key cannot be used.
@@ -74,7 +74,7 @@ def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = Non
 def _write_zip(out: Path, names: Iterable[str], read: Callable[[str], bytes]) -> None:
     with atomic_write(out) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(names):
-            # A fixed date: two archives of one bundle must be one file.
+            # A fixed date: two archives of one bundle must be identical.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), read(name))
 
 

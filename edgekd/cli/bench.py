@@ -113,7 +113,7 @@ def bench(
 
     names = list(dict.fromkeys(part.strip() for part in device.split(",")))
     for name in names:
-        check_device(name)  # before a demo of minutes is made for it
+        check_device(name)  # before a demo, which takes minutes, is made for it
     if clean_device:
         _clean(names)
         return
@@ -124,7 +124,7 @@ def bench(
         check_page()
     counts = parse_threads(threads) if threads else ()
     for path in bundle or []:
-        Bundle.open(path).close()  # a damaged one is refused before minutes of measuring
+        Bundle.open(path).close()  # refuse a damaged bundle before minutes of measuring
     folder = run or _default_run(bundle)
     subjects = subjects_of_run(folder, data_root)
     requests = [
@@ -164,7 +164,7 @@ def bench(
 
 
 def _check_meter(meter: Path, names: list[str]) -> None:
-    """Refuse it before a demo of minutes is made."""
+    """Refuse an unusable power meter record before a demo is made, which takes minutes."""
     from edgekd.bench.meter import PowerMeter
 
     if len(names) > 1:
@@ -197,7 +197,7 @@ def _file_of(json: Path | None, name: str, names: list[str]) -> Path | None:
 def _measure(
     requests: list[BenchRequest],
 ) -> tuple[list[tuple[BenchRequest, Result]], list[EdgekdError]]:
-    """Results and errors. Several devices are measured at the same time."""
+    """Measure all requests, several devices at the same time; returns results and errors."""
     from edgekd.bench.run.harness import run_benchmark
 
     if len(requests) == 1:
@@ -215,7 +215,7 @@ def _measure(
 
 
 def _report_missing(results: list[Result]) -> None:
-    """Print every missing number, and end with the exit code of what ended a run.
+    """Print every missing number, and raise the error of a run that ended early.
 
     Raises:
         DeviceUnreachableError: A device does not answer.
@@ -241,7 +241,7 @@ def _report_missing(results: list[Result]) -> None:
 
 
 def _default_run(bundles: list[Path] | None) -> Path:
-    """The run that the bundles stand in, or the demo, which is made where there is none."""
+    """The run that the bundles belong to, or the demo's run, which is made if necessary."""
     for bundle in bundles or []:
         for folder in bundle.resolve().parents:
             if (folder / "student" / "model.json").is_file():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 CRITICAL_LIMIT = 0.05
-"""Limit of a class that `--critical` names without one."""
+"""Limit of the drop of a class that `--critical` names without a limit."""
 
 
 def build(
@@ -163,7 +163,7 @@ def build(
 
 
 def _print_warnings(built: list[BuiltBundle]) -> None:
-    """Print floors that are not met, and where patients' images were left for how long."""
+    """Print floors that are not met, and where evidence with patients' images was written."""
     from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
@@ -186,7 +186,7 @@ def _report(built: list[BuiltBundle], *, json: bool) -> None:
         emit_json([_summary(bundle) for bundle in built])
         return
     for bundle in built:
-        if bundle.passed:  # the others' errors follow, each with what to do
+        if bundle.passed:  # errors of the other bundles follow, each with a hint
             print(summary_of(bundle))
 
 
@@ -213,10 +213,10 @@ def _critical(text: str) -> dict[str, float] | None:
 
 
 def _limits(texts: Sequence[str]) -> dict[str, float]:
-    """Limits by name.
+    """Limits by name, from texts of the form NAME=VALUE.
 
     Raises:
-        InputError: A text is not of the form NAME=VALUE, or one name has two values.
+        InputError: A text is not of this form, or one name has two values.
     """
     limits: dict[str, float] = {}
     for name, value in map(_limit, texts):

@@ -39,7 +39,7 @@ def build_observer() -> Iterator[BuildObserver]:
 
 
 class _LiveTable:
-    """Files while they are made, then each bundle's rungs with their verdicts."""
+    """A live table: files while they are made, then each bundle's rungs with their verdicts."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -52,17 +52,17 @@ class _LiveTable:
         self.live = Live(console=self._console, refresh_per_second=4)
 
     def line(self, text: str) -> None:
-        """Above the table."""
+        """Print a line above the table."""
         self._console.print(text, highlight=False)
 
     def state(self, backend: str, label: str, state: str) -> None:
-        """Its row."""
+        """Update the row of a file that is being made."""
         with self._lock:
             self._states[backend, label] = state
             self.live.update(self._table())
 
     def rung(self, bundle: str, rung: Rung) -> None:
-        """Its row, with numbers."""
+        """Replace the row of a rung by its verdict and numbers."""
         with self._lock:
             self._rungs[bundle, _label(rung)] = rung
             self.live.update(self._table())
@@ -80,7 +80,7 @@ class _LiveTable:
 
 
 def _place(row: tuple[tuple[str, str], Rung]) -> tuple[str, int, int]:
-    """Bundle by bundle, down the ladder; mixed files come late, but stand behind int8."""
+    """Sort key of a row: by bundle, then down the ladder, with int8-mixed directly after int8."""
     (bundle, _), rung = row
     return bundle, LADDER.index(rung.precision), len(rung.float_layers)
 
@@ -125,7 +125,7 @@ def _worst_class(gate: GateRecord) -> str:
 
 
 def summary_of(bundle: BuiltBundle) -> str:
-    """One line: precision taken, size, selection metric with interval, worst class, flips."""
+    """One line: chosen precision, size, selection metric with interval, worst class, flips."""
     taken = next((rung for rung in bundle.rungs if rung.chosen), None)
     if taken is None or taken.gate is None or bundle.manifest is None:
         return f"{bundle.name}: no file passed its gate"

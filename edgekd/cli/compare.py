@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 _SEEDS = "0,1,2"
-_LARGEST_SEED = 2**32 - 1  # of NumPy
+_LARGEST_SEED = 2**32 - 1  # the largest that NumPy accepts
 
 
 def compare(

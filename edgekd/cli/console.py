@@ -27,7 +27,7 @@ __all__ = [
 
 
 def is_main_process() -> bool:
-    """Whether this is the first of the processes that Lightning starts, one for each device."""
+    """Whether this is the first of the processes that Lightning starts for the devices."""
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
@@ -45,7 +45,7 @@ def report_error(error: EdgekdError) -> None:
 
 
 def _print_to_stderr(line: str, end: str = "\n") -> None:
-    """Print a line; a closed stderr must not end a training of hours."""
+    """Print a line, ignoring a closed stderr, which must not end a training that takes hours."""
     with contextlib.suppress(OSError):
         print(line, end=end, file=sys.stderr, flush=True)
 
@@ -88,7 +88,7 @@ def exit_code_of(work: Callable[[], object], purpose: str = "do this") -> int:
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
     except (Exception, KeyboardInterrupt) as error:
         return _code_of(error, purpose)
-    except SystemExit as ending:  # of argparse, or of Typer where the reader has closed the pipe
+    except SystemExit as ending:  # by argparse, or by Typer if the reader has closed the pipe
         if isinstance(ending.__context__, BrokenPipeError):
             return _code_of(ending.__context__, purpose)
         result = ending.code
@@ -111,7 +111,7 @@ def _code_of(error: BaseException, purpose: str) -> int:
         _discard_stdout()
         return _READER_GONE
     _flush_stdout()
-    if type(error).__name__ == "NoArgsIsHelpError":  # Typer's, whose place differs by version
+    if type(error).__name__ == "NoArgsIsHelpError":  # in Typer; its module differs by version
         error.show()  # type: ignore[attr-defined]
         return InputError.exit_code
     explanation = _usage(error) or explained(error, purpose)
@@ -123,7 +123,7 @@ def _code_of(error: BaseException, purpose: str) -> int:
 
 
 def _usage(error: BaseException) -> InputError | None:
-    """Typer's message about the arguments, without the frame that Typer draws around it."""
+    """Typer's message about the arguments as an error, without Typer's frame around it."""
     message = getattr(error, "format_message", None)
     if message is None:
         return None
@@ -139,7 +139,7 @@ _PLAIN = {
     "≥": ">=", "→": "->", "°": " deg", "µ": "u", "μ": "u", "σ": "sigma", "≈": "~",
     "“": '"', "”": '"', "’": "'",
 }  # fmt: skip
-"""ASCII for characters that the terminal's encoding lacks; all others become question marks."""
+"""ASCII for characters that the terminal's encoding lacks; others become question marks."""
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -181,7 +181,7 @@ def _discard_stdout() -> None:
 
 
 def ticker(title: str) -> Callable[[int, int], None]:
-    """A progress callback (done, total): a line that is updated every ten per cent."""
+    """A progress callback (done, total) that updates a line every ten per cent."""
     last = -1
 
     def tick(done: int, total: int) -> None:

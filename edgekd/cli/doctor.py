@@ -38,7 +38,7 @@ def doctor(
     from edgekd.doctor import examine, examine_extensions
     from edgekd.targets import resolve_targets
 
-    # A third party's target that does not load is one of the extensions, too.
+    # A third-party target that does not load is listed as an extension, too.
     findings = [*examine(resolve_targets(target, {})), *examine_extensions()]
     if json:
         emit_json([asdict(finding) for finding in findings])
@@ -57,7 +57,7 @@ def _mark(finding: Finding) -> str:
 
 
 def _refusal(finding: Finding) -> EdgekdError:
-    """The error whose exit code a script sees."""
+    """The error for a finding; its exit code is for scripts."""
     if finding.package:
         if finding.extra:
             return MissingDependencyError(finding.package, finding.extra, finding.ability)

@@ -16,7 +16,7 @@ from edgekd.policy import DEFAULT_POLICY, load_policy
 __all__ = ["evaluate"]
 
 _SIZE = 256
-"""Pixels at which images are decoded again once one of them proved damaged."""
+"""Side in pixels at which all images are decoded again if one of them is damaged."""
 
 
 def evaluate(

@@ -1,7 +1,7 @@
 """Messages for errors that other libraries and the system raise.
 
-A full disk, a missing package, too little memory, a file in another encoding: each has its two
-lines and its exit code here, for all verbs. Any other error is a bug of edgekd and keeps its
+A full disk, a missing package, too little memory, a file in another encoding: each gets a message,
+a hint and an exit code here, for all verbs. Any other error is a bug of edgekd and keeps its
 traceback. `EDGEKD_DEBUG=1` shows the traceback of the explained errors too.
 """
 
@@ -31,7 +31,7 @@ _HINTS = {
     errno.EMFILE: "raise the limit of open files: ulimit -n",
 }
 _IMPORTED_AS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-"""Distributions by the names that they are imported under, where these differ."""
+"""Distribution names by import name, where they differ."""
 _CUT_SHORT = re.compile(r"inline_container\.cc.*unexpected pos|failed writing|iostream error")
 """Messages of PyTorch's file writer after an incomplete write; they do not name the cause."""
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -77,7 +77,7 @@ def _explanation(error: BaseException, purpose: str) -> EdgekdError | None:
         return InputError(message, "end other programs, or take smaller batches or images")
     if isinstance(error, UnicodeError):
         return _of_an_encoding(error)
-    if any(os.strerror(code) in str(error) for code in _FULL):  # as a library's own error
+    if any(os.strerror(code) in str(error) for code in _FULL):  # wrapped by a library
         return _disk_full(_first_line(error))
     if isinstance(error, RuntimeError) and _CUT_SHORT.search(_first_line(error)):
         return _disk_full("a file could not be written whole; the disk may be full")
@@ -128,7 +128,7 @@ def _not_imported(error: ImportError, purpose: str) -> EdgekdError | None:
     package = _IMPORTED_AS.get(top, top.replace("_", "-"))
     extra = _extra_of(package)
     missing = MissingDependencyError(package, extra or "", purpose)
-    if extra is None:  # a dependency of edgekd itself, or of another package
+    if extra is None:  # edgekd itself, or another package, depends on it
         missing.hint = f"pip install {package}"
     if not isinstance(error, ModuleNotFoundError):
         missing.message = f"{package} is installed but does not import: {_first_line(error)}"

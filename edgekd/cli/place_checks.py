@@ -85,7 +85,7 @@ def _reporting_unwritable(path: Path) -> Iterator[None]:
     """Turn errors of the system into an InputError that names the output."""
     try:
         yield
-    except (OSError, ValueError) as error:  # the second: a name that holds a zero byte
+    except (OSError, ValueError) as error:  # ValueError: the name contains a zero byte
         why = error.strerror if isinstance(error, OSError) else str(error)
         message = f"cannot write {path}: {why}"
         raise InputError(message, "choose another place for the output") from error
@@ -111,7 +111,7 @@ def _is_permitted(place: Path, mode: int) -> bool:
 
 
 def _tryhidden_twin(place: Path) -> None:
-    """Write one byte in the folder, or in its nearest parent that exists."""
+    """Try to write a file of one byte in the folder, or in its nearest parent that exists."""
     folder = place.parent
     while not _exists(folder):
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""Files and folders among the parameters of the verbs: what each is read or written as.
+"""Kinds of files and folders among the parameters of the verbs, and checks of them.
 
 The annotation of such a parameter names its kind: `Annotated[Path, Reads.BUNDLE, typer.Option(…)]`.
 All of them are checked before the verb starts. A missing or unreadable input, an output that cannot
@@ -47,7 +47,7 @@ class Reads(Enum):
 
     @property
     def checked_first(self) -> bool:
-        """Whether it must exist; the verbs of the other kinds have messages of their own."""
+        """Whether it must exist before the verb starts; verbs check the other kinds themselves."""
         return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
 
     @property
@@ -126,7 +126,7 @@ def _refuse_shared(places: dict[str, Place], arguments: dict[str, Any]) -> None:
 
 
 def _inputs(value: Any) -> Iterator[Path]:
-    """Files and folders of an input; the name of a recipe counts where it is a file."""
+    """Files and folders of an input; of recipes, only those that are given as files."""
     yield from _paths(value)
     words = value if isinstance(value, list | tuple) else [value]
     yield from (Path(word) for word in words if isinstance(word, str) and Path(word).is_file())

@@ -13,10 +13,10 @@ __all__ = ["answers_of", "line_of"]
 
 
 def line_of(name: str, prediction: Prediction) -> str:
-    """One line on the photo called `name`.
+    """The prediction for the photo called `name`, in one line.
 
-    It has the answer only where the decision is `answer`, and the classes that cannot be excluded
-    only where the photo is good enough.
+    It contains the answer only where the decision is `answer`, and the classes that cannot be
+    excluded only where the photo is good enough.
     """
     parts = [f"{name}: {prediction.decision}"]
     if prediction.decision == "answer":
@@ -28,7 +28,7 @@ def line_of(name: str, prediction: Prediction) -> str:
 
 
 def answers_of(prediction: Prediction) -> list[str]:
-    """What is answered, each with its number: the class, the findings present, or the values."""
+    """The answers, each with its number: the class, the findings present, or the values."""
     if prediction.values:
         return [f"{name} {value:.4g}" for name, value in prediction.values.items()]
     if prediction.findings:

@@ -88,7 +88,7 @@ def report(
     ]
     for result in loaded:
         written.print_table(result)
-    # First, since it may be that there is no picture to draw.
+    # First, since there may be no picture to draw.
     drawn = written.write_pareto(loaded, pareto) if pareto is not None else []
     if html is not None:
         find = below or images_of_runs(list(zip(results, loaded, strict=True)))

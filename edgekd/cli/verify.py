@@ -64,7 +64,7 @@ _SIGNATURE_TEXTS: dict[SignatureState, str] = {
 
 
 def _signature(bundle: Path, public_key: Path | None) -> SignatureState:
-    """The state of a bundle that was opened with that key."""
+    """State of a bundle's signature; one given a key has been verified with it already."""
     if public_key is not None:
         return "verified"
     with Bundle.open(bundle, verify=False) as opened:

@@ -64,7 +64,7 @@ def augment(pixels: Tensor, section: AugmentSection, generator: torch.Generator)
 
 
 def _policy(section: AugmentSection) -> tuple[_Change, _Change]:
-    """Geometry, which any number of channels undergoes alike, and appearance, of RGB alone."""
+    """The changes of geometry, for any number of channels, and of appearance, for RGB only."""
     if section.policy == "dermoscopy":
         return (
             lambda pixels, _, generator: dermoscopy_geometry(pixels, generator),

@@ -143,7 +143,7 @@ def drop_blocks(pixels: Tensor, share: float, generator: torch.Generator) -> Ten
 
 
 def brighten(pixels: Tensor, amount: float, generator: torch.Generator) -> Tensor:
-    """Add up to ±amount, in half of the images to each channel by itself."""
+    """Add up to ±amount; in half of the images each channel has its own draw."""
     shift = amount * _symmetric(len(pixels), 3, generator)
     by_channel = torch.rand(len(pixels), 1, generator=generator) < 0.5
     shift = torch.where(by_channel, shift, shift[:, :1])[:, :, None, None]
@@ -151,7 +151,7 @@ def brighten(pixels: Tensor, amount: float, generator: torch.Generator) -> Tenso
 
 
 def shift_hue_saturation(pixels: Tensor, amount: float, generator: torch.Generator) -> Tensor:
-    """Add up to ±amount to saturation and hue, both in 0…1 (imgaug's 255 of hue is the circle)."""
+    """Add up to ±amount to saturation and hue, both in 0…1 (imgaug scales hue to 255)."""
     if amount == 0.0:
         return pixels
     shift = (amount * _symmetric(len(pixels), 2, generator)).to(pixels.device)[:, :, None, None]

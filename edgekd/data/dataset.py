@@ -46,11 +46,11 @@ class Dataset:
     """Labelled images below one folder.
 
     Attributes:
-        name: For reports.
+        name: Name for reports.
         root: The folder that image paths start from.
         classes: Class names, in the order of the network's outputs.
-        samples: In a fixed order.
-        licence: Of the images.
+        samples: Samples in a fixed order.
+        licence: Licence of the images.
         citation: Whom to cite.
         ordered: The classes are grades, each one worse than the one before.
         notes: Sentences on what was left out, merged or reinterpreted; people who train on the data
@@ -73,7 +73,7 @@ class Dataset:
         return [sample.label for sample in self.samples]
 
     def targets(self) -> NDArray[Any]:
-        """The targets of all samples [N, …]; for one class each their indices, int64 [N]."""
+        """The targets of all samples [N, …]; with one class each, the class indices int64 [N]."""
         return data_task(self.task).targets(self.labels(), self.classes)
 
     def strata(self) -> list[tuple[str, str]]:
@@ -135,13 +135,13 @@ def dataset_of(
     notes: Sequence[str] = (),
     task: str = DEFAULT_TASK,
 ) -> Dataset:
-    """A checked data set; without `classes` they are those that the labels name, sorted.
+    """A checked data set; by default its classes are those that the labels name, sorted.
 
     Raises:
         InputError: There are no images, fewer classes than the task needs, an image or a class
             twice, an image without a label, or with one that is not among the given classes;
-            classes, or subclasses of a class, whose names differ in case, white space or separators
-            alone; or some images have a subclass and others do not.
+            classes, or subclasses of a class, whose names differ only in case, white space or
+            separators; or some images have a subclass and others do not.
     """
     if not samples:
         raise InputError(f"the data set {name} at {root} has no images", "check its folder")
@@ -175,7 +175,7 @@ def _class_order(
     strange = next((one for one in order if not one.isprintable() or len(one) > 200), None)
     if strange is not None:
         message = f"the data set {name} has a class that is no name: {strange!r}"
-        raise InputError(message, "name it by 200 printable letters at most")  # as bundles have to
+        raise InputError(message, "name it by 200 printable letters at most")  # as in bundles
     for same in similar_names(order):
         message = f"the data set {name} has classes that look alike: {_quoted(same)}"
         raise InputError(message, "write the class in one way everywhere")

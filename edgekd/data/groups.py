@@ -18,7 +18,7 @@ def grouped(dataset: Dataset) -> Dataset:
     """The data set with a group for every sample, and with notes on how groups were assigned.
 
     A sample whose group is blank, or a word for a missing value, gets a group of its own, named as
-    its image. Groups whose names differ in case, white space or separators alone are merged: a
+    its image. Groups whose names differ only in case, white space or separators are merged: a
     patient in several parts is worse than two patients in one.
     """
     written = [clean(sample.group) for sample in dataset.samples]

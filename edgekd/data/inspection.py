@@ -28,7 +28,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """Counts and faults of a data set and its split.
 
     Attributes:
-        name: Of the data set.
+        name: Name of the data set.
         images: Number of images by class and part; an image counts for each class that it shows.
         groups: Number of lesions or patients; an image without one is a group of its own.
         leaks: Lists of images of the same bytes that lie in different parts.
@@ -51,7 +51,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
     def text(self) -> str:
-        """For the terminal."""
+        """The inspection as text for the terminal."""
         groups = f"{self.groups} lesions or patients"
         lines = [f"{self.name}: {self.total} images, {groups}, {len(self.images)} classes"]
         lines.append(f"{'':12}{''.join(f'{part:>12}' for part in PARTS)}")

@@ -44,9 +44,9 @@ def labelled_rows(
         root: Folder of the images.
         image_column: Paths relative to `root`; the suffix may be left out.
         label_column: The column of the labels; or several, which the task makes one label of.
-        columns: Further columns that have to be there.
+        columns: Further columns that the table must have.
         classes: The classes that may occur; by default any.
-        folders: Those below `root` that paths may leave out.
+        folders: Folders below `root` that paths may leave out.
         hint: What to do where an image is missing.
         task: Name of the task, which says what a label is.
 

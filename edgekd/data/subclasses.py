@@ -34,8 +34,8 @@ class VotesSection(Section, frozen=True, kw_only=True):
     """Subclasses by how far the annotators agreed: a class is divided into easy and hard images.
 
     Attributes:
-        column: How many annotators chose `positive`.
-        of: How many there were.
+        column: Column with the number of annotators who chose `positive`.
+        of: Number of annotators.
         positive: The class that is voted for; where it is given, each label must be that of the
             majority.
         levels: Name of a subclass → sizes of the majority, each once; by default every size is a
@@ -70,7 +70,7 @@ class SubclassSection(Section, frozen=True, kw_only=True):
     least: _Positive = 1
 
     def __post_init__(self) -> None:
-        """Refuse none and several sources."""
+        """Refuse a section with no source, or with several."""
         if sum(one is not None for one in (self.column, self.file, self.votes)) != 1:
             raise ValueError("subclasses need exactly one of column, file and votes")
 
@@ -188,7 +188,7 @@ def _of_file(sample: Sample, listed: Mapping[str, str], file: str | None) -> str
 
 
 def _agreement(sample: Sample, dataset: Dataset, votes: VotesSection) -> str:
-    """The level of the majority's size."""
+    """The subclass that the size of the annotators' majority gives."""
     text = _of_column(sample, dataset, votes.column)
     if not text.isdecimal() or int(text) > votes.of:
         message = f"{sample.image} has {text!r} in {votes.column!r}, not 0 to {votes.of} votes"

@@ -22,7 +22,7 @@ class Row(dict[str, str]):
     """A row's cells by column.
 
     Attributes:
-        line: Where the row begins in its file, counted from 1.
+        line: Number of the line on which the row begins, from 1.
         written: The cells as they stand in the file.
     """
 
@@ -40,7 +40,7 @@ def read_table(file: Path, columns: Sequence[str], *, verbatim: bool = False) ->
 
     Args:
         file: The table.
-        columns: Those that it has to have.
+        columns: Columns that it must have.
         verbatim: The table was written by edgekd: cells stay as they are.
 
     Raises:

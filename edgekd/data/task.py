@@ -54,7 +54,7 @@ class DataTask(ABC):
         """The class names, in the order of the network's outputs.
 
         Args:
-            labels: Of all samples.
+            labels: Labels of all samples.
             listed: Names that the recipe lists; None takes those that occur, sorted.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Names in tables and folders, made comparable whoever or whatever wrote them."""
+"""Normalised names of tables and folders, so that different spellings compare as equal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VAGUE = frozenset({
     "none", "unknown", "unk", "missing", "undefined", "unspecified", "not available",
     "not known", "not applicable", "unlabelled", "unlabeled", "unsorted", "?", "-", "--", "—", ".",
 })  # fmt: skip
-"""What people write into such a cell; as a class or a body site it may be meant."""
+"""What people write for an unknown lesion or patient; a class or body site may have such a name."""
 
 _MARKED = frozenset({"1", "1.0", "true", "yes"})
 _UNMARKED = frozenset({"0", "0.0", "false", "no"})

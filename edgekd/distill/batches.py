@@ -51,8 +51,8 @@ class Batch(_Images):
         indices: Positions [B] in the data set, for methods that keep something for each image.
         epoch: Counted from 0.
         augment: The recipe's augmentation; the identity in validation.
-        generator: On the CPU; the source of every random number that a method draws, so that an
-            interrupted run continues exactly as it would have.
+        generator: Generator on the CPU; the source of every random number that a method draws, so
+            that an interrupted run continues exactly as it would have.
         augment_both: Augments images and their targets by the same draw; by default targets stay.
     """
 
@@ -107,8 +107,8 @@ class SynthesisedBatch(_Images):
     Attributes:
         raw: Images before augmentation, float32 [B, 3, S, S] in 0…1. The graph of what made them is
             still attached: a generator is trained through them; `detach` them to train a student.
-        conditions: What each image was made for, such as its class [B]; None where nothing was
-            asked of the generator.
+        conditions: What each image was generated for, such as its class [B]; None where images
+            are generated unconditionally.
         epoch: Counted from 0.
         augment: The recipe's augmentation.
         generator: See `Batch`.
@@ -127,7 +127,7 @@ class StepContext:
 
     Attributes:
         size: Images to make in this step, in each process: the stage's batch size.
-        device: Where the networks are.
+        device: Device of the networks.
         epoch: Counted from 0.
         augment: The recipe's augmentation.
         generator: See `Batch`.

@@ -1,4 +1,4 @@
-"""Several methods over the same data, split and seeds."""
+"""Training and comparing several methods on the same data, split and seeds."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class CompareRequest:
 
     Attributes:
         recipes: One for each method; all but name, seed and method must be the same.
-        seeds: Of weights, order and augmentation; the split has its own. Intervals need two
-            seeds, and are informative from three on.
+        seeds: Seeds of initial weights, order of images and augmentation; the split has its own.
+            Intervals need two seeds, and are informative from three on.
         out: Folder of the runs, with one folder for each fold; finished runs are reused.
         folds: Number of cross-validation folds, instead of the recipes' test part.
         say: Receives one line of progress.
@@ -68,7 +68,7 @@ class _Tested:
     Attributes:
         samples: All images, in the parts of this fold.
         part: Predictions for the test images.
-        label_bits: Of each recipe's teacher, where it taught subclasses.
+        label_bits: Label bits of each recipe's teacher; None where it taught no subclasses.
     """
 
     samples: RunSamples
@@ -98,7 +98,7 @@ def compare(request: CompareRequest) -> Comparison:
 
 
 def _refuse_task(task: str) -> None:
-    """The tables are made of confusion matrices."""
+    """Refuse a task without exclusive classes: the tables are computed from confusion matrices."""
     if Trait.EXCLUSIVE_CLASSES not in training_task(task).traits:
         message = f"edgekd compare does not serve the task {task}: it needs "
         message += Trait.EXCLUSIVE_CLASSES.value
@@ -235,7 +235,7 @@ def _with_undistilled(recipes: Sequence[Recipe]) -> list[Recipe]:
 
 
 def _refuse_no_folder(name: str) -> None:
-    """Refuse names that are not those of a folder in --out: runs are kept by the recipe's name."""
+    """Refuse recipe names that cannot name a folder in --out, where runs are kept."""
     if name in ("", ".", "..", PREDICTIONS) or not set(name).isdisjoint("/\\\0\n"):
         message = f"the recipe's name {name!r} cannot be that of a folder of runs"
         raise InputError(message, "give it a `name` of letters, digits and hyphens")

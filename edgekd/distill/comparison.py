@@ -49,21 +49,22 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
     """One method.
 
     Attributes:
-        name: Of its recipe; `none` is the student without a teacher.
-        method: Of its recipe.
-        seeds: Of its trainings.
+        name: Name of its recipe; `none` is the student without a teacher.
+        method: Name of the method in its recipe.
+        seeds: Seeds of its runs.
         metrics: accuracy, balanced_accuracy, macro_f1, macro_auroc on the test part, and
             quadratic_kappa where the classes are grades.
-        sensitivity: By class.
-        sensitivity_versus_undistilled: Of each class that has test images, see
-            `versus_undistilled`; the intervals of all classes hold together.
-        versus_undistilled: Balanced accuracy minus that of `none`; mean over the seeds, over the
-            test images of all folds together. The interval holds what other seeds and images would
-            change, see `edgekd.metrics.seeds`; no bounds with a single seed.
-        kappa_versus_undistilled: As `versus_undistilled`, of the quadratic kappa, for grades.
-        f1: By class.
-        f1_versus_undistilled: As `versus_undistilled`, of F1: `macro`, and of two classes the
-            second, the positive one (`malignant` of benign and malignant).
+        sensitivity: Sensitivity by class.
+        sensitivity_versus_undistilled: As `versus_undistilled`, for the sensitivity of each class
+            that has test images; the intervals are simultaneous over the classes.
+        versus_undistilled: Balanced accuracy minus that of `none`, on the test images of all folds
+            together; mean over the seeds. The interval covers other seeds and other images, see
+            `edgekd.metrics.seeds`; it has no bounds with a single seed.
+        kappa_versus_undistilled: As `versus_undistilled`, for the quadratic kappa; None unless
+            classes are grades.
+        f1: F1 by class.
+        f1_versus_undistilled: As `versus_undistilled`, for F1: of `macro`, and with two classes
+            also of the second, the positive one (`malignant` of benign and malignant).
         label_bits: Label bits of the teacher's subclasses; means over the folds.
     """
 
@@ -81,15 +82,15 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole table.
+    """The table of a comparison.
 
     Attributes:
         data: Name of the data set.
         images: Images by part; of the first fold, where there are folds.
-        split_sha256: Hash of the split, or of those of all folds.
+        split_sha256: Hash of the split, or of the splits of all folds.
         teacher: Test metrics of the teacher that all methods share, means over the folds.
         rows: The methods, `none` first.
-        folds: Number of folds; every image is in the test part of one. 0 without.
+        folds: Number of cross-validation folds, each image being tested in one; 0 for none.
         notes: Sentences on what the intervals cover, or why there are none.
     """
 
@@ -108,7 +109,7 @@ def positive_class(classes: Sequence[str]) -> str | None:
 
 
 def comparison_of(predictions: Predictions) -> Comparison:
-    """The table of kept predictions; nothing is trained.
+    """The table computed from stored predictions; nothing is trained.
 
     With folds, each seed was trained in every fold and decided on every image once, and the
     statistic of a seed is that over all images. Intervals are estimated from seeds, never from

@@ -1,4 +1,4 @@
-"""The table of a comparison, in the form of a paper's."""
+"""The table of a comparison, laid out as in papers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
-    """The classes whose interval excludes 0; by chance alone any of them in 5 % of tables."""
+    """The classes whose interval excludes 0; by chance alone, 5 % of tables have one."""
     return {
         name: gain
         for name, gain in row.sensitivity_versus_undistilled.items()

@@ -63,7 +63,7 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
-    # With another number of devices an epoch has another number of steps, and the rate its course.
+    # The number of devices changes the steps of an epoch, and so the schedule of the rate.
     key = fingerprint(key, section.devices, section.nodes)
     progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
     if is_rank_zero():
@@ -140,7 +140,7 @@ def _precision(section: TrainerSection) -> Literal["32-true", "bf16-mixed", "16-
 def _native_bf16(accelerator: str) -> bool:
     """Whether bf16 is faster than fp32 on this machine.
 
-    Of CPUs it is on those with AMX only: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
+    Among CPUs only on those with AMX: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
     in bf16 and 0.36 s in fp32 (128 px, batch 32, two cores of an EPYC).
     """
     if accelerator != "cpu" and torch.cuda.is_available():
@@ -170,7 +170,7 @@ class ProgressReporter(Callback):
         self._start = 0.0
 
     def print(self, text: str) -> None:
-        """Print a line, in one of the processes."""
+        """Print a line, in process 0 alone."""
         if is_rank_zero():
             self._console.print(text)
 

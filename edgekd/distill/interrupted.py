@@ -43,7 +43,7 @@ class SealedCheckpoints(TorchCheckpointIO):
         """Read a checkpoint that `save_checkpoint` wrote.
 
         Raises:
-            ArtefactError: It is missing or damaged.
+            ArtefactError: The checkpoint is missing or damaged.
         """
         content = io.BytesIO(read_sealed(Path(path), self._key))
         checkpoint: dict[str, Any] = torch.load(

@@ -15,16 +15,16 @@ from edgekd.models.card import read_metrics
 __all__ = ["KEY", "LabelBits", "label_bits_of", "recorded_label_bits"]
 
 KEY = "label_bits"
-"""Their key in a student's `metrics.json`."""
+"""Key of the label bits in a student's `metrics.json`."""
 
 
 class LabelBits(msgspec.Struct, frozen=True, kw_only=True):
     """Label bits, measured on the training images.
 
     Attributes:
-        bits: Per training image, see `edgekd.metrics.label_bits`.
-        temperature: Of the student's distillation; 1 where it is learnt.
-        plain: Bits at T = 1, without the effect of softening.
+        bits: Label bits per training image, see `edgekd.metrics.label_bits`.
+        temperature: T of the student's distillation; 1 where T is learnt.
+        plain: Label bits at T = 1, without the effect of softening.
         images: Number of training images.
     """
 
@@ -43,9 +43,9 @@ def label_bits_of(teacher: Checkpoint, samples: RunSamples, options: dict[str, A
     """Label bits of a teacher on the training images without augmentation.
 
     Args:
-        teacher: Predicts the subclasses of the samples.
+        teacher: The teacher, which predicts the subclasses of the samples.
         samples: All images and their parts.
-        options: Of the student's method.
+        options: Options of the student's method.
     """
     images, _ = samples.part("train")
     outputs = logits_of(teacher.normalised(), images, raw=True)

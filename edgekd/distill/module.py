@@ -38,12 +38,12 @@ class StageModule(LightningModule):
     interrupted run continues exactly as it would have.
 
     Args:
-        method: Owns all modules.
+        method: The method, which owns all modules.
         stage: What is trained, and how.
         samples: The images of the run.
         metrics: The metrics layer of the task, which gives the selection metric.
         fit: How the stage is trained.
-        augmentation: The recipe's section.
+        augmentation: The recipe's `augment` section.
         seed: The stage's seed, from which all of its random numbers follow.
     """
 
@@ -83,7 +83,7 @@ class StageModule(LightningModule):
 
     @property
     def score_name(self) -> str:
-        """What the validation score is, in words."""
+        """Name of the validation score, for people."""
         metric = self.metrics.selection_metric.replace("_", " ")
         return metric if self.stage.criterion is None else "objective"
 
@@ -133,7 +133,7 @@ class StageModule(LightningModule):
         self._steps = 0
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
-        """One step; the loss where Lightning is to minimise it."""
+        """One step; returns the loss, or None where the stage takes its steps itself."""
         sample = self.stage.samples.batch(batch, self._step_context(batch_index))
         if self.stage.objective is None:
             self._add_to_means({**self._own_step(sample), **self.method.logged_values()})
@@ -162,7 +162,7 @@ class StageModule(LightningModule):
         (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
         change = Augmentation(self.augmentation, generator)
-        # In bfloat16 a position of an image is off by half a pixel and more.
+        # In bfloat16 coordinates of pixels are off by half a pixel and more.
         both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
         return StepContext(
             self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
@@ -190,7 +190,7 @@ class StageModule(LightningModule):
         self._losses.append(row[None])
 
     def _counted(self, batch: list[Tensor], batch_index: int) -> list[Tensor]:
-        """The batch without the repetitions at the end of this process's share."""
+        """The batch without the images that are repeated at the end of this process's share."""
         left = self._once_each.counted - batch_index * 2 * self.fit.batch_size
         return [tensor[: max(left, 0)] for tensor in batch]
 
@@ -227,7 +227,7 @@ class StageModule(LightningModule):
         columns = zip(*(self._outputs or [self._no_outputs()]), strict=True)
         outputs, targets, indices = (gather_rows(torch.cat(column)).cpu() for column in columns)
         self._outputs.clear()
-        order = indices.argsort()  # of the data set, however many processes there are
+        order = indices.argsort()  # the data set's order, for any number of processes
         return self.metrics.selection(outputs[order].numpy(), targets[order].numpy())
 
     def _no_outputs(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -239,7 +239,7 @@ class StageModule(LightningModule):
         return outputs, targets, torch.zeros(0, dtype=torch.int64, device=self.device)
 
     def _mean_loss(self) -> float:
-        """Mean over the validation images of all processes."""
+        """Mean loss over the validation images of all processes."""
         none = torch.zeros(0, 2, dtype=torch.float64, device=self.device)
         rows = gather_rows(torch.cat((none, *self._losses)))
         self._losses.clear()
@@ -269,7 +269,7 @@ class StageModule(LightningModule):
         return {name: (player.modules, player.optimiser or self.fit) for name, player in players}
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Clip the gradient of a player, which is no longer scaled here."""
+        """Clip the gradient of a player; the gradient scaler has unscaled it by now."""
         for name, player in self.stage.players.items():
             if player.clip is not None and self._scheduled[name].optimizer is optimizer:
                 nn.utils.clip_grad_norm_(player.parameters(), player.clip)
@@ -287,7 +287,7 @@ class StageModule(LightningModule):
 
 
 def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:
-    """Refuse batches that a stage cannot be trained by.
+    """Refuse a batch size that a stage cannot be trained with.
 
     Args:
         size: Images of a batch, in each process.
@@ -295,7 +295,7 @@ def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:
         processes: Their number.
 
     Raises:
-        InputError: They are empty, or of one image, which has no batch statistics.
+        InputError: Batches are empty, or have one image where batch norm needs statistics.
     """
     if size == 0:
         message = f"there are fewer training images than the {processes} devices"
@@ -310,7 +310,7 @@ def total_of(terms: Terms, stage: Stage) -> Tensor:
     """The sum of a stage's loss terms.
 
     Raises:
-        InputError: One is in half precision, in which a difference of outputs is mostly rounding.
+        InputError: A term is in half precision, where differences of outputs are mostly rounding.
     """
     for name, term in terms.items():
         refuse_half_precision(term, f"the term {name} of the stage {stage.name}")

@@ -39,9 +39,9 @@ class OwnSGD:
     """SGD for a module whose steps must be proportional to its gradients.
 
     Attributes:
-        learning_rate: The largest; the schedule scales it together with the section's rate.
+        learning_rate: Largest rate; the schedule scales it together with the section's rate.
         momentum: Share of the previous step that is added.
-        weight_decay: On all parameters.
+        weight_decay: Weight decay, applied to all parameters.
     """
 
     learning_rate: float
@@ -138,7 +138,7 @@ def one_cycle(
     to 0.85 and back; the momentum of SGD stays as the section gives it.
 
     Args:
-        optimizer: Stepped `steps` times.
+        optimizer: The optimiser, which takes `steps` steps.
         section: Gives the share of the steps in which the rate rises.
         steps: Number of steps of the whole run.
     """
@@ -165,7 +165,7 @@ def rate_of_epoch(
         better: Whether the highest or the lowest is the best.
 
     Returns:
-        None for `one_cycle`, whose rate changes with every step.
+        The rate; None for `one_cycle`, whose rate changes with every step.
     """
     if section.schedule == "one_cycle":
         return None
@@ -185,7 +185,7 @@ class ScheduledOptimizer:
     """An optimiser with the schedule of its learning rate.
 
     Args:
-        modules: What it updates.
+        modules: Modules that it updates.
         section: Optimiser and schedule.
         steps: Training steps of the whole run.
     """
@@ -201,7 +201,7 @@ class ScheduledOptimizer:
         """Set the rate of the epoch after those with these scores.
 
         A group with a peak rate of its own keeps its ratio to the section's. The rate of
-        `one_cycle` is not touched: it belongs to the step.
+        `one_cycle` is not touched: it changes with every step.
         """
         rate = rate_of_epoch(self._section, scores, better)
         if rate is None:

@@ -122,7 +122,7 @@ def distilling_samples(
     Args:
         request: The run.
         with_teacher: Whether a teacher takes part.
-        recipes: Those that differ in their method, if others than the run's own are trained too.
+        recipes: Recipes to train, which differ in their method; empty for the run's own alone.
 
     Raises:
         InputError: The recipe lacks a role, its data cannot be read, or one of its networks or
@@ -179,7 +179,7 @@ def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Train into a folder that no other run writes to; process 0 holds it for all."""
+    """Keep other runs out of a folder; process 0 holds its lock for all processes."""
     if not is_rank_zero():
         yield
         return
@@ -253,7 +253,7 @@ def _refuse_other_subclasses(teacher: Checkpoint, samples: RunSamples) -> None:
 
 
 def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None:
-    """A teacher that has seen the test part would carry it over to the student."""
+    """Refuse a teacher of another split: it may have seen the student's test images."""
     if teacher.card.data.name == samples.split.dataset.name and (
         teacher.card.data.sha256 != samples.split.sha256()
     ):
@@ -289,7 +289,7 @@ def _train_role(
         with _alone(out):
             barrier()
             left = left_in(out, key, policy)
-            barrier()  # all have looked at the folder that one changes now
+            barrier()  # all processes have read the folder, which one changes now
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
             barrier()
@@ -309,7 +309,7 @@ def _make(
     key: str,
     left: Left | None,
 ) -> ModelCard:
-    """Train the network, or take trained weights whose other files are damaged; write the run."""
+    """Train the network, or reuse its weights where only other files are damaged; write the run."""
     section = _role(request.recipe, role)
     kind, config = method
     if left:
@@ -345,7 +345,7 @@ def _make(
         key=key,
         subclasses=subclasses,
     )
-    barrier()  # all have taken their weights from the folder that goes now
+    barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
         write_run(trained, out, request.say)
         shutil.rmtree(out / _WORK, ignore_errors=True)

@@ -2,9 +2,9 @@
 
 A step updates each player by a loss of its own, as often as it likes. Gradients are computed for
 the parameters of that player alone, so that a generator's loss may run through the student without
-leaving a gradient there, and are averaged over the processes before the optimiser sees them. Under
-several processes an inner update (a gradient through an update) is that of the process's own
-images; the outer gradient is the mean.
+leaving a gradient there, and are averaged over the processes before the optimiser sees them. With
+several processes an inner update (one that gradients flow through) uses the images of its own
+process; the outer gradient is the mean over processes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Player:
     Attributes:
         modules: What the optimiser updates.
         optimiser: Optimiser and schedule; None for those of the stage's `fit`.
-        clip: Largest norm of the gradient, to which a longer one is scaled down; None for any.
+        clip: Largest norm of the gradient, to which a longer one is scaled down; None for no limit.
     """
 
     modules: tuple[nn.Module, ...]
@@ -55,7 +55,7 @@ class Players:
     """The players of a running stage, by name.
 
     Args:
-        players: As the stage declares them.
+        players: The players that the stage declares.
         module: The training module, whose optimisers are in the order of the players.
     """
 
@@ -102,11 +102,11 @@ class Players:
         """Take one step of a player's optimiser along gradients that the method computed.
 
         For gradients that no single loss has: sums over an inner loop (first-order MAML), or the
-        way from a slow copy of the weights to a fast one (Reptile).
+        difference between a slow copy of the weights and a fast one (Reptile).
 
         Args:
             name: The player.
-            gradients: In the order of `parameters(name)`.
+            gradients: Gradients in the order of `parameters(name)`.
 
         Raises:
             InputError: There is no such player.
@@ -121,9 +121,11 @@ class Players:
         return self._players[name]
 
     def _scaled(self, value: Tensor) -> Tensor:
-        """Times the factor that keeps float16 gradients from vanishing; the optimiser removes it.
+        """`value` times the factor that keeps float16 gradients from vanishing.
 
-        See Micikevicius et al. 2018, "Mixed Precision Training" (ICLR), section 3.2.
+        The factor is removed before the step.
+
+        Source: Micikevicius et al. 2018, "Mixed Precision Training" (ICLR), section 3.2.
         """
         scaled: Tensor = value if self._scaler is None else self._scaler.scale(value)
         return scaled

@@ -20,7 +20,7 @@ from edgekd.files import write_atomically
 __all__ = ["PREDICTIONS", "ComparedMethod", "PredictionFacts", "Predictions", "TestedPart"]
 
 PREDICTIONS = "predictions.npz"
-"""Their file in the folder of a comparison."""
+"""Name of the file with the predictions in a comparison's folder."""
 
 _DAMAGED = (
     zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, AttributeError, RecursionError,
@@ -32,8 +32,8 @@ class ComparedMethod(msgspec.Struct, frozen=True, kw_only=True):
     """One method.
 
     Attributes:
-        name: Of its recipe.
-        method: Of its recipe.
+        name: Name of its recipe.
+        method: Name of the method in its recipe.
         label_bits: Label bits of the teacher's subclasses; means over the folds.
     """
 
@@ -47,14 +47,14 @@ class PredictionFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         data: Name of the data set.
-        classes: In the order of the logits.
-        ordered: They are grades, each one worse than the one before.
+        classes: Class names in the order of the logits.
+        ordered: Whether the classes are grades, each worse than the one before.
         images: Images by part; of the first fold, where there are folds.
-        split_sha256: Hash of the split, or of those of all folds.
-        methods: The undistilled student first.
-        seeds: Of every method.
-        folds: Number of folds; 0 without.
-        format_version: Of the file.
+        split_sha256: Hash of the split, or of the splits of all folds.
+        methods: The compared methods, the undistilled student first.
+        seeds: Seeds of every method's runs.
+        folds: Number of cross-validation folds; 0 for none.
+        format_version: Version of the file's format.
     """
 
     data: str
@@ -76,10 +76,10 @@ class TestedPart:
         labels: Class indices [N].
         groups: Lesion or patient of each image [N], numbered over all parts.
         outputs: Logits of every method's students [methods, seeds, N, K].
-        teacher: Its logits [N, K].
+        teacher: The teacher's logits [N, K]; None without a teacher.
     """
 
-    __test__ = False  # no class of tests, whatever its name
+    __test__ = False  # not a test class for pytest, despite its name
 
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
@@ -137,7 +137,7 @@ class Predictions:
 
         Raises:
             InputError: There is no such file.
-            ArtefactError: It is damaged, of another kind, or of an unknown version.
+            ArtefactError: The file is damaged, of another kind, or of an unknown version.
         """
         file = file / PREDICTIONS if file.is_dir() else file
         if not file.is_file():

@@ -40,7 +40,7 @@ def gather_equal_rows(tensor: Tensor) -> Tensor:
     """The rows [B, …] of all processes in the order of their ranks, without gradient.
 
     Args:
-        tensor: As many rows in every process.
+        tensor: [B, …], with the same B in every process.
 
     Returns:
         [B·processes, …].
@@ -78,7 +78,7 @@ def average_in_place(tensors: Sequence[Tensor]) -> None:
     """Replace tensors by their means over all processes, in one message.
 
     Args:
-        tensors: Of the same shapes in every process, on one device.
+        tensors: Tensors of the same shapes in every process, on one device.
     """
     if not _several():
         return
@@ -89,7 +89,7 @@ def average_in_place(tensors: Sequence[Tensor]) -> None:
 
 
 def mean_of_each(values: dict[str, float], device: torch.device) -> dict[str, float]:
-    """The mean of each number over all processes, which must have the same names."""
+    """The mean of each number over all processes; the names must be the same in each."""
     if not _several():
         return values
     local = torch.tensor(list(values.values()), device=device)

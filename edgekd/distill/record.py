@@ -28,8 +28,7 @@ from edgekd.models import (
     logits_of,
     save_checkpoint,
 )
-from edgekd.models.card import CARD, METRICS, SPLIT, read_metrics
-from edgekd.models.checkpoint import WEIGHTS
+from edgekd.models.card import CARD, METRICS, SPLIT, WEIGHTS, read_metrics
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE
@@ -47,7 +46,7 @@ Role = Literal["teacher", "student"]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its last stage, and everything that its checkpoint remembers.
+    """A network after its last stage, and everything that its checkpoint records.
 
     Attributes:
         recipe: The whole recipe.
@@ -60,7 +59,7 @@ class Trained:
         outcome: History and best epoch.
         teacher: The teacher's checkpoint, or None.
         key: Hash of what the weights depend on.
-        subclasses: Of each class, where the network predicts subclasses.
+        subclasses: Subclasses of each class; empty unless the network predicts subclasses.
     """
 
     recipe: Recipe
@@ -82,7 +81,7 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     bits = _bits(trained)
     out.mkdir(parents=True, exist_ok=True)
     unseal_files(out)
-    clear_place(out / CARD)  # without it nobody takes what follows for the old checkpoint
+    clear_place(out / CARD)  # without it a half-written run is not taken for the old one
     write_atomically(out / SPLIT, write_split(trained.samples.split))
     write_atomically(out / HISTORY, history_csv(trained.outcome.history))
     known = {**metrics, "teacher": _teachers_metrics(trained)}
@@ -119,7 +118,7 @@ def _evaluate(trained: Trained) -> dict[str, Metrics]:
 
 
 def _bits(trained: Trained) -> LabelBits | None:
-    """Those of a student that was taught subclasses."""
+    """Label bits for a student that was taught subclasses, else None."""
     if trained.teacher is None or not trained.subclasses:
         return None
     return label_bits_of(trained.teacher, trained.samples, trained.options)
@@ -196,7 +195,7 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _git_revision() -> str | None:
-    """Revision of the checkout that runs, or None where edgekd is installed."""
+    """Git revision of the checkout; None where edgekd runs as an installed package."""
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / ".git").exists():
         return None

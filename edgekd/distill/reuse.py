@@ -12,8 +12,7 @@ from edgekd.distill.fit import StageOutcome
 from edgekd.distill.record import FILES, HISTORY
 from edgekd.errors import ArtefactError, InputError
 from edgekd.models import ModelCard, load_checkpoint, read_card
-from edgekd.models.card import CARD
-from edgekd.models.checkpoint import WEIGHTS
+from edgekd.models.card import CARD, WEIGHTS
 from edgekd.policy import Policy, policy_of_values
 from edgekd.seals import SEAL, flaws_of
 
@@ -25,9 +24,9 @@ class Left:
     """An earlier run, whole or damaged.
 
     Attributes:
-        folder: Of the run.
-        card: Of its checkpoint; None where the card is damaged.
-        flaws: What is wrong with its files, by name.
+        folder: Folder of the run.
+        card: Model card of its checkpoint; None where the card is damaged.
+        flaws: Damage to its files, by name of the file.
     """
 
     folder: Path
@@ -58,7 +57,7 @@ def left_in(out: Path, key: str, policy: Policy) -> Left | None:
     Args:
         out: The folder.
         key: Hash of what the weights depend on.
-        policy: That of the recipe; a card with another one is a flaw.
+        policy: Policy of the recipe; a card with another one is a flaw.
     """
     if not any((out / name).exists() for name in FILES):
         return None
@@ -67,7 +66,7 @@ def left_in(out: Path, key: str, policy: Policy) -> Left | None:
         return Left(out, None, flaws)
     try:
         card = read_card(out)
-    except (ArtefactError, InputError):  # of another edgekd
+    except (ArtefactError, InputError):  # written by another version of edgekd
         return None
     if card.training.stage_sha256 != key:
         return None

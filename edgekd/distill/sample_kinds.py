@@ -85,11 +85,11 @@ class Labelled(SampleKind):
     """The training part with its targets; the objective receives a `Batch`."""
 
     def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
-        """At most what one process sees of an epoch."""
+        """`fit.batch_size`, but at most what one process sees of an epoch."""
         return min(fit.batch_size, training_images // processes)
 
     def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
-        """Draws classes by `fit.class_sampling`."""
+        """Batches of the training part; classes are drawn by `fit.class_sampling`."""
         samples, fit = setup.samples, setup.fit
         weights = samples.sampling_weights(fit.class_sampling)
         sampler = EpochSampler(setup.training_images, weights, setup.seed, setup.epoch, setup.share)
@@ -118,12 +118,12 @@ class Unlabelled(SampleKind):
     images: NDArray[np.uint8] | None = None
 
     def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
-        """At most what one process sees of an epoch."""
+        """`fit.batch_size`, but at most what one process sees of an epoch."""
         images = training_images if self.images is None else len(self.images)
         return min(fit.batch_size, images // processes)
 
     def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
-        """Draws every image once."""
+        """Batches of the images; every image is drawn once."""
         if self.images is None:
             images, indices = setup.samples.images, setup.samples.split.indices("train")
         else:
@@ -189,13 +189,13 @@ class Several(SampleKind):
     the kind with the most batches; the others are repeated in it, augmented differently.
 
     Attributes:
-        kinds: By name, such as `{"labelled": Labelled(), "unlabelled": Unlabelled(images)}`.
+        kinds: Kinds by name, such as `{"labelled": Labelled(), "unlabelled": Unlabelled(images)}`.
     """
 
     kinds: Mapping[str, SampleKind]
 
     def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
-        """The smallest of the kinds."""
+        """The smallest batch size of the kinds."""
         return min(kind.batch_size(fit, training_images, processes) for kind in self.kinds.values())
 
     def loader(self, setup: LoaderSetup) -> Iterable[Any]:
@@ -229,7 +229,7 @@ def _batches(images: TorchDataset[Any], sampler: EpochSampler, size: int) -> Dat
 
 
 def _numbered_steps(steps: int, setup: LoaderSetup) -> DataLoader[Any]:
-    """`steps` of them, or as many full batches as the training part holds in each process."""
+    """Numbers of `steps` steps; for 0, of as many full batches as a process has of the part."""
     in_part = setup.training_images // setup.share.processes // setup.fit.batch_size
     numbers: Any = range(steps or max(in_part, 1))  # a sequence is a data set to PyTorch
     return DataLoader(numbers, batch_size=None)

@@ -47,7 +47,7 @@ class RunSamples:
     Attributes:
         split: Which sample is in which part.
         images: uint8 [N, S, S, 3], in the data set's order.
-        targets: [N, …]; for one class each their indices, int64 [N].
+        targets: Targets [N, …]; for classification class indices, int64 [N].
         content_sha256: Hash of the image files; "" where it does not matter.
     """
 
@@ -196,9 +196,9 @@ class EpochSampler(Sampler[int]):
         size: Images of the part.
         weights: How often each is drawn, relative to the others [size]; the epoch then has as many
             draws as there are images. None draws each image once.
-        seed: Of the run.
+        seed: Seed of the order.
         epoch: Gives the current epoch.
-        share: That of this process.
+        share: Share of this process.
     """
 
     def __init__(
@@ -232,12 +232,12 @@ class EpochSampler(Sampler[int]):
 class OnceEach(Sampler[int]):
     """The positions of a part in their order, each in one process.
 
-    Processes wait for each other in every step, hence all take equally many: one that has fewer
+    Processes wait for each other in every step, so all take the same number: one that has fewer
     images repeats some at its end, which must not be counted.
 
     Args:
         size: Images of the part.
-        share: That of this process.
+        share: Share of this process.
     """
 
     def __init__(self, size: int, share: Share = Share()) -> None:
@@ -246,7 +246,7 @@ class OnceEach(Sampler[int]):
 
     @property
     def counted(self) -> int:
-        """Number of images that are this process's own: the first ones."""
+        """Number of the first positions, those that are not repetitions."""
         return len(self._own)
 
     def __len__(self) -> int:

@@ -46,9 +46,9 @@ class TrainingTask(ABC):
         """The loss on the labels, a scalar.
 
         Args:
-            outputs: Of the network [B, …].
-            targets: [B, …], as the data layer gives them.
-            weights: As `class_weights` gives them.
+            outputs: Outputs of the network [B, …].
+            targets: Targets [B, …], as the data layer gives them.
+            weights: Weights of `class_weights`.
             smoothing: Share of a label that is spread over its alternatives.
         """
 
@@ -58,7 +58,7 @@ class TrainingTask(ABC):
 
         Args:
             counts: Training images of each class.
-            images: Training images.
+            images: Number of training images.
             balance: How strongly rare classes are raised.
         """
 
@@ -69,7 +69,7 @@ class TrainingTask(ABC):
         """How often each training image is drawn, relative to the others, float64 [N].
 
         Args:
-            targets: Of the training images [N, …].
+            targets: Targets of the training images [N, …].
             counts: Training images of each class.
             balance: How strongly rare classes are raised.
         """
@@ -88,8 +88,8 @@ class TrainingTask(ABC):
         Args:
             student: Outputs [B, …].
             teacher: Outputs [B, …]; no gradient flows to them.
-            temperature: T > 0; a tensor [], or [B] of one for each image, may be learnt.
-            weights: As `sample_weights` gives them; the mean is then weighted.
+            temperature: T > 0: a number, or a tensor, [] or one T for each image [B].
+            weights: Weights of `sample_weights`; the mean is then weighted.
         """
         raise NotImplementedError(f"{type(self).__name__} softens no outputs")
 

@@ -29,9 +29,9 @@ class Planned:
     """A training before it begins.
 
     Attributes:
-        recipe: Of the whole run.
+        recipe: Recipe of the whole run.
         section: The recipe's section of what is trained.
-        model: Its network.
+        model: The section of its network.
         method: The method, with its options.
         teacher: The teacher's network; None without one, or where it will be refused later.
     """
@@ -111,7 +111,7 @@ def _network(model: ModelSection, kind: type[Method], samples: RunSamples) -> No
 
 
 def _refuse_unreached(model: ModelSection, network: NormalisedNetwork, image_size: int) -> None:
-    """Processes wait for each other's gradient of every parameter, also of one that has none."""
+    """Refuse parameters that get no gradient: several processes would wait for it."""
     names = unreached_parameters(network, image_size)
     if names:
         first = names[0].removeprefix("network.")

@@ -50,13 +50,13 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
     """Examine a device of devices.toml.
 
     Args:
-        name: Its section.
+        name: Name of its section.
         wheelhouse: Folder of wheels that could be installed there, or None.
 
     Raises:
         InputError: There is no such section, or the file is wrong.
-        DeviceUnreachableError: It does not answer.
-        DeviceLacksError: It has no Python that can run edgekd.
+        DeviceUnreachableError: The device does not answer.
+        DeviceLacksError: The device has no Python that can run edgekd.
     """
     from edgekd.bench.devices import is_any_computer
     from edgekd.bench.devices.config import AdbConfig, find_configured, how_to_add
@@ -121,7 +121,7 @@ def _own_backend(name: str) -> BackendDescriptor | None:
 def _examine_own(
     target: Target, backend: BackendDescriptor, results: Mapping[str, ImportResult]
 ) -> list[Finding]:
-    """What edgekd's own backends need is in their descriptors."""
+    """Findings for one of edgekd's own backends, whose descriptor names what it needs."""
     ability = f"lower for {target.name}"
     lower = try_packages(ability, backend.tools, backend.tools_extra, needed=False, results=results)
     if backend.diagnosis:

@@ -12,8 +12,8 @@ class Finding:
     """One ability of this machine, or one state that it is in.
 
     Attributes:
-        ability: What it is, as "…" in "this machine can …"; for a state, its name.
-        works: Whether it is as it should be.
+        ability: The verb phrase "…" in "this machine can …"; for a state, its name.
+        works: Whether the machine has the ability, or the state is as it should be.
         needed: Whether the target cannot be run on this machine without it.
         detail: Versions, or what fails and what to do.
         package: The first package that fails, or "".

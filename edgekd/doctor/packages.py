@@ -1,6 +1,6 @@
 """Whether packages import, in another process: a crash there is a finding here.
 
-All are imported in one process, since most of the time goes into what several of them share. One
+All are imported in one process, since most of the time goes into modules that they share. One
 that fails there, or ends the process, is tried once more alone before it is reported.
 """
 
@@ -19,7 +19,7 @@ from edgekd.extensions.backends import Requirement
 __all__ = ["MARK", "ImportResult", "import_modules", "importable", "try_each", "try_packages"]
 
 MARK = "edgekd-doctor: "
-"""How the lines of a process begin that are its results, each the JSON of an `ImportResult`."""
+"""Prefix of the lines that hold a process's results, each the JSON of an `ImportResult`."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class ImportResult:
     """Result of one import.
 
     Attributes:
-        version: Of the package; "" where it does not import.
-        failure: Why it does not, or "".
+        version: Version of the package; "" where it does not import.
+        failure: Why it does not import; "" where it does.
     """
 
     version: str = ""

@@ -33,7 +33,7 @@ Completion = Literal["complete", "finish-on-device"]
 
 @dataclass(frozen=True)
 class Requirement:
-    """Packages of which one has to be importable.
+    """Alternative packages, of which one has to be importable.
 
     Attributes:
         modules: Any one of these is enough; the first that imports is used.
@@ -45,7 +45,7 @@ class Requirement:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Top-level packages of the modules: they are looked up without an import."""
+        """Top-level packages of the modules, which can be looked up without an import."""
         return tuple(module.partition(".")[0] for module in self.modules)
 
     @property
@@ -59,7 +59,7 @@ class BackendDescriptor:
     """One backend.
 
     Attributes:
-        name: As in target.toml, manifests and on the command line.
+        name: Name, as in target.toml, manifests and on the command line.
         title: The engine's name, for people.
         lowering: Place of the class that lowers, as `module:attribute`: a subclass of
             `edgekd.lower.backends.Backend`, which is called with this descriptor.
@@ -73,7 +73,7 @@ class BackendDescriptor:
         versions: Distributions whose version the lowered file or its outputs depend on, beside
             torch, timm and NumPy; they are part of the keys of the store.
         completion: See `Completion`.
-        host: Backend whose session runs the lowered file on a host; empty for this one's own.
+        host: Backend whose session runs the lowered file on a host; empty for its own.
         timer: Program that times the files on a phone without a Python; None where there is none.
         diagnosis: Place of the function that examines whether this machine can run the files,
             `(target name) → findings`; empty where importing the engine is enough.

@@ -1,7 +1,7 @@
 """Methods of distillation: names and places, so that a recipe is checked before torch is imported.
 
-A method is an `edgekd.distill.methods.Method`: for edgekd's own one file of
-`edgekd/distill/methods/` and one line here, for a third party's an entry point.
+A method is an `edgekd.distill.methods.Method`. Each of edgekd's own is a file in
+`edgekd/distill/methods/` and a line here, a third party's is an entry point.
 """
 
 from __future__ import annotations

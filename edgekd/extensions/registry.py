@@ -87,7 +87,7 @@ class Registry:
         """The object of an extension.
 
         Args:
-            name: Of the extension.
+            name: Name of the extension.
             accept: Whether a third party's object is of the right kind.
 
         Raises:
@@ -108,7 +108,7 @@ class Registry:
         """An object that the descriptor of an extension refers to.
 
         Args:
-            name: Of the extension.
+            name: Name of the extension.
             part: What the object is, for messages: `session`.
             place: Where it is, as `module:attribute`.
             accept: Whether a third party's object is of the right kind.

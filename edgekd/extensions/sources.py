@@ -2,8 +2,8 @@
 
 A source is a module or an object with `Config` (the recipe's keys beside `source`, a
 `msgspec.Struct`) and `load(config, task) -> edgekd.data.Dataset`, where `task` is the name of the
-recipe's task: for edgekd's own one file of `edgekd/data/sources/` and one line here, for a third
-party's an entry point.
+recipe's task. Each of edgekd's own is a file in `edgekd/data/sources/` and a line here, a third
+party's is an entry point.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ class of the room that uses it:
     evidence    `edgekd.lower.task.EvidenceTask`       gate, fit of the decision, floors, self-test
     report      `edgekd.bench.task.ReportTask`         rows, columns, words and pictures
 
-edgekd's own are folders of `edgekd/tasks/`, one file a layer.
+edgekd's own tasks are folders of `edgekd/tasks/`, with one file for each layer.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class TaskDescriptor:
     """One task.
 
     Attributes:
-        name: As in recipes and manifests.
-        title: For people, as "one class for an image".
+        name: Name, as in recipes and manifests.
+        title: Description for people, such as "one class for an image".
         layers: Place of each layer, as `module:attribute`; a class is called without arguments.
     """
 
@@ -67,7 +67,7 @@ def task_named(name: str) -> TaskDescriptor:
 
     Raises:
         InputError: There is no such task.
-        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+        MissingDependencyError, ArtefactError: A third party's task cannot be loaded.
     """
     descriptor: TaskDescriptor = TASKS.load(name, lambda loaded: isinstance(loaded, TaskDescriptor))
     return descriptor

@@ -1,7 +1,6 @@
-"""One attempt of the precision ladder, from the files to their outputs, a type for each stage.
+"""The stages of one attempt of the precision ladder, each with a type of its own.
 
-`Attempt` → `Lowered` → `Checked` → `Measured`; an attempt that ends before it was measured is
-`Failed`.
+`Attempt` → `Lowered` → `Checked` → `Measured`; an attempt that ends earlier is `Failed`.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ _PARTITIONS = "xnnpack_partitions"
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is to be lowered.
+    """One try to lower the student: a backend and a precision.
 
     Attributes:
         backend: The lowering backend.
         variant: The precision, with the layers that stay in float.
-        key: Of the store.
+        key: Key in the store, see `Store.key`.
         quantisation_aware: Whether the weights were fine-tuned with simulated int8.
     """
 
@@ -132,10 +131,10 @@ class Failed:
 
     Attributes:
         attempt: What was to be lowered.
-        stage: In which step it ended.
+        stage: The step in which it ended.
         failure: The cause, for people.
-        error: Of the job that failed; None where the device's engine would refuse the file.
-        made: The files, where there are some.
+        error: Error of the job that failed; None where the device's engine would refuse the file.
+        made: The files; None where there are none.
     """
 
     attempt: Attempt
@@ -152,5 +151,5 @@ class Failed:
         error: JobError,
         made: Kept | None = None,
     ) -> Failed:
-        """The attempt that an error of its job ended."""
+        """The attempt, ended by an error of its job."""
         return cls(attempt, stage, f"{error.message}; {error.hint}", error, made)

@@ -50,12 +50,12 @@ class BuiltBundle:
 
     Attributes:
         target: Name of its target.
-        name: Of the bundle.
-        path: Of the bundle; None where there is none.
-        manifest: Of the bundle; None where there is none.
+        name: Name of the bundle.
+        path: Path of the bundle; None where there is none.
+        manifest: Manifest of the bundle; None where there is none.
         rungs: Every precision that was tried.
         error: Why there is no bundle; None for a bundle.
-        fresh: Whether it was written by this build; else the same bundle was there already.
+        fresh: Whether this build wrote it; False where the same bundle existed already.
     """
 
     target: str
@@ -83,8 +83,8 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
     """Build every bundle of a request; a bundle that is there already is left as it is.
 
     Raises:
-        EdgekdError: A bundle could not be built, see `worst_of`; the others are built before. Else
-            see `build_all`.
+        EdgekdError: A bundle could not be built (see `worst_of`), raised after the others are
+            built; or an error of `build_all`.
     """
     built = build_all(request)
     error = worst_of(built)
@@ -94,7 +94,7 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
 
 
 def worst_of(built: Sequence[BuiltBundle]) -> EdgekdError | None:
-    """The error that a build ends with: of a failed gate before any other; None without errors."""
+    """The error that a build ends with: a failed gate before any other; None without errors."""
     errors = [bundle.error for bundle in built if bundle.error is not None]
     gates = [error for error in errors if isinstance(error, GateFailedError)]
     if len(gates) > 1:
@@ -103,10 +103,10 @@ def worst_of(built: Sequence[BuiltBundle]) -> EdgekdError | None:
 
 
 def build_all(request: BuildRequest) -> list[BuiltBundle]:
-    """Build every bundle of a request; what prevents one bundle is its own result's error.
+    """Build every bundle of a request; the error that prevents a bundle is in its result.
 
     Raises:
-        InputError: The checkpoint, its images or the policy are not there, the place cannot be
+        InputError: The checkpoint, its images or the policy are missing, `out` cannot be
             written to, another process builds one of the bundles, the policy's limits do not suit
             the model or would be loosened, `teacher` is not the student's, or quantisation-aware
             fine-tuning is requested that no bundle has a rung for.
@@ -123,7 +123,7 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     todo = [plan for plan in plans if built[plan.path] is None]
     if not todo:
         return [*(bundle for bundle in built.values() if bundle is not None), *broken]
-    make_folder(request.out)  # before anyone waits for what cannot be written
+    make_folder(request.out)  # fails now rather than after the lowering
     with _alone(todo), scratch_folder(cache_folder() / "build") as work:
         context = BuildContext(
             source, calibration, Store(), work, request.out / "logs", request.observer,
@@ -135,7 +135,7 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
 
 
 def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
-    """The request without the targets whose backend does not even load, and what these came to."""
+    """The request without targets whose backend cannot be loaded, and the results of these."""
     targets, broken = [], []
     for target in request.targets:
         try:
@@ -216,11 +216,11 @@ def _finish(
 def _first_that_decides(
     request: BuildRequest, context: BuildContext, run: LadderRun, teacher: Teacher
 ) -> BuiltBundle:
-    """The bundle of the first rung that passes, and whose decision is as the policy demands.
+    """The bundle of the first rung that passes and whose decision meets the policy's demands.
 
     Raises:
-        GateFailedError: There is none.
-        EdgekdError, OSError: It cannot be written.
+        GateFailedError: There is no such rung.
+        EdgekdError, OSError: The bundle cannot be written.
     """
     plan, source = run.plan, context.source
     hint = None
@@ -229,7 +229,7 @@ def _first_that_decides(
         taken = select(ladder)
         rungs = rungs_of(ladder, taken)
         for before, rung in zip(rungs_of(run.ladder), rungs, strict=True):
-            if rung != before:  # taken, or with a remark now
+            if rung != before:  # chosen, or with a new note
                 request.observer.rung(plan.name, rung)
         if taken is None:
             raise RefusedError(plan.name, _why(rungs[-1]), hint)
@@ -256,7 +256,7 @@ def _sensitivity_of(context: BuildContext, rungs: Sequence[Rung]) -> tuple[Layer
 def _write(
     request: BuildRequest, source: Source, measured: Measured, manifest: Manifest, path: Path
 ) -> Manifest:
-    """Write the bundle, whole; gives the manifest with its list of files."""
+    """Write the bundle, whole or not at all; returns the manifest with its list of files."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         vectors = Path(beside) / SELFTEST
         selftest_vectors(source, measured).save(vectors)
@@ -270,6 +270,6 @@ def _write(
 
 
 def _why(rung: Rung) -> tuple[str, ...]:
-    """What stood against the last rung of a ladder."""
+    """Why the last rung of a ladder was not taken, one sentence for each reason."""
     reasons = rung.gate.reasons if rung.gate else (rung.failure or "it could not be made",)
     return tuple(f"{rung.precision}: {reason}" for reason in reasons)

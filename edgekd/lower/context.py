@@ -28,7 +28,7 @@ class BuildContext:
         work: A folder that is removed after the build.
         logs: Folder of the converters' logs.
         observer: The progress observer.
-        threads: Of each converter.
+        threads: Threads of each converter.
         quantisation_aware: Whether the weights of `source` were fine-tuned with simulated int8.
     """
 

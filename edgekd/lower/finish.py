@@ -33,7 +33,7 @@ def finish_bundle(
 
     Raises:
         InputError: The bundle is for another target, or nothing of it is built on a device.
-        ArtefactError: It is damaged.
+        ArtefactError: The bundle is damaged.
         EdgekdError: See `FinishingBackend.finish`.
     """
     with Bundle.open(path) as bundle:

@@ -1,9 +1,9 @@
-"""Walking the precision ladders of all bundles of a build, judging on the way.
+"""Tries the precision ladders of all bundles of a build, and judges every file.
 
-Plain rungs come first, all of them: their times are compared. Layer sensitivity is measured only
-where int8 fails, then mixed files are made, and quantisation-aware fine-tuning is done only on
-request. An error of one backend, as a converter that is not installed, ends its own bundles and no
-others.
+All rungs that need no layer sensitivity are lowered first, since their times are compared. Layer
+sensitivity is measured, and mixed-precision files are made, only where int8 fails;
+quantisation-aware fine-tuning is done only on request. An error of one backend, such as a converter
+that is not installed, ends only the bundles of that backend.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MIXED = "int8-mixed"
 
 @dataclass
 class LadderRun:
-    """The ladder of one bundle, as far as it was walked.
+    """The ladder of one bundle, as far as it was tried.
 
     Attributes:
         plan: The bundle.
@@ -58,13 +58,16 @@ class LadderRun:
 
     @property
     def needs_fine_tuning(self) -> bool:
-        """Whether fine-tuned weights could help: as int8, where its file can be made."""
+        """Whether fine-tuned weights could help: int8 can be lowered, and no such file passes."""
         gated = [one for one in self.ladder if isinstance(one, GatedFile)]
         made = [one.attempt.variant.precision for one in gated]
         return FINE_TUNED in made and self.needs_int8
 
     def settle(self) -> None:
-        """Give up where no file could be compared, and safer ones than the missing were tried."""
+        """Set `error` where every attempt failed and no later rung could succeed.
+
+        That is where no file was made at all, or where one without int8 activations failed too.
+        """
         failed = [one for one in self.ladder if isinstance(one, Failed)]
         if not failed or len(failed) < len(self.ladder):
             return
@@ -82,7 +85,7 @@ class LadderRun:
         ]
 
     def add(self, attempts: Iterable[Measured | Failed]) -> list[GatedFile | Failed]:
-        """Judge the files that are on its ladder."""
+        """Judge the files whose precision is on the ladder, and add them; returns the new rungs."""
         new = [
             judge_attempt(one, self.reference)
             for one in attempts
@@ -92,7 +95,7 @@ class LadderRun:
         return new
 
     def _place(self, rung: GatedFile | Failed) -> tuple[int, bool, int]:
-        """Fine-tuned int8 comes after every int8 that was not, as it was tried."""
+        """Sort key of a rung: fine-tuned int8 comes after all other int8, as it was tried."""
         order, attempt = self.plan.ladder, rung.attempt
         place = order.index(attempt.variant.precision)
         if attempt.quantisation_aware:
@@ -103,7 +106,7 @@ class LadderRun:
 def run_ladders(
     request: BuildRequest, context: BuildContext, plans: Sequence[Plan]
 ) -> list[LadderRun]:
-    """Lower what the plans need, judging on the way; each run has its own error."""
+    """Lower and judge what the plans need; each run holds its own error."""
     runs = [_start(context.source, plan) for plan in plans]
     _report_concerns(context, _going(runs))
     _lower_plain(context, _going(runs))
@@ -151,8 +154,8 @@ class RefusedError(GateFailedError):
     """No file of a bundle passed its gate.
 
     Args:
-        name: Of the bundle.
-        reasons: Why not.
+        name: Name of the bundle.
+        reasons: Why no file passed.
         hint: What to do; None where no particular remedy is known.
     """
 
@@ -167,7 +170,7 @@ class RefusedError(GateFailedError):
 
 
 def _no_file(plan: Plan, failed: Failed, *, without_files: bool) -> EdgekdError:
-    """The error of a bundle without any file to judge, by the cause of its safest one."""
+    """The error of a bundle without any file to judge, from the failure of its safest rung."""
     backend, error = failed.attempt.backend.name, failed.error
     cause = error.cause if error is not None else failed.failure
     hint = error.hint if error is not None else "choose another student or another target"
@@ -179,7 +182,7 @@ def _no_file(plan: Plan, failed: Failed, *, without_files: bool) -> EdgekdError:
 
 
 def _report_concerns(context: BuildContext, runs: Sequence[LadderRun]) -> None:
-    """Known weaknesses of a backend with this network, before anyone waits for int8."""
+    """Report known weaknesses of each backend with this network, before int8 is lowered."""
     for backend in _backends(run for run in runs if CALIBRATED.intersection(run.plan.ladder)):
         key = context.attempt(backend, Variant(precision="int8")).key
         if context.store.find(key) is None:
@@ -188,7 +191,7 @@ def _report_concerns(context: BuildContext, runs: Sequence[LadderRun]) -> None:
 
 
 def _lower_plain(context: BuildContext, runs: Sequence[LadderRun]) -> None:
-    """Every rung that needs no layer sensitivity; backends side by side."""
+    """Lower every rung that needs no layer sensitivity; backends run in parallel."""
 
     def work(backend: str) -> None:
         ladders = [run.plan.ladder for run in runs if run.plan.target.backend == backend]
@@ -200,7 +203,7 @@ def _lower_plain(context: BuildContext, runs: Sequence[LadderRun]) -> None:
 
 
 def _lower_mixed(context: BuildContext, runs: Sequence[LadderRun]) -> None:
-    """int8 with the most sensitive layers left in float, more of them at each rung."""
+    """Lower int8 with the most sensitive layers left in float, more of them at each rung."""
     if not runs:
         return
     try:
@@ -217,7 +220,7 @@ def _lower_mixed(context: BuildContext, runs: Sequence[LadderRun]) -> None:
 
 
 def _lower_fine_tuned(context: BuildContext, runs: Sequence[LadderRun]) -> None:
-    """int8 of weights that were fine-tuned with simulated int8, against the same student."""
+    """Lower weights fine-tuned with simulated int8; compared with the original student."""
     if not runs:
         return
     from edgekd.lower.int8.fine_tuning import fine_tuned_source  # imports torch
@@ -253,7 +256,7 @@ def _backends(runs: Iterable[LadderRun]) -> list[str]:
 
 
 def parallel_backends(plans: Sequence[Plan]) -> int:
-    """Number of backends that lower at once: each has a process, and a core at least."""
+    """Number of backends that lower in parallel, at most one for each CPU core."""
     backends = {plan.target.backend for plan in plans}
     return max(1, min(os.cpu_count() or 1, len(backends)))
 

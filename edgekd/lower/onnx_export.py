@@ -69,7 +69,7 @@ def layer_nodes(model: onnx.ModelProto, layers: Sequence[str]) -> dict[str, tupl
     twice, has its operator behind a slash (`blocks.0.0.conv_dw/Conv`, `…/Conv_2`).
 
     Args:
-        model: What `export_onnx` gave, or what ONNX Runtime's optimiser made of it.
+        model: From `export_onnx`; ONNX Runtime's optimiser may have changed it.
         layers: Names of modules.
 
     Raises:
@@ -88,7 +88,7 @@ def subclass_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes behind the network that sum subclasses; none where it predicts classes.
 
     Args:
-        model: What `export_onnx` gave, or what ONNX Runtime's optimiser made of it.
+        model: From `export_onnx`; ONNX Runtime's optimiser may have changed it.
     """
     return [node.name for node in model.graph.node if _belongs(node.name, _SUMS)]
 
@@ -138,7 +138,7 @@ def _unique(name: str, used: Collection[str]) -> str:
 def _module(node: onnx.NodeProto, weights: Collection[str]) -> str:
     """The module of a node: its weight's owner, else the innermost scope of torch's exporter.
 
-    The weight goes first: a convolution that swallowed its batch norm is in the latter's scope.
+    The weight decides first: a convolution with folded batch norm is in the batch norm's scope.
     """
     if node.op_type in WEIGHTED:
         for name in node.input:
@@ -151,7 +151,7 @@ def _module(node: onnx.NodeProto, weights: Collection[str]) -> str:
 
 
 def _scopes(node: onnx.NodeProto) -> list[str]:
-    """From the deploy graph itself ("") inwards; nodes without scopes count as the network's."""
+    """Scopes of a node, the deploy graph ("") first; one without scopes counts as the network's."""
     for entry in node.metadata_props:
         if entry.key == _SCOPES:
             return list(ast.literal_eval(entry.value))

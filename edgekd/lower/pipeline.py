@@ -21,7 +21,7 @@ from edgekd.lower.precision import Variant
 __all__ = ["lower_variants"]
 
 TRIAL_THREADS = 1
-"""Threads of the engine in trials, the same on every machine, so that times of rungs compare."""
+"""Threads of the engine in trials; one everywhere, so that times of rungs are comparable."""
 
 
 def lower_variants(
@@ -29,8 +29,7 @@ def lower_variants(
 ) -> list[Measured | Failed]:
     """Lower the student for one backend to each variant, and run every file.
 
-    What the store has is neither lowered, checked nor run again. A variant that fails does not stop
-    the others.
+    Results that the store holds are reused. A variant that fails does not stop the others.
 
     Raises:
         InputError: There is no such backend.
@@ -101,7 +100,7 @@ def _calibration_file(context: BuildContext) -> str | None:
 
 
 def _check(context: BuildContext, lowered: Lowered) -> Checked | Failed:
-    """Whether the device's engine would refuse the file, where the backend can tell here."""
+    """Check whether the device's engine would refuse the file, if the backend can do so here."""
     attempt, backend = lowered.attempt, lowered.attempt.backend
     if not isinstance(backend, CheckedBackend):
         return Checked(lowered, None)
@@ -120,7 +119,7 @@ def _check(context: BuildContext, lowered: Lowered) -> Checked | Failed:
 
 
 def _report_unchecked(context: BuildContext, attempts: Iterable[Checked | Failed]) -> None:
-    """One line for all: a bundle is built although its file was not checked."""
+    """Report, once for all, that bundles are built although their files were not checked."""
     for one in attempts:
         check = one.check if isinstance(one, Checked) else None
         if check is not None and check.status == "not checked":
@@ -193,7 +192,7 @@ def _saved(file: Path, images: Callable[[], NDArray[np.uint8]]) -> str:
 def _together_or_alone(
     work: Callable[[Sequence[str]], None], labels: Sequence[str]
 ) -> dict[str, JobError]:
-    """Do all in one process, and each alone where that fails, so that none stops another.
+    """Run all labels in one process; where that fails, each in a process of its own.
 
     A network that cannot be converted at all fails for all labels at once.
 

@@ -32,14 +32,14 @@ class BuildRequest:
         targets: Kinds of devices.
         out: Folder of the bundles.
         precisions: One bundle for each, or None for `auto`: one bundle for each target.
-        policy: A policy, its name or its file; None takes the one that the checkpoint remembers.
-        research: Whether a file below a floor of the policy is taken, and its bundle marked so.
+        policy: A policy, its name or its file; None takes the checkpoint's.
+        research: Whether a file below a floor of the policy is taken, and its bundle so marked.
         teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
         data_root: Where the images of the checkpoint are now, if not where they were.
         calibration_images: Number of calibration images.
         tighten: Limits of the gate and floors to make stricter, by name.
         critical: Further critical classes with their limits; None for the policy's own alone.
-            Empty says that the model has no critical class, where the policy names none of its own.
+            Empty states that the model has no critical class; refused where the policy names one.
         all_rungs: Lower and judge every rung, also those below one that passes.
         quantisation_aware: Fine-tune the student with simulated int8 where int8 fails its gate.
         zipped: Write `.edgekd` files instead of folders.
@@ -69,10 +69,10 @@ class Plan:
 
     Attributes:
         target: The kind of device.
-        policy: With the limits that hold for this build.
+        policy: The policy, with the limits that hold for this build.
         research: Whether a file below a floor is taken.
         ladder: Precisions to try, in this order.
-        path: Of the bundle's folder or `.edgekd` file.
+        path: Path of the bundle's folder or `.edgekd` file.
         key: Hash of everything that the bundle is made from.
     """
 
@@ -117,8 +117,8 @@ def plans_of(
     Args:
         request: The request.
         source: The student.
-        policy: Of `policy_of`.
-        teacher: What the student's files are compared with beside the student.
+        policy: The policy, from `policy_of`.
+        teacher: The teacher, with which the student's files are compared too.
         calibration: Images for int8 ranges, or None.
 
     Raises:
@@ -152,7 +152,7 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
 
     Raises:
         InputError: There is no such policy, a limit would be loosened or dropped, or the model has
-            none of the policy's critical classes and the request does not say that this is right.
+            none of the policy's critical classes and the request does not confirm that.
         ArtefactError: The checkpoint's policy is damaged.
     """
     policy, classes = _named_policy(request, source), source.card.classes
@@ -182,7 +182,7 @@ def _named_policy(request: BuildRequest, source: Source) -> Policy:
 
 
 def refuse_idle_fine_tuning(request: BuildRequest, plans: Sequence[Plan]) -> None:
-    """Refuse minutes of training before they start, where no bundle would use the weights.
+    """Refuse quantisation-aware fine-tuning where no bundle would use its weights.
 
     Raises:
         InputError: Quantisation-aware fine-tuning is requested, and no plan has a rung for it.
@@ -200,7 +200,7 @@ def refuse_idle_fine_tuning(request: BuildRequest, plans: Sequence[Plan]) -> Non
 
 
 def _checkers(target: Target) -> dict[str, str]:
-    """A bundle whose file was not checked is built again as soon as it can be."""
+    """Versions of the checking tools; with new ones a bundle is checked and built again."""
     backend = get_backend(target.backend)
     return backend.checkers() if isinstance(backend, CheckedBackend) else {}
 

@@ -1,4 +1,4 @@
-"""Precisions that a student can be lowered to, and the variants of them that are files."""
+"""Precisions that a student can be lowered to, and the variants that become files."""
 
 from __future__ import annotations
 

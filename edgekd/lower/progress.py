@@ -1,4 +1,4 @@
-"""Progress of a build, for people who wait for it."""
+"""Progress of a build: the observer's interface, and one that writes lines."""
 
 from __future__ import annotations
 

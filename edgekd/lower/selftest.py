@@ -22,7 +22,7 @@ def selftest_vectors(source: Source, measured: Measured) -> Vectors:
     """Validation images of different targets in turn, with the file's outputs on this host.
 
     The tolerance is relative to the largest output: other processors sum in another order, and
-    int8 kernels may round a step otherwise.
+    int8 kernels may round differently by a step.
 
     Raises:
         GateFailedError: Outputs are not finite.

@@ -27,11 +27,11 @@ __all__ = ["Source", "find_student", "kept_outputs", "load_source"]
 class Source:
     """The float student with the images that its files are judged on.
 
-    What needs PyTorch is read on first use: a build that finds everything in the cache never does.
+    What needs PyTorch is read on first use: a build that finds everything cached never reads it.
 
     Attributes:
         folder: The student's checkpoint.
-        card: Its model card.
+        card: Model card of the checkpoint.
         split: The parts of its data set.
         pixels: Every image of the data set, uint8 [M, S, S, 3], mapped from the cache.
         metrics: Metrics of the student and its teacher, by training.
@@ -84,7 +84,7 @@ def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> ND
 
     Args:
         folder: The checkpoint.
-        card: Its model card.
+        card: Model card of the checkpoint.
         images: uint8 [N, S, S, 3], S as in the card.
 
     Raises:
@@ -110,14 +110,14 @@ def find_student(model: Path) -> Path:
 
 
 def load_source(model: Path, data_root: Path | None = None) -> Source:
-    """Read a student and the validation images that it remembers.
+    """Read a student and the validation images that its checkpoint names.
 
     Args:
         model: A checkpoint, or the folder of a run with `student` in it.
         data_root: Where the images are now, if not where they were.
 
     Raises:
-        InputError: There is no checkpoint, or its images are gone.
+        InputError: There is no checkpoint, or its images are missing.
         ArtefactError: The checkpoint is damaged.
     """
     folder = find_student(model)

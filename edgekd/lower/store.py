@@ -1,9 +1,9 @@
 """Lowered files and their outputs from earlier builds, addressed by content.
 
 A key holds everything that a file depends on: weights, graph, backend, variant, versions of the
-tools, all of this package's code that may take part, a third party's that does, and for int8 the
-calibration images. So building again is instant, and another calibration list lowers int8 again
-and nothing else.
+tools, edgekd's code that may take part, the code of third parties' extensions, and for int8 the
+calibration images. Building again is therefore instant, and another calibration list lowers only
+int8 again.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ __all__ = [
 
 _MADE, _TOOLS_FILE = "made", "tools.json"
 _KEPT = 400
-"""Entries that stay; the longest unused go first."""
+"""Number of entries that are kept; the longest unused are removed first."""
 
 _BASE = ("torch", "timm", "numpy")
 """What every lowered file depends on, whatever its backend."""
 ABOVE = frozenset({"__main__.py", "bench", "cli", "distill", "doctor"})
-"""What lowering must not import (the layers of pyproject.toml): no file depends on it."""
+"""Parts of edgekd that lowering must not import (the layers of pyproject.toml)."""
 
 
 class Kept(NamedTuple):
     """A lowered file in the store.
 
     Attributes:
-        folder: With its files.
-        tools: Versions of what made them.
+        folder: Folder with its files.
+        tools: Versions of the tools that made them.
     """
 
     folder: Path
@@ -86,11 +86,11 @@ class Store:
         """Key of a lowered file.
 
         Args:
-            card: Of the student.
+            card: The student's model card.
             backend: Name of the lowering backend.
-            variant: What it is lowered to.
-            calibration: Hash of the calibration images; counts for int8 alone.
-            scanned: They count for this variant too, see `reads_calibration`.
+            variant: The variant.
+            calibration: Hash of the calibration images; matters for int8 alone.
+            scanned: Whether they matter for this variant too, see `reads_calibration`.
         """
         network = (
             card.weights_sha256, card.arch, card.arch_options, card.mean, card.std,
@@ -111,7 +111,7 @@ class Store:
         return Kept(place / "files", tools)
 
     def keep(self, key: str, files: Path, tools: dict[str, str]) -> Kept:
-        """Take over the files in a folder, with the versions of what made them."""
+        """Copy the files of a folder into the store, with the versions of their tools."""
         place = self._folder / key / _MADE
         with whole_folder(place) as beside:
             shutil.copytree(files, beside / "files")
@@ -169,8 +169,8 @@ def tool_versions(backend: str | None = None) -> dict[str, str]:
     """Versions of what is installed and takes part in lowering, by distribution.
 
     Args:
-        backend: Its tools and its engine count, and the engine that runs its files on this host;
-            None is for what torch alone computes.
+        backend: Its tools, its engine, and the engine that runs its files on this host are
+            included; None for what torch alone computes.
     """
     names = list(_BASE)
     for descriptor in _descriptors(backend) if backend is not None else ():
@@ -179,7 +179,7 @@ def tool_versions(backend: str | None = None) -> dict[str, str]:
 
 
 def code_sha256() -> str:
-    """Hash of all of edgekd's code that may take part: in a checkout it changes without a version.
+    """Hash of edgekd's code that may take part; in a checkout code changes without its version.
 
     That is everything but `ABOVE`, so that a new module cannot be forgotten.
     """
@@ -187,14 +187,14 @@ def code_sha256() -> str:
 
 
 def providers_of(backend: str, task: str = DEFAULT_TASK) -> tuple[tuple[str, str], ...]:
-    """The third parties behind a file: distribution with version, and hash of its code.
+    """Third parties' extensions behind a file: distribution with version, and hash of the code.
 
     Args:
-        backend: It counts, and the session that runs its files on this host.
-        task: It counts where outputs are judged.
+        backend: Name of the backend; the session that runs its files here is included.
+        task: Name of the task, which judges the outputs.
 
     Returns:
-        One pair for each that is not edgekd's own.
+        One pair for each extension that is not edgekd's own.
     """
     pairs = [
         _provider(BACKENDS, each.name, (each.lowering, each.session))
@@ -215,13 +215,13 @@ def _provider(registry: Registry, name: str, places: Iterable[str]) -> tuple[str
 
 
 def _descriptors(backend: str) -> list[BackendDescriptor]:
-    """Of a backend, and of the one whose session runs its files on a host."""
+    """Descriptors of a backend and of the one whose session runs its files on a host."""
     own = backend_named(backend)
     return [own] if own.host_session == backend else [own, backend_named(own.host_session)]
 
 
 def _package_sha256(name: str) -> str:
-    """Hash of the code of a package that is not imported."""
+    """Hash of a package's code, without importing the package."""
     spec = find_spec(name)
     if spec is None:
         return ""
@@ -255,5 +255,5 @@ def _last_used(entry: Path) -> float:
 
 
 def _host() -> str:
-    """Hash of this machine: latencies are kept for each."""
+    """Hash of this machine; latencies are kept by machine."""
     return fingerprint(list(os.uname()), os.cpu_count())

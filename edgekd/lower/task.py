@@ -36,7 +36,7 @@ Outputs = NDArray[np.float32]
 
 
 class EvidenceTask(ABC):
-    """The evidence layer of a task. Imports NumPy and nothing heavier: boards judge engines too.
+    """The evidence layer of a task. Imports nothing heavier than NumPy: devices judge engines too.
 
     The gate itself is the same for all tasks: enough images, finite outputs, fp32 files that agree
     with the student, flips, and the losses that a task measures. Agreement of two outputs
@@ -64,7 +64,7 @@ class EvidenceTask(ABC):
         return {}
 
     def task_losses(self, reference: GateReference, record: GateRecord) -> Sequence[str]:
-        """One sentence for each limit of the task's own that a record exceeds."""
+        """One sentence for each task-specific limit that a record exceeds."""
         return ()
 
     def missing_certificates(self, reference: GateReference, lossless: Changes) -> Sequence[str]:
@@ -89,7 +89,7 @@ class EvidenceTask(ABC):
         Args:
             reference: The student, the images and the limits.
             lowered: Outputs [N, …] of the file, by its own runtime.
-            runtime: What ran the file.
+            runtime: Name, version and settings of what ran the file.
             exact: Whether the file has the student's own precision; it must then agree with it.
 
         Returns:
@@ -111,7 +111,7 @@ class EvidenceTask(ABC):
         return msgspec.structs.replace(record, passed=not reasons, reasons=reasons)
 
     def _record(self, reference: GateReference, lowered: Outputs, runtime: Facts) -> GateRecord:
-        """What is measured, without a verdict."""
+        """The measured numbers, without a verdict."""
         changes = self.changes(reference, lowered)
         drop, images = changes.balanced_accuracy_drop, len(reference.targets)
         finite = bool(np.isfinite(lowered).all())
@@ -160,15 +160,15 @@ class EvidenceTask(ABC):
         """What the whole decision does with labelled images, as counts and shares.
 
         Args:
-            decision: Of the manifest.
-            outputs: Of the file [N, …].
-            targets: Of the images [N, …].
+            decision: The manifest's decision.
+            outputs: The file's outputs [N, …].
+            targets: Targets of the images [N, …].
             classes: The class names.
-            retaken: Which images [N] would have to be taken again.
+            retaken: Whether each image [N] would have to be taken again.
 
         Returns:
             For the manifest's `metrics.decision`: `answered` and `retaken`, shares of the images;
-            `right`, share of the answers; `per_class`, by name. Each share with its Wilson
+            `right`, share of the answers; `per_class`, by name. Each share has its Wilson
             interval, see `share_of`.
         """
 
@@ -184,9 +184,9 @@ class EvidenceTask(ABC):
 
         Args:
             requirements: The labelled images and the critical classes.
-            decision: Of the manifest.
-            outputs: Of the file for these images [N, …], finite.
-            retaken: Which images [N] would have to be taken again.
+            decision: The manifest's decision.
+            outputs: The file's outputs for these images [N, …], finite.
+            retaken: Whether each image [N] would have to be taken again.
         """
 
     def metrics_with(
@@ -200,9 +200,9 @@ class EvidenceTask(ABC):
 
         Args:
             fit: The decision.
-            requirements: What it was fitted to.
-            outputs: Of the file [N, …].
-            retaken: Which images [N] would have to be taken again.
+            requirements: Requirements that the decision was fitted to.
+            outputs: The file's outputs [N, …].
+            retaken: Whether each image [N] would have to be taken again.
         """
         task, targets = requirements.task, requirements.targets
         metrics = metrics_task(task).evaluate(
@@ -222,7 +222,7 @@ class EvidenceTask(ABC):
         """The fitted decision in sentences, for the bundle's card; by default its numbers.
 
         Args:
-            decision: Of the manifest.
+            decision: The manifest's decision.
             points: `OperatingPoint` by class, as plain values.
         """
         for name, value in msgspec.structs.asdict(decision).items():
@@ -236,12 +236,12 @@ class EvidenceTask(ABC):
 
     @abstractmethod
     def divergence(self, plain: Outputs, changed: Outputs) -> NDArray[np.float64]:
-        """How far changed outputs [N, …] are from the plain ones [N], in `divergence_unit`."""
+        """Divergence [N] of changed outputs [N, …] from the plain ones, in `divergence_unit`."""
 
     def imitation_loss(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """Loss of a student that imitates a teacher's outputs [N, …], without labels; a scalar.
 
-        By default the mean squared difference, which knows no temperature.
+        By default the mean squared difference, which does not use the temperature.
         """
         return (student - teacher).square().mean()
 

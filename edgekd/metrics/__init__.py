@@ -1,4 +1,4 @@
-"""Metrics of classifiers with intervals, and what a decision is fitted by. NumPy only."""
+"""Metrics of classifiers with intervals, and the fitting of decisions. NumPy only."""
 
 from __future__ import annotations
 

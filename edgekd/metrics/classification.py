@@ -37,7 +37,7 @@ def checked(logits: ArrayLike, targets: ArrayLike) -> tuple[Floats, Integers]:
     """Logits as float64 [N, K] and targets as int64 [N], checked.
 
     Raises:
-        InputError: The shapes do not fit, a target is no class, or a logit is not finite.
+        InputError: The shapes do not fit, a target is not a class, or a logit is not finite.
     """
     scores = np.asarray(logits, dtype=np.float64)
     labels = np.asarray(targets)
@@ -95,8 +95,8 @@ def macro_f1(logits: ArrayLike, targets: ArrayLike) -> float | None:
 def quadratic_kappa(logits: ArrayLike, targets: ArrayLike) -> float | None:
     """Weighted kappa of graded classes with squared distances (Cohen 1968, Psychol. Bull. 70:213).
 
-    1 is full agreement, 0 that of chance. The classes' order is that of the logits. None without
-    images, or where chance cannot disagree (one class, and all decided so).
+    1 is full agreement, 0 the agreement expected by chance. The classes are graded in the order of
+    the logits. None without images, or where only one class occurs and is decided.
     """
     confusion = confusion_matrix(logits, targets)
     value = float(quadratic_kappa_of(confusion)) if confusion.any() else np.nan
@@ -106,7 +106,7 @@ def quadratic_kappa(logits: ArrayLike, targets: ArrayLike) -> float | None:
 def macro_auroc(logits: ArrayLike, targets: ArrayLike) -> float | None:
     """Mean one-vs-rest area under the ROC curve of the probabilities.
 
-    Classes without positives or without negatives are left out; None if none is left.
+    Classes without positives or without negatives are left out; None if all are.
     """
     scores, labels = checked(logits, targets)
     areas = auroc_of(softmax(scores), labels, np.ones((1, labels.size)))
@@ -125,13 +125,13 @@ def expected_calibration_error(logits: ArrayLike, targets: ArrayLike) -> float |
 
 
 def sensitivity(confusion: Integers) -> list[float | None]:
-    """Per class: share of its images that are decided so; None for a class without images."""
+    """Share of each class's images that are decided as that class; None without images."""
     hits = confusion.diagonal()
     return _shares(hits, confusion.sum(axis=1))
 
 
 def specificity(confusion: Integers) -> list[float | None]:
-    """Per class: share of the other classes' images that are not decided so."""
+    """Share of the other classes' images that are not decided as each class."""
     others = confusion.sum() - confusion.sum(axis=1)
     false_positives = confusion.sum(axis=0) - confusion.diagonal()
     return _shares(others - false_positives, others)
@@ -172,7 +172,7 @@ def class_f1_of(confusions: NDArray[np.generic]) -> Floats:
 
 
 def quadratic_kappa_of(confusions: NDArray[np.generic]) -> Floats:
-    """Quadratic weighted kappa [...] of confusion matrices [..., K, K]; NaN where it is none."""
+    """Quadratic weighted kappa [...] of confusion matrices [..., K, K]; NaN if undefined."""
     counts = np.asarray(confusions, dtype=np.float64)
     grades = np.arange(counts.shape[-1])
     distance = np.square(grades[:, None] - grades)
@@ -196,11 +196,12 @@ def auroc_of(probabilities: Floats, labels: Integers, counts: Floats) -> Floats 
 def area_under_roc(scores: Floats, positive: NDArray[np.bool_], counts: Floats) -> Floats:
     """Area under the ROC curve [B] of images that occur `counts` [B, N] times.
 
-    Mann-Whitney U over its maximum; a tie of a positive with a negative counts one half.
+    The Mann-Whitney U statistic divided by its maximum; a tie of a positive with a negative counts
+    one half.
 
     Args:
         scores: [N].
-        positive: Which images are positive [N]; at least one, and one that is not.
+        positive: Which images are positive [N]; at least one is, and at least one is not.
         counts: [B, N].
     """
     negatives = np.flatnonzero(~positive)

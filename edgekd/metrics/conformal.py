@@ -16,7 +16,7 @@ __all__ = ["conformal_quantile"]
 
 
 def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: float) -> float:
-    """The score up to which a class belongs to the set, for a coverage of 1 - α.
+    """The highest score at which a class belongs to the set, for a coverage of 1 - α.
 
     It is the ⌈(n + 1)(1 - α)⌉-th smallest score of the true classes: the empirical quantile at
     ⌈(n + 1)(1 - α)⌉ / n. Where n is too small for that it is 1, and every class is in every set.
@@ -26,13 +26,13 @@ def conformal_quantile(probabilities: ArrayLike, targets: ArrayLike, coverage: f
     images; for a rare class, or another camera, the share may be lower.
 
     Args:
-        probabilities: [n, K], by the temperature that the device uses. A temperature fitted on
+        probabilities: [n, K], at the temperature that the device uses. A temperature fitted on
             the same images weakens the guarantee a little.
         targets: Class indices [n].
         coverage: 1 - α, in (0, 1].
 
     Raises:
-        InputError: A request out of range, values that are no probabilities, or see
+        InputError: The coverage is out of range, values are not probabilities, or see
             `edgekd.metrics.classification.checked`.
     """
     shares, labels = checked_probabilities(probabilities, targets)

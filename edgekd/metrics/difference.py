@@ -35,7 +35,7 @@ def paired_difference(
     to compare methods rather than files, use `edgekd.metrics.seeds.seeds_difference`.
 
     Args:
-        statistic: Of confusion matrices.
+        statistic: A function of confusion matrices.
         first: Decided classes [seeds, N].
         second: Decided classes [seeds, N]; the number of seeds may differ.
         targets: Class indices [N].

@@ -1,4 +1,4 @@
-"""A threshold of the energy, above which an input is out of distribution (Liu et al. 2020)."""
+"""The energy threshold above which an input is out of distribution (Liu et al. 2020)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def energy_threshold(energies: ArrayLike, coverage: float = 0.97) -> float | Non
     detected: that needs out-of-distribution images.
 
     Args:
-        energies: Of in-distribution images [N], from raw logits.
+        energies: Energies of in-distribution images [N], from raw logits.
         coverage: Share of them that stays below the threshold, in (0, 1].
 
     Returns:
@@ -26,7 +26,7 @@ def energy_threshold(energies: ArrayLike, coverage: float = 0.97) -> float | Non
         would be infinite.
 
     Raises:
-        InputError: A request out of range.
+        InputError: The coverage is out of range.
     """
     ordered = np.sort(np.asarray(energies, np.float64), axis=None)
     needed = count_for(coverage, ordered.size)

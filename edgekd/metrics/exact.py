@@ -1,13 +1,13 @@
-"""Bounds of a loss that hold where few are lost, or none: from exact ones of proportions.
+"""Bounds of a loss from exact bounds of proportions; they hold for few losses, or none.
 
 A loss is a weighted mean over independent units: an image, or all images of one lesion or patient.
 The share that was lost and the share that was gained get one-sided bounds after Clopper and Pearson
-1934; their difference gets one by the method of variance estimates recovery (MOVER; Zou, Donner
+1934; their difference is bounded by the method of variance estimates recovery (MOVER; Zou, Donner
 2008) with the correlation of two cells of one multinomial (Newcombe 1998). Without gains that is
-the exact bound. Where units weigh unlike, the number of images is replaced by the effective one
-that mean and variance of the sum imply (Kish 1965; Korn, Graubard 1998, as for proportions in
-surveys; the weight of a loss that was not seen after Tiwari, Clegg, Zou 2006, "Efficient interval
-estimation for age-adjusted cancer rates").
+the exact bound. Where weights of units differ, the number of images is replaced by the effective
+number that mean and variance of the sum imply (Kish 1965; Korn, Graubard 1998, for proportions in
+surveys). The weight of a loss that was not observed is taken from Tiwari, Clegg, Zou 2006,
+"Efficient interval estimation for age-adjusted cancer rates".
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from edgekd.metrics.classification import Floats
 __all__ = ["LEVEL", "TWO_SIDED", "beta_quantile", "effective_images", "least_images", "loss_bounds"]
 
 LEVEL = 0.95
-"""Of a one-sided bound: a loss at a limit stays unseen once in twenty."""
+"""Level of a one-sided bound: a true loss at the limit is missed one time in twenty."""
 
 TWO_SIDED = 0.975
-"""Of each bound of a two-sided 95 % interval."""
+"""Level of each bound of a two-sided 95 % interval."""
 
 _STEPS = 80
-"""Of the bisection: more than a float64 has bits."""
+"""Steps of the bisection: more than a float64 has bits."""
 
 
 def least_images(limit: float, level: float = LEVEL) -> int:
-    """Independent images of which none must be lost before a loss of `limit` is excluded.
+    """Number of independent images, none of them lost, that excludes a loss of `limit`.
 
     The exact bound of 0 of n, 1 − (1 − level)^(1/n), is then not above the limit: 59 images for
     0.05, 29 for 0.10, 19 for 0.15.
     """
     if limit >= 1.0:
         return 0
-    # Rounding must not ask for one more where the bound is the limit itself.
+    # Rounding must not require one image more where the bound equals the limit.
     return math.ceil(round(math.log(1 - level) / math.log1p(-limit), 6))
 
 
@@ -52,15 +52,14 @@ def loss_bounds(losses: Floats, weights: Floats, level: float = LEVEL) -> tuple[
     """Lower and upper one-sided bound of a loss, each at `level`.
 
     Args:
-        losses: What each of U independent units lost of its weight [U], at most that weight;
-            below zero where it gained.
-        weights: What each unit counts [U]; their sum is 1.
-        level: Of each bound; both together enclose an interval of 2 level − 1.
+        losses: Loss of each of U independent units [U], at most its weight; negative for a gain.
+        weights: Weight of each unit [U]; their sum is 1.
+        level: Level of each bound; both together form an interval of level 2 level − 1.
 
     Returns:
-        Bounds between −1 and 1. What was not seen is taken as spread like the weights: a loss
-        that strikes a few heavy units alone, and those at random, may exceed the upper bound more
-        often than 1 − level.
+        Bounds between −1 and 1. Losses that were not observed are assumed to spread like the
+        weights: a loss that affects only a few heavy units, at random, may exceed the upper bound
+        with a probability above 1 − level.
     """
     lost, gained = np.maximum(losses, 0.0), np.maximum(-losses, 0.0)
     return -_upper(gained, lost, weights, level), _upper(lost, gained, weights, level)
@@ -70,14 +69,14 @@ def _upper(lost: Floats, gained: Floats, weights: Floats, level: float) -> float
     p, q = min(1.0, float(lost.sum())), min(1.0, float(gained.sum()))
     above = _upper_share(p, lost, weights, level) - p
     below = q - _lower_share(q, gained, level)
-    # Two cells of one multinomial: what is lost cannot be gained.
+    # Two cells of one multinomial: a lost image cannot be a gained one.
     correlation = math.sqrt(p * q / ((1 - p) * (1 - q))) if p < 1 and q < 1 else 0.0
     width = math.sqrt(above**2 + below**2 + 2 * min(1.0, correlation) * above * below)
     return max(-1.0, min(1.0, p - q + width))
 
 
 def _upper_share(share: float, parts: Floats, weights: Floats, level: float) -> float:
-    """Clopper and Pearson's upper bound; one more loss of the usual weight is added to those seen.
+    """Clopper and Pearson's upper bound; one loss of mean weight is added to those observed.
 
     For equal weights 1/n that is Beta(lost + 1, n − lost).
     """
@@ -97,7 +96,7 @@ def _lower_share(share: float, parts: Floats, level: float) -> float:
     return beta_quantile(1 - level, share * n, 1 + (1 - share) * n)
 
 
-# ---- the beta distribution; SciPy is not on the boards that judge their own engine ----
+# ---- the beta distribution, since boards that gate their own engine have no SciPy ----
 
 
 def beta_quantile(level: float, a: float, b: float) -> float:
@@ -106,11 +105,11 @@ def beta_quantile(level: float, a: float, b: float) -> float:
     Args:
         level: Between 0 and 1.
         a: Above 0.
-        b: 0 or less is a distribution at 1: nothing was kept.
+        b: 0 or less puts the whole distribution at 1: every image was lost.
     """
     if b <= 1e-9:
         return 1.0
-    # The same counts come again and again; their sums may differ in the last bit.
+    # Cached, since counts recur; they are rounded, as their sums may differ in the last bit.
     return _quantile(level, *(float(f"{value:.11g}") for value in (a, b)))
 
 

@@ -1,7 +1,8 @@
 """95 % intervals: Wilson for proportions, a seeded bootstrap for everything else.
 
-Where the lesion or patient of each image is known, both take those as independent rather than the
-images: see `edgekd.metrics.resampling` for the bootstrap and `share_interval` for proportions.
+Where the lesion or patient of each image is known, both take lesions or patients as independent
+rather than images: see `edgekd.metrics.resampling` for the bootstrap and `share_interval` for
+proportions.
 """
 
 from __future__ import annotations
@@ -133,10 +134,10 @@ def bootstrap_intervals(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> BootstrapIntervals:
-    """Percentile intervals of the metrics that are no proportion.
+    """Percentile intervals of the metrics that are not proportions.
 
     Args:
-        logits: [N, K], divided by the temperature already where ECE shall mean the device's.
+        logits: [N, K], already divided by the temperature to obtain the device's ECE.
         targets: Class indices [N].
         groups: The lesion or patient of each image; they are drawn, with all of their images.
         resamples: Number of bootstrap samples.
@@ -144,7 +145,7 @@ def bootstrap_intervals(
 
     Returns:
         Values with bounds. Bounds are None as soon as one class that occurs has a single image or
-        group: drawing within it gives that same one each time, and an interval that is too narrow.
+        group: every draw would repeat it, and the interval would be too narrow.
 
     Raises:
         InputError: See `edgekd.metrics.classification.checked`.
@@ -176,8 +177,8 @@ def recall_difference(
     """Mean over the classes of the mean gain of their images, with a bootstrap over images.
 
     Args:
-        gain: What each image gains [N], correct (1) minus correct before (1); means over several
-            training seeds are allowed.
+        gain: Gain of each image [N]: correct (1 or 0) minus correct before (1 or 0); means over
+            several training seeds are allowed.
         targets: Class indices [N].
         groups: The lesion or patient of each image; they are drawn, with all of their images.
         resamples: Number of bootstrap samples, stratified by class.
@@ -192,7 +193,7 @@ def recall_difference(
     value = float(weighted.sum())
     if not enough(labels, groups):
         return Interval(value)
-    # The classes' own sizes in each sample: groups are of several.
+    # The sizes of the classes vary between samples, since a group may show several classes.
     one_hot = labels[:, None] == np.unique(labels)
     sample = np.concatenate(
         [

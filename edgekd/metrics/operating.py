@@ -1,7 +1,7 @@
 """Operating thresholds of classes, and the band of top probabilities that are referred.
 
-Both are order statistics of the images they are fitted on: no interpolation between images, so
-the same images give the same threshold, and what it reaches on them is a count.
+Both are order statistics of the images they are fitted on, without interpolation: the same images
+give the same threshold, and the sensitivity or coverage that it reaches on them is a count.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MIN_CLASS_IMAGES = 20
-"""Fewer images of a class are no evidence for a threshold."""
+"""Fewest images of a class that a threshold can be fitted on."""
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +38,9 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         threshold: The class cannot be excluded from this probability on; None without evidence.
         requested: The required sensitivity.
-        n: Images of the class.
-        sensitivity: Share of them that reach the threshold; more than requested only by the
-            next whole image and by ties.
+        n: Number of images of the class.
+        sensitivity: Share of them that reach the threshold; above the requested one only because
+            images are whole and may tie.
         specificity: Share of the other classes' images that stay below the threshold.
         referred: Share of all images that reach the threshold while another class is the top
             one: those that the decision refers because of it.
@@ -63,8 +63,8 @@ class ReferBand(msgspec.Struct, frozen=True, kw_only=True):
         refer_below: The threshold. None without a `reason`: every image is answered; None with a
             `reason`: no threshold meets the requirement.
         requested: The required coverage or sensitivity.
-        coverage: Share of the images that are answered with this threshold; all without one.
-        sensitivity: By name of a class, the share of its answered images that are right; only
+        coverage: Share of the images that are answered with this threshold; 1 without one.
+        sensitivity: Share of the answered images of a class that are right, by class name; only
             where a sensitivity is required.
         reason: Why the requirement cannot be met, or None.
     """
@@ -92,15 +92,15 @@ def operating_point(
     a request of 0.95 on 20 images, 0.941 on 100.
 
     Args:
-        probabilities: [N, K], by the temperature that the device uses.
+        probabilities: [N, K], at the temperature that the device uses.
         targets: Class indices [N].
         index: The class.
         sensitivity: In (0, 1].
         min_images: Fewer images of the class give no threshold.
 
     Raises:
-        InputError: No such class, a request out of range, values that are no probabilities, or
-            see `edgekd.metrics.classification.checked`.
+        InputError: There is no such class, the sensitivity is out of range, values are not
+            probabilities, or see `edgekd.metrics.classification.checked`.
     """
     shares, labels = checked_probabilities(probabilities, targets)
     if not 0 <= index < shares.shape[1]:
@@ -130,11 +130,11 @@ def refer_band_for_coverage(probabilities: ArrayLike, coverage: float) -> ReferB
     too. A coverage of 1 needs no band.
 
     Args:
-        probabilities: [N, K], by the temperature that the device uses.
+        probabilities: [N, K], at the temperature that the device uses.
         coverage: In (0, 1].
 
     Raises:
-        InputError: A request out of range, or values that are no probabilities.
+        InputError: The coverage is out of range, or values are not probabilities.
     """
     anything = np.zeros(np.shape(probabilities)[:1], np.int64)
     shares, _ = checked_probabilities(probabilities, anything)
@@ -158,30 +158,30 @@ def refer_band_for_sensitivity(
     *,
     min_images: int = MIN_CLASS_IMAGES,
 ) -> ReferBand:
-    """The smallest threshold at which every named class reaches a sensitivity where answered.
+    """The smallest threshold at which each named class has a sensitivity on answered images.
 
-    Counted for each named class among its images with a top probability of at least the
-    threshold: right ones over answered ones. A confident mistake is answered at any threshold,
-    so not every requirement can be met. The threshold is the first one that does on these very
-    images, which flatters it: new images reach less. Other rules of the decision (thresholds of
-    classes) are not looked at.
+    The sensitivity of a class is that of its answered images, whose top probability is at least
+    the threshold: right ones divided by answered ones. A confident mistake is answered at any
+    threshold, so not every requirement can be met. The threshold is chosen on these very images,
+    so the sensitivity on new images is lower. Other rules of the decision (thresholds of classes)
+    are ignored.
 
     Args:
-        probabilities: [N, K], by the temperature that the device uses.
+        probabilities: [N, K], at the temperature that the device uses.
         targets: Class indices [N].
-        classes: Index by name of the classes that matter; one at least.
+        classes: Index by name of the classes that must reach the sensitivity; at least one.
         sensitivity: In (0, 1].
-        min_images: Answered images that each named class must keep.
+        min_images: Least number of answered images of each named class.
 
     Raises:
-        InputError: No such class, a request out of range, values that are no probabilities, or
-            see `edgekd.metrics.classification.checked`.
+        InputError: There is no such class, the sensitivity is out of range, values are not
+            probabilities, or see `edgekd.metrics.classification.checked`.
     """
     shares, labels = checked_probabilities(probabilities, targets)
     if not classes or not all(0 <= index < shares.shape[1] for index in classes.values()):
         message = f"{dict(classes)} are not classes of {shares.shape[1]}"
         raise InputError(message, "name one class or more, each with its index")
-    count_for(sensitivity, 1)  # a request out of range is refused with whatever images
+    count_for(sensitivity, 1)  # refuse a sensitivity out of range, whatever the images
     least = max(1, min_images)
     tops, right = shares.max(axis=1), top_class(shares) == labels
     thresholds = np.unique(np.append(tops, 0.0))  # at 0 every image is answered
@@ -215,9 +215,9 @@ def checked_probabilities(probabilities: ArrayLike, targets: ArrayLike) -> tuple
 
 
 def count_for(share: float, n: int) -> int:
-    """How many of `n` are at least a share: ⌈share · n⌉, exactly.
+    """The least number out of `n` that is at least the share: ⌈share · n⌉, exactly.
 
-    The share is taken as its decimal text: 0.55 · 100 is more than 55 in floating point, which
+    The share is taken as its decimal text, since 0.55 · 100 is more than 55 in floating point and
     would require one image too many.
 
     Raises:

@@ -1,6 +1,6 @@
 """Losses of one classifier against another, class by class, on the same images.
 
-Bounds are those of `edgekd.metrics.exact`: they hold where few decisions changed, or none.
+Bounds are those of `edgekd.metrics.exact`; they hold even if few decisions changed, or none.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class ClassDrop(msgspec.Struct, frozen=True, kw_only=True):
     """The change of one class; its index in `PairedDrops.classes` says which.
 
     Attributes:
-        n: Images of the class.
-        groups: Lesions or patients that they are of; `n` where none are known.
-        lost: Right before, wrong now.
-        gained: Wrong before, right now.
+        n: Number of images of the class.
+        groups: Number of lesions or patients shown; `n` where none are known.
+        lost: Number of images right before, wrong now.
+        gained: Number of images wrong before, right now.
         sensitivity_before: None without images.
         sensitivity_after: None without images.
         drop: Before minus after, (lost - gained) / n: positive is a loss. `low` and `high` are its
@@ -74,25 +74,26 @@ def paired_drops(
     """Drop of every sensitivity and of the balanced accuracy, with one-sided 95 % bounds.
 
     The bound of a class that gained nothing is the exact one of its lost images (Clopper, Pearson
-    1934): 4.9 points for none of 60, 7.7 for one. Gains count against losses by no more than their
-    own bound lets them. Balanced accuracy is a weighted mean of changes; its bound holds for losses
-    that strike the classes alike, and for those of one class of as many images as a limit needs
-    (a loss of L points of the mean of K classes is K·L of one). A loss that strikes nothing but a
-    class of fewer images may stay undetected there; the bound of that class covers it.
+    1934): 4.9 points for none of 60, 7.7 for one. Gains offset losses only up to the
+    lower bound of the gains. Balanced accuracy is a weighted mean of changes; its bound holds for
+    losses that affect all classes alike, and for losses in one class if that class has enough
+    images for the limit (a loss of L in the mean of K classes is a loss of K·L in one class). A
+    loss that affects only a smaller class may go undetected there; the bound of that class covers
+    it.
 
-    Images of one group are one unit, which loses what its images lose net: how alike they are
-    needs no assumption. A class of n images counts for (Σ mᵢ)² / Σ mᵢ² of them or fewer, mᵢ images
-    being of group i.
+    Images of one group are one unit with their net loss, so no assumption is made on how similar
+    they are. A class of n images has an effective number of at most (Σ mᵢ)² / Σ mᵢ² images, where
+    mᵢ images are of group i.
 
     Args:
         before: Logits [N, K] of the float student, finite.
         after: Logits [N, K] of the lowered file. A row that is not finite is a wrong decision.
         targets: Class indices [N].
         groups: The lesion or patient of each image [N]; None takes images as independent.
-        level: Of each one-sided bound.
+        level: Level of each one-sided bound.
 
     Raises:
-        InputError: The shapes do not fit, a target is no class, or `before` is not finite.
+        InputError: The shapes do not fit, a target is not a class, or `before` is not finite.
     """
     scores, labels = checked(before, targets)
     codes = group_codes(groups, labels.size)
@@ -113,11 +114,11 @@ def balanced_accuracy_difference(
 ) -> Interval:
     """Balanced accuracy of `second` minus that of `first` on the same images, with a 95 % interval.
 
-    Paired: what is hard for both cancels out. The bounds are those of `paired_drops`, at 97.5 %
-    each: also where no decision differs, a difference remains that cannot be excluded.
+    The comparison is paired, so difficulty common to both cancels out. The bounds are those of
+    `paired_drops`, at 97.5 % each; the interval has a width even where no decision differs.
 
     Args:
-        first: Logits [N, K], the teacher's as a rule.
+        first: Logits [N, K], usually the teacher's.
         second: Logits [N, K].
         targets: Class indices [N].
         groups: The lesion or patient of each image [N]; None takes images as independent.
@@ -145,13 +146,13 @@ def _right(after: Floats, before: Floats, labels: Integers) -> NDArray[np.bool_]
 def class_drop(
     was: NDArray[np.bool_], now: NDArray[np.bool_], codes: Integers, level: float = LEVEL
 ) -> ClassDrop:
-    """The loss of one class.
+    """The loss of one class, from its n images.
 
     Args:
         was: Whether each image of the class was right before [n].
         now: Whether it is right after [n].
-        codes: Number of its group [n].
-        level: Of each one-sided bound.
+        codes: Number of the group of each image [n].
+        level: Level of each one-sided bound.
     """
     n, lost, gained = was.size, int((was & ~now).sum()), int((now & ~was).sum())
     drop = Estimate(value=None)
@@ -202,9 +203,9 @@ def bounded_change(
         value: The loss.
         was: Whether each unit was right before [n].
         now: Whether it is right after [n].
-        weights: Of the units [n]; their sum is 1.
+        weights: Weights of the units [n]; their sum is 1.
         codes: Number of the group of each unit [n].
-        level: Of each bound.
+        level: Level of each bound.
     """
     changes = (was.astype(np.float64) - now) * weights
     _, unit = np.unique(codes, return_inverse=True)

@@ -1,9 +1,9 @@
 """Bootstrap samples of images, or of the lesions or patients that they belong to.
 
 Images of one lesion have much in common, so lesions are drawn rather than images: each brings all
-of its images along (the cluster bootstrap; Davison, Hinkley 1997, section 3.8). Drawn is within
-each class, so that none disappears. A patient whose images are of several classes belongs, for the
-draw, to the one of fewest images.
+of its images along (the cluster bootstrap; Davison, Hinkley 1997, section 3.8). Groups are
+drawn within each class, so that no class disappears. A patient whose images are of several classes
+is drawn with the class of fewest images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Groups", "counts", "enough", "group_codes", "groups_by_class"]
 _BLOCK_CELLS = 2_000_000  # resamples by images held at once: 16 MB
 
 Groups = ArrayLike | None
-"""The lesion or patient of each image [N], by any name; None where every image stands alone."""
+"""The lesion or patient of each image [N], by any name; None where every image is independent."""
 
 
 def group_codes(groups: Groups, n: int) -> Integers:
@@ -42,13 +42,13 @@ def group_codes(groups: Groups, n: int) -> Integers:
 
 
 def groups_by_class(labels: Integers, codes: Integers, size: int) -> Integers:
-    """How many groups show each of the `size` classes [size]."""
+    """Number of groups that show each of the `size` classes [size]."""
     shown = np.unique(np.stack([labels, codes]), axis=1)[0] if labels.size else labels
     return np.bincount(shown, minlength=size)
 
 
 def enough(labels: Integers, groups: Groups = None) -> bool:
-    """Whether every class that occurs has two groups; a single one would be in every sample."""
+    """Whether every class that occurs has at least two groups, since one would never vary."""
     if not labels.size:
         return False
     by_class = groups_by_class(labels, group_codes(groups, labels.size), int(labels.max()) + 1)
@@ -58,8 +58,8 @@ def enough(labels: Integers, groups: Groups = None) -> bool:
 def counts(labels: Integers, resamples: int, seed: int, groups: Groups = None) -> Iterator[Floats]:
     """How often each image is drawn, in blocks [b, N]; stratified by class.
 
-    A sample that a class is missing from, which only patients of several classes make possible, is
-    drawn again.
+    A sample that lacks a class, which is possible only with patients of several classes, is drawn
+    again.
     """
     generator = np.random.default_rng(seed)
     plan = _plan(labels, group_codes(groups, labels.size))
@@ -72,7 +72,7 @@ def counts(labels: Integers, resamples: int, seed: int, groups: Groups = None) -
 
 
 class _Plan(NamedTuple):
-    """What is drawn.
+    """The groups and strata to draw from.
 
     Attributes:
         codes: The group of each image [N].
@@ -103,13 +103,13 @@ def _draw_groups(generator: np.random.Generator, rows: int, plan: _Plan) -> Floa
 
 
 def _draw(generator: np.random.Generator, rows: int, n: int) -> Integers:
-    """Counts [rows, n] of n draws with replacement from n things."""
+    """Counts [rows, n] of n draws with replacement from n units."""
     drawn = generator.integers(0, n, size=(rows, n))
     drawn += np.arange(rows)[:, None] * n
     return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.int64)
 
 
 def _without_some_class(block: Floats, labels: Integers) -> NDArray[np.bool_]:
-    """In which samples a class has no image."""
+    """Which samples lack a class [rows]."""
     shown = np.stack([block[:, labels == one].any(axis=1) for one in np.unique(labels)])
     return np.asarray(~shown.all(axis=0))

@@ -1,4 +1,4 @@
-"""A statistic of one method beside that of another, each trained with several seeds.
+"""A statistic of two methods compared, each trained with several seeds.
 
 Two things vary between repetitions of a comparison: the training (another seed) and the test
 images. A bootstrap over images alone covers only the second, and mistakes a lucky seed for a better
@@ -20,10 +20,10 @@ from edgekd.metrics.intervals import Interval
 __all__ = ["LEAST_SEEDS", "seeds_difference"]
 
 LEAST_SEEDS = 2
-"""Of each method: a single training does not tell what another one would have given."""
+"""Fewest seeds of each method: one training does not show the variation between trainings."""
 
 _CONFIDENCE = 0.95
-_STEP = 1e-5  # images, of the one-sided derivative
+_STEP = 1e-5  # of the one-sided derivative, in images
 
 
 def seeds_difference(
@@ -47,32 +47,32 @@ def seeds_difference(
 
         v₁ / n₁ + v₂ / n₂ + max(0, c₁₁ + c₂₂ − 2 c₁₂)
 
-    The first two terms are Welch's and hold all that another seed changes; the last one is what
-    other images would change of the methods' difference, beyond their seeds. Degrees of freedom
-    are Satterthwaite's. The variances v are not pooled, and at least what those decisions amount
-    to that change from seed to seed, image by image: three values of a class with few images may
-    agree by luck. The covariances are those of the statistic linearised at each seed's confusion
-    matrix, images drawn by group within class (Binder 1983, Int. Stat. Rev. 51:279).
+    The first two terms are Welch's and cover the variation between seeds; the last one is the
+    variance of the methods' difference over images, beyond that of their seeds. Degrees of freedom
+    are Satterthwaite's. The variances v are not pooled. Each is at least the variance implied by
+    the decisions that change between seeds, taken image by image, because the values of three
+    seeds for a class with few images may agree by chance. The covariances are those of the
+    statistic linearised at each seed's confusion matrix, with images drawn by group within class
+    (Binder 1983, Int. Stat. Rev. 51:279).
 
-    The intervals of a family hold together: the critical value is that of the maximum of so many
-    independent |t|, and no correlation makes it larger (Šidák 1967, J. Am. Stat. Assoc. 62:626).
-    What is not in an interval: other training images, or another teacher.
+    The intervals of a family hold simultaneously: the critical value is that of the maximum of
+    `family` independent |t|, which correlation can only make smaller (Šidák 1967, J. Am. Stat.
+    Assoc. 62:626). An interval does not cover other training images or another teacher.
 
     Args:
-        statistic: Of confusion matrices; it does not depend on their scale.
+        statistic: A function of confusion matrices that does not depend on their scale.
         first: Decided classes [seeds, N].
         second: Decided classes of the second method [seeds, N]; the number of seeds may differ.
         targets: Class indices [N].
         classes: K.
-        groups: Lesion or patient of each image [N], as numbers; by default each is its own.
-        family: Number of intervals that hold together.
-        largest: Difference that is possible; bounds do not go beyond it. 1 for a statistic of
+        groups: Lesion or patient of each image [N], as numbers; by default images are independent.
+        family: Number of intervals that hold simultaneously.
+        largest: Largest possible difference, which bounds do not exceed. 1 for a statistic of
             0…1, 2 for one of −1…1.
 
     Returns:
-        No value where the statistic has none. No bounds with a single seed of either method, where
-        a class that counts has a single group, or where nothing varies that bounds
-        could be computed from.
+        No value where the statistic is undefined. No bounds with a single seed of either method,
+        where a class that the statistic depends on has a single group, or where nothing varies.
 
     Raises:
         InputError: There are not as many groups as images.
@@ -93,12 +93,12 @@ def seeds_difference(
 
 
 class _Method(NamedTuple):
-    """One method.
+    """One method: its scores and how they depend on the images.
 
     Attributes:
         scores: The statistic of each seed [S].
-        influences: What each image adds to it, to the first order [S, N].
-        counts: Whether it depends on the images of a class at all [K].
+        influences: First-order influence of each image on the statistic [S, N].
+        counts: Whether the statistic depends on the images of each class [K].
     """
 
     scores: Floats
@@ -145,14 +145,14 @@ class _Draw(NamedTuple):
         return cls(group_of, votes.argmax(axis=1))
 
     def sums(self, influences: Floats) -> Floats:
-        """Those of images [S, N] as those of groups [S, G]."""
+        """Influences of groups [S, G], the sums of those of their images [S, N]."""
         sums = np.zeros((len(influences), self.class_of.size))
         for own, each in zip(sums, influences, strict=True):
             own += np.bincount(self.group_of, weights=each, minlength=own.size)
         return sums
 
     def within_class(self, sums: Floats) -> Floats:
-        """Such that products of rows are covariances: centred, with n / (n − 1) of each class."""
+        """The sums [S, G] centred by class and scaled, so that products of rows are covariances."""
         scaled = np.empty_like(sums)
         for index in np.unique(self.class_of):
             own = self.class_of == index
@@ -179,25 +179,25 @@ def _half_width(methods: list[_Method], drawn: _Draw, family: int) -> float | No
 
 
 def _seed_variance(scores: Floats, sums: Floats) -> float:
-    """Of the mean over the seeds."""
+    """Variance of the mean over the seeds, by the larger of both estimates of v."""
     least = sums.var(axis=0, ddof=1).sum()
     return float(max(scores.var(ddof=1), least)) / len(scores)
 
 
 def _image_variance(first: Floats, second: Floats) -> float:
-    """Of the difference between what the methods give in the mean over all seeds."""
+    """Variance over images of the difference between the methods' means over seeds, at least 0."""
     within = _between_seeds(first) + _between_seeds(second)
     return max(0.0, within - 2 * float((first @ second.T).mean()))
 
 
 def _between_seeds(scaled: Floats) -> float:
-    """Mean covariance of two different seeds."""
+    """Mean covariance over images of two different seeds of a method."""
     products = scaled @ scaled.T
     seeds = len(products)
     return float((products.sum() - np.trace(products)) / (seeds * (seeds - 1)))
 
 
 def _critical(freedom: float, family: int) -> float:
-    from scipy.special import stdtrit  # the host's, and slow to import
+    from scipy.special import stdtrit  # on the host only, and slow to import
 
     return float(stdtrit(freedom, (1 + _CONFIDENCE ** (1 / family)) / 2))

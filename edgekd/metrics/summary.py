@@ -1,4 +1,4 @@
-"""All metrics of one network on one set of images, typed, as reports and manifests have them."""
+"""All metrics of one network on one set of images, as typed records for reports and manifests."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Metrics(_Section, frozen=True, kw_only=True):
         macro_f1: Mean F1 of the classes or findings.
         macro_auroc: Mean area under the ROC curve, each class or finding against the rest.
         ece: Expected calibration error.
-        per_class: By class or finding.
-        quadratic_kappa: Quadratic weighted kappa, of graded classes.
+        per_class: Metrics by class or finding.
+        quadratic_kappa: Quadratic weighted kappa; graded classes only.
         measures: Further metrics of the task, by name.
     """
 
@@ -71,15 +71,15 @@ def metrics_of(
     """Every metric of a classifier with its interval.
 
     Args:
-        logits: [N, K], divided by the temperature already, which changes ECE and AUROC alone.
+        logits: [N, K], already divided by the temperature, which affects only ECE and AUROC.
         targets: Class indices [N].
         classes: The K class names.
-        ordered: The classes are grades, each one worse than the one before.
+        ordered: Whether the classes are grades, each one worse than the one before.
         groups: The lesion or patient of each image [N], by any name. Intervals take groups as
             independent; None takes images as independent.
 
     Raises:
-        InputError: The shapes do not fit, a target is no class, or a logit is not finite.
+        InputError: The shapes do not fit, a target is not a class, or a logit is not finite.
     """
     scores, labels = checked(logits, targets)
     codes = None if groups is None else group_codes(groups, labels.size)

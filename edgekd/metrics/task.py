@@ -22,7 +22,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         deltas: Outputs minus reference by metric: a field of `Metrics` or a key of its `measures`.
         agreement: Share of images on which both give the same answer; None without images.
-        flips: Number of images on which they do not.
+        flips: Number of images on which the answers differ.
     """
 
     deltas: dict[str, Estimate]
@@ -54,10 +54,10 @@ class MetricsTask(ABC):
         """Every metric with its 95 % interval.
 
         Args:
-            outputs: Of the network [N, …], calibrated where a decision was fitted.
-            targets: [N, …].
+            outputs: Outputs of the network [N, …], calibrated if a decision was fitted.
+            targets: Targets [N, …].
             classes: Names of the classes, findings or values that the network predicts.
-            ordered: The classes are grades.
+            ordered: Whether the classes are grades.
             groups: The lesion or patient of each image, which intervals take as independent.
 
         Raises:

@@ -21,8 +21,8 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     """The temperature in [0.05, 20] with the least negative log-likelihood.
 
     The likelihood has one minimum in T (it is convex in 1/T), so a golden-section search over
-    log T finds it. Where every decision is right the least is at the lower bound: such images
-    do not determine how confident the model may be.
+    log T finds it. Where every decision is right the minimum is at the lower limit: such images
+    do not determine the temperature.
 
     Args:
         logits: [N, K], finite.

@@ -1,4 +1,4 @@
-"""The card of a checkpoint, `model.json`: everything known of a network beside its weights."""
+"""The card of a checkpoint, `model.json`: everything about a network except its weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = [
     "CARD_VERSION",
     "METRICS",
     "SPLIT",
+    "WEIGHTS",
     "DataCard",
     "ModelCard",
     "TrainingCard",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 CARD = "model.json"
+WEIGHTS = "model.safetensors"
 SPLIT = "split.csv"
 METRICS = "metrics.json"
 CARD_VERSION = "1.0"
@@ -44,7 +46,7 @@ class DataCard(_Section, frozen=True, kw_only=True):
         sha256: Hash of the list of images, labels and parts.
         images: Number of images by part.
         licence: Licence of the data, for the bundle's card.
-        citation: Whom to cite.
+        citation: The publication to cite.
     """
 
     name: str
@@ -67,7 +69,7 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
         epochs: Epochs trained.
         best_epoch: The epoch whose weights these are.
         teacher: Hash of the teacher's weights, or null.
-        git_revision: Of the checkout, where there is one.
+        git_revision: Revision of the checkout, if there is one.
         options: The method's options as resolved.
     """
 
@@ -91,12 +93,12 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         arch: Name of the architecture in timm.
         arch_options: Further arguments of its constructor.
         classes: Class names in the order of the network's outputs.
-        ordered: The classes are grades, each one worse than the one before.
-        subclasses: Of each class, where the network's outputs are subclasses (class by class, in
-            this order) and the logits their sums; else empty.
+        ordered: Whether the classes are grades, each one worse than the one before.
+        subclasses: Names of the subclasses by class, if the network outputs subclasses (class by
+            class, in this order) that are summed to class logits; else empty.
         head: Number of outputs of the network's head; None: one for each class or subclass.
-        policy: The whole policy of the recipe as plain values; None in cards that are older than
-            policies, for which that of dermoscopy holds.
+        policy: The whole policy of the recipe as plain values; None in cards older than policies,
+            which have the dermoscopy policy.
         image_size: S, the side of the square input in pixels.
         mean: Normalisation: mean of each channel, of pixels scaled to 0…1.
         std: Normalisation: standard deviation of each channel, of pixels scaled to 0…1.
@@ -190,9 +192,9 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
     """The split that a checkpoint was trained with.
 
     Args:
-        folder: Of the checkpoint.
-        card: Of the checkpoint.
-        root: Folder of the images, if they were moved since.
+        folder: Folder of the checkpoint.
+        card: Card of the checkpoint.
+        root: Folder of the images, if they have been moved.
 
     Raises:
         InputError: There is no split, or its images are missing.

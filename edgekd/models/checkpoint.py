@@ -12,13 +12,11 @@ from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json, sha256_of, write_atomically
-from edgekd.models.card import CARD, ModelCard, read_card
+from edgekd.models.card import CARD, WEIGHTS, ModelCard, read_card
 from edgekd.models.network import create_network
 from edgekd.models.normalised import NormalisedNetwork
 
-__all__ = ["WEIGHTS", "Checkpoint", "load_checkpoint", "save_checkpoint"]
-
-WEIGHTS = "model.safetensors"
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Checkpoint:
 
     Attributes:
         folder: The folder that it was read from.
-        network: In evaluation mode, on the CPU; takes normalised float32 [B, 3, S, S].
+        network: The network in evaluation mode, on the CPU; takes normalised float32 [B, 3, S, S].
         card: See `ModelCard`.
         size_bytes: Size of the weights file.
     """

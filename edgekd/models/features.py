@@ -46,7 +46,7 @@ def features_of(network: nn.Module, images: Tensor) -> Features:
         Logits equal those of `network(images)` bit for bit.
 
     Raises:
-        InputError: The network does not consist of the two halves, or has no map.
+        InputError: The network does not consist of the two halves, or has no feature map.
     """
     if isinstance(network, NormalisedNetwork):
         features = features_of(network.network, network.normalise(images))
@@ -72,7 +72,7 @@ def probe(network: nn.Module, image_size: int) -> Features:
 
 
 def behind_map(network: nn.Module, image_size: int) -> tuple[nn.Parameter, ...]:
-    """The parameters that the last map does not depend on.
+    """The parameters that the last feature map does not depend on.
 
     They are those of the classifier, and of the layers that some networks have between the map and
     the pooled vector.

@@ -61,7 +61,7 @@ def create_network(arch: str, classes: int, options: dict[str, Any] | None = Non
         raise InputError(message, f"remove `{name}` from the model's `options`")
     try:
         network: nn.Module = timm.create_model(arch, num_classes=classes, **(options or {}))
-    except Exception as error:  # timm's constructors raise nearly anything
+    except Exception as error:  # timm's constructors raise exceptions of many types
         why = " ".join(str(error).split()) or type(error).__name__
         message = f"{arch} cannot be made with the options {options}: {why}"
         raise InputError(message, "correct `options` in the recipe") from error
@@ -105,8 +105,9 @@ def count_macs(network: nn.Module, image_size: int) -> int:
 def _calm_head(network: nn.Module) -> None:
     """Start the classifier near zero.
 
-    timm's EfficientNet family scales it by 1/√classes, which for a handful of classes gives first
-    logits of ±5 and costs a short training its first epochs; 0.01 is torchvision's MobileNetV2.
+    timm's EfficientNet family initialises it at a scale of 1/√classes, which for a handful of
+    classes gives initial logits of ±5 and costs a short training its first epochs. The standard
+    deviation of 0.01 is that of torchvision's MobileNetV2.
     """
     head = network.get_classifier()  # type: ignore[operator]
     if isinstance(head, nn.Linear):
@@ -130,9 +131,9 @@ def _file_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _load_backbone(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Load all but the classifier, which is of other classes; every other tensor must fit."""
+    """Load all weights except those of the classifier; every other tensor must fit."""
     state = network.state_dict()
-    # A counter that only batch norms without momentum read; other frameworks do not keep it.
+    # Only batch norms without momentum read this counter; other frameworks do not store it.
     backbone = {
         key: tensor
         for key, tensor in state.items()
@@ -156,7 +157,7 @@ def _from_hub(
         donor: Any = timm.create_model(
             section.arch, pretrained=True, num_classes=classes, **section.options
         )
-    except Exception as error:  # whatever the hub's client raises without a network
+    except Exception as error:  # the hub's client raises many types without a network
         message = f"the hub's weights of {section.arch} could not be fetched: {error}"
         hint = "use `pretrained: package`, a file, or connect this machine"
         raise InputError(message.splitlines()[0], hint) from error

@@ -19,8 +19,8 @@ class NormalisedNetwork(nn.Module):
 
     Args:
         network: Takes normalised images.
-        mean: Of each channel.
-        std: Of each channel.
+        mean: Mean of each channel.
+        std: Standard deviation of each channel.
         subclass_of: Class index of each of the network's outputs, if it predicts subclasses.
     """
 
@@ -58,7 +58,7 @@ class NormalisedNetwork(nn.Module):
 
 
 def pixels_of(images: Tensor) -> Tensor:
-    """float32 [B, 3, S, S] in 0…1 of uint8 images [B, S, S, 3]."""
+    """Images uint8 [B, S, S, 3] as float32 [B, 3, S, S] in 0…1."""
     return images.permute(0, 3, 1, 2).float() / 255.0
 
 
@@ -75,8 +75,8 @@ def logits_of(
     Args:
         network: The network.
         images: uint8 [N, S, S, 3].
-        batch_size: Images at once.
-        raw: Outputs of the head, which may be of subclasses, instead of the task's.
+        batch_size: Number of images in a batch.
+        raw: Return outputs of the head, which may be of subclasses, instead of the task's.
     """
     forward = network.outputs if raw else network
     network.eval()

@@ -20,8 +20,8 @@ class SubclassSums(nn.Module):
     probable subclass.
 
     Args:
-        subclass_of: Class index of each subclass [S]; class by class, none without a subclass.
-            Empty for a network that predicts classes: its logits stay unchanged.
+        subclass_of: Class index of each subclass [S], class by class; each class has at least
+            one. Empty for a network that predicts classes: its logits stay unchanged.
 
     Source: Sajedi & Plataniotis 2022, arXiv 2207.08063; Müller, Kornblith, Hinton 2020, "Subclass
     Distillation".
@@ -44,7 +44,7 @@ class SubclassSums(nn.Module):
 
 
 def _log_sum(logits: Tensor) -> Tensor:
-    """Log-sum-exp, with the greatest logit subtracted first, which not every engine does itself."""
+    """Log-sum-exp after subtracting the greatest logit, which not every engine does itself."""
     if logits.shape[1] == 1:
         return logits
     greatest = logits.detach().amax(dim=1, keepdim=True)

@@ -17,7 +17,7 @@ from edgekd.recipe import ModelSection
 
 __all__ = ["check_model", "unreached_parameters"]
 
-_IMAGES = 2  # the fewest that batch statistics can be taken of
+_IMAGES = 2  # the fewest that batch statistics can be computed from
 _ASK = "take another `arch`, other `options` or another `image_size`"
 
 
@@ -42,7 +42,7 @@ def unreached_parameters(network: nn.Module, image_size: int) -> list[str]:
     """Names of the parameters that the network's outputs do not depend on.
 
     Args:
-        network: Left in training mode, and with other batch statistics than before.
+        network: The network; it is left in training mode with changed batch statistics.
         image_size: S in pixels.
     """
     names, parameters = zip(*network.named_parameters(), strict=True)
@@ -79,7 +79,7 @@ def _refusal(network: nn.Module, classes: int, image_size: int) -> str | None:
     try:
         with torch.no_grad():
             outputs = network(images.contiguous(memory_format=torch.channels_last))
-    except Exception as error:  # networks raise nearly anything for what they do not take
+    except Exception as error:  # networks raise many types for inputs they do not take
         return " ".join(str(error).split()) or type(error).__name__
     expected = [_IMAGES, classes]
     if not isinstance(outputs, Tensor):
@@ -90,7 +90,7 @@ def _refusal(network: nn.Module, classes: int, image_size: int) -> str | None:
 
 
 def _remedy(arch: str, options: dict[str, Any], classes: int, image_size: int) -> str:
-    """The first small change with which it can be trained, as a hint; "" if none is known."""
+    """A hint: the first small change that makes the network trainable; "" if none is known."""
     for changed, size, hint in _changes(arch, options, image_size):
         try:
             network = create_network(arch, classes, changed)

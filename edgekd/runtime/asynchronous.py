@@ -85,6 +85,6 @@ class AsyncClassifier:
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:
-    import asyncio  # here, since most apps that import the runtime have no loop
+    import asyncio  # here, since most apps that import the runtime have no event loop
 
     return await asyncio.to_thread(work)

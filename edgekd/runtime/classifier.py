@@ -28,11 +28,11 @@ _VECTORS_AT_OPEN = 2
 
 
 class Classifier:
-    """A bundle, opened by its engine. Open one with `Classifier.open`.
+    """An opened bundle with its engine. Open one with `Classifier.open`.
 
-    Safe to share between threads; the engine itself runs one image at a time. Not to be shared
-    between processes: a server that forks its workers opens the bundle in each of them. In a
-    process that was forked later, `predict` raises `ForkedError` and `close` does nothing.
+    Threads may share it; the engine itself runs one image at a time. Processes may not: a server
+    that forks its workers must open the bundle in each of them. In a process that was forked
+    after the bundle was opened, `predict` raises `ForkedError` and `close` does nothing.
     """
 
     def __init__(self, bundle: Bundle, session: Session, *, quality: bool = True) -> None:
@@ -67,7 +67,7 @@ class Classifier:
             verify: Check the SHA-256 of every file.
             public_key: An Ed25519 public key (PEM, a path of one, or its 32 bytes): only a bundle
                 that was signed with its private half is opened.
-            accelerator: `cpu`, `gpu`, `npu` or a name that the engine has for one; None is the CPU.
+            accelerator: `cpu`, `gpu`, `npu` or the engine's name of a device; None is the CPU.
             require: Fail where the accelerator is not obtained for the whole network; otherwise
                 `warnings` reports it.
             selftest: Run two of the bundle's self-test vectors, so that an engine that computes
@@ -134,7 +134,7 @@ class Classifier:
 
     def logits(self, image: NDArray[np.uint8]) -> Output:
         """Raw output (logits [K], of a classifier) for an image uint8 [S, S, 3], preprocessed."""
-        self._owner.require()  # before the lock, which a fork may have copied while it was held
+        self._owner.require()  # before the lock, which a fork may have copied while held
         with self._lock:
             output: Output = self._session.run(image[None])[0]
         return output
@@ -225,7 +225,7 @@ class Classifier:
 
 
 def _check_runnable(bundle: Bundle, backend: str | None) -> None:
-    """Refuse a bundle that this runtime would compute wrongly or cannot compute at all."""
+    """Refuse a bundle that this runtime would run wrongly or cannot run at all."""
     manifest = bundle.manifest
     if manifest.model.resize != RULE:
         message = f"the bundle wants the preprocessing {manifest.model.resize!r}, this is {RULE!r}"

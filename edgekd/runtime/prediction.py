@@ -24,10 +24,10 @@ class Prediction:
         probabilities: Calibrated probability of every class or finding, in the model's order;
             empty where the task has none.
         decision: `answer`, `refer` (refer the patient) or `retake` (take another photo).
-        reasons: Why it is not an answer; empty for an answer. Those of the photo come first.
-        conformal_set: Classes that cannot be excluded, in the model's order: those that the
-            bundle's coverage needs, the label, and each class that reaches its operating
-            threshold. None where the bundle has no quantile for it.
+        reasons: Why it is not an answer; empty for an answer. Reasons about the photo come first.
+        conformal_set: Classes that cannot be excluded, in the model's order: those within the
+            bundle's conformal quantile, the label, and each class that reaches its operating
+            threshold. None where the bundle has no quantile.
         quality: Measures of the photo; None where they are switched off or the bundle has no
             limits.
         logits: The raw output of the network, flattened; logits in the model's order.

@@ -8,7 +8,7 @@ uses the same pixels as a device.
 
 (v1 ignored colour profiles.)
 
-Which files are read, and how the others are refused, is `edgekd.runtime.images`.
+`edgekd.runtime.images` defines which files are read and how others are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 RULE = "centre-square-area-v2"
-"""Name of the rule; it stands in checkpoints and manifests and changes when the rule does."""
+"""Name of the rule, which is stored in checkpoints and manifests and changes with the rule."""
 
 
 def load_image(source: ImageSource, size: int) -> NDArray[np.uint8]:
@@ -40,7 +40,7 @@ def load_image(source: ImageSource, size: int) -> NDArray[np.uint8]:
 
     Args:
         source: A path; encoded bytes (JPEG, PNG, BMP, WebP, TIFF, DICOM); a binary file object,
-            read from where it stands; or an RGB array uint8 [H, W, 3].
+            read from its current position; or an RGB array uint8 [H, W, 3].
         size: S in pixels.
 
     Returns:
@@ -57,7 +57,7 @@ def load_image(source: ImageSource, size: int) -> NDArray[np.uint8]:
         picture = decode(data, size)
     except Unreadable as verdict:
         raise verdict.error_for(name) from None
-    return picture.rgb(square(picture.bgr, size))  # colours come last, where the image is small
+    return picture.rgb(square(picture.bgr, size))  # colours last, on the small image
 
 
 def decode_image(data: bytes, size: int, *, name: str = "the image") -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ class Reason:
     """One reason not to answer.
 
     Attributes:
-        code: Stable, for apps that speak another language. The photo: `blurred`, `dark`, `bright`,
+        code: Stable code, for apps in other languages. The photo: `blurred`, `dark`, `bright`,
             `glare`, `no-lesion`, `off-centre`, `unlike`. The answer: `not-finite`, `unsure`,
             `not-excluded`, `unfamiliar`.
         text: The reason with its numbers, and for a photo what to do.

@@ -1,6 +1,6 @@
-"""The self-test: real images with the outputs that the builder saw, run again on this machine.
+"""The self-test: real images with the outputs at build time, run again on this machine.
 
-It reveals a delegate or an emulated instruction that computes wrongly before a patient is seen.
+It reveals a delegate or an emulated instruction that computes wrongly before patients are seen.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Vectors:
                 logits, logits_in_all = _first(archive, "logits", limit)
                 tolerance, _ = _first(archive, "tolerance", None)
                 vectors = cls(images, logits, float(tolerance))
-        except Exception as error:  # a damaged zip or array raises nearly anything
+        except Exception as error:  # a damaged zip or array raises many types
             message = f"the self-test vectors {SELFTEST} cannot be read"
             raise ArtefactError(message, "copy the bundle again, or build it again") from error
         if images_in_all != logits_in_all or not vectors._consistent():
@@ -74,7 +74,7 @@ class Vectors:
 
 
 def _refuse_bomb(members: list[ZipInfo]) -> None:
-    """An archive is small until it is unpacked."""
+    """Refuse an archive that unpacks to too many bytes (a zip bomb)."""
     if sum(member.file_size for member in members) > _MAX_BYTES:
         raise ValueError("too large")
 
@@ -102,9 +102,9 @@ class SelfTestReport:
     """Outcome of a self-test.
 
     Attributes:
-        passed: Every number of the outputs lies within the tolerance.
+        passed: Whether every output value lies within the tolerance.
         images: Number of vectors that were run.
-        max_difference: Largest absolute difference of a number; NaN where one was not finite.
+        max_difference: Largest absolute difference of an output; NaN where one was not finite.
         tolerance: The tolerance of the bundle.
         flips: Number of vectors whose answer changed (the top class, where there is one).
     """
@@ -119,7 +119,7 @@ class SelfTestReport:
         """Raise where the self-test did not pass.
 
         Args:
-            bundle: Its name, for the message.
+            bundle: Name of the bundle, for the message.
 
         Raises:
             ArtefactError: An output differs by more than the tolerance.

@@ -27,8 +27,8 @@ class Judgement:
         label: The answer as one text, written as labels are in tables.
         verdict: `answer` or `refer`; the quality of the photo is judged elsewhere.
         reasons: Why the verdict is not `answer`.
-        probability: Of the answer; None where the task has none.
-        probabilities: Calibrated, by class or finding; empty where the task has none.
+        probability: Calibrated probability of the answer; None where the task has none.
+        probabilities: Calibrated probabilities by class or finding; empty where there are none.
         conformal_set: Classes that cannot be excluded; None where the bundle has no quantile.
         findings: `present`, `absent` or `unsure` by finding, of a task whose findings may occur
             together; else empty.
@@ -46,7 +46,7 @@ class Judgement:
 
 
 class DeviceTask(ABC):
-    """The device layer of a task. Imports NumPy and nothing heavier."""
+    """The device layer of a task. It imports nothing heavier than NumPy."""
 
     @abstractmethod
     def output_shape(self, classes: Sequence[str]) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ class DeviceTask(ABC):
         """The decision on the raw outputs of one image, without the batch axis.
 
         Args:
-            outputs: Of the network. Values that are not finite are a reason to refer.
+            outputs: Outputs of the network. Values that are not finite are a reason to refer.
             decision: The section `decision` of the manifest: an instance of
                 `edgekd.bundle.task.ManifestTask.Decision`.
             classes: Names of the classes, findings or values that the network predicts.

@@ -1,4 +1,4 @@
-"""Switches off what the engines would send home: this is patient data's neighbourhood."""
+"""Switches off the telemetry of the engines, since they run next to patient data."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ __all__ = ["silence"]
 def silence() -> None:
     """Switch off the telemetry of ONNX Runtime and OpenVINO in this process.
 
-    Call it before the engines are imported; to call it again does no harm. A child process
-    has to call it for itself.
+    Call it before the engines are imported; calling it again does nothing. Each child process
+    must call it too.
 
     * ONNX Runtime (1.31 and later carries an uploader that is on by default) reads
       `ORT_DISABLE_TELEMETRY`.
     * OpenVINO sends through the separate package `openvino_telemetry`: one event at
-      `import openvino` (seen with 2026.4.1), more at `convert_model`, and NNCF its own, unless
-      a file in the user's home says otherwise. No environment variable switches it off, so the
-      import of that package is blocked: each then takes the stub that it carries for machines
-      without it.
+      `import openvino` (seen with 2026.4.1), more at `convert_model`, and NNCF sends its
+      own, unless a file in the user's home disables it. No environment variable switches it off,
+      so the import of that package is blocked: OpenVINO and NNCF then use their built-in stubs.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     _block_openvino_telemetry()
 
 
 def _block_openvino_telemetry() -> None:
-    """Make `import openvino_telemetry` fail, or the senders of an imported one idle."""
+    """Make `import openvino_telemetry` fail, or disable the senders if it is imported already."""
     loaded = sys.modules.get("openvino_telemetry")
     if loaded is None:
         # None in sys.modules is Python's own way to say "not importable".

@@ -4,7 +4,7 @@ Settings come from the environment: `EDGEKD_BUNDLE` (a folder or `.edgekd` file)
 `EDGEKD_PUBLIC_KEY` (a PEM file: only a bundle signed with its private half is served),
 `EDGEKD_MAX_UPLOAD` (bytes, 32 MB by default) and `EDGEKD_THREADS`.
 
-A photo stays in memory and is gone with its answer; nothing calls out.
+A photo stays in memory until it is answered; the server connects to nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _STATUS = {TooLargeError: 413, ImageError: 422, InputError: 400, MissingDependen
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The bundle is opened once, and proves itself on this machine before the first patient."""
+    """Open the bundle once, and run its self-test on this machine before the first patient."""
     threads = os.environ.get("EDGEKD_THREADS")
     classifier = await AsyncClassifier.open(
         os.environ["EDGEKD_BUNDLE"],
@@ -62,7 +62,7 @@ async def predict(request: Request) -> Response:
 
 @app.get("/health")
 async def health(request: Request) -> Response:
-    """What is served, and how it proved itself. 503 where it did not."""
+    """The bundle that is served, with its self-test; status 503 where that failed."""
     classifier, selftest = request.app.state.classifier, request.app.state.selftest
     manifest = classifier.manifest
     facts = {
@@ -80,7 +80,7 @@ async def health(request: Request) -> Response:
 
 @app.exception_handler(EdgekdError)
 async def tell(_: Request, error: EdgekdError) -> Response:
-    """Each of our errors is two sentences: what is wrong, and what to do."""
+    """An error of edgekd as JSON: what is wrong, and what to do."""
     return _json({"message": error.message, "hint": error.hint}, _status(error))
 
 
@@ -120,5 +120,5 @@ async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    # msgspec writes NaN as null, where Python's own writer makes what is no JSON.
+    # msgspec writes NaN as null, which Python's own encoder writes as invalid JSON.
     return Response(msgspec.json.encode(value), status, media_type="application/json")

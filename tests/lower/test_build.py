@@ -180,7 +180,7 @@ def test_int8_that_fails_is_mixed_then_fine_tuned_and_the_safe_rung_is_taken(
     assert taken == next(rung for rung in built.rungs if rung.gate and rung.gate.passed)
     if not any(passed for precision, passed in by_precision if precision == "int8-mixed"):
         assert built.rungs[-2].notes[0] == "fine-tuned with simulated int8"
-        assert any("quantisation-aware finish" in line for line in notes.lines)
+        assert any("quantisation-aware fine-tuning" in line for line in notes.lines)
 
 
 def test_insisting_on_int8_fails(small_run: Path, target: Target, tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_json_tells_the_whole_ladder(
     assert main(["build", *arguments, "--calibration-images", "64", "--json"]) == 0
     ((bundle),) = json.loads(capsys.readouterr().out)
     assert [rung["precision"] for rung in bundle["rungs"]] == ["int8", "fp32"]
-    assert bundle["precision"] == next(r["precision"] for r in bundle["rungs"] if r["taken"])
+    assert bundle["precision"] == next(r["precision"] for r in bundle["rungs"] if r["chosen"])
     assert main(["build", *arguments, "--calibration-images", "64"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     for said in ("cpu-onnx: int8", "MB, balanced accuracy", "worst class drop", "flips"):

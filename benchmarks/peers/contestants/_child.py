@@ -1,4 +1,4 @@
-"""What a contestant's process does: open, then decide on photos when it is told to.
+"""A contestant's process: open the model, then decide on photos on request.
 
 Nothing but sys, time and what the mode needs is imported: a cold start counts what a contestant
 imports, not what this file does. Runs in environments that have no edgekd.
@@ -7,7 +7,7 @@ imports, not what this file does. Runs in environments that have no edgekd.
     python CONTESTANT.py speed  MODEL SIZE CLASSES OPTIONS PHOTO SHORTER [PHOTO SHORTER …]
     python CONTESTANT.py memory MODEL SIZE CLASSES OPTIONS PHOTO SHORTER COUNT
 
-SHORTER is the photo's shorter side in pixels, which only the floor may know without looking.
+SHORTER is the photo's shorter side in pixels; only the floor may use it, the others read it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Decide = Callable[[str | bytes, int], str]
-    """From a photo (a path, or encoded bytes) and its shorter side to a label."""
+    """Maps a photo (a path, or encoded bytes) and its shorter side to a label."""
 
     Opener = Callable[["Settings"], Decide]
 
 
 class Settings:
-    """What every contestant gets to know.
+    """The settings that every contestant gets.
 
     Attributes:
         model: The model file, or the bundle.
         size: Side of the network's input in pixels.
-        classes: Names in the order of the logits; tabs part them on the command line.
+        classes: Names in the order of the logits; separated by tabs on the command line.
         options: `key=0` or `key=1`, for contestants that come in several rows.
     """
 
@@ -50,7 +50,7 @@ def main(opener: Opener) -> None:
 
 
 def _cold(opener: Opener, settings: Settings, rest: list[str]) -> None:
-    """The first decision on a photo that lies on the disk, and when each step was reached."""
+    """Print the first decision on a photo on disk, and when opening the model began and ended."""
     began = time.perf_counter_ns()
     decide = opener(settings)
     opened = time.perf_counter_ns()
@@ -61,7 +61,7 @@ def _cold(opener: Opener, settings: Settings, rest: list[str]) -> None:
 
 
 def _speed(opener: Opener, settings: Settings, rest: list[str]) -> None:
-    """Turns, as told on stdin: `FIRST END TIMED`, photos FIRST to END, each TIMED times + once."""
+    """Run turns from lines of stdin, `FIRST END TIMED`: photos FIRST to END, each TIMED times."""
     decide = opener(settings)
     photos = [(_bytes(path), int(shorter)) for path, shorter in zip(rest[::2], rest[1::2])]  # noqa: B905
     print("ready", flush=True)
@@ -71,7 +71,7 @@ def _speed(opener: Opener, settings: Settings, rest: list[str]) -> None:
 
 
 def _turn(decide: Decide, photos: list[tuple[bytes, int]], timed: int) -> list[object]:
-    """Label and nanoseconds of each photo; the first look at one is not timed."""
+    """Label and nanoseconds of each photo, after one decision on it that is not timed."""
     answers: list[object] = []
     for data, shorter in photos:
         decide(data, shorter)

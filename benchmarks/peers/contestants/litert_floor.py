@@ -1,4 +1,4 @@
-"""The floor: OpenCV and a bare LiteRT invoke, with no look at what the photo is."""
+"""The floor (lower bound): OpenCV and a bare LiteRT invoke, without any check of the photo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def opener(settings: Settings) -> Decide:
     )
 
     def decide(source: str | bytes, shorter: int) -> str:
-        # Told the size, it takes the flag that edgekd has to find in the photo's header.
+        # Given the size, it knows the flag that edgekd has to find in the photo's header.
         flags = (flag for factor, flag in reduced if shorter // factor >= 2 * size)
         flag = next(flags, cv2.IMREAD_COLOR)
         if isinstance(source, bytes):

@@ -1,1 +1,1 @@
-"""Comparisons: rows with the teacher and the float student, a result with an earlier one."""
+"""Comparisons of models with teacher and float student, and of a result with an earlier one."""

@@ -4,7 +4,7 @@ Latency is worse where the 95 % intervals do not overlap and the ratio exceeds a
 intervals cover the scatter within a series, not the differences between processes.
 A metric is worse where the whole 95 % interval of the difference lies below zero; that interval
 comes from those of both numbers by MOVER (Zou, Donner 2008, "Construction of confidence limits
-about effect measures: a general approach"). Amounts without an interval have a tolerance alone.
+about effect measures: a general approach"). Amounts without an interval only have a tolerance.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def assess_times(
 
 
 def assess_estimates(old: Estimate, new: Estimate, *, percent: bool = True) -> Assessment:
-    """Compare two metrics of which more is better; the reason is in points where `percent`."""
+    """Compare two metrics, higher is better; `percent` gives the reason in percentage points."""
     if old.value is None or new.value is None:
         return Assessment("unknown", "it has no value")
     difference = new.value - old.value
@@ -86,7 +86,7 @@ def _number(bound: float | None) -> float:
 
 
 def assess_amounts(old: float | None, new: float | None, tolerance: float) -> Assessment | None:
-    """Compare two amounts of which less is better; None where one is missing."""
+    """Compare two amounts, lower is better; None where one of them is missing."""
     if old is None or new is None:
         return None
     if old <= 0:

@@ -37,12 +37,12 @@ def margin_state(low: float, high: float, margin: float) -> MarginState:
 def margin_of(
     comparison: TeacherComparison, policy: PolicyFacts | None, default: PolicyFacts
 ) -> Margin | None:
-    """Non-inferiority by a policy; None where its metric has no interval.
+    """Non-inferiority of a row by its policy; None where the policy's metric has no interval.
 
     Args:
-        comparison: With the paired differences.
-        policy: That of the row; None where its bundle records none.
-        default: Replaces a policy that records no margin.
+        comparison: The row's paired differences to the teacher.
+        policy: The row's policy; None where its bundle records none.
+        default: Used where the row has no policy, or one without a margin.
     """
     if policy is None or policy.margin is None:
         policy = default
@@ -57,8 +57,8 @@ def with_margins(result: Result, policy: PolicyFacts) -> Result:
     """The result with a margin for every compared row that has none.
 
     Args:
-        result: As it was read; results before schema version 1.5 have no margins.
-        policy: Holds where neither the row nor the result records a policy.
+        result: A result; those before schema version 1.5 have no margins.
+        policy: Used where neither the row nor the result records a policy.
     """
     default = result.policy or policy
     rows = [_with_margin(row, default) for row in result.rows]

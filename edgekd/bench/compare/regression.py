@@ -36,12 +36,12 @@ _MACHINE = ("model", "cpu", "machine", "cores_usable")
 
 @dataclass(frozen=True)
 class RegressionLimits:
-    """What is compared, and the tolerances.
+    """The compared metrics, and the tolerances.
 
     Attributes:
         metrics: Some of `METRICS`.
-        tolerance: For latency and size: 0.05 lets 5 % pass.
-        loose_tolerance: For memory and energy, which differ more between processes.
+        tolerance: Relative tolerance for latency and size; 0.05 allows 5 %.
+        loose_tolerance: The same for memory and energy, which vary more between processes.
         critical: Classes whose sensitivity is compared; None takes those of the policy that the
             bundle or the result records, else of `policy`.
         policy: Name or file of a policy.
@@ -75,7 +75,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         verdict: Kind of the change; `unknown` where there is no evidence.
         old: Before, or null.
         new: After, or null.
-        words: The reason.
+        words: The reason in words.
     """
 
     row: str
@@ -93,11 +93,11 @@ class Regressions(msgspec.Struct, frozen=True, kw_only=True):
     added: list[str] = []
 
     def of(self, verdict: ChangeKind) -> list[Change]:
-        """The changes of one verdict."""
+        """The changes with that verdict."""
         return [change for change in self.changes if change.verdict == verdict]
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """4 for a regression; strictly, for lacking evidence too. Else 0."""
+        """4 for a regression, with `strict` also where evidence is missing; else 0."""
         return 4 if self.of("regression") or (strict and self.of("unknown")) else 0
 
 
@@ -109,11 +109,11 @@ def compare_results(
     Args:
         old: The earlier result.
         new: The result to check.
-        limits: What is compared, and the tolerances.
+        limits: The compared metrics, and the tolerances.
 
     Raises:
-        InputError: They cannot be compared: other images, another device, another timed span; or
-            the limits make no sense.
+        InputError: The results differ in their images, device or timed span, or the limits make
+            no sense.
     """
     limits = limits or RegressionLimits()
     limits.check()
@@ -208,7 +208,7 @@ class _Pair:
     def _change(
         self, metric: str, old: float | None, new: float | None, assessment: Assessment
     ) -> Iterator[Change]:
-        """The change; none where the number was not known before."""
+        """The change; nothing where the old result lacks the number."""
         if old is not None:
             yield Change(
                 row=self.old.name,
@@ -289,7 +289,7 @@ class _Pair:
         yield from self._change(name, before.value, after.value, assessment)
 
     def _teacher_deltas(self, column: MetricColumn) -> tuple[Estimate, Estimate] | None:
-        """Differences to the same teacher, whose paired intervals are narrower; None without."""
+        """Paired (narrower) differences where both results have the same teacher; else None."""
         before, after = (column.delta(row.vs_teacher) for row in (self.old, self.new))
         if not self.same_teacher or before is None or after is None:
             return None

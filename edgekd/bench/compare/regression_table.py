@@ -47,7 +47,7 @@ def print_changes(regressions: Regressions, console: Console | None = None) -> N
 
 
 def as_markdown(regressions: Regressions) -> str:
-    """The summary and a table, as for a comment on a change."""
+    """The summary and a Markdown table, such as for a comment on a pull request."""
     lines = [
         f"**{summary_line(regressions)}**",
         "",
@@ -70,7 +70,7 @@ def _cells(change: Change) -> tuple[str, ...]:
 
 
 def _number(value: float | None) -> str:
-    """At most four digits that count; whole numbers as they are."""
+    """A number with at most four significant digits; whole numbers in full."""
     if value is None:
         return _DASH
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4g}"

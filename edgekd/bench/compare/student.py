@@ -21,11 +21,11 @@ _SHOWN_FLIPS = 24
 def with_flips(
     rows: Sequence[ResultRow], answers: Sequence[RowAnswers], data: BenchData
 ) -> list[ResultRow]:
-    """The artefacts' rows with the images whose answer is not the float student's.
+    """The rows, each artefact's with the images whose answer is not the float student's.
 
     Args:
-        rows: In any state.
-        answers: Of the same rows, in the same order.
+        rows: The rows of the result.
+        answers: Answers of the same rows, in the same order.
         data: The images.
     """
     students = (each for each in answers if each.row.role == "student")
@@ -57,6 +57,6 @@ def _with_flips(
 
 
 def _score_change(flip: Flip) -> float:
-    """The largest change of a score."""
+    """The largest difference of a score between student and artefact."""
     changes = (abs(value - flip.artefact[name]) for name, value in flip.student.items())
     return max(changes, default=0.0)

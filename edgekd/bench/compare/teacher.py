@@ -18,11 +18,11 @@ __all__ = ["comparison_of", "with_teacher"]
 def with_teacher(
     rows: Sequence[ResultRow], answers: Sequence[RowAnswers], data: BenchData, policy: PolicyFacts
 ) -> list[ResultRow]:
-    """The rows compared with the teacher; as they are where there is none.
+    """The rows compared with the teacher; unchanged where there is no teacher.
 
     Args:
-        rows: With their measurements.
-        answers: Of the same rows, in the same order.
+        rows: The rows with their measurements.
+        answers: Answers of the same rows, in the same order.
         data: The images.
         policy: Sets the margin of rows that record no policy of their own.
     """
@@ -43,7 +43,7 @@ def with_teacher(
 
 
 def comparison_of(difference: Difference) -> TeacherComparison:
-    """A paired difference in the form of the result; ratios and margin are null."""
+    """A paired difference as a `TeacherComparison`, without ratios and margin."""
     deltas = dict(difference.deltas)
     return TeacherComparison(
         balanced_accuracy_delta=deltas.pop("balanced_accuracy", None),

@@ -65,7 +65,7 @@ class Device(Protocol):
         Raises:
             DeviceUnreachableError: It does not answer any more.
             WorkerError: The process died.
-            EdgekdError: What the process refused.
+            EdgekdError: The process refused the job.
         """
 
     def close(self) -> None:
@@ -96,7 +96,8 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
 def runs_on(target: str, device: Device | None) -> bool:
     """Whether bundles of a target can be measured on a device.
 
-    The device is configured for the target, both are any computer, or both are this machine.
+    That is the case where the device is configured for the target, or where both stand for any
+    computer, or both for this machine.
     """
     if device is None:
         return False
@@ -123,7 +124,7 @@ def check_device(name: str) -> str:
     """Check that a target or a configured device has that name, and return it.
 
     Raises:
-        InputError: None has.
+        InputError: There is none.
     """
     if name in target_names():
         return name

@@ -95,12 +95,12 @@ class AdbTransport(CommandTransport):
     """A `Transport` to a phone, by the system's adb.
 
     The adb server, its keys and its port are the user's own (`ANDROID_ADB_SERVER_PORT`, `HOME`).
-    A phone that is reached by network (`host:port` as its serial) is connected to where it has
-    to be. Android 6 and older, whose shell gives neither exit code nor exact bytes, work too.
+    A phone that is reached by network (`host:port` as its serial) is connected to when
+    necessary. Android 6 and older, whose shell gives neither exit code nor exact bytes, work too.
 
     Args:
-        serial: As `adb devices` shows it; may be empty where one phone alone is connected.
-        folder: A folder of the phone for small passing files.
+        serial: As `adb devices` shows it; may be empty where only one phone is connected.
+        folder: A folder of the phone for small temporary files.
 
     Raises:
         AdbMissingError: There is no adb.
@@ -119,7 +119,7 @@ class AdbTransport(CommandTransport):
         try:
             return self._shell.run(command, stdin, timeout)
         except DeviceUnreachableError:
-            self._shell = None  # look for the phone anew, next time
+            self._shell = None  # look for the phone again next time
             raise
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class AdbTransport(CommandTransport):
 
 
 class _Completed(Protocol):
-    """What `subprocess.run` gives back, as far as it is used here."""
+    """The part of `subprocess.CompletedProcess` that is used here."""
 
     returncode: int
     stdout: bytes
@@ -186,7 +186,7 @@ class _Adb:
                 capture_output=True,
                 timeout=timeout,
                 check=False,
-                start_new_session=True,  # Ctrl-C is this process's to handle
+                start_new_session=True,  # only this process handles Ctrl-C
             )
         except subprocess.TimeoutExpired as error:
             message = f"{self.name} did not answer within {timeout:.0f} s"
@@ -202,8 +202,8 @@ class _Adb:
         state = self.ask("get-state")
         ends = time.monotonic() + _CONNECT_SECONDS
         while ":" in self._serial and not _settled(state) and time.monotonic() < ends:
-            # A connection of which adb still believes that it lives keeps it from a new one; and
-            # adb's own attempts to reconnect may get in the way of this one.
+            # A dead connection that adb takes for alive prevents a new one, and
+            # adb's own attempts to reconnect may interfere with this one.
             self.ask("disconnect", self._serial)
             self.ask("connect", self._serial)
             state = self.ask("get-state")
@@ -213,7 +213,7 @@ class _Adb:
             raise self.lost(state)
 
     def lost(self, completed: _Completed) -> DeviceUnreachableError:
-        """The reason why the phone cannot be used, from adb's output."""
+        """The error that says why the phone cannot be used, from adb's output."""
         complaint = _complaint(completed)
         if "more than one" in complaint:
             message = "adb sees several devices, and none is named"
@@ -229,7 +229,7 @@ class _Adb:
         )
 
     def broken(self) -> DeviceUnreachableError:
-        """The reason why a command did not end, which adb itself does not notice."""
+        """The error for a command that did not end, which adb itself does not report."""
         return self.lost(self.ask("get-state"))
 
     def _serials(self) -> str:
@@ -268,7 +268,7 @@ class _Split:
 
     def run(self, command: str, stdin: bytes | None, timeout: float) -> Finished:
         mark = _new_mark()
-        # A shell of its own: a mistake in the command's syntax must not swallow the mark.
+        # In a separate shell, so that a syntax error of the command cannot swallow the mark.
         line = f"sh -c {shlex.quote(command)}; echo {mark}$? >&2"
         completed = self._adb.ask("shell", line, stdin=stdin, timeout=timeout)
         errors, separator, code = completed.stderr.rpartition(mark.encode())

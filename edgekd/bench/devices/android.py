@@ -34,13 +34,13 @@ _THROTTLING = ("none", "light", "moderate", "severe", "critical", "emergency", "
 
 _READING = re.compile(r"Temperature\{mValue=([-\d.]+), mType=(-?\d+), mName=([^,}]+)")
 _NO_TEMPERATURES = ("6", "7", "8")
-"""Types of readings that are a battery's volts, amperes and per cent."""
+"""Types of readings that are no temperatures: a battery's voltage, current and charge."""
 
 _CURRENT = "Current temperatures from HAL:"
 
 
 def android_facts(transport: Transport) -> dict[str, Any]:
-    """Facts of a phone, under the names that those of other machines have.
+    """Facts of a phone, under the same names as those of other machines.
 
     Returns:
         As far as they can be read: `model`, `soc`, `system` (the Android version), `abis`,

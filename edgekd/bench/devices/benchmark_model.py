@@ -63,15 +63,15 @@ def measure_by_benchmark_model(
 
     Args:
         transport: The link to the phone.
-        settings: See there.
+        settings: Where the program is, and its options.
         model: The file, on this machine.
         threads: Threads of the CPU.
-        preset: How long; its settling of the warm-up is not the program's.
+        preset: How long to measure; the program has no equivalent of `settle_seconds`.
 
     Raises:
         InputError: The program is not where it should be, or cannot run there.
-        ArtefactError: It refused the model.
-        WorkerError: It crashed, or said nothing that is known.
+        ArtefactError: The program refused the model.
+        WorkerError: The program crashed, or its output cannot be parsed.
         DeviceUnreachableError: The link failed.
     """
     store = Store(transport, settings.folder)
@@ -81,7 +81,7 @@ def measure_by_benchmark_model(
     options = list(_options(settings, store.path(blob.sha256), threads, preset))
     command = shlex.join([program, *options])
     limit = _LOADING_SECONDS + 2 * preset.max_seconds + preset.warmup_seconds
-    # One stream: what the program says of a failure goes to either, and the order tells.
+    # One stream: errors are printed to stdout or stderr, and their order matters.
     done = transport.run(f"{command} 2>&1", timeout=limit)
     output = done.stdout.decode(errors="replace")
     if done.code != 0:
@@ -175,7 +175,7 @@ def _in_words(part: Delegation) -> str:
 
 
 def _elsewhere(report: BenchmarkModelReport) -> bool:
-    """Whether something but the CPU took part of the graph."""
+    """Whether something other than the CPU runs part of the graph."""
     if any("xnnpack" not in part.delegate.lower() for part in report.delegations):
         return True
     return re.search(r"Explicitly applied \w+ delegate, and the model", report.output) is not None

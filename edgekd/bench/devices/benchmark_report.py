@@ -66,14 +66,14 @@ class BenchmarkModelReport(_Section, frozen=True, kw_only=True):
 
     Attributes:
         inference: The timed runs.
-        warmup: The runs before; None without any.
-        load_ms: From the file to a session.
-        first_ms: The very first run.
-        memory: None where the phone does not report it.
+        warmup: The warm-up runs before; None without any.
+        load_ms: Milliseconds from the file to a session.
+        first_ms: Milliseconds of the very first run.
+        memory: Memory use; None where the phone does not report it.
         delegations: Parts of the graph that delegates run.
         unknown_options: Options that this version ignored.
-        flags: What invalidates its times.
-        notes: What the times leave unknown.
+        flags: Conditions that invalidate the times.
+        notes: Conditions under which the times hold.
         command: The command line.
         output: Everything that the program printed.
     """
@@ -120,7 +120,7 @@ def read_report(output: str) -> BenchmarkModelReport:
 
 
 def _series(output: str) -> Iterator[RunStatistics]:
-    """Every series that is announced: lines of a profile look the same."""
+    """Every series after its announcement, since lines of a profile look the same."""
     begun = False
     for line in output.splitlines():
         if "Running benchmark for" in line:
@@ -169,7 +169,7 @@ def _named_times(output: str) -> dict[str, float]:
 
 
 def _from_names(named: dict[str, float], kind: str) -> RunStatistics | None:
-    """A series of which only single statistics are printed."""
+    """A series whose statistics are printed one by one, by their names."""
     mean = named.get(f"{kind} (avg)", named.get(kind))
     runs = named.get(f"{kind} runs")
     if mean is None or runs is None:

@@ -1,4 +1,4 @@
-"""A board as a device: jobs run there over any connection, with no edgekd installed before."""
+"""A board as a device: jobs run there over any connection; edgekd need not be installed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class RemoteDevice:
     """A `Device` (see `edgekd.bench.devices`) on the other end of a link.
 
     Args:
-        name: As the user calls it.
+        name: Its name, as the user wrote it.
         kind: `ssh`, `adb` or `emulated`.
         targets: Targets whose bundles run there.
         transport: The link; this object closes it.
-        python: Its Python.
-        folder: What may be written to there.
-        wheelhouse: Wheels for what it lacks, or None.
+        python: Command of its Python.
+        folder: A folder that edgekd may write to there.
+        wheelhouse: Wheels for packages that it lacks, or None.
         pauses: Seconds before each new try over a lost link.
     """
 
@@ -200,7 +200,7 @@ def _answer(done: Finished) -> Answer:
 
     Raises:
         WorkerError: It crashed.
-        EdgekdError: What the process refused, as the same class.
+        EdgekdError: The process refused the job; of the same class as there.
     """
     lines = done.stdout.strip().splitlines()
     if done.code != 0 or not lines:
@@ -224,7 +224,7 @@ def _error(failure: Failure) -> EdgekdError:
 
 
 def _needs(bundles: Sequence[Path]) -> list[Requirement]:
-    """The engines of some bundles; one that cannot be read is reported by its own job."""
+    """Engines of some bundles; a bundle that cannot be read is reported by its own job."""
     from edgekd.bundle import Bundle
 
     engines = []

@@ -30,10 +30,10 @@ _BLOCK = 1 << 16
 
 
 class CommandTransport:
-    """A `Transport` by a prefix of a command; see there.
+    """A `Transport` that puts a prefix before every command.
 
     Args:
-        name: For messages.
+        name: Name for messages.
         prefix: The command; `sh -c COMMAND` follows it as three arguments.
     """
 
@@ -76,8 +76,8 @@ class CommandTransport:
     def _started(self, command: str, *, stdout: int, feeds: bool) -> Iterator[_Running]:
         """Start a command, which is killed at the end of the block if it still runs.
 
-        It has its own session, so that this process handles Ctrl-C, and a file for stderr, which a
-        background ssh master would keep open.
+        It has its own session, so that only this process handles Ctrl-C. Its stderr is a file,
+        since a background ssh master would keep a pipe open.
         """
         argv = self._argv(command)
         with tempfile.TemporaryFile() as stderr:

@@ -62,7 +62,7 @@ class SshConfig(_Section, frozen=True, kw_only=True, tag="ssh"):
         host: As on ssh's command line.
         options: Arguments of ssh before the host, such as ["-p", "2222"].
         python: Its Python; `~/` is the board user's home.
-        folder: What edgekd may write to there.
+        folder: A folder that edgekd may write to there.
     """
 
     host: Word
@@ -79,7 +79,7 @@ class AdbConfig(_Section, frozen=True, kw_only=True, tag="adb"):
 
     Attributes:
         serial: As `adb devices` shows it.
-        python: A Python there, where there is one.
+        python: Command of its Python, where it has one.
         folder: A folder that edgekd may write to there.
         benchmark_model: Path of LiteRT's `benchmark_model` there.
         push: Whether that path is one of this machine, and the program has to be copied.
@@ -145,7 +145,7 @@ def find_configured(name: str) -> ConfiguredDevice | None:
     """The device of that name; None where no file has it.
 
     Raises:
-        InputError: A file that was read is wrong.
+        InputError: One of the files that were read is wrong.
     """
     for file in device_files():
         devices = _read(file)

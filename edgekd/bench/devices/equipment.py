@@ -39,14 +39,14 @@ os.rename(beside, target)
 
 
 class Equipment:
-    """What edgekd has put on a board, below one folder; what is there is not sent again.
+    """Everything that edgekd has put on a board, in one folder; no file is sent twice.
 
     Args:
-        name: The device, as the user calls it.
+        name: Name of the device, as the user wrote it.
         transport: The link.
-        python: Its Python.
-        folder: What may be written to there.
-        wheelhouse: Wheels for what it lacks, or None.
+        python: Command of its Python.
+        folder: A folder that edgekd may write to there.
+        wheelhouse: Wheels for packages that it lacks, or None.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Equipment:
         return ":".join(part for part in (self._runner, self._site) if part)
 
     def place_of(self, path: str) -> str | None:
-        """Path on the board of a bundle or image of this machine; None where it is not there."""
+        """Path on the board of a bundle or image of this machine; None where it was not copied."""
         return self._there.get(path)
 
     def forget(self) -> None:
@@ -106,7 +106,7 @@ class Equipment:
             archive.write_bytes(pack_runner())
             blob = blob_of(archive)
             self.store.put([blob], say)
-        # Unpacked, since Python keeps no byte code of what it reads out of an archive.
+        # Unpacked, since Python caches no byte code of modules in an archive.
         return self._unpacked(f"runner-{blob.sha256}", [blob])
 
     def _put_site(self, wheels: Sequence[Wheel], needs: Sequence[Requirement], say: Say) -> str:

@@ -37,7 +37,7 @@ class Observation:
     Attributes:
         what: Name of what was examined.
         works: Whether it is as it should be.
-        needed: Whether nothing can be measured while it is not.
+        needed: Whether nothing can be measured until it works.
         detail: Its state, and what to do where it is wrong.
     """
 
@@ -50,11 +50,11 @@ class Observation:
 def examine_board(
     transport: Transport, python: str, folder: str, target: str, wheelhouse: Path | None = None
 ) -> tuple[list[Observation], dict[str, Any]]:
-    """Check a board; nothing is changed there but for the empty folder.
+    """Check a board; apart from making the empty folder, nothing is changed there.
 
     Args:
         transport: The connection.
-        python: Its Python.
+        python: Command of its Python.
         folder: A folder that edgekd may write to there.
         target: The target whose bundles are to run there.
         wheelhouse: Wheels for packages that it lacks.
@@ -87,7 +87,7 @@ def examine_phone(
 
     Args:
         transport: The link.
-        benchmark_model: LiteRT's program, or None.
+        benchmark_model: Path of LiteRT's program, or None.
         is_local: Whether the program is on this machine, to be copied to the phone.
 
     Raises:
@@ -129,7 +129,7 @@ def _title(board: BoardFacts) -> str:
 def _packages(
     transport: Transport, python: str, board: BoardFacts, target: str, wheelhouse: Path | None
 ) -> list[Observation]:
-    """Each package by a real import: a wheel for another processor is found, but fails to load."""
+    """Import each package: a wheel for another processor is found, but fails to load."""
     engine = engine_of(load_target(target).backend)
     needs = (*BASE, *([engine] if engine else []))
     missing = board.lacks(needs)

@@ -27,7 +27,7 @@ def run_job(job: Job) -> Answer:
     """Run a job in a fresh process; the job's `output` is set here.
 
     Raises:
-        EdgekdError: What the process raised on purpose, as the same class.
+        EdgekdError: The process raised an error on purpose; of the same class as there.
         WorkerError: It crashed, or did not end in time.
     """
     with tempfile.TemporaryDirectory(prefix="edgekd-bench-") as folder:
@@ -45,7 +45,7 @@ def run_job(job: Job) -> Answer:
 def _start(file: Path, job: Job) -> subprocess.CompletedProcess[str]:
     limit = _LOADING_SECONDS + find_preset(job.preset, job.minutes).longest_seconds
     command = [sys.executable, "-m", "edgekd.bench.measure.worker", str(file)]
-    # Thread pools that no option reaches (OpenMP in PyTorch, OpenCV's) take it from here.
+    # Thread pools that no option reaches (OpenMP in PyTorch, OpenCV's) read their size here.
     environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), "ORT_DISABLE_TELEMETRY": "1"}
     try:
         return subprocess.run(

@@ -26,12 +26,12 @@ class LocalDevice:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The device's name."""
+        """The target that the device is named after."""
         return (self.name,)
 
     @property
     def identity(self) -> str:
-        """`local`: there is one such machine."""
+        """`local`, since there is only one such machine."""
         return self.kind
 
     def facts(self) -> dict[str, Any]:
@@ -41,11 +41,11 @@ class LocalDevice:
     def prepare(
         self, bundles: Sequence[Path], images: Sequence[Path], say: Callable[[str], None]
     ) -> None:
-        """Nothing to copy."""
+        """Do nothing: there is nothing to copy."""
 
     def run(self, job: Job) -> Answer:
         """Run the job in a fresh process."""
         return run_job(job)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""

@@ -20,7 +20,7 @@ _FILES = (
     "bench/__init__.py",
 )
 _FOLDERS = ("bundle", "runtime", "extensions", "tasks", "bench/measure")
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 
 
 def runner_files() -> dict[str, Path]:

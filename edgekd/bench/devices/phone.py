@@ -1,7 +1,7 @@
 """A phone as a device whose models are timed by LiteRT's own `benchmark_model`.
 
 The program runs on random pixels and makes no decision. Answers are computed by a Python of the
-phone where there is one, else by the host, which the rows state.
+phone where there is one, else by the host; the rows state which.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class PhoneDevice:
     """A `Device` (see `edgekd.bench.devices`) whose models `benchmark_model` times.
 
     Args:
-        name: As the user calls it.
+        name: Its name, as the user wrote it.
         targets: Targets whose bundles run there.
         transport: The link; this object closes it.
-        settings: Where the program is, and what it is to use.
+        settings: Where the program is, and its options.
         python: The same phone by its Python, for answers; None where it has none.
         pauses: Seconds before each new try over a lost link.
     """
@@ -74,7 +74,7 @@ class PhoneDevice:
 
     @property
     def emulated(self) -> bool:
-        """Whether it is an emulator of a phone, whose answers are valid and times are not."""
+        """Whether it is an emulator, whose answers are valid and whose times are not."""
         if self._facts is None:
             self.facts()
         return bool((self._facts or {}).get("virtual_machine"))

@@ -24,7 +24,7 @@ __all__ = [
 OLDEST_PYTHON = (3, 10)
 STAND_IN = "qemu-user stand-in"
 
-# Any Python from 2.7 on reads this, so that an old one can say that it is.
+# Runs on any Python from 2.7 on, so that an old one can report its version.
 _PROBE = r"""
 import json, os, platform, sys
 def text(path):
@@ -93,14 +93,15 @@ _THROTTLING = {
     2: "throttled",
     3: "soft temperature limit",
 }
-"""Bits of get_throttled (Raspberry Pi documentation, vcgencmd): now; 16 higher, since boot."""
+"""Bits of `vcgencmd get_throttled` for the present (Raspberry Pi documentation); 16 bits higher
+they stand for any time since boot."""
 
 
 class DeviceLacksError(MissingDependencyError):
     """A device lacks a package, or a Python that can run it.
 
     Args:
-        message: What is missing where.
+        message: What is missing, and on which device.
         hint: What to do about it there.
         package: The distribution's name.
     """
@@ -116,19 +117,19 @@ BASE = (
     Requirement(("msgspec",), ("msgspec",)),
     Requirement(("cv2",), ("opencv-python-headless", "opencv-python")),
 )
-"""What edgekd's runtime needs on every board."""
+"""Packages that edgekd's runtime needs on every board."""
 
 
 class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of a board; empty or null where the board does not report one.
 
     Attributes:
-        python: Version of its Python, three numbers.
+        python: Version of its Python, as three numbers.
         implementation: `CPython`, as a rule.
-        machine: Such as `aarch64`.
-        glibc_version: Such as `2.36`; empty on a board with another C library.
+        machine: Architecture, such as `aarch64`.
+        glibc_version: Version of glibc, such as `2.36`; empty with another C library.
         model: The board's name by its device tree.
-        stand_in: The Model line of /proc/cpuinfo.
+        stand_in: The Model line of /proc/cpuinfo, which marks an emulated processor.
         modules: Packages of the runtime and of the engines that its Python can import.
         ram_bytes: Memory.
         ram_free_bytes: Memory that is available.
@@ -156,12 +157,12 @@ class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def python_version(self) -> tuple[int, int]:
-        """Major and minor."""
+        """Major and minor version of its Python."""
         return self.python[:2]
 
     @property
     def glibc(self) -> tuple[int, int] | None:
-        """Its glibc, by which wheels are chosen."""
+        """Major and minor version of its glibc, by which wheels are chosen; None without one."""
         parts = self.glibc_version.split(".")
         if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):
             return None
@@ -178,7 +179,7 @@ class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def engine_of(backend: str) -> Requirement | None:
-    """What a board has to have installed for a backend; None for one that is not known here."""
+    """The engine that a board needs for a backend; None for an unknown backend."""
     return backend_named(backend).engine if backend in BACKENDS else None
 
 
@@ -193,7 +194,7 @@ def ask_board(transport: Transport, python: str, *, path: str = "") -> BoardFact
 
     Args:
         transport: The connection.
-        python: As configured.
+        python: Command of its Python.
         path: A folder of packages there that is searched first.
 
     Raises:
@@ -216,7 +217,7 @@ def ask_board(transport: Transport, python: str, *, path: str = "") -> BoardFact
 
 
 def throttling_in_words(bits: int) -> str:
-    """The state of power and heat by a Raspberry Pi's firmware, in words."""
+    """The state of power and heat that a Raspberry Pi's firmware reports, in words."""
     now = [words for bit, words in _THROTTLING.items() if bits >> bit & 1]
     ever = [f"{words} since boot" for bit, words in _THROTTLING.items() if bits >> bit + 16 & 1]
     return ", ".join([*now, *ever]) or "none"

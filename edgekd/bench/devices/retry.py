@@ -18,7 +18,7 @@ RETRY_PAUSES_S = (1.0, 2.0, 4.0)
 
 
 class Retry:
-    """Repeats an action where a link breaks that had worked; an unreachable device fails at once.
+    """Repeats an action where a working link breaks; a device never reached fails at once.
 
     Args:
         pauses: Seconds before each further attempt.
@@ -32,8 +32,8 @@ class Retry:
         """The result of `action`, repeated until it succeeds or the pauses are used up.
 
         Raises:
-            DeviceRefusedError: At once: a refusal is no lost link.
-            DeviceUnreachableError: The last attempt failed, or the first one ever.
+            DeviceRefusedError: The device refuses the connection, which is not retried.
+            DeviceUnreachableError: The last attempt failed, or the device was never reached.
         """
         for pause in (*self._pauses, None):
             try:

@@ -1,7 +1,7 @@
 """A device behind the system's OpenSSH, with the user's own configuration, keys and jump hosts.
 
 One connection serves all commands (ControlMaster, ssh_config(5)), so that each takes milliseconds.
-The device needs a shell alone, neither scp nor sftp, so Dropbear and rescue systems work.
+The device only needs a shell, neither scp nor sftp, so Dropbear and rescue systems work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["SshTransport"]
 
 _LINK_FAILED = 255
 _LONGEST_SOCKET = 104 - 18 - 1
-"""Bytes of a socket's path on the strictest system, less what ssh adds while it makes one."""
+"""Most bytes of a socket's path: the strictest system's limit less what ssh appends at first."""
 
 _BASE = {
     "BatchMode": "yes",  # nobody is there to type a password
@@ -76,9 +76,9 @@ class SshTransport(CommandTransport):
         return _BASE | shared | {"ControlPath": str(self._sockets / "s")}
 
     def _argv(self, command: str) -> list[str]:
-        # ssh says 255 for a broken link, and for a command that ends so or by a signal: the shell
-        # around it makes those 254 and 128 + signal. It also spares the command a login shell
-        # that is no POSIX one.
+        # ssh exits with 255 for a broken link, but also for a command that exits with 255 or is
+        # killed by a signal: a shell around the command turns these into 254 and 128 + signal.
+        # It also makes sure of a POSIX shell, whatever the login shell is.
         script = f"sh -c {shlex.quote(command)}; c=$?; test $c -ne 255 || c=254; exit $c"
         return [*self._prefix, f"exec sh -c {shlex.quote(script)}"]
 

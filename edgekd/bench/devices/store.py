@@ -35,14 +35,14 @@ Say = Callable[[str], None]
 
 _FEW = 3
 _SMALL = 4 << 20
-"""Bytes; more than a few files that are smaller travel together."""
+"""Bytes. Smaller files are sent together where there are more than a few."""
 _PARCEL_BYTES, _PARCEL_FILES = 16 << 20, 256
 _TOLD = 8 << 20
 """Bytes of a file from which on its progress is reported."""
 _HASHING_SECONDS = 600.0
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-# What a device has to hash with: GNU or Busybox or Toybox, macOS and BSD, OpenSSL.
+# SHA-256 with the command that the device has: GNU, Busybox or Toybox; macOS or BSD; OpenSSL.
 _HASH = (
     'digest() { if command -v sha256sum >/dev/null; then sha256sum "$@"; '
     'elif command -v shasum >/dev/null; then shasum -a 256 "$@"; '
@@ -80,11 +80,11 @@ class Store:
 
     Args:
         transport: The connection.
-        folder: As configured; `~/` is the home there. It is made when the first file is put there.
+        folder: Its path there; `~/` is the user's home. It is made for the first file.
 
     Raises:
-        DeviceUnreachableError: From every method: the connection failed.
-        DeviceFullError: From every method that writes.
+        DeviceUnreachableError: The connection failed (all methods).
+        DeviceFullError: There is no room on the disk (methods that write).
     """
 
     def __init__(self, transport: Transport, folder: str) -> None:
@@ -110,7 +110,7 @@ class Store:
         return f"{self.folder}/store/{sha256}"
 
     def put(self, blobs: Iterable[Blob], say: Say = silent) -> None:
-        """Copy files that the device lacks; `say` gets their number and size.
+        """Copy files that the device lacks; `say` is called with their number and size.
 
         Raises:
             DeviceUnreachableError: A copy was damaged twice.
@@ -127,7 +127,7 @@ class Store:
             try:
                 self._send(missing, say)
             except DeviceFullError:
-                self._do(f"rm -rf {self._incoming}/*")  # a full disk is nobody's friend
+                self._do(f"rm -rf {self._incoming}/*")  # do not leave the disk full
                 raise
             missing = self._missing(by_hash)
             if not missing:
@@ -136,7 +136,7 @@ class Store:
         raise DeviceUnreachableError(message, "see whether the device's disk is worn out")
 
     def tree(self, files: Mapping[str, Blob]) -> str:
-        """A folder of files that were put, by their paths in it; returns its path on the device."""
+        """Make a folder of files that were `put`, by their paths in it; returns its path there."""
         listed = "".join(f"{blob.sha256} {name}\n" for name, blob in sorted(files.items()))
         key = hashlib.sha256(listed.encode()).hexdigest()
         lines = [f"test -d trees/{key} && exit 0", f"rm -rf trees/new-{key}"]
@@ -168,7 +168,7 @@ class Store:
         return [blob for blob in by_hash.values() if there.get(blob.sha256) != blob.size]
 
     def _listing(self) -> dict[str, int]:
-        """Sizes of complete files: a disk that lost power may have truncated one since."""
+        """Sizes of the complete files, since a power failure may have truncated one."""
         sizes = {}
         for line in self._do("ls -ln store").stdout.decode(errors="replace").splitlines():
             words = line.split()
@@ -251,7 +251,7 @@ class Store:
 
 
 def _batches(blobs: Sequence[Blob]) -> Iterator[list[Blob]]:
-    """Parts of at most so many files and bytes."""
+    """The files in batches of limited number and size."""
     part: list[Blob] = []
     for blob in blobs:
         if part and (
@@ -266,7 +266,7 @@ def _batches(blobs: Sequence[Blob]) -> Iterator[list[Blob]]:
 
 
 def _slices(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Parts that a command line takes."""
+    """The names in parts that are short enough for a command line."""
     for start in range(0, len(names), _PARCEL_FILES):
         yield names[start : start + _PARCEL_FILES]
 

@@ -110,7 +110,7 @@ def disk_full(name: str, words: str) -> DeviceFullError:
 
 
 def quoted_path(path: str) -> str:
-    """A path of the device quoted for its shell; `~` alone is expanded there."""
+    """A path of the device quoted for its shell; only `~` is expanded there."""
     if path == "~":
         return '"$HOME"'
     if path.startswith("~/"):

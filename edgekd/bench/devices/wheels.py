@@ -1,4 +1,4 @@
-"""Wheels for a board that has no network: those of a folder that fit it and are needed.
+"""Wheels for a board without a network, chosen from a folder by what it needs and can load.
 
 They are unpacked and not installed by pip, which the Python of many boards lacks.
 Source: PyPA specifications, binary distribution format (file names, tags), core metadata.
@@ -28,9 +28,9 @@ class Wheel:
     """A wheel's file.
 
     Attributes:
-        path: Where it is.
-        name: The distribution's, normalised.
-        version: Of the distribution.
+        path: Path of the file.
+        name: Name of the distribution, normalised.
+        version: Version of the distribution.
         pythons: Python tags, such as `cp311`.
         abis: ABI tags, such as `abi3`.
         platforms: Platform tags, such as `manylinux_2_28_aarch64`.
@@ -50,7 +50,7 @@ class Wheel:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Versions by their numbers; pre-releases come first."""
+        """Sort key: the numbers of the version; pre-releases come first."""
         release = re.match(r"\d+(\.\d+)*", self.version)
         numbers = [int(part) for part in release[0].split(".")] if release else []
         final = bool(release) and not re.search(r"(a|b|rc|dev)\d*", self.version)
@@ -68,7 +68,7 @@ class Wheel:
 
 
 def normalised(name: str) -> str:
-    """A distribution's name in the form that is compared."""
+    """A distribution's name, normalised for comparisons."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -25,8 +25,8 @@ _PI_BITS = {
     2: "it is throttled",
     3: "its soft limit of temperature is reached",
 }
-"""Of `vcgencmd get_throttled`: now, and from bit 16 on the same since boot (Raspberry Pi
-documentation, "vcgencmd")."""
+"""Bits of `vcgencmd get_throttled` for the present; 16 bits higher they stand for any time since
+boot (Raspberry Pi documentation, "vcgencmd")."""
 _SINCE_BOOT = 16
 
 

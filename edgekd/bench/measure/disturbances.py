@@ -32,7 +32,7 @@ class Disturbances(msgspec.Struct, frozen=True, kw_only=True):
         own_swap_bytes: Memory of this process in swap at the end.
         page_reads: Page faults of this process that had to wait for a disk.
         switches_per_second: Involuntary context switches of this process.
-        clock_jump_s: By how much the wall clock was set, or the machine slept.
+        clock_jump_s: Seconds by which the wall clock was set, or for which the machine slept.
         throttled: Signs that the processor was throttled.
         clock_before: The processor's clock at the beginning.
         clock_after: The processor's clock at the end.
@@ -80,7 +80,7 @@ def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) ->
         root: Where `proc` and `sys` are.
         throttled: Throttling that was read before; None reads it here.
     """
-    # The clock falls at once when the work stops.
+    # Read first, since the frequency falls as soon as the work stops.
     clock = core_clock(root)
     return Counters(
         monotonic=time.monotonic(),
@@ -99,7 +99,7 @@ class DisturbanceMonitor:
     """Records the disturbances during a `with` block.
 
     Attributes:
-        disturbances: Those of the block, after it; None before.
+        disturbances: Disturbances during the block; None until it has ended.
     """
 
     def __init__(self, root: Path = _ROOT) -> None:
@@ -108,7 +108,7 @@ class DisturbanceMonitor:
         self._begin: Counters | None = None
 
     def __enter__(self) -> DisturbanceMonitor:
-        """Read the counters; programs that this starts run before the first reading."""
+        """Read the throttling first, which may start a program, and then the counters."""
         self._begin = read_counters(self._root, throttled=throttling(self._root))
         return self
 

@@ -37,20 +37,20 @@ _RAPL = "sys/class/powercap"
 _CHANNELS = (1, 2, 3)
 _WHOLE_BOARD = ("VDD_IN", "POM_5V_IN")
 """Rails that feed all others (NVIDIA, Jetson Linux Developer Guide, "Jetson Module Power
-Monitors"). A board without such a rail has its rails side by side: their sum counts."""
+Monitors"). On a board without such a rail, no rail feeds another: their sum counts."""
 _UNUSED = ("NC",)
 _SAMPLE_SECONDS = 0.05
 SHORTEST_SECONDS = 0.2
 SHORTEST_METERED_SECONDS = 2.0
-"""Of each part where a meter outside is read: it tells power a few times a second at best."""
+"""Shortest part for an external meter, which reports power a few times a second at best."""
 
 
 class EnergyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Mean power with and without the work.
 
     Attributes:
-        active_watts: While images were run one after the other.
-        idle_watts: Before, with the model loaded and nothing running.
+        active_watts: Mean power while images were run one after the other.
+        idle_watts: Mean power before that, with the model loaded and nothing running.
         sensor: The sensor, and what it measures.
         runs: Number of images that were run.
         seconds: Duration of the active part.
@@ -145,7 +145,7 @@ def measure_energy(call: Call, seconds: float, sensor: PowerSensor) -> EnergyAns
 
 
 def time_work(call: Call, seconds: float, began: float) -> WorkTimes:
-    """Run the same two parts for an external meter, which measures the whole device.
+    """Idle and work as `measure_energy` does, for an external meter on the whole device.
 
     Args:
         call: Runs the n-th image. The engine must be warm.
@@ -177,7 +177,7 @@ class _Work:
 
 
 def joules_per_inference(energy: EnergyAnswer, p50_ms: float) -> float | None:
-    """(active − idle power) · p50; None where the sensor shows no difference."""
+    """Joules: (active − idle power) · p50; None where the sensor shows no difference."""
     watts = energy.active_watts - energy.idle_watts
     return watts * p50_ms / 1000 if watts > 0 else None
 
@@ -196,7 +196,7 @@ class Rail(NamedTuple):
 
 
 class Ina3221:
-    """Power of rails by INA3221, sampled by a thread, since it reports the present power alone."""
+    """Power of rails by INA3221, sampled by a thread, since it reports only the present power."""
 
     def __init__(self, rails: list[Rail]) -> None:
         self._rails = rails
@@ -290,7 +290,7 @@ def _packages(root: Path) -> list[Zone]:
     zones = []
     for folder in sorted((root / _RAPL).glob("intel-rapl:*")):
         name, span = text(folder / "name") or "", number(folder / "max_energy_range_uj")
-        # Zones of two colons are parts of a package; psys counts the packages again.
+        # Zone names with two colons are parts of a package; psys counts the packages again.
         if name.startswith("package") and span:
             zones.append(Zone(name, folder / "energy_uj", span))
     return zones

@@ -1,4 +1,4 @@
-"""What limits a measured number: a code that programs compare, and details for people."""
+"""Flags of measured numbers: a code that programs compare, and details for people."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Flag(msgspec.Struct, frozen=True):
 
     Attributes:
         code: One of the codes that `edgekd.bench.report.flags` has a sentence for.
-        detail: What is particular to this row, without a full stop; may be empty.
+        detail: The circumstances of this row, without a full stop; may be empty.
     """
 
     code: str

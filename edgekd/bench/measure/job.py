@@ -45,8 +45,8 @@ class Job(_Section, frozen=True, kw_only=True):
         backend: Engine to use instead of the bundle's own, or null.
         checkpoint: The checkpoint folder to open with PyTorch, or null.
         minutes: Length of a sustained run; null takes the preset's.
-        metered: Whether an external meter measures the power, so that the process reports times
-            alone.
+        metered: Whether an external meter measures the power, so that the process only
+            reports times.
     """
 
     kind: Kind
@@ -67,7 +67,7 @@ class Series(_Section, frozen=True, kw_only=True):
     Attributes:
         samples_ms: Milliseconds of each run, in the order in which they were taken.
         warmup_runs: Number of runs before the first sample.
-        disturbances: What else the machine did meanwhile; null where nothing was recorded.
+        disturbances: Disturbances during the series; null where they were not recorded.
     """
 
     samples_ms: list[float]
@@ -76,7 +76,7 @@ class Series(_Section, frozen=True, kw_only=True):
 
 
 class RunStatistics(_Section, frozen=True, kw_only=True):
-    """Statistics of a series by a program that keeps no samples; null where it gives none.
+    """Statistics of a program that keeps no samples; null where it does not report one.
 
     Attributes:
         n: Number of runs.
@@ -134,27 +134,27 @@ class Failure(_Section, frozen=True, kw_only=True):
 
 
 class Answer(_Section, frozen=True, kw_only=True):
-    """The answer of a measuring process; `failure` alone where it failed.
+    """The answer of a measuring process; only `failure` where it failed.
 
     Attributes:
         failure: The error that ended the job, or null.
         machine: Facts of the machine, for `facts`.
         image_answers: Answer to each image, for `accuracy`.
         facts: Facts of the session: engine, threads, precision, accelerator.
-        load_ms: From the file to a session that is ready.
-        first_ms: The first image after loading.
-        model: Times of the model alone.
+        load_ms: Milliseconds from the file to a session that is ready.
+        first_ms: Milliseconds of the first image after loading.
+        model: Times of the model only.
         end_to_end: Times from the encoded image to the decision.
-        statistics: Instead of `model`, from a program that keeps no samples.
+        statistics: Replaces `model` where a program keeps no samples.
         memory: Peak memory.
         minutes: One entry for each minute of a sustained run.
         energy: Power while idle and while working.
         energy_failure: Why `energy` is null, where the machine has no usable sensor.
-        work_times: Instead of `energy`, where an external meter measures the power.
-        temperatures_before_c: By sensor, before timing.
-        temperatures_after_c: By sensor, after timing.
-        flags: What invalidates the times, as far as only this process can know.
-        notes: Under which conditions the times hold, by the same rule.
+        work_times: Replaces `energy` where an external meter measures the power.
+        temperatures_before_c: Degrees Celsius by sensor, before timing.
+        temperatures_after_c: Degrees Celsius by sensor, after timing.
+        flags: Conditions that invalidate the times and that only this process can know.
+        notes: Conditions under which the times hold and that only this process can know.
     """
 
     failure: Failure | None = None

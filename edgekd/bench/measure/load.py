@@ -58,6 +58,6 @@ def other_seconds(begin: CpuSeconds, end: CpuSeconds) -> float | None:
 
 
 def other_share(begin: CpuSeconds, end: CpuSeconds) -> float | None:
-    """The same as a share of all CPU time, 0…1."""
+    """CPU time of other processes between two readings, as a share of all, 0…1."""
     seconds = other_seconds(begin, end)
     return None if seconds is None else min(1.0, seconds / (end.total - begin.total))

@@ -28,7 +28,7 @@ class PeakMemory:
             self._reset = False
 
     def answer(self) -> MemoryAnswer:
-        """The peak since then, relative and absolute, with its definition."""
+        """The peak since this object was made, relative and absolute, with its definition."""
         peak = _status("VmHWM") if self._reset else None
         after = _getrusage_peak() if peak is None else peak
         return MemoryAnswer(

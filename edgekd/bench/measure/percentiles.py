@@ -17,5 +17,5 @@ def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
 
 def rank(n: int, share: float) -> int:
     """Rank of the percentile among n samples, from 1."""
-    # 0.9 * 10 is 9.000000000000002 in some spellings: do not let rounding pick the next rank.
+    # A product such as 0.9 * 10 may be 9.000000000000002: rounding must not add a rank.
     return max(1, math.ceil(share * n - 1e-9))

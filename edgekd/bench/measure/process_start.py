@@ -11,21 +11,21 @@ __all__ = ["process_start_time"]
 _LOADED = time.monotonic()
 _STAT = Path("/proc/self/stat")
 _START_TIME = 19
-"""Index of `starttime` behind the command's name, whose bracket is the last one (proc(5))."""
+"""Index of `starttime` in the fields behind the command's name and its bracket (proc(5))."""
 
 
 def process_start_time(stat: Path = _STAT) -> float:
     """Seconds of the monotonic clock at which this process was forked, or a little later.
 
-    Python and numpy take a second or more to load on a small board. Where the kernel does not tell
-    when a process began, this is when this module was loaded.
+    Python and numpy take a second or more to load on a small board. Where the kernel does not
+    report it, this is the time at which this module was loaded.
 
     Args:
         stat: The kernel's file about this process.
     """
     try:
         fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-        # A tick later: what the kernel tells is rounded down to one.
+        # One tick later, since the kernel rounds down to a whole tick.
         ticks = int(fields[_START_TIME]) + 1
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     except (AttributeError, OSError, ValueError, IndexError):

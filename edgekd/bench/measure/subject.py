@@ -27,7 +27,7 @@ class Subject(Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The engine, and what was obtained from it."""
+        """The engine with its version, and the options that were obtained."""
 
     def preprocess(self, image: bytes, /) -> NDArray[np.uint8]:
         """uint8 [S, S, 3] of an encoded image."""
@@ -63,7 +63,7 @@ def open_checkpoint(folder: str, *, threads: int) -> TorchSubject:
 
 
 def torch_models() -> Any:
-    """The module `edgekd.models`, imported when it is needed: it brings PyTorch.
+    """The module `edgekd.models`, imported on first use, since it imports PyTorch.
 
     Raises:
         MissingDependencyError: PyTorch, timm or safetensors is not installed.

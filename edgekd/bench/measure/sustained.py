@@ -27,7 +27,7 @@ class MinuteSample(msgspec.Struct, frozen=True, kw_only=True):
         p50: Median of its runs, ms.
         p90: 90th percentile of its runs, ms.
         n: Number of runs that ended in it.
-        temperatures_c: At its end, by thermal zone.
+        temperatures_c: Degrees Celsius by thermal zone, at its end.
     """
 
     minute: int

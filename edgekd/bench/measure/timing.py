@@ -17,7 +17,7 @@ from edgekd.errors import InputError
 __all__ = ["MINUTES", "PRESETS", "Call", "Preset", "find_preset", "measure", "warm_up"]
 
 MINUTES = range(1, 31)
-"""How long a sustained run may be asked to last."""
+"""Lengths of a sustained run that are allowed, in minutes."""
 
 _SETTLED = 0.05
 """Two windows of the warm-up agree where their medians differ by no more than this share."""
@@ -36,7 +36,7 @@ class Preset:
         seconds: Minimum duration of the timed runs.
         max_seconds: End of each series even where `runs` is not reached (it is then flagged).
         warmup_runs: Minimum number of runs before the first sample.
-        warmup_seconds: Minimum duration of these.
+        warmup_seconds: Minimum duration of the runs before the first sample.
         settle_seconds: Warm-up continues until two windows agree, but no longer than this.
         minutes: Length of the sustained run that follows the two series; 0 for none.
     """
@@ -64,8 +64,8 @@ PRESETS = {
     for preset in (
         Preset("rapid", 64, 6.0, 120.0),
         Preset("quick", 128, 10.0, 240.0),
-        Preset("normal", 1024, 60.0, 600.0),  # MLPerf Mobile's
-        # As a clinic's afternoon: what a hot device still does (microsoft/MegaDetector#34).
+        Preset("normal", 1024, 60.0, 600.0),  # as in MLPerf Mobile
+        # Continuous use, in which a device gets hot and slow (microsoft/MegaDetector#34).
         Preset("sustained", 1024, 60.0, 600.0, minutes=10),
         # Shows that the chain works (tests, demo); its numbers are flagged as no measurement.
         Preset("smoke", 16, 0.2, 20.0, warmup_runs=3, warmup_seconds=0.0, settle_seconds=0.0),
@@ -78,10 +78,10 @@ def find_preset(name: str, minutes: int | None = None) -> Preset:
 
     Args:
         name: As on the command line.
-        minutes: Length of the sustained run instead of its ten minutes; None keeps these.
+        minutes: Length of the sustained run; None takes the preset's.
 
     Raises:
-        InputError: There is none, or it has no sustained run of that length.
+        InputError: There is no such preset, or it has no sustained run of that length.
     """
     if name not in PRESETS:
         message = f"there is no preset {name!r}"
@@ -98,7 +98,7 @@ def find_preset(name: str, minutes: int | None = None) -> Preset:
 
 
 def warm_up(call: Call, preset: Preset) -> int:
-    """Run until both minimums are met and two windows agree within 5 %.
+    """Run images until both minimums are met and the medians of two windows agree within 5 %.
 
     Returns:
         Number of runs.

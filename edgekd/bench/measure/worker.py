@@ -68,7 +68,7 @@ def do(job: Job) -> Answer:
     """Run a job in this process.
 
     Raises:
-        EdgekdError: What the runtime or PyTorch refuses.
+        EdgekdError: The runtime or PyTorch refuses the model or an image.
     """
     if job.kind == "facts":
         return Answer(machine=local_facts() | sensor_facts())
@@ -140,7 +140,7 @@ def _series(call: Call, preset: Preset) -> Series:
 
 @contextmanager
 def _model_call(job: Job, images: Sequence[bytes]) -> Iterator[tuple[Subject, Call]]:
-    """The opened subject, and its model on the n-th image."""
+    """The opened subject, and a function that runs its model on the n-th image."""
     subject = _open(job)
     pixels = [subject.preprocess(image) for image in images]
     yield subject, lambda n: subject.logits(pixels[n % len(pixels)])
@@ -148,7 +148,7 @@ def _model_call(job: Job, images: Sequence[bytes]) -> Iterator[tuple[Subject, Ca
 
 
 def _sweep(job: Job, images: Sequence[bytes]) -> Answer:
-    """The model alone, at one number of threads."""
+    """Times of the model only, at one number of threads."""
     with _model_call(job, images) as (subject, call):
         series = _series(call, find_preset(job.preset))
         return Answer(facts=dict(subject.facts), model=series)
@@ -187,7 +187,7 @@ def _work_times(job: Job, images: Sequence[bytes]) -> Answer:
 
 def _memory(job: Job, images: Sequence[bytes]) -> Answer:
     """Peak memory of loading and deciding; libraries that every device needs are loaded before."""
-    import edgekd.runtime  # noqa: F401  numpy, OpenCV and the bundle reader are no model's cost
+    import edgekd.runtime  # noqa: F401  numpy, OpenCV, bundle reader: no cost of the model
 
     peak = PeakMemory()
     subject = _open(job)

@@ -16,7 +16,7 @@ __all__ = ["ClockReading", "JobInterval", "Offset", "clock_offset"]
 
 _MAX_JUMP_S = 0.1
 _MAX_SLEW = 1e-3
-"""Time services may slew a clock by 0.5 ms a second, the device's and this machine's."""
+"""Seconds per second: time services may slew each of the two clocks by 0.5 ms a second."""
 
 
 class ClockReading(NamedTuple):
@@ -67,7 +67,7 @@ def clock_offset(times: WorkTimes, job: JobInterval, *, same_clock: bool) -> Off
         raise InputError(message, "measure again")
     if same_clock:
         return Offset(after.unix - after.monotonic, abs(jump))
-    # The process began after it was asked for, and its work was over before the answer came.
+    # The process began after the job was sent, and its work ended before the answer came.
     least = before.unix - times.began
     most = after.unix - times.active[1]
     slewed = _MAX_SLEW * took

@@ -18,10 +18,10 @@ __all__ = ["PowerMeter", "PowerReading"]
 _TIME, _WATTS, _VOLTS, _AMPERES = "time", "watts", "volts", "amperes"
 _DELIMITERS = ",;\t"
 _UNIX_TIMES = (1e9, 1e11)
-"""From 2001 on; what lies beyond are milliseconds, what lies below seconds since some start."""
+"""Seconds, from 2001 on. Larger values are milliseconds, smaller ones not Unix time."""
 _FRACTION = re.compile(r"\.(\d+)")
 _QUOTED = 60
-"""Characters of a file that are shown to the user."""
+"""Most characters of a file that a message quotes."""
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1
 _HINT = "it has a header and the columns time and watts, or time, volts and amperes"
@@ -92,7 +92,7 @@ class PowerMeter:
         return InputError(message, "let the meter log as long as edgekd measures")
 
     def read_on(self) -> None:
-        """Parse the lines that were added. An unterminated last line may be half written and waits.
+        """Parse the lines that were added, except a last one that is not terminated yet.
 
         Raises:
             InputError: The file cannot be read, or a line cannot be parsed.
@@ -106,7 +106,7 @@ class PowerMeter:
             raise InputError(message, "start the meter's logger first") from error
         for line in added.split(b"\n")[:-1]:
             self._take_line(line)
-            # Only now: a line that is not understood is refused again, and never passed over.
+            # Only now, so that a line that cannot be parsed is refused every time, never skipped.
             self._size += len(line) + 1
             self._lines += 1
 
@@ -188,7 +188,7 @@ def _unix_time(cell: str) -> float:
 
 
 def _from_iso(cell: str) -> float:
-    # Python 3.10 knows no Z, and fractions of three and six digits alone.
+    # Python 3.10 accepts no Z, and only fractions of three or six digits.
     text = cell[:-1] + "+00:00" if cell[-1:] in ("Z", "z") else cell
     text = _FRACTION.sub(lambda found: f".{found[1][:6]:<06}", text)
     try:

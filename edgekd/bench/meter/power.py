@@ -21,12 +21,12 @@ from edgekd.errors import InputError
 __all__ = ["MeteredEnergy", "metered_energy"]
 
 _SETTLING_S = 0.25
-"""Cut from both ends of each part: capacitors smooth the load of the supply."""
+"""Seconds cut from both ends of each part, since capacitors smooth the load of the supply."""
 _LEAST_SHARE = 0.5
-"""Of a part that has to be left when its ends are cut by the clock's error too."""
+"""Share of a part that must remain once its ends and the clock's error are cut off."""
 _LEAST_READINGS = 3
 _LARGEST_GAP = 0.5
-"""Between two readings or at an end, as a share of the part that is left."""
+"""Largest gap between two readings or at an end, as a share of what remains of the part."""
 
 _LEAST_ERRORS = 2.0
 """Standard errors by which power with and without work have to differ."""
@@ -64,7 +64,7 @@ def metered_energy(
     """The power of an energy pass by a meter.
 
     Args:
-        meter: Its file; readings that are not written yet are waited for.
+        meter: The meter; readings that are not written yet are waited for.
         times: When the device idled and worked, by its own clock.
         job: This machine's clocks around the job.
         same_clock: Whether the device is this machine.
@@ -120,13 +120,13 @@ def _window(name: str, part: tuple[float, float], offset: Offset) -> _Window:
 
 
 def _from(readings: Sequence[PowerReading], moment: float) -> list[PowerReading]:
-    """The readings from the last one before a moment on, one for each time."""
+    """The readings from the last one before `moment` on, one for each time."""
     first = bisect_left(readings, moment, key=lambda reading: reading.time)
     return _at_distinct_times(readings[max(0, first - 1) :])
 
 
 def _at_distinct_times(readings: Sequence[PowerReading]) -> list[PowerReading]:
-    """One reading for each time: loggers that round times to seconds write several of one."""
+    """One reading for each time, since loggers that round to seconds write several."""
     distinct = []
     for moment, group in groupby(readings, key=lambda reading: reading.time):
         watts = [reading.watts for reading in group]
@@ -162,7 +162,7 @@ def _mean_watts(readings: Sequence[PowerReading], window: _Window) -> _Mean:
 
 
 def _over_time(readings: Sequence[PowerReading]) -> float:
-    """Mean by trapezoids, which is right for a meter that logs changes of power alone, too."""
+    """Mean over time by the trapezoidal rule, also right for meters that only log changes."""
     joules = sum(
         (after.time - before.time) * (after.watts + before.watts) / 2
         for before, after in pairwise(readings)

@@ -1,4 +1,4 @@
-"""The results for people: terminal, Markdown, CSV, a picture, a page for the one who signs off."""
+"""Reports of results: terminal, Markdown, CSV, a picture, and an HTML page."""
 
 from edgekd.bench.report.gallery import GalleryItem, Resolver, images_below
 from edgekd.bench.report.markdown import write_markdown

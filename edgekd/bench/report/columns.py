@@ -16,8 +16,8 @@ class Columns:
     """The metric columns of some results of one or several tasks.
 
     Attributes:
-        headline: Those of every table; the first one is the accuracy axis of pictures.
-        details: Further ones.
+        headline: Columns of every table; the first one is the accuracy axis of pictures.
+        details: Further columns.
     """
 
     headline: tuple[MetricColumn, ...] = ()
@@ -42,7 +42,7 @@ def columns_of(results: Iterable[Result]) -> Columns:
 
 
 def policy_of(result: Result) -> PolicyFacts:
-    """The policy whose words a result is reported with: that of a bundle before the run's."""
+    """The policy whose words a report uses: that of a bundle if it records one, else the run's."""
     recorded = (row.policy for row in result.rows if row.policy is not None)
     return next(recorded, result.policy or PolicyFacts(name="none", sha256=""))
 

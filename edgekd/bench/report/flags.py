@@ -91,7 +91,7 @@ def _plain_flag(code: str, details: dict[str, list[str]]) -> PlainFlag:
 
 
 def _sentence(code: str, details: str) -> str:
-    """The sentence of a code; a code of a newer edgekd stands for itself."""
+    """The sentence of a code; an unknown code of a newer edgekd is shown as it is."""
     if code in SENTENCES:
         return SENTENCES[code].format(details)
     return f"{code}: {details}." if details else f"{code}."

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 DASH = "\N{EM DASH}"
-"""Stands where nothing was measured."""
+"""Shown where nothing was measured."""
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 PERCENT = "\N{NO-BREAK SPACE}%"  # keeps number and unit on one line of a phone
@@ -47,17 +47,17 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def percent(value: float | None) -> str:
-    """83.1 for 0.831."""
+    """A share in percent, without the sign: `83.1` for 0.831."""
     return DASH if value is None else f"{100 * value:.1f}"
 
 
 def percent_interval(estimate: Estimate | None) -> str:
-    """83.1 (80.2-85.9)."""
+    """A share in percent with its interval: `83.1 (80.2-85.9)`."""
     return estimate_text(estimate, percentage=True)
 
 
 def value_text(value: float | None, *, percentage: bool = True) -> str:
-    """83.1 for a share of 0.831; 3.42 for another number, to three significant digits."""
+    """`83.1` for a share of 0.831; `3.42` for another number, to three significant digits."""
     if value is None or percentage:
         return percent(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -81,7 +81,7 @@ def estimate_text(estimate: Estimate | None, *, percentage: bool = True) -> str:
 
 
 def estimate_with_unit(estimate: Estimate | None, column: MetricColumn) -> str:
-    """83.1 % (80.2-85.9), for sentences."""
+    """A metric for sentences: `83.1 % (80.2-85.9)`."""
     if estimate is None or estimate.value is None:
         return "not known"
     bounds = interval(estimate, percentage=column.percent)
@@ -91,7 +91,7 @@ def estimate_with_unit(estimate: Estimate | None, column: MetricColumn) -> str:
 
 
 def delta_points(row: ResultRow, column: MetricColumn) -> str:
-    """-1.2 (-2.0 to -0.4): the difference to the teacher; empty where there is none."""
+    """The difference to the teacher, `-1.2 (-2.0 to -0.4)`; empty where there is none."""
     delta = column.delta(row.vs_teacher)
     if delta is None or delta.value is None:
         return ""
@@ -107,7 +107,7 @@ def signed(value: float | None, column: MetricColumn) -> str:
 
 
 def over_groups(data: DataFacts, policy: PolicyFacts | None) -> str:
-    """` over 50 lesions or patients` where intervals take those as independent; else empty."""
+    """` over 50 lesions or patients`, if intervals take these as independent units; else empty."""
     if data.groups is None or data.groups >= data.n:
         return ""
     return f" over {data.groups:,} {policy.groups if policy is not None else 'groups'}"
@@ -117,7 +117,7 @@ def over_groups(data: DataFacts, policy: PolicyFacts | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Three significant digits, never in powers of ten."""
+    """A time to three significant digits, never in scientific notation."""
     if value is None:
         return DASH
     if value >= 100:
@@ -126,14 +126,14 @@ def milliseconds(value: float | None) -> str:
 
 
 def p50_p90(series: LatencySeries | None) -> str:
-    """1.20 / 1.31."""
+    """p50 and p90 in milliseconds: `1.20 / 1.31`."""
     if series is None:
         return DASH
     return f"{milliseconds(series.p50)} / {milliseconds(series.p90)}"
 
 
 def block_medians(series: LatencySeries | None) -> str:
-    """1.20-1.24: the fastest and the slowest of the run's five parts."""
+    """Medians of the fastest and slowest of the run's five parts: `1.20-1.24`."""
     if series is None or not series.block_medians:
         return DASH
     low, high = (milliseconds(bound(series.block_medians)) for bound in (min, max))
@@ -158,19 +158,19 @@ def speedup(row: ResultRow, result: Result) -> str:
 
 
 def plain_number(value: float) -> str:
-    """0.5, 20, 1,500: for the ticks of an axis."""
+    """A number for the ticks of an axis: `0.5`, `20`, `1,500`."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
 
 
 def joules(value: float | None) -> str:
-    """12.3 mJ."""
+    """An energy with its unit: `12.3 mJ`."""
     if value is None:
         return DASH
     return f"{value:.2f} J" if value >= 1 else f"{milliseconds(1000 * value)} mJ"
 
 
 def amount(size_bytes: int | None) -> str:
-    """2.6 MB: powers of ten, as file managers and data sheets count."""
+    """A size in powers of ten, as file managers and data sheets count: `2.6 MB`."""
     if size_bytes is None:
         return DASH
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -181,7 +181,7 @@ def amount(size_bytes: int | None) -> str:
 
 
 def count(number: int | None) -> str:
-    """2.23 M."""
+    """A count with its unit: `2.23 M`."""
     if number is None:
         return DASH
     for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -191,7 +191,7 @@ def count(number: int | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """34x, with the multiplication sign."""
+    """A ratio with the multiplication sign: `34x`."""
     if value is None:
         return DASH
     number = f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"

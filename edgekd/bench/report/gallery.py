@@ -23,7 +23,7 @@ Resolver = Callable[[str], "Path | None"]
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One photo with what was decided on it.
+    """One photo with the decision on it.
 
     Attributes:
         image: The photo, a path or encoded bytes.
@@ -41,11 +41,11 @@ class ChangedImage:
     """One image whose answer is not the float student's in some artefacts.
 
     Attributes:
-        name: In the data set.
+        name: Name in the data set.
         label: Its label as text.
         data: A small JPEG in base64; None where the image was not found.
         truth: The names that the label stands for.
-        student: Score of the float student by name.
+        student: Scores of the float student by name.
         artefacts: Mark, label and scores of each artefact.
         answers: The names that the student and each artefact answer with, in this order.
         classes: The names shown, in one order for all.
@@ -81,7 +81,7 @@ def images_below(folder: Path) -> Resolver:
 
 
 def thumbnail(image: Path | bytes) -> str:
-    """A small square JPEG in base64, seen as the model sees it.
+    """A small square JPEG in base64, cropped as for the model.
 
     Raises:
         ImageError: It cannot be read.
@@ -97,7 +97,7 @@ def thumbnail(image: Path | bytes) -> str:
 
 
 def changed_images(entries: Sequence[MarkedRow], find: Resolver | None) -> list[ChangedImage]:
-    """Images of all `flips`, each once: those first on which a right answer was lost.
+    """Images of all `flips`, each once; first those whose right answer was lost.
 
     Among these, images of the classes that the policy names first come before others.
     """
@@ -135,7 +135,7 @@ def _changed_image(
 
 
 def _classes(always: frozenset[str], scores: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
-    """The names of label and answers, then those with the highest scores; three at least."""
+    """At least three names: those of label and answers, then those with the highest scores."""
     highest: dict[str, float] = {}
     for each in scores:
         for name, value in each.items():

@@ -44,7 +44,7 @@ class Mark:
     Attributes:
         letter: The same for the same file on every device; a digit for the device follows where
             the report has several.
-        colour: Of Okabe and Ito's palette.
+        colour: A colour of Okabe and Ito's palette.
         shape: square (teacher), triangle (student) or circle (artefact).
     """
 
@@ -87,9 +87,9 @@ class ReportPart:
     """Results that can share a picture: same schema, task, images and timed spans.
 
     Attributes:
-        entries: Their rows.
-        results: Themselves.
-        apart: Sentences that say why the parts before are not in its pictures.
+        entries: The rows of the results.
+        results: The results.
+        apart: Sentences that say why it does not share the pictures of the parts before it.
     """
 
     entries: tuple[MarkedRow, ...]
@@ -139,7 +139,7 @@ def _without_speed(row: ResultRow) -> ResultRow:
 
 
 def places_of(results: Sequence[Result]) -> list[str]:
-    """A name for the device of each result, no two alike.
+    """A unique name for the device of each result.
 
     Runs on one device are distinguished by their data, by their time, or by a number.
     """
@@ -210,7 +210,7 @@ def _letter(index: int) -> str:
     return _LETTERS[place] * (turns + 1)
 
 
-# ---- what may stand in one picture ----
+# ---- which results share a picture ----
 
 
 def parts_of(entries: Sequence[MarkedRow]) -> list[ReportPart]:
@@ -245,9 +245,9 @@ class Timed:
     """Rows that share a picture of accuracy over time.
 
     Attributes:
-        span: What was timed.
-        entries: Those with times of it.
-        drawn: The same, and a teacher without times, whose accuracy is a line.
+        span: Description of the timed span.
+        entries: Rows with times of that span.
+        drawn: `entries`, and a teacher without times, whose accuracy is a line.
     """
 
     span: str
@@ -256,7 +256,7 @@ class Timed:
 
 
 def timed_parts(entries: Sequence[MarkedRow]) -> list[Timed]:
-    """The rows of a part by what was timed; of one span as a rule."""
+    """The rows of a part by the span that was timed, which usually is the same for all."""
     spans: dict[str, list[MarkedRow]] = {}
     for entry in entries:
         if entry.latency is not None:

@@ -38,7 +38,7 @@ def write_page(
     """Write the page, whole or not at all.
 
     Args:
-        results: What was measured; several devices in one page.
+        results: One result, or those of several devices for one page.
         out: The HTML file.
         gallery: Photos with decisions, shown at the end.
         images: Finds the images whose decision changed; see `images_below`.
@@ -57,7 +57,7 @@ def write_page(
 
 
 def check_page() -> None:
-    """Refuse before a measurement whose page could not be written.
+    """Check that a page can be written, before a long measurement.
 
     Raises:
         MissingDependencyError: jinja2 is not installed.
@@ -159,7 +159,7 @@ def _limits(entries: Sequence[MarkedRow]) -> dict[str, Any]:
     }
 
 
-# ---- results that may stand in one picture ----
+# ---- results that share a picture ----
 
 
 def _section(section: ReportPart, images: Resolver | None) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def _environment(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
     blocks = []
     if result.device.facts:
         blocks.append(("Device", _lines(result.device.facts)))
-    # Where the device is this machine its facts stand there; the host adds how it was asked.
+    # Where the device is this machine, its facts are above; only the run's settings are left.
     host = {k: v for k, v in result.host.items() if result.device.facts.get(k) != v}
     host.pop("temperatures_c", None)
     if host:

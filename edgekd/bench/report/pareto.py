@@ -26,7 +26,7 @@ from edgekd.files import write_atomically
 __all__ = ["check_picture", "pareto_pictures", "write_pareto"]
 
 _WIDTH, _HEIGHT = 640.0, 400.0
-"""At the width of a page the letters of 11 units have 8 points."""
+"""Units of the picture; on paper of that width, letters of 11 units have 8 points."""
 _MARGIN, _LINE, _GAP = 10.0, 16.0, 14.0
 _LETTERS_A_LINE = 108
 
@@ -43,7 +43,7 @@ _LOOKS = {
 }
 """Attributes instead of classes: not every program that places an SVG reads its style sheet."""
 _ON_PAPER = {"#E69F00": "#B37B00", "#56B4E9": "#2A8CC7", "#CC79A7": "#BF5F95"}
-"""The light colours of the palette, darker: 3 to 1 on white, which WCAG 2.2 asks of graphics."""
+"""The palette's light colours, darkened to the contrast of 3:1 on white of WCAG 2.2."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _HOW = (
@@ -68,16 +68,15 @@ def write_pareto(results: Sequence[Result], out: Path) -> list[Path]:
     """Write one SVG file for each picture of accuracy over time that the page has.
 
     Args:
-        results: What was measured.
-        out: The first file. Results that may not stand in one picture follow in `OUT-2.svg` and so
-            on.
+        results: Results of one or several devices.
+        out: The first file. Results that cannot share a picture follow in `OUT-2.svg` and so on.
 
     Returns:
         The files.
 
     Raises:
-        InputError: No row has both numbers, the name does not end in .svg, or the place cannot be
-            written to.
+        InputError: No row has accuracy and time, the name does not end in .svg, or the place cannot
+            be written to.
     """
     check_picture(out)
     drawn = pareto_pictures(results)
@@ -128,7 +127,7 @@ def _picture(section: ReportPart, timed: Timed) -> str | None:
 
 
 def _frame(title: str, height: float) -> ElementTree.Element:
-    """White paper with a margin, at its natural size."""
+    """An SVG of the picture's natural size, on white with a margin."""
     size = {"width": f"{_WIDTH + 2 * _MARGIN:g}", "height": f"{height:g}"}
     box = f"{-_MARGIN:g} 0 {size['width']} {size['height']}"
     kind = {"xmlns": "http://www.w3.org/2000/svg", "role": "img"}
@@ -146,7 +145,7 @@ def _write(
     letters: int = _LETTERS_A_LINE,
     left: float = 0.0,
 ) -> float:
-    """Each sentence from a new line on; the baseline after them."""
+    """Write each sentence from a new line on; returns the baseline after them."""
     for sentence in sentences:
         for line in textwrap.wrap(sentence, letters):
             drawing.text(line, (left, y), kind, anchor="start")
@@ -157,7 +156,7 @@ def _write(
 def _write_legend(
     drawing: Drawing, section: ReportPart, timed: Timed, axis: MetricColumn, y: float
 ) -> None:
-    """Every mark with its numbers, how to read them, and what is not drawn; ends the picture."""
+    """Write every mark's numbers, how to read them, and what is not drawn; set the height."""
     for entry in _legend(timed.entries, axis):
         drawing.mark(entry.mark, (6.0, y - 4), hollow=not entry.row.valid)
         drawing.text(entry.mark.letter, (18.0, y), "letter", anchor="start")
@@ -190,7 +189,7 @@ def _numbers(entry: MarkedRow, axis: MetricColumn) -> str:
 
 
 def _elements(markup: str, *, whole: bool = False) -> list[ElementTree.Element]:
-    """The strokes of a drawing, or of a whole SVG element, with their looks as attributes."""
+    """The shapes of a drawing, or of a whole SVG element, with their styles as attributes."""
     text = _NOT_XML.sub("?", markup)
     root = ElementTree.fromstring(text if whole else f"<svg>{text}</svg>")
     for element in root.iter():
@@ -199,7 +198,7 @@ def _elements(markup: str, *, whole: bool = False) -> list[ElementTree.Element]:
 
 
 def _dress(element: ElementTree.Element) -> None:
-    """On white paper, with no style sheet: classes and variables become attributes."""
+    """Replace classes and variables by attributes for white paper, in place."""
     for name in element.attrib.pop("class", "").split():
         for key, value in _LOOKS[name].items():
             element.attrib.setdefault(key, value)

@@ -23,7 +23,7 @@ __all__ = ["row_sentences"]
 
 
 def row_sentences(row: ResultRow, result: Result, columns: Sequence[MetricColumn]) -> list[str]:
-    """What an artefact is beside the teacher, the most general sentence first.
+    """Sentences that compare an artefact with the teacher, the most general one first.
 
     Args:
         row: The artefact.
@@ -56,7 +56,7 @@ def _size_and_speed(row: ResultRow, *, doubtful: bool) -> str:
 
 
 def _metric(column: MetricColumn, row: ResultRow, teacher: ResultRow | None) -> str:
-    """Balanced accuracy 83.1 %, teacher 84.0 %: the difference with its interval."""
+    """`Balanced accuracy 83.1 %, teacher 84.0 %`, and the difference with its interval."""
     estimate = column.estimate(row.metrics)
     if estimate is None or estimate.value is None:
         return ""

@@ -100,7 +100,7 @@ def _rows_by_margin(rows: Sequence[ResultRow]) -> dict[str, dict[str, list[str]]
 
 
 def summary(rows: Sequence[ResultRow]) -> str:
-    """One sentence on all artefacts: how many keep the margin, how many times are valid."""
+    """One sentence on all artefacts: how many keep the margin, and how many have valid times."""
     artefacts = [row for row in rows if row.role == "artefact"]
     if not artefacts:
         return ""

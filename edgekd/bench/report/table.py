@@ -36,7 +36,7 @@ def print_table(result: Result, console: Console | None = None) -> None:
     """Print the rows; below them margins, floors, missing numbers and every flag once.
 
     Args:
-        result: What was measured.
+        result: The result.
         console: Where to print; None is stdout.
     """
     console = console or Console()

@@ -1,6 +1,6 @@
 """The result of a measurement as a typed document, and its JSON schema version.
 
-A number that was not measured on the named device is null, and a flag says why.
+A number that was not measured on the named device is null, and a flag gives the reason.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class PolicyFacts(_Section, frozen=True, kw_only=True):
     """The part of a clinical policy that a report needs.
 
     Attributes:
-        name: Of the policy.
+        name: Name of the policy.
         sha256: Hash of its content.
         critical: Critical classes of the data, in their order.
-        first: Classes that reports name before others, in whatever case.
+        first: Classes that reports name before others; upper or lower case is ignored.
         group: What the images of one group share, in the singular: `lesion or patient`.
         groups: The same in the plural.
         metric: Key of the metric that the non-inferiority margin holds for.
@@ -87,7 +87,7 @@ class Margin(_Section, frozen=True, kw_only=True):
     """Non-inferiority of a row to the teacher, by the paired 95 % interval of the difference.
 
     Attributes:
-        metric: Key of the compared metric, of which more is better.
+        metric: Key of the compared metric; higher is better.
         margin: How much the row may lose, in units of the metric.
         state: `not-inferior`: the whole interval lies above minus the margin. `inferior`: all of
             it lies below. `not-shown`: it contains minus the margin, so these images do not decide.
@@ -109,7 +109,7 @@ class TeacherComparison(_Section, frozen=True, kw_only=True):
         deltas: The same of the task's other metrics, by their key.
         margin: Non-inferiority; null without an interval of its metric.
         agreement: Share of images with the teacher's answer, 0…1.
-        flips: Number of the other images.
+        flips: Number of images with another answer.
         speedup_p50: The teacher's p50 of the model over the row's.
         size_ratio: The teacher's size over the row's.
         params_ratio: The teacher's number of parameters over the row's.
@@ -137,7 +137,7 @@ class LatencySeries(_Section, frozen=True, kw_only=True):
     Statistics that a program without samples does not report are null. `outliers` counts samples
     far above the rest; every other number includes them. `block_medians` are the medians of five
     consecutive parts of the run, corrected for differences between the images: they show whether
-    the times moved. Too short a run has none.
+    the times drifted. A run that is too short has none.
     """
 
     p50: float
@@ -157,9 +157,9 @@ class LatencySeries(_Section, frozen=True, kw_only=True):
 
 
 class Latency(_Section, frozen=True, kw_only=True):
-    """`model`: the runtime call alone. `end_to_end`: from JPEG bytes to the decision, or null.
+    """`model`: only the runtime's call. `end_to_end`: from JPEG bytes to the decision, or null.
 
-    Two results stand in one picture only where their spans are the same.
+    Two results share a picture only where their spans are the same.
     """
 
     model: LatencySeries
@@ -231,9 +231,9 @@ class Flip(_Section, frozen=True, kw_only=True):
 
 
 class ResultRow(_Section, frozen=True, kw_only=True):
-    """The teacher, the float student or an artefact, with every number measured of it.
+    """The teacher, the float student or an artefact, with all of its measurements.
 
-    `target`, `backend` and `precision` say what the file is; `runtime` says what really ran.
+    `target`, `backend` and `precision` describe the file, `runtime` the engine that ran it.
     `flipped` is the number of images whose answer differs from the float student's, `flips` some of
     them. `policy` is that of the bundle; `research` marks a bundle that was built although it is
     below a floor of its policy, and `below_floors` has a sentence for each such floor.

@@ -30,7 +30,7 @@ _MIN_FOR_P95, _MIN_FOR_P99 = 200, 1000
 _RESAMPLES = 1000
 _SHORTEST_MS = 1.0
 _FAR = 5.0
-"""Scaled median deviations from the median: of a million normal samples not one is so far."""
+"""Scaled median absolute deviations above the median; of a million normal samples none is there."""
 
 
 def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) -> LatencySeries:
@@ -43,7 +43,7 @@ def summarise(samples_ms: Sequence[float], *, images: int = 1, seed: int = 0) ->
         samples_ms: The samples in the order in which they were taken.
         images: Number of images that were cycled through; differences between them are removed from
             the medians of the blocks, as in the flags, and from no other number.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
         InputError: There are no samples, or one is not a time.
@@ -108,7 +108,7 @@ def _rank_interval(ordered: NDArray[np.float64], share: float, seed: int) -> tup
 
 
 def deviation(values: NDArray[np.float64]) -> float:
-    """Standard deviation of a sample; 0 of a single value."""
+    """Standard deviation of a sample; 0 for a single value."""
     return float(values.std(ddof=1)) if values.size > 1 else 0.0
 
 
@@ -117,7 +117,7 @@ def variation(values: NDArray[np.float64], images: int = 1, trimmed: float = 0.0
 
     Photos of several sizes take different times to decode, so each sample is divided by its image's
     mean (`steadied`). Calls shorter than a millisecond are averaged in groups that last one:
-    interrupts of some 50 µs are the system's, and no model of 0.1 ms would be steady otherwise.
+    the system's interrupts of some 50 µs would otherwise make no model of 0.1 ms count as steady.
 
     Args:
         values: Samples [N] in order; sample n is of image n % images.

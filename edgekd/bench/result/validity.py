@@ -21,21 +21,21 @@ __all__ = ["session_flags", "validity_flags", "validity_notes"]
 
 MAX_VARIATION = 0.10
 _TRIMMED = 0.01
-"""The slowest hundredth moves neither p50 nor p90, but a few hiccups of 4 ms in six seconds are a
-standard deviation of 10 % and more of a short model. It is left out here alone; the statistics have
-every sample."""
+"""Share of the slowest samples that the variation leaves out. They change neither p50 nor p90, but
+a few pauses of 4 ms in six seconds give a short model a standard deviation of 10 % and more. The
+statistics include every sample."""
 MAX_DRIFT = 0.05
 MAX_VIRTUAL_DRIFT = 0.10
-"""The host of a virtual machine moves its clock when the neighbours come and go: by 6 to 7 % within
-six seconds where no counter of the guest showed anything."""
+"""Drift that is allowed on a virtual machine, whose host changes the clock as other guests come and
+go: by 6 to 7 % within six seconds while no counter of the guest showed anything."""
 MAX_BLOCK_SPREAD = 0.10
 MAX_OTHER_LOAD = 0.10
 MAX_OTHER_CORES = 0.5
-"""Of a machine with many cores a tenth is several: half a core that never rests is a process that
-does not belong there, and memory's bandwidth is shared whatever the number of cores."""
+"""Number of cores that other processes may use. On a machine with many cores a tenth is several,
+but half a core in constant use is a foreign process, and all cores share the memory's bandwidth."""
 MAX_STOLEN = 0.02
 MAX_SWAPPED_PAGES = 256
-"""1 MiB: sleeping services of a small board are brought back now and then."""
+"""1 MiB, since a small board swaps sleeping services back in now and then."""
 MAX_PAGE_READS = 10
 MAX_CLOCK_JUMP_S = 0.5
 MAX_CLOCK_SLEW = 1e-3
@@ -54,14 +54,14 @@ def validity_flags(
     images: int = 1,
     disturbances: Disturbances | None = None,
 ) -> list[Flag]:
-    """What invalidates a series; empty where nothing does.
+    """Flags that invalidate a series; empty for a valid series.
 
     Args:
         samples_ms: The samples in the order in which they were taken.
         preset: How long to measure, and how many runs at least.
         series: Its name, for the details (`model`, `end-to-end`).
-        images: How many images were cycled through; what differs between them is no variation.
-        disturbances: What else the machine did meanwhile.
+        images: Number of images cycled through; differences between them are no variation.
+        disturbances: Disturbances during the series.
     """
     values = np.asarray(samples_ms, dtype=np.float64)
     disturbances = disturbances or Disturbances(seconds=0.0)
@@ -74,8 +74,8 @@ def session_flags(facts: Mapping[str, Any]) -> list[Flag]:
     """Flags of an accelerator that was requested and did not run the model.
 
     Args:
-        facts: Of the session: `accelerator_asked`, `accelerator` and, where they were added, its
-            `warnings`.
+        facts: Facts of the session: `accelerator_asked`, `accelerator` and, where they were added,
+            its `warnings`.
     """
     requested, obtained = facts.get("accelerator_asked"), str(facts.get("accelerator") or "CPU")
     if not requested or str(requested).casefold() in _NO_ACCELERATOR:
@@ -90,12 +90,12 @@ def validity_notes(
 ) -> list[Flag]:
     """Conditions under which times hold: the clock's governor and limits, a partitioned graph.
 
-    A graph that XNNPACK partitions runs slower than it could, and the times say truly how slow:
-    a note, not a flag.
+    A graph that XNNPACK partitions runs slower than it could. That is a note and no flag, since
+    the times are those of this graph.
 
     Args:
-        disturbances: Of the row's series.
-        facts: Of the session.
+        disturbances: Disturbances during each of the row's series.
+        facts: Facts of the session.
     """
     notes = [note for each in disturbances if each is not None for note in _of_clock(each)]
     pieces = (facts or {}).get("xnnpack_partitions")

@@ -1,1 +1,1 @@
-"""One run of the harness: the device is reached, its files answer every image and are timed."""
+"""One run of the harness: reach the device, run every model on every image, and time them."""

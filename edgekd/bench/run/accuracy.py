@@ -41,7 +41,7 @@ class AccuracyStage:
         link: The device.
         host: This machine.
         threads: Threads of the engine on the device.
-        log: Gets what goes wrong.
+        log: Records what cannot be measured.
         progress: Shows how many images are done.
     """
 
@@ -75,7 +75,7 @@ class AccuracyStage:
         return rows
 
     def _unless_interrupted(self, work: Callable[[], RowAnswers], name: str) -> list[RowAnswers]:
-        """The row; nothing once the user has pressed Ctrl-C."""
+        """The row's answers; empty once the user has pressed Ctrl-C."""
         if not self.log.interrupted:
             try:
                 return [work()]

@@ -45,7 +45,7 @@ class Answered:
     """A row whose answers are known.
 
     Attributes:
-        row: With identity and metrics; speed and comparisons are added later.
+        row: Identity and metrics; speed and comparisons are added later.
         path: The bundle or the checkpoint folder.
         outputs: Raw outputs of the network [N, …].
         calibrated: The outputs as metrics take them [N, …].
@@ -66,7 +66,7 @@ class Unanswered:
     """A row without answers.
 
     Attributes:
-        row: With identity alone.
+        row: Identity of the row, without numbers.
         path: The bundle.
         reason: Why there are no answers.
         backend: Engine to use instead of the bundle's own, or None.
@@ -119,7 +119,7 @@ def checkpoint_answers(
 def bundle_answers(
     path: Path, data: BenchData, *, on: Device, is_target: bool, threads: int, step: Step
 ) -> RowAnswers:
-    """Run a bundle on every image by the engine that really reads its file.
+    """Run a bundle on every image by the engine that reads its file.
 
     Args:
         path: The bundle.

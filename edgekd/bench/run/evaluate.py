@@ -1,4 +1,4 @@
-"""Accuracy alone, of one bundle or checkpoint, in the form of any other result."""
+"""Accuracy of one bundle or checkpoint, without speed, as a result like any other."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Evaluation:
     calibrated: NDArray[Any]
 
     def write_predictions(self, path: Path) -> None:
-        """Write a CSV with one line an image: path, label, prediction, score of every class.
+        """Write a CSV with a line for each image: path, label, prediction, score of every class.
 
-        Where the task has no scores, the outputs of the network stand in their place.
+        Where the task has no scores, the outputs of the network are written instead.
         """
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
@@ -94,7 +94,7 @@ def is_bundle(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What labels have to fit.
+    """Facts of a model that labels have to match.
 
     Attributes:
         task: Name of the task.
@@ -125,7 +125,7 @@ def evaluate(
     policy: str = DEFAULT_POLICY,
     step: Step = lambda count: None,
 ) -> Evaluation:
-    """Run every image of `data`, on this host.
+    """Measure the accuracy of a bundle or checkpoint on every image of `data`, on this host.
 
     Args:
         path: The bundle or the checkpoint's folder.

@@ -41,14 +41,14 @@ class Journal:
         return cls(out.with_name(f".{out.name}.parts"))
 
     def remember(self, key: Sequence[Any], kind: type[T], make: Callable[[], T]) -> T:
-        """The value kept under `key`; without one, the result of `make`, which is kept."""
+        """The value stored under `key`, else the result of `make`, which is then stored."""
         if self._folder is None:
             return make()
         named = hashlib.sha256(msgspec.json.encode([edgekd.__version__, *key])).hexdigest()
         file = self._folder / f"{named[:40]}.json"
         kept = read_kept(file, named)
         if kept is not None:
-            with suppress(msgspec.DecodeError):  # a number that JSON has not
+            with suppress(msgspec.DecodeError):  # such as NaN, which JSON does not have
                 return msgspec.json.decode(kept, type=kind)
         made = make()
         write_sealed(file, msgspec.json.encode(made), named)

@@ -39,13 +39,13 @@ _SMOKE = Flag("smoke", "the smoke preset was requested")
 
 @dataclass(frozen=True)
 class TimingPlan:
-    """What is measured of every row.
+    """The measurements that every row gets.
 
     Attributes:
         preset: How long to measure.
         threads: Threads of the engine.
         images: Paths of encoded images that are cycled through.
-        sweep: Further numbers of threads for the model alone.
+        sweep: Further numbers of threads, for times of the model only.
         energy: Whether power is measured.
         meter: The external power meter; None takes the device's own sensor.
         notes: Conditions that hold for every row.
@@ -69,7 +69,7 @@ def measured_row(answers: RowAnswers, on: Device, plan: TimingPlan, step: Step) 
     """The row with its speed, memory and energy on the device.
 
     Args:
-        answers: The row; its accuracy is known or has failed.
+        answers: The row with its answers, or with the reason why there are none.
         on: The device.
         plan: What is measured.
         step: Progress in passes.
@@ -193,7 +193,7 @@ class _Passes:
         }
 
     def _power(self, answer: Answer) -> tuple[EnergyAnswer, dict[str, Any]]:
-        """Power while idle and while working, and facts of how an external meter saw it."""
+        """Power while idle and while working, and facts about an external meter's readings."""
         times, meter, job = answer.work_times, self.plan.meter, self.last_job
         if times is not None and meter is not None and job is not None:
             same_clock = self.on.kind == "local"

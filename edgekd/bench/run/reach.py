@@ -21,12 +21,12 @@ __all__ = ["DeviceLink"]
 
 
 class DeviceLink:
-    """The link to the device that a run is about.
+    """The link to the device that a run measures.
 
     Args:
         request: Names the device and the bundles.
         journal: Keeps the answers of an incomplete run.
-        log: Gets what goes wrong.
+        log: Records what cannot be measured.
 
     Attributes:
         device: The device; None where it is not configured.
@@ -72,7 +72,7 @@ class DeviceLink:
         return runs_on(target, self.device)
 
     def describe(self) -> DeviceFacts:
-        """The device as it stands in the result, with its temperatures after the run."""
+        """The device's entry in the result, with its temperatures after the run."""
         device = self.device
         if device is None:
             return DeviceFacts(name=self._request.device, kind="not-configured")

@@ -28,14 +28,14 @@ class BenchRequest:
         student: The float student's checkpoint folder, or None.
         preset: How long to measure.
         threads: Threads of the engines; None takes the device's big cores, at most 4.
-        sweep: Further numbers of threads at which the model alone is timed.
-        minutes: Length of the sustained run of the preset `sustained`; None takes its own.
+        sweep: Further numbers of threads at which only the model is timed.
+        minutes: Length of the sustained run of the preset `sustained`; None takes the preset's.
         limit: At most so many images, or None.
         command: The command line, for the report; None takes this process's.
-        out: Where the result will be written, or None; what was measured is kept beside it until
+        out: Where the result will be written, or None; measurements are stored beside it until
             the run is complete.
         wheelhouse: Wheels for a board that lacks packages and has no network, or None.
-        meter: The file of a power meter that the device hangs on, or None; see
+        meter: The file of a power meter in the device's supply, or None; see
             `edgekd.bench.meter.PowerMeter`.
         policy: Name or file of the policy whose margin and words hold for bundles that record none.
     """

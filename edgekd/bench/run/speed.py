@@ -28,10 +28,10 @@ class TimingStage:
     """Times every row that runs on the device.
 
     Attributes:
-        device_name: The device as the user calls it.
+        device_name: Name of the device, as the user wrote it.
         link: The link to it.
-        plan: What is measured of every row.
-        log: Gets what goes wrong.
+        plan: What is measured for every row.
+        log: Records what cannot be measured.
         progress: Shows how many passes are done.
     """
 
@@ -42,7 +42,7 @@ class TimingStage:
     progress: RunProgress
 
     def run(self, answers: Sequence[RowAnswers]) -> list[ResultRow]:
-        """The rows with their measurements; a number that could not be taken is a flag."""
+        """The rows with their measurements; a flag explains each number that is missing."""
         return [self._row(each) for each in answers]
 
     def _row(self, answers: RowAnswers) -> ResultRow:
@@ -97,7 +97,7 @@ class TimingStage:
         return None
 
     def _belongs_elsewhere(self, row: ResultRow) -> str:
-        """Why the device of this run is not the row's; empty where it is."""
+        """Why the row is not timed on the device of this run; empty where it is its device."""
         name, target, device = self.device_name, row.target, self.link.device
         if target is not None and target != name and not runs_on(target, device):
             if find_device(target) is None:

@@ -17,7 +17,7 @@ _EXAMPLE = "write e.g. 1,2,4"
 def parse_threads(text: str) -> tuple[int, ...]:
     """The counts of a list with commas, each once, in the order given.
 
-    The first is what all series are taken with; the others belong to the sweep.
+    All series are timed with the first count; the others belong to the sweep.
 
     Raises:
         InputError: A part is no whole number from 1 on.
@@ -32,11 +32,11 @@ def parse_threads(text: str) -> tuple[int, ...]:
 
 
 def threads_on(facts: Mapping[str, Any]) -> int:
-    """How many threads a device is measured with where the user does not say: its big cores.
+    """Default number of threads on a device: its big cores.
 
     Args:
-        facts: Of the device: `default_threads`, or else `cores`, of which 4 at most are taken;
-            with neither 1.
+        facts: Facts of the device: `default_threads`, or else `cores`, of which at most 4 are
+            taken; with neither 1.
     """
     known = facts.get("default_threads")
     return int(known) if known else max(1, min(_MOST, int(facts.get("cores") or 1)))
@@ -49,7 +49,7 @@ def within_cores(counts: Sequence[int], usable: int | None) -> tuple[tuple[int, 
     scheduler.
 
     Args:
-        counts: As requested.
+        counts: The requested numbers of threads.
         usable: Usable cores of the device (`cores_usable` of its facts); None where not known.
     """
     if usable is None:

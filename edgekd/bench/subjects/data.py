@@ -95,7 +95,7 @@ def check_subject(name: str, task: str, classes: Sequence[str], data: BenchData)
     """Refuse a model whose task or list of classes is not the data's.
 
     Args:
-        name: Of the model, for the message.
+        name: Name of the model, for the message.
         task: Its task.
         classes: Its classes, in the order of its outputs.
         data: The images.

@@ -76,7 +76,7 @@ def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> Ben
     Args:
         student: The student's folder.
         card: Its model card.
-        root: Folder of the images, where they are not where the card says.
+        root: Folder of the images, if they were moved.
 
     Raises:
         InputError: The images are gone, or the test part is empty.

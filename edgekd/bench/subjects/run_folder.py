@@ -20,10 +20,10 @@ __all__ = ["RunSubjects", "images_of_runs", "subjects_of_run"]
 
 @dataclass(frozen=True)
 class RunSubjects:
-    """The subjects of a run.
+    """The models and images of a run.
 
     Attributes:
-        folder: Of the run.
+        folder: Folder of the run.
         teacher: The teacher's checkpoint, or None.
         student: The student's checkpoint.
         bundles: All bundles in `bundles/`.
@@ -37,14 +37,14 @@ class RunSubjects:
     data: BenchData
 
     def bundles_for(self, device: str) -> tuple[Path, ...]:
-        """The bundles that run on a device, by the target that their manifests say.
+        """The bundles that run on a device, by the targets in their manifests.
 
         Args:
             device: A target, or a section of devices.toml.
 
         Raises:
             InputError: There are none.
-            ArtefactError: One that is called after the target is damaged.
+            ArtefactError: A bundle that is named after the target is damaged.
         """
         target = target_of(device)
         bundles = tuple(path for path in self.bundles if _is_for(target, path))
@@ -64,11 +64,11 @@ def _is_for(target: str, bundle: Path) -> bool:
     except ArtefactError:
         if _called_after(bundle) == target:
             raise
-        return False  # another target's as far as can be told: no reason not to measure these
+        return False  # of another target by its name; the others can be measured
 
 
 def _called_after(bundle: Path) -> str:
-    """The target that a bundle's name begins with: of cpu and cpu-onnx the longer one."""
+    """The target that a bundle's name begins with; the longest of several (cpu, cpu-onnx)."""
     name = bundle.name.removesuffix(".edgekd")
     known = [one for one in target_names() if name == one or name.startswith(f"{one}-")]
     return max(known, key=len, default="")
@@ -117,7 +117,7 @@ def images_of_runs(results: Sequence[tuple[Path, Result]]) -> Callable[[str], Pa
 
     def find(name: str) -> Path | None:
         paths = {path for data in datas if (path := data.find(name)) is not None}
-        return paths.pop() if len(paths) == 1 else None  # rather none than another run's
+        return paths.pop() if len(paths) == 1 else None  # none rather than that of another run
 
     return find
 

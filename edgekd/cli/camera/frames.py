@@ -1,4 +1,4 @@
-"""Sources of frames: a camera, of which only the newest frame counts, or a video file."""
+"""Sources of frames: a camera, which always gives its newest frame, or a video file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PATIENCE = 10.0
 """Seconds that a camera may take for a frame."""
 
 _MOST = (1 << 20) - 1
-"""The highest minor number that a device of Linux can have."""
+"""The highest minor number of a Linux device."""
 
 
 class Frames(Protocol):
-    """BGR pictures uint8 [H, W, 3], one after the other; a context manager for their source."""
+    """Iterates over BGR frames uint8 [H, W, 3]; a context manager that releases their source."""
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         """The frames."""
@@ -49,7 +49,7 @@ def open_frames(source: str) -> Frames:
         source: A camera's number, a device such as `/dev/video0`, or the path of a video file.
 
     Raises:
-        InputError: It is an address, a file that is not there, or one that is no video.
+        InputError: It is a URL, or a file that is missing or not a video.
         DeviceUnreachableError: There is no such camera, or it cannot be opened.
     """
     if source.isdecimal() and int(source) > _MOST:
@@ -65,7 +65,7 @@ def open_frames(source: str) -> Frames:
     if not path.is_file():
         message = f"there is no camera or video file {source}"
         raise InputError(message, "give a camera's number, such as 0, or the path of a video file")
-    # A file may be a playlist of addresses; FFmpeg itself fetches nothing that a file names.
+    # A file may be a playlist of URLs; FFmpeg must not fetch what it names.
     capture = _open(str(path.resolve()))
     if not capture.isOpened():
         raise InputError(f"{source} cannot be read as a video", "give an MP4 or AVI file")
@@ -90,8 +90,8 @@ def _opened(source: int | str) -> Any:
 
 
 def _open(source: int | str) -> Any:
-    # OpenCV would log each backend that it tries; the caller reports the failure once instead.
-    # Version 4 has the two functions at the top.
+    # OpenCV would log each backend that it tries; the caller reports the failure once.
+    # In OpenCV 4 these two functions are in the top-level module.
     home: Any = getattr(cv2.utils, "logging", cv2)
     level = home.getLogLevel()
     home.setLogLevel(0)
@@ -102,7 +102,7 @@ def _open(source: int | str) -> Any:
 
 
 class VideoFrames:
-    """Every frame of a file in order. Owns the capture from then on."""
+    """Every frame of a video file in order. Owns the capture, and releases it on exit."""
 
     def __init__(self, capture: Any) -> None:
         self._capture = capture
@@ -127,8 +127,8 @@ class VideoFrames:
 class LiveFrames:
     """The newest frame of a camera each time, however long the prediction on the last one took.
 
-    A thread reads continuously, since drivers queue frames and would return old ones. Owns the
-    capture from then on; `name` is for messages.
+    A thread reads continuously, since drivers queue frames and would return old ones. It owns
+    the capture, and releases it on exit; `name` is for messages.
     """
 
     def __init__(self, capture: Any, name: str) -> None:
@@ -175,7 +175,7 @@ class LiveFrames:
                 with self._news:
                     self._newest = _as_bgr(frame)
                     self._news.notify()
-        finally:  # in this thread: no other may use the capture while it reads
+        finally:  # in this thread, since no other may use the capture meanwhile
             self._capture.release()
             with self._news:
                 self._ended = True
@@ -183,7 +183,7 @@ class LiveFrames:
 
 
 def _as_bgr(frame: Any) -> NDArray[np.uint8]:
-    """The frame with three channels; infrared and some industrial cameras give one."""
+    """The frame with three channels; infrared and some industrial cameras have only one."""
     if frame.ndim == 2 or frame.shape[2] == 1:
         frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
     return np.asarray(frame, np.uint8)

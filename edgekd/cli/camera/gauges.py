@@ -25,13 +25,13 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Gauge:
-    """One measure.
+    """The bar of one measure.
 
     Attributes:
-        name: A short word.
-        value: Its share of the bar, 0 to 1.
-        ticks: Where its limits are, 0 to 1.
-        fault: `low` or `high` where it is beyond a limit, else empty.
+        name: A short name of the measure.
+        value: Filled share of the bar, 0 to 1.
+        ticks: Positions of the limits on the bar, 0 to 1.
+        fault: `low` or `high` where the measure is beyond a limit, else empty.
     """
 
     name: str
@@ -61,10 +61,10 @@ def _is_set(limit: Limit) -> bool:
 
 def _gauge(name: str, value: float, low: float | None, high: float | None) -> Gauge:
     ticks = [limit for limit in (low, high) if limit is not None]
-    # The upper limit stands at three quarters of the bar, a lower one that is alone at half.
+    # The upper limit is at three quarters of the bar; a lower limit alone is at half.
     full = max(high / 0.75 if high is not None else 2 * max(ticks), 1e-9)
     fault = "low" if low is not None and value < low else ""
-    if high is not None and not value <= high:  # NaN too
+    if high is not None and not value <= high:  # also for NaN
         fault = "high"
     share = min(max(value / full, 0.0), 1.0) if value == value else 1.0
     return Gauge(name, share, tuple(min(max(tick / full, 0.0), 1.0) for tick in ticks), fault)
@@ -73,13 +73,13 @@ def _gauge(name: str, value: float, low: float | None, high: float | None) -> Ga
 def draw_gauges(
     canvas: Any, gauges: list[Gauge], area: tuple[int, int, int, int], letters: int
 ) -> None:
-    """Draw them side by side, in place.
+    """Draw gauges side by side on the canvas, in place.
 
     Args:
         canvas: BGR uint8 [H, W, 3].
         gauges: At least one.
         area: Left, top, width and height in pixels.
-        letters: Height of a capital in pixels; it shrinks where a name would not fit.
+        letters: Height of a capital letter in pixels; reduced where a name would not fit.
     """
     left, top, width, height = area
     room = width // len(gauges)

@@ -1,4 +1,4 @@
-"""Text on small pictures: sized in pixels, wrapped to a width, in the letters that OpenCV has."""
+"""Text on small pictures: sized in pixels, wrapped to a width, in OpenCV's own font."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["plain", "width_of", "wrapped", "write"]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITAL = 21.0
-"""Height of a capital of `_FONT` at scale 1, in pixels."""
+"""Height of a capital letter of `_FONT` at scale 1, in pixels."""
 
 
 def plain(text: str) -> str:
-    """The text in ASCII, which is all that OpenCV's own fonts have in every version."""
+    """The text in ASCII, since OpenCV's own fonts have no other characters in every version."""
     simple = unicodedata.normalize("NFKD", text.replace("–", "-").replace("≥", ">="))
     kept = "".join(letter for letter in simple if not unicodedata.combining(letter))
     return kept.encode("ascii", "replace").decode()
 
 
 def width_of(text: str, height: int) -> int:
-    """Pixels that a text takes whose capitals are `height` pixels high."""
+    """Width in pixels of a text whose capital letters are `height` pixels high."""
     (width, _), _ = cv2.getTextSize(plain(text), _FONT, height / _CAPITAL, _weight(height))
     return int(width)
 
 
 def wrapped(text: str, height: int, width: int) -> list[str]:
-    """The text in lines of at most `width` pixels; a word that is longer gets one of its own."""
+    """The text in lines of at most `width` pixels; a longer word gets a line of its own."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -42,7 +42,7 @@ def wrapped(text: str, height: int, width: int) -> list[str]:
 def write(
     canvas: Any, text: str, left: int, base: int, height: int, colour: tuple[int, int, int]
 ) -> None:
-    """Write on `canvas`, in place: from `left`, standing on the row `base`."""
+    """Write on `canvas`, in place: from the column `left`, with the baseline on row `base`."""
     scale, weight = height / _CAPITAL, _weight(height)
     cv2.putText(canvas, plain(text), (left, base), _FONT, scale, colour, weight, cv2.LINE_AA)
 

@@ -29,9 +29,9 @@ class FramePrediction:
     """A frame with its prediction.
 
     Attributes:
-        number: Counts the frames that were predicted on, from 0.
+        number: Index of the frame among those that were predicted on, from 0.
         frame: BGR uint8 [H, W, 3].
-        prediction: For this frame.
+        prediction: The prediction for this frame.
     """
 
     number: int
@@ -39,7 +39,7 @@ class FramePrediction:
     prediction: Prediction
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types for JSON, without the picture."""
+        """The prediction in plain types for JSON, without the picture."""
         return {"frame": self.number, **self.prediction.to_dict()}
 
 
@@ -54,7 +54,7 @@ class DisplayedFrame:
         self._frozen: FramePrediction | None = None
 
     def update(self, newest: FramePrediction) -> FramePrediction:
-        """The frame to show once the newest has its prediction; frozen where it is another."""
+        """The frame to show: the newest, or a frozen earlier one that has to be taken again."""
         if newest.prediction.decision != "retake":
             self._frozen = None
             return newest

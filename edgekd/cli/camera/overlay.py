@@ -29,7 +29,7 @@ BgrFrame = NDArray[np.uint8]
 
 _WHITE = (255, 255, 255)
 _GREY = (200, 200, 200)
-_SHADE = 0.2  # what is left of the picture behind text: white on it has a contrast above 10
+_SHADE = 0.2  # brightness of the picture behind text; white text then has a contrast above 10
 _OF_THE_ANSWER = {"not-finite", "unsure", "not-excluded", "unfamiliar"}
 _NUMBERS = re.compile(r" \([^)]*\)")
 _MOST_OF_THE_HEIGHT = 0.5
@@ -47,7 +47,7 @@ def draw_overlay(
 
     Args:
         frame: BGR uint8 [H, W, 3].
-        prediction: For that frame.
+        prediction: The prediction for that frame.
         rule: The bundle's limits of a photo, for the bars; None omits them.
         screen: Width and height to fit the frame to, so that letters are drawn at their final
             size; they are legible from about 300 x 200 on. None keeps the size of the frame.
@@ -69,7 +69,7 @@ def draw_overlay(
 
 
 def _fitted(frame: BgrFrame, width: int, height: int) -> BgrFrame:
-    """A copy, scaled to fit that size, on black where its shape differs."""
+    """A copy scaled to fit that size, on black where the aspect ratio differs."""
     ratio = _ratio(frame, width, height)
     size = max(1, round(frame.shape[1] * ratio)), max(1, round(frame.shape[0] * ratio))
     way = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
@@ -84,7 +84,7 @@ def _ratio(frame: BgrFrame, width: int, height: int) -> float:
 
 
 def _letters(frame: BgrFrame) -> int:
-    """Height of a capital in the small text, in pixels."""
+    """Height of a capital letter of the small text, in pixels."""
     height, width = frame.shape[:2]
     return max(8, round(0.033 * float(min(height, 0.75 * width))))
 
@@ -119,7 +119,7 @@ def _draw_verdict(canvas: BgrFrame, prediction: Prediction, letters: int, *, fro
 
 
 def _heading(prediction: Prediction, letters: int, width: int) -> str:
-    """The answer, or the decision; answers that do not fit are counted."""
+    """The answers, or the decision; of answers that do not fit, only the number is given."""
     if prediction.decision != "answer":
         return prediction.decision.upper()
     answers = answers_of(prediction)
@@ -128,7 +128,7 @@ def _heading(prediction: Prediction, letters: int, width: int) -> str:
 
 
 def _reasons(prediction: Prediction) -> list[str]:
-    """Reasons about the photo without their numbers, which the bars show; else all reasons."""
+    """Reasons about the photo, without the numbers that the bars show; else all reasons."""
     if prediction.decision != "retake":
         return [reason.text for reason in prediction.reasons]
     faults = [reason for reason in prediction.reasons if reason.code not in _OF_THE_ANSWER]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CameraOptions", "run_camera", "screen_size"]
 
 _LARGEST = 8192
-"""Pixels of a side of a screen, at most."""
+"""Largest side of a screen in pixels."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def screen_size(text: str) -> tuple[int, int]:
     """Width and height in pixels, from a text such as `480x320`.
 
     Raises:
-        InputError: The text is no size, or none that a screen has.
+        InputError: The text is not a size, or not a possible size of a screen.
     """
     match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text.strip().lower())
     size = (int(match[1]), int(match[2])) if match else (0, 0)

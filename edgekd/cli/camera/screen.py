@@ -23,14 +23,14 @@ class Screen(Protocol):
     """Shows pictures and returns the keys that are pressed."""
 
     def show(self, picture: NDArray[np.uint8]) -> Key:
-        """Show a BGR picture uint8 [H, W, 3]; the key that was pressed since the last one."""
+        """Show a BGR picture uint8 [H, W, 3]; returns the key pressed since the last one."""
 
     def close(self) -> None:
         """Close the window."""
 
 
 class Window:
-    """A window of OpenCV's. With a `size` it fills a screen of that width and height.
+    """An OpenCV window. With a `size` it fills a screen of that width and height.
 
     Raises:
         MissingDependencyError: This OpenCV has no windows.
@@ -45,7 +45,7 @@ class Window:
             raise _no_windows() from None
         self._sized = size is not None
         if size is not None:
-            # Sized by hand too: a hand-held may have no window manager to fill the screen.
+            # Also sized here, since a hand-held device may have no window manager.
             cv2.resizeWindow(_TITLE, *size)
             cv2.moveWindow(_TITLE, 0, 0)
             cv2.setWindowProperty(_TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
@@ -62,11 +62,11 @@ class Window:
     def close(self) -> None:
         """Close the window."""
         cv2.destroyAllWindows()
-        cv2.waitKey(1)  # the toolkit does it in its next turn
+        cv2.waitKey(1)  # the toolkit closes it in its next event loop turn
 
 
 def key_of(code: int) -> Key:
-    """What a key code of `cv2.waitKey` means."""
+    """The meaning of a key code of `cv2.waitKey`."""
     if code < 0:
         return "none"
     letter = code & 0xFF
@@ -84,7 +84,7 @@ def _no_windows() -> MissingDependencyError:
 
 
 def _has_windows() -> bool:
-    """Whether OpenCV was built with a toolkit."""
+    """Whether OpenCV was built with a GUI toolkit."""
     lines = cv2.getBuildInformation().splitlines()
     return not any(line.split() == ["GUI:", "NONE"] for line in lines)
 
@@ -92,7 +92,7 @@ def _has_windows() -> bool:
 def _check_screen() -> None:
     if not _has_windows():
         raise _no_windows()
-    # Qt ends the whole process where there is none, so it is not asked.
+    # Qt aborts the process where there is no screen, so the environment is checked instead.
     known = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")))
     if sys.platform.startswith("linux") and not known:
         message = "there is no screen to show a window on (DISPLAY is not set)"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_sign"]
 
 _BLACK = (0, 0, 0)
-# Okabe, Ito 2008, "Color Universal Design": distinct for colour-blind people too. BGR.
+# BGR colours that colour-blind people can distinguish (Okabe, Ito 2008, "Color Universal Design").
 _COLOURS: dict[str, tuple[int, int, int]] = {
     "answer": (115, 158, 0),
     "refer": (0, 159, 230),

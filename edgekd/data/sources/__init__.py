@@ -1,4 +1,4 @@
-"""Sources of data sets, one file each; which there are is in `edgekd.extensions.sources`."""
+"""Sources of data sets, one module each; `edgekd.extensions.sources` lists them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve_source(
     Raises:
         InputError: The source is unknown, one of its keys is wrong, or classes are to be merged or
             divided for a task that cannot do that.
-        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+        MissingDependencyError, ArtefactError: A third party's source cannot be loaded.
     """
     options = dict(section)
     labels = {key: options.pop(key) for key in ("merge", "subclasses") if key in options}
@@ -59,7 +59,7 @@ def load_source(name: str) -> SourceModule:
 
     Raises:
         InputError: There is no source of that name.
-        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+        MissingDependencyError, ArtefactError: A third party's source cannot be loaded.
     """
     source: SourceModule = SOURCES.load(name, lambda loaded: isinstance(loaded, SourceModule))
     return source

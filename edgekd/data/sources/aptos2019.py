@@ -40,7 +40,7 @@ def load(config: Config, task: str) -> Dataset:
     fall into different parts.
 
     Raises:
-        InputError: The table or an image that it lists is missing, or a grade is none.
+        InputError: The table or an image that it lists is missing, or a grade is unknown.
     """
     root = Path(config.root)
     file = child(root, TABLE)

@@ -31,8 +31,8 @@ class Config(Section, frozen=True, kw_only=True):
         root: Folder of the images; by default the folder of the file.
         classes: Class names in the order of the network's outputs; by default `label_columns`, or
             the names that occur, sorted.
-        ordered: They are grades, from the least to the worst; needs `classes`.
-        name: For reports; by default the file's name.
+        ordered: The classes are grades, from the least to the worst; needs `classes`.
+        name: Name for reports; by default the file's name.
     """
 
     file: str

@@ -31,7 +31,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     Attributes:
         root: The folder that holds one folder per class.
-        name: For reports; by default the folder's name.
+        name: Name for reports; by default the folder's name.
     """
 
     root: str
@@ -159,7 +159,7 @@ def _once(root: Path, images: Sequence[Path], walk: _Walk) -> list[Path]:
 
 
 def _refuse_parts(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
-    """A folder with the name of a part is one if there are two such, or if it holds classes."""
+    """Refuse folders named as parts (train, test) if there are two, or if one holds classes."""
     parts = sorted({names[0] for names in folders if _PART.fullmatch(names[0])})
     deep = [names for names in folders if names[0] in parts and len(names) > 1]
     if len(parts) > 1 or deep:

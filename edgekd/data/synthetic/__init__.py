@@ -1,7 +1,8 @@
 """Procedural dermoscopy: seven diagnoses painted from a seed, for demos and tests.
 
 The images show what the criteria of pattern analysis name, so that a network must learn texture
-and structure. They are no substitute for patients: nothing measured on them speaks of care.
+and structure. They are no substitute for photos of patients: what is measured on them has no
+clinical meaning.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ ABCD rule (asymmetry, border, colours, differential structures; Nachbar et al. 1
 seven-point checklist (atypical network, veil, atypical vessels, streaks, dots and globules,
 blotches, regression; Argenziano et al. 1998), Menzies' criteria for basal cell carcinoma
 (arborising vessels, ovoid nests, ulceration; 2000), and the strawberry pattern of facial actinic
-keratosis (Zalaudek et al. 2006). The figures are ours: they set how hard the images are.
+keratosis (Zalaudek et al. 2006). The numbers are not from
+these sources; they set how hard the images are.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ CLASSES: tuple[str, ...] = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 """The seven diagnoses of HAM10000, under its names and in alphabetical order."""
 
 FEATURE_STRENGTH = 1.0
-"""Scales every diagnostic structure at once: lower it and all classes grow alike."""
+"""Scales every diagnostic structure; a lower value makes all classes more alike."""
 
 AMBIGUOUS_FRACTION = 0.3
-"""Share of lesions that borrow traits from a class they are mistaken for in life."""
+"""Share of lesions that borrow traits from a class that they are confused with in practice."""
 
 WEAK_FRACTION = 0.15
 """Share of lesions whose structures are all faint, whatever their class."""
 
 
 class Span(NamedTuple):
-    """A trait's chance to be there at all, and the range it is then drawn from."""
+    """The probability that a lesion has a trait, and the range that its strength is drawn from."""
 
     chance: float
     low: float
@@ -191,7 +192,7 @@ def draw_traits(label: str, rng: np.random.Generator) -> Traits:
 def _draw_pure(label: str, rng: np.random.Generator) -> dict[str, float]:
     spans = _ANY | _SPANS[label]
     names = [field.name for field in fields(Traits)]
-    # Two draws for every trait, used or not: a changed chance moves no other trait.
+    # Two draws for every trait, used or not, so that changing one chance changes no other trait.
     chances, places = rng.random((2, len(names)))
     drawn = dict.fromkeys(names, 0.0)
     for name, chance, place in zip(names, chances, places, strict=True):

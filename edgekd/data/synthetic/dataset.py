@@ -20,7 +20,7 @@ from edgekd.errors import InputError
 __all__ = ["GENERATOR_VERSION", "PREVALENCE", "class_counts", "write_dataset"]
 
 GENERATOR_VERSION = 1
-"""Raise it with every change that alters an image: folders of another version are not reused."""
+"""To be raised with every change of the images: folders of another version are not reused."""
 
 PREVALENCE: dict[str, float] = {
     "akiec": 0.09,
@@ -165,7 +165,7 @@ def _publish(partial: Path, folder: Path, recipe: dict[str, int]) -> None:
     try:
         partial.rename(folder)
     except OSError:
-        # Another process may have finished the same set meanwhile: then it is as good as ours.
+        # Another process may have finished the same set meanwhile, which is then used.
         if not _is_complete(folder, recipe):
             raise
 

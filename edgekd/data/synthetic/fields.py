@@ -24,7 +24,7 @@ __all__ = [
 Field = npt.NDArray[np.float32]
 """A scalar map [n, n] or a colour map [n, n, c], float32."""
 
-_SHIFT = 4  # cv2 draws at sub-pixel places when they come with this many fraction bits
+_SHIFT = 4  # fraction bits of the coordinates that cv2 draws at, for sub-pixel places
 
 
 class Grid(NamedTuple):

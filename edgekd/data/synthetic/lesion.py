@@ -63,7 +63,7 @@ def paint_lesion(traits: Traits, rng: np.random.Generator, size: int) -> Lesion:
     """Paint a lesion that shows `traits` on a frame of `size` pixels.
 
     Args:
-        traits: What it shows.
+        traits: The traits that it shows.
         rng: Source of everything that the traits leave open.
         size: Pixels of the square frame; the lesion fills about two thirds of it.
     """
@@ -105,7 +105,7 @@ def _depth(
 
 
 def _overhang(traits: Traits, depth: Field) -> Field:
-    """Streaks reach over the border; elsewhere the mask alone decides."""
+    """Mask [n, n], 0…1, of the rim outside of the border that streaks reach into."""
     if traits.streaks < _ABSENT:
         return np.zeros_like(depth)
     return np.asarray(0.9 * ramp(depth, -0.3, -0.22) * traits.streaks, dtype=np.float32)

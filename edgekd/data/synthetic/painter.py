@@ -1,4 +1,4 @@
-"""From a class and a seed to an image."""
+"""Paints the image of a class and a seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekd.errors import InputError
 __all__ = ["MINIMUM_SIZE", "paint"]
 
 MINIMUM_SIZE = 32
-"""Fewer pixels than this a side and the structures cannot be drawn."""
+"""Smallest side in pixels at which the structures can be drawn."""
 
 _LESION, _VIEW = 0, 1
 
@@ -24,8 +24,8 @@ _LESION, _VIEW = 0, 1
 def paint(label: str, seed: int, size: int = 224, *, view: int = 0) -> npt.NDArray[np.uint8]:
     """Paint one dermoscopic image of a lesion.
 
-    The same arguments give the same image; across machines the draws are the same, and a rounding
-    step of one grey level is all that another build of numpy or OpenCV may change.
+    The same arguments give the same image; on another machine the draws are the same, and
+    another build of numpy or OpenCV may change pixels by one grey level at most.
 
     Args:
         label: One of `CLASSES`.

@@ -24,7 +24,7 @@ def softened_kl(
     Args:
         student: Logits [B, K].
         teacher: Logits [B, K]; no gradient flows to them.
-        temperature: T > 0; a tensor [] or, of one for each sample, [B] may be learnt.
+        temperature: T > 0: a number, or a tensor, [] or one T for each sample [B].
         weights: Weight of each sample [B]; the mean is then Σ w·KL / Σ w.
 
     Returns:
@@ -48,7 +48,7 @@ def softened(logits: Tensor, temperature: float | Tensor) -> Tensor:
 def squared_mean(
     divergence: Tensor, temperature: float | Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """Mean over the batch of T² · divergence [B], weighed by sample where weights [B] are given."""
+    """Mean over the batch of T² · divergence [B], weighted by sample if weights [B] are given."""
     if isinstance(temperature, Tensor) and temperature.ndim == 1:
         return squared_mean(temperature**2 * divergence, 1.0, weights)
     if weights is None:

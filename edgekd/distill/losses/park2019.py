@@ -15,7 +15,7 @@ from edgekd.errors import InputError
 
 __all__ = ["angle_relation", "distance_relation"]
 
-_LEAST_SQUARE = 1e-12  # below a squared distance, as in the released code
+_LEAST_SQUARE = 1e-12  # lower bound of a squared distance, as in the released code
 _COINCIDE = 1e-12  # squared distance, relative to the spread, below which two points are one
 
 
@@ -24,7 +24,7 @@ def distance_relation(student: Tensor, teacher: Tensor) -> Tensor:
     """Smooth-L1 between the pairwise distances, each side divided by its mean (equation 6).
 
     The mean of a side is over its strictly positive entries. A batch of one has no pairs and gives
-    0; in a batch of identical features all distances are at the clamp, hence equal.
+    0; in a batch of identical features all distances are at the clamp, and so equal.
 
     Args:
         student: Features [B, D].
@@ -87,7 +87,7 @@ def _distances(features: Tensor) -> Tensor:
     squared = _squared_distances(_gram(features)).clamp(min=_LEAST_SQUARE)
     off_diagonal = 1.0 - torch.eye(len(squared), dtype=squared.dtype, device=squared.device)
     distances = squared.sqrt() * off_diagonal
-    pairs = max(len(squared) * (len(squared) - 1), 1)  # all: the clamp keeps them positive
+    pairs = max(len(squared) * (len(squared) - 1), 1)  # all pairs: the clamp keeps them positive
     mean = distances.sum() / pairs
     return distances / torch.where(mean > 0, mean, torch.ones_like(mean))
 

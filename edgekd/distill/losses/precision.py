@@ -25,7 +25,7 @@ _AUTOCASTING = ("cpu", "cuda", "mps", "xpu")
 
 
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorates what computes a loss, or a part of one: float32 at least, whatever surrounds it.
+    """Decorator of a function that computes a loss or part of one: it runs in float32 at least.
 
     Tensors among the arguments are widened to float32 (float64 stays), and autocast, which would
     take products back to half precision, is off inside. Every public function of
@@ -76,10 +76,10 @@ def refuse_half_precision(loss: Tensor, name: str) -> None:
 
     Args:
         loss: A scalar.
-        name: What it is, for the message.
+        name: Name of the loss, for the message.
 
     Raises:
-        InputError: It has fewer than 32 bits.
+        InputError: The loss has fewer than 32 bits.
     """
     if torch.finfo(loss.dtype).bits < 32:
         kind = str(loss.dtype).removeprefix("torch.")

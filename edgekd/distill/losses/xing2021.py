@@ -17,7 +17,7 @@ from edgekd.distill.losses.precision import full_precision
 __all__ = ["category_relation", "class_centroids", "contrast_scores", "noise_contrast"]
 
 TEMPERATURE = 0.07
-_LEAST = 1e-7  # beside the noise's probability, as in the released code
+_LEAST = 1e-7  # added to the noise's share, as in the released code
 
 
 @full_precision

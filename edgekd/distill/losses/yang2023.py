@@ -27,7 +27,7 @@ def softened_binary_kl(
     Args:
         student: Logits s, [B, K].
         teacher: Logits t, [B, K]; no gradient flows to them.
-        temperature: T > 0; a tensor [] or, of one for each image, [B] may be learnt.
+        temperature: T > 0: a number, or a tensor, [] or one T for each image [B].
         weights: Weight of each image and finding [B, K]; the mean is then Σ w·KL / Σ w.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Methods of distillation, one file each; which there are is in `edgekd.extensions.methods`."""
+"""Methods of distillation, one file each; they are registered in `edgekd.extensions.methods`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def resolve_method(
 
     Raises:
         InputError: The method is unknown, one of its keys is wrong, or it does not serve the task.
-        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+        MissingDependencyError, ArtefactError: A third party's method cannot be loaded.
     """
     name = method_name(section)
     options = {key: value for key, value in section.items() if key != "name"}
@@ -79,7 +79,7 @@ def load_method(name: str) -> type[Method]:
 
     Raises:
         InputError: There is no method of that name.
-        MissingDependencyError, ArtefactError: A third party's cannot be loaded.
+        MissingDependencyError, ArtefactError: A third party's method cannot be loaded.
     """
     method: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
     return method

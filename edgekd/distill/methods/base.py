@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 Terms = dict[str, Tensor]
-"""Named loss terms, weights applied: their sum is minimised, each is logged and plotted."""
+"""Named loss terms, already weighted: their sum is minimised, each is logged and plotted."""
 
 
 Objective = Callable[[Any], Terms]
@@ -94,10 +94,10 @@ class MethodContext:
     Attributes:
         class_counts: Training images of each class.
         class_weights: Weights of the hard-label loss, float32 [K].
-        samples: Number of images in the data set, for banks.
-        image_size: S.
+        samples: Number of images in the data set, for memory banks.
+        image_size: S, the side of the images in pixels.
         fit: How the student is trained.
-        seed: Of the run, for modules whose initial weights must not depend on what was built
+        seed: Seed of the run, for modules whose initial weights must not depend on what was built
             before them.
         training_labels: Class index of each image of the data set, −1 outside of the training part,
             int64 [samples], for methods that remember samples; empty without exclusive classes.
@@ -125,7 +125,7 @@ class Stage:
     optimiser of its own: alternating players, gradients through an update.
 
     Attributes:
-        name: For logs and folders.
+        name: Name for logs and folders.
         trained: Modules that the objective trains; every other module is frozen.
         objective: Loss terms of a batch.
         evaluated: The network whose validation metric chooses the best epoch (highest).
@@ -145,12 +145,12 @@ class Stage:
             memory banks): in training mode, and part of the checkpoint.
         after_step: Called after every training step, to update the followers.
         idle: Parameters of trained modules that no loss depends on, such as a classifier behind
-            the feature map that is trained: frozen. Every other one must get a gradient in every
-            step, since several processes wait for it.
+            the feature map that is trained; they are frozen. Every other parameter must get a
+            gradient in every step, since several processes wait for it.
 
     Raises:
-        InputError: It has both an objective and a step, or neither; modules to train that do not
-            go with the one it has; or nothing to choose the best epoch by.
+        InputError: The stage has both an objective and a step, or neither; modules to train that
+            do not belong to the one it has; or nothing to choose the best epoch by.
     """
 
     name: str
@@ -280,7 +280,7 @@ class Method(nn.Module, ABC):
         """The teacher.
 
         Raises:
-            InputError: There is none.
+            InputError: The method was built without a teacher.
         """
         if self.teacher is None:
             raise InputError(
@@ -306,7 +306,7 @@ class Method(nn.Module, ABC):
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the random numbers drawn inside; those drawn after it are as if nothing had been."""
+    """Seed the random numbers drawn in the block; those drawn after it do not depend on it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

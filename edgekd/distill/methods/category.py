@@ -53,8 +53,8 @@ class CategoryTerms(nn.Module):
 
     Args:
         config: Weights and sizes.
-        widths: Of the pooled vectors of student and teacher.
-        context: Of the method.
+        widths: Widths of the pooled vectors of student and teacher.
+        context: The facts of the run.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class CategoryTerms(nn.Module):
             student: Pooled vectors [B, D].
             teacher: Pooled vectors [B, D′]; gradients flow to their embedding, not to them.
             indices: Positions [B] in the data set.
-            generator: For the draw of positives and negatives.
+            generator: Draws the positives and negatives.
             relate: Whether the relation term has begun.
         """
         rows = self.banks.rows(indices)

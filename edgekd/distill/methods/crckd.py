@@ -36,7 +36,7 @@ class CategoryRelationPreservingConfig(MeanTeacherConfig, frozen=True, kw_only=T
 
 
 class CategoryRelationPreserving(MeanTeacher):
-    """CE + contrast, and from `start` + ramp·consistency + relation."""
+    """CE + contrast; from `start` on also + ramp·consistency + relation."""
 
     name = "crckd"
     Config = CategoryRelationPreservingConfig

@@ -37,8 +37,8 @@ class CategoryRelationTransferConfig(Section, frozen=True, kw_only=True):
 class CategoryRelationTransfer(Method):
     """ce·CE + consistency·KL + contrast + relation, all from the first epoch.
 
-    The teacher is trained and frozen, hence no term has to start late. It sees the student's view;
-    its bank follows its embedding, which is trained.
+    The teacher is already trained and frozen, so no term has to start late. It sees the student's
+    view; its bank follows its embedding, which is trained.
     """
 
     name = "crckd_cross"

@@ -31,8 +31,8 @@ class RelationWeights(Section, frozen=True, kw_only=True):
     """Weights of the relations that D-KD and SSD-KD share; any of them may be 0.
 
     Attributes:
-        distance: Of the pairwise distances between samples.
-        angle: Of the angles between triples of samples.
+        distance: Weight of the pairwise distances between samples.
+        angle: Weight of the angles between triples of samples.
         channel: λ_c of the relation between channels. 1000 is the released script's (its class
             has 10000).
     """

@@ -28,7 +28,7 @@ class MemoryBanks(nn.Module):
         training_labels: Label of each image of the data set, −1 outside of the training part.
         width: E.
         momentum: Share of a row that remains when its image is seen again; the paper's code: 0.5.
-        seed: Of the random initial rows.
+        seed: Seed of the random initial rows.
 
     Raises:
         InputError: The training part has fewer than two classes.
@@ -59,7 +59,7 @@ class MemoryBanks(nn.Module):
                 self.register_buffer(name, start)
 
     def __len__(self) -> int:
-        """N."""
+        """N, the number of training images."""
         return len(self._labels)
 
     def rows(self, indices: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class MemoryBanks(nn.Module):
         return drawn.to(rows.device)
 
     def scaled(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores divided by Z, and both Z [2]: N · mean score of the first batch, then constant."""
+        """Both scores over their Z, and Z [2], constant: N · mean score of the first batch."""
         means = torch.stack((student.mean(), teacher.mean())) * len(self)
         first = mean_over_processes(means) if not self.scale.all() else self.scale
         first = first.to(student.dtype)

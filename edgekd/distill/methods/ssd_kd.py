@@ -54,15 +54,15 @@ class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True
 
     Attributes:
         ce: Weight of the hard-label loss on the normal views.
-        kd: Of the softened outputs of the normal views.
-        transformed: Of the softened outputs of the rotated views.
-        similarity: Of the self-supervised similarity between rotated and normal views.
-        relations: Of the relations of D-KD, over all views.
-        relation: Weights of the single relations.
+        kd: Weight of the softened outputs of the normal views.
+        transformed: Weight of the softened outputs of the rotated views.
+        similarity: Weight of the self-supervised similarity between rotated and normal views.
+        relations: Weight of the relations of D-KD, over all views.
+        relation: Weights of the individual relations.
         temperature: T of the softened outputs, or a curriculum.
         similarity_temperature: τ of the similarities.
         transformed_ratio: Share of the rotated views kept where the teacher errs on the class.
-        similarity_ratio: Share kept where its head does not match the right image.
+        similarity_ratio: Share kept where the teacher's head does not match the right image.
         teacher_head: How the teacher's head is trained.
         select: How the student's best epoch is chosen: by the validation metric of the task, or as
             in the paper's code by the hard-label loss (`objective`) on the unrotated validation

@@ -27,7 +27,7 @@ __all__ = [
     "Temperature",
 ]
 
-_HIDDEN = 32  # width of the instance's network, ours
+_HIDDEN = 32  # width of the network of `instance`; our choice
 
 
 class CurriculumTemperature(Section, frozen=True, kw_only=True):
@@ -39,17 +39,17 @@ class CurriculumTemperature(Section, frozen=True, kw_only=True):
 
     Attributes:
         curriculum: `global` learns one temperature; `instance` one for each image, by a small
-            network of both logits.
-        epochs: Over which the factor rises to 1. The paper takes 10 of 240.
+            network on the logits of both networks.
+        epochs: Epochs over which the factor rises to 1. The paper takes 10 of 240.
         rise: `cosine`, or `linear`.
         floor: Lowest temperature.
-        span: From the lowest to the highest.
-        start: θ at the beginning.
-        learning_rate: Peak of θ's own rate, which rises and falls with the student's; that of the
-            released code.
-        momentum: Of θ's SGD, of the released code.
-        weight_decay: Of θ and of the small network. The released code decays θ like every other
-            parameter, also while its gradient is 0; here the default is no decay.
+        span: Highest minus lowest temperature.
+        start: Initial θ.
+        learning_rate: Peak of θ's own rate, which rises and falls with the student's; default of
+            the released code.
+        momentum: Momentum of θ's SGD; default of the released code.
+        weight_decay: Weight decay of θ and of the small network. The released code decays θ like
+            every other parameter, also while its gradient is 0; here the default is no decay.
     """
 
     curriculum: Literal["global", "instance"]
@@ -72,7 +72,7 @@ class Softening(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, student: Tensor, teacher: Tensor, epoch: int) -> float | Tensor:
-        """T.
+        """The temperature T.
 
         Args:
             student: Logits [B, K].

@@ -41,7 +41,7 @@ class Machine:
     Attributes:
         root: Root of its file system.
         library: TensorRT, or TensorRT-RTX, which builds on a CPU.
-        capabilities: Of the GPUs that TensorRT-RTX builds for.
+        capabilities: Compute capabilities that TensorRT-RTX builds for.
         session: Name of the session backend that runs an engine.
     """
 
@@ -51,7 +51,7 @@ class Machine:
     session: str = "tensorrt"
 
     def job(self, folder: Path) -> EngineJob:
-        """What builds an engine into a folder."""
+        """The job that builds an engine into a folder."""
         out, library = str(folder / "engine"), self.library
         return EngineJob(out=out, library=library, capabilities=self.capabilities)
 

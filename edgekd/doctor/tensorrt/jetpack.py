@@ -17,7 +17,7 @@ class JetPack:
     """A family of JetPack releases.
 
     Attributes:
-        name: Its releases.
+        name: Names of its releases.
         l4t: Prefixes of its releases of Linux for Tegra.
         tensorrt: Version of TensorRT that it contains.
         python: Version of Ubuntu's Python.

@@ -1,6 +1,6 @@
 """Lowering backends: deploy graph → model file, imported when they are used.
 
-Which there are, and where, is in `edgekd.extensions.backends`.
+They are registered in `edgekd.extensions.backends`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def get_backend(name: str) -> Backend:
 
     Raises:
         InputError: There is no such backend.
-        MissingDependencyError: A third party's lacks a package that it imports.
-        ArtefactError: A third party's cannot be loaded, or is no `Backend`.
+        MissingDependencyError: A third party's backend lacks a package that it imports.
+        ArtefactError: A third party's backend cannot be loaded, or is no `Backend`.
     """
     descriptor = backend_named(name)
     backend: type[Backend] = BACKENDS.load_part(

@@ -1,7 +1,7 @@
 """fp16 in ONNX, with float32 islands where half precision would overflow or vanish.
 
 A strongly typed engine computes as the file says, so what leaves fp16's range has to be found
-before: weights by themselves, activations on calibration images. ONNX Runtime's CPU kernels do
+beforehand: weights by themselves, activations on calibration images. ONNX Runtime's CPU kernels do
 not show it, since they compute most of an fp16 file in float32 and drop the casts between.
 """
 
@@ -29,34 +29,34 @@ _LEAST_NORMAL = 2.0**-14
 """Below it fp16 loses digits, down to one at 2^-24."""
 
 LIMIT = _GREATEST / 4
-"""An activation may reach this on calibration images. The rest is for other images, and for sums
-whose parts a kernel may hold in half precision while they exceed their total."""
+"""Largest activation on calibration images that may be fp16. The margin is for other images, and
+for sums of which a kernel may hold partial sums, larger than the total, in half precision."""
 
 _SENSITIVE = frozenset({
     "Exp", "GroupNormalization", "InstanceNormalization", "LayerNormalization", "Log",
     "LogSoftmax", "LpNormalization", "MeanVarianceNormalization", "Pow", "ReduceL2",
     "ReduceLogSumExp", "ReduceSumSquare", "Softmax",
 })  # fmt: skip
-"""Exponentials, and squares that are summed: reported to overflow or to vanish in fp16 again and
-again (NVIDIA/TensorRT#2466, #2564, #3101)."""
+"""Operators with exponentials or sums of squares, often reported to overflow or to vanish in fp16
+(NVIDIA/TensorRT#2466, #2564, #3101)."""
 
 _SUMS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum"})
 
 _KEY = "edgekd.float32"
-"""Of the file's metadata; the names of the islands, one a line."""
+"""Key of the file's metadata for the names of the float32 islands, one per line."""
 
 
 def half_model(model: onnx.ModelProto, ranges: Ranges | None) -> onnx.ModelProto:
     """`model` in fp16 from the first layer to the last; the logits are cast back.
 
-    Cast of the image and normalisation stay float32: TensorRT wants the cast so, and pixels
-    are rounded once. They are taken off and put back, because the converter would round to fp16
-    between any two nodes that are kept from it.
+    Cast of the image and normalisation stay float32: TensorRT requires it of the cast, and pixels
+    are rounded once only. Both are removed before the conversion and put back after it, because the
+    converter would round to fp16 between any two nodes that it leaves in float32.
 
     Args:
-        model: With types of all tensors; not changed.
+        model: A float model with the types of all tensors; not changed.
         ranges: Least and greatest value of each float tensor on calibration images, or None:
-            then only weights and operators tell what stays float32.
+            then only weights and operators decide what stays float32.
 
     Raises:
         ArtefactError: A tensor is not finite on the calibration images.
@@ -96,9 +96,10 @@ def islands_of(file: Path) -> tuple[str, ...]:
 
 
 def _islands(graph: onnx.GraphProto, ranges: Ranges, sums: Collection[str]) -> list[str]:
-    """Nodes that have to do with a tensor out of fp16's range, sensitive ones, and `sums`.
+    """Nodes that read or write a tensor out of fp16's range, sensitive nodes, and `sums`.
 
-    What a ReLU or its limit cuts off does not count (see `tensor_ranges`): infinity is cut off too.
+    Values that a ReLU or its upper limit cuts off do not count (see `tensor_ranges`), since it cuts
+    off infinity too.
     """
     _refuse_infinite(graph, ranges)
     beyond = {name for name, (low, high) in ranges.items() if _is_beyond(low, high, LIMIT)}
@@ -164,7 +165,7 @@ def _refuse_infinite(graph: onnx.GraphProto, ranges: Ranges) -> None:
 def _take_off(
     graph: onnx.GraphProto, names: list[str]
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Remove the nodes of these names, with their constants, and make inputs of what they gave."""
+    """Remove the nodes of these names, with their constants; their outputs become inputs."""
     nodes = [copy.deepcopy(node) for node in graph.node if node.name in names]
     rest = [node for node in graph.node if node.name not in names]
     read = {name for node in rest for name in node.input}

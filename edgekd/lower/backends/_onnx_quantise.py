@@ -1,7 +1,7 @@
 """Post-training quantisation of ONNX by ONNX Runtime's tools; `tensorrt` and `onnx` share it.
 
 The float export, what ONNX Runtime's optimiser makes of it, and the ranges of its tensors are
-kept for the next variant: a process lowers one student to several.
+cached, since one process lowers a student to several variants.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Preset:
     Attributes:
         operators: Operators to quantise.
         activations: Name of ONNX Runtime's type of the activations, weights are `QInt8`.
-        seven_bits: Weights within -64..64.
+        seven_bits: Whether weights are kept within -64..64.
         float_outputs: Whether the engine has integer layers whose output is float. Where it
             has none, a float layer reads what its integer neighbour rounded.
         constant_sums: Whether to quantise also sums with a constant (the 1 + erf of a GELU, the
@@ -66,7 +66,7 @@ class Preset:
 
 
 class Images:
-    """Calibration images; two are equal where all their pixels are."""
+    """Calibration images; two sets are equal if all their pixels are."""
 
     def __init__(self, pixels: Calibration) -> None:
         self.pixels = pixels
@@ -80,7 +80,7 @@ class Images:
 
 
 def float_model(graph: DeployGraph, image_size: int, purpose: str) -> onnx.ModelProto:
-    """What `export_onnx` gives; do not change it.
+    """The float ONNX model of `export_onnx`, which is cached; do not change it.
 
     Raises:
         UnconvertibleError: The network has no form in ONNX.
@@ -99,7 +99,7 @@ def quantise(
     float_layers: Sequence[str],
     preset: Preset,
 ) -> onnx.ModelProto:
-    """The graph with Q/DQ pairs where `preset` wants them, but none at the float layers.
+    """The graph with Q/DQ pairs where `preset` requires them, but none at the float layers.
 
     Normalisation stays float too: it is cheap, and the normalised image is rounded once. So do the
     sums of subclasses, whose small probabilities int8 would lose.
@@ -154,7 +154,7 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
 def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges:
     """Least and greatest value of each float tensor of the graph over all images.
 
-    No average of each image's extremes: that cuts off the unusual images. The input of a ReLU
+    Extremes are not averaged over images, which would cut off the unusual ones. The input of a ReLU
     gets the range of its output, as ONNX Runtime's quantiser would set it anyway, so that the
     convolution before it stays fused with it; with ONNX Runtime's own calibrator, which reads
     every tensor and optimises nothing, 512 images took 2.5 times as long.
@@ -177,7 +177,7 @@ def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges
 def prepared_model(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
     """The export with shapes of all tensors and constants folded, every node with a name.
 
-    It is kept for the next variant; do not change it.
+    It is cached for the next variant; do not change it.
 
     Raises:
         MissingDependencyError: A tool is not installed.
@@ -221,7 +221,7 @@ def _with_pairs(
         reduce_range=preset.seven_bits,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType[preset.activations],
-        # A new one each time, because the quantiser changes it.
+        # A new dictionary each time, because the quantiser changes it.
         tensors_range=TensorsData(CalibrationMethod.MinMax, dict(ranges)),
         nodes_to_quantize=[],
         nodes_to_exclude=excluded,

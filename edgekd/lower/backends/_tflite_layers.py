@@ -20,7 +20,7 @@ _Filters = NDArray[np.float64]
 """One row for each output channel, of unit length; zero for a channel without weights."""
 
 _WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
-_WITHOUT_WEIGHTS = 1e-30  # a batch normalisation that is off; float32 has no digits left below
+_WITHOUT_WEIGHTS = 1e-30  # shorter filters count as switched off by their batch norm
 
 
 def scopes_of(content: bytes, network: nn.Module, layers: Sequence[str]) -> list[str]:
@@ -28,12 +28,12 @@ def scopes_of(content: bytes, network: nn.Module, layers: Sequence[str]) -> list
 
     An operator belongs to the layer whose weights it holds: each filter is that of the layer up to
     a factor, since batch normalisation was folded in. Names in the file do not identify it: the
-    operator that writes the output has lost its name, and an operator has those of other layers
-    where constants were shared. A layer's own padding is included.
+    operator that writes the output has lost its name, and one with shared constants has the names
+    of other layers too. A layer's own padding is included.
 
     Args:
         content: The float file of `network`.
-        network: Its named modules have the layers.
+        network: The network, with the layers among its named modules.
         layers: Names of convolutions and linear layers.
 
     Raises:

@@ -19,7 +19,7 @@ Statistics = dict[str, dict[str, NDArray[np.float32]]]
 """Least and greatest value of each tensor by its name, as AI Edge Quantizer takes them."""
 
 _kept: dict[bytes, Statistics] = {}
-"""The last ranges, by what they were measured on."""
+"""The latest ranges, by a hash of the file and the images that they were measured on."""
 
 
 def activation_ranges(content: bytes, calibration: Calibration) -> Statistics:
@@ -44,7 +44,7 @@ def activation_ranges(content: bytes, calibration: Calibration) -> Statistics:
 
 @contextmanager
 def every_tensor_kept() -> Iterator[None]:
-    """Keep LiteRT from warning of an option for debugging: nothing else shows activations."""
+    """Silence LiteRT's warning of a debugging option, the only one that keeps activations."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
         yield
@@ -58,7 +58,7 @@ def _fingerprint(content: bytes, calibration: Calibration) -> bytes:
 
 
 def _measure(content: bytes, calibration: Calibration) -> Statistics:
-    """One interpreter for all images, and no copy of a tensor.
+    """Measure ranges with one interpreter for all images, without copies of tensors.
 
     The quantizer's calibrator copies every tensor of every image, the weights as well: for a
     MobileNetV2 at 224 pixels that is five times the work.

@@ -18,11 +18,11 @@ _SUMS = r"SubclassSums_class_logits;"
 """Part of the scope of the operators that sum up subclasses; they stay float."""
 
 _OUTPUT = r"^serving_default_output"
-"""Scope of the operator that writes the output, which has lost its own."""
+"""Scope of the operator that writes the output, whose own scope is lost."""
 
 
 def quantise_weights(content: bytes, precision: str) -> bytes:
-    """`content` with the weights of its layers stored small; it computes in float.
+    """`content` with the weights of its layers stored in fewer bits; it computes in float.
 
     Args:
         content: A float file.
@@ -43,8 +43,8 @@ def quantise_activations(
     """`content` with int8 weights (per channel) and int8 activations.
 
     Input (uint8), cast, normalisation and output stay as they are: the normalised image is
-    rounded once, not three times, and float is quicker than two requantising operators. So do
-    the sums of subclasses.
+    rounded once, not three times, and float is quicker than two requantising operators. The
+    sums of subclasses stay float too.
 
     Args:
         content: A float file.

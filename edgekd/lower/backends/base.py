@@ -52,10 +52,10 @@ class Backend(ABC):
     `CheckedBackend`.
 
     Args:
-        descriptor: Of this backend.
+        descriptor: Descriptor of this backend.
 
     Attributes:
-        precisions: What it can lower to, of `edgekd.lower.precision.LADDER`.
+        precisions: Precisions of `edgekd.lower.precision.LADDER` that it can lower to.
         scanned: Precisions whose files make use of calibration images without needing them.
     """
 
@@ -67,7 +67,7 @@ class Backend(ABC):
 
     @property
     def name(self) -> str:
-        """As in target.toml and manifests."""
+        """Name, as in target.toml and manifests."""
         return self.descriptor.name
 
     @property
@@ -100,7 +100,7 @@ class Backend(ABC):
             graph: uint8 [1, S, S, 3] → float32, in eval mode; it must not change between two
                 calls, since intermediate files of it are kept for the next variant.
             image_size: S.
-            variant: Its precision is one of `precisions`.
+            variant: Variant to lower to, of one of `precisions`.
             calibration: Needed for `int8` and `int8-mixed`. For a precision in `scanned` ranges
                 are measured on the images, if there are any; otherwise not used.
             out: An existing folder.
@@ -160,7 +160,7 @@ class FinishingBackend(Protocol):
 
         Raises:
             GateFailedError: The engine's outputs differ too much from the student's.
-            EdgekdError: It cannot be built here.
+            EdgekdError: The engine cannot be built here.
         """
 
 
@@ -199,11 +199,11 @@ _OPERATORS = (
 
 @contextmanager
 def converting(engine: str, purpose: str) -> Iterator[None]:
-    """Context of the conversion that every precision starts from; a failure is the network's.
+    """Context of the conversion that every precision starts from, to translate its errors.
 
     Args:
         engine: Title of the engine that the converter is for.
-        purpose: Of the tools, see `missing_tool`.
+        purpose: Purpose of the tools, see `missing_tool`.
 
     Raises:
         UnconvertibleError: The converter failed; with its message and the operator.

@@ -30,19 +30,19 @@ _RIDGE = 1e-3
 
 
 def fit_capture(images: NDArray[np.uint8], share: float, rules: CaptureRules) -> CaptureRule | None:
-    """Limits for photos that at least that `share` of the images keeps.
+    """Limits of photo quality that at least `share` of the images keep.
 
     The share that may be lost is divided evenly among the limits (Bonferroni), so all of them
     together keep the promise on these images.
 
     Args:
         images: Validation images as the network gets them, uint8 [N, S, S, 3].
-        share: In (0, 1]; 0 fits no limits.
+        share: Share of the images that keep all limits, in (0, 1]; 0 fits no limits.
         rules: Which measures get limits, and the sentences about them.
 
     Returns:
-        The rule; None where no limits are demanded or there are no images. There is no appearance
-        where there are fewer than five images for each of its features.
+        The rule; None where no limits are demanded or there are no images. It has no
+        appearance limit with fewer than five images for each of the appearance's features.
     """
     if not share or not rules.measures or len(images) == 0:
         return None

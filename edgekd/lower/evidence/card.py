@@ -1,4 +1,4 @@
-"""`card.md`: the manifest for people who read rather than parse.
+"""`card.md`: the manifest as a text for people.
 
 Sections after Mitchell et al. 2019, "Model Cards for Model Reporting".
 """

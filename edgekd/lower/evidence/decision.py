@@ -21,15 +21,15 @@ __all__ = ["DecisionRequirements", "Fit", "requirements_of", "share_of"]
 
 @dataclass(frozen=True)
 class DecisionRequirements:
-    """What the policy asks of a decision, and the labelled images that it is fitted on.
+    """What the policy demands of a decision, and the labelled images that it is fitted on.
 
     Attributes:
-        rule: Of the policy.
+        rule: The policy's rule for decisions.
         classes: The class names.
         critical: Names of the critical classes among them.
         targets: Targets of the images [N, …], as the task's data layer makes them.
-        fitted_on: Which images they are, for the manifest.
-        ordered: The classes are grades.
+        fitted_on: Description of the images, for the manifest.
+        ordered: Whether the classes are grades.
         groups: A number for the lesion or patient of each image [N]; None where none are known.
         task: Name of the task.
     """
@@ -50,7 +50,7 @@ class Fit:
 
     Attributes:
         decision: The manifest's section, of the type that the task's manifest layer names.
-        points: Operating point of each critical class, also of those without evidence for one.
+        points: Operating point of each critical class; without a threshold for lack of evidence.
     """
 
     decision: Any
@@ -58,7 +58,7 @@ class Fit:
 
 
 def requirements_of(source: Source, policy: Policy) -> DecisionRequirements:
-    """What a policy asks of the decision of a student's files, on its validation images."""
+    """What a policy demands of the decision of a student's files, on its validation images."""
     classes = source.card.classes
     fitted_on = {
         "part": "validation",
@@ -80,6 +80,6 @@ def requirements_of(source: Source, policy: Policy) -> DecisionRequirements:
 
 
 def share_of(flags: NDArray[np.bool_]) -> dict[str, float | None]:
-    """Share of the true ones of flags [N] with its Wilson 95 % interval, for the manifest."""
+    """Share of flags [N] that are true, with its Wilson 95 % interval, for the manifest."""
     estimate: dict[str, float | None] = wilson(int(flags.sum()), flags.size)._asdict()
     return estimate

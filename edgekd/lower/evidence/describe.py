@@ -30,7 +30,7 @@ class BuildRecord:
     Attributes:
         measured: The file that was taken.
         rungs: Every precision that was tried.
-        calibration: What ranges were measured on, or None.
+        calibration: Images that int8 ranges were measured on, or None.
         sensitivity: Layers by their sensitivity to int8, where it was measured.
         build_key: Hash of all that the bundle is made from.
     """
@@ -47,7 +47,7 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
 
     Args:
         source: The float student and its validation images.
-        plan: Of the bundle.
+        plan: Plan of the bundle.
         record: How the file was chosen.
         teacher: The teacher's outputs for the validation images.
 

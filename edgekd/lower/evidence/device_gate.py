@@ -51,16 +51,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         classes: The K class names.
-        limits: What it may lose.
+        limits: What the engine may lose.
         critical: Limits of the critical classes, by name.
-        rule: What its decision is fitted to.
-        floors: What it must reach by itself; evidence that was written before there were floors
-            demands nothing.
-        margin: By how much it may stay behind the teacher.
+        rule: What the engine's decision is fitted to.
+        floors: What the engine must reach by itself; evidence that was written before there
+            were floors demands nothing.
+        margin: By how much the engine may stay behind the teacher.
         teacher_missing: Why the teacher's outputs are not among the arrays.
-        exact: Whether it has the student's own precision.
-        fitted_on: Which images they are.
-        ordered: The classes are grades.
+        exact: Whether the engine has the student's own precision.
+        fitted_on: Description of the images, for the manifest.
+        ordered: Whether the classes are grades.
         task: Name of the task; evidence that was written before there were several has none.
         task_limits: The policy's keys for this task.
         words: The policy's words.
@@ -132,10 +132,10 @@ class Evidence:
         """The bundle's record of its policy, with what the engine reaches; see `checked_record`.
 
         Args:
-            record: As the host wrote it.
-            decision: Fitted to the engine.
-            outputs: Of the engine [N, …].
-            retaken: Which images [N] would have to be taken again.
+            record: The record that the host wrote.
+            decision: Decision that was fitted to the engine.
+            outputs: Outputs of the engine [N, …].
+            retaken: Whether each image [N] would have to be taken again.
 
         Raises:
             FloorNotMetError: The engine does not reach a floor, and is not for research.
@@ -177,10 +177,10 @@ def leave_evidence(
 
     Args:
         source: The student and its validation images.
-        policy: With the limits of this build.
+        policy: Policy with the limits of this build.
         teacher: The teacher's outputs for these images.
-        manifest: Of the bundle.
-        bundle: Where the bundle goes.
+        manifest: Manifest of the bundle.
+        bundle: Path of the bundle.
 
     Returns:
         The manifest, with the hash of the evidence; as it was where the bundle is complete.
@@ -213,7 +213,7 @@ def leave_evidence(
 
 
 def lacks_evidence(manifest: Manifest, bundle: Path) -> bool:
-    """Whether no device can finish the bundle before its evidence is written again."""
+    """Whether a device has to finish the bundle, and its evidence is missing or damaged."""
     if manifest.lowering.completion != "finish-on-device":
         return False
     file = evidence_beside(bundle)
@@ -224,14 +224,14 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
     """The evidence of a bundle.
 
     Args:
-        file: Where it is.
-        sha256: Its hash in the bundle's manifest.
-        work: A folder for the images: they are mapped from there, a small device's memory is for
-            the engine.
+        file: The evidence file.
+        sha256: Hash of the file in the bundle's manifest.
+        work: Folder that the images are unpacked into and mapped from, so that a small device's
+            memory is left to the engine.
 
     Raises:
-        GateFailedError: There is none; without it no engine is accepted.
-        ArtefactError: It is another bundle's, or damaged.
+        GateFailedError: There is no evidence; without it no engine is accepted.
+        ArtefactError: The evidence is another bundle's, or damaged.
     """
     if sha256 is None:
         message = "the bundle's manifest names no evidence for an engine"

@@ -36,7 +36,7 @@ class FloorMeasures:
     Attributes:
         balanced_accuracy: Without thresholds, with its 95 % interval; of a task that has none, the
             score that `metric` names (higher is better).
-        chance: The same of a constant answer.
+        chance: The same score of a constant answer.
         noticed: By critical class, the share of its images that the decision answers with it or
             refers. Whether a photo would have to be taken again does not matter here.
         answered: Share of the images that are answered, and need not be taken again.

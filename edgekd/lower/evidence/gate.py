@@ -1,4 +1,4 @@
-"""The gate: a lowered file, run by its own runtime, beside the float student; what all tasks share.
+"""The gate: a lowered file in its own runtime against the float student; shared by all tasks.
 
 A loss that cannot be excluded counts as one: limits of evidence are held against the upper
 one-sided 95 % bound of the loss. Every class is tested at that level without a correction for
@@ -77,7 +77,7 @@ class Changes:
 
     Attributes:
         per_class: Loss of each class; empty for a task without classes.
-        balanced_accuracy: Of the outputs; None where the task has none.
+        balanced_accuracy: Balanced accuracy of the outputs; None where the task has none.
         balanced_accuracy_drop: Student minus outputs; `high` is its upper one-sided 95 % bound.
     """
 
@@ -119,7 +119,7 @@ def missing_certificates(reference: GateReference, lossless: Changes) -> Iterato
 
     Args:
         reference: The images and the limits.
-        lossless: Changes of a file whose outputs are the student's: none can prove more.
+        lossless: Changes of a file whose outputs are the student's; no file can prove more.
     """
     yield from _uncertain_balanced_accuracy(reference, lossless)
     for name, limit in reference.critical.items():
@@ -176,7 +176,7 @@ def _upper(change: ClassChange) -> float:
 
 
 def _number(reference: GateReference, change: ClassChange) -> str:
-    """Number of images of a class, and of the groups that they are of."""
+    """Numbers of images and of groups of a class, for messages."""
     images = f"{change.images or 'no'} validation image{'' if change.images == 1 else 's'}"
     if change.groups == change.images:
         return images
@@ -199,7 +199,7 @@ def conversion_faults(reference: GateReference, lowered: Outputs, *, exact: bool
 
     Args:
         reference: The student's outputs.
-        lowered: Of the file [N, …].
+        lowered: Outputs of the file [N, …].
         exact: Whether the file has the student's own precision; it must then agree with it.
     """
     finite = np.isfinite(lowered).all(axis=tuple(range(1, lowered.ndim)))

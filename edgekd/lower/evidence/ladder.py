@@ -1,9 +1,9 @@
 """The precision ladder: the verdict on every file, and the file that a bundle takes.
 
-The first rung that passes is taken, in an order that no verdict changes. Going on after a rung that
-failed is another chance, which the bound of a single file does not make up for: of N files that
-each lose what a limit allows, one passes in up to N times 5 % of builds. So a bundle says how many
-were tried.
+The first rung that passes is taken, in a fixed order. Each further rung after a failure is another
+chance to pass by luck, which the bound of a single file does not account for: of N files that lose
+just more than a limit allows, one passes in up to N times 5 % of builds. A bundle therefore records
+how many were tried.
 
 Speed is part of the choice: a rung that is slower than the next safer one gets a note, and is
 passed over where the cause holds on the device too: the engine cuts it into more partitions.
@@ -25,7 +25,7 @@ from edgekd.lower.task import evidence_task
 __all__ = ["GatedFile", "judge_attempt", "rungs_of", "select", "tried", "with_speed"]
 
 _SLOWER = 1.1
-"""A smaller ratio of times is the host's noise."""
+"""Ratio of times from which a file counts as slower; less may be the host's noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,8 @@ class GatedFile:
         measured: The file.
         gate: The comparison with the float student.
         notes: Further findings, in words.
-        passed_over: Whether the next safer file is taken although this one passes: it is quicker
-            on every device.
+        passed_over: Whether the next safer file is taken although this one passes, because the
+            safer one is quicker on every device.
     """
 
     measured: Measured
@@ -56,7 +56,7 @@ class GatedFile:
         return self.gate.passed
 
     def refused(self, reason: str) -> GatedFile:
-        """It with a verdict that a further reason decides."""
+        """This file, refused for a further reason."""
         gate = msgspec.structs.replace(self.gate, passed=False, reasons=(reason,))
         return replace(self, gate=gate)
 
@@ -142,7 +142,7 @@ def _size_of(made: Kept) -> int:
 
 
 def tried(rungs: Sequence[Rung]) -> int:
-    """Number of verdicts that were read until a file was taken, its own included."""
+    """Number of files that were judged until one was taken, that one included."""
     places = [place for place, rung in enumerate(rungs) if rung.chosen]
     read = rungs[: places[0] + 1] if places else rungs
     return sum(rung.gate is not None for rung in read)

@@ -47,10 +47,10 @@ def compare_with_teacher(
     """The comparison of a file with the teacher on the validation images.
 
     Args:
-        margin: Of the policy.
+        margin: Margin of the policy.
         requirements: Targets, classes and groups of the images.
         teacher: The teacher's outputs.
-        outputs: The file's [N, …], finite.
+        outputs: The file's outputs [N, …], finite.
     """
     record = TeacherRecord(
         state="not-measured",
@@ -87,7 +87,7 @@ def compare_with_teacher(
 
 
 def _state(low: float | None, high: float | None, margin: float) -> State:
-    """By the ends of the deficit's interval; without an interval nothing is shown."""
+    """State by the ends of the deficit's interval; without an interval nothing is shown."""
     if high is not None and high <= margin:
         return "not-inferior"
     if low is not None and low > margin:

@@ -61,13 +61,13 @@ def checked_record(
     """The record with what one file reaches, on the images that its decision was fitted on.
 
     Args:
-        record: Of the policy.
+        record: Record of the policy, see `blank_record`.
         floors: What the file must reach.
-        margin: By how much it may stay behind the teacher.
+        margin: By how much the file may stay behind the teacher.
         requirements: The labelled images.
-        decision: Fitted to this very file.
-        outputs: Of the file [N, …].
-        retaken: Which images [N] would have to be taken again.
+        decision: Decision that was fitted to this very file.
+        outputs: Outputs of the file [N, …].
+        retaken: Whether each image [N] would have to be taken again.
         teacher: The teacher's outputs for the same images.
 
     Raises:

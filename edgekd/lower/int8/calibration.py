@@ -26,7 +26,7 @@ class CalibrationSet:
 
     Attributes:
         indices: Positions in the data set.
-        names: Of the images, as the data set has them.
+        names: Names of the images in the data set.
         images: uint8 [N, S, S, 3].
         sha256: Hash of the images as the network gets them.
     """
@@ -52,13 +52,13 @@ def draw_calibration(
     """Draw from the training part, every stratum in turn, until there are enough.
 
     Strata are those of the task's data layer: the classes, for classification. A stratum that runs
-    out leaves its place to the others, so the draw is as even as the data. The first few of a draw
-    are themselves an even draw.
+    out leaves its place to the others, so the draw is as even as the data allow. The first few of
+    a draw are themselves an even draw.
 
     Args:
         split: The data set in its parts.
         pixels: All its images, uint8 [M, S, S, 3].
-        images: How many.
+        images: Number of images to draw.
         seed: The same seed draws the same images.
 
     Raises:

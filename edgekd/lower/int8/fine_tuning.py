@@ -27,7 +27,7 @@ def fine_tuned_source(context: BuildContext) -> Source:
     """The student with weights that withstand int8 better; its images stay the same.
 
     Fine-tuned on the training part, without labels, towards the float student's own outputs; its
-    files are compared with the float student as it was.
+    files are compared with the original float student.
     """
     source = context.source
     key = fingerprint(source.card, code_sha256(), tool_versions(), TASKS.owner(source.card.task))

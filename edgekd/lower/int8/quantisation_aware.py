@@ -1,15 +1,15 @@
 """Quantisation-aware fine-tuning: a student learns to give the same outputs in int8 as in float.
 
 For a student whose int8 files fail their gates: a few passes over the training images, in which its
-layers are in simulated int8 and its teacher is itself in float. No labels are needed, and nothing
-is learnt but to withstand rounding.
+layers are in simulated int8 and its teacher is itself in float. No labels are needed, since
+all that is learnt is to withstand rounding.
 
-The steps are those of SGD, whose size falls with the error that is left. AdamW moves every weight
-by about the learning rate, however small the error. Measured before the loss had its second term,
-on an ImageNet MobileNetV2 at 96 px with an outlier channel planted: 28 steps of AdamW at 1e-5
-brought KL from 0.88 to 0.68, but left the float outputs agreeing on 35 % of images; 28 of SGD's at
-1e-4 from 0.75 to 0.61, and 88 %. With the second term the latter is 0.66, and 89 %. So few steps
-do not repair a layer as sensitive as that: leaving it in float does, and comes first.
+The optimiser is SGD, whose steps shrink with the error that is left; AdamW moves every weight by
+about the learning rate, however small the error. On an ImageNet MobileNetV2 at 96 px with a planted
+outlier channel, 28 steps with the first term of the loss alone brought the KL divergence with AdamW
+(1e-5) from 0.88 to 0.68, but left the float outputs agreeing on 35 % of images; with SGD (1e-4)
+from 0.75 to 0.61, agreeing on 88 %. With both terms SGD reaches 0.66 and 89 %. So few steps do not
+repair so sensitive a layer: leaving it in float does, and is tried first.
 
 Sources: Jacob et al. 2018, section 3 (simulated quantisation, straight-through gradients); Mishra
 & Marr 2018, "Apprentice", scheme C (fine-tuning a low-precision student by distillation from full
@@ -54,14 +54,14 @@ class FineTuning:
 
     Attributes:
         epochs: Passes over the images.
-        learning_rate: Of SGD at the start; it falls to 0 along a half cosine. Ten times the
+        learning_rate: Initial rate of SGD; it falls to 0 along a half cosine. Ten times the
             default spoilt an intact ImageNet MobileNetV2.
         batch_size: Images in a step.
-        temperature: Of both sides in the loss.
+        temperature: Temperature of student and teacher in the loss.
         range_images: Number of images that the layers' input ranges are observed on.
         held_out: Number of images kept from training to choose the epoch by; at most an eighth.
         bits: Width of the integers.
-        seed: Of the order of the images and their changes.
+        seed: Seed of the order and the augmentation of the images.
     """
 
     epochs: int = 2
@@ -94,9 +94,9 @@ def fine_tune_quantisation_aware(
     Args:
         graph: The float student; it stays as it is.
         images: uint8 [N, S, S, 3] of the training part; may be a memory map.
-        imitation_loss: Of the task.
+        imitation_loss: Imitation loss of the task.
         say: Takes one line of progress.
-        settings: None: the defaults.
+        settings: Settings; None for the defaults.
 
     Returns:
         A float network in eval mode, without gradients; the keys of its `state_dict` are those of

@@ -1,15 +1,16 @@
 """The sensitivity of each layer to int8.
 
-A layer's sensitivity is the divergence of the outputs when it alone is in simulated int8. The
-reverse, the gain when it alone is in float (the ranking of NNCF's accuracy control), was tried on
-an ImageNet MobileNetV2 at 224 px, intact and with outlier channels planted before one layer and
-before three. With the first k layers in float, k = 1, 2, 4, 8, 13, and all others in int8, the
-KL divergence on unseen images was as low or lower by the first way in 9 of 10 cases for an intact
-and a once damaged network (k = 13: 0.0029 against 0.0049), and at k = 2 with three damaged layers
-(0.016 against 0.025): beside a layer that int8 spoils, the gains of the others are mostly noise.
-It costs half as much, too. Layers are sorted by the divergence that the task names rather than by
-the error of the outputs, because decisions are made of probabilities; for classification both
-orders did about equally well.
+A layer's sensitivity is the divergence of the outputs when that layer alone is in simulated int8.
+The alternative, the gain when that layer alone is in float (the ranking of NNCF's accuracy
+control), was tried on an ImageNet MobileNetV2 at 224 px: intact, and with outlier channels planted
+before one layer and before three. The first k layers of a ranking were left in float (k = 1, 2, 4,
+8, 13), all others were in int8. On unseen images the KL divergence was as low or lower by the first
+ranking in 9 of 10 cases for the intact and the once damaged network (k = 13: 0.0029 against
+0.0049), and at k = 2 with three damaged layers (0.016 against 0.025): beside a layer that int8
+spoils, the gains of the others are mostly noise. The first ranking also costs half as much.
+
+Layers are sorted by the task's divergence rather than by the error of the outputs, because
+decisions are made from probabilities; for classification both orders did about equally well.
 """
 
 from __future__ import annotations
@@ -55,11 +56,11 @@ def rank_layers(
     """Every layer's sensitivity, the most sensitive first.
 
     Args:
-        graph: In eval mode; it stays as it is.
+        graph: The student, in eval mode; it stays as it is.
         images: uint8 [N, S, S, 3]; 32 of all classes are enough to find the few sensitive layers.
         say: Takes one line of progress.
         task: Name of the task, which defines the divergence and flips.
-        ranges: Of the layers' inputs, from `observe_ranges`; None: observed on `images`.
+        ranges: Ranges of the layers' inputs, from `observe_ranges`; None observes them on `images`.
         batch_size: Images at once. The outputs of all layers for a batch are kept meanwhile:
             for MobileNetV2 at 224 px about 50 MB an image.
 
@@ -116,8 +117,8 @@ def _outputs_by_layer(
 class _Replay:
     """Runs a network with one layer changed, without what comes before that layer.
 
-    Up to the layer nothing differs from the float pass, so each module that does not hold the
-    layer gives its output of then: whole stages at the top, single layers beside the changed one.
+    Up to that layer nothing differs from the float pass, so each module before it that does not
+    contain it returns its recorded output: whole stages, and single layers of the layer's stage.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -3,7 +3,7 @@
 What the backends make of a convolution or linear layer (LiteRT's and NNCF's int8 alike): weights
 symmetric with one scale for each output channel, the layer's input with one scale and zero point
 for the tensor, from the least and greatest value of the calibration images. Batch norm need not be
-folded first: it scales whole output channels, and a channel's scale takes that along.
+folded first: it scales whole output channels, and so the scale of a channel's integers.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", sections 2.1 and 3; LiteRT's 8-bit quantisation specification.
@@ -105,14 +105,14 @@ def quantised_forward(layer: nn.Module, span: Range, *, bits: int = 8) -> Forwar
 
 @contextmanager
 def forwards_replaced(network: nn.Module, forwards: Mapping[str, Forward]) -> Iterator[None]:
-    """Inside of the block the named layers of `network` compute `forwards`.
+    """Inside the block the named layers of `network` compute `forwards`.
 
-    Afterwards nothing is left of it. The replaced forwards must not be replaced again inside.
+    The layers' own forwards are restored after it. Inside, they must not be replaced again.
     """
     with ExitStack() as undo:
         for name, forward in forwards.items():
             layer = network.get_submodule(name)
-            # An instance's attribute hides the class's method, and its removal bares it again.
+            # An instance's attribute hides the class's method until it is deleted.
             layer.forward = forward
             undo.callback(delattr, layer, "forward")
         yield
@@ -126,15 +126,15 @@ def simulated_int8(
     *,
     bits: int = 8,
 ) -> Iterator[None]:
-    """Inside of the block the named layers of `network` are in simulated int8.
+    """Inside the block the named layers of `network` are in simulated int8.
 
     `state_dict()` is the float network's all the time; afterwards its outputs are too, bit for
     bit. Inside, gradients reach the float weights.
 
     Args:
         network: Any network.
-        ranges: Of the layers' inputs, from `observe_ranges`.
-        layers: Which ones; None: all that have a range.
+        ranges: Ranges of the layers' inputs, from `observe_ranges`.
+        layers: Names of the layers; None for all that have a range.
         bits: Width of the integers of weights and inputs.
 
     Raises:
@@ -153,7 +153,7 @@ def observe_ranges(
     """Least and greatest input of each layer of `graph.network` over all images.
 
     Args:
-        graph: In eval mode.
+        graph: The student, in eval mode.
         images: uint8 [N, S, S, 3].
         batch_size: Images at once; the ranges do not depend on it.
 

@@ -21,7 +21,7 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         backend: Name of the lowering backend.
-        variants: What to lower to; one after the other in one process, so that the tools are
+        variants: Variants to lower to, one after the other in one process, so that the tools are
             imported once and ranges are measured once.
         checkpoint: Folder of the student.
         calibration: File (.npy) with uint8 [N, S, S, 3]; needed for int8.
@@ -41,7 +41,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     """One lowered file.
 
     Attributes:
-        variant: What it was lowered to.
+        variant: The variant that it is of.
         file: The main file, relative to the job's `out`.
         size_bytes: Size of all files of this variant.
         seconds: Time it took, imports of the first one included.

@@ -45,7 +45,7 @@ DISK_FULL = "DiskFull"
 """The kind of an error that would end every other job on this machine too."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_HANDED_ON = (2, 3, 5, 6)  # exit codes of EdgekdError: the user's mistake or the machine's lack
+_HANDED_ON = (2, 3, 5, 6)  # exit codes of EdgekdError that the user or the machine causes
 _PR_SET_PDEATHSIG = 1  # of Linux, <sys/prctl.h>
 Job = TypeVar("Job", bound=msgspec.Struct)
 
@@ -55,8 +55,8 @@ class JobError(EdgekdError):
 
     Args:
         message: The title of the job and its last message.
-        hint: That of the job, and where the log and the script are.
-        exit_code: That of the job where the user or the machine is the cause (2, 3, 5, 6), or 1.
+        hint: Hint of the job, and where the log and the script are.
+        exit_code: Exit code of the job if the user or the machine is the cause (2, 3, 5, 6), or 1.
         killed: Whether SIGKILL ended it, as where memory runs out.
         kind: Name of the class of the error in the job; empty where it crashed.
         cause: The last message of the job, without its title.
@@ -130,7 +130,7 @@ _RUNNING = _Running()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it with all that it started."""
+    """Kill a process with all that it started."""
     if process.poll() is not None:
         return
     if sys.platform == "win32":
@@ -171,9 +171,9 @@ def run_in_process(
     """Run `python -m module job.json` and return the content of the file `result`.
 
     Args:
-        module: Its `__main__` ends in `serve`.
+        module: Name of a module whose `__main__` ends in `serve`.
         job: The job; it is kept beside the log.
-        title: Of the job, for the error.
+        title: Title of the job, for the error.
         log: File for everything that the process prints.
         result: File that the process writes last.
         report: Takes the states that the job announces.

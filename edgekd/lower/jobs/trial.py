@@ -1,6 +1,6 @@
 """Trials: lowered files, opened by their own runtime and run on the validation images.
 
-A process of its own for each backend: an engine that crashes on a file refuses the file, not the
+Each backend has a process of its own: an engine that crashes on a file fails that file, not the
 build. `python -m edgekd.lower.jobs.trial job.json` is that process.
 """
 
@@ -36,7 +36,7 @@ class TrialJob(msgspec.Struct, frozen=True, kw_only=True):
         files: Model files by label.
         images: File (.npy) with uint8 [N, S, S, 3].
         out: Folder that gets `<label>.npz` and `facts.json`.
-        threads: Threads of the engine; the same for all, so that their times compare.
+        threads: Threads of the engine; the same for all, so that their times are comparable.
     """
 
     session: str
@@ -52,7 +52,7 @@ class Answers:
 
     Attributes:
         outputs: float32 [N, …].
-        milliseconds: Of each image [N], the engine alone, on this host with `threads` threads.
+        milliseconds: Time of each image [N], the engine alone, on this host with `threads` threads.
         facts: Name, version and settings of the engine.
     """
 
@@ -66,7 +66,7 @@ class Answers:
         return float(np.median(self.milliseconds))
 
     def save(self, file: Path) -> None:
-        """Write them as .npz, whole or not at all."""
+        """Write the outputs as .npz, whole or not at all."""
         facts = np.frombuffer(msgspec.json.encode(self.facts), np.uint8)
         with atomic_write(file) as beside, beside.open("wb") as stream:
             np.savez(stream, outputs=self.outputs, milliseconds=self.milliseconds, facts=facts)

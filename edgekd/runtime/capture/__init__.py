@@ -1,4 +1,4 @@
-"""Image quality: whether a photo is fit to be decided on, by measures that need no network."""
+"""Image quality: whether a photo is good enough for a decision, by measures without a network."""
 
 from edgekd.runtime.capture.appearance import FEATURES, appearance_distance, appearance_features
 from edgekd.runtime.capture.judge import CaptureQuality, examine_photo, problems

@@ -1,8 +1,8 @@
 """Distance of a photo from the training images, by sixteen features of its colours and texture.
 
 The energy of a network's output does not separate a fundus photograph from a skin lesion: networks
-are confident about kinds of images that they never saw. Plain statistics of the image do separate
-them.
+are confident about kinds of images that they were not trained on. Plain statistics of the image
+do separate the two.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _CORE = slice(SIDE // 4, 3 * SIDE // 4)
 
 
 def appearance_features(pictures: Views) -> NDArray[np.float64]:
-    """Sixteen numbers [16] of an image, by its views.
+    """The features [16] of an image, computed from its views.
 
     Means and spreads of Y'CrCb (6), the correlations between its channels (3), contrast at three
-    scales and mean gradient of the luma (4), and how the centre differs from the whole (3).
-    Spreads are logarithms, so that each number is roughly normal over the images of one kind.
+    scales and mean gradient of the luma (4), and the difference of the centre from the whole
+    image (3). Spreads are logarithms, so that each feature is roughly normally distributed over
+    images of one kind.
     """
     colours = opponent(pictures.tiny).astype(np.float32)
     mean = np.array(cv2.mean(colours)[:3])
@@ -52,7 +53,7 @@ def _texture(luma: Any, grey: NDArray[np.uint8]) -> list[float]:
     across = cv2.Sobel(luma, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(luma, cv2.CV_32F, 0, 1)
     spreads = [_spread_of_laplacian(scale) for scale in (luma, coarse, grey)]
-    # Not cv2.magnitude: its last bits depend on where in memory the result happens to lie.
+    # Not cv2.magnitude: its last bits depend on the memory alignment of the result.
     gradient = float(np.sqrt(across * across + down * down).mean())
     return [*(float(np.log(spread + 0.5)) for spread in spreads), float(np.log(gradient + 1))]
 

@@ -32,7 +32,7 @@ _SENTENCES_BEFORE_1_6 = {
         problem="the photo looks like none that the network learnt", remedy="point at a lesion"
     ),
 }
-"""Of bundles that carry no sentences; their format is older, and their domain was dermoscopy."""
+"""Sentences for bundles of a format before 1.6, which carry none and are for dermoscopy."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""Five measures of a photo: sharpness, light, glare, and contrast and place of a dark lesion.
+"""Five measures of a photo: sharpness, brightness, glare, and contrast and position of a lesion.
 
-All are taken from the square that the network gets, so that what the network cannot see does not
-count. The limits are no part of this module: they are fitted to validation images and stand in the
-bundle. Which measures get limits is the policy's choice; `contrast` and `off_centre` make sense for
-photos of single lesions alone.
+All are measured on the square that the network gets, so that the rest of the photo does not count.
+The limits are not in this module: they are fitted to validation images and stored in the bundle.
+The policy chooses which measures get limits; `contrast` and `off_centre` make sense only for photos
+of single lesions.
 
-Thin dark marks (hair, a ruler's ticks) are closed before the lesion is looked for; they make a
-photo no worse.
+Thin dark marks (hair, a ruler's ticks) are removed by morphological closing before the lesion is
+segmented, since they do not make a photo worse.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DETAIL_SIDE = 128
 _WHITE = 245
 _CLOSING = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 _AXIS = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-# Dermatoscopes show a disc: what lies outside of it may be their black rim.
+# Dermatoscopes show a disc; outside of it there may be a black rim.
 _DISC = (_AXIS[:, None] ** 2 + _AXIS[None, :] ** 2 < (SIDE / 2 - 0.5) ** 2).astype(np.uint8)
 _IN_DISC = _DISC.astype(bool)
 
@@ -40,9 +40,9 @@ class Measures:
         sharpness: Mean fine detail, in grey levels: |mean over 3x3 − mean over 5x5| at a side of at
             most 128 pixels.
         brightness: Median luma of the disc, 0 (black) to 1 (white).
-        glare: Share of the disc that is burnt out, 0 to 1.
+        glare: Share of the disc that is overexposed, 0 to 1.
         contrast: Distance of the lesion's mean colour from that of the rest, in 8-bit Y'CrCb units.
-            Plain skin has little.
+            It is small for plain skin.
         off_centre: Distance of the lesion's centre from that of the disc, in its radii. It is
             large where a lesion is cut off by the edge.
     """
@@ -63,7 +63,7 @@ MEASURES = tuple(Measures.__dataclass_fields__)
 
 
 class Views(NamedTuple):
-    """The two smaller pictures of an image that all measures are taken from.
+    """Two smaller versions of an image, from which all measures are computed.
 
     Attributes:
         tiny: RGB uint8 [64, 64, 3].
@@ -77,7 +77,7 @@ class Views(NamedTuple):
 def views(image: NDArray[np.uint8]) -> Views:
     """The views of a square RGB image uint8 [S, S, 3], as the network gets it."""
     side = min(image.shape[0], _DETAIL_SIDE)
-    # Quicker than by area at these ratios, and the same to the bit on every machine.
+    # Faster than area interpolation at these ratios, and bit-identical on every machine.
     detailed = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR_EXACT)
     tiny = cv2.resize(detailed, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(detailed, cv2.COLOR_RGB2GRAY)
@@ -85,7 +85,7 @@ def views(image: NDArray[np.uint8]) -> Views:
 
 
 def measures_of(pictures: Views) -> Measures:
-    """Measure an image by its views."""
+    """The measures of an image, computed from its views."""
     closed = cv2.morphologyEx(pictures.tiny, cv2.MORPH_CLOSE, _CLOSING)
     colours = opponent(closed)
     contrast, off_centre = _lesion(closed, colours)
@@ -107,7 +107,7 @@ def opponent(image: Any) -> Any:
 
 
 def _sharpness(grey: NDArray[np.uint8]) -> float:
-    # The inner box takes sensor noise away; what differs between the two is detail.
+    # The inner box filter removes sensor noise; the difference between the two is detail.
     return float(cv2.mean(cv2.absdiff(cv2.blur(grey, (3, 3)), cv2.blur(grey, (5, 5))))[0])
 
 
@@ -118,10 +118,11 @@ def _glare(tiny: NDArray[np.uint8]) -> float:
 
 
 def _lesion(closed: Any, colours: Any) -> tuple[float, float]:
-    """Contrast and place of what is darker in green than Otsu's threshold, within the disc.
+    """Contrast and position of the region darker in green than Otsu's threshold, within the disc.
 
-    Green, since melanin and blood both absorb it; Otsu 1979, "A Threshold Selection Method from
-    Gray-Level Histograms".
+    Green is used because melanin and blood both absorb it.
+
+    Source: Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms".
     """
     green = cv2.GaussianBlur(closed[..., 1], (0, 0), 1.5)
     level, _ = cv2.threshold(green[_IN_DISC].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)

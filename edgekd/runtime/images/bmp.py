@@ -1,4 +1,4 @@
-"""BMP: the plain kinds, 24 or 32 bits or a palette of 256, uncompressed.
+"""BMP: uncompressed files of 24 or 32 bits, or with a palette of 256 colours.
 
 Source: Microsoft, BITMAPFILEHEADER, BITMAPINFOHEADER and BITMAPV5HEADER.
 """
@@ -22,7 +22,7 @@ def read_bmp(data: bytes) -> ImageHeader:
     """The header of a BMP.
 
     Raises:
-        Unreadable: It is compressed, of few or rare bits, or damaged.
+        Unreadable: It is compressed, of an unsupported bit depth, or damaged.
     """
     if len(data) < 54:
         return ImageHeader("bmp", 0, 0, complete=False)
@@ -38,7 +38,7 @@ def read_bmp(data: bytes) -> ImageHeader:
 
 
 def bmp_profile(data: bytes) -> bytes | None:
-    """The ICC profile of a BMP that `read_bmp` took.
+    """The ICC profile of a BMP that `read_bmp` accepted; None where there is none.
 
     Raises:
         Unreadable: The profile is in another file.

@@ -1,4 +1,4 @@
-"""Decoding of images; every check precedes the decoder's use of memory and time."""
+"""Decoding of images; every check is made before the decoder uses memory or time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _REDUCED = (
 
 
 _DICOM = b"DICM"
-"""What a DICOM file has behind its preamble of 128 bytes (PS3.10, 7.1)."""
+"""Magic bytes of a DICOM file after its preamble of 128 bytes (PS3.10, 7.1)."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Picture:
 
     Attributes:
         bgr: uint8 [H, W, 3] in OpenCV's order.
-        conversion: Of their colours to sRGB; None where they are sRGB, or declare nothing.
+        conversion: Conversion of their colours to sRGB; None where they are sRGB or undeclared.
     """
 
     bgr: NDArray[np.uint8]
     conversion: ColourConversion | None = None
 
     def rgb(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """BGR pixels in the colours of this picture, cropped or resized or not, as sRGB."""
+        """RGB pixels in sRGB of `bgr`, which is this picture, possibly cropped or resized."""
         rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return rgb if self.conversion is None else self.conversion(rgb)
 
@@ -101,7 +101,7 @@ def read_header(data: bytes) -> ImageHeader:
 
 
 def _from_dicom(data: bytes, size: int) -> Picture:
-    from edgekd.runtime.images import dicom  # here, since most devices never read one
+    from edgekd.runtime.images import dicom  # here, since most devices never read DICOM
 
     frame = dicom.read_dicom(data)
     profile = frame.layout.profile
@@ -110,7 +110,7 @@ def _from_dicom(data: bytes, size: int) -> Picture:
         return Picture(frame.bgr(), conversion)
     header = read_jpeg(frame.data)
     frame.check(header)
-    # A frame is decoded as it is stored, whatever EXIF or profile its JPEG carries.
+    # A frame is decoded as it is stored; EXIF data and a profile in its JPEG are ignored.
     bgr = _decoded(frame.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
     return Picture(~bgr if frame.inverted else bgr, conversion)
 
@@ -130,7 +130,7 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
     if header.format == "png":
         check_png(data)
     if header.format == "webp":
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # which `read_webp` has refused already
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # other orientations are refused by `read_webp`
     flags |= scale
     bgr = _whole_jpeg(data, flags) if header.format == "jpeg" else _imdecode(data, flags)
     if bgr is None or bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3:
@@ -141,11 +141,11 @@ def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDA
 def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     """The pixels of a JPEG, if its compressed data are those of its picture.
 
-    Where one long scan without restart markers holds everything, the decoder itself reveals damage.
-    Without an end-of-image marker behind the data it returns nothing if they are too few; and with
-    some bytes less it must return nothing, or the data were too many (tested in grey at an eighth
-    of the size). Other kinds, and short scans in which a few bytes matter more, go through
-    `check_scans`, which is exact and takes longer.
+    Where one long scan without restart markers holds the whole picture, the decoder itself reveals
+    damage: without an end-of-image marker it returns nothing if data are missing. If it still
+    returns a picture with a few bytes removed, there were surplus data (tested in grey at an eighth
+    of the size). Other JPEGs, and short scans in which a few bytes matter more, are checked by
+    `check_scans`, which is exact and slower.
     """
     first = next(scans_of(data))
     short = SHORT if len(first.members) > 1 else SHORT_GREY
@@ -162,19 +162,19 @@ def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
 
 
 SHORT = 2_000
-"""Bytes of a scan in whose few blocks the decoder's tolerance of some bits would matter."""
+"""Scans of at most this many bytes are always checked exactly: the decoder tolerates a few bits."""
 
 SHORT_GREY = 100_000
-"""The same for grey, where a unit is a single block: the decoder does not notice that two of them
-are missing, and a walk through so many bytes takes some hundredths of a second."""
+"""The same for grey, whose coded units are single blocks: the decoder does not notice that two of
+them are missing. An exact check of this many bytes takes some hundredths of a second."""
 
 _FILLING = b"\xff\0" * 8
-"""What the decoder reads ahead without using it. Ones are no code, if it does use them."""
+"""Bytes for the decoder to read ahead. If it decodes them, the ones are not a valid code."""
 
 
 @cache
 def _detects_missing_data() -> bool:
-    """Whether this OpenCV returns nothing where a JPEG has too few data; 4.7 paints it grey."""
+    """Whether this OpenCV returns nothing for a truncated JPEG; 4.7 fills the rest with grey."""
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
     whole: bytes = cv2.imencode(".jpg", noise)[1].tobytes()
     return _imdecode(whole[:-200], int(cv2.IMREAD_COLOR)) is None

@@ -1,8 +1,8 @@
-"""DICOM: one frame of 8-bit colour or grey, as dermoscopes and picture archives store it.
+"""DICOM: one frame of 8-bit colour or grey, as dermatoscopes and picture archives store it.
 
-Only the tags that describe pixels are read; no patient's data enters memory as text, a message or
-a log. pydicom reads the elements, under a budget; the pixels are unpacked here, within the size
-that the header declares.
+Only the tags that describe pixels are read; patient data is never decoded as text, nor put into a
+message or log. pydicom reads the elements, with a limit on the number of reads; the pixels are
+unpacked here, within the size that the header declares.
 
 Sources: DICOM PS3.5 (2024), sections 8 and A.4 and annex G (RLE); PS3.3, C.7.6.3 (image pixel).
 """
@@ -34,13 +34,13 @@ from edgekd.runtime.images.jpeg import colour_is_declared, end_of_image
 __all__ = ["Jpeg", "Pixels", "read_dicom"]
 
 MAX_READS = 300_000
-"""Reads of the file; each element takes one at least, and an ordinary file has some hundred."""
+"""Most reads of a file. Each element takes at least one; an ordinary file has some hundred."""
 
 MAX_RLE_BYTES = 20_000_000
-"""Run lengths are unpacked in Python, at about 10 MB a second where they are worst."""
+"""Most bytes of RLE data, which are unpacked in Python at 10 MB a second in the worst case."""
 
 _BYTES_PER_PIXEL = 12
-"""What unpacking and converting takes where the frame is no JPEG."""
+"""Memory that unpacking and conversion take where the frame is not a JPEG."""
 
 _IMPLICIT = "1.2.840.10008.1.2"
 _EXPLICIT = "1.2.840.10008.1.2.1"
@@ -115,7 +115,7 @@ class Jpeg:
         if (header.width, header.height, header.components) != declared:
             raise damaged_image("DICOM")
         if layout.photometric == "RGB" and not colour_is_declared(self.data):
-            # libjpeg takes unmarked channels for luminance and chroma.
+            # libjpeg assumes that unmarked channels are luminance and chroma.
             raise Unreadable("is a DICOM file whose JPEG does not say that it is RGB", _EXPORT)
         if layout.photometric == "PALETTE COLOR":
             raise damaged_image("DICOM")
@@ -123,7 +123,7 @@ class Jpeg:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A frame that is unpacked: uint8 [H, W, C], or palette indices with their colours."""
+    """An unpacked frame: uint8 [H, W, C], or palette indices with their colours."""
 
     samples: NDArray[np.uint8]
     layout: Layout
@@ -155,12 +155,12 @@ def read_dicom(data: bytes) -> Jpeg | Pixels:
         return _frame(syntax, elements)
     except (Unreadable, EdgekdError):
         raise
-    except Exception:  # what pydicom says may quote the file, so nothing of it is passed on
+    except Exception:  # its message may quote patient data, so it is dropped
         raise damaged_image("DICOM") from None
 
 
 class _Budget(io.BytesIO):
-    """A file that may be read only so often: small elements by the million take minutes."""
+    """A file with a limited number of reads, since millions of small elements take minutes."""
 
     reads = 0
 
@@ -174,8 +174,8 @@ class _Budget(io.BytesIO):
 def _import_reader() -> Any:
     """The reader of pydicom.
 
-    It imports `requests` where that is installed, to fetch its examples, and with it comes
-    urllib3, which opens a socket to see whether there is IPv6. Neither is imported here.
+    pydicom imports `requests`, if installed, to fetch its examples, and thereby urllib3, which
+    opens a socket to test for IPv6. The import of both is prevented here.
     """
     absent = not sys.modules.keys() & {"pydicom", "requests"}
     if absent:
@@ -210,7 +210,7 @@ def _elements(data: bytes) -> tuple[str, Elements]:
 
 
 def _raw(dataset: Any, tag: int) -> bytes:
-    """The bytes of an element; its conversion would warn of, and quote, what is odd in them."""
+    """The bytes of an element, unconverted: pydicom's conversion quotes odd values in warnings."""
     value = dataset.get_item(tag).value
     if not isinstance(value, bytes):
         raise damaged_image("DICOM")
@@ -277,7 +277,7 @@ def _text(value: bytes) -> str:
 
 
 def _fragments(stored: bytes) -> bytes:
-    """The items of encapsulated pixel data, joined, without the first (the offset table)."""
+    """The joined items of encapsulated pixel data, without the first (the offset table)."""
     parts, position = [], 0
     while position + 8 <= len(stored):
         group, element, length = struct.unpack_from("<HHI", stored, position)
@@ -304,8 +304,8 @@ def _plain(stored: bytes, layout: Layout) -> NDArray[np.uint8]:
 def _refuse_length(length: int, expected: int) -> None:
     """Refuse pixel data of another length than expected; one byte may pad it (PS3.5, 8.1).
 
-    Longer data are in other colours than the file declares, often with three bytes a pixel in
-    spite of YBR_FULL_422, or have a second picture behind them.
+    Longer data have another colour layout than declared, often three bytes a pixel in spite of
+    YBR_FULL_422, or contain a second picture.
     """
     if length < expected:
         raise truncated_image("DICOM pixels")
@@ -319,7 +319,7 @@ def _surplus() -> Unreadable:
 
 
 def _halved_chroma(stored: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
-    """Y1 Y2 Cb Cr for each two pixels (PS3.3, C.7.6.3.1.2)."""
+    """Pixels from Y1 Y2 Cb Cr for each two of them (PS3.3, C.7.6.3.1.2)."""
     count = rows * columns * 2
     if columns % 2:
         raise damaged_image("DICOM")
@@ -348,7 +348,7 @@ def _run_lengths(frame: bytes, layout: Layout) -> NDArray[np.uint8]:
 
 
 def _unpacked(segment: bytes, count: int) -> bytearray:
-    """PackBits: n < 128 is followed by n + 1 bytes, n > 128 by one that stands 257 - n times."""
+    """PackBits: n < 128 is followed by n + 1 bytes, n > 128 by one byte to repeat 257 - n times."""
     plane, position = bytearray(), 0
     while len(plane) < count and position < len(segment):
         control = segment[position]
@@ -362,7 +362,7 @@ def _unpacked(segment: bytes, count: int) -> bytearray:
             position += 1
     if len(plane) < count:
         raise truncated_image("DICOM pixels")
-    if len(plane) > count or len(segment) > position + 1:  # one more makes its length even
+    if len(plane) > count or len(segment) > position + 1:  # one byte may pad to an even length
         raise _surplus()
     return plane
 
@@ -372,7 +372,7 @@ def _palette(elements: Elements) -> NDArray[np.uint8]:
     channels = []
     for descriptor, table in zip(_DESCRIPTORS, _TABLES, strict=True):
         entries, first, bits = struct.unpack("<HHH", elements[descriptor])
-        entries = entries or 1 << 16  # 0 is how 65536 is written
+        entries = entries or 1 << 16  # 65536 is stored as 0
         colours = np.frombuffer(elements[table], np.uint8)
         if len(colours) >= 2 * entries:
             colours = colours[bits == 16 : 2 * entries : 2]  # the upper byte of 16 bits

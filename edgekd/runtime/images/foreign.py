@@ -34,7 +34,7 @@ _DOCUMENTS = (
 
 
 def refusal(data: bytes) -> Unreadable:
-    """Why bytes that are in none of the formats that are read are refused."""
+    """The refusal of bytes that are in none of the supported formats."""
     if not data:
         return Unreadable("is empty", "copy it again from its source")
     for start, kind, hint in _STARTS:

@@ -1,4 +1,4 @@
-"""The header that all formats have in common, its limits, and the refusals of an image."""
+"""The header common to all formats, its limits, and the errors that refuse an image."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ MAX_PIXELS = 200_000_000
 """Larger images are refused before they take memory."""
 
 MAX_SCANS = 100
-"""Passes over a progressive JPEG; encoders write about 10."""
+"""Most scans of a progressive JPEG; encoders write about 10."""
 
 MAX_SCANNED_PIXELS = 1_500_000_000
-"""Scans times pixels: about 3 s on one core of a server."""
+"""Most scans times pixels; decoding them takes about 3 s on one core of a server."""
 
 MAX_MEMORY = 400_000_000
-"""Images whose decoder would take more bytes than this are refused: the process stays below 1 GB
-with the file itself and a network beside it."""
+"""Most bytes that a decoder may take; larger images are refused. The process then stays below 1 GB
+with the file itself and a network."""
 
 
 class Unreadable(Exception):  # noqa: N818 - a verdict on the image, reported to the user as ImageError
-    """An image that is not read.
+    """An image is refused.
 
     Args:
         reason: The rest of a sentence that begins with the image's name.
@@ -50,26 +50,26 @@ class Unreadable(Exception):  # noqa: N818 - a verdict on the image, reported to
         self.hint = hint
 
     def error_for(self, name: str) -> ImageError:
-        """The error for the user; `name` is the image's."""
+        """The error for the user about the image called `name`."""
         return ImageError(f"{name} {self.reason}", self.hint)
 
 
 def damaged_image(kind: str) -> Unreadable:
-    """The verdict on an image whose bytes contradict its format."""
+    """The error for an image whose bytes contradict its format."""
     return Unreadable(
         f"cannot be decoded as {kind}", "open it in an image viewer; replace it if it is damaged"
     )
 
 
 def truncated_image(kind: str) -> Unreadable:
-    """The verdict on an image whose end is missing."""
+    """The error for an image whose end is missing."""
     return Unreadable(
         f"is truncated: the end of the {kind} is missing", "copy it again from its source"
     )
 
 
 def corrupt_image(kind: str) -> Unreadable:
-    """The verdict on an image whose compressed data are not those of its picture."""
+    """The error for an image whose compressed data do not match its header."""
     return Unreadable(
         f"is damaged: the {kind} data do not make up its picture", "copy it again from its source"
     )
@@ -88,7 +88,7 @@ class ImageHeader:
         alpha: Whether there is a transparency channel; only opaque images are read.
         bytes_per_pixel: Memory of the decoder for each pixel of its output, at most. OpenCV holds
             the image twice (turned upright, or copied), hence 6 for three channels.
-        overhead: Further bytes that the decoder takes, whatever the size of its output.
+        overhead: Further bytes that the decoder takes regardless of the size of its output.
         scans: How often the decoder passes over the whole image.
     """
 

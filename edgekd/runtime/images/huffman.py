@@ -1,4 +1,4 @@
-"""Huffman tables of a JPEG, as numbers that are looked up by the next 16 bits of the data.
+"""Huffman tables of a JPEG as lookup tables, indexed by the next 16 bits of the data.
 
 Source: ITU-T T.81, annex C (tables), F.2 (sequential codes) and G.2 (progressive codes).
 """
@@ -22,19 +22,19 @@ __all__ = [
 ]
 
 BLOCK_END, NO_CODE = 128, 255
-"""Steps beyond every coefficient: the block ends; the table has no such code."""
+"""Special steps: end of block; not a code of the table."""
 
 SIXTEEN_ZEROS, EMPTY_BLOCKS = 16, 32
-"""Kinds of a progressive code: sixteen zeros; from 32 on, a run of empty blocks whose length has
-so many more bits."""
+"""Kinds of a progressive code: a run of sixteen zeros; 32 + n: a run of empty blocks (EOBn) whose
+length is given by n further bits."""
 
 
 class CodeError(Exception):
-    """The compressed data of a JPEG are not those of its picture."""
+    """The compressed data of a JPEG do not match its header."""
 
 
 class HuffmanTable(NamedTuple):
-    """A table: how many codes there are of each length from 1 to 16 bits, and their symbols."""
+    """A Huffman table: number of codes of each length from 1 to 16 bits, and their symbols."""
 
     counts: bytes
     symbols: bytes
@@ -42,17 +42,17 @@ class HuffmanTable(NamedTuple):
 
 @lru_cache(maxsize=64)
 def numbers_by_bits(table: HuffmanTable, kind: str) -> NDArray[np.uint8]:
-    """One number for each value of the next 16 bits, uint8 [65536].
+    """A lookup table by the value of the next 16 bits, uint8 [65536].
 
     Args:
         table: The Huffman table.
-        kind: What the number is:
-            `dc`: bits to the next code, of a table of constants; 0 where there is no such code.
-            `ac`: bits to the next code, of a table of coefficients.
-            `step`: coefficients that are passed, `BLOCK_END` or `NO_CODE`.
-            `kind`: zeros before a coefficient that is not zero, `SIXTEEN_ZEROS`, `EMPTY_BLOCKS`
-            and more, or `NO_CODE`.
-            `bit`: the same where a coefficient has one bit, as in passes that refine.
+        kind: Meaning of the entries:
+            `dc`: number of bits to the next code, for a DC table; 0 where there is no such code.
+            `ac`: number of bits to the next code, for an AC table.
+            `step`: number of coefficients that the code covers, `BLOCK_END` or `NO_CODE`.
+            `kind`: number of zeros before a non-zero coefficient, `SIXTEEN_ZEROS`,
+            `EMPTY_BLOCKS` + n, or `NO_CODE`.
+            `bit`: as `kind`, but only one-bit coefficients are valid, as in refinement scans.
 
     Raises:
         CodeError: The table contradicts itself.
@@ -72,9 +72,9 @@ def numbers_by_bits(table: HuffmanTable, kind: str) -> NDArray[np.uint8]:
 
 
 def _spread(table: HuffmanTable) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """By 16 bits that begin with a code, its length (0: there is none) and its symbol.
+    """Length (0: no code) and symbol of the code that 16 bits begin with, each uint8 [65536].
 
-    Codes of one length are consecutive, and each longer one follows the last (T.81, C.2).
+    Codes are consecutive, from shorter to longer ones (T.81, C.2).
     """
     lengths = [length for length, count in enumerate(table.counts, start=1) for _ in range(count)]
     spans = [1 << (16 - length) for length in lengths]

@@ -1,10 +1,10 @@
 """JPEG: its kind, whether it is complete, and the cost of decoding it.
 
-Decoders paint the missing half of a truncated file grey and report success. A progressive file
-holds any number of scans, each a pass over the whole image, so a small file can take minutes.
+Decoders fill the missing part of a truncated file with grey and report success. A progressive file
+may hold any number of scans, each a pass over the whole image, so a small file can take minutes.
 
-Source: ITU-T T.81 annex B; T.872 (Adobe's APP14). The walk over the markers accepts what libjpeg
-accepts, so that the decoder meets the very frame that was checked here.
+Source: ITU-T T.81 annex B; T.872 (Adobe's APP14). Markers are parsed as libjpeg does, so that the
+decoder decodes the same frame that was checked here.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = [
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 MAX_SEGMENTS = 4096
-"""More than any encoder writes; each one costs time."""
+"""Most marker segments; encoders write fewer, and each one costs time."""
 
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _APP0, _APP14 = 0xE0, 0xEE
-_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and restarts have no length
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and restart markers have no length
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 _KNOWN = _ALONE | _TABLES | _START_OF_FRAME | {_END_OF_IMAGE, _START_OF_SCAN}
 _FILL = re.compile(rb"\xff+")
@@ -104,7 +104,7 @@ def segments(data: bytes) -> Iterator[Segment]:
 
 
 def end_of_image(data: bytes) -> int:
-    """The position behind the (first) image, or the end of the bytes where its own is missing."""
+    """The position after the (first) image, or the end of the bytes where its end is missing."""
     ends = (segment.end for segment in segments(data) if segment.marker == _END_OF_IMAGE)
     return next(ends, len(data))
 
@@ -134,13 +134,13 @@ def leading_segments(data: bytes) -> Iterator[Segment]:
 
 
 def end_of_scan(data: bytes, start: int) -> int:
-    """Position of the next marker behind entropy-coded data, or the end of the bytes."""
+    """Position of the next marker after entropy-coded data, or the end of the bytes."""
     marker = _MARKER_IN_SCAN.search(data, start)
     return marker.start() if marker else len(data)
 
 
 def _one_scan_holds_all(data: bytes, frame: Segment, scan: Segment) -> bool:
-    """Then the decoder reads no second one, and the rest need not be walked."""
+    """Whether the first scan holds the whole image, so that the decoder reads no other scan."""
     if frame.marker == _PROGRESSIVE or frame.end - frame.start < 6 or scan.end == scan.start:
         return False
     return data[scan.start] == data[frame.start + 5]
@@ -182,7 +182,7 @@ def _refuse_kinds(marker: int, precision: int, components: int) -> None:
 
 
 def _coefficients(data: bytes, frame: Segment, pixels: int) -> int:
-    """Bytes that the coefficients of all scans take, at 2 bytes each."""
+    """Memory in bytes for the coefficients of an image of several scans, at 2 bytes each."""
     start = frame.start + 6
     factors = [(byte >> 4) * (byte & 15) for byte in data[start + 1 : frame.end : 3]]
     return 2 * pixels * sum(factors) // max(1, *factors)

@@ -1,13 +1,13 @@
-"""Whether the compressed data of a JPEG are exactly those of the picture that its header declares.
+"""Check that the compressed data of a JPEG are exactly those of the picture its header declares.
 
-A file whose middle is gone, or was overwritten, still decodes: the decoder loses its place, goes on
-with whatever follows, paints what is missing grey, and reports that on stderr at most. Here the
-codes are counted instead. Each scan must end, bit for bit, where the last block of its picture
-ends, and every code must be one of the tables; the same holds between restart markers. Damage of a
+A file whose middle is missing or overwritten still decodes: the decoder loses synchronisation, goes
+on with the bytes that follow, fills missing blocks with grey, and warns on stderr at most. Here the
+codes are counted instead: each scan, and each interval between restart markers, must end at the
+very bit where its last block ends, and every code must be in the tables. Damage of a
 few bytes that happens to leave the number of blocks unchanged stays undetected, as in any decoder.
 
-In NumPy each bit of a scan is looked up as if a code began there; a loop then steps from code to
-code. That takes ten to forty times as long as decoding, so `edgekd.runtime.images.decoding` calls
+NumPy looks up every bit of a scan as if a code began there; a loop then steps from code to code.
+That takes ten to forty times as long as decoding, so `edgekd.runtime.images.decoding` calls
 it only where the decoder itself cannot reveal damage.
 
 Source: ITU-T T.81, G.1.1.1 (order of progressive passes).
@@ -28,25 +28,25 @@ from edgekd.runtime.images.scan_walk import NonZero, walk_units
 __all__ = ["SPARE", "check_scans"]
 
 SPARE = 3
-"""Bytes that may be left at a scan's end: some encoders fill up to an even length."""
+"""Bytes that may be left at the end of a scan: some encoders pad to an even length."""
 
 MAX_WALKED = 4_000_000
-"""Bytes of a progressive file that are walked through, in some seconds; longer ones are refused."""
+"""Most scan bytes of a progressive file; checking them takes some seconds. More are refused."""
 
 MAX_RESTARTED = 1_000_000
-"""Bytes of another file that are walked through. In a longer one restart markers are counted, which
-leaves damage of less than one interval undetected, a row of blocks for the most part."""
+"""Most scan bytes of another file that are checked. In longer ones only restart markers are
+counted, so damage within one interval, usually a row of blocks, stays undetected."""
 
 _NONE: NonZero = np.zeros(0, np.uint8)
 
 
 @dataclass
 class _Channel:
-    """A channel after the passes so far.
+    """State of a channel after the scans so far.
 
     Attributes:
-        nonzero: Coefficients of its blocks.
-        bits: Bit position that each coefficient has; −1 before its first pass.
+        nonzero: Whether each coefficient of its blocks is non-zero; see `NonZero`.
+        bits: Lowest bit position decoded of each of the 64 coefficients; −1 before the first.
     """
 
     nonzero: NonZero
@@ -54,7 +54,7 @@ class _Channel:
 
     @property
     def unfinished(self) -> bool:
-        """Whether some coefficient has not come yet, or bits of it."""
+        """Whether some coefficient, or some of its bits, are still missing."""
         return any(self.bits)
 
 
@@ -62,7 +62,7 @@ def check_scans(data: bytes) -> None:
     """Check the compressed data of a JPEG that `read_jpeg` found complete.
 
     Raises:
-        Unreadable: They are not those of its picture, or too long to be checked.
+        Unreadable: They do not match its header, or are too long to be checked.
     """
     passes = _passes(data)
     frame = passes[0].frame
@@ -75,12 +75,12 @@ def check_scans(data: bytes) -> None:
             _advance(scan, channels)
         if any(channels[c.number].unfinished for c in frame.components):
             raise CodeError
-    except (CodeError, LookupError):  # beyond the padding behind the data; a channel without a scan
+    except (CodeError, LookupError):  # read past the padding, or no scan of a channel
         raise corrupt_image("jpeg") from None
 
 
 def _passes(data: bytes) -> list[Scan]:
-    """The scans that the decoder reads."""
+    """The scans that a decoder reads."""
     passes = []
     for scan in scans_of(data):
         passes.append(scan)
@@ -107,7 +107,7 @@ def _walk(data: bytes, scan: Scan, channels: dict[int, _Channel]) -> None:
 
 
 def _count_restarts(data: bytes, scan: Scan, _: dict[int, _Channel]) -> None:
-    """Check as much as a file too long to be walked through allows: the number of its markers."""
+    """Check only the number of restart markers, for a file too long for `_walk`."""
     if scan.frame.progressive:
         hint = "save it as an ordinary (baseline) JPEG"
         raise Unreadable("is a progressive JPEG too long to be checked for damage", hint)
@@ -115,10 +115,10 @@ def _count_restarts(data: bytes, scan: Scan, _: dict[int, _Channel]) -> None:
 
 
 def _advance(scan: Scan, channels: dict[int, _Channel]) -> None:
-    """Note the bits that a pass brought; passes of a band come in order, one bit after the other.
+    """Record the bits that a scan adds; each scan must refine the bits of the one before.
 
     Raises:
-        CodeError: A pass is missing, or comes twice.
+        CodeError: A scan is missing, or comes twice.
     """
     for member in scan.members:
         blocks = scan.frame.blocks(member) if scan.frame.progressive else 0

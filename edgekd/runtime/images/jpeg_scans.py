@@ -1,4 +1,4 @@
-"""The scans of a JPEG: passes over the picture with the tables that they are coded by.
+"""The scans of a JPEG: passes over the picture, with their Huffman tables.
 
 Source: ITU-T T.81, annex B (markers) and G.1.1 (scans of a progressive picture).
 """
@@ -20,7 +20,7 @@ _FRAMES, _PROGRESSIVE = (0xC0, 0xC1, 0xC2), 0xC2
 
 
 class Component(NamedTuple):
-    """One channel of the frame: its number, and its blocks across and down a coded unit (MCU)."""
+    """One channel of the frame: its number, and its blocks across and down an MCU."""
 
     number: int
     across: int
@@ -29,7 +29,7 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True)
 class JpegFrame:
-    """The picture as its frame header declares it; sides in pixels."""
+    """The picture as its frame header declares it; width and height in pixels."""
 
     width: int
     height: int
@@ -38,16 +38,16 @@ class JpegFrame:
 
     @property
     def most_across(self) -> int:
-        """Blocks across a unit, in the channel that has most."""
+        """Blocks across an MCU, of the channel with most."""
         return max(c.across for c in self.components)
 
     @property
     def most_down(self) -> int:
-        """Blocks down a unit, in the channel that has most."""
+        """Blocks down an MCU, of the channel with most."""
         return max(c.down for c in self.components)
 
     def units(self) -> int:
-        """Number of units of a scan of several channels."""
+        """Number of MCUs of a scan of several channels."""
         across = -(-self.width // (8 * self.most_across))
         return across * -(-self.height // (8 * self.most_down))
 
@@ -67,11 +67,11 @@ class Scan:
         members: Its channels in this scan.
         first: Lowest coefficient of the band.
         last: Highest coefficient of the band.
-        high: Bit position of the pass that this one refines; 0 where it is the first.
-        low: Bit position that the band has after this pass.
-        dc: Table of constants by channel; None where it is missing.
-        ac: Table of coefficients by channel; None where it is missing.
-        interval: Units between two restart markers; 0 without.
+        high: Bit position of the scan that this one refines (Ah); 0 where it is the first.
+        low: Bit position of the band after this scan (Al).
+        dc: DC table by channel; None where it is missing.
+        ac: AC table by channel; None where it is missing.
+        interval: Units between two restart markers; 0 without them.
         start: Where the entropy-coded data begin.
         end: Where they end: at the next marker.
     """
@@ -90,7 +90,7 @@ class Scan:
 
     @property
     def units(self) -> int:
-        """Number of coded units: blocks of a single channel, else minimum coded units (MCU)."""
+        """Number of coded units: blocks if there is one channel, else minimum coded units (MCU)."""
         if len(self.members) == 1:
             return self.frame.blocks(self.members[0])
         return self.frame.units()
@@ -104,7 +104,7 @@ class Scan:
 
     @property
     def restarts(self) -> bool:
-        """Whether there are restart markers in it."""
+        """Whether the scan contains restart markers."""
         return 0 < self.interval < self.units
 
     @property
@@ -142,13 +142,13 @@ def _frame(marker: int, body: bytes) -> JpegFrame:
     components = tuple(Component(two[0], two[1] >> 4, two[1] & 15) for two in triples)
     if not all(0 < c.across <= 4 and 0 < c.down <= 4 for c in components):
         raise damaged_image("jpeg")
-    if len(components) == 1:  # its blocks follow each other whatever factors are written
+    if len(components) == 1:  # one block per unit, whatever its sampling factors
         components = (Component(components[0].number, 1, 1),)
     return JpegFrame(width, height, components, progressive=marker == _PROGRESSIVE)
 
 
 def _tables(body: bytes) -> dict[int, HuffmanTable]:
-    """The tables of a segment by class and number, 0x00 … 0x13."""
+    """The Huffman tables of a DHT segment by class and number, 0x00 … 0x13."""
     tables, place = {}, 0
     while place + 17 <= len(body):
         counts = body[place + 1 : place + 17]

@@ -17,13 +17,13 @@ __all__ = ["PNG_SIGNATURE", "check_png", "png_chunk", "read_png"]
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 MAX_PNG_CHUNKS = 100_000
-"""At the usual 8 KB a chunk this is far above `MAX_BYTES`; each one costs time."""
+"""Most chunks; each one costs time. At the usual 8 KB a chunk they exceed `MAX_BYTES` by far."""
 
 MAX_COMPRESSED_TEXTS = 32
-"""libpng inflates each to up to 8 MB, in about 15 ms."""
+"""Most compressed texts; libpng inflates each to up to 8 MB, in about 15 ms."""
 
 MAX_BESIDES = 16_000_000
-"""Bytes of text, profiles and the like; libpng holds them twice."""
+"""Most bytes of text, profiles and the like, which libpng holds twice."""
 
 _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 3, 4, 6
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"})
@@ -39,7 +39,7 @@ def read_png(data: bytes) -> ImageHeader:
     """The header of a PNG.
 
     Raises:
-        Unreadable: It is animated, has a transparent colour, is damaged, or is stuffed with text.
+        Unreadable: It is animated, has a transparent colour, is damaged, or has too much text.
     """
     chunks, complete = _chunks(data)
     if not chunks:
@@ -83,7 +83,7 @@ def check_png(data: bytes) -> None:
 
 
 def _packed_parts(data: bytes) -> Iterator[bytes | memoryview]:
-    """The compressed pixels in pieces, since what zlib leaves of one is copied."""
+    """The compressed pixels in pieces, since zlib copies the unconsumed rest of each."""
     for kind, start, length in _walk(data):
         if kind == b"IDAT":
             for place in range(start, start + length, 1 << 16):
@@ -91,7 +91,7 @@ def _packed_parts(data: bytes) -> Iterator[bytes | memoryview]:
 
 
 def _packed_bytes(data: bytes) -> int:
-    """Bytes of all rows, each with the number of its filter before it."""
+    """Uncompressed bytes of all rows, each with its filter byte."""
     width, height, depth, colour, _, _, lace = struct.unpack_from(">IIBBBBB", data, 16)
     bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
     passes = _ADAM7 if lace else ((0, 0, 1, 1),)
@@ -120,7 +120,7 @@ def png_chunk(data: bytes, kind: bytes) -> bytes | None:
 
 
 def _chunks(data: bytes) -> tuple[list[_Chunk], bool]:
-    """The whole chunks, and whether the last one ends the image."""
+    """The complete chunks, and whether the last one ends the image."""
     chunks = list(_walk(data))
     return chunks, bool(chunks) and chunks[-1].kind == b"IEND"
 
@@ -170,11 +170,11 @@ _SRGB_CODES = b"\x01\x0d\x00\x01"  # ITU-T H.273: primaries, transfer, matrix, f
 
 
 def _refuse_colours(chunks: Mapping[bytes, bytes]) -> None:
-    """Refuse colours that are declared by numbers, without a profile, and are not those of sRGB."""
+    """Refuse colour spaces other than sRGB that are declared without an ICC profile."""
     gamma, primaries = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
     if b"cICP" in chunks:
         alike = chunks[b"cICP"][:4] == _SRGB_CODES
-    elif chunks.keys() & {b"iCCP", b"sRGB"}:  # which go before the others
+    elif chunks.keys() & {b"iCCP", b"sRGB"}:  # which take precedence
         return
     else:
         alike = len(gamma) < 4 or (

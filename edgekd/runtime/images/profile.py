@@ -1,13 +1,13 @@
 """Colour profiles: images in other colours than sRGB are converted to sRGB.
 
-Telephones write Display P3, cameras Adobe RGB; read as sRGB, both look paler than the skin was.
+Phones write Display P3, cameras Adobe RGB; read as sRGB, both look paler than the skin.
 Such a profile consists of a matrix and three curves, which are applied here. A profile that changes
-no 8-bit colour by more than 2, as the many variants of sRGB, is ignored. A profile of tables (of a
-scanner or a printer) is not supported and makes the image unreadable, unless it is named sRGB.
+no 8-bit colour by more than 2, such as the variants of sRGB, is ignored. A profile of lookup tables
+(of a scanner or printer) is not supported: the image is refused, unless the profile is named sRGB.
 
 Source: ICC.1:2022, sections 7 (header, tags), 8.3.3 (matrix and curves), 10.6, 10.18 and 10.31
-(types of the tags); IEC 61966-2-1 for sRGB, with its primaries adapted to D50 as its profiles have
-them.
+(types of the tags); IEC 61966-2-1 for sRGB, with its primaries adapted to D50, as in ICC
+profiles.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from edgekd.runtime.images.webp import webp_profile
 __all__ = ["ColourConversion", "conversion_of", "profile_in"]
 
 MAX_PROFILE = 4_000_000
-"""Bytes of a profile, unpacked; matrix profiles have some hundred to some thousand."""
+"""Most bytes of an unpacked profile; matrix profiles have some hundred to some thousand."""
 
-_ALIKE = 2  # levels of 255 that a profile of sRGB may differ from it by
-_AT_ONCE = 1 << 18  # pixels, which take some MB on the way
-_STEPS = 1 << 14  # of linear light, finer than 8 bits of sRGB where they lie closest
+_ALIKE = 2  # largest difference in levels (of 255) at which a profile counts as sRGB
+_AT_ONCE = 1 << 18  # pixels converted at once, which take some MB
+_STEPS = 1 << 14  # of linear light, finer than 8-bit sRGB where its levels are densest
 _SRGB = np.array(
     [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
 )
@@ -45,11 +45,11 @@ Tags = Mapping[bytes, bytes]
 
 @dataclass(frozen=True)
 class ColourConversion:
-    """From a profile's colours to sRGB.
+    """Conversion of a profile's colours to sRGB.
 
     Attributes:
         linear: Linear light of each of the 256 levels, float32 [3, 256], red first.
-        matrix: From the profile's linear light to that of sRGB, float32 [3, 3].
+        matrix: Maps the profile's linear light to that of sRGB, float32 [3, 3].
     """
 
     linear: NDArray[np.float32]
@@ -68,10 +68,10 @@ class ColourConversion:
 
 
 def profile_in(data: bytes, kind: str) -> bytes | None:
-    """The profile that an encoded image carries.
+    """The ICC profile that an encoded image carries, or None.
 
     Args:
-        data: The image, whole.
+        data: The complete image.
         kind: Its format, as in `ImageHeader.format`.
     """
     readers: dict[str, Callable[[bytes], bytes | None]] = {
@@ -82,7 +82,7 @@ def profile_in(data: bytes, kind: str) -> bytes | None:
 
 
 def _in_jpeg(data: bytes) -> bytes | None:
-    """Parts of APP2 segments, numbered from 1 (ICC.1, annex B.4)."""
+    """The profile, joined from its numbered parts in APP2 segments (ICC.1, annex B.4)."""
     start = b"ICC_PROFILE\0"
     parts: dict[int, bytes] = {}
     for segment in leading_segments(data):
@@ -158,7 +158,7 @@ def _xyz(tag: bytes) -> NDArray[np.float64]:
 
 
 def _curve(tag: bytes) -> NDArray[np.float64]:
-    """Linear light of the levels 0 … 255."""
+    """Linear light [256] of the levels 0 … 255 by the curve of a tag."""
     level = np.arange(256) / 255
     if tag[:4] == b"para":
         return _parametric(tag, level)
@@ -180,7 +180,7 @@ def _parametric(tag: bytes, level: NDArray[np.float64]) -> NDArray[np.float64]:
     g, a, b, c, d, e, f = [*given, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][:7]
     if form == 0:
         return np.asarray(level**g)
-    if form in (1, 2):  # the third number of form 2 is added everywhere
+    if form in (1, 2):  # the last number of form 2 is an offset
         c, d, e, f = 0.0, -b / a, c, c
     raised = np.clip(a * level + b, 0.0, None) ** g + e
     return np.asarray(np.where(level >= d, raised, c * level + f))
@@ -191,7 +191,7 @@ def _names_srgb(profile: bytes) -> bool:
 
 
 def _is_srgb(conversion: ColourConversion) -> bool:
-    """Whether no colour of a grid changes by more than `_ALIKE`."""
+    """Whether the conversion changes no colour of a grid by more than `_ALIKE` levels."""
     steps = np.linspace(0, 255, 18).astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     return bool(np.abs(conversion(grid).astype(int) - grid).max() <= _ALIKE)
@@ -199,7 +199,7 @@ def _is_srgb(conversion: ColourConversion) -> bool:
 
 @lru_cache(maxsize=1)
 def _levels() -> NDArray[np.uint8]:
-    """The level of sRGB of each step of linear light."""
+    """The sRGB level of each step of linear light."""
     light = np.linspace(0, 1, _STEPS)
     level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(255 * level), np.uint8)

@@ -1,4 +1,4 @@
-"""The entropy-coded bits of a JPEG's scan, each looked up as if a code began there.
+"""The entropy-coded bits of a JPEG scan, with table lookups for a code beginning at each bit.
 
 Source: ITU-T T.81, B.1.1.5 (stuffed zeros) and E.1.4 (restart intervals).
 """
@@ -17,15 +17,15 @@ from edgekd.runtime.images.jpeg_scans import Scan
 __all__ = ["ScanBits", "lookup_groups", "restart_intervals"]
 
 _RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
-_PADDING = 600  # bytes of zeros behind the data, more than a block can take
-_GROUP = 1 << 18  # bytes that are looked up at once
+_PADDING = 600  # zero bytes after the data, more than a block can take
+_GROUP = 1 << 18  # bytes looked up at once
 
 
 def restart_intervals(data: bytes, scan: Scan) -> list[bytes]:
-    """The data between restart markers, without the zeros that follow a byte 0xFF.
+    """The data between restart markers, without the stuffed zero after each byte 0xFF.
 
     Raises:
-        CodeError: There are not as many markers as the picture needs, or not in their order.
+        CodeError: The picture needs another number of markers, or they are out of order.
     """
     parts = _RESTART.split(data[scan.start : scan.end])
     numbers = [number[0] & 7 for number in parts[1::2]]
@@ -36,7 +36,7 @@ def restart_intervals(data: bytes, scan: Scan) -> list[bytes]:
 
 
 def lookup_groups(intervals: list[bytes]) -> Iterator[list[bytes]]:
-    """Intervals in groups of at most 256 KiB, or of a single interval that is longer."""
+    """Intervals in groups of at most 256 KiB; a longer interval is a group of its own."""
     group: list[bytes] = []
     for interval in intervals:
         if group and sum(map(len, group)) + len(interval) > _GROUP:
@@ -50,8 +50,8 @@ class ScanBits:
     """The bits of some restart intervals.
 
     Attributes:
-        spans: First bit of each interval, and the bit after its last.
-        ahead: The 16 bits from each bit on, uint16.
+        spans: First bit of each interval, and the bit after its last one.
+        ahead: The next 16 bits from each bit position, uint16.
     """
 
     def __init__(self, intervals: list[bytes]) -> None:
@@ -64,7 +64,7 @@ class ScanBits:
         self._known: dict[tuple[HuffmanTable, str], bytes] = {}
 
     def looked_up(self, table: HuffmanTable | None, kind: str) -> bytes:
-        """The number of each bit, of a kind of `edgekd.runtime.images.huffman.numbers_by_bits`.
+        """The entry of `edgekd.runtime.images.huffman.numbers_by_bits` for each bit position.
 
         Raises:
             Unreadable: The JPEG lacks the table.
@@ -79,5 +79,5 @@ class ScanBits:
         return self._known[key]
 
     def further_blocks(self, place: int, run: int) -> int:
-        """Number of blocks after this one that are empty from here on as well (EOBRUN − 1)."""
+        """Number of blocks after the current one in a run of empty blocks (EOBRUN − 1)."""
         return (1 << run) - 1 + (int(self.ahead[place]) >> (16 - run))

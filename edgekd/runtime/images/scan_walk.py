@@ -1,4 +1,4 @@
-"""The walk from code to code through a scan of a JPEG; no coefficient is computed.
+"""Stepping from code to code through a scan of a JPEG, without decoding coefficients.
 
 Source: ITU-T T.81, F.2 (sequential) and G.2 (progressive).
 """
@@ -21,25 +21,25 @@ from edgekd.runtime.images.scan_bits import ScanBits
 __all__ = ["NonZero", "walk_units"]
 
 NonZero = NDArray[np.uint8]
-"""64 bytes for each block of a channel: 1 where earlier passes made a coefficient non-zero."""
+"""64 bytes for each block of a channel: 1 where earlier scans made a coefficient non-zero."""
 
 
 def walk_units(scan: Scan, bits: ScanBits, place: int, units: range, nonzero: NonZero) -> int:
-    """Walk through the codes of some units.
+    """Step through the codes of some coded units.
 
     Args:
-        scan: The pass.
-        bits: Of a restart interval.
-        place: The bit where the units begin.
-        units: Which units of the scan they are.
-        nonzero: Of the channel, brought up to date in place; only for bands of coefficients of a
-            progressive picture.
+        scan: The scan.
+        bits: Its bits, for some restart intervals.
+        place: Bit position where the units begin.
+        units: Indices of the units in the scan.
+        nonzero: State of the channel, updated in place; used only for AC bands of a progressive
+            picture.
 
     Returns:
         The bit after their last code.
 
     Raises:
-        CodeError: A code is met that the tables do not have, or that leads beyond a block.
+        CodeError: A code is not in the tables, or leads beyond a block.
         Unreadable: The JPEG lacks a table.
     """
     if not scan.frame.progressive:
@@ -52,7 +52,7 @@ def walk_units(scan: Scan, bits: ScanBits, place: int, units: range, nonzero: No
 
 
 def _sequential(scan: Scan, bits: ScanBits, place: int, count: int) -> int:
-    """Whole blocks of a picture that is not progressive."""
+    """Step through whole blocks of a sequential picture."""
     blocks = [
         (bits.looked_up(dc, "dc"), bits.looked_up(ac, "ac"), bits.looked_up(ac, "step"))
         for dc, ac in ((scan.dc[n], scan.ac[n]) for n in scan.channels)
@@ -72,7 +72,7 @@ def _sequential(scan: Scan, bits: ScanBits, place: int, count: int) -> int:
 
 
 def _constants(scan: Scan, bits: ScanBits, place: int, count: int) -> int:
-    """The constants of blocks (coefficient 0), or one more bit of each."""
+    """Step through a DC scan of a progressive picture: the first, or one that adds a bit."""
     channels = scan.channels
     if scan.high:
         return place + count * len(channels)
@@ -86,7 +86,7 @@ def _constants(scan: Scan, bits: ScanBits, place: int, count: int) -> int:
 
 
 def _first_band(scan: Scan, bits: ScanBits, place: int, blocks: range, nonzero: NonZero) -> int:
-    """The first pass over a band, which marks the coefficients that are not zero."""
+    """Step through the first scan of an AC band, and mark its non-zero coefficients."""
     table = scan.ac[0]
     kinds, further = bits.looked_up(table, "kind"), bits.looked_up(table, "ac")
     width, block, fresh = scan.last + 1 - scan.first, blocks.start, []
@@ -117,7 +117,7 @@ def _first_band(scan: Scan, bits: ScanBits, place: int, blocks: range, nonzero: 
 
 
 def _refined_band(scan: Scan, bits: ScanBits, place: int, blocks: range, nonzero: NonZero) -> int:
-    """One more bit of a band: each coefficient that is not zero takes one as it is passed."""
+    """Step through a refinement scan of an AC band, which adds a bit to non-zero coefficients."""
     table = scan.ac[0]
     kinds, further = bits.looked_up(table, "bit"), bits.looked_up(table, "ac")
     width, block, fresh = scan.last + 1 - scan.first, 0, []
@@ -157,9 +157,9 @@ def _refined_band(scan: Scan, bits: ScanBits, place: int, blocks: range, nonzero
 
 
 def _zeros(scan: Scan, blocks: range, nonzero: NonZero) -> tuple[bytes, list[int]]:
-    """The coefficients of the band that are still zero, block after block, and each block's first.
+    """Indices within the band of coefficients that are still zero, block after block.
 
-    Coefficients are counted from the band's first one.
+    Also returns where the indices of each block begin, and the end of the last one.
     """
     band = nonzero.reshape(-1, 64)[blocks.start : blocks.stop, scan.first : scan.last + 1] == 0
     begins = np.concatenate([[0], np.cumsum(band.sum(axis=1))])

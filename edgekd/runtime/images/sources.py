@@ -20,27 +20,27 @@ class BinaryFile(Protocol):
     """An object that is read like a file opened with mode `rb`."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` of the bytes that are left; none at the end."""
+        """At most `size` of the remaining bytes; empty at the end."""
 
 
 ImageSource = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | NDArray[np.uint8]
 )
-"""A path, encoded bytes, a binary file object (read from where it stands), or an RGB array
+"""A path, encoded bytes, a binary file object (read from its current position), or an RGB array
 uint8 [H, W, 3]."""
 
 
 def read_source(source: Any) -> tuple[bytes, str]:
-    """The encoded bytes of a source that is no array, and its name for messages.
+    """The encoded bytes of a source that is not an array, and its name for messages.
 
     Raises:
-        ImageError: It cannot be read, is too large, or is nothing that images come in.
+        ImageError: It cannot be read, is too large, or is of an unsupported type.
     """
     if isinstance(source, bytes):
         return source, "the image"
     if isinstance(source, bytearray | memoryview):
         _refuse_length(memoryview(source).nbytes, "the image")
-        return bytes(source), "the image"  # a copy: what was checked cannot change any more
+        return bytes(source), "the image"  # a copy, which cannot change after the checks
     if isinstance(source, str | os.PathLike):
         return _read_path(Path(source)), str(source)
     if callable(getattr(source, "read", None)):
@@ -84,15 +84,15 @@ def _array_hint(array: NDArray[Any]) -> str:
 
 
 def _number_hint(array: NDArray[Any]) -> str:
-    """What makes uint8 of other numbers, by the range that they are in."""
+    """How to convert other numbers to uint8, judged by their range."""
     if array.size > 3 * MAX_PIXELS:
         return "give RGB pixels as uint8 with three channels"
     low, high = float(array.min()), float(array.max())
-    if not low >= 0 or not high < 65_536:  # with not-a-number, no comparison holds
+    if not low >= 0 or not high < 65_536:  # NaN fails every comparison
         return "it holds no colours but other numbers; give the photo's own, uint8 from 0 to 255"
     if array.dtype.kind == "f" and high <= 1:
         return "scale it to 0 … 255 and round: (array * 255).round().astype(np.uint8)"
-    if array.dtype.kind == "f" and high < 2:  # beyond 1 by interpolation
+    if array.dtype.kind == "f" and high < 2:  # interpolation may overshoot 1
         return "cut it off at 1 and scale it: (array.clip(0, 1) * 255).round().astype(np.uint8)"
     if high <= 255:
         rounded = "array.round()" if array.dtype.kind == "f" else "array"
@@ -110,7 +110,7 @@ def _read_path(path: Path) -> bytes:
         _refuse_length(facts.st_size, str(path))
         if stat.S_ISREG(facts.st_mode):
             return path.read_bytes()
-        with path.open("rb") as file:  # a pipe, say
+        with path.open("rb") as file:  # e.g. a pipe
             return _read_file(file, str(path))
     except FileNotFoundError:
         raise ImageError(f"the image {path} does not exist", "check the path") from None
@@ -121,7 +121,7 @@ def _read_path(path: Path) -> bytes:
 
 
 def _read_file(file: BinaryFile, name: str) -> bytes:
-    """The rest of the file; `read` may return fewer bytes than its size before the end."""
+    """The rest of the file; `read` may return fewer bytes than requested before the end."""
     parts: list[bytes] = []
     left = MAX_BYTES + 1
     while left > 0:

@@ -17,16 +17,16 @@ from edgekd.runtime.images.header import Unreadable
 __all__ = ["unpacks_to"]
 
 _CLEAR, _END = 256, 257
-_SPARE = 4  # bytes behind the last code: the end's own code, and what fills up the strip
+_SPARE = 4  # bytes after the last pixel's code: end code and padding
 
 
 def unpacks_to(compression: int, piece: memoryview, expected: int) -> bool:
     """Whether a strip or tile unpacks to exactly the pixels of its part of the picture.
 
     Args:
-        compression: The TIFF's, one of those that `tiff` reads.
-        piece: Its bytes.
-        expected: Bytes of its pixels.
+        compression: Value of the TIFF's tag, one that `tiff` reads.
+        piece: Bytes of the strip or tile.
+        expected: Number of bytes of its pixels.
     """
     kinds: dict[int, Callable[[memoryview, int], bool]] = {
         1: _plain, 5: _lzw, 8: _deflate, 32946: _deflate, 32773: _packbits,
@@ -35,12 +35,12 @@ def unpacks_to(compression: int, piece: memoryview, expected: int) -> bool:
 
 
 def _plain(piece: memoryview, expected: int) -> bool:
-    """By its length."""
+    """Check uncompressed data by their length."""
     return 0 <= len(piece) - expected <= _SPARE
 
 
 def _deflate(piece: memoryview, expected: int) -> bool:
-    """By its checksum."""
+    """Check deflate data by their length and checksum."""
     unpacker = zlib.decompressobj()
     try:
         unpacked = len(unpacker.decompress(piece, expected + 1))
@@ -51,7 +51,7 @@ def _deflate(piece: memoryview, expected: int) -> bool:
 
 
 def _packbits(piece: memoryview, expected: int) -> bool:
-    """By the lengths of its runs."""
+    """Check PackBits data by the lengths of their runs."""
     place = unpacked = 0
     while unpacked < expected and place < len(piece):
         control = piece[place]
@@ -61,7 +61,7 @@ def _packbits(piece: memoryview, expected: int) -> bool:
 
 
 def _lzw(piece: memoryview, expected: int) -> bool:
-    """By the lengths of the strings of its codes; each code adds one string to the table."""
+    """Check LZW data by the lengths of the decoded strings; each code adds one to the table."""
     if len(piece) > 1 and piece[0] == 0 and piece[1] & 1:
         hint = "save it as PNG or as an 8-bit RGB TIFF of one page"
         raise Unreadable("is a TIFF with a compression that is not read", hint)

@@ -1,7 +1,7 @@
 """TIFF: one page of grey or RGB, 8 or 16 bits, with the usual compressions.
 
 Other kinds (tiles of other sizes, planes, JPEG inside, pyramids, raw photos) are refused here, so
-that the decoder only gets the kinds that scanners write.
+that the decoder gets only the kinds that scanners write.
 
 Source: TIFF revision 6.0, section 2 and the table of tags; Adobe's TIFF technical note 3 (deflate).
 """
@@ -50,7 +50,7 @@ def read_tiff(data: bytes) -> ImageHeader:
     """The header of a TIFF.
 
     Raises:
-        Unreadable: It is a kind that is not read, or damaged.
+        Unreadable: It is of an unsupported kind, or damaged.
     """
     if data[2:4] in (b"+\x00", b"\x00+"):
         raise Unreadable("is a BigTIFF", _HINT)
@@ -77,10 +77,10 @@ def read_tiff(data: bytes) -> ImageHeader:
 
 
 def check_tiff(data: bytes) -> None:
-    """Unpack the strips or tiles of a TIFF that `read_tiff` took for whole.
+    """Unpack the strips or tiles of a TIFF that `read_tiff` accepted.
 
     Raises:
-        Unreadable: One of them does not make up its part of the picture.
+        Unreadable: One of them does not unpack to its part of the picture.
     """
     table = _directory(data, "<" if data.startswith(b"II") else ">")
     assert table is not None
@@ -95,7 +95,7 @@ def check_tiff(data: bytes) -> None:
         last = index == pieces - 1 and _TILES not in fields
         pixels = width * height - whole * index if last else whole
         if last and compression == 1 and count == pixel * whole:
-            continue  # filled up to the rows of the others
+            continue  # padded to the rows of the others
         if not unpacks_to(compression, memoryview(data)[start : start + count], pixel * pixels):
             raise corrupt_image("tiff")
 
@@ -113,7 +113,7 @@ def exif_orientation(exif: bytes) -> int:
 
 
 def tiff_profile(data: bytes) -> bytes | None:
-    """The ICC profile of the first page of a TIFF that `read_tiff` took."""
+    """The ICC profile of the first page of a TIFF that `read_tiff` accepted; None without one."""
     table = _directory(data, "<" if data.startswith(b"II") else ">")
     values = table[0].get(_PROFILE) if table else None
     return None if values is None else np.asarray(values, np.uint8).tobytes()
@@ -139,7 +139,7 @@ def _directory(data: bytes, order: str) -> tuple[Fields, int] | None:
 
 
 def _values(data: bytes, order: str, kind: int, number: int, place: int) -> Values:
-    """Values of a field: in the entry itself where they fit into four bytes."""
+    """Values of a field; they are in the entry itself where they fit into four bytes."""
     numbers = np.dtype(order + _TYPES[kind])
     if number * numbers.itemsize > 4:
         (place,) = struct.unpack_from(order + "I", data, place)
@@ -149,7 +149,7 @@ def _values(data: bytes, order: str, kind: int, number: int, place: int) -> Valu
 
 
 def _single_value(fields: Fields, tag: int, default: int) -> int:
-    """The value of a field all of whose values are the same."""
+    """The value of a field whose values must all be equal."""
     if tag not in fields:
         return default
     values = set(map(int, fields[tag][:16]))

@@ -28,7 +28,7 @@ def read_webp(data: bytes) -> ImageHeader:
     """The header of a WebP.
 
     Raises:
-        Unreadable: It is animated, damaged, or stored in another orientation than upright.
+        Unreadable: It is animated, damaged, or not stored upright.
     """
     if len(data) < 30:
         return ImageHeader("webp", 0, 0, complete=False)
@@ -62,7 +62,7 @@ def webp_profile(data: bytes) -> bytes | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Kind and start of each chunk that has at least ten bytes, as all that are looked at have."""
+    """Kind and start of each chunk of at least ten bytes; shorter ones are irrelevant here."""
     position = 12
     for _ in range(MAX_WEBP_CHUNKS):
         if position + 8 + 10 > len(data):
@@ -76,7 +76,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _refuse_turned(data: bytes) -> None:
-    """OpenCV turns such a picture since 4.13 and left it lying before: two answers for one file."""
+    """Refuse an EXIF orientation, which OpenCV applies from 4.13 on and ignores before."""
     for kind, start in _chunks(data):
         exif = data[start : start + MAX_EXIF] if kind == b"EXIF" else b""
         if exif_orientation(exif.removeprefix(b"Exif\0\0")) != 1:

@@ -1,6 +1,6 @@
 """Sessions: one opened model file on one engine, which is imported when it is used.
 
-Which engines there are is in `edgekd.extensions.backends`; a backend's `session` is an `Opener`.
+`edgekd.extensions.backends` lists the engines; a backend's `session` is an `Opener`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Opener(Protocol):
     ) -> Session:
         """The session of `model`, as `open_session` describes it.
 
-        Files that are in memory stay there: nothing of them is written to a disk.
+        Files in memory stay there: none of their content is written to a disk.
         """
 
 
@@ -47,22 +47,22 @@ def open_session(
     Args:
         backend: A name of `edgekd.extensions.backends.BACKENDS`: `tflite`, `onnx`, ….
         model: The main file (`model.tflite`, `model.xml`, `model.onnx`, `model.engine`), on disk
-            or in memory. What is on disk is opened by its path, so that the engine may map it.
+            or in memory. A file on disk is opened by its path, so that the engine may map it.
         threads: Number of CPU threads; None leaves it to the engine.
-        accelerator: What is to compute: `cpu`, `gpu`, `npu`, or the engine's own word (a provider
+        accelerator: The device: `cpu`, `gpu`, `npu`, or the engine's own name (a provider
             of ONNX Runtime such as `CUDAExecutionProvider`, a device of OpenVINO such as `GPU.0`
             or `AUTO`, for `tflite` the path of a delegate's library such as `libedgetpu.so.1`).
-            None is the engine's CPU, for `tensorrt` the GPU. The session's `facts` say what was
-            obtained; where it is less, `warnings` say so and the CPU computes.
-        require: Refuse to open where something was requested and not obtained. With `tflite` that
-            includes a graph that the engine's CPU delegate takes in several pieces.
+            None is the engine's CPU, for `tensorrt` the GPU. The session's `facts` state what was
+            obtained; if that is less, `warnings` explain it and the CPU computes.
+        require: Fail if something was requested and not obtained. With `tflite` that includes a
+            graph that the engine's CPU delegate takes in several pieces.
 
     Raises:
-        InputError: There is no such backend, `accelerator` is empty, or `threads` is no whole
-            number, less than 1, or more than this machine can have a use for.
-        MissingDependencyError: Its engine is not installed.
-        DeviceUnreachableError: `require` is set and not all that was requested was obtained; or
-            the GPU that an engine file needs does not answer.
+        InputError: There is no such backend, `accelerator` is empty, or `threads` is not
+            a whole number, less than 1, or more than this machine can use.
+        MissingDependencyError: The engine is not installed.
+        DeviceUnreachableError: `require` is set and something requested was not obtained; or the
+            GPU that an engine file needs does not answer.
         ArtefactError: The file is missing, cannot be parsed, or does not map
             uint8 [1, S, S, 3] to float32 [1, …].
     """
@@ -89,8 +89,8 @@ def check_backend(name: str) -> None:
 
     Raises:
         InputError: There is no such backend.
-        MissingDependencyError: A third party's lacks a package that it imports.
-        ArtefactError: A third party's cannot be loaded, or is not callable.
+        MissingDependencyError: A third-party backend imports a package that is not installed.
+        ArtefactError: A third-party backend cannot be loaded, or is not callable.
     """
     _opener(name)
 
@@ -99,7 +99,7 @@ _THREADS_A_CPU, _THREADS_ANYWHERE = 4, 16
 
 
 def _check_threads(threads: object) -> None:
-    """Limit the threads: many per processor wait for one another, thousands stall a machine."""
+    """Refuse an invalid number of threads, or so many that they would stall the machine."""
     if threads is None:
         return
     most = max(_THREADS_ANYWHERE, _THREADS_A_CPU * (os.cpu_count() or 1))

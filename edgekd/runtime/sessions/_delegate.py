@@ -1,4 +1,4 @@
-"""Delegates of TensorFlow Lite: loading one, and how much of the graph it took."""
+"""Delegates of TensorFlow Lite: loading them, and measuring how much of the graph they take."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 _ENTRY_POINTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 _CONVERSIONS = {"CAST", "DEQUANTIZE", "QUANTIZE"}
-"""Operators that a delegate may leave: they stand at the graph's ends and cost next to nothing."""
+"""Operators that a delegate may leave out: they are at the graph's ends and cost almost nothing."""
 
 _ON_CPU = "the file runs on the CPU"
 _GIVE_PATH = "give the path of a delegate's library (libedgetpu.so.1, say), or leave it to the CPU"
@@ -55,8 +55,8 @@ def split_of(interpreter: Any) -> GraphSplit | None:
 
 
 def _left(operators: list[dict[str, Any]], outputs: list[int]) -> tuple[str, ...]:
-    """Operators that are run by plain kernels: the list still names those that were replaced."""
-    # A delegate's node comes after those that it replaces, so the last maker of a tensor counts.
+    """Names of the operators that plain kernels run, without those that a delegate replaced."""
+    # A delegate's node follows those that it replaces: the last producer of a tensor counts.
     makers = {int(made): one for one in operators for made in one["outputs"]}
     tensors, seen = [int(output) for output in outputs], set()
     left = []
@@ -72,7 +72,7 @@ def _left(operators: list[dict[str, Any]], outputs: list[int]) -> tuple[str, ...
 
 
 def load_delegate(module: Any, requested: str | None) -> tuple[Any, Shortfall | None]:
-    """The delegate of the library `requested`, or None and what is missing.
+    """The delegate of the library `requested`, or None with the shortfall.
 
     Args:
         module: The interpreter's module, with its `load_delegate`.
@@ -93,7 +93,7 @@ def load_delegate(module: Any, requested: str | None) -> tuple[Any, Shortfall | 
 
 
 def _check_library(path: str) -> None:
-    """Refuse what is no delegate; the engines' own loaders leave half an object behind."""
+    """Refuse a library that is not a delegate; the engines' loaders would leak a partial object."""
     library = ctypes.PyDLL(path)
     missing = [name for name in _ENTRY_POINTS if not hasattr(library, name)]
     if missing:
@@ -101,13 +101,13 @@ def _check_library(path: str) -> None:
 
 
 def delegate_refused(requested: str | None, error: BaseException) -> Shortfall:
-    """The graph could not be given to a delegate that was loaded."""
+    """The shortfall where a delegate was loaded but did not accept the graph."""
     problem = f"the delegate {requested} did not take the graph: {last_line(error)}"
     return Shortfall(problem, _ON_CPU, "build the file for that delegate")
 
 
 def delegate_shortfall(delegate: str, split: GraphSplit | None) -> Shortfall | None:
-    """What a delegate left of the graph, or None where it took all but conversions."""
+    """The shortfall where a delegate left operators out; None if it left only conversions."""
     hint = "build the file for that delegate, or leave it to the CPU"
     if split is None:
         problem = f"this engine does not report what the delegate {delegate} took of the graph"
@@ -125,7 +125,7 @@ def delegate_shortfall(delegate: str, split: GraphSplit | None) -> Shortfall | N
 
 
 def xnnpack_shortfall(pieces: int | None) -> Shortfall | None:
-    """What is wrong with XNNPACK's share of a file that runs on the CPU, or None."""
+    """The shortfall where XNNPACK did not take the whole graph in one piece on the CPU, or None."""
     if pieces == 1:
         return None
     if pieces is None:

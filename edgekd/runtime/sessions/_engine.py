@@ -1,4 +1,4 @@
-"""Common parts of all sessions: the contract of the file, the check of the image, closing."""
+"""Common parts of all sessions: checks of the file and the image, and closing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COPY_AGAIN = "copy or build the bundle again"
 
 
 Contract = tuple[tuple[int, ...], tuple[int, ...]]
-"""Shapes of input and output of a file that keeps the contract."""
+"""Shapes of input and output: uint8 [1, S, S, 3] and float32 [1, …]."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Shortfall:
 
 
 class EngineSession(ABC):
-    """A session apart from its engine.
+    """Base of all sessions: everything that does not depend on the engine.
 
     Args:
         model: The file that was opened.
-        contract: As `check_contract` returned it.
-        facts: What the engine is and what was obtained from it.
+        contract: Shapes of input and output, from `check_contract`.
+        facts: The engine and what was obtained from it.
         shortfalls: What was requested and not obtained.
     """
 
@@ -90,16 +90,16 @@ class EngineSession(ABC):
 
     @property
     def facts(self) -> Facts:
-        """What the engine is and what was obtained from it, not what was requested."""
+        """The engine and what was obtained from it, which may be less than was requested."""
         return dict(self._facts)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was not obtained or costs time, a sentence each; empty where all is well."""
+        """One sentence for each option that was not obtained or that costs time; may be empty."""
         return tuple(map(str, self._shortfalls))
 
     def require_all(self) -> None:
-        """Close the session and raise where not all that was requested was obtained.
+        """Close the session and raise if something requested was not obtained.
 
         Raises:
             DeviceUnreachableError: There is a warning.
@@ -128,23 +128,23 @@ class EngineSession(ABC):
             return self._infer(np.ascontiguousarray(image))
         except (EdgekdError, MemoryError):
             raise
-        except Exception as error:  # the engines' errors have no common base of their own
+        except Exception as error:  # the engines' errors have no common base class
             message = f"the engine failed on {self._name}{_why(error)}"
             raise ArtefactError(message, "check the bundle with `edgekd verify`") from error
 
     def close(self) -> None:
-        """Give back what the engine holds; to close again, or in a forked process, does no harm."""
+        """Release the engine; does nothing if called again, or in a forked process."""
         was_open, self._open = self._open, False
         if was_open and self._owner.is_here:
             self._release()
 
     @abstractmethod
     def _infer(self, image: Image) -> Output:
-        """Output for an image that was checked, C-contiguous."""
+        """Output for an image that was checked and is C-contiguous."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the engine's objects; called once."""
+        """Release the engine's objects; called once."""
 
 
 def check_contract(
@@ -152,9 +152,9 @@ def check_contract(
     inputs: tuple[tuple[int, ...], str],
     outputs: tuple[tuple[int, ...], str],
 ) -> Contract:
-    """Shapes of input and output of a file that keeps the contract.
+    """Check the input and output of a file, and return their shapes.
 
-    Which output is right depends on the task; see `edgekd.runtime.task.DeviceTask.output_shape`.
+    The required output depends on the task; see `edgekd.runtime.task.DeviceTask.output_shape`.
 
     Args:
         model: The file, for the message.
@@ -162,7 +162,7 @@ def check_contract(
         outputs: Shape and NumPy dtype name of its output.
 
     Raises:
-        ArtefactError: It is not uint8 [1, S, S, 3] to float32 [1, …] of fixed sides.
+        ArtefactError: The file does not map uint8 [1, S, S, 3] to float32 [1, …] of fixed shape.
     """
     (shape, dtype), (out_shape, out_dtype) = inputs, outputs
     image = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3
@@ -193,15 +193,15 @@ def damaged_model(
 
 
 def version_of(*distributions: str) -> str:
-    """`name version` of the first of the distributions that is there, else `unknown`.
+    """`name version` of the first distribution that is installed, else `unknown`.
 
-    An imported package is checked first: looking through the installed ones takes 6 ms.
+    Imported packages are checked first, since searching the installed ones takes 6 ms.
     """
     for name in distributions:
         module = sys.modules.get(name.replace("-", "_"))
         version = getattr(module, "__version__", None)
         if isinstance(version, str):
-            return f"{name} {version.partition('-')[0]}"  # OpenVINO adds its revision
+            return f"{name} {version.partition('-')[0]}"  # OpenVINO appends its revision
     return _installed(distributions)
 
 
@@ -217,7 +217,7 @@ def _installed(distributions: Sequence[str]) -> str:
 
 
 def last_line(error: BaseException | None) -> str:
-    """The last line of what an engine says, which is the most particular; empty for silence."""
+    """The last line of an engine's message, which is the most specific; empty without one."""
     lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     return lines[-1] if lines else ""
 

@@ -1,13 +1,13 @@
 """Compiled OpenVINO models on disk: off unless `EDGEKD_OPENVINO_CACHE=1`.
 
-It is off because it gains little on a CPU and goes round the bundle's hashes. Seen with 2026.4.1
+It is off because it gains little on a CPU and bypasses the bundle's hashes. Measured with 2026.4.1
 on two cores of a Xeon, from file to compiled model, after 320 ms for the import of OpenVINO: an
 int8 student of 0.7 MB 89 → 44 ms, MobileNetV2 in fp32 97 → 60 ms, ResNet-18 in fp32 87 → 129 ms.
-Whoever can write to the folder decides what is computed, whatever a signature says of the bundle.
+Anyone who can write to the folder can replace the model, even if the bundle is signed.
 
-OpenVINO's own CACHE_DIR is not used, as it takes a damaged blob for a good one: with one bit
-flipped in the first 4,000 bytes, 91 of 120 blobs were loaded in silence and gave other logits.
-Here a SHA-256 stands before each blob, and one that does not match is compiled again.
+OpenVINO's own CACHE_DIR is not used, as it accepts damaged blobs: with one bit flipped in the first
+4,000 bytes, 91 of 120 blobs were loaded without an error and gave other logits. Here a SHA-256
+precedes each blob, and where it does not match, the model is compiled again.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class Cache:
-    """Compiles one model, or takes what an earlier process compiled.
+    """Compiles one model, or loads it as compiled by an earlier process.
 
     Attributes:
-        state: `off`, `made` (compiled and kept) or `used`, after `compile`.
+        state: After `compile`: `off`, `made` (compiled and stored) or `used` (loaded).
     """
 
     def __init__(self, core: Any, model: Path | None) -> None:
@@ -64,13 +64,13 @@ class Cache:
         return compiled
 
     def _file(self, device: str, settings: dict[str, str | int]) -> Path | None:
-        """Where the compiled model is kept, or None where it is not to be."""
+        """File for the compiled model, or None where the cache is off."""
         if self._model is None:
             return None
         try:
             hardware = self._core.get_property(device, "FULL_DEVICE_NAME")
             can = self._core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-        except RuntimeError:  # AUTO and its like are no device
+        except RuntimeError:  # AUTO and the like are not devices
             return None
         files = [sha256_of(self._model), sha256_of(self._model.with_suffix(".bin"))]
         key = repr([version_of("openvino"), device, hardware, can, sorted(settings.items()), files])
@@ -87,12 +87,12 @@ class Cache:
             return None
         try:
             return self._core.import_model(blob, device, settings)
-        except RuntimeError:  # made by an OpenVINO that this one does not understand
+        except RuntimeError:  # stored by an incompatible OpenVINO
             return None
 
 
 def _store(compiled: Any, file: Path) -> bool:
-    """Keep a compiled model; a place that cannot be written is no error."""
+    """Store a compiled model; False where the file cannot be written."""
     try:
         blob = compiled.export_model().getvalue()
         with atomic_write(file) as beside:

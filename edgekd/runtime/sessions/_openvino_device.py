@@ -1,4 +1,4 @@
-"""OpenVINO's devices: which one a word means, its settings, and whether it was obtained."""
+"""OpenVINO's devices: choosing one by name, its settings, and whether it was obtained."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = [
 ]
 
 _CHOOSERS = {"AUTO", "BATCH", "HETERO", "MULTI"}
-"""Names that stand before a list of devices and choose among them."""
+"""Virtual devices, whose name precedes a list of devices that they choose from."""
 
 _ON_CPU = "the file runs on the CPU"
 
 
 def choose_device(core: Any, requested: str | None) -> tuple[str, Shortfall | None]:
-    """The device to compile for, and what is missing where it is not the one asked for."""
+    """The device to compile for, and the shortfall where it is not the requested one."""
     word = requested or "CPU"
     device = word.upper() if word.lower() in ("cpu", "gpu", "npu") else word
     if device == "CPU":
@@ -40,7 +40,7 @@ def choose_device(core: Any, requested: str | None) -> tuple[str, Shortfall | No
 def settings_for(
     core: Any, device: str, threads: int | None, precision: str
 ) -> dict[str, str | int]:
-    """Settings for lowest latency of one image; what the device does not know is left out."""
+    """Settings for lowest latency of one image, without those that the device does not support."""
     settings: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
@@ -49,19 +49,19 @@ def settings_for(
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     if device == "CPU" or device.partition(":")[0] in _CHOOSERS:
-        return settings  # the choosers hand them on to whom they concern
+        return settings  # virtual devices pass them on
     known = core.get_property(device, "SUPPORTED_PROPERTIES")
     return {key: value for key, value in settings.items() if known.get(key) == "RW"}
 
 
 def device_refused(device: str, error: BaseException) -> Shortfall:
-    """The device is there but cannot take the file."""
+    """The shortfall where the device exists but cannot compile the file."""
     problem = f"{device} was requested, but OpenVINO cannot compile for it: {last_line(error)}"
     return Shortfall(problem, _ON_CPU, "check the device's driver, or build the file for it")
 
 
 def device_shortfall(compiled: Any, device: str) -> Shortfall | None:
-    """What is missing where other devices run the file than the one asked for, or None.
+    """The shortfall where other devices than the requested one run the file, or None.
 
     AUTO and MULTI choose for themselves, and AUTO starts on the CPU while a slower compiler works.
     """
@@ -84,7 +84,7 @@ def executing(compiled: Any) -> list[str]:
 
 
 def obtained(compiled: Any, key: str) -> str | int | None:
-    """A setting as the compiled model has it; behind AUTO and its like, as its device has it."""
+    """A setting of the compiled model; for AUTO and the like, that of the device it runs on."""
     try:
         value = compiled.get_property(key)
     except RuntimeError:
@@ -103,7 +103,7 @@ def _of_inner_device(compiled: Any, key: str) -> Any:
 
 
 def _named(device: str) -> list[str]:
-    """The devices of a name such as `HETERO:GPU.0,CPU`; what is shut out (`-GPU`) is not one."""
+    """The devices in a name such as `HETERO:GPU.0,CPU`, without excluded ones (`-GPU`)."""
     chooser, _, listed = device.rpartition(":")
     if not chooser and listed in _CHOOSERS:
         return []

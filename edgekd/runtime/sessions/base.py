@@ -1,4 +1,4 @@
-"""What the session of every backend does: a uint8 image in, a float32 output out."""
+"""The interface of the sessions of all backends: a uint8 image in, a float32 output out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Image = NDArray[np.uint8]
 """uint8 RGB: [S, S, 3], or [1, S, S, 3] where a batch axis is mentioned."""
 
 Output = NDArray[np.float32]
-"""float32 [1, …], as the network gives it: logits [1, K] before temperature and softmax."""
+"""float32 [1, …], the network's raw output: logits [1, K] before temperature and softmax."""
 
 Facts = dict[str, "str | int | float | bool | None"]
 """What a session obtained, for manifests and reports: versions, threads, precision, providers."""
@@ -23,7 +23,7 @@ Facts = dict[str, "str | int | float | bool | None"]
 class Session(Protocol):
     """One opened model file.
 
-    A session is not shared between threads; `Classifier` sees to that.
+    A session must not run in two threads at once; `Classifier` ensures that.
     """
 
     @property
@@ -40,14 +40,14 @@ class Session(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """What the engine is and what was obtained from it, not what was requested."""
+        """The engine and what was obtained from it, which may be less than was requested."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was not obtained or costs time, a sentence each; empty where all is well."""
+        """One sentence for each option that was not obtained or that costs time; may be empty."""
 
     def run(self, image: Image) -> Output:
         """Output [1, …] for one image [1, S, S, 3], owned by the caller."""
 
     def close(self) -> None:
-        """Give back what the engine holds; a closed session cannot run."""
+        """Release the engine; a closed session cannot run."""

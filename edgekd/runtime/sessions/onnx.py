@@ -28,7 +28,7 @@ _PROVIDERS = {
     "gpu": ("CUDA", "ROCM", "MIGraphX", "Dml", "CoreML", "WebGpu"),
     "npu": ("QNN", "VitisAI", "CANN", "VSINPU", "Rknpu", "CoreML"),
 }
-"""The providers that a plain word stands for; the first one that is installed is taken."""
+"""Providers by kind of accelerator; the first one that is installed is used."""
 
 
 def open_file(
@@ -49,7 +49,7 @@ def open_file(
         session = _on_cpu(ort, model, threads)
     try:
         opened = OnnxSession(model, session, accelerator, provider, failure)
-    except UnicodeDecodeError as error:  # a damaged name of an input or output
+    except UnicodeDecodeError as error:  # the name of an input or output is damaged
         raise damaged_model(model, "ONNX Runtime", error) from error
     if require:
         opened.require_all()
@@ -57,7 +57,7 @@ def open_file(
 
 
 class OnnxSession(EngineSession):
-    """An ONNX file on one provider, and the CPU for what that one leaves; see `open_file`."""
+    """An ONNX file on one provider, with the CPU for the nodes it leaves out; see `open_file`."""
 
     backend = "onnx"
 
@@ -103,7 +103,7 @@ def _import_onnxruntime() -> Any:
 
 
 def _provider(available: list[str], word: str) -> str | None:
-    """Full name of the provider that `word` stands for, or None where it is not installed."""
+    """Full name of the provider that `word` names, or None where it is not installed."""
     stems = _PROVIDERS.get(word.lower())
     names = [f"{stem}ExecutionProvider" for stem in stems] if stems else [word]
     return next((name for name in names if name in available), None)
@@ -120,18 +120,18 @@ def _options(ort: Any, threads: int | None) -> Any:
 def _on_cpu(ort: Any, model: ModelFiles, threads: int | None) -> Any:
     options = _options(ort, threads)
     try:
-        # ONNX Runtime's own way to fall back prints to stdout, where `--json` writes.
+        # ONNX Runtime's own fallback prints to stdout, where `--json` writes.
         return ort.InferenceSession(_source(model), options, providers=[_CPU], enable_fallback=0)
-    except Exception as error:  # its errors have no common base of their own
+    except Exception as error:  # its errors have no common base class
         raise damaged_model(model, "ONNX Runtime", error) from error
 
 
 def _on_accelerator(
     ort: Any, model: ModelFiles, threads: int | None, provider: str
 ) -> tuple[Any, str]:
-    """A session, or None and what the provider says against it."""
+    """A session and "", or None and the provider's error message."""
     options = _options(ort, threads)
-    # get_providers() names a provider that took no node at all; this tells what it took.
+    # get_providers() also lists a provider that took no node; the recorded graph does not.
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     providers = [provider, _CPU]
     try:  # without its own fallback, as in `_on_cpu`
@@ -148,12 +148,12 @@ def _source(model: ModelFiles) -> str | bytes:
 
 
 def _nodes(session: Any, provider: str | None) -> tuple[int, int] | None:
-    """How many nodes the provider took, and of how many; None where it is unknown."""
+    """Number of nodes that the provider took, and of all nodes; None where that is unknown."""
     if provider in (_CPU, None):
         return None
     try:
         parts = session.get_provider_graph_assignment_info()
-    except Exception:  # an ONNX Runtime without it, or a session that did not record it
+    except Exception:  # not supported by this ONNX Runtime, or not recorded
         return None
     counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
     return sum(n for name, n in counts if name == provider), sum(n for _, n in counts)
@@ -166,7 +166,7 @@ def _shortfall(
     obtained: list[str],
     nodes: tuple[int, int] | None,
 ) -> Shortfall | None:
-    """What is missing of the provider that was requested, or None."""
+    """The shortfall where the requested provider was not fully obtained, or None."""
     import onnxruntime
 
     offered = ", ".join(onnxruntime.get_available_providers())

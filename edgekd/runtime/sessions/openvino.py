@@ -34,7 +34,7 @@ __all__ = ["OpenVinoSession", "open_file"]
 
 _CPU = "CPU"
 _ERRORS = (RuntimeError, UnicodeDecodeError)
-"""What OpenVINO raises; the second where its message quotes bytes of a damaged file."""
+"""Errors that OpenVINO raises; the second where a message quotes bytes of a damaged file."""
 _RECORDED = {
     "precision_hint": "INFERENCE_PRECISION_HINT",
     "performance_hint": "PERFORMANCE_HINT",
@@ -56,12 +56,12 @@ def open_file(
     Args:
         model: The `.xml` file; its weights are the `.bin` of the same name.
         threads: Number of CPU threads, or None for OpenVINO's choice.
-        accelerator: See `open_session`, as for the errors.
+        accelerator: See `open_session`, also for the errors.
         require: See `open_session`.
         precision: Type of the float arithmetic: `f32`, `bf16` or `f16`. Without the hint OpenVINO
             takes bf16 on recent Xeons and f16 on ARM, and an fp32 file would not run as fp32.
-            It holds for int8 files too, for the layers that are not quantised. A device that
-            cannot do it does what it can; `facts` say what.
+            In int8 files it applies to the layers that are not quantised. A device that does
+            not support it chooses another; `facts` state which.
     """
     core = _import_openvino().Core()
     network = _read(core, model)
@@ -105,7 +105,7 @@ class OpenVinoSession(EngineSession):
         facts["model_cache"] = cache
         super().__init__(model, contract, facts, [shortfall] if shortfall else [])
         self._request = compiled.create_infer_request()
-        # The request's own memory: to hand over a tensor for each image costs twice as much.
+        # The request's own memory, since a new tensor for each image takes twice as long.
         self._image = self._request.get_input_tensor().data
         self._output_memory = self._request.get_output_tensor().data
 
@@ -156,5 +156,5 @@ def _described(ports: list[Any]) -> tuple[tuple[int, ...], str]:
     element = ports[0].get_element_type()
     try:
         return shape, np.dtype(element.to_dtype()).name
-    except IndexError:  # a type that NumPy does not have, such as `dynamic`
+    except IndexError:  # a type that NumPy lacks, such as `dynamic`
         return shape, str(element.get_type_name())

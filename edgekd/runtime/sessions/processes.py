@@ -1,8 +1,8 @@
 """An engine belongs to the process that opened it: a fork copies its memory, not its threads.
 
-In a forked child OpenVINO waits forever for threads that are not there, as soon as an object of it
-is let go, at the latest when the child ends; ONNX Runtime ends the child by a signal. So a child
-lets go of nothing, and what would run there is refused.
+In a forked child OpenVINO waits forever for missing threads as soon as one of its objects is
+released, at the latest when the child exits; ONNX Runtime kills the child by a signal. So a child
+never releases an engine, and refuses to run one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _OPEN: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 class Owner:
-    """Which process opened an engine.
+    """The process that opened an engine.
 
     Args:
-        holder: What holds the engine's objects; they outlive a child that is forked while it is
-            there.
+        holder: The object that holds the engine's objects; a child that is forked during its
+            lifetime never releases them.
     """
 
     def __init__(self, holder: Any) -> None:
@@ -32,14 +32,14 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether this is that process."""
+        """Whether the current process opened the engine."""
         return os.getpid() == self._process
 
     def require(self) -> None:
-        """Refuse to run elsewhere.
+        """Refuse to run in another process.
 
         Raises:
-            ForkedError: This process was forked from that one.
+            ForkedError: This process was forked from the one that opened the engine.
         """
         if not self.is_here:
             message = "this process was forked after the bundle was opened: its engine is not here"

@@ -41,7 +41,7 @@ def open_file(
 ) -> TfliteSession:
     """Open a `.tflite` file; without `threads` it runs on one. See `open_session` for the rest.
 
-    A delegate's library is code that this process runs: take its name from no stranger.
+    A delegate's library is code that this process runs: never take its path from untrusted input.
     """
     module = _import_interpreter()
     require_file(model)
@@ -56,7 +56,7 @@ def open_file(
     try:
         interpreter, split = opened or _interpreter(module, model, used, [])
         session = TfliteSession(model, interpreter, used, accelerator, delegated, split, shortfall)
-    except (ValueError, RuntimeError) as error:  # a tensor's damaged name is a UnicodeDecodeError
+    except (ValueError, RuntimeError) as error:  # UnicodeDecodeError: a tensor's name is damaged
         raise damaged_model(model, "TensorFlow Lite", error) from error
     if require:
         session.require_all()
@@ -101,7 +101,7 @@ class TfliteSession(EngineSession):
     def _infer(self, image: Image) -> Output:
         self._interpreter.set_tensor(self._input, image)
         self._interpreter.invoke()
-        output: Output = self._interpreter.get_tensor(self._output)  # a copy by definition
+        output: Output = self._interpreter.get_tensor(self._output)  # always a copy
         return output
 
     def _release(self) -> None:
@@ -120,14 +120,14 @@ def _import_interpreter() -> Any:
 def _interpreter(
     module: Any, model: ModelFiles, threads: int, delegates: list[Any]
 ) -> tuple[Any, GraphSplit | None]:
-    """An interpreter that is ready, and what the delegates took of its graph."""
+    """An interpreter with allocated tensors, and the division of its graph among delegates."""
     source: dict[str, Any] = (
         {"model_content": model.read()} if model.path is None else {"model_path": str(model.path)}
     )
     interpreter = module.Interpreter(
         **source, num_threads=threads, experimental_delegates=delegates
     )
-    # XNNPACK comes only with allocate_tensors: until then all that is delegated is theirs.
+    # XNNPACK is applied by allocate_tensors: before that, only the given delegates have nodes.
     split = split_of(interpreter) if delegates else None
     interpreter.allocate_tensors()
     return interpreter, split
@@ -145,7 +145,7 @@ def _obtained(delegate: str | None, split: GraphSplit | None, xnnpack: int | Non
 
 
 def _described(details: list[dict[str, Any]]) -> tuple[tuple[int, ...], str]:
-    """Shape and dtype of the only tensor; what cannot be right where there are more."""
+    """Shape and dtype of the only tensor; if there are more, values that are refused later."""
     if len(details) != 1:
         return (), f"{len(details)} tensors"
     shape = tuple(int(side) for side in details[0]["shape"])

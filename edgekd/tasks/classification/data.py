@@ -60,7 +60,7 @@ class Data(DataTask):
         return np.array([index[label] for label in labels], dtype=np.int64)
 
     def strata(self, labels: Sequence[str], classes: Sequence[str]) -> list[str]:
-        """The classes."""
+        """The class of each label."""
         return list(labels)
 
     def counts(self, targets: NDArray[Any], classes: Sequence[str]) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ class Data(DataTask):
         return tuple(np.bincount(targets, minlength=len(classes)).tolist())
 
     def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
-        """Whether the label is empty, or not among the listed names."""
+        """The problem of a label that is empty or not among the listed names, else None."""
         if not label:
             return super().problem_with(label, listed)
         if listed is not None and label not in listed:
@@ -77,7 +77,7 @@ class Data(DataTask):
         return None
 
     def notes(self, labels: Sequence[str], listed: Sequence[str] | None) -> list[str]:
-        """Where classes are not listed, a word for `not known` may have become one."""
+        """Warnings of words for `not known` that became classes, where classes are not listed."""
         doubtful = [] if listed else sorted({label for label in labels if is_blank(label)})
         return [
             f"{name!r} is taken for a class; remove its rows if it stands for none"

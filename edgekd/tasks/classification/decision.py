@@ -62,7 +62,7 @@ def prediction_set(probabilities: ArrayLike, quantile: float) -> NDArray[np.bool
 
     Args:
         probabilities: [..., K].
-        quantile: Of `edgekd.metrics.conformal_quantile`.
+        quantile: From `edgekd.metrics.conformal_quantile`.
 
     Source: Sadinle, Lei, Wasserman 2019, "Least Ambiguous Set-Valued Classifiers with Bounded
     Error Levels".
@@ -91,14 +91,14 @@ def plausible(
 ) -> tuple[str, ...] | None:
     """The classes that cannot be excluded, in the model's order; None without a quantile.
 
-    The conformal set, and with it the top class and every class that reaches its operating
-    threshold: what is answered, and what the patient is referred for, is never called excluded.
-    More classes keep the promise of coverage, fewer would not. A class may be in the set below its
-    operating threshold; it is no reason to refer then.
+    The conformal set, with the top class and every class that reaches its operating threshold
+    added, so that neither the answer nor a reason to refer is shown as excluded. Added classes
+    keep the conformal coverage. A class of the set that is below its operating threshold is no
+    reason to refer.
 
     Args:
         probabilities: Calibrated, [K].
-        decision: Of the manifest.
+        decision: The manifest's decision.
         classes: The K class names.
     """
     if decision.conformal_quantile is None:
@@ -114,14 +114,14 @@ def reasons_of(
 ) -> tuple[Reason, ...]:
     """Why an output is not an answer; empty where it is one.
 
-    It is none where it is not finite, where its energy says that the image is unlike what was
-    learnt, where the top probability is below the refer band, and where a class that is not the
-    top one reaches its operating threshold; the reasons come in this order.
+    Reasons, in this order: the output is not finite; its energy is above the threshold, so the
+    image is unlike the training images; the top probability is below `refer_below`; a class other
+    than the top one reaches its operating threshold.
 
     Args:
         probabilities: Calibrated, [K].
-        energy: Of the logits.
-        decision: Of the manifest.
+        energy: Energy of the logits.
+        decision: The manifest's decision.
         classes: The K class names.
     """
     if not np.isfinite(probabilities).all():

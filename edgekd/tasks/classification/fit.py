@@ -30,7 +30,7 @@ def fit_decision(requirements: DecisionRequirements, logits: NDArray[np.float32]
 
     Args:
         requirements: The rule, the labelled images and the critical classes.
-        logits: Of the lowered file [N, K] on those images.
+        logits: The lowered file's logits [N, K] for those images.
 
     Raises:
         GateFailedError: No refer band reaches the sensitivity that answers must have.
@@ -92,7 +92,7 @@ def _points(
     targets: NDArray[np.int64],
     critical: dict[str, int],
 ) -> dict[str, OperatingPoint]:
-    """Of the critical classes."""
+    """Operating points of the critical classes."""
     if not rule.critical_sensitivity:
         return {}
     return {

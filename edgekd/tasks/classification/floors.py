@@ -24,9 +24,9 @@ def floor_measures(
 
     Args:
         requirements: The images and the critical classes.
-        decision: Of the manifest.
-        logits: Of the file [N, K], finite.
-        retaken: Which images [N] would have to be taken again.
+        decision: The manifest's decision.
+        logits: The file's logits [N, K], finite.
+        retaken: Whether each image [N] would have to be taken again.
     """
     targets, groups = requirements.targets, requirements.groups
     answered = are_answers(decision, logits, requirements.classes)

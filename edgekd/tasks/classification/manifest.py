@@ -63,7 +63,7 @@ def _contradictions(decision: Decision, classes: Sequence[str]) -> Iterator[str]
         yield "there must be two or more different names of classes"
     if not 1e-3 <= decision.temperature < 1e4:
         yield "temperature must lie between 0.001 and 10000"
-    thresholds, known = decision.thresholds or {}, set(classes)  # both may be 100,000 in 4 MB
+    thresholds, known = decision.thresholds or {}, set(classes)  # either may have 100,000 entries
     wrong = [name for name, at in thresholds.items() if name not in known or not 0 <= at <= 1]
     if wrong:
         yield f"the threshold of {wrong[0][:40]!r} must be of a class and lie between 0 and 1"

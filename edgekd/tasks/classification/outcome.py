@@ -18,7 +18,7 @@ __all__ = ["are_answers", "outcome_of"]
 def are_answers(
     decision: Decision, logits: NDArray[np.float32], classes: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """Which logits [N, K] the decision answers [N]; the others it refers."""
+    """Whether each row of logits [N, K] is answered [N]; the others are referred."""
     return np.array([judge(row, decision, classes).verdict == "answer" for row in logits], np.bool_)
 
 
@@ -32,16 +32,16 @@ def outcome_of(
     """What the whole decision does with labelled images, as counts and shares.
 
     Args:
-        decision: Of the manifest.
-        logits: [N, K].
+        decision: The manifest's decision.
+        logits: Logits [N, K].
         targets: Class indices [N].
         classes: The K class names.
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
 
     Returns:
         `answered`, `retaken`: shares of the images; `right`: share of the answers; `per_class`:
         for each class its images and the shares of them that were answered right, answered wrong
-        (missed), referred and retaken. Each share with its Wilson interval.
+        (missed), referred and retaken. Each share has its Wilson interval.
     """
     certain = are_answers(decision, logits, classes)
     answered = certain & ~retaken

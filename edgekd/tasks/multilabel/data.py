@@ -34,7 +34,7 @@ class Data(DataTask):
         """The listed findings, or those that occur, sorted.
 
         Raises:
-            InputError: A label has a finding that is not listed, or a name cannot be a finding's.
+            InputError: A label has a finding that is not listed, or a name is not allowed.
         """
         occurring = sorted({name for label in labels for name in findings_of(label)})
         names = tuple(occurring) if listed is None else tuple(listed)

@@ -27,7 +27,7 @@ def finding_probabilities(logits: ArrayLike, temperature: float) -> _Floats:
     raw = np.asarray(logits, np.float64)
     finite = np.isfinite(raw).all(axis=-1, keepdims=True)
     scaled = np.where(finite, raw, np.nan) / temperature
-    # exp of what is never positive: no overflow.
+    # The exponent is never positive, so exp cannot overflow.
     small = np.exp(-np.abs(scaled))
     return np.asarray(np.where(scaled >= 0, 1.0, small) / (1.0 + small))
 
@@ -59,7 +59,7 @@ def states_of(
 
     Args:
         probabilities: Calibrated, [..., K]. NaN is neither present nor absent.
-        decision: Of the manifest.
+        decision: The manifest's decision.
         classes: The K findings.
     """
     shares = np.asarray(probabilities, np.float64)

@@ -31,15 +31,15 @@ __all__ = ["Evidence"]
 Logits = NDArray[np.float32]
 
 MAX_SPECIFICITY_DROP = "max_specificity_drop"
-"""A policy's key for this task: what the specificity for a finding may drop by, as measured."""
+"""A policy's key for this task: largest measured drop of the specificity for a finding."""
 
 
 class Evidence(EvidenceTask):
     """Outputs are logits [N, K], targets 0 and 1 [N, K].
 
     A finding is answered present where its probability is at least 0.5. The gate tests the
-    sensitivity for each finding over the images that have it, by the bounds that classification
-    has, and the specificity as measured; balanced accuracy is the mean over findings of
+    sensitivity for each finding over the images that have it, with the same bounds as
+    classification, and the specificity as measured; balanced accuracy is the mean over findings of
     (sensitivity + specificity) / 2. A flip is an image whose set of findings changes.
     """
 
@@ -63,7 +63,7 @@ class Evidence(EvidenceTask):
         )
 
     def missing_certificates(self, reference: GateReference, lossless: Changes) -> Sequence[str]:
-        """Also findings that hardly any image lacks: their specificity cannot be measured."""
+        """Also names findings that almost every image has: their specificity cannot be measured."""
         return [
             *super().missing_certificates(reference, lossless),
             *_unmeasured_specificity(reference),
@@ -149,7 +149,7 @@ def _operating_point(name: str, point: Mapping[str, Any]) -> str:
 
 
 def _scores(logits: NDArray[Any], targets: NDArray[Any]) -> tuple[float | None, float | None]:
-    """Balanced accuracy and ECE of finite logits; None where the images have none."""
+    """Balanced accuracy and ECE of finite logits; None where they are not defined."""
     if not len(targets):
         return None, None
     scores = scores_of(checked_findings(logits, targets), np.ones((1, len(targets))))

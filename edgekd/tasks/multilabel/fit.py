@@ -42,13 +42,13 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[Any]) -> float
 def fit_decision(requirements: DecisionRequirements, logits: NDArray[np.float32]) -> Fit:
     """Temperature, the thresholds of each finding, and the energy threshold.
 
-    A finding is present from 0.5 on. The refer band widens that to both sides for every finding, as
-    far as `refer_coverage` or `refer_sensitivity` demand. A critical finding is called absent only
-    below its operating threshold, where that is lower.
+    A finding is present from 0.5 on. The refer band reaches to both sides of that, for every
+    finding, as far as `refer_coverage` or `refer_sensitivity` demand. A critical
+    finding is called absent only below its operating threshold, where that is lower.
 
     Args:
         requirements: The rule, the labelled images and the critical findings.
-        logits: Of the lowered file [N, K] on those images.
+        logits: The lowered file's logits [N, K] for those images.
 
     Raises:
         GateFailedError: No refer band reaches the sensitivity that is demanded of answers.
@@ -97,11 +97,11 @@ def _with_coverage(
 
 
 def _operating_point(probabilities: Floats, true: Flags, sensitivity: float) -> OperatingPoint:
-    """The threshold of one finding as that of a class beside its absence.
+    """The threshold of one finding, fitted as for one of two classes.
 
     Args:
-        probabilities: Of the finding [N].
-        true: Which images have it [N].
+        probabilities: Probabilities of the finding [N].
+        true: Whether each image has the finding [N].
         sensitivity: Share of these that the threshold must keep.
     """
     pairs = np.stack([1 - probabilities, probabilities], axis=1)
@@ -120,7 +120,7 @@ def _band(requirements: DecisionRequirements, probabilities: Floats, true: Flags
         return _band_for_sensitivity(requirements, probabilities, true, indices)
     if rule.refer_coverage >= 1.0 or not distance.size:
         return 0.0
-    certainty = np.sort(distance.min(axis=1))  # of an image, that of its least certain finding
+    certainty = np.sort(distance.min(axis=1))  # each image as certain as its least certain finding
     widest = float(certainty[certainty.size - count_for(rule.refer_coverage, certainty.size)])
     return _inside(widest, distance)
 
@@ -150,7 +150,7 @@ def _band_for_sensitivity(
 
 
 def _answered(probabilities: Floats, distance: Floats, width: float) -> tuple[int, int]:
-    """Number of images outside the band that are answered present, and of all outside of it."""
+    """Numbers of images outside the band: those answered present, and all."""
     outside = distance >= width
     return int((outside & (probabilities >= PRESENT_FROM)).sum()), int(outside.sum())
 

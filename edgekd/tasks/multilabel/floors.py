@@ -30,9 +30,9 @@ def floor_measures(
 
     Args:
         requirements: The images and the critical findings.
-        decision: Of the manifest.
-        logits: Of the file [N, K], finite.
-        retaken: Which images [N] would have to be taken again.
+        decision: The manifest's decision.
+        logits: The file's logits [N, K], finite.
+        retaken: Whether each image [N] would have to be taken again.
     """
     targets, groups, classes = requirements.targets, requirements.groups, requirements.classes
     answered, present = decide(decision, logits, classes)

@@ -27,8 +27,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         temperature: Divides the logits before the sigmoid; fitted on this very file.
-        present_from: By finding; `PRESENT_FROM` where one is missing.
-        absent_below: By finding, at most its `present_from`; equal to that where one is missing.
+        present_from: Threshold by finding; `PRESENT_FROM` for a finding without one.
+        absent_below: Threshold by finding, at most its `present_from`, which is the default.
         critical: Findings that must not be missed: the sensitivity of `threshold_sensitivity`
             counts images of these that are not called absent.
         threshold_sensitivity: Sensitivity that `absent_below` of the critical findings was fitted
@@ -80,6 +80,6 @@ def _contradictions(decision: Decision, findings: set[str]) -> Iterator[str]:
                 f"the thresholds of {name[:40]!r} must be ordered 0 <= absent_below <= "
                 "present_from <= 1"
             )
-            break  # there may be 100,000 in 4 MB
+            break  # a manifest may have 100,000 thresholds
     if decision.energy_threshold is not None and not math.isfinite(decision.energy_threshold):
         yield "energy_threshold must be finite"

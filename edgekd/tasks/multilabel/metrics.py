@@ -124,7 +124,7 @@ def _by_finding(answers: FindingAnswers, codes: _Codes) -> Iterator[ClassMetrics
 
 
 def _bootstrapped(answers: FindingAnswers, codes: _Codes) -> dict[str, Interval]:
-    """Intervals of the metrics that are no proportion, by name."""
+    """Intervals of the metrics that are not proportions, by name."""
     images = len(answers.true)
     if not images:
         return dict.fromkeys(

@@ -33,8 +33,8 @@ def decide(decision: Decision, logits: NDArray[np.float32], classes: Sequence[st
     """The decision on many images at once, as `judge_findings` makes it for one.
 
     Args:
-        decision: Of the manifest.
-        logits: [N, K].
+        decision: The manifest's decision.
+        logits: Logits [N, K].
         classes: The K findings.
     """
     probabilities = finding_probabilities(logits, decision.temperature)
@@ -55,17 +55,17 @@ def outcome_of(
     """What the whole decision does with labelled images, as counts and shares.
 
     Args:
-        decision: Of the manifest.
-        logits: [N, K].
+        decision: The manifest's decision.
+        logits: Logits [N, K].
         targets: 0 and 1, [N, K].
         classes: The K findings.
-        retaken: Which images [N] would have to be taken again.
+        retaken: Whether each image [N] would have to be taken again.
 
     Returns:
         `answered`, `retaken`: shares of the images; `right`: share of the answers in which every
         finding is right; `per_class`: for each finding the images that have it and the shares of
         them in which it was answered present, answered absent (missed), referred and retaken.
-        Each share with its Wilson interval.
+        Each share has its Wilson interval.
     """
     certain, present = decide(decision, logits, classes)
     true = targets > 0

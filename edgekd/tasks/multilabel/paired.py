@@ -33,10 +33,10 @@ def finding_drops(
 
     Args:
         before: Logits [N, K] of the float student, finite.
-        after: Logits [N, K] of the lowered file. A row that is not finite is wrong throughout.
+        after: Logits [N, K] of the lowered file. A row that is not finite counts as wrong.
         targets: 0 and 1, [N, K].
         groups: The lesion or patient of each image [N]; None takes images as independent.
-        level: Of each one-sided bound.
+        level: Confidence level of each one-sided bound.
 
     Returns:
         `classes` are the findings, each over the images that have it; `balanced_accuracy_drop` is
@@ -71,8 +71,8 @@ def specificity_drops(
 def enough_units(true: _Flags, codes: NDArray[np.int64]) -> bool:
     """Whether two groups have, and two lack, each finding of [N, K] that some images have.
 
-    A single one would be drawn into each bootstrap sample alike. Findings of no image, or of all,
-    are left out.
+    With a single one bootstrap samples would hardly vary. Findings of no image, or of all, are left
+    out.
     """
     findings = [images for images in true.T if images.any() and not images.all()]
     sides = [side for images in findings for side in (images, ~images)]
@@ -99,7 +99,7 @@ def _balanced_drop(
     if not kept.any():
         return Estimate(value=None)
     was, now, true = was[:, kept], now[:, kept], true[:, kept]
-    # Each finding, and with and without it, weighs the same, whatever their numbers of images.
+    # All findings weigh the same, and so do the images with and without one, as two sets.
     sizes = np.where(true, true.sum(axis=0), (~true).sum(axis=0))
     weights = 1 / (2 * kept.sum() * sizes)
     value = float(((was.astype(np.float64) - now) * weights).sum())

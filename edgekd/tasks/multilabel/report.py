@@ -1,4 +1,4 @@
-"""The report layer of findings that may stand together."""
+"""The report layer of findings that may occur together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PRESENT = 0.5
 
 
 class Report(PerClassReport):
-    """The report layer of findings; an answer is the set of findings from a probability of 0.5."""
+    """The report layer of findings; an answer is the set of findings with p ≥ 0.5."""
 
     changed_answer = "Images whose set of findings is not the float student's"
     member_title = "Sensitivity of each finding"

@@ -1,4 +1,4 @@
-"""Metrics of findings on weighted images: weights of 1 give a metric, resampling counts a sample.
+"""Metrics of findings on weighted images: weights are 1, or the counts of a bootstrap sample.
 
 A finding is answered present where its probability is at least 0.5, its logit at least 0. A metric
 of a finding that no image has, or that every image has, is NaN and left out of means.
@@ -25,9 +25,9 @@ class FindingAnswers(NamedTuple):
     """Outputs of a network for labelled images.
 
     Attributes:
-        probabilities: Of each finding [N, K].
+        probabilities: Probability of each finding [N, K].
         present: Whether each finding is answered present [N, K].
-        true: Whether the image has it [N, K].
+        true: Whether the image has the finding [N, K].
     """
 
     probabilities: _Floats
@@ -41,7 +41,7 @@ class FindingAnswers(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Metrics [B] of B weightings of the images; NaN where one has none."""
+    """Metrics [B] of B weightings of the images; NaN where undefined."""
 
     balanced_accuracy: _Floats
     macro_f1: _Floats

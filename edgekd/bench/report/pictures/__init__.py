@@ -1,4 +1,4 @@
-"""The pictures of the page, as inline SVG that takes its ink from the page."""
+"""The pictures of the page, as inline SVG that takes its colours from the page."""
 
 from edgekd.bench.report.pictures.bars import decisions, energy, memory, sizes
 from edgekd.bench.report.pictures.classes import class_pictures

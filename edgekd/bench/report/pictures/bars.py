@@ -11,17 +11,17 @@ from edgekd.bench.report.pictures.svg import Drawing
 __all__ = ["decisions", "energy", "memory", "sizes"]
 
 _WIDTH, _LEFT, _LINE = 360.0, 34.0, 20.0
-_ROOM = 74.0  # for the number behind the bar
+_ROOM = 74.0  # room for the number behind the bar
 
 
 def memory(entries: Sequence[MarkedRow]) -> str | None:
-    """Peak memory over the state before loading; None where it was never measured."""
+    """Bars of peak memory above that before loading; None where no row has it."""
     known = [(each, each.row.memory.rss_peak_delta_bytes) for each in entries if each.row.memory]
     return _bars([(each, float(value), amount(value)) for each, value in known], "Peak memory")
 
 
 def sizes(entries: Sequence[MarkedRow]) -> str | None:
-    """Size of the model files."""
+    """Bars of the size of the model files."""
     known = [(each, each.row.size_bytes) for each in entries if each.row.size_bytes]
     return _bars(
         [(each, float(value), amount(value)) for each, value in known], "Size of the files"
@@ -29,7 +29,7 @@ def sizes(entries: Sequence[MarkedRow]) -> str | None:
 
 
 def energy(entries: Sequence[MarkedRow]) -> str | None:
-    """Energy per image by a sensor; None without one."""
+    """Bars of the energy per image by a sensor; None where no row has it."""
     known = [(each, each.row.energy.joules_per_inference) for each in entries if each.row.energy]
     return _bars([(each, value, joules(value)) for each, value in known], "Energy per image")
 
@@ -52,7 +52,7 @@ def _bars(lines: Sequence[tuple[MarkedRow, float, str]], title: str) -> str | No
 
 
 def decisions(entries: Sequence[MarkedRow]) -> str | None:
-    """Shares of images answered, referred to a person, and sent back to be taken again."""
+    """Bars of the shares of images answered, referred to a person, and to be taken again."""
     decided = [entry for entry in entries if entry.row.decisions is not None]
     if not decided:
         return None
@@ -63,7 +63,7 @@ def decisions(entries: Sequence[MarkedRow]) -> str | None:
 
 
 def _draw_decisions(drawing: Drawing, entry: MarkedRow, y: float) -> str:
-    """Solid, striped and open bars, which differ without colours too."""
+    """Draw solid, striped and open bars, which differ even without colours."""
     shares = entry.row.decisions
     assert shares is not None
     parts = [

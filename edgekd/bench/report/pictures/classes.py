@@ -49,7 +49,7 @@ class _Pictures:
         return estimate
 
     def _lowest(self) -> float:
-        """The last multiple of 20 below every whisker, in percent."""
+        """The largest multiple of 20 below every whisker, in percent."""
         bounds = [
             estimate.low if estimate.low is not None else estimate.value
             for entry in self.measured

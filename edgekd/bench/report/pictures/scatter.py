@@ -41,15 +41,15 @@ def accuracy_latency(
 ) -> str | None:
     """The task's first metric over p90 of the model call, with intervals, log scale.
 
-    Over p50 where a row has no p90: one axis has one meaning.
-    The teacher's accuracy is a dotted line, the Pareto front of each device (rows with valid times
-    alone) a dashed one.
+    Over p50, for all rows, where one of them has no p90.
+    The teacher's accuracy is a dotted line, the Pareto front of each device (only of rows with
+    valid times) a dashed one.
 
     Args:
         entries: Rows of one timed span.
         metric: The accuracy axis; more is better.
-        width: Of the picture, in units of SVG.
-        height: Of the picture.
+        width: Width of the picture in SVG units.
+        height: Height of the picture in SVG units.
 
     Returns:
         An SVG element; None where no row has both numbers.
@@ -75,7 +75,7 @@ def accuracy_latency(
 
 
 def pareto(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats: lower x or higher y; ascending."""
+    """The points that no other point dominates (lower x, higher y), by ascending x."""
     front: list[Point] = []
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or y > front[-1][1]:
@@ -193,7 +193,7 @@ def _draw_letters(axes: Axes, spots: Sequence[_Spot]) -> None:
 
 
 def _rooms(axes: Axes, place: Point, wider: float) -> list[Point]:
-    """Places for a letter around a point, inside the axes; `wider` than one letter by so much."""
+    """Places for a text around a point, inside the axes; it is `wider` than a single letter."""
     around = [
         (place[0] + reach * dx + math.copysign(wider, dx) * (abs(dx) > 0.1), place[1] + reach * dy)
         for reach in (_REACH, 1.9 * _REACH)

@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Scale:
-    """Data to picture: linear, or logarithmic where the values span decades."""
+    """Maps values to positions: linear, or logarithmic where the values span decades."""
 
     low: float
     high: float

@@ -18,10 +18,10 @@ _PANEL, _WIDTH, _SIDE = 96.0, 300.0, 10.0
 
 
 def histograms(entry: MarkedRow) -> str | None:
-    """Raw samples of the model and of the whole, with p50 and p90; None without samples.
+    """Samples of the model and of the end-to-end call, with p50 and p90; None without samples.
 
-    The scale ends where the tail is a handful of runs; what lies beyond is a bar of its own with
-    its number and its slowest run: no sample is left out.
+    The scale ends where the tail is a handful of runs; slower runs form a bar of their
+    own, with their number and the slowest: no sample is left out.
     """
     latency = entry.latency
     if latency is None:

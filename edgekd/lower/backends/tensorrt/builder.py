@@ -48,7 +48,7 @@ class EngineReport:
 
     Attributes:
         path: The engine's file.
-        versions: Of TensorRT and its ONNX parser.
+        versions: Versions of TensorRT and its ONNX parser.
         seconds: Time of parsing and building.
         bytes: Size of the engine.
         flags: Settings of the builder.
@@ -149,7 +149,7 @@ def serialized(
 
 
 def _or_none(result: _Result) -> _Result | None:
-    """A result that is None where TensorRT failed, which its type stubs leave out."""
+    """A result that is None where TensorRT failed; its type stubs leave out the None."""
     return result
 
 

@@ -30,14 +30,14 @@ from edgekd.lower.jobs.process import JobError, run_in_process, serve
 __all__ = ["CAPABILITIES", "CheckJob", "check_engine", "checker_versions"]
 
 CAPABILITIES = ("SM86", "SM89")
-"""What every TensorRT-RTX builds for: Ampere, to which Orin (SM87) belongs, and Ada."""
+"""Compute capabilities of every TensorRT-RTX: Ampere, to which Orin (SM87) belongs, and Ada."""
 
 JETSONS = ("SM87", "SM101", "SM110")
-"""Orin and Thor (by its two names): built for where TensorRT-RTX supports them."""
+"""Orin and Thor (under two names), which are added where TensorRT-RTX supports them."""
 
 LINT = "edgekd's static rules"
 
-_SHOWN = 5  # islands that a remark names
+_SHOWN = 5  # float32 islands that a note names
 
 _MODULE = "edgekd.lower.backends.tensorrt.check"  # this one; __name__ is __main__ in the job
 _WHEELS = ("onnxruntime-ep-nv-tensorrt-rtx-cu13", "tensorrt-rtx-cu13-bindings")
@@ -62,7 +62,7 @@ def check_engine(
 ) -> EngineCheck:
     """Check a file against the static rules, then build it by TensorRT-RTX for each capability.
 
-    It is built in another process, so that a library that crashes refuses the file and no more.
+    It is built in another process, so that a crash of the library only refuses the file.
 
     Args:
         onnx: The file; a damaged or missing one is a finding.

@@ -1,6 +1,6 @@
-"""Finishing a bundle on its device: the engine is built there, tested and judged before it counts.
+"""Finishing a bundle on its device: the engine is built, tested and judged there.
 
-The bundle on disk is the old one or the finished one, whole, whatever happens in between.
+The bundle on disk is always whole: the old one, until the finished one replaces it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What builds the engine and what runs it.
+    """The libraries that build the engine and run it.
 
     Attributes:
         library: `tensorrt`; `tensorrt-rtx` builds for `capabilities`, on a machine without a GPU.
@@ -109,7 +109,7 @@ def finish_on_device(
         path: The bundle's folder.
         say: Called with each step's description.
         evidence: The file that the host wrote beside the bundle; None looks for it there.
-        toolchain: What builds the engine and runs it; None is TensorRT.
+        toolchain: Libraries that build and run the engine; None is TensorRT.
 
     Returns:
         The manifest's path.
@@ -126,14 +126,14 @@ def finish_on_device(
     if path.is_file():
         raise InputError(f"{path} is a packed bundle", "unzip it into a folder first")
     toolchain = toolchain or Toolchain()
-    path = path.resolve()  # a link to a folder stays one
+    path = path.resolve()  # a link to a folder stays a link
     with Bundle.open(path) as bundle:
         _refuse_foreign(bundle)
         try:
             with scratch_folder(path) as work:
                 _finish(bundle, _Bench(path, work, toolchain, say), evidence)
         except OSError as error:
-            _require(toolchain)  # without it more room would not help
+            _require(toolchain)  # more room would not help without TensorRT
             message = f"the bundle {path} cannot be finished: {error.strerror or error}"
             hint = "make room on that disk, or make it writable; the bundle is as it was"
             raise InputError(message, hint) from error
@@ -243,7 +243,7 @@ def _refused(message: str) -> EdgekdError:
 
 
 def _ask(bench: _Bench, name: str, images: Path) -> Answers:
-    """The engine's answers, by the runtime that apps use, in a process of its own."""
+    """Outputs of the engine by the runtime that apps use, run in a process of its own."""
     job = TrialJob(
         session=bench.toolchain.session,
         files={_LABEL: str(bench.work / "built" / ENGINE)},

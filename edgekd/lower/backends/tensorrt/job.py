@@ -73,7 +73,7 @@ class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
         environment: What the engine is bound to.
         seconds: Time of building; 0 where no engine was built.
         size_bytes: Size of the engine.
-        versions: Of TensorRT and its parser.
+        versions: Versions of TensorRT and its parser.
     """
 
     environment: EngineEnvironment
@@ -93,8 +93,8 @@ def run_engine_job(
         report: Called with each step's description.
 
     Raises:
-        JobError: It failed, with the exit code of the cause: 3 for no TensorRT, 5 for no GPU, 6
-            for an ONNX file that cannot be parsed. `killed` means a lack of memory.
+        JobError: The job failed, with the exit code of the cause: 3 for no TensorRT, 5 for no
+            GPU, 6 for an ONNX file that cannot be parsed. `killed` means a lack of memory.
     """
     result = Path(job.out) / _RESULT
     raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, report=report)

@@ -71,8 +71,8 @@ def run_one_op(out: Path, *, session: str = "tensorrt", log: Path) -> float:
         Milliseconds of a run, the median of eight.
 
     Raises:
-        JobError: It cannot be opened or run.
-        GateFailedError: It runs, and its output is wrong.
+        JobError: The engine cannot be opened or run.
+        GateFailedError: The engine runs, but its output is wrong.
     """
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, _SIDE, _SIDE, 3)).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""TensorRT on the device: the session, and what an engine file is bound to.
+"""TensorRT on the device: the session, and the machine that an engine file is bound to.
 
-`session` opens engines, `run` executes one, `environment` and `sidecar` hold which machine an
-engine belongs to, `logger` keeps TensorRT's messages. What the host does is
-`edgekd.lower.backends.tensorrt`, what `edgekd doctor` reports is `edgekd.doctor.tensorrt`.
+`session` opens engines, `run` executes one, `environment` and `sidecar` describe the machine of an
+engine, `logger` keeps TensorRT's messages. The host's part is `edgekd.lower.backends.tensorrt`,
+that of `edgekd doctor` is `edgekd.doctor.tensorrt`.
 """

@@ -1,4 +1,4 @@
-"""What a TensorRT engine is bound to: TensorRT, L4T, CUDA and the GPU of this machine.
+"""The environment that a TensorRT engine is bound to: TensorRT, L4T, CUDA and the GPU.
 
 Source: NVIDIA TensorRT documentation, "Engine compatibility": by default an engine loads on the
 TensorRT, the operating system and the kind of GPU that built it, and nowhere else.
@@ -31,7 +31,7 @@ _PACKAGE = re.compile(r"^Package: nvidia-l4t-core\n(?:.+\n)*?Version: ([\d.]+)",
 
 
 class EngineEnvironment(msgspec.Struct, frozen=True):
-    """What has to be the same where an engine is built and where it runs.
+    """Properties that must be equal where an engine is built and where it runs.
 
     Attributes:
         tensorrt: Version of TensorRT.
@@ -50,7 +50,7 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     capability: str
 
     def __str__(self) -> str:
-        """For people, in one line."""
+        """One line for people."""
         system = f", L4T {self.l4t}" if self.l4t else ""
         gpu = f"{self.gpu or 'unknown GPU'} (compute capability {self.capability or 'unknown'})"
         return f"TensorRT {self.tensorrt}{system}, CUDA {self.cuda or 'unknown'}, {gpu}"
@@ -65,7 +65,7 @@ def engine_environment(trt: Any, cudart: Any, root: Path = Path("/")) -> EngineE
         root: Root of the machine's file system.
 
     Raises:
-        DeviceUnreachableError: No GPU answers; CUDA's error is named.
+        DeviceUnreachableError: No GPU answers; the message names CUDA's error.
     """
     device = cuda_call(cudart, "cudaGetDevice")
     properties = cuda_call(cudart, "cudaGetDeviceProperties", device)
@@ -82,8 +82,8 @@ def engine_environment(trt: Any, cudart: Any, root: Path = Path("/")) -> EngineE
 def l4t_release(root: Path = Path("/")) -> str:
     """Release of Linux for Tegra, such as `36.4.3`; empty where there is none.
 
-    `/etc/nv_tegra_release` has it (`# R36 (release), REVISION: 4.3, …`); where a container does
-    not have that file, its package nvidia-l4t-core may.
+    It is read from `/etc/nv_tegra_release` (`# R36 (release), REVISION: 4.3, …`), or, in a
+    container without that file, from the package nvidia-l4t-core.
     """
     release = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
     if release is not None:
@@ -110,7 +110,7 @@ def cuda_call(cudart: Any, function: str, *arguments: Any) -> Any:
     """Result of a call to the CUDA runtime, which returns (status, result…).
 
     Raises:
-        DeviceUnreachableError: The status is an error; it is named.
+        DeviceUnreachableError: The status is an error; the message names it.
     """
     status, *results = getattr(cudart, function)(*arguments)
     if int(status) != 0:

@@ -1,4 +1,4 @@
-"""A logger that keeps TensorRT's errors: its functions return None and log the reason."""
+"""A logger that keeps TensorRT's errors, since its functions return None and log the reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["keeping_logger"]
 
 @functools.cache
 def keeping_logger(trt: Any) -> Any:
-    """A logger with the `errors` so far; one per process: TensorRT holds on to its first."""
+    """A logger with the `errors` so far; one per process, since TensorRT keeps the first one."""
 
     class KeepingLogger(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineRun"]
 
 Tensor = tuple[str, tuple[int, ...]]
-"""Name and shape."""
+"""Name and shape of a tensor."""
 
 
 class EngineRun:
@@ -34,9 +34,9 @@ class EngineRun:
 
     Args:
         cudart: cuda-python's runtime.
-        engine: Of TensorRT.
-        image: The input, uint8.
-        output: The output, float32.
+        engine: A deserialised TensorRT engine.
+        image: Its input, uint8.
+        output: Its output, float32.
 
     Attributes:
         graph_failure: Why there is no CUDA graph; None where there is one.
@@ -67,12 +67,12 @@ class EngineRun:
             self._call("cudaStreamSynchronize", self._stream)
             self._capture()
         except BaseException:
-            with suppress(EdgekdError):  # the first error is raised, not one that follows from it
+            with suppress(EdgekdError):  # raise the first error, not one that it causes
                 self.close()
             raise
 
     def __call__(self, image: Image) -> Output:
-        """Output [1, …] for an image [1, S, S, 3]; the caller's own."""
+        """Output [1, …] for an image [1, S, S, 3]; a copy for the caller."""
         self._image[...] = image
         if self._graph is not None:
             self._call("cudaGraphLaunch", self._graph, self._stream)
@@ -82,10 +82,10 @@ class EngineRun:
         return self._result.copy()
 
     def close(self) -> None:
-        """Free all resources; an error with one does not keep the others from being freed.
+        """Free all resources, even if freeing one of them fails.
 
         Raises:
-            DeviceUnreachableError: CUDA failed; the first error is named.
+            DeviceUnreachableError: CUDA failed; the message names the first error.
         """
         stream = [] if self._stream is None else [self._stream]
         errors: list[EdgekdError] = []
@@ -134,7 +134,7 @@ class EngineRun:
         self._call("cudaMemcpyAsync", target, source, host.nbytes, kind, self._stream)
 
     def _capture(self) -> None:
-        """Record the stream's work as one graph; without one the engine runs as well."""
+        """Record the stream's work as one CUDA graph; the engine also runs without one."""
         try:
             graph = self._recorded()
             self._graph = self._call("cudaGraphInstantiate", graph, 0)

@@ -44,8 +44,8 @@ def open_file(
 
     Args:
         model: The engine with its sidecar, built on this device by `edgekd build --on-device`.
-        threads: Not used; the GPU does the work.
-        accelerator: Anything but `gpu` is not obtained.
+        threads: Not used, since the GPU computes.
+        accelerator: Only `gpu` can be obtained.
         require: See `open_session`.
     """
     del threads
@@ -102,7 +102,7 @@ def _deserialised(trt: Any, model: ModelFiles, content: bytes) -> tensorrt.ICuda
     logger = keeping_logger(trt)
     logger.errors.clear()
     runtime: tensorrt.Runtime = trt.Runtime(logger)
-    # A version-compatible engine carries host code; to load one is to run foreign code.
+    # A version-compatible engine contains host code; loading one would run foreign code.
     runtime.engine_host_code_allowed = False
     engine: tensorrt.ICudaEngine | None = runtime.deserialize_cuda_engine(content)
     if engine is None:
@@ -125,7 +125,7 @@ def _shortfalls(requested: str | None) -> list[Shortfall]:
 def _described(
     trt: Any, engine: tensorrt.ICudaEngine, names: list[str]
 ) -> tuple[tuple[int, ...], str]:
-    """Shape and numpy dtype of the only tensor; a dynamic side is -1, as TensorRT says it."""
+    """Shape and numpy dtype of the only tensor; a dynamic side is -1, as in TensorRT."""
     if len(names) != 1:
         return (), f"{len(names)} tensors"
     sides = engine.get_tensor_shape(names[0])

@@ -1,7 +1,7 @@
 """The sidecar of an engine: the machine it was built for, its source, and the builder's settings.
 
-The only way to ask TensorRT whether an engine belongs to this machine is to deserialise it, and for
-a foreign engine that gives an error without a cause at best. So the sidecar is checked before.
+TensorRT itself can check whether an engine belongs to this machine only by deserialising it. For a
+foreign engine that gives at best an error without a cause, so the sidecar is checked first.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def check_engine_matches_device(
 
     Args:
         model: The engine with its sidecar.
-        engine: Its bytes, the very ones that will be deserialised.
+        engine: Bytes of the engine, the same ones that will be deserialised.
         machine: This machine.
 
     Raises:
