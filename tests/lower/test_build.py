@@ -254,6 +254,25 @@ def test_a_required_margin_without_a_teacher_is_missing_evidence(
     assert built.manifest.policy.warnings == ()  # reported, and decides nothing
 
 
+def test_a_file_below_a_floor_is_reported_as_refused_and_never_as_taken(
+    small_run: Path, target: Target, tmp_path: Path
+) -> None:
+    lenient_policy = load_policy(lenient.POLICY)
+    decision = msgspec.structs.replace(lenient_policy.decision, refer_coverage=0.5)
+    floors = msgspec.structs.replace(lenient_policy.floors, answered=0.95)
+    policy = msgspec.structs.replace(lenient_policy, decision=decision, floors=floors)
+    notes = Notes()
+    request = BuildRequest(
+        small_run, [target], tmp_path, policy=policy, precisions=("fp32",), observer=notes
+    )
+    with pytest.raises(GateFailedError, match="a floor of the policy lenient is not met"):
+        build(request)
+    reported = [rung for _, rung in notes.rungs]
+    assert not any(rung.chosen for rung in reported)
+    assert reported[-1].gate is not None
+    assert "a floor of the policy" in reported[-1].gate.reasons[0]
+
+
 def test_a_precision_that_a_target_lacks_is_refused(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
