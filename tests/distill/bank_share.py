@@ -1,4 +1,4 @@
-"""CRCKD without batch statistics, and one of two processes that train it."""
+"""CRCKD without batch statistics, by one process or as one of several (`shares.py`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import timm
 import torch
-from pair import Objective, take_part
+from pair import Objective
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -73,5 +73,6 @@ def _wrapped(network: nn.Module) -> DistributedDataParallel:
     return DistributedDataParallel(network, broadcast_buffers=False)
 
 
-if __name__ == "__main__":
-    take_part(lambda rank, processes: trained(rank, processes, _wrapped))
+def in_step(rank: int, processes: int) -> dict[str, Tensor]:
+    """What one of several processes comes to, whose gradients are averaged."""
+    return trained(rank, processes, _wrapped)

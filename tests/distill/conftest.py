@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shares
 import torch
+from pair import left_by_pair, trained_in_pair
 from torch import Tensor
 
 from edgekd.distill import pipeline
@@ -68,6 +70,17 @@ def agree(precision: torch.dtype) -> Callable[[Tensor, Tensor], None]:
         torch.testing.assert_close(found.detach(), wanted, **limits)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def pair(made_once: Callable[[str, Callable[[Path], None]], Path]) -> list[dict[str, Any]]:
+    """The `outcomes` of `shares.py` of each of two processes, started once for all workers."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        trained_in_pair(shares.__file__, folder)
+
+    return left_by_pair(made_once("pair", make))
 
 
 @pytest.fixture(scope="session")

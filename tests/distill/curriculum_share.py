@@ -1,4 +1,4 @@
-"""A linear student under a learnt temperature, and one of two processes that train it."""
+"""A linear student under a learnt temperature, by one process or by several (`shares.py`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from pair import Objective, take_part
+from pair import Objective
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -59,7 +59,3 @@ def both(rank: int, processes: int) -> dict[str, Tensor]:
         curriculum: learnt(curriculum, rank, processes, DistributedDataParallel)
         for curriculum in ("global", "instance")
     }
-
-
-if __name__ == "__main__":
-    take_part(both)

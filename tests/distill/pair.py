@@ -57,7 +57,7 @@ class Objective(nn.Module):
 
 
 def trained_in_pair(script: str, folder: Path) -> list[Any]:
-    """What each process of a script whose main is `take_part` has come to."""
+    """What each process of a script whose main is `take_part` comes to; it stays in the folder."""
     store = folder / "store"
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
     runs = [
@@ -68,7 +68,12 @@ def trained_in_pair(script: str, folder: Path) -> list[Any]:
         for rank in range(PROCESSES)
     ]
     assert [run.wait(timeout=300) for run in runs] == [0] * PROCESSES
-    return [torch.load(f"{store}.{rank}", weights_only=False) for rank in range(PROCESSES)]
+    return left_by_pair(folder)
+
+
+def left_by_pair(folder: Path) -> list[Any]:
+    """What `trained_in_pair` left in a folder."""
+    return [torch.load(folder / f"store.{rank}", weights_only=False) for rank in range(PROCESSES)]
 
 
 def take_part(train: Callable[[int, int], Any]) -> None:

@@ -1,11 +1,10 @@
-"""One of two processes that exchange numbers."""
+"""What processes exchange that each have other numbers (`shares.py`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from pair import take_part
 
 from edgekd.distill.processes import (
     average_in_place,
@@ -28,7 +27,3 @@ def exchanged(rank: int, processes: int) -> dict[str, Any]:
         "each": mean_of_each({"a": float(rank), "b": 2.0}, torch.device("cpu")),
         "in place": [matrix, vector],
     }
-
-
-if __name__ == "__main__":
-    take_part(exchanged)

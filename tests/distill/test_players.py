@@ -5,6 +5,8 @@ through an update. Each is held against a plain loop that knows nothing of edgek
 from __future__ import annotations
 
 import copy
+import functools
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ import torch.nn.functional as F
 from manual_methods import LATENT, SECTIONS
 from method_share import EPOCHS, FIT, outcome, samples
 from pair import Outcome, trained_in_pair
+from players_share import CASES, QUICK
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -305,25 +308,45 @@ def record_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 # In either precision, by one process and by two ------------------------------------------------
 
-Pair = list[dict[tuple[str, str], Outcome]]
+Case = tuple[str, str]
+TrainInPair = Callable[[Case], list[dict[Case, Outcome]]]
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, cache: Path, distribution: str) -> Pair:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("EDGEKD_CACHE", str(cache))
-        patched.setenv("WORK", str(tmp_path_factory.mktemp("work")))
-        patched.setenv("METHODS", distribution)
-        samples(False)  # decoded once
-        return trained_in_pair(players_share.__file__, tmp_path_factory.mktemp("pair"))
+def train_in_pair(
+    tmp_path_factory: pytest.TempPathFactory, cache: Path, distribution: str
+) -> TrainInPair:
+    """Both processes' outcomes of the cases that run with a case, trained together once."""
+
+    @functools.cache
+    def train(quick: bool) -> list[dict[Case, Outcome]]:
+        cases = [case for case in CASES if (case in QUICK) == quick]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("EDGEKD_CACHE", str(cache))
+            patched.setenv("WORK", str(tmp_path_factory.mktemp("work")))
+            patched.setenv("METHODS", distribution)
+            patched.setenv("CASES", json.dumps(cases))
+            samples(False)  # decoded once
+            return trained_in_pair(players_share.__file__, tmp_path_factory.mktemp("pair"))
+
+    return lambda case: train(case in QUICK)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("case", players_share.CASES, ids="-".join)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id="-".join(case), marks=() if case in QUICK else pytest.mark.slow)
+        for case in CASES
+    ],
+)
 def test_players_in_either_precision_by_one_process_and_by_two(
-    case: tuple[str, str], processes: int, tmp_path: Path, pair: Pair
+    case: Case, processes: int, tmp_path: Path, train_in_pair: TrainInPair
 ) -> None:
-    outcomes = [outcome(*case, tmp_path)] if processes == 1 else [each[case] for each in pair]
+    if processes == 1:
+        outcomes = [outcome(*case, tmp_path)]
+    else:
+        outcomes = [each[case] for each in train_in_pair(case)]
     first = outcomes[0]
     assert not first.error, first.error
     (history,) = first.histories.values()

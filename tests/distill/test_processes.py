@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import process_share
 import torch
-from pair import trained_in_pair
 
 from edgekd.distill.processes import barrier, is_rank_zero
 
 
-def test_two_processes(tmp_path: Path) -> None:
-    first, second = trained_in_pair(process_share.__file__, tmp_path)
-    for each in (first, second):
+def test_two_processes(pair: list[dict[str, Any]]) -> None:
+    for each in (outcome["process_share"] for outcome in pair):
         assert each["equal"].tolist() == [[0, 7], [1, 7]]
         assert each["rows"].tolist() == [[0.0, 0.0], *[[1.0, 1.0]] * 3]
         assert each["mean"].tolist() == [1.5, 5.0]

@@ -21,7 +21,14 @@ def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("device", ["rpi", "android", "jetson"])
+@pytest.mark.parametrize(
+    "device",
+    [
+        "rpi",
+        pytest.param("android", marks=pytest.mark.slow),
+        pytest.param("jetson", marks=pytest.mark.slow),
+    ],
+)
 def test_a_device_that_is_not_configured_has_no_latency(
     bundles: Path, small_run: Path, tmp_path: Path, device: str
 ) -> None:

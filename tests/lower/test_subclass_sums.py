@@ -27,7 +27,8 @@ SIZE = 64
 OF = (0, 0, 0, 1)
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)
 BUILT_IN = ("onnx", "openvino", "tensorrt", "tflite")
-ALL = [(name, precision) for name in BUILT_IN for precision in get_backend(name).precisions]
+QUICK = ("fp32", "int8")
+"""In float and in integers; the other precisions are of these kinds."""
 pytestmark = [
     # AI Edge Quantizer calibrates in LiteRT's debug mode, which says so.
     pytest.mark.filterwarnings(
@@ -38,7 +39,17 @@ pytestmark = [
 ]
 
 Images = NDArray[np.uint8]
-Lowered = Callable[[str], dict[tuple[str, bool], Path]]
+Lowered = Callable[[str, str], dict[bool, Path]]
+
+
+def of_precision(*values: str) -> Any:
+    """Values of a parametrised test of which the last one is a precision."""
+    return pytest.param(*values, marks=() if values[-1] in QUICK else pytest.mark.slow)
+
+
+ALL = [
+    of_precision(name, precision) for name in BUILT_IN for precision in get_backend(name).precisions
+]
 
 
 def sized(count: int, seed: int) -> Images:
@@ -81,20 +92,23 @@ def answers(backend: Backend, folder: Path, images: Images) -> NDArray[np.float3
 
 @pytest.fixture(scope="module")
 def files(graph: DeployGraph, plain: DeployGraph, tmp_path_factory: Any) -> Lowered:
-    """Folder of each precision of a backend, of class logits and of the network's own outputs.
+    """A backend's folders for a precision: of class logits, and of the network's own outputs.
 
-    All precisions of one graph in a row, because the backends keep what they start from.
+    All precisions of one graph that run always in a row, because the backends keep what they start
+    from; and so the others.
     """
-    done: dict[str, dict[tuple[str, bool], Path]] = {}
+    done: dict[tuple[str, str], dict[bool, Path]] = {}
 
-    def lower(name: str) -> dict[tuple[str, bool], Path]:
-        if name not in done:
-            done[name] = {
-                (precision, summed): _lowered(one, name, precision, tmp_path_factory.mktemp(name))
-                for one, summed in ((graph, True), (plain, False))
-                for precision in get_backend(name).precisions
-            }
-        return done[name]
+    def lower(name: str, precision: str) -> dict[bool, Path]:
+        if (name, precision) not in done:
+            quick = precision in QUICK
+            precisions = [one for one in get_backend(name).precisions if (one in QUICK) == quick]
+            done.update({(name, one): {} for one in precisions})
+            for one, summed in ((graph, True), (plain, False)):
+                for each in precisions:
+                    folder = tmp_path_factory.mktemp(name)
+                    done[name, each][summed] = _lowered(one, name, each, folder)
+        return done[name, precision]
 
     return lower
 
@@ -140,7 +154,7 @@ def test_every_file_sums_in_float(
     A sum that was rounded to int8 or fp16 would be off by a hundred times that.
     """
     found, own = (
-        answers(get_backend(name), files(name)[precision, s], images) for s in (True, False)
+        answers(get_backend(name), files(name, precision)[s], images) for s in (True, False)
     )
     assert (found.dtype, found.shape) == (np.float32, (len(images), 2))
     np.testing.assert_allclose(found, summed(own), atol=1e-5)
@@ -161,7 +175,7 @@ def test_nodes_of_the_sums(graph: DeployGraph, plain: DeployGraph) -> None:
 
 @pytest.mark.parametrize("name", ["onnx", "tensorrt"])
 def test_no_rounding_behind_the_last_layer(name: str, files: Lowered) -> None:
-    nodes = onnx.load(files(name)["int8", True] / "model.onnx").graph.node
+    nodes = onnx.load(files(name, "int8")[True] / "model.onnx").graph.node
     last = max(index for index, node in enumerate(nodes) if node.op_type == "Gemm")
     behind = {node.op_type for node in nodes[last + 1 :]}
     assert not behind & {"QuantizeLinear", "DequantizeLinear"}
@@ -170,7 +184,7 @@ def test_no_rounding_behind_the_last_layer(name: str, files: Lowered) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_the_sums_cut_no_tflite_file_in_pieces(precision: str, files: Lowered) -> None:
     pieces = {
-        open_session("tflite", files("tflite")[precision, of] / "model.tflite", threads=1).facts[
+        open_session("tflite", files("tflite", precision)[of] / "model.tflite", threads=1).facts[
             "xnnpack_partitions"
         ]
         for of in (True, False)
@@ -178,13 +192,13 @@ def test_the_sums_cut_no_tflite_file_in_pieces(precision: str, files: Lowered) -
     assert pieces == {1}
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", map(of_precision, ("fp32", "fp16", "int8")))
 def test_tensorrt_takes_the_sums(precision: str, files: Lowered, tmp_path: Path) -> None:
     backend = get_backend("tensorrt")
     assert isinstance(backend, CheckedBackend)
     if not backend.checkers():
         pytest.skip("TensorRT-RTX is missing: pip install 'edgekd[tensorrt-check]'")
-    file = files("tensorrt")[precision, True] / "model.onnx"
+    file = files("tensorrt", precision)[True] / "model.onnx"
     found = backend.check(file, tmp_path / "check.log")
     assert found.status == "passed", found
 

@@ -9,7 +9,6 @@ import bank_share
 import pytest
 import torch
 from composed import ALL_OPTIONS, Step, averaged, category, check, consistency
-from pair import trained_in_pair
 from tiny_methods import batch, method
 from torch import Tensor
 
@@ -150,14 +149,8 @@ def test_a_run_moves_the_average_and_the_banks_with_every_step(recipe, tmp_path,
     assert steps * 16 <= int(moved.sum()) <= len(banks)
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
-    """What each of two processes came to."""
-    return trained_in_pair(bank_share.__file__, tmp_path_factory.mktemp("pair"))
-
-
 def test_two_processes_have_the_same_banks(pair):
-    first, second = pair
+    first, second = (each["bank_share"] for each in pair)
     changed = [key for key in first if key != "losses"]
     assert {"category.banks.student", "category.banks.teacher", "category.banks.scale"} <= set(
         changed
@@ -168,11 +161,12 @@ def test_two_processes_have_the_same_banks(pair):
 
 def test_two_processes_follow_the_run_of_one(pair):
     one = bank_share.trained(0, 1)
-    both = (pair[0]["losses"] + pair[1]["losses"]) / 2
+    first, second = (each["bank_share"] for each in pair)
+    both = (first["losses"] + second["losses"]) / 2
     torch.testing.assert_close(both, one["losses"], atol=1e-5, rtol=1e-4)
     for key, tensor in one.items():
         if key != "losses":
-            torch.testing.assert_close(pair[0][key], tensor, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(first[key], tensor, atol=1e-4, rtol=1e-3)
     assert one["losses"].std() > 0.01
 
 

@@ -6,12 +6,10 @@ import csv
 import math
 from typing import Any
 
-import curriculum_share
 import msgspec
 import pytest
 import torch
 from curriculum_share import batch, flat_method, learnt
-from pair import trained_in_pair
 from torch import Tensor, nn
 
 from edgekd.distill import pipeline
@@ -312,15 +310,9 @@ def test_an_interrupted_run_learns_the_same_temperature(recipe, tmp_path, monkey
     assert whole == again
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
-    """What each of two processes has learnt, by curriculum."""
-    return trained_in_pair(curriculum_share.__file__, tmp_path_factory.mktemp("pair"))
-
-
 @pytest.mark.parametrize("curriculum", ["global", "instance"])
 def test_two_processes_learn_the_temperature_that_one_learns(curriculum, pair):
-    first, second = (each[curriculum] for each in pair)
+    first, second = (each["curriculum_share"][curriculum] for each in pair)
     assert first.equal(second)
     torch.testing.assert_close(first, learnt(curriculum, 0, 1), atol=1e-6, rtol=1e-5)
     start = flat_method(temperature={"curriculum": curriculum}).softening

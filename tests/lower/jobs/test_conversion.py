@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from cards import ARCH, CLASSES, SIZE, make_card
+from cards import CLASSES, SIZE, make_card
 
 from edgekd.lower.jobs.conversion import ConversionJob, ConversionReport, convert
 from edgekd.lower.jobs.process import JobError
@@ -19,13 +19,15 @@ from edgekd.models import create_network, save_checkpoint
 from edgekd.runtime.sessions import open_session
 
 INT8 = Variant(precision="int8")
+ARCH = "test_efficientnet"
+"""The smallest network with a `conv_stem`."""
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("student")
     network = create_network(ARCH, len(CLASSES), {})
-    save_checkpoint(folder, network, make_card())
+    save_checkpoint(folder, network, msgspec.structs.replace(make_card(), arch=ARCH))
     return folder
 
 
