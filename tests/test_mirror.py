@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from edgekd.extensions.backends import loadable_backends
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXCEPTIONS = {
     "__main__.py": "calls `edgekd.cli.main`: every test that starts `python -m edgekd` runs it",
 }
 """Modules without a test file of their name: why not. A folder stands for all that is in it."""
-PENDING = Path(__file__).with_name("unmirrored.txt")
-"""Modules that are tested by files of other names: the list may only become shorter."""
 
 
 def has_code(file: Path) -> bool:
@@ -43,12 +43,8 @@ def untested(edgekd: Path, tests: Path) -> list[str]:
 
 
 def test_every_module_has_its_test_file() -> None:
-    """But for those of `unmirrored.txt`; one that has got its file leaves the list.
-
-    `python tests/test_mirror.py > tests/unmirrored.txt` after a module of the list was renamed.
-    """
-    pending = PENDING.read_text(encoding="utf-8").split()
-    assert untested(REPOSITORY / "edgekd", REPOSITORY / "tests") == pending
+    """`python tests/test_mirror.py` lists those that have none, one a line."""
+    assert untested(REPOSITORY / "edgekd", REPOSITORY / "tests") == []
 
 
 def test_exceptions_are_needed() -> None:
@@ -66,6 +62,21 @@ def test_a_module_without_a_test_file_is_noticed(tmp_path: Path) -> None:
     for name in ("a/test_b.py", "a/test_the_c.py", "a/d/test_d.py"):
         (tests / name).touch()
     assert untested(source, tests) == []
+
+
+def searched_folders(tests: Path) -> set[Path]:
+    """Folders that pytest puts on the path: those of test files that are in no package."""
+    folders = {file.parent for file in tests.rglob("*.py")}
+    return {folder for folder in folders if not (folder / "__init__.py").exists()}
+
+
+def test_no_folder_of_tests_is_imported_in_an_engines_place() -> None:
+    """`tests/doctor/tensorrt` would be a namespace package `tensorrt` if tests/doctor were none."""
+    packages = {package for each in loadable_backends() for package in each.engine.packages}
+    assert "tensorrt" in packages
+    searched = searched_folders(REPOSITORY / "tests")
+    taken = [folder / name for folder in searched for name in packages if (folder / name).exists()]
+    assert taken == []
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ from edgekd.models import (
     logits_of,
     save_checkpoint,
 )
-from edgekd.models.card import CARD, METRICS, SPLIT, read_metrics
-from edgekd.models.checkpoint import WEIGHTS
+from edgekd.models.card import CARD, METRICS, SPLIT, WEIGHTS, read_metrics
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE

@@ -12,8 +12,7 @@ from edgekd.distill.fit import StageOutcome
 from edgekd.distill.record import FILES, HISTORY
 from edgekd.errors import ArtefactError, InputError
 from edgekd.models import ModelCard, load_checkpoint, read_card
-from edgekd.models.card import CARD
-from edgekd.models.checkpoint import WEIGHTS
+from edgekd.models.card import CARD, WEIGHTS
 from edgekd.policy import Policy, policy_of_values
 from edgekd.seals import SEAL, flaws_of
 

@@ -223,14 +223,13 @@ def _first_that_decides(
         EdgekdError, OSError: The bundle cannot be written.
     """
     plan, source = run.plan, context.source
+    reported = rungs_of(run.ladder)
     hint = None
     while True:
         ladder = with_speed(run.ladder)
         taken = select(ladder)
-        rungs = rungs_of(ladder, taken)
-        for before, rung in zip(rungs_of(run.ladder), rungs, strict=True):
-            if rung != before:  # chosen, or with a new note
-                request.observer.rung(plan.name, rung)
+        before, reported, rungs = reported, rungs_of(ladder), rungs_of(ladder, taken)
+        _report_changes(request.observer, plan.name, before, reported)
         if taken is None:
             raise RefusedError(plan.name, _why(rungs[-1]), hint)
         record = BuildRecord(
@@ -243,9 +242,19 @@ def _first_that_decides(
             run.refuse(taken, error.message)
             hint = error.hint
             continue
+        _report_changes(request.observer, plan.name, reported, rungs)
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         manifest = _write(request, source, taken.measured, manifest, plan.path)
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
+
+
+def _report_changes(
+    observer: BuildObserver, bundle: str, before: Sequence[Rung], now: Sequence[Rung]
+) -> None:
+    """Report the rungs of a bundle that have a new verdict or a new note."""
+    for old, rung in zip(before, now, strict=True):
+        if rung != old:
+            observer.rung(bundle, rung)
 
 
 def _sensitivity_of(context: BuildContext, rungs: Sequence[Rung]) -> tuple[LayerSensitivity, ...]:

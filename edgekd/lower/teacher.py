@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data import decoded
-from edgekd.errors import EdgekdError, InputError
+from edgekd.errors import ArtefactError, EdgekdError, InputError
+from edgekd.files import sha256_of
 from edgekd.lower.evidence.non_inferiority import TeacherOutputs
 from edgekd.lower.source import Source, kept_outputs
 from edgekd.models import ModelCard, read_card
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, WEIGHTS
 from edgekd.seals import read_checked
 
 __all__ = ["Teacher", "find_teacher", "teacher_outputs"]
@@ -63,9 +64,7 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         if problem:
             message = f"{folder} cannot be the teacher: {problem}"
             raise InputError(message, "give the checkpoint of the teacher of this student")
-        from edgekd.models import load_checkpoint  # imports torch
-
-        load_checkpoint(folder)  # damage is reported now, and not after the lowering
+        _refuse_damaged(folder, card)  # now, and not after the lowering
         return Teacher(folder, sha256=card.weights_sha256, by_user=True)
     if source.card.training.teacher is None:
         return Teacher(None, "the student was trained without a teacher; --teacher DIR names one")
@@ -80,6 +79,14 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         if not reason:
             return Teacher(folder, sha256=card.weights_sha256)
     return Teacher(None, reason)
+
+
+def _refuse_damaged(folder: Path, card: ModelCard) -> None:
+    """Compare the weights with the card's hash, without PyTorch."""
+    file = folder / WEIGHTS
+    if not file.is_file() or sha256_of(file) != card.weights_sha256:
+        state = "damaged, or another network's" if file.exists() else "missing"
+        raise ArtefactError(f"{file} is {state}", "copy the checkpoint's whole folder")
 
 
 def teacher_outputs(source: Source, teacher: Teacher) -> TeacherOutputs:

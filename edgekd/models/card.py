@@ -17,6 +17,7 @@ __all__ = [
     "CARD_VERSION",
     "METRICS",
     "SPLIT",
+    "WEIGHTS",
     "DataCard",
     "ModelCard",
     "TrainingCard",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 CARD = "model.json"
+WEIGHTS = "model.safetensors"
 SPLIT = "split.csv"
 METRICS = "metrics.json"
 CARD_VERSION = "1.0"

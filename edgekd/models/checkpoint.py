@@ -12,13 +12,11 @@ from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json, sha256_of, write_atomically
-from edgekd.models.card import CARD, ModelCard, read_card
+from edgekd.models.card import CARD, WEIGHTS, ModelCard, read_card
 from edgekd.models.network import create_network
 from edgekd.models.normalised import NormalisedNetwork
 
-__all__ = ["WEIGHTS", "Checkpoint", "load_checkpoint", "save_checkpoint"]
-
-WEIGHTS = "model.safetensors"
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_of_two_limits_of_one_name_none_holds_in_silence(
 
 
 def test_help_says_what_critical_none_is_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is refused where the target names one of the model's classes; see test_build.py."""
+    """It is refused where the policy names one of the model's classes; see test_build.py."""
     assert main(["build", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "it drops no limit of the target's" in said
+    assert "it drops no limit of the policy's" in said

@@ -430,10 +430,10 @@ def test_two_may_reuse_a_finished_run_at_once(
     """Comparisons of several seeds share a teacher; none of them holds it while it is read."""
     look = pipeline.left_in
 
-    def look_while_another_reuses_it(out: Path, key: str) -> object:
+    def look_while_another_reuses_it(out: Path, *arguments: Any) -> object:
         with only_writer(out, "trained"):
             pass
-        return look(out, key)
+        return look(out, *arguments)
 
     monkeypatch.setattr(pipeline, "left_in", look_while_another_reuses_it)
     assert chain.distill() == 0

@@ -31,7 +31,7 @@ def labels_csv(small_run: Path, out: Path) -> Path:
     with out.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("image", "dx"))
-        writer.writerows((path, data.classes[label]) for path, label in data.images)
+        writer.writerows(data.images)
     return out
 
 

@@ -40,7 +40,8 @@ def test_a_device_that_is_not_configured_has_no_latency(
     for row in rows:
         assert row["latency_ms"] is None
         assert row["memory"] is None
-        assert any(flag.startswith("latency-not-measured: no ") for flag in row["flags"])
+        details = {flag["code"]: flag["detail"] for flag in row["flags"]}
+        assert details["latency-not-measured"] == f"no {device} device is configured"
         assert row["metrics"]["balanced_accuracy"]["value"] > 0
 
 

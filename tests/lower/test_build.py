@@ -188,7 +188,7 @@ def test_int8_that_fails_is_mixed_then_fine_tuned_and_the_safe_rung_is_taken(
     assert taken == next(rung for rung in built.rungs if rung.gate and rung.gate.passed)
     if not any(passed for precision, passed in by_precision if precision == "int8-mixed"):
         assert built.rungs[-2].notes[0] == "fine-tuned with simulated int8"
-        assert any("quantisation-aware finish" in line for line in notes.lines)
+        assert any("quantisation-aware fine-tuning" in line for line in notes.lines)
 
 
 def test_insisting_on_int8_fails(small_run: Path, target: Target, tmp_path: Path) -> None:
@@ -260,6 +260,25 @@ def test_a_required_margin_without_a_teacher_is_missing_evidence(
     assert built.manifest is not None
     assert built.manifest.policy is not None
     assert built.manifest.policy.warnings == ()  # reported, and decides nothing
+
+
+def test_a_file_below_a_floor_is_reported_as_refused_and_never_as_taken(
+    small_run: Path, target: Target, tmp_path: Path
+) -> None:
+    lenient_policy = load_policy(lenient.POLICY)
+    decision = msgspec.structs.replace(lenient_policy.decision, refer_coverage=0.5)
+    floors = msgspec.structs.replace(lenient_policy.floors, answered=0.95)
+    policy = msgspec.structs.replace(lenient_policy, decision=decision, floors=floors)
+    notes = Notes()
+    request = BuildRequest(
+        small_run, [target], tmp_path, policy=policy, precisions=("fp32",), observer=notes
+    )
+    with pytest.raises(GateFailedError, match="a floor of the policy lenient is not met"):
+        build(request)
+    reported = [rung for _, rung in notes.rungs]
+    assert not any(rung.chosen for rung in reported)
+    assert reported[-1].gate is not None
+    assert "a floor of the policy" in reported[-1].gate.reasons[0]
 
 
 def test_a_precision_that_a_target_lacks_is_refused(
@@ -357,7 +376,7 @@ def test_json_tells_the_whole_ladder(
     assert main(["build", *arguments, "--calibration-images", "64", "--json"]) == 0
     ((bundle),) = json.loads(capsys.readouterr().out)
     assert [rung["precision"] for rung in bundle["rungs"]] == ["int8", "fp32"]
-    assert bundle["precision"] == next(r["precision"] for r in bundle["rungs"] if r["taken"])
+    assert bundle["precision"] == next(r["precision"] for r in bundle["rungs"] if r["chosen"])
     assert main(["build", *arguments, "--calibration-images", "64"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     for said in ("cpu-onnx: int8", "MB, balanced accuracy", "worst class drop", "flips"):

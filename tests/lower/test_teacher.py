@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,7 @@ from edgekd.lower import teacher as module
 from edgekd.lower.source import Source
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
 from edgekd.models import DataCard, ModelCard, TrainingCard
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, WEIGHTS
 
 CLASSES = ("mel", "nv")
 
@@ -81,12 +82,20 @@ def test_a_student_that_had_none_says_so(tmp_path: Path) -> None:
 
 
 def test_it_is_taken_where_the_user_names_it(tmp_path: Path) -> None:
-    place = write(tmp_path / "other" / "teacher", card("teacher"))
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    place = write(tmp_path / "other" / "teacher", card("teacher", weights_sha256=sha256))
+    (place / WEIGHTS).write_bytes(b"weights")
     for given in (place, tmp_path / "other"):
-        found = find_teacher(source(tmp_path / "run"), given)
+        found = find_teacher(source(tmp_path / "run", teacher=sha256), given)
         assert (found.folder, found.by_user) == (place, True)
     alone = source(tmp_path / "run", teacher=None)  # may be compared with any of the same split
     assert find_teacher(alone, place).folder == place
+    (place / WEIGHTS).write_bytes(b"wrights")
+    with pytest.raises(ArtefactError, match="damaged"):
+        find_teacher(alone, place)
+    (place / WEIGHTS).unlink()
+    with pytest.raises(ArtefactError, match="missing"):
+        find_teacher(alone, place)
 
 
 OTHERS = {

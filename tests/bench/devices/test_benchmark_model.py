@@ -62,10 +62,10 @@ def test_the_preset_and_the_model_reach_the_program(
     assert report.command.startswith(f"{program} --graph=")
     assert report.flags == [Flag("too-few-samples", "model, 24 of 128 runs")]
     assert report.notes == [
-        "no-samples: benchmark_model tells mean, median, 5 % and 95 % alone",
-        "random-input: benchmark_model runs on random pixels, not on photos",
-        "model-alone: benchmark_model neither decodes nor decides",
-        "partitions: TfLiteXNNPackDelegate took 2136 of 2168 nodes in 65 pieces",
+        Flag("no-samples", "benchmark_model reports mean, median, 5 % and 95 % alone"),
+        Flag("random-input", "benchmark_model runs on random pixels, not on photos"),
+        Flag("model-alone", "benchmark_model neither decodes nor decides"),
+        Flag("partitions", "TfLiteXNNPackDelegate took 2136 of 2168 nodes in 65 pieces"),
     ]
 
 

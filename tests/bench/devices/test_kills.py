@@ -162,9 +162,9 @@ def test_full_disk(board: Board, server, request_of: BenchRequest, tmp_path: Pat
     small = tmp_path / "small"
     small.mkdir()
     photo = tmp_path / "large.jpg"
-    content = request_of.data.images[0][0].read_bytes()
-    photo.write_bytes(content + np.random.default_rng(0).bytes(2_000_000))
-    request = replace(request_of, data=replace(request_of.data, images=[(photo, 0)]))
+    original, label = request_of.data.images[0]
+    photo.write_bytes(original.read_bytes() + np.random.default_rng(0).bytes(2_000_000))
+    request = replace(request_of, data=replace(request_of.data, images=[(photo, label)]))
     first = server("sshd", disk=small)
     board.reach(first, folder=str(small / "edgekd"))
     result = measure(request)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lowered_files import SIZE, variant
 
+from backends.lowered_files import SIZE, variant
 from edgekd.lower.backends import get_backend
 
 

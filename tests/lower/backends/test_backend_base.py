@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lowered_files import BUILT_IN, CLASSES, SIZE, variant
 from torch import Tensor, nn
 
+from backends.lowered_files import BUILT_IN, CLASSES, SIZE, variant
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import (

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lowered_files import float_in_order, weighted_sources
 
+from backends.lowered_files import float_in_order, weighted_sources
 from edgekd.lower.backends import get_backend
 from edgekd.lower.precision import CALIBRATED
 

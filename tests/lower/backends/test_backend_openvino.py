@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lowered_files import float_in_order
 
+from backends.lowered_files import float_in_order
 from edgekd.lower.precision import CALIBRATED
 
 

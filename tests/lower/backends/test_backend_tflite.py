@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import timm
-from lowered_files import CLASSES, SIZE
-from tflite_files import (
+from torch import nn
+
+from backends.lowered_files import CLASSES, SIZE
+from backends.tflite_files import (
     BACKEND,
     MEAN,
     STD,
@@ -19,8 +21,6 @@ from tflite_files import (
     noise,
     timm_graph,
 )
-from torch import nn
-
 from edgekd.lower.graph import deploy_graph
 from edgekd.lower.precision import LADDER, Variant
 from edgekd.runtime.sessions import open_session

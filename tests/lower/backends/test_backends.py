@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lowered_files import BUILT_IN, FROM_ONNX, SIZE, answers
 
+from backends.lowered_files import BUILT_IN, FROM_ONNX, SIZE, answers
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.extensions.engines.tflite import BACKEND
 from edgekd.lower.backends import Backend, backend_names, get_backend

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lowered_files import FROM_ONNX, SIZE, variant
 
+from backends.lowered_files import FROM_ONNX, SIZE, variant
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends._onnx_quantise import (
     Images,

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lowered_files import FLOAT_LAYERS
-from tflite_files import (
+
+from backends.lowered_files import FLOAT_LAYERS
+from backends.tflite_files import (
     LAYERS,
     WEIGHTED,
     assert_layers_are_told_apart,
@@ -20,7 +21,6 @@ from tflite_files import (
     renewed,
     timm_graph,
 )
-
 from edgekd.errors import ArtefactError, InputError
 from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.precision import Variant

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lowered_files import FLOAT_LAYERS, SIZE
-from tflite_files import (
+from torch import nn
+
+from backends.lowered_files import FLOAT_LAYERS, SIZE
+from backends.tflite_files import (
     MEAN,
     STD,
     float_content,
@@ -17,8 +19,6 @@ from tflite_files import (
     noise,
     renewed,
 )
-from torch import nn
-
 from edgekd.lower.backends._tflite_ranges import activation_ranges
 from edgekd.lower.backends.tflite import _float_model
 from edgekd.lower.graph import deploy_graph

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lowered_files import answers
-from tflite_files import (
+
+from backends.lowered_files import answers
+from backends.tflite_files import (
     LAYERS,
     WEIGHTED,
     float_content,
     noise,
     read,
 )
-
 from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.backends._tflite_ranges import activation_ranges
 from edgekd.lower.backends._tflite_recipe import quantise_activations, quantise_weights

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import timm
 import torch
-from lowered_files import CLASSES, SIZE
 from numpy.typing import NDArray
 from torch import nn
 
+from backends.lowered_files import CLASSES, SIZE
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.backends.tflite import _float_model

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_models import FILES, SIZE, make_graph
+
+from sessions.small_models import FILES, SIZE, make_graph
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_models import images
 
 from edgekd.errors import DeviceUnreachableError
 from edgekd.runtime.sessions import open_session
+from sessions.small_models import images
 
 SOURCE = Path(__file__).with_name("delegate.c")
 Maker = Callable[..., str]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import images
 
 from edgekd.runtime.sessions import open_session
 from edgekd.runtime.sessions.base import Session
+from sessions.small_models import images
 
 
 @pytest.fixture

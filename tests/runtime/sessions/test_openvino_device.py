@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import images
 
 from edgekd.errors import DeviceUnreachableError
 from edgekd.runtime.sessions import open_session
+from sessions.small_models import images
 
 
 @pytest.mark.parametrize("device", ["AUTO", "AUTO:-GPU", "HETERO:CPU", "MULTI:CPU", "BATCH:CPU"])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import CLASSES, FILES, SIZE, images, make_graph, torch
 
 from edgekd.runtime.sessions import open_session
 from edgekd.runtime.sessions.base import Session
+from sessions.small_models import CLASSES, FILES, SIZE, images, make_graph, torch
 
 
 @pytest.mark.parametrize("backend", FILES)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_models import FILES, SIZE, images
 
 from edgekd.errors import (
     ArtefactError,
@@ -15,6 +14,7 @@ from edgekd.errors import (
     InputError,
 )
 from edgekd.runtime.sessions import open_session
+from sessions.small_models import FILES, SIZE, images
 
 
 @pytest.mark.parametrize("backend", FILES)

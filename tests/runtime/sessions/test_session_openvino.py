@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_models import images
 
 from edgekd.runtime.sessions import open_session
 from edgekd.runtime.sessions._openvino_device import device_shortfall
+from sessions.small_models import images
 
 openvino = pytest.importorskip("openvino")
 

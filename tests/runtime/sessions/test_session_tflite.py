@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_models import SIZE, torch
 
 from edgekd.errors import DeviceUnreachableError
 from edgekd.runtime.sessions import open_session
+from sessions.small_models import SIZE, torch
 
 
 def test_a_graph_in_pieces_is_told(tmp_path: Path) -> None:

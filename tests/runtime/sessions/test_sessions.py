@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_models import FILES, images, in_memory
 
 from edgekd.bundle.model_files import ModelFiles
 from edgekd.errors import (
@@ -22,6 +21,7 @@ from edgekd.errors import (
 )
 from edgekd.extensions.engines.onnx import BACKEND as ONNX
 from edgekd.runtime.sessions import available_backends, open_session
+from sessions.small_models import FILES, images, in_memory
 
 
 @pytest.mark.parametrize("backend", FILES)

@@ -12,8 +12,7 @@ from torch import nn
 
 from edgekd.data import Split, load_dataset, split_dataset, write_split
 from edgekd.models import DataCard, ModelCard, TrainingCard, create_network, save_checkpoint
-from edgekd.models.card import CARD, SPLIT
-from edgekd.models.checkpoint import WEIGHTS
+from edgekd.models.card import CARD, SPLIT, WEIGHTS
 from edgekd.policy import load_policy
 from edgekd.recipe import SplitSection
 from edgekd.runtime.preprocess import RULE

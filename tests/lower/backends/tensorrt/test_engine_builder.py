@@ -315,10 +315,3 @@ def test_missing_tensorrt(onnx_file: Path) -> None:
     with pytest.raises(MissingDependencyError, match="TensorRT is not installed") as caught:
         build_engine(onnx_file, onnx_file.with_suffix(".engine"))
     assert "JetPack" in caught.value.hint
-
-
-def test_missing_rtx_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
-    library.load_tensorrt_rtx.cache_clear()
-    monkeypatch.setattr(library, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match="tensorrt-rtx-cu13-bindings"):
-        library.load_tensorrt_rtx()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lowered_files import float_in_order, weighted_sources
+from backends.lowered_files import float_in_order, weighted_sources
 
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.tensorrt.lint import check_onnx
