@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import manual_methods
 import numpy as np
 import pytest
 import shares
 import torch
+from method_share import samples
 from pair import left_by_pair, trained_in_pair
 from torch import Tensor
 
@@ -78,7 +80,11 @@ def pair(made_once: Callable[[str, Callable[[Path], None]], Path]) -> list[dict[
 
     def make(folder: Path) -> None:
         folder.mkdir()
-        trained_in_pair(shares.__file__, folder)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("WORK", str(folder / "work"))
+            patched.setenv("METHODS", manual_methods.install(folder / "site"))
+            samples(False)  # decoded once
+            trained_in_pair(shares.__file__, folder)
 
     return left_by_pair(made_once("pair", make))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import bank_share
 import curriculum_share
+import players_share
 import process_share
 from pair import take_part
 
@@ -18,6 +19,7 @@ def outcomes(rank: int, processes: int) -> dict[str, Any]:
         "process_share": process_share.exchanged(rank, processes),
         "curriculum_share": curriculum_share.both(rank, processes),
         "bank_share": bank_share.in_step(rank, processes),
+        "players_share": players_share.outcomes(processes, players_share.QUICK),
     }
 
 

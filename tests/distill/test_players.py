@@ -314,13 +314,18 @@ TrainInPair = Callable[[Case], list[dict[Case, Outcome]]]
 
 @pytest.fixture(scope="module")
 def train_in_pair(
-    tmp_path_factory: pytest.TempPathFactory, cache: Path, distribution: str
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    cache: Path,
+    distribution: str,
 ) -> TrainInPair:
     """Both processes' outcomes of the cases that run with a case, trained together once."""
 
     @functools.cache
     def train(quick: bool) -> list[dict[Case, Outcome]]:
-        cases = [case for case in CASES if (case in QUICK) == quick]
+        if quick:
+            return [each["players_share"] for each in request.getfixturevalue("pair")]
+        cases = [case for case in CASES if case not in QUICK]
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("EDGEKD_CACHE", str(cache))
             patched.setenv("WORK", str(tmp_path_factory.mktemp("work")))

@@ -25,7 +25,9 @@ def examined(backend: str, like: Target) -> tuple[Finding, Finding]:
     return lower, run
 
 
+@pytest.mark.slow
 def test_sound_backend_lowers_and_runs_a_tiny_network(like: Target) -> None:
+    """As `tests/extensions/test_third_party.py` has it always."""
     lower, run = examined("sound", like)
     assert lower.works
     assert lower.detail.startswith("a tiny network to fp32; torch ")

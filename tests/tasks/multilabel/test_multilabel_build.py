@@ -28,6 +28,7 @@ from edgekd.targets import load_target
 TARGETS = {
     "cpu-onnx": "onnxruntime", "cpu": "nncf", "rpi": "litert_torch", "jetson": "onnx",
 }  # fmt: skip
+QUICK = ("int8", "fp32")
 POLICY = msgspec.structs.replace(
     load_policy(lenient.POLICY),
     name="findings",
@@ -66,13 +67,20 @@ def manifest_of(bundle: BuiltBundle) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    "ladder",
+    ("target", "ladder"),
     [
-        pytest.param(("int8", "fp32"), id="quick"),
-        pytest.param((), id="whole", marks=pytest.mark.slow),
+        *(
+            pytest.param(target, QUICK, id=f"{target}-quick")
+            for target in ("cpu-onnx", "cpu", "rpi")
+        ),
+        # Lowered as for ONNX Runtime; its evidence is judged below.
+        pytest.param("jetson", QUICK, id="jetson-quick", marks=pytest.mark.slow),
+        *(
+            pytest.param(target, (), id=f"{target}-whole", marks=pytest.mark.slow)
+            for target in TARGETS
+        ),
     ],
 )
-@pytest.mark.parametrize("target", TARGETS)
 def test_every_backend_lowers_findings_and_its_files_pass(
     target: str, ladder: tuple[str, ...], student: Path, tmp_path: Path
 ) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.lower.backends.tensorrt import library
 from edgekd.lower.backends.tensorrt.builder import EngineBuildError, Phases, build_engine
-from edgekd.lower.precision import Variant
 
 needs_rtx = pytest.mark.skipif(
     find_spec("tensorrt_rtx_bindings") is None,
@@ -21,23 +20,10 @@ needs_rtx = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+@pytest.fixture
+def mobilenet(lowered: Callable[[str, str], Path]) -> dict[str, Path]:
     """`mobilenetv2_050` as the tensorrt backend lowers it, per precision."""
-    timm = pytest.importorskip("timm")
-    from edgekd.lower.backends import get_backend
-    from edgekd.lower.graph import deploy_graph
-
-    graph = deploy_graph(
-        timm.create_model("mobilenetv2_050", num_classes=7), (0.5,) * 3, (0.2,) * 3
-    )
-    images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
-    files = {}
-    for precision in ("fp32", "int8"):
-        folder = tmp_path_factory.mktemp(precision)
-        get_backend("tensorrt").lower(graph, 64, Variant(precision=precision), images, folder)
-        files[precision] = folder / "model.onnx"
-    return files
+    return {precision: lowered("mobilenetv2_050", precision) for precision in ("fp32", "int8")}
 
 
 @needs_rtx

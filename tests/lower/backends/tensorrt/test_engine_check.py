@@ -43,41 +43,6 @@ Change = Callable[[onnx.ModelProto], None]
 # ---- students ----
 
 
-@pytest.fixture(scope="module")
-def lowered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """The file of a student of a family in a precision; each student is exported once."""
-    files: dict[tuple[str, str], Path] = {}
-
-    def lower(arch: str, precision: str) -> Path:
-        if (arch, precision) not in files:
-            folder = tmp_path_factory.mktemp(arch)
-            files.update({(arch, name): file for name, file in lower_all(arch, folder)})
-        return files[arch, precision]
-
-    return lower
-
-
-def lower_all(arch: str, folder: Path) -> list[tuple[str, Path]]:
-    import timm
-    from torch import nn
-
-    from edgekd.lower.backends import get_backend
-    from edgekd.lower.graph import deploy_graph
-
-    small = {"channels": [24, 48, 96, 192], "stem_width": 16, "act_layer": nn.ReLU6}
-    options = small if arch == "resnet10t" else {}
-    network = timm.create_model(arch, num_classes=7, **options).eval()
-    graph = deploy_graph(network, (0.5,) * 3, (0.2,) * 3)
-    images = np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 3)).astype(np.uint8)
-    made = []
-    for precision in PRECISIONS:
-        out = folder / precision
-        out.mkdir()
-        get_backend("tensorrt").lower(graph, SIZE, Variant(precision=precision), images, out)
-        made.append((precision, out / "model.onnx"))
-    return made
-
-
 @needs_rtx
 @pytest.mark.parametrize(("arch", "precision"), STUDENTS)
 def test_students_pass(arch: str, precision: str, lowered: Callable[[str, str], Path]) -> None:
