@@ -83,7 +83,8 @@ def pair(made_once: Callable[[str, Callable[[Path], None]], Path]) -> list[dict[
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("WORK", str(folder / "work"))
             patched.setenv("METHODS", manual_methods.install(folder / "site"))
-            samples(False)  # decoded once
+            for divided in (False, True):
+                samples(divided)  # decoded once
             trained_in_pair(shares.__file__, folder)
 
     return left_by_pair(made_once("pair", make))
