@@ -72,4 +72,5 @@ def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
             margin=record.teacher.margin,
             required=record.teacher.required,
         )
-    return BundlePolicy(facts, record.research, tuple(record.unmet()))
+    unmet = tuple(record.unmet())
+    return BundlePolicy(facts, bool(unmet), unmet)

@@ -50,3 +50,9 @@ def test_a_policy_by_name() -> None:
     assert facts == facts_of_policy(policy, ["NV", "MEL", "BCC"])
     assert facts.critical == ["MEL", "BCC"]
     assert (facts.margin, facts.sha256) == (policy.teacher.margin, policy.sha256())
+
+
+def test_a_research_build_that_meets_every_floor_has_no_mark() -> None:
+    policy = policy_of_bundle(make_manifest(policy=record(research=True, floors=())))
+    assert not policy.research
+    assert policy.below_floors == ()
