@@ -15,7 +15,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @pytest.fixture(scope="session")
-def lowered(
+def lowered_student(
     made_once: Callable[[str, Callable[[Path], None]], Path],
 ) -> Callable[[str, str], Path]:
     """The file of a student of a family in a precision; each student is exported once."""

@@ -21,9 +21,11 @@ needs_rtx = pytest.mark.skipif(
 
 
 @pytest.fixture
-def mobilenet(lowered: Callable[[str, str], Path]) -> dict[str, Path]:
+def mobilenet(lowered_student: Callable[[str, str], Path]) -> dict[str, Path]:
     """`mobilenetv2_050` as the tensorrt backend lowers it, per precision."""
-    return {precision: lowered("mobilenetv2_050", precision) for precision in ("fp32", "int8")}
+    return {
+        precision: lowered_student("mobilenetv2_050", precision) for precision in ("fp32", "int8")
+    }
 
 
 @needs_rtx

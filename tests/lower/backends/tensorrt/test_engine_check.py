@@ -45,8 +45,10 @@ Change = Callable[[onnx.ModelProto], None]
 
 @needs_rtx
 @pytest.mark.parametrize(("arch", "precision"), STUDENTS)
-def test_students_pass(arch: str, precision: str, lowered: Callable[[str, str], Path]) -> None:
-    check = check_engine(lowered(arch, precision))
+def test_students_pass(
+    arch: str, precision: str, lowered_student: Callable[[str, str], Path]
+) -> None:
+    check = check_engine(lowered_student(arch, precision))
     assert check.status == "passed", check.findings
     assert {"SM86", "SM89"} <= set(check.capabilities)
     assert check.by.startswith("TensorRT-RTX 1.")
@@ -58,10 +60,10 @@ def test_students_pass(arch: str, precision: str, lowered: Callable[[str, str], 
     [pytest.param(arch, marks=() if arch in QUICK else pytest.mark.slow) for arch in FAMILIES],
 )
 def test_inputs_of_residual_sums_are_quantised(
-    arch: str, lowered: Callable[[str, str], Path]
+    arch: str, lowered_student: Callable[[str, str], Path]
 ) -> None:
     """A branch that stays float would make TensorRT add in float, behind the convolution."""
-    graph = onnx.load(lowered(arch, "int8")).graph
+    graph = onnx.load(lowered_student(arch, "int8")).graph
     giver = {output: node.op_type for node in graph.node for output in node.output}
     sums = [
         [giver[name] for name in node.input]
@@ -151,11 +153,15 @@ def unsupported(model: onnx.ModelProto) -> None:
     ],
 )
 def test_planted_faults_are_refused(
-    change: Change, precision: str, node: str, lowered: Callable[[str, str], Path], tmp_path: Path
+    change: Change,
+    precision: str,
+    node: str,
+    lowered_student: Callable[[str, str], Path],
+    tmp_path: Path,
 ) -> None:
     import onnxruntime
 
-    model = copied(lowered("mobilenetv2_050", precision))
+    model = copied(lowered_student("mobilenetv2_050", precision))
     change(model)
     file = planted(model, tmp_path)
     # What a check by ONNX Runtime lets pass.
@@ -168,10 +174,10 @@ def test_planted_faults_are_refused(
 
 @needs_rtx
 def test_what_tensorrt_itself_misreads_is_refused_by_the_rules(
-    lowered: Callable[[str, str], Path], tmp_path: Path
+    lowered_student: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
     """TensorRT-RTX takes an unsigned zero point, and reads int8."""
-    model = copied(lowered("mobilenetv2_050", "int8"))
+    model = copied(lowered_student("mobilenetv2_050", "int8"))
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.INT8 and not any(numpy_helper.to_array(tensor).ravel()):
             values = numpy_helper.to_array(tensor).astype(np.uint8)
@@ -191,17 +197,17 @@ def test_damaged_and_missing_files_are_findings(tmp_path: Path) -> None:
 
 
 @needs_rtx
-def test_unknown_capability(lowered: Callable[[str, str], Path]) -> None:
+def test_unknown_capability(lowered_student: Callable[[str, str], Path]) -> None:
     with pytest.raises(InputError, match="cannot build for SM10"):
-        check_engine(lowered("mobilenetv2_050", "fp32"), ("SM10",))
+        check_engine(lowered_student("mobilenetv2_050", "fp32"), ("SM10",))
 
 
 # ---- where the library is not there, or goes down ----
 
 
-def test_without_the_wheels(lowered: Callable[[str, str], Path], tmp_path: Path) -> None:
+def test_without_the_wheels(lowered_student: Callable[[str, str], Path], tmp_path: Path) -> None:
     python = make_python(tmp_path / "venv")
-    good, bad = lowered("mobilenetv2_050", "fp32"), tmp_path / "absent.onnx"
+    good, bad = lowered_student("mobilenetv2_050", "fp32"), tmp_path / "absent.onnx"
     code = (
         "import sys, msgspec; from pathlib import Path; "
         "from edgekd.lower.backends.tensorrt.check import check_engine, checker_versions; "
@@ -228,11 +234,11 @@ def bindings_that(line: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 @needs_rtx
 def test_a_crash_of_the_library_is_a_finding(
-    lowered: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lowered_student: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bindings_that("os.kill(os.getpid(), signal.SIGSEGV)", tmp_path, monkeypatch)
     log = tmp_path / "logs" / "check.log"
-    check = check_engine(lowered("mobilenetv2_050", "fp32"), log=log)
+    check = check_engine(lowered_student("mobilenetv2_050", "fp32"), log=log)
     assert check.status == "refused"
     assert check.findings == ("TensorRT-RTX: the process was ended by SIGSEGV",)
     assert check.capabilities == ()
@@ -250,12 +256,12 @@ def test_a_crash_of_the_library_is_a_finding(
 def test_what_is_no_fault_of_the_file_leaves_it_unchecked(
     line: str,
     why: str,
-    lowered: Callable[[str, str], Path],
+    lowered_student: Callable[[str, str], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bindings_that(line, tmp_path, monkeypatch)
-    check = check_engine(lowered("mobilenetv2_050", "fp32"))
+    check = check_engine(lowered_student("mobilenetv2_050", "fp32"))
     assert check.status == "not checked"
     assert why in check.by
 
