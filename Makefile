@@ -30,6 +30,9 @@ demo: setup ## The whole chain on painted dermoscopy, some minutes; ends with a 
 # Workers take neighbouring tests, which share fixtures, and help each other in the end.
 PARALLEL := -n auto --dist worksteal
 
+# Several workers share the cores: threads of OpenMP would only wait for each other.
+test slow: export OMP_NUM_THREADS ?= 1
+
 test: setup ## The tests, on all cores; ARGS="-n 0 tests/data" runs some of them, one by one
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 

@@ -87,6 +87,7 @@ worker.main(0, Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_the_watch_sees_crashes_and_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machinery itself: a worker that crashes, hangs and leaves is seen and started again."""
     script = tmp_path / "crash.py"

@@ -37,6 +37,7 @@ def test_leaks_would_be_seen(loop: Any) -> None:
     assert leaks(found, 100) == {"memory", "files", "threads", "places"}
 
 
+@pytest.mark.slow
 def test_forty_openings_leak_nothing(backend: str, loop: Any) -> None:
     assert leaks(loop("openings", backend, "bytes", 40, 20), 40) == set()
 

@@ -372,6 +372,7 @@ def test_the_cache_of_decoded_images_is_made_again(
     assert [file.read_bytes() for file in files] == before
 
 
+@pytest.mark.slow
 def test_a_damaged_bundle_is_refused_and_built_again(
     chain: Chain, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

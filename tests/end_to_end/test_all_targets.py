@@ -133,6 +133,7 @@ def test_eval_takes_any_csv_for_bundles_and_checkpoints(
     assert abs(accuracies[0] - accuracies[1]) < 0.1
 
 
+@pytest.mark.slow
 def test_auto_takes_the_first_precision_that_passes(small_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "auto"
     arguments = ["--target", "cpu", "--model", str(small_run), "--out", str(out), "--zip"]

@@ -169,6 +169,7 @@ def test_worthless_student_is_refused_on_every_backend(
     assert {path.name for path in (tmp_path / "out").iterdir()} <= {"logs"}
 
 
+@pytest.mark.slow
 @each_backend
 def test_good_student_is_taken_on_every_backend(
     good: Path, targets: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -189,6 +190,7 @@ def test_good_student_is_taken_on_every_backend(
         assert "trained without a teacher" in (record.teacher.reason or "")
 
 
+@pytest.mark.slow
 def test_lost_class_is_named_where_nobody_is_referred_for_it(
     blind: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

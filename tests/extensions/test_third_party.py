@@ -134,6 +134,7 @@ def result(place: Place, bundle: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_doctor_sees_all_and_runs_the_backend(place: Place) -> None:
     done = place.run("doctor", "--target", "desk", "--json")
     findings = {one["ability"]: one for one in json.loads(done.stdout)}

@@ -81,6 +81,7 @@ def test_building_again_makes_nothing_again(
     assert (notes.lowered, notes.ran, more.lowered, more.ran) == ([], [], [], [])
 
 
+@pytest.mark.slow
 def test_another_calibration_list_lowers_int8_again_and_nothing_else(
     small_run: Path, target: Target, tmp_path: Path
 ) -> None:
@@ -292,6 +293,7 @@ def test_a_precision_that_a_target_lacks_is_refused(
 # ---- kills ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("warm_kills", "cold_kills"), [(1, 1), pytest.param(14, 6, marks=pytest.mark.slow)]
 )

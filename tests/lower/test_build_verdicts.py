@@ -62,6 +62,7 @@ BEFALLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backends",
     [

@@ -61,6 +61,7 @@ def _whole(store: Store) -> set[str]:
     return {file.name for file in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_many_small_files_travel_together_and_none_twice(watched: Watched, tmp_path: Path) -> None:
     blobs = _blobs(tmp_path / "images", [1000 + n for n in range(300)])
     store = Store(watched, str(tmp_path / "board"))
@@ -78,6 +79,7 @@ def test_many_small_files_travel_together_and_none_twice(watched: Watched, tmp_p
     assert watched.sent == [more[0].path]
 
 
+@pytest.mark.slow
 def test_what_has_another_size_by_now_is_sent_again(watched: Watched, tmp_path: Path) -> None:
     (blob,) = _blobs(tmp_path / "images", [4000])
     store = Store(watched, str(tmp_path / "board"))

@@ -156,6 +156,7 @@ def test_link_that_is_cut_in_the_middle_of_a_run_is_tried_again(
     assert result.device.kind == "ssh"
 
 
+@pytest.mark.slow
 def test_full_disk(board: Board, server, request_of: BenchRequest, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a small disk is mounted as root; run the tests as root")

@@ -37,6 +37,7 @@ def meter_file(tmp_path):
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_boards_clock_is_known_by_the_job_itself(make_device, make_bundle, data, meter_file):
     device, bundle = make_device(), make_bundle("rpi")
     device.prepare([bundle], data.paths[:4], print)

@@ -134,6 +134,7 @@ def test_a_file_that_is_not_here_is_told(make_device, make_bundle) -> None:
         make_device().run(_job("accuracy", make_bundle(), [Path("gone.jpg")]))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_is_repeated_and_its_process_ended(
     make_device, make_bundle, images, sshd: Sshd
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_run_that_is_cut_is_repeated_and_its_process_ended(
     assert list((folder / "jobs").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_link_that_stays_lost_ends_in_words(make_device, make_bundle, images, sshd: Sshd) -> None:
     bundle, device = make_bundle(), make_device()
     device.prepare([bundle], images, print)

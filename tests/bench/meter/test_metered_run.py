@@ -84,6 +84,7 @@ def test_energy_by_a_meter_outside(request_of, tmp_path):
     assert result.missing == []
 
 
+@pytest.mark.slow
 def test_work_that_draws_nothing_has_no_energy(request_of, tmp_path):
     with logging(tmp_path / "bench.csv", lambda: 3.0) as file:
         result = run(request_of(file))
@@ -97,6 +98,7 @@ def test_work_that_draws_nothing_has_no_energy(request_of, tmp_path):
     assert list(map(str, result.missing)) == [f"cpu fp32: {note}"]
 
 
+@pytest.mark.slow
 def test_a_logger_that_stops_leaves_no_number_and_the_same_command_goes_on(
     request_of, tmp_path, monkeypatch
 ):

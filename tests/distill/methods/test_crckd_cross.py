@@ -55,6 +55,7 @@ def test_the_cross_holds_the_student_against_the_frozen_teacher():
     assert student.pooled.shape[1] != teacher.pooled.shape[1]
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes(tmp_path):
     """Through the command and Lightning, the teacher and then the student."""
     recipe = tmp_path / "pair.yaml"

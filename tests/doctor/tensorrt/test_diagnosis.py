@@ -46,6 +46,7 @@ def by_ability(findings: list[Finding]) -> dict[str, Finding]:
     return {finding.ability: finding for finding in findings}
 
 
+@pytest.mark.slow
 @no_tensorrt
 @needs_rtx
 def test_a_host_is_told_what_it_can_do_for_the_target(capsys: pytest.CaptureFixture[str]) -> None:

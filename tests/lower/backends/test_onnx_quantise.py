@@ -19,6 +19,7 @@ from edgekd.lower.graph import deploy_graph
 from edgekd.lower.onnx_export import export_onnx
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FROM_ONNX)
 def test_ranges_are_of_these_images_and_this_graph(
     name: str, lowered: Any, student: Any, tmp_path: Path

@@ -49,6 +49,7 @@ def make_job(checkpoint: Path, out: Path, **changes: object) -> ConversionJob:
     return msgspec.structs.replace(job, **changes)
 
 
+@pytest.mark.slow
 def test_one_process_lowers_to_several_variants(
     checkpoint: Path, calibration: str, tmp_path: Path
 ) -> None:

@@ -71,10 +71,12 @@ def manifest_of(bundle: BuiltBundle) -> Manifest:
     [
         *(
             pytest.param(target, QUICK, id=f"{target}-quick")
-            for target in ("cpu-onnx", "cpu", "rpi")
+            for target in ("cpu-onnx", "rpi")
         ),
-        # Lowered as for ONNX Runtime; its evidence is judged below.
-        pytest.param("jetson", QUICK, id="jetson-quick", marks=pytest.mark.slow),
+        *(
+            pytest.param(target, QUICK, id=f"{target}-quick", marks=pytest.mark.slow)
+            for target in ("cpu", "jetson")
+        ),
         *(
             pytest.param(target, (), id=f"{target}-whole", marks=pytest.mark.slow)
             for target in TARGETS
@@ -164,6 +166,7 @@ def test_too_few_images_of_a_critical_finding_lower_nothing(student: Path, tmp_p
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 def test_the_evidence_for_a_device_judges_findings_as_the_host_did(
     student: Path, tmp_path: Path
 ) -> None:

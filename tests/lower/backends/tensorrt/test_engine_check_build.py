@@ -119,6 +119,7 @@ def test_another_calibration_list_makes_fp16_again(
     assert calibration["images"] == 80
 
 
+@pytest.mark.slow
 @needs_rtx
 def test_a_refused_file_does_not_pass_its_gate(
     small_run: Path, jetson: Target, own_cache: Path, tmp_path: Path
