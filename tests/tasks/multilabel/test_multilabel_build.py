@@ -69,10 +69,7 @@ def manifest_of(bundle: BuiltBundle) -> Manifest:
 @pytest.mark.parametrize(
     ("target", "ladder"),
     [
-        *(
-            pytest.param(target, QUICK, id=f"{target}-quick")
-            for target in ("cpu-onnx", "rpi")
-        ),
+        *(pytest.param(target, QUICK, id=f"{target}-quick") for target in ("cpu-onnx", "rpi")),
         *(
             pytest.param(target, QUICK, id=f"{target}-quick", marks=pytest.mark.slow)
             for target in ("cpu", "jetson")
