@@ -124,7 +124,7 @@ class ImageFiles:
         return posixpath.normpath(posixpath.join(folder, files[0])) if files else None
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
-        """Names in a folder by their key."""
+        """Names of the files in a folder, by the normalised form in which tables may write them."""
         if folder not in self._listings:
             listing = defaultdict(list)
             for name in _names(self.root / folder):

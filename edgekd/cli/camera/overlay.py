@@ -119,7 +119,7 @@ def _draw_verdict(canvas: BgrFrame, prediction: Prediction, letters: int, *, fro
 
 
 def _heading(prediction: Prediction, letters: int, width: int) -> str:
-    """The answers, or the decision; of answers that do not fit, only the number is given."""
+    """The answers, or the decision; the number of answers where their names do not fit."""
     if prediction.decision != "answer":
         return prediction.decision.upper()
     answers = answers_of(prediction)

@@ -202,7 +202,7 @@ def prepared_model(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
 
 
 def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose shapes are to be inferred: the exporter lists those of the weights too."""
+    """A copy without recorded shapes, to infer them again: the exporter also records those of weights."""
     bare = copy.deepcopy(model)
     del bare.graph.value_info[:]
     return bare
