@@ -202,7 +202,7 @@ def prepared_model(graph: DeployGraph, image_size: int) -> onnx.ModelProto:
 
 
 def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without recorded shapes, to infer them again: the exporter also records those of weights."""
+    """A copy without recorded shapes, which are inferred again; the exporter adds the weights."""
     bare = copy.deepcopy(model)
     del bare.graph.value_info[:]
     return bare
