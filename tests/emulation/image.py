@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from emulation import userland as userlands
@@ -155,8 +155,10 @@ def fetch_wheels(folder: Path, python: str, packages: list[str]) -> None:
     Raises:
         MissingError: They cannot be reached from here.
     """
-    if find_spec("pip") is None:
-        raise MissingError("there is no pip beside this Python: make setup")
+    try:
+        version("pip")  # its import would be caught by setuptools, where torch was imported before
+    except PackageNotFoundError:
+        raise MissingError("there is no pip beside this Python: make setup") from None
     constraints = folder.with_suffix(".txt")
     pins = (REPOSITORY / "constraints.txt").read_text().splitlines()
     # JetPack 6 has CUDA 12; what CI tests on a host is of CUDA 13.
