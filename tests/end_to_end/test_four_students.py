@@ -147,7 +147,7 @@ ANSWERED = "the share of images that get an answer is"
     [
         pytest.param("good", constant, CHANCE, id="constant"),
         pytest.param("blind", lost, ANSWERED, id="lost-melanoma", marks=pytest.mark.slow),
-        pytest.param("blind", referring, ANSWERED, id="refers-everybody"),
+        pytest.param("blind", referring, ANSWERED, id="refers-everybody", marks=pytest.mark.slow),
     ],
 )
 def test_worthless_student_is_refused_on_every_backend(

@@ -19,7 +19,7 @@ from edgekd.lower.onnx_export import WEIGHTED, export_onnx, layer_nodes
 MEAN, STD = (0.5,) * 3, (0.2,) * 3
 MODELS = (
     "resnet10t",
-    "mobilenetv3_small_050",
+    pytest.param("mobilenetv3_small_050", marks=pytest.mark.slow),
     pytest.param("mobilenetv2_050", marks=pytest.mark.slow),
     pytest.param("tf_efficientnet_lite0", marks=pytest.mark.slow),
 )

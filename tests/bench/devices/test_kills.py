@@ -144,6 +144,7 @@ def test_link_that_is_cut_for_good_in_the_middle_of_a_copy(
     assert complete(measure(request))
 
 
+@pytest.mark.slow
 def test_link_that_is_cut_in_the_middle_of_a_run_is_tried_again(
     board: Board, server, request_of: BenchRequest
 ) -> None:
