@@ -61,7 +61,7 @@ def check_file_place(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file")
         if _exists(place):
             _refuse_protected(place)
-        _tryhidden_twin(place)
+        _try_hidden_twin(place)
 
 
 def check_folder_place(path: Path) -> None:
@@ -73,9 +73,9 @@ def check_folder_place(path: Path) -> None:
     with _reporting_unwritable(path):
         place = resolve_links(path)
         if not _exists(place):
-            _tryhidden_twin(place)
+            _try_hidden_twin(place)
         elif place.is_dir():
-            _tryhidden_twin(place / "any")
+            _try_hidden_twin(place / "any")
         else:
             raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
 
@@ -110,7 +110,7 @@ def _is_permitted(place: Path, mode: int) -> bool:
     return os.access(place, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _tryhidden_twin(place: Path) -> None:
+def _try_hidden_twin(place: Path) -> None:
     """Try to write a file of one byte in the folder, or in its nearest parent that exists."""
     folder = place.parent
     while not _exists(folder):
