@@ -1,0 +1,44 @@
+"""Recipes: the typed and validated description of a run, with defaults.
+
+A recipe is YAML, one module for each of its sections. Sections whose keys depend on a choice
+(`data.source`, `method.name`) keep those keys as options, which the chosen source or method
+validates with `convert`.
+"""
+
+from edgekd.recipe.augment import AugmentSection
+from edgekd.recipe.files import load_recipe
+from edgekd.recipe.fit import FitSection, OptimiserSection
+from edgekd.recipe.recipe import Recipe
+from edgekd.recipe.roles import ModelSection, RoleSection
+from edgekd.recipe.section import (
+    Balance,
+    Fraction,
+    Positive,
+    Rate,
+    Section,
+    Seed,
+    convert,
+    fingerprint,
+)
+from edgekd.recipe.split import SplitSection
+from edgekd.recipe.trainer import TrainerSection
+
+__all__ = [
+    "AugmentSection",
+    "Balance",
+    "FitSection",
+    "Fraction",
+    "ModelSection",
+    "OptimiserSection",
+    "Positive",
+    "Rate",
+    "Recipe",
+    "RoleSection",
+    "Section",
+    "Seed",
+    "SplitSection",
+    "TrainerSection",
+    "convert",
+    "fingerprint",
+    "load_recipe",
+]

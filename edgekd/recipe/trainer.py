@@ -1,0 +1,29 @@
+"""The section `trainer`: the machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edgekd.recipe.section import Positive, Section
+
+__all__ = ["TrainerSection"]
+
+
+class TrainerSection(Section, frozen=True, kw_only=True):
+    """The machine, for Lightning's trainer.
+
+    Attributes:
+        accelerator: `auto`, `cpu`, `gpu`.
+        devices: Number of devices on each node.
+        nodes: Number of nodes.
+        precision: `auto` is bf16 on processors that are faster with it, else fp32.
+        threads: CPU threads; 0 uses all cores.
+    """
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Positive = 1
+    nodes: Positive = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    threads: Annotated[int, Meta(ge=0)] = 0
