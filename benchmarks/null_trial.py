@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from edgekd.cli.console import exit_code_of, say
-from edgekd.distill.pipeline import RunRequest, train
-from edgekd.distill.samples import load_samples
+from edgekd.distill.runs.pipeline import RunRequest, train
+from edgekd.distill.samples.run_samples import load_samples
 from edgekd.files import write_atomically
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import load_recipe

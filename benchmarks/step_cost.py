@@ -27,7 +27,7 @@ import torch
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Batch, MethodContext, method_names, resolve_method
 from edgekd.distill.methods.ssd_kd import VIEWS
-from edgekd.distill.optimisation import make_optimizer
+from edgekd.distill.training.optimisation import make_optimizer
 from edgekd.models import NormalisedNetwork, create_network
 from edgekd.recipe import FitSection
 

@@ -14,7 +14,7 @@ from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
 
 if TYPE_CHECKING:
-    from edgekd.distill.comparison import Comparison
+    from edgekd.distill.comparison.comparison import Comparison
 
 __all__ = ["compare"]
 
@@ -88,21 +88,21 @@ def _trained(
         raise InputError("recipes and --out are needed", "or --from DIR for a table made before")
     loaded = [read_recipe(name, overrides) for name in recipes]
     numbers, parts = _seeds(seeds or _SEEDS), _folds(folds)
-    from edgekd.distill import compare as comparing
+    from edgekd.distill.comparison import compare as comparing
 
     request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts)
     return comparing.compare(request)
 
 
 def _from_predictions(file: Path) -> Comparison:
-    from edgekd.distill.comparison import comparison_of
-    from edgekd.distill.predictions import Predictions
+    from edgekd.distill.comparison.comparison import comparison_of
+    from edgekd.distill.comparison.predictions import Predictions
 
     return comparison_of(Predictions.load(file))
 
 
 def _publish(comparison: Comparison, json: Path | None, markdown: Path | None) -> None:
-    from edgekd.distill import comparison_table
+    from edgekd.distill.comparison import comparison_table
     from edgekd.files import write_atomically
 
     text = comparison_table.markdown(comparison)

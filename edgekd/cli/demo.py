@@ -60,7 +60,7 @@ def make_demo(out: Path) -> EdgekdError | None:
     """
     from edgekd.cli.build_table import build_observer
     from edgekd.data import load_dataset
-    from edgekd.distill import pipeline
+    from edgekd.distill.runs import pipeline
     from edgekd.lower.build import build_all, worst_of
     from edgekd.lower.plan import BuildRequest
     from edgekd.recipe import load_recipe

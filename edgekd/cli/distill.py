@@ -15,7 +15,7 @@ def distill(recipe: RecipeName, out: RunFolder, overrides: Set = None) -> None:
     Writes OUT/teacher and OUT/student. An interrupted run continues where it stopped.
     """
     loaded = read_recipe(recipe, overrides)
-    from edgekd.distill import pipeline
+    from edgekd.distill.runs import pipeline
 
     request = pipeline.RunRequest(loaded, out, say, ticker("images"))
     pipeline.distill(request)

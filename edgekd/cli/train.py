@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train the teacher, or the student without any teacher."""
     loaded = read_recipe(recipe, overrides)
-    from edgekd.distill import pipeline
+    from edgekd.distill.runs import pipeline
 
     request = pipeline.RunRequest(loaded, out, say, ticker("images"))
     pipeline.train(request, role.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekd.cli.demo import make_demo
-from edgekd.distill import pipeline
+from edgekd.distill.runs import pipeline
 from edgekd.errors import EdgekdError, GateFailedError, MissingDependencyError
 from edgekd.lower.build import BuiltBundle
 

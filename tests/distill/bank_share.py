@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from edgekd.distill.methods import Batch, Method, MethodContext, resolve_method
-from edgekd.distill.optimisation import make_optimizer
+from edgekd.distill.training.optimisation import make_optimizer
 from edgekd.recipe import FitSection
 
 CLASSES, IMAGES, SIDE, STEPS = 3, 12, 32, 6

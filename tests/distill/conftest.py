@@ -15,7 +15,7 @@ from method_share import samples
 from pair import left_by_pair, trained_in_pair
 from torch import Tensor
 
-from edgekd.distill import pipeline
+from edgekd.distill.runs import pipeline
 from edgekd.recipe import Recipe, convert
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"

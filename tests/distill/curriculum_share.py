@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Batch, Method, MethodContext, resolve_method
-from edgekd.distill.optimisation import make_optimizer
+from edgekd.distill.training.optimisation import make_optimizer
 from edgekd.recipe import FitSection
 
 CLASSES, SIDE = 5, 4

@@ -15,7 +15,6 @@ import torch
 from pair import Outcome, take_part
 from torch import Tensor
 
-from edgekd.distill.fit import fit_stage
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import (
     Batch,
@@ -27,8 +26,9 @@ from edgekd.distill.methods import (
     resolve_method,
 )
 from edgekd.distill.methods.base import Objective, Subclasses
-from edgekd.distill.module import StageModule
-from edgekd.distill.samples import RunSamples, load_samples
+from edgekd.distill.samples.run_samples import RunSamples, load_samples
+from edgekd.distill.training.fit import fit_stage
+from edgekd.distill.training.module import StageModule
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork, logits_of

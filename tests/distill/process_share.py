@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from edgekd.distill.processes import (
+from edgekd.distill.training.processes import (
     average_in_place,
     gather_equal_rows,
     gather_rows,

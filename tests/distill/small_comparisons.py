@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgekd.distill.compare import CompareRequest, compare
-from edgekd.distill.comparison import Comparison
+from edgekd.distill.comparison.compare import CompareRequest, compare
+from edgekd.distill.comparison.comparison import Comparison
 from edgekd.recipe import Recipe
 
 Make = Callable[..., Recipe]

@@ -11,8 +11,8 @@ import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
-from edgekd.distill import pipeline
-from edgekd.distill.module import StageModule
+from edgekd.distill.runs import pipeline
+from edgekd.distill.training.module import StageModule
 from edgekd.recipe import Recipe
 
 Make = Callable[..., Recipe]

@@ -26,8 +26,8 @@ from edgekd.bench.run.journal import CachedDevice, Journal
 from edgekd.bench.subjects.labelled import data_of_run
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
-from edgekd.distill import pipeline
-from edgekd.distill.module import StageModule
+from edgekd.distill.runs import pipeline
+from edgekd.distill.training.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
 from edgekd.locks import only_writer
 from edgekd.lower.source import load_source

@@ -1,7 +1,8 @@
 """The interface of all methods.
 
 A method owns the student, the teacher and its further modules, and declares in stages what is
-trained by which objective. The training module (`edgekd.distill.module`) knows no method by name.
+trained by which objective. The training module, `edgekd.distill.training.module`, knows no method
+by name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from edgekd.distill.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.methods.temperature import (
     CurriculumTemperature,
     FixedTemperature,
@@ -23,8 +23,8 @@ from edgekd.distill.methods.temperature import (
     InstanceTemperature,
     Softening,
 )
-from edgekd.distill.players import Player, Players
-from edgekd.distill.sample_kinds import (
+from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
+from edgekd.distill.samples.sample_kinds import (
     Labelled,
     NoSamples,
     SampleKind,
@@ -33,6 +33,7 @@ from edgekd.distill.sample_kinds import (
     Unlabelled,
 )
 from edgekd.distill.task import TrainingTask, Trait, training_task
+from edgekd.distill.training.players import Player, Players
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe import FitSection, Section

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from edgekd.data.augment import augment
 from edgekd.distill.losses import ramp_up
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
-from edgekd.distill.moving_average import MovingAverage
 from edgekd.distill.task import Trait
+from edgekd.distill.training.moving_average import MovingAverage
 from edgekd.recipe import AugmentSection, Section
 
 __all__ = ["MeanTeacher", "MeanTeacherConfig"]

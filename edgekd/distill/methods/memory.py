@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgekd.distill.methods.base import seeded
-from edgekd.distill.processes import gather_equal_rows, mean_over_processes
+from edgekd.distill.training.processes import gather_equal_rows, mean_over_processes
 from edgekd.errors import InputError
 
 __all__ = ["Memory", "MemoryBanks"]

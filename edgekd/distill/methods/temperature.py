@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edgekd.distill.losses.li2023 import Rise, bounded_temperature, reversal, reversed_gradient
 from edgekd.distill.losses.precision import full_precision
-from edgekd.distill.optimisation import OwnSGD
+from edgekd.distill.training.optimisation import OwnSGD
 from edgekd.recipe import Section
 
 __all__ = [

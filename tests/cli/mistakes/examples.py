@@ -97,7 +97,12 @@ def make_predictions(base: Path) -> None:
     """What two methods of two seeds predict for twelve images."""
     import numpy as np
 
-    from edgekd.distill.predictions import ComparedMethod, PredictionFacts, Predictions, TestedPart
+    from edgekd.distill.comparison.predictions import (
+        ComparedMethod,
+        PredictionFacts,
+        Predictions,
+        TestedPart,
+    )
 
     facts = PredictionFacts(
         data="none", classes=CLASSES, ordered=False, images={}, split_sha256="", seeds=(0, 1),

@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from edgekd.distill import losses
 from edgekd.distill.losses import wang2023
 from edgekd.distill.methods import Method, Stage, method_names, resolve_method
-from edgekd.distill.module import StageModule, total_of
+from edgekd.distill.training.module import StageModule, total_of
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import AugmentSection, FitSection

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, Stage, resolve_method
 from edgekd.distill.methods.base import Subclasses
-from edgekd.distill.module import StageModule
+from edgekd.distill.training.module import StageModule
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics.task import metrics_task
 from edgekd.models import NormalisedNetwork

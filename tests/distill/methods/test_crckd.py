@@ -12,8 +12,8 @@ from composed import ALL_OPTIONS, Step, averaged, category, check, consistency
 from tiny_methods import batch, method
 from torch import Tensor
 
-from edgekd.distill import pipeline
 from edgekd.distill.methods import Method, resolve_method
+from edgekd.distill.runs import pipeline
 from edgekd.models import load_checkpoint
 from edgekd.recipe import FitSection, load_recipe
 

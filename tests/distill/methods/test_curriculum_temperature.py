@@ -12,7 +12,6 @@ import torch
 from curriculum_share import batch, flat_method, learnt
 from torch import Tensor, nn
 
-from edgekd.distill import pipeline
 from edgekd.distill.losses import (
     bounded_temperature,
     non_target_kl,
@@ -27,8 +26,9 @@ from edgekd.distill.methods.temperature import (
     GlobalTemperature,
     InstanceTemperature,
 )
-from edgekd.distill.module import StageModule
-from edgekd.distill.optimisation import make_optimizer, one_cycle
+from edgekd.distill.runs import pipeline
+from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.optimisation import make_optimizer, one_cycle
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, load_recipe
 

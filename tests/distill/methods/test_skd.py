@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from composed import ALL_OPTIONS, Step, check, subclass_ce
 from torch import Tensor
 
-from edgekd.distill import pipeline
-from edgekd.distill.compare import CompareRequest, compare
-from edgekd.distill.comparison_table import markdown
+from edgekd.distill.comparison.compare import CompareRequest, compare
+from edgekd.distill.comparison.comparison_table import markdown
 from edgekd.distill.losses import class_weights, softened_kl
 from edgekd.distill.methods import Batch, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.methods.skd import SubclassDistillation
+from edgekd.distill.runs import pipeline
 from edgekd.errors import InputError
 from edgekd.lower.graph import deploy_graph
 from edgekd.lower.source import load_source

@@ -1,0 +1,235 @@
+"""The samples of a stage: labelled, unlabelled, synthesised, none, or several kinds at once.
+
+A kind builds the loader of the training epochs and turns what the loader yields into the batch that
+the stage's objective or step receives. Validation always runs over the labelled validation part.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import CombinedLoader
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
+from edgekd.distill.samples.run_samples import EpochSampler, PartDataset, RunSamples, Share
+from edgekd.models import pixels_of
+from edgekd.recipe import FitSection
+
+__all__ = [
+    "Labelled",
+    "LoaderSetup",
+    "NoSamples",
+    "SampleKind",
+    "Several",
+    "Synthesised",
+    "Unlabelled",
+]
+
+
+@dataclass(frozen=True)
+class LoaderSetup:
+    """What the loader of a stage depends on.
+
+    Attributes:
+        samples: The images of the run.
+        fit: How the stage is trained.
+        seed: The stage's seed.
+        epoch: Gives the current epoch, counted from 0.
+        share: The part of every epoch that this process sees.
+    """
+
+    samples: RunSamples
+    fit: FitSection
+    seed: int
+    epoch: Callable[[], int]
+    share: Share
+
+    @property
+    def training_images(self) -> int:
+        """Number of images in the training part."""
+        return len(self.samples.split.indices("train"))
+
+
+class SampleKind(ABC):
+    """Which samples a stage runs over."""
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """Images of a batch in each process.
+
+        Args:
+            fit: How the stage is trained.
+            training_images: Number of images in the training part.
+            processes: Number of processes that share an epoch.
+        """
+        return fit.batch_size
+
+    @abstractmethod
+    def loader(self, setup: LoaderSetup) -> Iterable[Any]:
+        """The loader of the training epochs; its order is a function of seed and epoch alone."""
+
+    @abstractmethod
+    def batch(self, loaded: Any, context: StepContext) -> Any:
+        """What the objective or the step receives, made of what the loader yielded."""
+
+
+class Labelled(SampleKind):
+    """The training part with its targets; the objective receives a `Batch`."""
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """`fit.batch_size`, but at most what one process sees of an epoch."""
+        return min(fit.batch_size, training_images // processes)
+
+    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+        """Batches of the training part; classes are drawn by `fit.class_sampling`."""
+        samples, fit = setup.samples, setup.fit
+        weights = samples.sampling_weights(fit.class_sampling)
+        sampler = EpochSampler(setup.training_images, weights, setup.seed, setup.epoch, setup.share)
+        size = self.batch_size(fit, setup.training_images, setup.share.processes)
+        return _batches(PartDataset(samples, "train"), sampler, size)
+
+    def batch(self, loaded: list[Tensor], context: StepContext) -> Batch:
+        """The images with targets and positions."""
+        images, targets, indices = loaded
+        return Batch(
+            pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
+            context.augment_both,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled(SampleKind):
+    """Images without targets; the objective receives an `UnlabelledBatch`.
+
+    Every image is drawn once an epoch: `fit.class_sampling` would need the labels.
+
+    Attributes:
+        images: uint8 [N, S, S, 3]; None for those of the training part, whose targets are withheld.
+    """
+
+    images: NDArray[np.uint8] | None = None
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """`fit.batch_size`, but at most what one process sees of an epoch."""
+        images = training_images if self.images is None else len(self.images)
+        return min(fit.batch_size, images // processes)
+
+    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+        """Batches of the images; every image is drawn once."""
+        if self.images is None:
+            images, indices = setup.samples.images, setup.samples.split.indices("train")
+        else:
+            images, indices = self.images, list(range(len(self.images)))
+        sampler = EpochSampler(len(indices), None, setup.seed, setup.epoch, setup.share)
+        size = self.batch_size(setup.fit, setup.training_images, setup.share.processes)
+        return _batches(_ImageDataset(images, indices), sampler, size)
+
+    def batch(self, loaded: list[Tensor], context: StepContext) -> UnlabelledBatch:
+        """The images with their positions."""
+        images, indices = loaded
+        return UnlabelledBatch(
+            pixels_of(images), indices, context.epoch, context.augment, context.generator
+        )
+
+
+@dataclass(frozen=True)
+class Synthesised(SampleKind):
+    """Images that the method makes; the objective receives a `SynthesisedBatch`.
+
+    Attributes:
+        make: Makes the images of a step, `context.size` of them, with gradients of what makes them:
+            `lambda context: context.batch(self.generator(…))`.
+        steps: Steps of an epoch; 0 for as many as the training part would give.
+    """
+
+    make: Callable[[StepContext], SynthesisedBatch]
+    steps: int = 0
+
+    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+        """Yields the numbers of the steps."""
+        return _numbered_steps(self.steps, setup)
+
+    def batch(self, loaded: int, context: StepContext) -> SynthesisedBatch:
+        """What the method makes."""
+        return self.make(context)
+
+
+@dataclass(frozen=True)
+class NoSamples(SampleKind):
+    """No samples: the step draws what it needs, and receives a `StepContext`.
+
+    Attributes:
+        steps: Steps of an epoch; 0 for as many as the training part would give.
+    """
+
+    steps: int = 0
+
+    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+        """Yields the numbers of the steps."""
+        return _numbered_steps(self.steps, setup)
+
+    def batch(self, loaded: int, context: StepContext) -> StepContext:
+        """The context itself."""
+        return context
+
+
+@dataclass(frozen=True)
+class Several(SampleKind):
+    """Several kinds in every step, as in semi-supervised training.
+
+    The objective receives their batches by the names of the kinds. An epoch is as long as that of
+    the kind with the most batches; the others are repeated in it, augmented differently.
+
+    Attributes:
+        kinds: Kinds by name, such as `{"labelled": Labelled(), "unlabelled": Unlabelled(images)}`.
+    """
+
+    kinds: Mapping[str, SampleKind]
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """The smallest batch size of the kinds."""
+        return min(kind.batch_size(fit, training_images, processes) for kind in self.kinds.values())
+
+    def loader(self, setup: LoaderSetup) -> Iterable[Any]:
+        """Yields what the loaders of the kinds yield, by their names."""
+        loaders = {name: kind.loader(setup) for name, kind in self.kinds.items()}
+        return CombinedLoader(loaders, "max_size_cycle")
+
+    def batch(self, loaded: dict[str, Any], context: StepContext) -> dict[str, Any]:
+        """The batch of each kind."""
+        return {name: kind.batch(loaded[name], context) for name, kind in self.kinds.items()}
+
+
+class _ImageDataset(TorchDataset[tuple[Tensor, int]]):
+    """Images as (uint8 [S, S, 3], position)."""
+
+    def __init__(self, images: NDArray[np.uint8], indices: Sequence[int]) -> None:
+        self._images = images
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        index = self._indices[position]
+        return torch.from_numpy(np.array(self._images[index])), index
+
+
+def _batches(images: TorchDataset[Any], sampler: EpochSampler, size: int) -> DataLoader[Any]:
+    # A shorter last batch could be of one image, which has no batch statistics.
+    return DataLoader(images, batch_size=size, sampler=sampler, drop_last=True)
+
+
+def _numbered_steps(steps: int, setup: LoaderSetup) -> DataLoader[Any]:
+    """Numbers of `steps` steps; for 0, of as many full batches as a process has of the part."""
+    in_part = setup.training_images // setup.share.processes // setup.fit.batch_size
+    numbers: Any = range(steps or max(in_part, 1))  # a sequence is a data set to PyTorch
+    return DataLoader(numbers, batch_size=None)

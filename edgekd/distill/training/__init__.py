@@ -1,0 +1,1 @@
+"""Training one stage: its module, optimisers, processes, checkpoints and progress."""

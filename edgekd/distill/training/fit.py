@@ -1,0 +1,92 @@
+"""Training one stage with Lightning: resumption, the best epoch, progress."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from edgekd.distill.training.allocator import keep_freed_memory
+from edgekd.distill.training.interrupted import (
+    BEST,
+    LAST,
+    RelocatableCheckpoint,
+    SealedCheckpoints,
+    clear_unless_whole,
+)
+from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.optimisation import best_epoch
+from edgekd.distill.training.processes import barrier, is_rank_zero
+from edgekd.distill.training.progress import ProgressReporter
+from edgekd.distill.training.trainer import make_trainer, quiet_lightning
+from edgekd.recipe import TrainerSection, fingerprint
+
+__all__ = ["StageOutcome", "fit_stage"]
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """The result of a stage.
+
+    Attributes:
+        history: One row for each epoch: the means of the loss terms, and the validation score.
+        best_epoch: The epoch with the best score, counted from 1; the modules have its weights.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+
+
+def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str) -> StageOutcome:
+    """Train a stage and leave the weights of its best epoch in its modules.
+
+    Args:
+        module: The stage.
+        section: Devices, precision and threads.
+        work: Folder for training checkpoints, from which an interrupted stage is resumed.
+        key: Hash of what the stage depends on; checkpoints of another key or number of devices are
+            removed.
+
+    Raises:
+        InputError: The machine lacks what the section requires, or the training diverged.
+    """
+    keep_freed_memory()
+    # The number of devices changes the steps of an epoch, and so the schedule of the rate.
+    key = fingerprint(key, section.devices, section.nodes)
+    progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
+    if is_rank_zero():
+        damage = clear_unless_whole(work, key)
+        if damage:
+            progress.print(f"{damage}; {module.stage.name} begins again")
+    barrier()
+    best = RelocatableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
+    newest = RelocatableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
+    newest.CHECKPOINT_NAME_LAST = LAST
+    last = work / f"{LAST}{newest.FILE_EXTENSION}"
+    with quiet_lightning():
+        trainer = make_trainer(section, module, [best, newest, progress], checkpoints)
+        resumed = str(last) if last.is_file() else None
+        if resumed:
+            progress.print(f"resuming {module.stage.name} where it was interrupted")
+        _fit(trainer, module, resumed)
+    _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
+    row = module.history[best_epoch(module.scores, module.better)]
+    return StageOutcome(module.history, int(row["epoch"]))
+
+
+def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
+    except SystemExit as stop:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)  # Lightning leaves it ignored
+        raise KeyboardInterrupt from stop
+
+
+def _restore_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
+    module.load_state_dict(checkpoint["state_dict"], strict=False)

@@ -1,0 +1,324 @@
+"""The training module: one stage of any method, on Lightning."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import DataLoader
+
+from edgekd.data.augment import Augmentation
+from edgekd.distill.losses.precision import full_precision, refuse_half_precision
+from edgekd.distill.methods import Method, Stage, Terms
+from edgekd.distill.samples.batches import Batch, StepContext
+from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunSamples, Share
+from edgekd.distill.samples.sample_kinds import LoaderSetup
+from edgekd.distill.training.optimisation import Better, ScheduledOptimizer, should_stop
+from edgekd.distill.training.players import Players
+from edgekd.distill.training.processes import gather_rows, mean_of_each
+from edgekd.errors import InputError
+from edgekd.metrics.task import MetricsTask
+from edgekd.models import pixels_of
+from edgekd.recipe import AugmentSection, FitSection, OptimiserSection
+
+__all__ = ["StageModule", "refuse_batches_of", "total_of", "trained_state"]
+
+
+class StageModule(LightningModule):
+    """Trains one stage: by the sum of its objective's terms, or by the step that it takes itself.
+
+    Random numbers are functions of the seed, the epoch, the step and the process, so that an
+    interrupted run continues exactly as it would have.
+
+    Args:
+        method: The method, which owns all modules.
+        stage: What is trained, and how.
+        samples: The images of the run.
+        metrics: The metrics layer of the task, which gives the selection metric.
+        fit: How the stage is trained.
+        augmentation: The recipe's `augment` section.
+        seed: The stage's seed, from which all of its random numbers follow.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        stage: Stage,
+        samples: RunSamples,
+        metrics: MetricsTask,
+        fit: FitSection,
+        augmentation: AugmentSection,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.stage = stage
+        self.samples = samples
+        self.metrics = metrics
+        self.fit = fit
+        self.augmentation = augmentation
+        self.seed = seed
+        self.automatic_optimization = stage.step is None
+        self.strict_loading = False  # a training checkpoint leaves out what is frozen
+        self.history: list[dict[str, float]] = []
+        self._sums: dict[str, float] = defaultdict(float)
+        self._steps = 0
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._losses: list[Tensor] = []
+        self._scheduled: dict[str, ScheduledOptimizer] = {}
+        self._players: Players | None = None
+        stage.set_trainable(method)
+
+    @property
+    def better(self) -> Better:
+        """Whether the highest or the lowest validation score is the best."""
+        return "max" if self.stage.criterion is None else "min"
+
+    @property
+    def score_name(self) -> str:
+        """Name of the validation score, for people."""
+        metric = self.metrics.selection_metric.replace("_", " ")
+        return metric if self.stage.criterion is None else "objective"
+
+    @property
+    def scores(self) -> list[float]:
+        """The validation score of every epoch so far."""
+        return [row["score"] for row in self.history]
+
+    # Batches -------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> Any:
+        """The stage's samples, in the order of the epoch."""
+        share, samples = self._share(), self.stage.samples
+        images = len(self.samples.split.indices("train"))
+        size = samples.batch_size(self.fit, images, share.processes)
+        refuse_batches_of(size, self.stage, share.processes)
+        return samples.loader(
+            LoaderSetup(self.samples, self.fit, self.seed, lambda: self.current_epoch, share)
+        )
+
+    def val_dataloader(self) -> DataLoader[Item]:
+        """The validation part."""
+        part = PartDataset(self.samples, "validation")
+        self._once_each = OnceEach(len(part), self._share())
+        return DataLoader(part, batch_size=2 * self.fit.batch_size, sampler=self._once_each)
+
+    def _share(self) -> Share:
+        return Share(self.trainer.global_rank, self.trainer.world_size)
+
+    # Training ------------------------------------------------------------------------------
+
+    def on_train_start(self) -> None:
+        """Stop at once where the run was interrupted after its early stop."""
+        self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
+        if self.stage.step is not None:
+            self._players = Players(self.stage.players, self)
+
+    def on_train_epoch_start(self) -> None:
+        """Set learning rates, the networks' modes, and the seed of dropout and the like."""
+        for scheduled in self._scheduled.values():
+            scheduled.set_rate(self.scores, self.better)
+        torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
+        self.method.eval()
+        for module in self.stage.updated:
+            module.train()
+        self._sums.clear()
+        self._steps = 0
+
+    def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
+        """One step; returns the loss, or None where the stage takes its steps itself."""
+        sample = self.stage.samples.batch(batch, self._step_context(batch_index))
+        if self.stage.objective is None:
+            self._add_to_means({**self._own_step(sample), **self.method.logged_values()})
+            return None
+        terms = self.stage.objective(sample)
+        loss = total_of(terms, self.stage)
+        self._add_to_means({"loss": loss, **terms, **self.method.logged_values()})
+        return loss
+
+    def _own_step(self, sample: Any) -> Terms:
+        assert self.stage.step is not None
+        assert self._players is not None
+        return self.stage.step(sample, self._players)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Advance the players' schedules (Lightning does it for an objective) and the followers."""
+        if self.stage.step is not None:
+            for scheduled in self._scheduled.values():
+                if scheduled.scheduler is not None:
+                    scheduled.scheduler.step()
+        if self.stage.after_step is not None:
+            self.stage.after_step()
+
+    def _step_context(self, batch_index: int) -> StepContext:
+        draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
+        (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        change = Augmentation(self.augmentation, generator)
+        # In bfloat16 coordinates of pixels are off by half a pixel and more.
+        both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
+        return StepContext(
+            self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
+            both,
+        )  # fmt: skip
+
+    def _add_to_means(self, terms: Terms) -> None:
+        for name, value in terms.items():
+            self._sums[name] += float(value.detach())
+        self._steps += 1
+
+    # Validation ----------------------------------------------------------------------------
+
+    def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
+        """Collect the criterion's loss, or the evaluated network's outputs."""
+        images, targets, indices = self._counted(batch, batch_index)
+        if not len(targets):
+            return
+        if self.stage.criterion is None:
+            self._collect(pixels_of(images), targets, indices)
+            return
+        sample = Batch(pixels_of(images), targets, indices, self.current_epoch)
+        loss = total_of(self.stage.criterion(sample), self.stage).detach()
+        row = torch.stack((loss.double() * len(targets), loss.new_tensor(len(targets)).double()))
+        self._losses.append(row[None])
+
+    def _counted(self, batch: list[Tensor], batch_index: int) -> list[Tensor]:
+        """The batch without the images that are repeated at the end of this process's share."""
+        left = self._once_each.counted - batch_index * 2 * self.fit.batch_size
+        return [tensor[: max(left, 0)] for tensor in batch]
+
+    def _collect(self, pixels: Tensor, targets: Tensor, indices: Tensor) -> None:
+        assert self.stage.evaluated is not None
+        self._outputs.append((self.stage.evaluated(pixels).float(), targets, indices))
+
+    def on_validation_epoch_end(self) -> None:
+        """Record the score and the means of the terms; decide about the early stop.
+
+        Raises:
+            InputError: The training diverged: weights are not finite.
+        """
+        self._refuse_infinite_weights()
+        score = self._mean_loss() if self.stage.criterion else self._metric()
+        means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
+        means = mean_of_each(means, self.device)
+        self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
+        self.log("score", score, sync_dist=False, rank_zero_only=False)
+        if should_stop(self.fit, self.scores, self.better):
+            self.trainer.should_stop = True
+
+    def _refuse_infinite_weights(self) -> None:
+        for name, parameter in self.method.named_parameters():
+            if parameter.requires_grad and not torch.isfinite(parameter).all():
+                message = (
+                    f"{self.stage.name} diverged in epoch {self.current_epoch + 1}: the weights "
+                    f"{name} are not finite"
+                )
+                raise InputError(message, "lower `fit.learning_rate`, or set `trainer.precision`")
+
+    def _metric(self) -> float:
+        """The selection metric over the validation images of all processes."""
+        columns = zip(*(self._outputs or [self._no_outputs()]), strict=True)
+        outputs, targets, indices = (gather_rows(torch.cat(column)).cpu() for column in columns)
+        self._outputs.clear()
+        order = indices.argsort()  # the data set's order, for any number of processes
+        return self.metrics.selection(outputs[order].numpy(), targets[order].numpy())
+
+    def _no_outputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs, targets and indices of no images: a process may have none to validate."""
+        assert self.stage.evaluated is not None
+        image = torch.from_numpy(np.array(self.samples.images[:1])).to(self.device)
+        outputs = self.stage.evaluated(pixels_of(image)).float()[:0]
+        targets = torch.from_numpy(self.samples.targets[:0]).to(self.device)
+        return outputs, targets, torch.zeros(0, dtype=torch.int64, device=self.device)
+
+    def _mean_loss(self) -> float:
+        """Mean loss over the validation images of all processes."""
+        none = torch.zeros(0, 2, dtype=torch.float64, device=self.device)
+        rows = gather_rows(torch.cat((none, *self._losses)))
+        self._losses.clear()
+        total, count = rows.sum(dim=0).tolist()
+        return float(total / count)
+
+    # Optimisation --------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> Any:
+        """One optimiser for the objective, or one for each player, in the order of the players."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        self._scheduled = {
+            name: ScheduledOptimizer(modules, section, steps)
+            for name, (modules, section) in self._optimised().items()
+        }
+        scheduled = self._scheduled.values()
+        schedulers = [
+            {"scheduler": s.scheduler, "interval": "step"} for s in scheduled if s.scheduler
+        ]
+        return [each.optimizer for each in scheduled], schedulers
+
+    def _optimised(self) -> Mapping[str, tuple[tuple[nn.Module, ...], OptimiserSection]]:
+        """What each optimiser updates, and how."""
+        if self.stage.step is None:
+            return {self.stage.name: (self.stage.trained, self.fit)}
+        players = self.stage.players.items()
+        return {name: (player.modules, player.optimiser or self.fit) for name, player in players}
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Clip the gradient of a player; the gradient scaler has unscaled it by now."""
+        for name, player in self.stage.players.items():
+            if player.clip is not None and self._scheduled[name].optimizer is optimizer:
+                nn.utils.clip_grad_norm_(player.parameters(), player.clip)
+
+    # Training checkpoints ------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
+        checkpoint["state_dict"] = trained_state(self, self.stage.updated)
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the history."""
+        self.history = list(checkpoint.get("history", []))
+
+
+def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:
+    """Refuse a batch size that a stage cannot be trained with.
+
+    Args:
+        size: Images of a batch, in each process.
+        stage: The stage.
+        processes: Their number.
+
+    Raises:
+        InputError: Batches are empty, or have one image where batch norm needs statistics.
+    """
+    if size == 0:
+        message = f"there are fewer training images than the {processes} devices"
+        raise InputError(message, "give more images, or fewer `trainer.devices`")
+    modules = (module for changed in stage.updated for module in changed.modules())
+    if size == 1 and any(isinstance(module, _BatchNorm) for module in modules):
+        message = f"the stage {stage.name} normalises by batches, and they have one image"
+        raise InputError(message, "raise `fit.batch_size`, or give more training images")
+
+
+def total_of(terms: Terms, stage: Stage) -> Tensor:
+    """The sum of a stage's loss terms.
+
+    Raises:
+        InputError: A term is in half precision, where differences of outputs are mostly rounding.
+    """
+    for name, term in terms.items():
+        refuse_half_precision(term, f"the term {name} of the stage {stage.name}")
+    return torch.stack(list(terms.values())).sum()
+
+
+def trained_state(network: nn.Module, modules: Iterable[nn.Module]) -> dict[str, Tensor]:
+    """The part of a network's state that belongs to the given modules of it."""
+    kept = {id(t) for module in modules for t in (*module.parameters(), *module.buffers())}
+    state = network.state_dict(keep_vars=True)
+    return {name: tensor.detach() for name, tensor in state.items() if id(tensor) in kept}

@@ -1,0 +1,73 @@
+"""Progress of a training on stderr."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.processes import is_rank_zero
+
+__all__ = ["ProgressReporter"]
+
+
+class ProgressReporter(Callback):
+    """A progress bar for each epoch and a line at its end, on stderr."""
+
+    def __init__(self, module: StageModule) -> None:
+        self._module = module
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._start = 0.0
+
+    def print(self, text: str) -> None:
+        """Print a line, in process 0 alone."""
+        if is_rank_zero():
+            self._console.print(text)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Start the epoch's bar."""
+        self._start = time.perf_counter()
+        if not self._console.is_terminal or not trainer.is_global_zero:
+            return
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        title = f"{self._module.stage.name} {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._bar.add_task(title, total=trainer.num_training_batches)
+        self._bar.start()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Advance the bar."""
+        if self._bar:
+            self._bar.advance(self._bar.task_ids[0])
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Print the epoch's loss terms and its validation score."""
+        self._stop_bar()
+        if not self._module.history:
+            return
+        row = dict(self._module.history[-1])
+        epoch, score, loss = int(row.pop("epoch")), row.pop("score"), row.pop("loss", None)
+        terms = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
+        losses = f"  {terms}" if loss is None else f"  loss {loss:.3f} ({terms})"
+        seconds = time.perf_counter() - self._start
+        self.print(
+            f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{losses}"
+            f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
+        )
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Remove the bar from the terminal."""
+        self._stop_bar()
+
+    def _stop_bar(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,85 @@
+"""Lightning's trainer for a recipe's `trainer` section."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from edgekd.distill.training.interrupted import SealedCheckpoints
+from edgekd.distill.training.module import StageModule
+from edgekd.errors import InputError
+from edgekd.recipe import TrainerSection
+
+__all__ = ["make_trainer", "quiet_lightning"]
+
+
+def make_trainer(
+    section: TrainerSection,
+    module: StageModule,
+    callbacks: list[Callback],
+    checkpoints: SealedCheckpoints,
+) -> Trainer:
+    """Lightning's trainer of a stage.
+
+    Raises:
+        InputError: The machine lacks what the section requires.
+    """
+    if section.threads:
+        torch.set_num_threads(min(section.threads, os.cpu_count() or 1))
+    try:
+        return Trainer(
+            accelerator=section.accelerator,
+            devices=section.devices,
+            num_nodes=section.nodes,
+            precision=_precision(section),
+            max_epochs=module.fit.epochs,
+            callbacks=callbacks,
+            plugins=[checkpoints],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the stage's samplers divide the images
+        )
+    except Exception as error:  # Lightning raises its own kinds for hardware that is not there
+        message = f"the trainer cannot use this machine: {str(error).splitlines()[0]}"
+        raise InputError(message, "correct the recipe's `trainer` section") from error
+
+
+def _precision(section: TrainerSection) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    if section.precision == "auto":
+        return "bf16-mixed" if _native_bf16(section.accelerator) else "32-true"
+    if section.precision == "fp32":
+        return "32-true"
+    return "bf16-mixed" if section.precision == "bf16" else "16-mixed"
+
+
+def _native_bf16(accelerator: str) -> bool:
+    """Whether bf16 is faster than fp32 on this machine.
+
+    Among CPUs only on those with AMX: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
+    in bf16 and 0.36 s in fp32 (128 px, batch 32, two cores of an EPYC).
+    """
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's warnings and advice out of edgekd's output."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", message=r".*lr_scheduler\.step.*")
+        warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        yield

@@ -1,0 +1,274 @@
+"""The table of a comparison, of predictions that are written here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgekd.distill.comparison.comparison import Comparison, MethodRow, comparison_of
+from edgekd.distill.comparison.comparison_table import markdown
+from edgekd.distill.comparison.label_bits import LabelBits
+from edgekd.distill.comparison.predictions import (
+    ComparedMethod,
+    PredictionFacts,
+    Predictions,
+    TestedPart,
+)
+from edgekd.metrics import Estimate
+from edgekd.metrics.classification import balanced_accuracy_of, class_recall_of
+from edgekd.metrics.seeds import seeds_difference
+
+CLASSES = ("benign", "malignant")
+
+
+def said(decided: np.ndarray, classes: int) -> np.ndarray:
+    """Logits that decide so."""
+    return np.eye(classes, dtype=np.float32)[decided]
+
+
+def predictions(
+    decided: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    folds: int = 0,
+    teacher: bool = False,
+    groups: np.ndarray | None = None,
+    ordered: bool = False,
+) -> Predictions:
+    """Of the decisions of each method and seed [methods, seeds, N]; folds take turns."""
+    groups = np.arange(labels.size) if groups is None else groups
+    names = ["none", *(f"method-{number}" for number in range(1, len(decided)))]
+    facts = PredictionFacts(
+        data="painted",
+        classes=classes,
+        ordered=ordered,
+        images={"train": 9, "validation": 9, "test": labels.size},
+        split_sha256="0" * 64,
+        methods=tuple(ComparedMethod(name=name, method="kd") for name in names),
+        seeds=tuple(range(decided.shape[1])),
+        folds=folds,
+    )
+    parts = [np.arange(labels.size) % max(folds, 1) == fold for fold in range(max(folds, 1))]
+    logits = said(decided, len(classes))
+    return Predictions(
+        facts,
+        tuple(
+            TestedPart(
+                labels[own],
+                groups[own],
+                logits[:, :, own],
+                said(labels[own], len(classes)) if teacher else None,
+            )
+            for own in parts
+        ),
+    )
+
+
+def better(seeds: int = 3, images: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Decisions [2, seeds, N] and labels [N]: the second method misses fewer of both classes.
+
+    Of 100 benign ones 20 fewer and ten more, of 100 malignant ones 20.
+    """
+    labels = np.arange(images) % 2
+    decided = np.tile(labels, (2, seeds, 1))
+    for method, wrong in enumerate((60, 20)):
+        for seed in range(seeds):
+            missed = np.arange(5 * seed, 5 * seed + wrong)
+            decided[method, seed, missed] = 1 - labels[missed]
+    decided[0, :, images - 20 :: 2] = 1
+    return decided, labels
+
+
+def row_of(found: Comparison) -> MethodRow:
+    return found.rows[1]
+
+
+def gains(row: MethodRow) -> dict[str, Estimate]:
+    single = {"balanced accuracy": row.versus_undistilled, "kappa": row.kappa_versus_undistilled}
+    return {
+        **{name: found for name, found in single.items() if found is not None},
+        **{f"sensitivity {k}": found for k, found in row.sensitivity_versus_undistilled.items()},
+        **{f"F1 {k}": found for k, found in row.f1_versus_undistilled.items()},
+    }
+
+
+ALL = {
+    "balanced accuracy",
+    "kappa",
+    "sensitivity benign",
+    "sensitivity malignant",
+    "F1 macro",
+    "F1 malignant",
+}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_method_that_is_better_gains(sign: int) -> None:
+    decided, labels = better()
+    row = row_of(comparison_of(predictions(decided[::sign], labels, ordered=True)))
+    found = gains(row)
+    assert set(found) == ALL
+    for name, gain in found.items():
+        assert gain.value is not None
+        assert gain.low is not None
+        assert sign * gain.value > 0, name
+        assert gain.low < gain.value < gain.high
+        assert (gain.low > 0) == (sign > 0), name
+    assert found["balanced accuracy"].value == pytest.approx(sign * 0.25)
+    assert found["sensitivity benign"].value == pytest.approx(sign * 0.3)
+    assert found["sensitivity malignant"].value == pytest.approx(sign * 0.2)
+
+
+def test_a_kappa_may_differ_by_two() -> None:
+    labels = np.arange(40) % 2
+    decided = np.tile(labels, (2, 2, 1))
+    for method, wrong in enumerate(((2, 18), (20, 34))):
+        for seed, count in enumerate(wrong):
+            decided[method, seed, :count] ^= 1
+    found = gains(row_of(comparison_of(predictions(decided, labels, ordered=True))))
+    assert found["kappa"].low == -2.0
+    assert found["balanced accuracy"].low == -1.0
+
+
+def test_gains_are_differences_of_the_rows() -> None:
+    decided, labels = better()
+    none, row = comparison_of(predictions(decided, labels, ordered=True)).rows
+    pairs = {
+        "balanced accuracy": (none.metrics["balanced_accuracy"], row.metrics["balanced_accuracy"]),
+        "kappa": (none.metrics["quadratic_kappa"], row.metrics["quadratic_kappa"]),
+        "F1 macro": (none.metrics["macro_f1"], row.metrics["macro_f1"]),
+        "F1 malignant": (none.f1["malignant"], row.f1["malignant"]),
+        **{
+            f"sensitivity {name}": (none.sensitivity[name], row.sensitivity[name])
+            for name in CLASSES
+        },
+    }
+    assert set(pairs) == ALL
+    for name, gain in gains(row).items():
+        before, after = pairs[name]
+        assert gain.value == pytest.approx(after.mean - before.mean), name
+
+
+def test_the_intervals_are_those_of_the_seeds() -> None:
+    decided, labels = better()
+    row = row_of(comparison_of(predictions(decided, labels)))
+    alone = seeds_difference(balanced_accuracy_of, *decided, labels, 2)
+    assert row.versus_undistilled == Estimate(**alone._asdict())
+    for k, name in enumerate(CLASSES):
+        together = seeds_difference(
+            lambda confusions, k=k: class_recall_of(confusions)[..., k],
+            *decided, labels, 2, family=2,
+        )  # fmt: skip
+        assert row.sensitivity_versus_undistilled[name] == Estimate(**together._asdict())
+
+
+def test_groups_are_taken_whole() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40) % 2, 5)
+    wrong = np.repeat(generator.random((2, 1, 40)) < 0.3, 5, axis=2)
+    decided = np.where(wrong ^ (generator.random((2, 6, 200)) < 0.02), 1 - labels, labels)
+    groups = np.repeat(np.arange(40), 5)
+    alone = comparison_of(predictions(decided, labels))
+    whole = comparison_of(predictions(decided, labels, groups=groups))
+
+    def width(found: Comparison) -> float:
+        gain = row_of(found).versus_undistilled
+        return gain.high - gain.low
+
+    assert width(whole) > 1.5 * width(alone)
+    assert "other images would" in alone.notes[0]
+    assert "other 40 groups of images (lesions or patients) would" in whole.notes[0]
+
+
+def test_folds_are_no_seeds() -> None:
+    """Every seed decided on every image once, whichever fold that was in."""
+    decided, labels = better()
+    whole = row_of(comparison_of(predictions(decided, labels, ordered=True)))
+    folded = row_of(comparison_of(predictions(decided, labels, ordered=True, folds=5)))
+    assert set(gains(folded)) == set(gains(whole)) == ALL
+    for name, gain in gains(whole).items():
+        values = msgspec.structs.astuple(gains(folded)[name])
+        assert values == pytest.approx(msgspec.structs.astuple(gain)), name
+    assert folded.metrics["accuracy"].sd != whole.metrics["accuracy"].sd
+
+
+@pytest.mark.parametrize("folds", [0, 5])
+def test_one_seed_has_no_intervals_and_says_why(folds: int) -> None:
+    decided, labels = better(seeds=1)
+    found = comparison_of(predictions(decided, labels, ordered=True, folds=folds, teacher=True))
+    for gain in gains(row_of(found)).values():
+        assert gain.value > 0
+        assert (gain.low, gain.high) == (None, None)
+    assert found.notes == (
+        "No intervals: one seed each, and what another seed would have given is unknown. "
+        "Give three or more (--seeds 0,1,2).",
+    )
+    text = markdown(found)
+    assert text.endswith(f"\n{found.notes[0]}\n")
+    assert "| +25.0 |" in text
+    assert "beyond chance" not in text
+
+
+def test_a_shared_teacher_is_told() -> None:
+    decided, labels = better()
+    assert len(comparison_of(predictions(decided, labels)).notes) == 1
+    shared = comparison_of(predictions(decided, labels, teacher=True)).notes
+    assert shared[1].startswith("One teacher served all of them")
+    folded = comparison_of(predictions(decided, labels, teacher=True, folds=2)).notes
+    assert folded[1].startswith("One teacher served each fold")
+
+
+def test_a_class_with_a_single_image_has_no_interval() -> None:
+    decided, labels = better()
+    labels = np.append(labels, 2)
+    decided = np.concatenate([decided, np.zeros((2, 3, 1), int)], axis=2)
+    decided[1, 0, -1] = 2
+    classes = ("a", "b", "c")
+    found = comparison_of(predictions(decided, labels, classes=classes))
+    gain = row_of(found).sensitivity_versus_undistilled
+    assert gain["a"].low is not None
+    assert gain["c"].value == pytest.approx(1 / 3)
+    assert gain["c"].low is None
+    assert found.notes[-1].startswith("Without an interval (method-1): a class with a single")
+
+
+def test_a_class_without_test_images_has_no_sensitivity() -> None:
+    decided, labels = better()
+    found = comparison_of(predictions(decided, labels, classes=("a", "b", "c")))
+    row = row_of(found)
+    assert row.sensitivity["c"].mean is None
+    assert set(row.sensitivity_versus_undistilled) == {"a", "b"}
+    assert {line.count("|") for line in markdown(found).splitlines() if line[:1] == "|"} == {10}
+    assert [line for line in markdown(found).splitlines() if line[:1] == "|"][-1].endswith("| — |")
+
+
+def test_sensitivities_that_chance_does_not_explain_are_told() -> None:
+    decided, labels = better()
+    found = comparison_of(predictions(decided, labels))
+    told = {
+        "benign": Estimate(value=-0.089, low=-0.129, high=-0.05),
+        "malignant": Estimate(value=0.01, low=-0.01, high=0.03),
+    }
+    row = msgspec.structs.replace(row_of(found), sensitivity_versus_undistilled=told)
+    text = markdown(msgspec.structs.replace(found, rows=(found.rows[0], row)))
+    last = "method-1, sensitivity − none beyond chance: benign: -8.9 [-12.9, -5.0]"
+    assert text.splitlines()[-1] == last
+    assert found.notes[0] in text
+
+
+def test_what_the_teacher_told_beyond_the_classes_is_told() -> None:
+    decided, labels = better()
+    kept = predictions(decided, labels)
+    bits = LabelBits(bits=1.5, temperature=4.0, plain=0.25, images=10)
+    methods = (
+        kept.facts.methods[0],
+        msgspec.structs.replace(kept.facts.methods[1], label_bits=bits),
+    )
+    kept = replace(kept, facts=msgspec.structs.replace(kept.facts, methods=methods))
+    found = comparison_of(kept)
+    assert row_of(found).label_bits == bits
+    assert markdown(found).splitlines()[-1] == f"method-1: {bits.text()}"
