@@ -18,7 +18,7 @@ from edgekd.distill.training.interrupted import (
     clear_unless_whole,
 )
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.optimisation import best_epoch
+from edgekd.distill.training.early_stop import best_epoch
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning

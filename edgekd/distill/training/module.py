@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -20,9 +19,11 @@ from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
 from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
-from edgekd.distill.training.optimisation import Better, ScheduledOptimizer, should_stop
+from edgekd.distill.training.early_stop import Better, should_stop
+from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
 from edgekd.distill.training.processes import gather_rows, mean_of_each
+from edgekd.distill.training.term_means import TermMeans
 from edgekd.errors import InputError
 from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
@@ -68,8 +69,7 @@ class StageModule(LightningModule):
         self.automatic_optimization = stage.step is None
         self.strict_loading = False  # a training checkpoint leaves out what is frozen
         self.history: list[dict[str, float]] = []
-        self._sums: dict[str, float] = defaultdict(float)
-        self._steps = 0
+        self._means = TermMeans()
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
         self._scheduled: dict[str, ScheduledOptimizer] = {}
@@ -129,18 +129,17 @@ class StageModule(LightningModule):
         self.method.eval()
         for module in self.stage.updated:
             module.train()
-        self._sums.clear()
-        self._steps = 0
+        self._means.clear()
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
         """One step; returns the loss, or None where the stage takes its steps itself."""
         sample = self.stage.samples.batch(batch, self._step_context(batch_index))
         if self.stage.objective is None:
-            self._add_to_means({**self._own_step(sample), **self.method.logged_values()})
+            self._means.add({**self._own_step(sample), **self.method.logged_values()})
             return None
         terms = self.stage.objective(sample)
         loss = total_of(terms, self.stage)
-        self._add_to_means({"loss": loss, **terms, **self.method.logged_values()})
+        self._means.add({"loss": loss, **terms, **self.method.logged_values()})
         return loss
 
     def _own_step(self, sample: Any) -> Terms:
@@ -168,11 +167,6 @@ class StageModule(LightningModule):
             self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
             both,
         )  # fmt: skip
-
-    def _add_to_means(self, terms: Terms) -> None:
-        for name, value in terms.items():
-            self._sums[name] += float(value.detach())
-        self._steps += 1
 
     # Validation ----------------------------------------------------------------------------
 
@@ -206,21 +200,21 @@ class StageModule(LightningModule):
         """
         self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
-        means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
-        means = mean_of_each(means, self.device)
+        means = mean_of_each(self._means.means(), self.device)
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
         if should_stop(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
 
     def _refuse_infinite_weights(self) -> None:
-        for name, parameter in self.method.named_parameters():
-            if parameter.requires_grad and not torch.isfinite(parameter).all():
-                message = (
-                    f"{self.stage.name} diverged in epoch {self.current_epoch + 1}: the weights "
-                    f"{name} are not finite"
-                )
-                raise InputError(message, "lower `fit.learning_rate`, or set `trainer.precision`")
+        trained = {n: p.detach() for n, p in self.method.named_parameters() if p.requires_grad}
+        finite = torch.stack([torch.isfinite(p).all() for p in trained.values()]).tolist()
+        if not all(finite):
+            message = (
+                f"{self.stage.name} diverged in epoch {self.current_epoch + 1}: the weights "
+                f"{list(trained)[finite.index(False)]} are not finite"
+            )
+            raise InputError(message, "lower `fit.learning_rate`, or set `trainer.precision`")
 
     def _metric(self) -> float:
         """The selection metric over the validation images of all processes."""
@@ -269,10 +263,12 @@ class StageModule(LightningModule):
         return {name: (player.modules, player.optimiser or self.fit) for name, player in players}
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Clip the gradient of a player; the gradient scaler has unscaled it by now."""
-        for name, player in self.stage.players.items():
-            if player.clip is not None and self._scheduled[name].optimizer is optimizer:
-                nn.utils.clip_grad_norm_(player.parameters(), player.clip)
+        """Clip the gradient; the gradient scaler has unscaled it by now."""
+        for name, scheduled in self._scheduled.items():
+            if scheduled.optimizer is optimizer:
+                player = self.stage.players.get(name)
+                limit = player.clip if player else None
+                scheduled.clip_gradient(scheduled.section.clip if limit is None else limit)
 
     # Training checkpoints ------------------------------------------------------------------
 
