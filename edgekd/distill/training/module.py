@@ -22,7 +22,7 @@ from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunS
 from edgekd.distill.samples.sample_kinds import LoaderSetup
 from edgekd.distill.training.optimisation import Better, ScheduledOptimizer, should_stop
 from edgekd.distill.training.players import Players
-from edgekd.distill.training.processes import gather_rows, mean_of_each
+from edgekd.distill.training.processes import gather_rows, mean_of_each, of_every_process
 from edgekd.errors import InputError
 from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
@@ -92,6 +92,11 @@ class StageModule(LightningModule):
         """The validation score of every epoch so far."""
         return [row["score"] for row in self.history]
 
+    @property
+    def steps(self) -> int:
+        """Training steps of the current epoch so far; 0 once it is validated."""
+        return self._steps
+
     # Batches -------------------------------------------------------------------------------
 
     def train_dataloader(self) -> Any:
@@ -101,7 +106,9 @@ class StageModule(LightningModule):
         size = samples.batch_size(self.fit, images, share.processes)
         refuse_batches_of(size, self.stage, share.processes)
         return samples.loader(
-            LoaderSetup(self.samples, self.fit, self.seed, lambda: self.current_epoch, share)
+            LoaderSetup(
+                self.samples, self.fit, self.seed, lambda: self.current_epoch, share, self.steps
+            )
         )
 
     def val_dataloader(self) -> DataLoader[Item]:
@@ -120,17 +127,21 @@ class StageModule(LightningModule):
         self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
         if self.stage.step is not None:
             self._players = Players(self.stage.players, self)
+        if self._steps:  # resumed in the middle of an epoch, whose start is not announced again
+            self._prepare_epoch()
 
     def on_train_epoch_start(self) -> None:
-        """Set learning rates, the networks' modes, and the seed of dropout and the like."""
+        """Set learning rates and the networks' modes."""
+        self._prepare_epoch()
+        self._sums.clear()
+        self._steps = 0
+
+    def _prepare_epoch(self) -> None:
         for scheduled in self._scheduled.values():
             scheduled.set_rate(self.scores, self.better)
-        torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
         self.method.eval()
         for module in self.stage.updated:
             module.train()
-        self._sums.clear()
-        self._steps = 0
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
         """One step; returns the loss, or None where the stage takes its steps itself."""
@@ -159,8 +170,9 @@ class StageModule(LightningModule):
 
     def _step_context(self, batch_index: int) -> StepContext:
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
-        (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
+        generator = torch.Generator().manual_seed(int(states[0]))
+        torch.manual_seed(int(states[1]))  # for dropout and the like
         change = Augmentation(self.augmentation, generator)
         # In bfloat16 coordinates of pixels are off by half a pixel and more.
         both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
@@ -208,6 +220,7 @@ class StageModule(LightningModule):
         score = self._mean_loss() if self.stage.criterion else self._metric()
         means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
         means = mean_of_each(means, self.device)
+        self._steps = 0
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
         if should_stop(self.fit, self.scores, self.better):
@@ -280,10 +293,14 @@ class StageModule(LightningModule):
         """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
         checkpoint["state_dict"] = trained_state(self, self.stage.updated)
         checkpoint["history"] = self.history
+        checkpoint["steps"] = self._steps
+        checkpoint["sums"] = of_every_process(dict(self._sums))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the history."""
+        """Restore the history, the position in the epoch, and this process's sums of its terms."""
         self.history = list(checkpoint.get("history", []))
+        self._steps = int(checkpoint.get("steps", 0))
+        self._sums.update(checkpoint["sums"][self.global_rank] if self._steps else {})
 
 
 def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:
