@@ -214,6 +214,7 @@ class EpochSampler(Sampler[int]):
         seed: Seed of the order.
         epoch: Gives the current epoch.
         share: Share of this process.
+        done: Draws of this process to leave out of the first epoch.
     """
 
     def __init__(
@@ -223,8 +224,10 @@ class EpochSampler(Sampler[int]):
         seed: int,
         epoch: Callable[[], int],
         share: Share = Share(),
+        done: int = 0,
     ) -> None:
         self._size = size
+        self._done = done
         self._weights = weights
         self._seed = seed
         self._epoch = epoch
@@ -241,7 +244,9 @@ class EpochSampler(Sampler[int]):
             order = torch.randperm(self._size, generator=generator)
         else:
             order = torch.multinomial(self._weights, self._size, True, generator=generator)
-        return iter(order[self._share.rank :: self._share.processes][: len(self)].tolist())
+        positions = order[self._share.rank :: self._share.processes][: len(self)].tolist()
+        done, self._done = self._done, 0
+        return iter(positions[done:])
 
 
 class OnceEach(Sampler[int]):
