@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 
 from edgekd.distill.training.allocator import keep_freed_memory
 from edgekd.distill.training.checkpoints import TrainingCheckpoints
+from edgekd.distill.training.early_stop import best_epoch
 from edgekd.distill.training.interrupted import (
     BEST,
     LAST,
@@ -19,7 +20,6 @@ from edgekd.distill.training.interrupted import (
     clear_unless_whole,
 )
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.optimisation import best_epoch
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
 from edgekd.distill.training.stopping import StopRequestedError, stopped
