@@ -74,8 +74,6 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     with quiet_lightning():
         trainer = make_trainer(section, module, [best, newest, progress], checkpoints)
         resumed = str(last) if last.is_file() else None
-        if resumed:
-            progress.print(f"resuming {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]

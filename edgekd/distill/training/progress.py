@@ -29,6 +29,12 @@ class ProgressReporter(Callback):
         if is_rank_zero():
             self._console.print(text)
 
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Say from where an interrupted stage continues."""
+        epochs, steps = len(checkpoint.get("history", ())), checkpoint.get("steps", 0)
+        where = f"after {epochs} epochs" + (f" and {steps} steps" if steps else "")
+        self.print(f"resuming {self._module.stage.name} where it was interrupted, {where}")
+
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the epoch's bar."""
         self._start = time.perf_counter()
