@@ -57,6 +57,7 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
+    module.workers = section.workers
     # The number of devices changes the steps of an epoch, and so the schedule of the rate.
     key = fingerprint(key, section.devices, section.nodes)
     progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
