@@ -24,6 +24,8 @@ class AugmentSection(Section, frozen=True, kw_only=True):
     """Random changes of the training images.
 
     Attributes:
+        margin: Training images are decoded at `margin` · S pixels, so that crops and turns have
+            pixels to take from; what they give is S by S.
         policy: `light`, which the other keys set; `dermoscopy`, the fixed one of the SSD-KD paper
             (zoom, flips, turns, blur, dropout, brightness or hue); or `trivial`: for each image
             one change out of twelve, of uniformly drawn strength, beside `flip`, `quarter_turns`,
@@ -41,6 +43,7 @@ class AugmentSection(Section, frozen=True, kw_only=True):
             (Zhong et al. 2020).
     """
 
+    margin: Annotated[float, Meta(ge=1.0, le=2.0)] = 1.0
     policy: Literal["light", "dermoscopy", "trivial"] = "light"
     flip: bool = True
     quarter_turns: bool = True
@@ -62,3 +65,7 @@ class AugmentSection(Section, frozen=True, kw_only=True):
         read = sorted(_READ[self.policy])
         further = f"no further keys but {', '.join(read)}" if read else "no further keys"
         raise ValueError(f"the policy {self.policy} takes {further}: it would not read {unread[0]}")
+
+    def decoded_size(self, image_size: int) -> int:
+        """M, the side in pixels at which training images are decoded, of S, the network's input."""
+        return round(image_size * self.margin)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgekd.data.augment import affine
-from edgekd.data.augment.chance import around, between
+from edgekd.data.augment.chance import around
 from edgekd.data.augment.colour import LARGEST_BLUR
 from edgekd.data.augment.draw import Draw
 from edgekd.data.augment.light import draw_placement

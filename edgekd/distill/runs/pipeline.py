@@ -1,0 +1,414 @@
+"""From a recipe to checkpoints: the teacher, then the student."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from edgekd.data import Split
+from edgekd.distill.methods import Method, resolve_method
+from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
+from edgekd.distill.runs.stages import (
+    drop_damaged_stages,
+    flaws_of_stages,
+    restore_stage,
+    stage_file,
+    store_stage,
+)
+from edgekd.distill.runs.trial import Planned, check_training, context_of
+from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
+from edgekd.distill.task import training_task
+from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.processes import barrier, is_rank_zero
+from edgekd.errors import InputError
+from edgekd.locks import only_writer
+from edgekd.metrics.task import metrics_task
+from edgekd.models import (
+    BuiltNetwork,
+    Checkpoint,
+    ModelCard,
+    NormalisedNetwork,
+    build_network,
+    check_model,
+    count_params,
+    load_checkpoint,
+    read_card,
+)
+from edgekd.models.subclasses import start_even
+from edgekd.policy import load_policy
+from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
+from edgekd.runtime.preprocess import RULE
+from edgekd.seals import SEAL
+
+__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
+
+STAGES = "stages"
+_WORK = ".training"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run: its recipe, its folder, and its progress observers.
+
+    Attributes:
+        recipe: The recipe.
+        out: Folder of the run.
+        say: Receives one line of progress.
+        tick: Receives (done, total) while images are decoded.
+    """
+
+    recipe: Recipe
+    out: Path
+    say: Callable[[str], None] = lambda line: None
+    tick: Callable[[int, int], None] | None = None
+
+
+def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
+    """Train one role of the recipe without any teacher, into `out` itself.
+
+    A teacher learns subclasses where the data have them.
+
+    Raises:
+        InputError: The recipe does not have that role, its data cannot be read, or another
+            process trains into the same folder.
+    """
+    model = _model_to_train(request.recipe, role)
+    _refuse_busy(request.out)
+
+    def method_on(split: Split) -> dict[str, Any]:
+        return _teachers_method(split) if role == "teacher" else {"name": "none"}
+
+    def plans(split: Split) -> list[Planned]:
+        section = _role(request.recipe, role)
+        return [Planned(request.recipe, section, model, method_on(split))]
+
+    samples = _samples(request, [model], plans)
+    method = method_on(samples.split)
+    return _train_role(request, samples, role, method, None, request.out)
+
+
+def _samples(
+    request: RunRequest,
+    networks: Sequence[ModelSection],
+    plans: Callable[[Split], Sequence[Planned]],
+) -> RunSamples:
+    """The images of a run, decoded after every network and training on them was checked."""
+    load_policy(request.recipe.policy)  # refused now rather than after the training
+    split = load_split(request.recipe, request.say)
+    outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
+    for model in networks:
+        check_model(model, outputs, request.recipe.image_size)
+    for planned in plans(split):
+        check_training(planned, split)
+    return decode_samples(request.recipe, split, request.tick)
+
+
+def distilling_samples(
+    request: RunRequest, *, with_teacher: bool, recipes: Sequence[Recipe] = ()
+) -> RunSamples:
+    """The images of a distillation, see `distill`.
+
+    Args:
+        request: The run.
+        with_teacher: Whether a teacher takes part.
+        recipes: Recipes to train, which differ in their method; empty for the run's own alone.
+
+    Raises:
+        InputError: The recipe lacks a role, its data cannot be read, or one of its networks or
+            methods cannot be trained on them, which is checked before images are decoded.
+    """
+
+    def plans(split: Split) -> list[Planned]:
+        return [plan for recipe in recipes or [request.recipe] for plan in _plans(recipe, split)]
+
+    return _samples(request, _models(request.recipe, with_teacher=with_teacher), plans)
+
+
+def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
+    """The teacher's training, where there is one, and the student's."""
+    kind, _ = resolve_method(recipe.method, recipe.task)
+    teacher = None
+    if kind.needs_teacher:
+        section = _role(recipe, "teacher")
+        if section.checkpoint:
+            teacher = _model_of(section.checkpoint, kind, split)
+        else:
+            teacher = _model_to_train(recipe, "teacher")
+            yield Planned(recipe, section, teacher, _teachers_method(split))
+    student = _model_to_train(recipe, "student")
+    yield Planned(recipe, _role(recipe, "student"), student, recipe.method, teacher)
+
+
+def _model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
+    """The network of a trained teacher; None for one that will be refused."""
+    card, dataset = read_card(folder), split.dataset
+    classes = training_task(dataset.task).outputs(dataset.classes)
+    if card.outputs != (len(dataset.subclass_of) if kind.learns_subclasses else classes):
+        return None
+    return ModelSection(arch=card.arch, options=card.arch_options)
+
+
+def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
+    model = _role(recipe, role).model
+    if model is None:
+        raise InputError(f"the {role} has a checkpoint but no model to train", "add `model`")
+    return model
+
+
+def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
+    """The networks that see the images in a distillation, a trained teacher among them."""
+    networks = [_model_to_train(recipe, "student")]
+    if with_teacher and (folder := _role(recipe, "teacher").checkpoint):
+        card = read_card(folder)
+        networks.append(ModelSection(arch=card.arch, options=card.arch_options))
+    elif with_teacher:
+        networks.append(_model_to_train(recipe, "teacher"))
+    return networks
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; process 0 holds its lock for all processes."""
+    if not is_rank_zero():
+        yield
+        return
+    refuse_folders(out)
+    with only_writer(out, "trained"):
+        yield
+
+
+def _refuse_busy(*places: Path) -> None:
+    """Refuse folders that cannot be written or that another process trains into.
+
+    A finished run in a folder without write permission can still be reused.
+    """
+    for out in places:
+        if not (out / SEAL).is_file() or os.access(out, os.W_OK):
+            with _alone(out):
+                pass
+
+
+def _teachers_method(split: Split) -> dict[str, Any]:
+    return {"name": "subclass" if split.dataset.subclass_of else "none"}
+
+
+def distill(request: RunRequest) -> ModelCard:
+    """Train the teacher (or take the one that is there) and distil the student.
+
+    Writes `out/teacher` (unless the recipe names a checkpoint) and `out/student`.
+
+    Raises:
+        InputError: The recipe lacks a role, its data cannot be read, the method does not serve the
+            task, the teacher is of other classes or another task, or another process trains into
+            the same folder.
+    """
+    recipe = request.recipe
+    kind, _ = resolve_method(recipe.method, recipe.task)
+    out = request.out / "student"
+    trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
+    _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
+    samples = distilling_samples(request, with_teacher=kind.needs_teacher)
+    teacher = _teacher(request, samples) if kind.needs_teacher else None
+    if teacher and kind.learns_subclasses:
+        _refuse_other_subclasses(teacher, samples)
+    return _train_role(request, samples, "student", recipe.method, teacher, out)
+
+
+def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
+    section = _role(request.recipe, "teacher")
+    if section.checkpoint:
+        folder = Path(section.checkpoint)
+        request.say(f"teacher: {folder}")
+    else:
+        folder = request.out / "teacher"
+        _train_role(request, samples, "teacher", _teachers_method(samples.split), None, folder)
+    checkpoint = load_checkpoint(folder)
+    if checkpoint.card.task != request.recipe.task:
+        message = f"the teacher {folder} was trained for the task {checkpoint.card.task}"
+        raise InputError(message, f"take one of the recipe's task, {request.recipe.task}")
+    if checkpoint.card.classes != samples.classes:
+        message = (
+            f"the teacher {folder} knows {checkpoint.card.classes}, the data {samples.classes}"
+        )
+        raise InputError(message, "take a teacher that was trained on the same classes")
+    _refuse_leak(checkpoint, samples, folder)
+    return checkpoint
+
+
+def _refuse_other_subclasses(teacher: Checkpoint, samples: RunSamples) -> None:
+    if teacher.card.subclasses != samples.split.dataset.subclasses:
+        message = f"the teacher {teacher.folder} does not predict the subclasses of the data"
+        raise InputError(message, "train it with the recipe's `data` section")
+
+
+def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None:
+    """Refuse a teacher of another split: it may have seen the student's test images."""
+    if teacher.card.data.name == samples.split.dataset.name and (
+        teacher.card.data.sha256 != samples.split.sha256()
+    ):
+        message = f"the teacher {folder} was trained on another split of {teacher.card.data.name}"
+        raise InputError(
+            message, "use the teacher's `data` and `split` sections, or train it again"
+        )
+
+
+def _role(recipe: Recipe, role: Role) -> RoleSection:
+    section: RoleSection | None = getattr(recipe, role)
+    if section is None or (section.model is None and section.checkpoint is None):
+        message = f"the recipe {recipe.name} has no {role} to train"
+        raise InputError(message, f"add `{role}: {{model: {{arch: …}}}}`")
+    return section
+
+
+def _train_role(
+    request: RunRequest,
+    samples: RunSamples,
+    role: Role,
+    method: dict[str, Any],
+    teacher: Checkpoint | None,
+    out: Path,
+) -> ModelCard:
+    """Reuse the run that is there, or make it while no other process writes to its folder."""
+    kind, config = resolve_method(method, request.recipe.task)
+    dependencies = _dependencies(request.recipe, samples, teacher)
+    key = fingerprint(dependencies, _role(request.recipe, role), kind.name, config)
+    policy = load_policy(request.recipe.policy)
+    left = left_in(out, key, policy)
+    if left is None or not left.whole or flaws_of_stages(out / STAGES):
+        with _alone(out):
+            barrier()
+            left = left_in(out, key, policy)
+            barrier()  # all processes have read the folder, which one changes now
+            if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
+                request.say(f"{role}: {damage}; removed, and made again when it is needed")
+            barrier()
+            if left is None or not left.whole:
+                return _make(request, samples, role, (kind, config), teacher, out, key, left)
+    request.say(f"{role}: {out} is there already, from the same recipe and data; reused")
+    return read_card(out)
+
+
+def _make(
+    request: RunRequest,
+    samples: RunSamples,
+    role: Role,
+    method: tuple[type[Method], Any],
+    teacher: Checkpoint | None,
+    out: Path,
+    key: str,
+    left: Left | None,
+) -> ModelCard:
+    """Train the network, or reuse its weights where only other files are damaged; write the run."""
+    section = _role(request.recipe, role)
+    kind, config = method
+    if left:
+        again = "made again from its weights" if left.trained else "trained again"
+        request.say(f"{role}: {left.damage}; {again}")
+    _seed(request.recipe.seed)
+    model = _model_to_train(request.recipe, role)
+    subclasses = samples.split.dataset.subclasses if kind.learns_subclasses else {}
+    subclass_of = samples.subclass_of if subclasses else ()
+    built = _built(model, samples, subclass_of)
+    request.say(f"{role}: {model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+    if left and left.trained:
+        outcome = take_weights(left, built.network)
+    else:
+        context = context_of(request.recipe, section, samples)
+        student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
+        network = kind(config, student, teacher.normalised() if teacher else None, context)
+        for note in network.notes():
+            request.say(f"{role}: {note}")
+        network.to(memory_format=torch.channels_last)
+        dependencies = _dependencies(request.recipe, samples, teacher)
+        outcome = _run_stages(request, samples, network, out, key, dependencies)
+    trained = Trained(
+        recipe=request.recipe,
+        samples=samples,
+        role=role,
+        model=model,
+        built=built,
+        method=kind.name,
+        options=msgspec.to_builtins(config),
+        outcome=outcome,
+        teacher=teacher,
+        key=key,
+        subclasses=subclasses,
+    )
+    barrier()  # all processes have read their weights from the folder, which is replaced now
+    if is_rank_zero():
+        write_run(trained, out, request.say)
+        shutil.rmtree(out / _WORK, ignore_errors=True)
+    barrier()
+    return read_card(out)
+
+
+def _built(
+    section: ModelSection, samples: RunSamples, subclass_of: tuple[int, ...]
+) -> BuiltNetwork:
+    """The network, with an output for each subclass if it learns them, else those of the task."""
+    built = build_network(section, len(subclass_of) or samples.task.outputs(samples.classes))
+    if subclass_of:
+        network: Any = built.network
+        start_even(network.get_classifier(), subclass_of)
+    return built
+
+
+def _dependencies(
+    recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None
+) -> tuple[Any, ...]:
+    """Everything that the weights of a stage depend on, besides the stage itself."""
+    weights = teacher.card.weights_sha256 if teacher else None
+    return (
+        recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
+        weights, samples.split.sha256(), samples.content_sha256, RULE,
+    )  # fmt: skip
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries that still draw from it
+
+
+def _run_stages(
+    request: RunRequest,
+    samples: RunSamples,
+    method: Method,
+    out: Path,
+    key: str,
+    dependencies: tuple[Any, ...],
+) -> StageOutcome:
+    """Run every stage of the method; the student's weights are the best of the last one.
+
+    All stages but the last are kept in the run's folder, and reused while what they depend on is
+    the same.
+    """
+    stages = method.stages()
+    outcome = StageOutcome([], 0)
+    for number, stage in enumerate(stages):
+        fit = stage.fit or method.context.fit
+        of_stage = (dependencies, fit, stage.optimisers, stage.depends_on)
+        stage_key = fingerprint(number, stage.name, key if stage.depends_on is None else of_stage)
+        kept = restore_stage(out / STAGES, method, stage, stage_key)
+        if kept is not None:
+            request.say(f"{stage.name}: {stage_file(out / STAGES, stage)} is there already; reused")
+            outcome = kept
+            continue
+        module = StageModule(
+            method, stage, samples, metrics_task(request.recipe.task), fit,
+            request.recipe.augment, request.recipe.seed + number,
+        )  # fmt: skip
+        outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
+        if stage is not stages[-1] and is_rank_zero():
+            store_stage(out / STAGES, method, stage, stage_key, outcome)
+    return outcome

@@ -1,0 +1,122 @@
+"""Check of a training before it begins: its networks and its method are built once.
+
+A recipe that cannot be trained is refused before its images are decoded and its teacher is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgekd.data import Split
+from edgekd.distill.losses import class_weights
+from edgekd.distill.methods import Method, MethodContext, resolve_method
+from edgekd.distill.methods.base import Subclasses
+from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.training.module import refuse_batches_of
+from edgekd.errors import InputError
+from edgekd.models import NormalisedNetwork, build_network, unreached_parameters
+from edgekd.recipe import Balance, ModelSection, Recipe, RoleSection
+
+__all__ = ["Planned", "check_training", "context_of", "refuse_undivided"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A training before it begins.
+
+    Attributes:
+        recipe: Recipe of the whole run.
+        section: The recipe's section of what is trained.
+        model: The section of its network.
+        method: The method, with its options.
+        teacher: The teacher's network; None without one, or where it will be refused later.
+    """
+
+    recipe: Recipe
+    section: RoleSection
+    model: ModelSection
+    method: dict[str, Any]
+    teacher: ModelSection | None = None
+
+
+def check_training(planned: Planned, split: Split) -> None:
+    """Build networks and method once, and check the batches of every stage.
+
+    The state of the random generators is left as it was.
+
+    Raises:
+        InputError: The pretrained weights cannot be read, the method cannot be used with these
+            networks, these data or this task, a batch of one image would be normalised by its own
+            statistics, or several devices would wait for parameters that no output depends on.
+    """
+    recipe, size = planned.recipe, planned.recipe.image_size
+    kind, config = resolve_method(planned.method, recipe.task)
+    refuse_undivided(kind, split)
+    nothing_decoded = np.zeros((0, size, size, 3), np.uint8)
+    samples = RunSamples(split, nothing_decoded, split.dataset.targets())
+    processes = recipe.trainer.devices * recipe.trainer.nodes
+    with torch.random.fork_rng(devices=[]):
+        student = _network(planned.model, kind, samples)
+        if processes > 1:
+            _refuse_unreached(planned.model, student, size)
+        if kind.needs_teacher and planned.teacher is None:
+            return
+        teacher = _network(planned.teacher, kind, samples) if planned.teacher else None
+        method = kind(config, student, teacher, context_of(recipe, planned.section, samples))
+    images = len(split.indices("train"))
+    for stage in method.stages():
+        size = stage.samples.batch_size(stage.fit or planned.section.fit, images, processes)
+        refuse_batches_of(size, stage, processes)
+
+
+def refuse_undivided(kind: type[Method], split: Split) -> None:
+    """Refuse a method of subclasses where the data have none."""
+    if kind.learns_subclasses and not split.dataset.subclass_of:
+        message = f"the method {kind.name} needs subclass labels, and {split.dataset.name} has none"
+        raise InputError(message, "add `subclasses` to the recipe's `data`")
+
+
+def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
+    """The facts of a run that its method may use."""
+    balance = section.fit.class_weights
+    return MethodContext(
+        class_counts=samples.class_counts,
+        class_weights=samples.class_weights(balance),
+        samples=len(samples.targets),
+        image_size=recipe.image_size,
+        fit=section.fit,
+        seed=recipe.seed,
+        training_labels=torch.from_numpy(samples.training_labels()),
+        subclasses=_subclasses(samples, balance),
+        task=samples.task,
+    )
+
+
+def _subclasses(samples: RunSamples, balance: Balance) -> Subclasses | None:
+    if not samples.subclass_of:
+        return None
+    labels = torch.from_numpy(samples.subclass_labels())
+    weights = class_weights(samples.subclass_counts(), balance)
+    return Subclasses(samples.subclass_of, labels, weights)
+
+
+def _network(model: ModelSection, kind: type[Method], samples: RunSamples) -> NormalisedNetwork:
+    of = samples.subclass_of if kind.learns_subclasses else ()
+    built = build_network(model, len(of) or samples.task.outputs(samples.classes))
+    return NormalisedNetwork(built.network, built.mean, built.std, of)
+
+
+def _refuse_unreached(model: ModelSection, network: NormalisedNetwork, image_size: int) -> None:
+    """Refuse parameters that get no gradient: several processes would wait for it."""
+    names = unreached_parameters(network, image_size)
+    if names:
+        first = names[0].removeprefix("network.")
+        message = (
+            f"{model.arch} has {len(names)} parameters that its answers do not depend on "
+            f"({first} first), and several devices would wait for them"
+        )
+        raise InputError(message, "set `trainer.devices` to 1, or take another `arch` or `options`")

@@ -1,0 +1,190 @@
+"""Whole runs on a few painted images: what they write, and that they are exact."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_runs import SSD_KD, leftovers, record_stages, run, same, weights
+
+from edgekd.distill.methods import resolve_method
+from edgekd.distill.runs import pipeline
+from edgekd.distill.samples.run_samples import load_samples
+from edgekd.errors import InputError
+from edgekd.models import load_checkpoint, logits_of
+from edgekd.recipe import Recipe, convert
+
+
+def test_ssd_kd_from_end_to_end(taught, tmp_path, monkeypatch):
+    lines = run(taught(method=SSD_KD), tmp_path)
+    stages = tmp_path / "student" / "stages"
+    assert {file.name for file in stages.iterdir()} == {
+        "teacher_head.safetensors",
+        "teacher_head.csv",
+        "seal.json",
+    }
+    assert not leftovers(tmp_path)
+    assert not any("reused" in line for line in lines)
+
+    # The exported network is the student alone.
+    plain = tmp_path / "plain"
+    run(taught(), plain)
+    assert weights(tmp_path).keys() == weights(plain).keys()
+
+    # The whole run is there already.
+    before = (tmp_path / "student" / "model.safetensors").stat().st_mtime_ns
+    assert any(
+        "student" in line and "reused" in line for line in run(taught(method=SSD_KD), tmp_path)
+    )
+    assert (tmp_path / "student" / "model.safetensors").stat().st_mtime_ns == before
+
+    # A change that the teacher's head does not depend on leaves it as it is.
+    trained = record_stages(monkeypatch)
+    lines = run(taught(method={**SSD_KD, "ce": 0.5}), tmp_path)
+    assert any("teacher_head" in line and "reused" in line for line in lines)
+    assert trained == ["student"]
+
+    # It gives what training the head again would have given.
+    run(taught(method={**SSD_KD, "ce": 0.5}), tmp_path / "anew")
+    assert trained == ["student", "teacher_head", "student"]
+    assert same(weights(tmp_path), weights(tmp_path / "anew"))
+
+    # A change that it does depend on trains it again.
+    head = {**SSD_KD["teacher_head"], "epochs": 1}
+    run(taught(method={**SSD_KD, "teacher_head": head}), tmp_path)
+    assert trained[3:] == ["teacher_head", "student"]
+
+
+@pytest.mark.parametrize(
+    ("method", "stripped"), [(SSD_KD, "student_head"), ({"name": "crckd"}, "average")]
+)
+def test_the_saved_student_is_the_trained_one_bit_for_bit(
+    taught, tmp_path, monkeypatch, method, stripped
+):
+    kind, _ = resolve_method(method)
+    made = []
+    build = kind.__init__
+
+    def noted(self, *args):
+        build(self, *args)
+        made.append(self)
+
+    monkeypatch.setattr(kind, "__init__", noted)
+    recipe = taught(method=method)
+    run(recipe, tmp_path)
+    images = load_samples(recipe).images[:20]
+    trained = logits_of(made[-1].student, images)
+    saved = logits_of(load_checkpoint(tmp_path / "student").normalised(), images)
+    assert getattr(made[-1], stripped) is not None
+    assert set(weights(tmp_path)) == set(made[-1].student.network.state_dict())
+    assert (trained == saved).all()
+
+
+def test_a_network_that_crckd_trained_teaches_a_smaller_one(recipe, tmp_path):
+    better = recipe(student={**msgspec.to_builtins(recipe().teacher)}, method={"name": "crckd"})
+    run(better, tmp_path / "better")
+    taught = recipe(teacher={"checkpoint": str(tmp_path / "better" / "student")}, method=SSD_KD)
+    run(taught, tmp_path)
+    student, teacher = (
+        load_checkpoint(f) for f in (tmp_path / "student", tmp_path / "better" / "student")
+    )
+    assert student.card.training.teacher == teacher.card.weights_sha256
+    assert teacher.card.training.method == "crckd"
+    assert student.card.params < teacher.card.params
+
+
+def test_fitnet_from_end_to_end(taught, tmp_path):
+    run(taught(method={"name": "fitnet", "hint_epochs": 1}), tmp_path)
+    with (tmp_path / "student" / "stages" / "hint.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert float(row["score"]) > 0
+
+
+def test_lengths_in_epochs_that_exceed_the_run_are_told(taught, tmp_path):
+    curriculum = {"curriculum": "global", "epochs": 3}
+    lines = run(taught(method={"name": "fitnet", "hint_epochs": 3, "temperature": curriculum}),
+                tmp_path / "long")  # fmt: skip
+    assert sum("over 3 epochs, and the run has 2" in line for line in lines) == 1
+    assert sum("the hint takes 3 epochs, more than the 2" in line for line in lines) == 1
+    curriculum = {"curriculum": "global", "epochs": 2}
+    lines = run(taught(method={"name": "fitnet", "hint_epochs": 2, "temperature": curriculum}),
+                tmp_path / "fitting")  # fmt: skip
+    assert not any("epochs, " in line for line in lines)
+
+
+def test_seeds(taught, tmp_path):
+    for name, seed in (("a", 0), ("again", 0), ("b", 1)):
+        run(taught(seed=seed), tmp_path / name)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "again"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+
+
+def test_a_finished_run_is_reused_and_a_changed_recipe_trains_again(recipe, tmp_path):
+    run(recipe(), tmp_path)
+    before = weights(tmp_path)
+    assert sum("reused" in line for line in run(recipe(), tmp_path)) == 2
+    lines = run(recipe(method={"name": "kd", "temperature": 1.0}), tmp_path)
+    assert sum("reused" in line for line in lines) == 1  # the teacher
+    assert not same(weights(tmp_path), before)
+
+
+def test_a_teacher_of_another_split_is_refused(taught, tmp_path):
+    with pytest.raises(InputError, match="another split"):
+        run(taught(split={"validation": 0.25, "test": 0.2, "seed": 5}), tmp_path)
+    assert not (tmp_path / "student").exists()
+
+
+def test_frozen_teachers_stay_as_they_are(taught, teacher, tmp_path):
+    before = load_file(teacher / "model.safetensors")
+    run(taught(method=SSD_KD), tmp_path)
+    assert same(before, load_file(teacher / "model.safetensors"))
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.slow
+def test_the_demo_of_ssd_kd(tmp_path):
+    from edgekd.recipe import load_recipe
+
+    recipe = load_recipe("demo-ssd-kd", ["trainer.threads=1", "trainer.accelerator=cpu"])
+    run(recipe, tmp_path)
+    card = load_checkpoint(tmp_path / "student").card
+    metrics = json.loads((tmp_path / "student" / "metrics.json").read_text())
+    assert card.training.method == "ssd_kd"
+    assert metrics["test"]["balanced_accuracy"]["value"] > 0.3  # of seven classes
+
+
+@pytest.mark.parametrize(
+    "name", ["isic2019-ssd-kd", "ham10000-ssd-kd", "ham10000-d-kd", "demo-ssd-kd"]
+)
+def test_shipped_recipes_are_valid(name):
+    from edgekd.recipe import load_recipe
+
+    recipe = load_recipe(name)
+    _, config = resolve_method(recipe.method)
+    assert config is not None
+    assert recipe.student.model is not None
+
+
+@pytest.mark.parametrize("run", [lambda r: pipeline.train(r, "teacher"), pipeline.distill])
+def test_training_says_the_notes_of_its_data(run, tmp_path: Path) -> None:
+    lines = ["image,label,patient"]
+    for number in range(24):
+        assert cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((20, 20, 3), number, np.uint8))
+        lines.append(f"{number}.png,{'ab'[number % 2]},{'NA' if number < 9 else f'P{number}'}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    data = {"source": "csv", "file": str(tmp_path / "t.csv"), "group_column": "patient"}
+    roles = {role: {"model": {"arch": "no-such-network"}} for role in ("teacher", "student")}
+    recipe = convert({"name": "x", "image_size": 16, "data": data, **roles}, Recipe, "here")
+    said: list[str] = []
+    with pytest.raises(InputError, match="no-such-network"):
+        run(pipeline.RunRequest(recipe, tmp_path / "out", said.append))
+    assert said[0] == (
+        "note: 9 images without a lesion or patient (9 'NA') stand alone in the split"
+    )
