@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from edgekd.data.augment import Augmentation
-from edgekd.distill.losses.precision import full_precision, refuse_half_precision
+from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
 from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunSamples, Share
@@ -172,13 +172,20 @@ class StageModule(LightningModule):
         states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
-        change = Augmentation(self.augmentation, generator)
-        # In bfloat16 coordinates of pixels are off by half a pixel and more.
-        both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
+        augmentation = Augmentation(self.augmentation, self.method.context.image_size)
         return StepContext(
-            self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
-            both,
+            self.fit.batch_size, self.device, self.current_epoch,
+            partial(augmentation, generator=generator), generator,
+            partial(self._augmented, augmentation=augmentation, generator=generator),
         )  # fmt: skip
+
+    def _augmented(
+        self, pixels: Tensor, targets: Tensor, *, augmentation: Augmentation,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The images and targets by a draw of the generator."""
+        draw = augmentation.draw(len(pixels), generator)
+        return self.method.context.task.augmented(pixels, targets, augmentation, draw)
 
     # Validation ----------------------------------------------------------------------------
 
