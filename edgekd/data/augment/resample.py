@@ -126,9 +126,9 @@ def _smoothed(pixels: Tensor, steps: Tensor) -> Tensor:
 
 def _filtered(pixels: Tensor, weights: Tensor) -> Tensor:
     """One filter along both axes by the weights of the neighbours along x and y, [B, 2]."""
-    outer = weights.to(pixels.device)
-    taps = torch.stack((outer, 1.0 - 2.0 * outer, outer), dim=2)
-    kernels = taps[:, 1, :, None] * taps[:, 0, None, :]
+    weights = weights.to(pixels.device)
+    both = torch.stack((weights, 1.0 - 2.0 * weights, weights), dim=2)
+    kernels = both[:, 1, :, None] * both[:, 0, None, :]
     batch, channels, height, width = pixels.shape
     kernels = kernels.repeat_interleave(channels, 0)[:, None]
     padded = F.pad(pixels.reshape(1, -1, height, width), (1, 1, 1, 1), mode="replicate")

@@ -51,6 +51,7 @@ class CompareRequest:
         folds: Number of cross-validation folds, instead of the recipes' test part.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        resume: Continue interrupted runs and reuse finished ones, rather than begin again.
     """
 
     recipes: Sequence[Recipe]
@@ -59,6 +60,7 @@ class CompareRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Progress | None = field(default=None)
     folds: int = 0
+    resume: bool = True
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def _teacher(request: CompareRequest, recipes: Sequence[Recipe]) -> Path | None:
     if section.checkpoint:
         return Path(section.checkpoint)
     folder = request.out / _TEACHER
-    train(RunRequest(recipes[0], folder, request.say, request.tick), "teacher")
+    train(RunRequest(recipes[0], folder, request.say, request.tick, request.resume), "teacher")
     return folder
 
 
@@ -283,7 +285,7 @@ def _student(request: CompareRequest, recipe: Recipe, seed: int, teacher: Path |
     out = request.out / recipe.name / f"seed-{seed}"
     fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
     request.say(f"{recipe.name}, seed {seed}{fold}")
-    distill(RunRequest(of_seed, out, request.say, request.tick))
+    distill(RunRequest(of_seed, out, request.say, request.tick, request.resume))
     return out / "student"
 
 

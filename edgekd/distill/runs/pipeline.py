@@ -49,7 +49,7 @@ from edgekd.models.subclasses import start_even
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
-from edgekd.seals import SEAL
+from edgekd.seals import SEAL, clear_place
 
 __all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
 
@@ -66,12 +66,15 @@ class RunRequest:
         out: Folder of the run.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        resume: Continue an interrupted run and reuse a finished one, rather than begin again. What a
+            finished run has written stays until the new one is whole.
     """
 
     recipe: Recipe
     out: Path
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
+    resume: bool = True
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -284,12 +287,15 @@ def _train_role(
     dependencies = _dependencies(request.recipe, samples, teacher)
     key = fingerprint(dependencies, _role(request.recipe, role), kind.name, config)
     policy = load_policy(request.recipe.policy)
-    left = left_in(out, key, policy)
+    left = left_in(out, key, policy) if request.resume else None
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
         with _alone(out):
             barrier()
-            left = left_in(out, key, policy)
+            left = left_in(out, key, policy) if request.resume else None
             barrier()  # all processes have read the folder, which one changes now
+            if is_rank_zero() and not request.resume:
+                clear_place(out / STAGES)
+                clear_place(out / _WORK)
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
             barrier()

@@ -57,6 +57,7 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
+    module.workers = section.workers
     # The number of devices changes the steps of an epoch, and so the schedule of the rate.
     key = fingerprint(key, section.devices, section.nodes)
     progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
@@ -74,8 +75,6 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     with quiet_lightning():
         trainer = make_trainer(section, module, [best, newest, progress], checkpoints)
         resumed = str(last) if last.is_file() else None
-        if resumed:
-            progress.print(f"resuming {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]

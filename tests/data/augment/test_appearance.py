@@ -30,7 +30,9 @@ DRAWS = {
         torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 0.0], [0.0, -0.2]]),
         lambda p, v, s: shift_hue_saturation(p, v),
     ),
-    "erased": (torch.tensor([[0.0] * 4, [0.2, 0.2, 0.5, 0.9], [0.0] * 4, [0.0, 0.0, 1.0, 0.5]]), erase),
+    "erased": (
+        torch.tensor([[0.0] * 4, [0.2, 0.2, 0.5, 0.9], [0.0] * 4, [0.0, 0.0, 1.0, 0.5]]), erase
+    ),
 }  # fmt: skip
 
 

@@ -202,7 +202,7 @@ def test_erased_are_as_many_as_the_key_says_with_noise_of_their_seeds() -> None:
     erased = (changed != 0.5).any(dim=1).flatten(1)
     assert 0.22 < erased.any(dim=1).float().mean() < 0.38
     shares = erased.float().mean(dim=1)[erased.any(dim=1)]
-    assert 0.01 < shares.min()
+    assert shares.min() > 0.01
     assert shares.max() < 0.45
     noise = changed[(changed != 0.5)]
     assert abs(float(noise.mean()) - 0.5) < 0.01

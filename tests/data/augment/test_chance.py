@@ -41,7 +41,7 @@ def test_crops_have_a_uniform_area_and_fit(least):
     assert area.min() >= least - 1e-6
     assert area.mean() == pytest.approx((least + 1) / 2, abs=0.01)
     assert area.std() == pytest.approx((1 - least) * 12**-0.5, abs=0.01)
-    assert 3 / 4 - 1e-4 <= aspect.min()
+    assert aspect.min() >= 3 / 4 - 1e-4
     assert aspect.max() <= 4 / 3 + 1e-4
     assert aspect.log().mean() == pytest.approx(0.0, abs=0.01)
 

@@ -92,7 +92,7 @@ def test_a_centre_crop_is_that_of_areas(ratio):
 
 
 @pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("ratio", [1.1, 1.25, 1.5, 1.8, 2.3, 3.4])
+@pytest.mark.parametrize("ratio", [1.1, 1.3, 1.7, 2.3, 3.4])
 def test_the_finest_visible_stripes_are_as_strong_as_in_areas(ratio, turned):
     """As in validation images, which are resized by areas: no sharper, no duller."""
     side, size = 240, round(240 / ratio)

@@ -197,7 +197,7 @@ class Step:
         total = module.training_step(batch, 0)
         assert total is not None
         self.total = total.detach()
-        self.terms = {name: torch.tensor(value) for name, value in module._sums.items()}
+        self.terms = {name: torch.tensor(value) for name, value in module._means.means().items()}
         assert self.terms.pop("loss") == pytest.approx(float(self.total), rel=1e-5)
 
     def see(self, net: nn.Module, number: int = 1) -> paper.Seen:
