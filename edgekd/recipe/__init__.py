@@ -9,7 +9,7 @@ from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
 from edgekd.recipe.fit import FitSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
-from edgekd.recipe.roles import ModelSection, RoleSection
+from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
     Fraction,
@@ -38,6 +38,7 @@ __all__ = [
     "Section",
     "Seed",
     "SplitSection",
+    "TeacherSection",
     "TrainerSection",
     "convert",
     "fingerprint",

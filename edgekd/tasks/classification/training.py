@@ -11,6 +11,7 @@ from torch import Tensor
 
 from edgekd.distill.losses import class_weights, softened_kl, weighted_cross_entropy
 from edgekd.distill.task import TrainingTask, Trait
+from edgekd.distill.teachers.averaging import mean_softmax
 from edgekd.recipe import Balance
 
 __all__ = ["Training"]
@@ -54,3 +55,7 @@ class Training(TrainingTask):
     def sample_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
         """The weight of each image's class [B]."""
         return weights[targets]
+
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """See `edgekd.distill.teachers.averaging.mean_softmax`."""
+        return mean_softmax(outputs, weights)
