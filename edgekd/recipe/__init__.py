@@ -7,11 +7,12 @@ validates with `convert`.
 
 from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
-from edgekd.recipe.fit import FitSection, OptimiserSection
+from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
 from edgekd.recipe.roles import ModelSection, RoleSection
 from edgekd.recipe.section import (
     Balance,
+    Balancing,
     Fraction,
     Positive,
     Rate,
@@ -26,8 +27,10 @@ from edgekd.recipe.trainer import TrainerSection
 __all__ = [
     "AugmentSection",
     "Balance",
+    "Balancing",
     "FitSection",
     "Fraction",
+    "LossSection",
     "ModelSection",
     "OptimiserSection",
     "Positive",
