@@ -22,12 +22,13 @@ from edgekd.recipe.section import (
     fingerprint,
 )
 from edgekd.recipe.split import SplitSection
-from edgekd.recipe.trainer import TrainerSection
+from edgekd.recipe.trainer import CheckpointSection, TrainerSection
 
 __all__ = [
     "AugmentSection",
     "Balance",
     "Balancing",
+    "CheckpointSection",
     "FitSection",
     "Fraction",
     "LossSection",
