@@ -7,11 +7,12 @@ validates with `convert`.
 
 from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
-from edgekd.recipe.fit import FitSection, OptimiserSection
+from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
 from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
+    Balancing,
     Fraction,
     Positive,
     Rate,
@@ -26,9 +27,11 @@ from edgekd.recipe.trainer import CheckpointSection, TrainerSection
 __all__ = [
     "AugmentSection",
     "Balance",
+    "Balancing",
     "CheckpointSection",
     "FitSection",
     "Fraction",
+    "LossSection",
     "ModelSection",
     "OptimiserSection",
     "Positive",

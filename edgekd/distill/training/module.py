@@ -123,7 +123,7 @@ class StageModule(LightningModule):
                 self.steps,
                 self.workers,
                 self._pins,
-            )  # fmt: skip
+            )
         )
         return self._loader
 
