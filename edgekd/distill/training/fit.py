@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from edgekd.distill.training.allocator import keep_freed_memory
+from edgekd.distill.training.early_stop import best_epoch
 from edgekd.distill.training.interrupted import (
     BEST,
     LAST,
@@ -18,7 +19,6 @@ from edgekd.distill.training.interrupted import (
     clear_unless_whole,
 )
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.early_stop import best_epoch
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
@@ -89,4 +89,4 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
 
 
 def _restore_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
-    module.load_state_dict(checkpoint["state_dict"], strict=False)
+    module.restore_validated(checkpoint)
