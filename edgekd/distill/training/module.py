@@ -23,7 +23,7 @@ from edgekd.distill.training.early_stop import Better, should_stop
 from edgekd.distill.training.moving_average import WeightAverage
 from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
-from edgekd.distill.training.processes import gather_rows, mean_of_each
+from edgekd.distill.training.processes import gather_rows, mean_of_each, of_every_process
 from edgekd.distill.training.term_means import TermMeans
 from edgekd.errors import InputError
 from edgekd.metrics.task import MetricsTask
@@ -95,6 +95,11 @@ class StageModule(LightningModule):
         """The validation score of every epoch so far."""
         return [row["score"] for row in self.history]
 
+    @property
+    def steps(self) -> int:
+        """Training steps of the current epoch so far; 0 once it is validated."""
+        return self._means.steps
+
     # Batches -------------------------------------------------------------------------------
 
     def train_dataloader(self) -> Any:
@@ -104,7 +109,9 @@ class StageModule(LightningModule):
         size = samples.batch_size(self.fit, images, share.processes)
         refuse_batches_of(size, self.stage, share.processes)
         return samples.loader(
-            LoaderSetup(self.samples, self.fit, self.seed, lambda: self.current_epoch, share)
+            LoaderSetup(
+                self.samples, self.fit, self.seed, lambda: self.current_epoch, share, self.steps
+            )
         )
 
     def val_dataloader(self) -> DataLoader[Item]:
@@ -130,16 +137,20 @@ class StageModule(LightningModule):
         self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
         if self.stage.step is not None:
             self._players = Players(self.stage.players, self)
+        if self.steps:  # resumed in the middle of an epoch, whose start is not announced again
+            self._prepare_epoch()
 
     def on_train_epoch_start(self) -> None:
-        """Set learning rates, the networks' modes, and the seed of dropout and the like."""
+        """Set learning rates and the networks' modes."""
+        self._prepare_epoch()
+        self._means.clear()
+
+    def _prepare_epoch(self) -> None:
         for scheduled in self._scheduled.values():
             scheduled.set_rate(self.scores, self.better)
-        torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
         self.method.eval()
         for module in self.stage.updated:
             module.train()
-        self._means.clear()
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
         """One step; returns the loss, or None where the stage takes its steps itself."""
@@ -170,8 +181,9 @@ class StageModule(LightningModule):
 
     def _step_context(self, batch_index: int) -> StepContext:
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
-        (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
+        generator = torch.Generator().manual_seed(int(states[0]))
+        torch.manual_seed(int(states[1]))  # for dropout and the like
         change = Augmentation(self.augmentation, generator)
         # In bfloat16 coordinates of pixels are off by half a pixel and more.
         both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
@@ -218,6 +230,7 @@ class StageModule(LightningModule):
         self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
         means = mean_of_each(self._means.means(), self.device)
+        self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
         if self._average is not None:
@@ -293,6 +306,7 @@ class StageModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
         checkpoint["history"] = self.history
+        checkpoint["means"] = of_every_process(self._means.state_dict())
         if self._average is None:
             checkpoint["state_dict"] = trained_state(self, self.stage.updated)
             return
@@ -302,8 +316,12 @@ class StageModule(LightningModule):
             checkpoint["average"] = self._average.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the history, and the average when the weights are on their device."""
+        """Restore the history, the position in the epoch, and this process's sums of its terms.
+
+        The average of the weights follows when they are on their device.
+        """
         self.history = list(checkpoint.get("history", []))
+        self._means.load_state_dict(checkpoint["means"][self.global_rank], self.device)
         self._average_state = checkpoint.get("average")
 
     def restore_validated(self, checkpoint: dict[str, Any]) -> None:

@@ -21,6 +21,11 @@ class TermMeans:
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
 
+    @property
+    def steps(self) -> int:
+        """Number of steps since the epoch began."""
+        return self._steps
+
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Add the terms of a step, scalars; a step may have other terms than the one before."""
         for name, value in terms.items():
