@@ -95,4 +95,4 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
 
 
 def _restore_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
-    module.load_state_dict(checkpoint["state_dict"], strict=False)
+    module.restore_validated(checkpoint)

@@ -7,6 +7,9 @@ from small_runs import SSD_KD, history, record_stages, run, same, weights
 
 from edgekd.distill.training.module import StageModule
 
+EVERYTHING = {
+    "average": 0.9, "clip": 1.0, "schedule": "cosine", "layer_decay": 0.8,
+}  # fmt: skip
 PLATEAU = {"optimizer": "sgd", "schedule": "plateau", "patience": 1, "learning_rate": 0.01}
 
 
@@ -27,6 +30,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, stage: str, error: type[BaseExcep
     [
         ({"name": "kd"}, {}, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", KeyboardInterrupt),
+        ({"name": "kd"}, EVERYTHING, "student", RuntimeError),
         ({"name": "d_kd", "select": "objective"}, PLATEAU, "student", RuntimeError),
         ({"name": "crckd", "start": 0}, {}, "student", KeyboardInterrupt),
         (SSD_KD, {}, "teacher_head", RuntimeError),
