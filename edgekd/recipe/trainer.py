@@ -33,6 +33,7 @@ class TrainerSection(Section, frozen=True, kw_only=True):
         precision: `auto` is bf16 on processors that are faster with it, else fp32.
         threads: CPU threads; 0 uses all cores.
         checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.
+        loggers: `tensorboard`, `mlflow`, `wandb`, besides the CSV that is always written.
     """
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -41,3 +42,4 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Meta(ge=0)] = 0
     checkpoint: CheckpointSection = CheckpointSection()
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()

@@ -215,7 +215,7 @@ class StageModule(LightningModule):
         means = mean_of_each(self._means.means(), self.device)
         self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
-        self.log("score", score, sync_dist=False, rank_zero_only=False)
+        self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
         if should_stop(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
 
