@@ -68,8 +68,8 @@ class RunRequest:
         out: Folder of the run.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
-        resume: Continue an interrupted run and reuse a finished one, rather than begin again. What a
-            finished run has written stays until the new one is whole.
+        resume: Continue an interrupted run and reuse a finished one, rather than begin again. What
+            a finished run has written stays until the new one is whole.
     """
 
     recipe: Recipe
