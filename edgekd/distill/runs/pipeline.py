@@ -31,6 +31,7 @@ from edgekd.distill.task import training_task
 from edgekd.distill.teachers.checks import refuse_teachers
 from edgekd.distill.teachers.group import Teachers, gather_teachers
 from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
@@ -56,6 +57,7 @@ from edgekd.seals import SEAL, clear_place
 __all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "make_teachers", "train"]
 
 STAGES = "stages"
+LOGS = "logs"
 _WORK = ".training"
 
 
@@ -110,6 +112,7 @@ def _samples(
 ) -> RunSamples:
     """The images of a run, decoded after every network and training on them was checked."""
     load_policy(request.recipe.policy)  # refused now rather than after the training
+    refuse_missing_loggers(request.recipe.trainer.loggers)
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -354,6 +357,7 @@ def _train_role(
             if is_rank_zero() and not request.resume:
                 clear_place(out / STAGES)
                 clear_place(out / _WORK)
+                clear_place(out / LOGS)
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
             barrier()
@@ -457,7 +461,9 @@ def _run_stages(
     All stages but the last are kept in the run's folder, and reused while what they depend on is
     the same.
     """
-    stages = method.stages()
+    recipe, stages = request.recipe, method.stages()
+    name = f"{method.name}, seed {recipe.seed}"
+    logs = LogPlan(recipe.trainer.loggers, out / LOGS, recipe.name, name, public_recipe(recipe))
     outcome = StageOutcome([], 0)
     for number, stage in enumerate(stages):
         fit = stage.fit or method.context.fit
@@ -472,7 +478,9 @@ def _run_stages(
             method, stage, samples, metrics_task(request.recipe.task), fit,
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
-        outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
+        outcome = fit_stage(
+            module, request.recipe.trainer, out / _WORK / stage.name, stage_key, logs
+        )
         if stage is not stages[-1] and is_rank_zero():
             store_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

@@ -265,7 +265,7 @@ class StageModule(LightningModule):
         means = mean_of_each(means, self.device)
         self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
-        self.log("score", score, sync_dist=False, rank_zero_only=False)
+        self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
         if self._average is not None:
             self._average.exchange()
         if should_stop(self.fit, self.scores, self.better):
