@@ -16,7 +16,7 @@ import torch
 
 from edgekd.data import Split
 from edgekd.distill.methods import Method, resolve_method
-from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
     drop_damaged_stages,
@@ -28,7 +28,7 @@ from edgekd.distill.runs.stages import (
 from edgekd.distill.runs.trial import Planned, check_training, context_of
 from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
 from edgekd.distill.task import training_task
-from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
@@ -66,12 +66,17 @@ class RunRequest:
         out: Folder of the run.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        after_epoch: Receives number and validation score of each epoch of a method's last stage,
+            if that is scored by the selection metric; what it raises ends the training.
+        evaluated: Parts that finished networks are evaluated on.
     """
 
     recipe: Recipe
     out: Path
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
+    after_epoch: AfterEpoch | None = None
+    evaluated: tuple[str, ...] = EVALUATED
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -344,6 +349,7 @@ def _make(
         teacher=teacher,
         key=key,
         subclasses=subclasses,
+        evaluated=request.evaluated,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -408,7 +414,10 @@ def _run_stages(
             method, stage, samples, metrics_task(request.recipe.task), fit,
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
-        outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
+        outcome = fit_stage(
+            module, request.recipe.trainer, out / _WORK / stage.name, stage_key,
+            after_epoch=request.after_epoch if stage is stages[-1] else None,
+        )  # fmt: skip
         if stage is not stages[-1] and is_rank_zero():
             store_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LambdaCallback
 
 from edgekd.distill.training.allocator import keep_freed_memory
 from edgekd.distill.training.interrupted import (
@@ -24,7 +26,10 @@ from edgekd.distill.training.progress import ProgressReporter
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
 
-__all__ = ["StageOutcome", "fit_stage"]
+__all__ = ["AfterEpoch", "StageOutcome", "fit_stage"]
+
+AfterEpoch = Callable[[int, float], None]
+"""Receives the number of an epoch, counted from 1, and its validation score."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,14 @@ class StageOutcome:
     best_epoch: int
 
 
-def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str) -> StageOutcome:
+def fit_stage(
+    module: StageModule,
+    section: TrainerSection,
+    work: Path,
+    key: str,
+    *,
+    after_epoch: AfterEpoch | None = None,
+) -> StageOutcome:
     """Train a stage and leave the weights of its best epoch in its modules.
 
     Args:
@@ -49,6 +61,8 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         work: Folder for training checkpoints, from which an interrupted stage is resumed.
         key: Hash of what the stage depends on; checkpoints of another key or number of devices are
             removed.
+        after_epoch: Called after each validation by the selection metric; what it raises ends the
+            training.
 
     Raises:
         InputError: The machine lacks what the section requires, or the training diverged.
@@ -67,7 +81,8 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     newest.CHECKPOINT_NAME_LAST = LAST
     last = work / f"{LAST}{newest.FILE_EXTENSION}"
     with quiet_lightning():
-        trainer = make_trainer(section, module, [best, newest, progress], checkpoints)
+        callbacks = [best, newest, progress, *_observers(module, after_epoch)]
+        trainer = make_trainer(section, module, callbacks, checkpoints)
         resumed = str(last) if last.is_file() else None
         if resumed:
             progress.print(f"resuming {module.stage.name} where it was interrupted")
@@ -75,6 +90,17 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
+
+
+def _observers(module: StageModule, after_epoch: AfterEpoch | None) -> list[LambdaCallback]:
+    if after_epoch is None or module.stage.criterion is not None:
+        return []
+
+    def report(*_: Any) -> None:
+        row = module.history[-1]
+        after_epoch(int(row["epoch"]), row["score"])
+
+    return [LambdaCallback(on_validation_end=report)]
 
 
 def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
