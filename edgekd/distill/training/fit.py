@@ -12,6 +12,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LambdaCallback
 
 from edgekd.distill.training.allocator import keep_freed_memory
+from edgekd.distill.training.checkpoints import TrainingCheckpoints
+from edgekd.distill.training.early_stop import best_epoch
 from edgekd.distill.training.interrupted import (
     BEST,
     LAST,
@@ -20,9 +22,9 @@ from edgekd.distill.training.interrupted import (
     clear_unless_whole,
 )
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.optimisation import best_epoch
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
+from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
 
@@ -65,6 +67,7 @@ def fit_stage(
             training.
 
     Raises:
+        StoppedError: A signal ended the run.
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
@@ -76,10 +79,12 @@ def fit_stage(
         if damage:
             progress.print(f"{damage}; {module.stage.name} begins again")
     barrier()
-    best = RelocatableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
-    newest = RelocatableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
-    newest.CHECKPOINT_NAME_LAST = LAST
-    last = work / f"{LAST}{newest.FILE_EXTENSION}"
+    best = RelocatableCheckpoint(
+        dirpath=work, filename=BEST, monitor="score", mode=module.better,
+        enable_version_counter=False,
+    )  # fmt: skip
+    last = work / f"{LAST}{best.FILE_EXTENSION}"
+    newest = TrainingCheckpoints(module, section.checkpoint, last)
     with quiet_lightning():
         callbacks = [best, newest, progress, *_observers(module, after_epoch)]
         trainer = make_trainer(section, module, callbacks, checkpoints)
@@ -107,6 +112,8 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
+    except StopRequestedError as request:
+        raise stopped(request) from None
     except SystemExit as stop:
         if not trainer.interrupted:
             raise
