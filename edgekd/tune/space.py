@@ -79,7 +79,7 @@ class Width(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse widths and factors that are not positive, and factors of the same widths."""
-        if min(*self._base(), self.multiple, *self.factors, default=0) <= 0:
+        if min((*self._base(), self.multiple, *self.factors)) <= 0:
             raise ValueError("widths, factors and multiple must be positive")
         if len({_text(self.scaled(factor)) for factor in self.factors}) < max(2, len(self.factors)):
             raise ValueError("the factors must give two different widths at least, each once")

@@ -21,12 +21,13 @@ from edgekd.errors import InputError
 from edgekd.tune.job import TuneJob
 
 __all__ = [
-    "ATTEMPTS", "DEFAULT", "FAILURE", "WORKER", "begin_with_default", "enough", "fail", "finished",
-    "is_feasible", "open_study", "requeue",
+    "ATTEMPTS", "DEFAULT", "FAILURE", "POINT", "WORKER", "begin_with_default", "enough", "fail",
+    "finished", "is_feasible", "open_study", "requeue", "unfinished",
 ]  # fmt: skip
 
-WORKER, FAILURE, DEFAULT = "worker", "failure", "default"
-"""Attributes of trials: who works on it; why it failed; whether it is the recipe itself."""
+WORKER, FAILURE, DEFAULT, POINT = "worker", "failure", "default", "point"
+"""Attributes of trials: who works on it; why it failed; whether it is the recipe itself; of a
+queued one its parameters, which are empty for a recipe outside of the space."""
 
 _KILLS, _AGAIN = "kills", "again"
 """Attributes of a trial that was queued again: how often a worker of it was killed; the number of
@@ -156,7 +157,7 @@ def begin_with_default(study: optuna.Study, job: TuneJob, recipe: dict[str, Any]
         return
     point = job.typed_space.point_of(recipe) or {}
     with _quiet():
-        study.enqueue_trial(point, user_attrs={DEFAULT: True})
+        study.enqueue_trial(point, user_attrs={DEFAULT: True, POINT: point})
 
 
 def fail(study: optuna.Study, trial: FrozenTrial, *, kills: int = 1) -> bool:
@@ -188,13 +189,13 @@ def requeue(study: optuna.Study, trial: FrozenTrial, *, kills: int = 1) -> bool:
     count = trial.user_attrs.get(_KILLS, 0) + kills
     if count >= ATTEMPTS:
         return False
-    again = {_KILLS: count, _AGAIN: trial.number}
+    # A queued trial that ended before it began has its parameters in the attribute alone.
+    point = trial.params or trial.user_attrs.get(POINT, {})
+    again = {_KILLS: count, _AGAIN: trial.number, POINT: point}
     if trial.user_attrs.get(DEFAULT):
         again[DEFAULT] = True
-    # A trial that ended before it used its parameters has them in the queue's attribute.
-    params = trial.params or dict(trial.system_attrs.get("fixed_params", {}))
     with _quiet():
-        study.enqueue_trial(params, user_attrs=again)
+        study.enqueue_trial(point, user_attrs=again)
     return True
 
 
@@ -203,9 +204,34 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     return _finished(study.get_trials(deepcopy=False))
 
 
+def unfinished(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that run, or that ended with their worker and are not queued again yet."""
+    known = study.get_trials(deepcopy=False)
+    repeated = _repeated(known)
+    return [
+        trial
+        for trial in known
+        if trial.state == TrialState.RUNNING
+        or (trial.state == TrialState.FAIL and not _is_settled(trial, repeated))
+    ]
+
+
 def _finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    repeated = {trial.user_attrs.get(_AGAIN) for trial in trials}
-    return [trial for trial in trials if trial.state.is_finished() and trial.number not in repeated]
+    repeated = _repeated(trials)
+    return [trial for trial in trials if _is_settled(trial, repeated)]
+
+
+def _repeated(trials: Sequence[FrozenTrial]) -> set[Any]:
+    """Numbers of the trials that were queued again."""
+    return {trial.user_attrs.get(_AGAIN) for trial in trials}
+
+
+def _is_settled(trial: FrozenTrial, repeated: set[Any]) -> bool:
+    """Whether a trial has a result, or will never have one."""
+    if trial.state == TrialState.FAIL:
+        given_up = trial.user_attrs.get(_KILLS, 0) + 1 >= ATTEMPTS
+        return trial.number not in repeated and (FAILURE in trial.user_attrs or given_up)
+    return trial.state.is_finished()
 
 
 def enough(study: optuna.Study, trials: int) -> bool:

@@ -21,7 +21,7 @@ from filelock import FileLock
 from edgekd.errors import DeviceUnreachableError, EdgekdError, MissingDependencyError
 from edgekd.files import pretty_json, write_atomically
 from edgekd.tune.job import TuneJob, read_job
-from edgekd.tune.study import DEFAULT, FAILURE, WORKER, enough, open_study
+from edgekd.tune.study import DEFAULT, FAILURE, POINT, WORKER, enough, open_study
 from edgekd.tune.trial import TrialRunner, suggested
 
 __all__ = [
@@ -122,8 +122,7 @@ def _objective(trial: optuna.Trial, runner: TrialRunner, turn: FileLock) -> Sequ
 
 def _point(trial: optuna.Trial, job: TuneJob) -> dict[str, object]:
     """The trial's parameters; none for the recipe itself where it is outside of the space."""
-    fixed = trial.system_attrs.get("fixed_params")
-    if trial.user_attrs.get(DEFAULT) and not fixed:
+    if trial.user_attrs.get(DEFAULT) and not trial.user_attrs.get(POINT):
         return {}
     return suggested(trial, job.typed_space)
 

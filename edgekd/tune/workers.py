@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import make_folder
 from edgekd.tune.job import TuneJob
-from edgekd.tune.study import FAILURE, WORKER, enough, fail, finished
+from edgekd.tune.study import FAILURE, WORKER, enough, fail, finished, unfinished
 from edgekd.tune.worker import STORAGE, TURN, WorkerFailure, failure_file, owner_prefix
 
 __all__ = ["WorkerError", "Workers", "recover"]
@@ -35,7 +35,7 @@ _POLL = 0.3
 """Seconds between two looks at the workers."""
 _PATIENCE = 15.0
 """Seconds that workers have to end before they are killed."""
-_HOPELESS = 5
+_HOPELESS = 4
 """Number of failed trials without any success, or of dead workers without any finished trial,
 after which a search ends."""
 
@@ -150,7 +150,7 @@ class Workers:
     def _requeue(self, dead: Iterable[_Worker], *, kills: int) -> list[int]:
         """Queue the unfinished trials of dead workers again; returns their numbers."""
         names = {f"{owner_prefix(self.out)}{worker.process.pid}" for worker in dead}
-        abandoned = [t for t in _unfinished(self.study) if t.user_attrs.get(WORKER) in names]
+        abandoned = [t for t in unfinished(self.study) if t.user_attrs.get(WORKER) in names]
         if self.storage is None:
             abandoned += _without_worker(self.study, self.out)
         return [trial.number for trial in abandoned if fail(self.study, trial, kills=kills)]
@@ -196,19 +196,10 @@ def recover(study: optuna.Study, out: Path, storage: str | None) -> int:
     prefix = owner_prefix(out)
     abandoned = [
         trial
-        for trial in _unfinished(study)
+        for trial in unfinished(study)
         if storage is None or str(trial.user_attrs.get(WORKER, "")).startswith(prefix)
     ]
     return sum(fail(study, trial, kills=0) for trial in abandoned)
-
-
-def _unfinished(study: optuna.Study) -> Iterator[FrozenTrial]:
-    """Trials that run, and trials that an error of a whole worker ended."""
-    repeatable = {trial.number for trial in finished(study)}
-    for trial in study.get_trials(deepcopy=False):
-        ended = trial.state == TrialState.FAIL and FAILURE not in trial.user_attrs
-        if trial.state == TrialState.RUNNING or (ended and trial.number in repeatable):
-            yield trial
 
 
 def _without_worker(study: optuna.Study, out: Path) -> list[FrozenTrial]:
