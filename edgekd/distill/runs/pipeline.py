@@ -16,7 +16,7 @@ import torch
 
 from edgekd.data import Split
 from edgekd.distill.methods import Method, resolve_method
-from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
     drop_damaged_stages,
@@ -30,7 +30,7 @@ from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_
 from edgekd.distill.task import training_task
 from edgekd.distill.teachers.checks import refuse_teachers
 from edgekd.distill.teachers.group import Teachers, gather_teachers
-from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
@@ -72,6 +72,9 @@ class RunRequest:
         tick: Receives (done, total) while images are decoded.
         resume: Continue an interrupted run and reuse a finished one, rather than begin again. What
             a finished run has written stays until the new one is whole.
+        after_epoch: Receives number and validation score of each epoch of a method's last stage,
+            if that is scored by the selection metric; what it raises ends the training.
+        evaluated: Parts that finished networks are evaluated on.
     """
 
     recipe: Recipe
@@ -79,6 +82,8 @@ class RunRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
     resume: bool = True
+    after_epoch: AfterEpoch | None = None
+    evaluated: tuple[str, ...] = EVALUATED
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -414,6 +419,7 @@ def _make(
         teacher=teacher,
         key=key,
         subclasses=subclasses,
+        evaluated=request.evaluated,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -479,8 +485,9 @@ def _run_stages(
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(
-            module, request.recipe.trainer, out / _WORK / stage.name, stage_key, logs
-        )
+            module, request.recipe.trainer, out / _WORK / stage.name, stage_key, logs,
+            after_epoch=request.after_epoch if stage is stages[-1] else None,
+        )  # fmt: skip
         if stage is not stages[-1] and is_rank_zero():
             store_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome
