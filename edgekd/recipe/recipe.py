@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe.augment import AugmentSection
+from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.roles import RoleSection
 from edgekd.recipe.section import Section, Seed
 from edgekd.recipe.split import SplitSection
@@ -33,6 +34,7 @@ class Recipe(Section, frozen=True, kw_only=True):
         teacher: The teacher.
         student: The student.
         method: `name` and that method's own keys.
+        finish: The last stage of the student's training, on the grid of an int8 file; null for none.
         trainer: The machine, for Lightning's trainer.
     """
 
@@ -47,4 +49,5 @@ class Recipe(Section, frozen=True, kw_only=True):
     teacher: RoleSection | None = None
     student: RoleSection | None = None
     method: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "kd"})
+    finish: FinishSection | None = None
     trainer: TrainerSection = TrainerSection()
