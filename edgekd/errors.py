@@ -9,6 +9,8 @@
     ├── DeviceUnreachableError     exit 5  a configured device does not answer
     └── ArtefactError              exit 6  a bundle or model file is damaged or of the wrong kind
 
+`StoppedError` ends a training after a signal, as Ctrl-C does: exit 128 + the signal's number.
+
 Each error has two lines for the user: what is wrong, and what to do about it.
 """
 
@@ -23,6 +25,7 @@ __all__ = [
     "ImageError",
     "InputError",
     "MissingDependencyError",
+    "StoppedError",
 ]
 
 
@@ -107,3 +110,17 @@ class ArtefactError(EdgekdError):
     """A bundle or model file is damaged, of an unknown version, or of the wrong kind."""
 
     exit_code = 6
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal asked the run to end, and what it had done is saved.
+
+    Args:
+        message: One line: what is saved, and how to go on.
+        exit_code: 128 + the number of the signal, as of a process that a signal has ended.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code

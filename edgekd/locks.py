@@ -1,4 +1,4 @@
-"""Locks: one process at a time writes to a file or folder.
+"""Locks: one process at a time writes to a file or folder, and none removes what another uses.
 
 The kernel releases a lock when its process ends, so that a crash leaves none behind.
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.files import make_folder
 
-__all__ = ["only_writer"]
+__all__ = ["hold", "only_writer", "unless_held", "writer_in_turn"]
 
 
 _PATIENCE = 0.3  # seconds: another process may hold the lock only to test whether it is free
@@ -41,10 +43,7 @@ def only_writer(place: Path, action: str) -> Iterator[None]:
         InputError: Another process holds the lock; the message names process, host and time.
         MissingDependencyError: The package filelock is not installed.
     """
-    try:
-        from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise MissingDependencyError("filelock", "distill", "write to a run's folder") from error
+    FileLock, Timeout = _filelock()  # noqa: N806 - classes
     new = [parent for parent in place.absolute().parents if not parent.exists()]
     make_folder(place.parent)
     file = _lock_of(place.resolve())
@@ -65,6 +64,117 @@ def only_writer(place: Path, action: str) -> Iterator[None]:
         for folder in new:  # remove those that are still empty
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def writer_in_turn(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Lock `file` while the block runs, after waiting for other processes that hold it.
+
+    Args:
+        file: The lock file, which stays.
+        waiting: Called several times a second while another process holds the lock.
+
+    Raises:
+        InputError: The file cannot be made.
+        MissingDependencyError: The package filelock is not installed.
+    """
+    FileLock, Timeout = _filelock()  # noqa: N806 - classes
+    make_folder(file.parent)
+    lock = FileLock(file, timeout=_PATIENCE)
+    while True:
+        try:
+            lock.acquire()
+            break
+        except Timeout:
+            waiting()
+        except OSError as error:
+            message = f"{file} cannot be locked: {error.strerror or error}"
+            raise InputError(message, "make its folder writable") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _filelock() -> tuple[type[Any], type[Exception]]:
+    try:
+        from filelock import FileLock, Timeout
+    except ImportError as error:
+        raise MissingDependencyError("filelock", "distill", "write to a run's folder") from error
+    return FileLock, Timeout
+
+
+# What processes use ------------------------------------------------------------------------
+
+
+def hold(file: Path) -> Callable[[], None]:
+    """Say by a lock file that this process uses something, so that `unless_held` spares it.
+
+    Several processes may hold the same file. Its modification time becomes the present.
+
+    Returns:
+        Ends the hold; the end of the process does it as well.
+
+    Raises:
+        InputError: The file's folder cannot be made.
+    """
+    while True:
+        descriptor = _opened(file)
+        if descriptor is None:  # of a cache that cannot be written, nothing can be removed
+            return lambda: None
+        _flock(descriptor, exclusive=False)
+        if os.fstat(descriptor).st_nlink:
+            break
+        os.close(descriptor)  # the file was removed between opening and locking
+    with contextlib.suppress(OSError):
+        os.utime(descriptor if os.utime in os.supports_fd else file)
+    return lambda: os.close(descriptor)
+
+
+@contextlib.contextmanager
+def unless_held(file: Path) -> Iterator[bool]:
+    """Whether no process holds `file`; while the block runs, none can begin to.
+
+    The block may remove the file.
+    """
+    descriptor = _opened(file)
+    if descriptor is None:
+        yield False
+        return
+    try:
+        yield _flock(descriptor, exclusive=True)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(file: Path) -> int | None:
+    """The lock file opened; None where the file system is read only."""
+    make_folder(file.parent)
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:  # its folder was removed in this moment
+        return _opened(file)
+    except OSError:
+        return None
+
+
+if sys.platform == "win32":
+
+    def _flock(descriptor: int, *, exclusive: bool) -> bool:
+        """Windows itself keeps open and mapped files from being removed."""
+        del descriptor, exclusive
+        return True
+
+else:
+    import fcntl
+
+    def _flock(descriptor: int, *, exclusive: bool) -> bool:
+        """Wait for a shared lock, or try to get the exclusive one; whether it was got."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _lock_of(place: Path) -> Path:

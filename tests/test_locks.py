@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from edgekd import locks
 from edgekd.errors import InputError, MissingDependencyError
-from edgekd.locks import only_writer
+from edgekd.locks import hold, only_writer, unless_held, writer_in_turn
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from edgekd.locks import only_writer
+from edgekd.locks import hold, only_writer, unless_held, writer_in_turn
 with only_writer(Path(sys.argv[1]), "trained"):
     print("held", flush=True)
     time.sleep(60)
@@ -132,3 +133,88 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "filelock", None)
     with pytest.raises(MissingDependencyError), only_writer(tmp_path / "run", "trained"):
         pytest.fail("held")
+
+
+USE = """
+import sys, time
+from pathlib import Path
+from edgekd.locks import hold, writer_in_turn
+kind, file = sys.argv[1], Path(sys.argv[2])
+if kind == "hold":
+    release = hold(file)
+    print("held", flush=True)
+    time.sleep(60)
+with writer_in_turn(file, lambda: None):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def user(kind: str, file: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", USE, kind, str(file)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def is_free(file: Path) -> bool:
+    with unless_held(file) as free:
+        return free
+
+
+def test_what_a_process_holds_is_spared_until_it_ends(tmp_path: Path) -> None:
+    file = tmp_path / "entry" / ".use"
+    release = hold(file)
+    with user("hold", file) as process:
+        assert not is_free(file)
+        release()
+        assert not is_free(file)
+        process.kill()
+        process.wait()
+        assert is_free(file)
+
+
+def test_a_hold_that_finds_its_file_removed_takes_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".use"
+    opened = locks._opened
+
+    def removed_once(place: Path) -> int | None:
+        descriptor = opened(place)
+        monkeypatch.setattr(locks, "_opened", opened)
+        place.unlink()
+        return descriptor
+
+    monkeypatch.setattr(locks, "_opened", removed_once)
+    release = hold(file)
+    assert not is_free(file)
+    release()
+    assert is_free(file)
+
+
+def test_a_hold_notes_the_time(tmp_path: Path) -> None:
+    file = tmp_path / ".use"
+    file.touch()
+    os.utime(file, (1, 1))
+    hold(file)()
+    assert file.stat().st_mtime > 1
+
+
+def test_writers_take_turns(tmp_path: Path) -> None:
+    file, waited = tmp_path / ".build", []
+    with user("write", file) as process:
+        assert process.stdin is not None
+
+        def waiting() -> None:
+            waited.append(1)
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+        with writer_in_turn(file, waiting):
+            assert process.wait(30) == 0
+    assert waited
+    assert file.exists()

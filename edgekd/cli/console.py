@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.cli.failures import explained, show_origin
-from edgekd.errors import EdgekdError, InputError
+from edgekd.errors import EdgekdError, InputError, StoppedError
 
 __all__ = [
     "emit_json",
@@ -104,6 +104,9 @@ _READER_GONE = 128 + 13  # SIGPIPE, which not every system has
 
 def _code_of(error: BaseException, purpose: str) -> int:
     """Report the error and return its exit code, or raise it again where it is a bug of edgekd."""
+    if isinstance(error, StoppedError):
+        say(error.message)
+        return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         _print_to_stderr("interrupted")
         return _INTERRUPTED

@@ -1,9 +1,10 @@
 """Data sets: sources, splits, the decoded cache, augmentation, synthetic dermoscopy."""
 
-from edgekd.data.cache import cache_folder, content_sha256, decode_images, decoded
 from edgekd.data.dataset import Dataset, Sample, dataset_of
+from edgekd.data.decoded import decode_images, decoded_at_sizes, decoded_images
 from edgekd.data.sources import load_dataset
 from edgekd.data.split import PARTS, Split, read_split, split_dataset, write_split
+from edgekd.user_folders import cache_folder
 
 __all__ = [
     "PARTS",
@@ -11,10 +12,10 @@ __all__ = [
     "Sample",
     "Split",
     "cache_folder",
-    "content_sha256",
     "dataset_of",
     "decode_images",
-    "decoded",
+    "decoded_at_sizes",
+    "decoded_images",
     "load_dataset",
     "read_split",
     "split_dataset",

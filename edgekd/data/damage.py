@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 from edgekd.errors import ImageError
 from edgekd.runtime.preprocess import load_image
 
-__all__ = ["Loaded", "damaged_error", "load_images", "refuse_damaged"]
+__all__ = ["Loaded", "cores", "damaged_error", "load_images", "refuse_damaged"]
 
 Loaded = NDArray[np.uint8] | ImageError
 
 _SHOWN = 5
+
+
+def cores() -> int:
+    """Number of cores that this process may use: as many threads decode at full speed."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_images(
@@ -31,7 +38,7 @@ def load_images(
         except ImageError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for index, loaded in enumerate(pool.map(load, paths)):
             yield loaded
             if progress:

@@ -11,10 +11,10 @@ import cv2
 import msgspec
 import numpy as np
 
-from edgekd.data.cache import Progress
 from edgekd.data.contact_sheet import contact_sheet
 from edgekd.data.damage import load_images
 from edgekd.data.dataset import Dataset
+from edgekd.data.decoded import Progress
 from edgekd.data.split import PARTS, Split
 from edgekd.errors import ImageError, InputError
 from edgekd.files import write_atomically

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data import Split, cache_folder, decoded
+from edgekd.data import Split, cache_folder, decoded_images
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
@@ -123,5 +123,5 @@ def load_source(model: Path, data_root: Path | None = None) -> Source:
     folder = find_student(model)
     card = read_card(folder)
     split = read_own_split(folder, card, data_root)
-    pixels = decoded(split.dataset, card.image_size)
+    pixels = decoded_images(split.dataset, card.image_size)
     return Source(folder, card, split, pixels, read_metrics(folder))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data import decoded
+from edgekd.data import decoded_images
 from edgekd.errors import ArtefactError, EdgekdError, InputError
 from edgekd.files import sha256_of
 from edgekd.lower.evidence.non_inferiority import TeacherOutputs
@@ -109,7 +109,7 @@ def _outputs(source: Source, folder: Path) -> NDArray[np.float32]:
     card = read_card(folder)
     images = source.images
     if card.image_size != source.card.image_size:
-        pixels = decoded(source.split.dataset, card.image_size)
+        pixels = decoded_images(source.split.dataset, card.image_size)
         images = np.asarray(pixels[source.split.indices("validation")])
     return kept_outputs(folder, card, images)
 

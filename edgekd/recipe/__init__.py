@@ -21,11 +21,12 @@ from edgekd.recipe.section import (
     fingerprint,
 )
 from edgekd.recipe.split import SplitSection
-from edgekd.recipe.trainer import TrainerSection
+from edgekd.recipe.trainer import CheckpointSection, TrainerSection
 
 __all__ = [
     "AugmentSection",
     "Balance",
+    "CheckpointSection",
     "FitSection",
     "Fraction",
     "ModelSection",

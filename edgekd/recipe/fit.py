@@ -20,21 +20,27 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
         momentum: Momentum of SGD, constant under every schedule.
         weight_decay: Weight decay, not applied to biases and norms.
         schedule: `one_cycle` (Smith & Topin 2018; with AdamW its β₁ falls from 0.95 to 0.85 and
-            comes back); `plateau` (a tenth after `patience` epochs without a better
-            validation score); or `steps` (a tenth at each of `milestones`).
-        warmup: Share of the steps in which the one cycle rises.
+            comes back); `cosine` (a linear rise, then half a cosine down to 0; Loshchilov & Hutter
+            2017); `plateau` (a tenth after `patience` epochs without a better validation score); or
+            `steps` (a tenth at each of `milestones`).
+        warmup: Share of the steps in which `one_cycle` and `cosine` rise.
         patience: Number of epochs, for `plateau`.
         milestones: Numbers of the epochs, for `steps`.
+        layer_decay: Factor on the learning rate from a layer to the one before it, towards the
+            input, for pretrained networks; 1 is the same rate everywhere.
+        clip: Largest norm of the gradient, to which a longer one is scaled down; 0 for no limit.
     """
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Rate = 1e-3
     momentum: Fraction = 0.9
     weight_decay: Annotated[float, Meta(ge=0.0)] = 0.02
-    schedule: Literal["one_cycle", "plateau", "steps"] = "one_cycle"
+    schedule: Literal["one_cycle", "cosine", "plateau", "steps"] = "one_cycle"
     warmup: Fraction = 0.2
     patience: Positive = 10
     milestones: tuple[Positive, ...] = ()
+    layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    clip: Annotated[float, Meta(ge=0.0)] = 0.0
 
 
 class FitSection(OptimiserSection, frozen=True, kw_only=True):
@@ -43,7 +49,15 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
     Attributes:
         epochs: Passes over the training part.
         batch_size: Images of a batch, on each device.
+        image_sizes: Sides of the augmented training images in pixels, in equal shares of the
+            epochs; the last is the recipe's `image_size`, at which every epoch is validated. Empty
+            for that size from the start.
+        average: Decay of the moving average of the weights that is validated and kept instead of
+            the weights themselves, such as 0.999; 0 for none.
         stop_after: Stop after so many epochs without a better validation score; 0 never does.
+            Epochs at smaller `image_sizes` than the last do not count.
+        stop_gain: Gain in the validation score that pays for an epoch: stop as well where the last
+            `stop_after` epochs raised the best score by less than this on average.
         class_weights: Weight of a class of n images in the hard-label loss: ∝ 1, 1/√n or 1/n.
         class_sampling: How often a class of n images is drawn: ∝ n, ∝ √n, or all equally.
         label_smoothing: Share of a hard label that is spread over its alternatives.
@@ -51,7 +65,29 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
 
     epochs: Positive = 10
     batch_size: Positive = 64
+    image_sizes: tuple[Annotated[int, Meta(ge=16, le=2048)], ...] = ()
+    average: Fraction = 0.0
     stop_after: Annotated[int, Meta(ge=0)] = 0
+    stop_gain: Annotated[float, Meta(ge=0.0)] = 0.0
     class_weights: Balance = "sqrt"
     class_sampling: Balance = "none"
     label_smoothing: Fraction = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse keys that would do nothing, or nothing of what they promise."""
+        if self.stop_gain and not self.stop_after:
+            raise ValueError("stop_gain needs stop_after, the epochs over which it is measured")
+        if len(self.image_sizes) > self.epochs:
+            raise ValueError(f"there are more image_sizes than the {self.epochs} epochs")
+
+    def training_side(self, epoch: int, image_size: int) -> int:
+        """Side of the augmented training images in an epoch, counted from 0, in pixels.
+
+        Args:
+            epoch: The epoch.
+            image_size: The recipe's `image_size`, for a training without `image_sizes`.
+        """
+        if not self.image_sizes:
+            return image_size
+        share = epoch * len(self.image_sizes) // self.epochs
+        return self.image_sizes[min(share, len(self.image_sizes) - 1)]

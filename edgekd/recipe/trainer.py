@@ -8,7 +8,19 @@ from msgspec import Meta
 
 from edgekd.recipe.section import Positive, Section
 
-__all__ = ["TrainerSection"]
+__all__ = ["CheckpointSection", "TrainerSection"]
+
+
+class CheckpointSection(Section, frozen=True, kw_only=True):
+    """When a training checkpoint is written, besides the end of each epoch.
+
+    Attributes:
+        minutes: After so many minutes; 0 never.
+        steps: After so many training steps; 0 never.
+    """
+
+    minutes: Annotated[float, Meta(ge=0.0)] = 10.0
+    steps: Annotated[int, Meta(ge=0)] = 0
 
 
 class TrainerSection(Section, frozen=True, kw_only=True):
@@ -20,6 +32,7 @@ class TrainerSection(Section, frozen=True, kw_only=True):
         nodes: Number of nodes.
         precision: `auto` is bf16 on processors that are faster with it, else fp32.
         threads: CPU threads; 0 uses all cores.
+        checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.
     """
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -27,3 +40,4 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     nodes: Positive = 1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Meta(ge=0)] = 0
+    checkpoint: CheckpointSection = CheckpointSection()

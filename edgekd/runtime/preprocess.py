@@ -13,11 +13,13 @@ uses the same pixels as a device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.runtime.images.decoding import decode
+from edgekd.runtime.images.decoding import Picture, decode
 from edgekd.runtime.images.header import MAX_BYTES, MAX_PIXELS, Unreadable
 from edgekd.runtime.images.sources import ImageSource, checked_array, read_source
 
@@ -27,6 +29,7 @@ __all__ = [
     "RULE",
     "ImageSource",
     "decode_image",
+    "load_at_sizes",
     "load_image",
     "square",
 ]
@@ -50,14 +53,48 @@ def load_image(source: ImageSource, size: int) -> NDArray[np.uint8]:
         ImageError: It is missing, damaged, too large, or of a kind that is not read.
         MissingDependencyError: It is DICOM and pydicom is not installed.
     """
+    return load_at_sizes(source, (size,))[0]
+
+
+def load_at_sizes(source: ImageSource, sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """An image as networks of several sizes get it, from one decode where the rule allows it.
+
+    Args:
+        source: See `load_image`, whose result each of them is, bit for bit.
+        sizes: Each S in pixels. Large JPEGs, which are decoded at a smaller scale, are decoded
+            once for each scale that the sizes need.
+
+    Returns:
+        RGB uint8 [S, S, 3] for each size.
+
+    Raises:
+        ImageError, MissingDependencyError: See `load_image`.
+    """
     if isinstance(source, np.ndarray):
-        return square(checked_array(source), size)
+        array = checked_array(source)
+        return [square(array, size) for size in sizes]
     data, name = read_source(source)
     try:
-        picture = decode(data, size)
+        pictures = _pictures(data, sizes)
     except Unreadable as verdict:
         raise verdict.error_for(name) from None
-    return picture.rgb(square(picture.bgr, size))  # colours last, on the small image
+    return [  # colours last, on the small image
+        picture.rgb(square(picture.bgr, size))
+        for size, picture in zip(sizes, pictures, strict=True)
+    ]
+
+
+def _pictures(data: bytes, sizes: Sequence[int]) -> list[Picture]:
+    """The picture to take each size from."""
+    decoded: list[Picture] = []
+    pictures = []
+    for size in sizes:
+        picture = next((each for each in decoded if each.serves(size)), None)
+        if picture is None:
+            picture = decode(data, size)
+            decoded.append(picture)
+        pictures.append(picture)
+    return pictures
 
 
 def decode_image(data: bytes, size: int, *, name: str = "the image") -> NDArray[np.uint8]:

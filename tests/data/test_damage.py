@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgekd.cli import main
-from edgekd.data import Sample, Split, dataset_of, decoded
+from edgekd.data import Sample, Split, dataset_of, decoded_images
 from edgekd.data.inspection import inspect_split
 from edgekd.errors import ImageError
 
@@ -43,7 +43,7 @@ def test_all_damaged_images_are_listed(damaged: Split) -> None:
 
 def test_training_names_all_damaged_images_at_once(damaged: Split, cache: Path) -> None:
     with pytest.raises(ImageError, match=r"3 of 6 images cannot be used: .*1\.png") as caught:
-        decoded(damaged.dataset, 32)
+        decoded_images(damaged.dataset, 32)
     assert "2.png" in caught.value.message
     assert "5.png" in caught.value.message
     assert "edgekd data inspect" in caught.value.hint

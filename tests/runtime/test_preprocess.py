@@ -17,7 +17,15 @@ from jpegs import as_stored, encode, make_image, with_exif
 from pictures import distance, interlaced, png, refusal, tiff
 
 from edgekd.errors import ImageError
-from edgekd.runtime.preprocess import MAX_PIXELS, RULE, decode_image, load_image, square
+from edgekd.runtime import preprocess
+from edgekd.runtime.preprocess import (
+    MAX_PIXELS,
+    RULE,
+    decode_image,
+    load_at_sizes,
+    load_image,
+    square,
+)
 
 JPEG = encode(make_image(120, 90), ".jpg", cv2.IMWRITE_JPEG_QUALITY, 95)
 
@@ -111,6 +119,36 @@ def test_jpeg_is_decoded_at_the_smallest_scale_that_leaves_twice_the_size(
 ) -> None:
     jpeg = encode(make_image(800, 600))
     assert decode_image(jpeg, size).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sizes", "decodes"),
+    [(".jpg", (64, 70), 1), (".jpg", (64, 96), 2), (".jpg", (96, 64, 96, 70), 2),
+     (".png", (64, 96), 1)],
+)  # fmt: skip
+def test_several_sizes_are_those_of_the_rule_from_as_few_decodes_as_it_allows(
+    suffix: str, sizes: tuple[int, ...], decodes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A JPEG of 300 px is decoded at half its size up to 75 px."""
+    data = encode(make_image(400, 300), suffix)
+    expected = [load_image(data, size) for size in sizes]
+    decoded = []
+    decode = preprocess.decode
+
+    def counted(data: bytes, size: int) -> Any:
+        decoded.append(size)
+        return decode(data, size)
+
+    monkeypatch.setattr(preprocess, "decode", counted)
+    for image, alone in zip(load_at_sizes(data, sizes), expected, strict=True):
+        np.testing.assert_array_equal(image, alone)
+    assert len(decoded) == decodes
+
+
+def test_several_sizes_of_an_array() -> None:
+    array = make_image(40, 30)
+    for image, size in zip(load_at_sizes(array, (8, 12)), (8, 12), strict=True):
+        np.testing.assert_array_equal(image, square(array, size))
 
 
 @pytest.mark.parametrize("size", [32, 48, 96])

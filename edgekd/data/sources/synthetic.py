@@ -8,11 +8,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edgekd.data.cache import cache_folder
 from edgekd.data.dataset import Dataset
 from edgekd.data.sources import ham10000
 from edgekd.data.synthetic import GENERATOR_VERSION, write_dataset
 from edgekd.recipe import Section, Seed
+from edgekd.user_folders import cache_folder
 
 __all__ = ["Config", "load"]
 

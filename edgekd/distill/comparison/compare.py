@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data import load_dataset, split_dataset
-from edgekd.data.cache import Progress
+from edgekd.data.decoded import Progress
 from edgekd.distill.comparison.comparison import Comparison, comparison_of
 from edgekd.distill.comparison.label_bits import LabelBits, recorded_label_bits
 from edgekd.distill.comparison.predictions import (

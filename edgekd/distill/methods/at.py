@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from msgspec import Meta
 from torch import nn
 
 from edgekd.distill.losses import attention_transfer
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+)
 from edgekd.models.features import features_of, probe
 from edgekd.recipe import Section
 
@@ -37,6 +43,11 @@ class AttentionTransfer(Method):
     Config = AttentionTransferConfig
     config: AttentionTransferConfig
 
+    @classmethod
+    def teacher_by(cls, config: AttentionTransferConfig) -> TeacherBy:
+        """Maps."""
+        return "maps"
+
     def __init__(
         self,
         config: AttentionTransferConfig,
@@ -45,8 +56,8 @@ class AttentionTransfer(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        for network in (student, self.required_teacher):
-            probe(network, context.image_size)  # fails now rather than in the first step
+        probe(student, context.image_size)  # fails now rather than in the first step
+        self.probe_teacher()
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
@@ -54,8 +65,7 @@ class AttentionTransfer(Method):
 
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
-        with torch.no_grad():
-            teacher = features_of(self.required_teacher, batch.pixels)
+        teacher = self.teacher_features(batch)
         attention = attention_transfer(student.features, teacher.features)
         return {
             "ce": self.hard_label(student.logits, batch.targets),

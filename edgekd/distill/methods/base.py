@@ -33,9 +33,11 @@ from edgekd.distill.samples.sample_kinds import (
     Unlabelled,
 )
 from edgekd.distill.task import TrainingTask, Trait, training_task
+from edgekd.distill.teachers.teacher import Teacher, TeacherBy, TeacherSetup
 from edgekd.distill.training.players import Player, Players
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.models.features import Features, probe
 from edgekd.recipe import FitSection, Section
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Subclasses",
     "Synthesised",
     "SynthesisedBatch",
+    "TeacherBy",
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
@@ -104,6 +107,7 @@ class MethodContext:
             int64 [samples], for methods that remember samples; empty without exclusive classes.
         subclasses: The subclasses of the data, if any.
         task: The training layer of the task.
+        teacher: How the teacher's outputs are computed.
     """
 
     class_counts: tuple[int, ...]
@@ -115,6 +119,7 @@ class MethodContext:
     training_labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     subclasses: Subclasses | None = None
     task: TrainingTask = field(default_factory=lambda: training_task(DEFAULT_TASK))
+    teacher: TeacherSetup = field(default_factory=TeacherSetup)
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,10 @@ class Stage:
 class Method(nn.Module, ABC):
     """Base of all methods.
 
+    A method reads its teacher by `teacher_outputs` or `teacher_features`, once in a step, and never
+    calls the network itself, except to differentiate through it: the outputs may come from several
+    networks, another engine or a cache.
+
     Args:
         config: The method's keys of the recipe.
         student: Maps pixels to the outputs of the task.
@@ -227,6 +236,14 @@ class Method(nn.Module, ABC):
     requires: ClassVar[frozenset[Trait]] = frozenset()
     """What a task must have for the method to serve it."""
     class_weights: Tensor
+
+    @classmethod
+    def teacher_by(cls, config: Any) -> TeacherBy:
+        """What the method takes from its teacher with these options.
+
+        Several teachers, views of a teacher and caches give `outputs`; a cache also `pooled`.
+        """
+        return "outputs"
 
     def __init__(
         self, config: Section, student: nn.Module, teacher: nn.Module | None, context: MethodContext
@@ -288,6 +305,36 @@ class Method(nn.Module, ABC):
                 f"the method {self.name} needs a teacher", "add `teacher` to the recipe"
             )
         return self.teacher
+
+    def teacher_outputs(self, batch: Any, pixels: Tensor | None = None) -> Tensor:
+        """The teacher's outputs without gradient, of subclasses if the method learns them [B, …].
+
+        Args:
+            batch: The batch.
+            pixels: Images [B′, 3, S, S] to look at instead of the batch's augmented ones; they are
+                in no cache.
+        """
+        return self._teacher.outputs(batch, pixels)
+
+    def teacher_features(self, batch: Any, pixels: Tensor | None = None) -> Features:
+        """The teacher's features without gradient, logits among them; see `teacher_outputs`.
+
+        Raises:
+            InputError: The network does not give its features.
+        """
+        return self._teacher.features(batch, pixels)
+
+    def probe_teacher(self) -> Features:
+        """The teacher's features of one black image, for their shapes.
+
+        Raises:
+            InputError: There is no teacher, or it does not give its features.
+        """
+        return probe(self.required_teacher, self.context.image_size)
+
+    @property
+    def _teacher(self) -> Teacher:
+        return Teacher(self.required_teacher, self.context.teacher, head=self.learns_subclasses)
 
     def hard_label(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The task's loss on the labels, with the weights and smoothing of the recipe's `fit`."""

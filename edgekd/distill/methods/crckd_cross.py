@@ -6,11 +6,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from msgspec import Meta
 from torch import nn
 
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+)
 from edgekd.distill.methods.category import CategoryConfig, CategoryTerms
 from edgekd.distill.task import Trait
 from edgekd.models.features import Features, features_of, probe
@@ -46,6 +52,11 @@ class CategoryRelationTransfer(Method):
     config: CategoryRelationTransferConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS, Trait.EXCLUSIVE_CLASSES})
 
+    @classmethod
+    def teacher_by(cls, config: CategoryRelationTransferConfig) -> TeacherBy:
+        """Pooled vectors and outputs."""
+        return "pooled"
+
     def __init__(
         self,
         config: CategoryRelationTransferConfig,
@@ -54,10 +65,8 @@ class CategoryRelationTransfer(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        networks = (student, self.required_teacher)
-        width, teacher_width = (
-            probe(network, context.image_size).pooled.shape[1] for network in networks
-        )
+        features = (probe(student, context.image_size), self.probe_teacher())
+        width, teacher_width = (each.pooled.shape[1] for each in features)
         self.category = CategoryTerms(config.category, (width, teacher_width), context)
 
     def stages(self) -> tuple[Stage, ...]:
@@ -72,8 +81,7 @@ class CategoryRelationTransfer(Method):
 
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
-        with torch.no_grad():
-            teacher = features_of(self.required_teacher, batch.pixels)
+        teacher = self.teacher_features(batch)
         return self.terms(student, teacher, batch)
 
     def terms(self, student: Features, teacher: Features, batch: Batch) -> Terms:

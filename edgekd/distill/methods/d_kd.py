@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import torch
 from msgspec import Meta
 from torch import Tensor, nn
 
@@ -16,7 +15,14 @@ from edgekd.distill.losses import (
     distance_relation,
 )
 from edgekd.distill.methods.adapters import map_adapter
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+)
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
 from edgekd.models.features import Features, features_of, probe
@@ -87,6 +93,11 @@ class DiverseDistillation(Method):
     config: DiverseDistillationConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS})
 
+    @classmethod
+    def teacher_by(cls, config: DiverseDistillationConfig) -> TeacherBy:
+        """Maps, or pooled vectors without the relation between channels; and outputs."""
+        return "maps" if config.channel else "pooled"
+
     def __init__(
         self,
         config: DiverseDistillationConfig,
@@ -97,8 +108,8 @@ class DiverseDistillation(Method):
         super().__init__(config, student, teacher, context)
         self.adapter = None
         if config.channel:
-            size = context.image_size
-            self.adapter = map_adapter(probe(student, size), probe(self.required_teacher, size))
+            features = probe(student, context.image_size)
+            self.adapter = map_adapter(features, self.probe_teacher())
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student with its adapter."""
@@ -109,8 +120,7 @@ class DiverseDistillation(Method):
 
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
-        with torch.no_grad():
-            teacher = features_of(self.required_teacher, batch.pixels)
+        teacher = self.teacher_features(batch)
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
     def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:

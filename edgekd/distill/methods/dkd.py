@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from msgspec import Meta
 
 from edgekd.distill.losses import non_target_kl, target_kl
@@ -65,8 +64,7 @@ class DecoupledDistillation(Method):
         config = self.config
         rise = self._rise(batch.epoch)
         student = self.student(batch.pixels)
-        with torch.no_grad():
-            teacher = self.required_teacher(batch.pixels)
+        teacher = self.teacher_outputs(batch)
         temperature = self.softening(student, teacher, batch.epoch)
         logits = (student.float(), teacher.float(), batch.targets, temperature)
         return {

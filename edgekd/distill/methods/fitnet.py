@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
-import torch
 from msgspec import Meta
 from torch import nn
 
 from edgekd.distill.losses import hint
 from edgekd.distill.methods.adapters import map_adapter
-from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import Batch, MethodContext, Stage, TeacherBy, Terms
 from edgekd.distill.methods.kd import ClassicDistillation, ClassicDistillationConfig
 from edgekd.models.features import behind_map, features_of, probe
 
@@ -41,6 +40,11 @@ class HintedDistillation(ClassicDistillation):
     Config = HintedDistillationConfig
     config: HintedDistillationConfig
 
+    @classmethod
+    def teacher_by(cls, config: ClassicDistillationConfig) -> TeacherBy:
+        """Maps, and outputs in the second stage."""
+        return "maps"
+
     def __init__(
         self,
         config: HintedDistillationConfig,
@@ -50,7 +54,7 @@ class HintedDistillation(ClassicDistillation):
     ) -> None:
         super().__init__(config, student, teacher, context)
         size = context.image_size
-        self.adapter = map_adapter(probe(student, size), probe(self.required_teacher, size))
+        self.adapter = map_adapter(probe(student, size), self.probe_teacher())
         self._behind_map = behind_map(student, size)
 
     def notes(self) -> Iterator[str]:
@@ -73,7 +77,6 @@ class HintedDistillation(ClassicDistillation):
         return (first, *super().stages())
 
     def _hint(self, batch: Batch) -> Terms:
-        with torch.no_grad():
-            teacher = features_of(self.required_teacher, batch.pixels)
+        teacher = self.teacher_features(batch)
         student = features_of(self.student, batch.pixels)
         return {"hint": hint(self.adapter(student.features), teacher.features)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from msgspec import Meta
 
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
@@ -51,8 +50,7 @@ class ClassicDistillation(Method):
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
         student = self.student(batch.pixels)
-        with torch.no_grad():
-            teacher = self.required_teacher(batch.pixels)
+        teacher = self.teacher_outputs(batch)
         weights = None
         if config.weigh_classes:
             weights = self.context.task.sample_weights(batch.targets, self.class_weights)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from msgspec import Meta
 from torch import nn
 
 from edgekd.distill.losses import angle_relation, distance_relation
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+)
 from edgekd.models.features import features_of, probe
 from edgekd.recipe import Section
 
@@ -45,6 +51,11 @@ class RelationalDistillation(Method):
     Config = RelationalDistillationConfig
     config: RelationalDistillationConfig
 
+    @classmethod
+    def teacher_by(cls, config: RelationalDistillationConfig) -> TeacherBy:
+        """Pooled vectors."""
+        return "pooled"
+
     def __init__(
         self,
         config: RelationalDistillationConfig,
@@ -53,8 +64,8 @@ class RelationalDistillation(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        for network in (student, self.required_teacher):
-            probe(network, context.image_size)  # fails now rather than in the first step
+        probe(student, context.image_size)  # fails now rather than in the first step
+        self.probe_teacher()
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
@@ -63,8 +74,7 @@ class RelationalDistillation(Method):
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
         student = features_of(self.student, batch.pixels)
-        with torch.no_grad():
-            teacher = features_of(self.required_teacher, batch.pixels)
+        teacher = self.teacher_features(batch)
         pooled = (student.pooled, teacher.pooled)
         return {
             "ce": config.ce * self.hard_label(student.logits, batch.targets),

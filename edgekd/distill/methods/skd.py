@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import torch
 from msgspec import Meta
 from torch import Tensor
 
@@ -59,8 +58,7 @@ class SubclassDistillation(SubclassMethod):
 
     def _objective(self, batch: Batch) -> Terms:
         student = subclass_logits(self.student, batch.pixels)
-        with torch.no_grad():
-            teacher = subclass_logits(self.required_teacher, batch.pixels)
+        teacher = self.teacher_outputs(batch)
         return self.terms(student, teacher, batch)
 
     def terms(self, student: Tensor, teacher: Tensor, batch: Batch) -> Terms:

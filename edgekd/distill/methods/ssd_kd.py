@@ -18,7 +18,15 @@ from edgekd.distill.losses import (
     view_similarity,
 )
 from edgekd.distill.methods.adapters import map_adapter, projection_head
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, seeded
+from edgekd.distill.methods.base import (
+    Batch,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+    seeded,
+)
 from edgekd.distill.methods.d_kd import RelationWeights, relation_terms
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
@@ -100,6 +108,11 @@ class SelfSupervisedDiverseDistillation(Method):
     config: SelfSupervisedDiverseDistillationConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS, Trait.EXCLUSIVE_CLASSES, Trait.IMAGE_LEVEL})
 
+    @classmethod
+    def teacher_by(cls, config: SelfSupervisedDiverseDistillationConfig) -> TeacherBy:
+        """Maps, pooled vectors and outputs of views that the method makes itself."""
+        return "maps"
+
     def __init__(
         self,
         config: SelfSupervisedDiverseDistillationConfig,
@@ -108,8 +121,7 @@ class SelfSupervisedDiverseDistillation(Method):
         context: MethodContext,
     ) -> None:
         super().__init__(config, student, teacher, context)
-        size = context.image_size
-        features, teacher_features = probe(student, size), probe(self.required_teacher, size)
+        features, teacher_features = probe(student, context.image_size), self.probe_teacher()
         self.teacher_head = self.student_head = self.adapter = None
         if config.similarity:
             with seeded(context.seed):  # it is reused for another student
@@ -135,15 +147,14 @@ class SelfSupervisedDiverseDistillation(Method):
     # The teacher's head --------------------------------------------------------------------
 
     def _contrast(self, batch: Batch) -> Terms:
-        return self._contrast_of(self._views(batch))
+        return self._contrast_of(batch, self._views(batch))
 
     def _contrast_as_is(self, batch: Batch) -> Terms:
-        return self._contrast_of(rotated_views(batch.raw))
+        return self._contrast_of(batch, rotated_views(batch.raw))
 
-    def _contrast_of(self, views: Tensor) -> Terms:
+    def _contrast_of(self, batch: Batch, views: Tensor) -> Terms:
         assert self.teacher_head is not None
-        with torch.no_grad():
-            pooled = features_of(self.required_teacher, views).pooled
+        pooled = self.teacher_features(batch, views).pooled
         return {"contrast": instance_contrast(view_similarity(self.teacher_head(pooled)))}
 
     # The student ---------------------------------------------------------------------------
@@ -153,8 +164,7 @@ class SelfSupervisedDiverseDistillation(Method):
         if not self._needs_rotated_views:
             views = views[::VIEWS]
         student = features_of(self.student, views)
-        with torch.no_grad():
-            teacher = features_of(self.required_teacher, views)
+        teacher = self.teacher_features(batch, views)
         return self.terms(student, teacher, batch.raw_targets, batch.epoch)
 
     def _hard_label(self, batch: Batch) -> Terms:

@@ -15,13 +15,9 @@ import numpy as np
 import torch
 
 from edgekd.data import Split
-from edgekd.distill.training.fit import StageOutcome, fit_stage
 from edgekd.distill.methods import Method, resolve_method
-from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.runs.record import Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
-from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
 from edgekd.distill.runs.stages import (
     drop_damaged_stages,
     flaws_of_stages,
@@ -29,8 +25,12 @@ from edgekd.distill.runs.stages import (
     stage_file,
     store_stage,
 )
-from edgekd.distill.task import training_task
 from edgekd.distill.runs.trial import Planned, check_training, context_of
+from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
+from edgekd.distill.task import training_task
+from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
 from edgekd.metrics.task import metrics_task

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgekd.data import write_split
-from edgekd.distill.training.fit import StageOutcome
 from edgekd.distill.comparison.label_bits import KEY, LabelBits, label_bits_of
-from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.runs.stages import history_csv
+from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.training.fit import StageOutcome
 from edgekd.files import pretty_json, write_atomically
 from edgekd.metrics import Estimate, Metrics
 from edgekd.metrics.task import metrics_task

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from edgekd.distill.training.fit import StageOutcome
 from edgekd.distill.runs.record import FILES, HISTORY
+from edgekd.distill.training.fit import StageOutcome
 from edgekd.errors import ArtefactError, InputError
 from edgekd.models import ModelCard, load_checkpoint, read_card
 from edgekd.models.card import CARD, WEIGHTS

@@ -13,8 +13,8 @@ import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from edgekd.distill.training.fit import StageOutcome
 from edgekd.distill.methods import Method, Stage
+from edgekd.distill.training.fit import StageOutcome
 from edgekd.distill.training.module import trained_state
 from edgekd.files import atomic_write, write_atomically
 from edgekd.seals import SEAL, clear_place, flaws_of, seal_files, unseal_files

@@ -15,8 +15,8 @@ from edgekd.data import Split
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
-from edgekd.distill.training.module import refuse_batches_of
 from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.training.module import refuse_batches_of
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork, build_network, unreached_parameters
 from edgekd.recipe import Balance, ModelSection, Recipe, RoleSection

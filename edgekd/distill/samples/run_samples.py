@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
-from edgekd.data import Split, content_sha256, decoded, load_dataset, split_dataset
-from edgekd.data.cache import Progress
+from edgekd.data import Split, decoded_at_sizes, load_dataset, split_dataset
+from edgekd.data.decoded import Progress, content_of
 from edgekd.data.task import data_task
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
@@ -46,15 +46,25 @@ class RunSamples:
 
     Attributes:
         split: Which sample is in which part.
-        images: uint8 [N, S, S, 3], in the data set's order.
+        images: uint8 [N, S, S, 3], in the data set's order: exactly what a device sees.
         targets: Targets [N, …]; for classification class indices, int64 [N].
         content_sha256: Hash of the image files; "" where it does not matter.
+        enlarged: The same images with more pixels, uint8 [N, M, M, 3], for training alone; None
+            where the recipe's `augment.margin` is 1.
     """
 
     split: Split
     images: NDArray[np.uint8]
     targets: NDArray[Any]
     content_sha256: str = ""
+    enlarged: NDArray[np.uint8] | None = None
+
+    @property
+    def training_images(self) -> NDArray[np.uint8]:
+        """The images that training augments, uint8 [N, M, M, 3], M = round(S · `augment.margin`):
+        the same centre square as in `images`, so that a crop of it still has S pixels.
+        """
+        return self.images if self.enlarged is None else self.enlarged
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -155,8 +165,13 @@ def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Spli
 
 def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = None) -> RunSamples:
     """The decoded images of a recipe's split."""
-    images = decoded(split.dataset, recipe.image_size, progress)
-    return RunSamples(split, images, split.dataset.targets(), content_sha256(split.dataset))
+    content = content_of(split.dataset)
+    sizes = (recipe.image_size, recipe.augment.decoded_size(recipe.image_size))
+    images, enlarged = decoded_at_sizes(split.dataset, sizes, progress, content)
+    targets = split.dataset.targets()
+    return RunSamples(
+        split, images, targets, content.sha256, None if sizes[0] == sizes[1] else enlarged
+    )
 
 
 class PartDataset(TorchDataset[Item]):
@@ -199,6 +214,7 @@ class EpochSampler(Sampler[int]):
         seed: Seed of the order.
         epoch: Gives the current epoch.
         share: Share of this process.
+        done: Draws of this process to leave out of the first epoch.
     """
 
     def __init__(
@@ -208,8 +224,10 @@ class EpochSampler(Sampler[int]):
         seed: int,
         epoch: Callable[[], int],
         share: Share = Share(),
+        done: int = 0,
     ) -> None:
         self._size = size
+        self._done = done
         self._weights = weights
         self._seed = seed
         self._epoch = epoch
@@ -226,7 +244,9 @@ class EpochSampler(Sampler[int]):
             order = torch.randperm(self._size, generator=generator)
         else:
             order = torch.multinomial(self._weights, self._size, True, generator=generator)
-        return iter(order[self._share.rank :: self._share.processes][: len(self)].tolist())
+        positions = order[self._share.rank :: self._share.processes][: len(self)].tolist()
+        done, self._done = self._done, 0
+        return iter(positions[done:])
 
 
 class OnceEach(Sampler[int]):

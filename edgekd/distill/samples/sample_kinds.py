@@ -45,6 +45,7 @@ class LoaderSetup:
         seed: The stage's seed.
         epoch: Gives the current epoch, counted from 0.
         share: The part of every epoch that this process sees.
+        done: Batches to leave out of the first epoch: an interrupted run has trained on them.
     """
 
     samples: RunSamples
@@ -52,6 +53,7 @@ class LoaderSetup:
     seed: int
     epoch: Callable[[], int]
     share: Share
+    done: int = 0
 
     @property
     def training_images(self) -> int:
@@ -92,8 +94,11 @@ class Labelled(SampleKind):
         """Batches of the training part; classes are drawn by `fit.class_sampling`."""
         samples, fit = setup.samples, setup.fit
         weights = samples.sampling_weights(fit.class_sampling)
-        sampler = EpochSampler(setup.training_images, weights, setup.seed, setup.epoch, setup.share)
         size = self.batch_size(fit, setup.training_images, setup.share.processes)
+        done = _done_draws(setup, setup.training_images, size)
+        sampler = EpochSampler(
+            setup.training_images, weights, setup.seed, setup.epoch, setup.share, done
+        )
         return _batches(PartDataset(samples, "train"), sampler, size)
 
     def batch(self, loaded: list[Tensor], context: StepContext) -> Batch:
@@ -128,8 +133,9 @@ class Unlabelled(SampleKind):
             images, indices = setup.samples.images, setup.samples.split.indices("train")
         else:
             images, indices = self.images, list(range(len(self.images)))
-        sampler = EpochSampler(len(indices), None, setup.seed, setup.epoch, setup.share)
         size = self.batch_size(setup.fit, setup.training_images, setup.share.processes)
+        done = _done_draws(setup, len(indices), size)
+        sampler = EpochSampler(len(indices), None, setup.seed, setup.epoch, setup.share, done)
         return _batches(_ImageDataset(images, indices), sampler, size)
 
     def batch(self, loaded: list[Tensor], context: StepContext) -> UnlabelledBatch:
@@ -221,6 +227,15 @@ class _ImageDataset(TorchDataset[tuple[Tensor, int]]):
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         index = self._indices[position]
         return torch.from_numpy(np.array(self._images[index])), index
+
+
+def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:
+    """Draws of the batches that were trained on before an interruption.
+
+    A kind with fewer batches than another is repeated beside it: only its last round counts.
+    """
+    batches = images // setup.share.processes // size if size else 0
+    return setup.done % batches * size if batches else 0
 
 
 def _batches(images: TorchDataset[Any], sampler: EpochSampler, size: int) -> DataLoader[Any]:

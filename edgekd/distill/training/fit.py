@@ -10,6 +10,8 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from edgekd.distill.training.allocator import keep_freed_memory
+from edgekd.distill.training.checkpoints import TrainingCheckpoints
+from edgekd.distill.training.early_stop import best_epoch
 from edgekd.distill.training.interrupted import (
     BEST,
     LAST,
@@ -18,9 +20,9 @@ from edgekd.distill.training.interrupted import (
     clear_unless_whole,
 )
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.optimisation import best_epoch
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
+from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
 
@@ -51,6 +53,7 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
             removed.
 
     Raises:
+        StoppedError: A signal ended the run.
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
@@ -62,10 +65,12 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         if damage:
             progress.print(f"{damage}; {module.stage.name} begins again")
     barrier()
-    best = RelocatableCheckpoint(dirpath=work, filename=BEST, monitor="score", mode=module.better)
-    newest = RelocatableCheckpoint(dirpath=work, filename=LAST, save_on_train_epoch_end=True)
-    newest.CHECKPOINT_NAME_LAST = LAST
-    last = work / f"{LAST}{newest.FILE_EXTENSION}"
+    best = RelocatableCheckpoint(
+        dirpath=work, filename=BEST, monitor="score", mode=module.better,
+        enable_version_counter=False,
+    )  # fmt: skip
+    last = work / f"{LAST}{best.FILE_EXTENSION}"
+    newest = TrainingCheckpoints(module, section.checkpoint, last)
     with quiet_lightning():
         trainer = make_trainer(section, module, [best, newest, progress], checkpoints)
         resumed = str(last) if last.is_file() else None
@@ -81,6 +86,8 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
+    except StopRequestedError as request:
+        raise stopped(request) from None
     except SystemExit as stop:
         if not trainer.interrupted:
             raise

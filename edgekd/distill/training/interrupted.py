@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class SealedCheckpoints(TorchCheckpointIO):
         with atomic_write(Path(path)) as beside:
             torch.save(checkpoint, beside)
             seal(beside, self._key)
+            _force_to_disk(beside)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None
@@ -50,6 +52,12 @@ class SealedCheckpoints(TorchCheckpointIO):
             content, map_location, weights_only=bool(weights_only)
         )
         return checkpoint
+
+
+def _force_to_disk(file: Path) -> None:
+    """After a power cut a file that was only renamed may be empty, and the old one is gone."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 class RelocatableCheckpoint(ModelCheckpoint):
@@ -84,8 +92,15 @@ def clear_unless_whole(work: Path, key: str) -> str:
     flaws = {file: flaw_of(file, key) for file in (last, best)}
     if set(flaws.values()) == {None}:
         return ""
+    if flaws == {last: None, best: MISSING} and not _has_finished_epochs(last, key):
+        return ""
     harmless = {None, MISSING, STRANGE} if flaws[last] in (MISSING, STRANGE) else {None}
     damages = [f"{file} {flaw}" for file, flaw in flaws.items() if flaw not in harmless]
     clear_place(work)
     make_folder(work)
     return "; ".join(damages)
+
+
+def _has_finished_epochs(last: Path, key: str) -> bool:
+    """Whether an epoch had ended, and left a best one, when a checkpoint was written."""
+    return bool(SealedCheckpoints(key).load_checkpoint(last).get("history"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -20,9 +19,11 @@ from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
 from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
-from edgekd.distill.training.optimisation import Better, ScheduledOptimizer, should_stop
+from edgekd.distill.training.early_stop import Better, should_stop
+from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
-from edgekd.distill.training.processes import gather_rows, mean_of_each
+from edgekd.distill.training.processes import gather_rows, mean_of_each, of_every_process
+from edgekd.distill.training.term_means import TermMeans
 from edgekd.errors import InputError
 from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
@@ -68,8 +69,7 @@ class StageModule(LightningModule):
         self.automatic_optimization = stage.step is None
         self.strict_loading = False  # a training checkpoint leaves out what is frozen
         self.history: list[dict[str, float]] = []
-        self._sums: dict[str, float] = defaultdict(float)
-        self._steps = 0
+        self._means = TermMeans()
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
         self._scheduled: dict[str, ScheduledOptimizer] = {}
@@ -92,6 +92,11 @@ class StageModule(LightningModule):
         """The validation score of every epoch so far."""
         return [row["score"] for row in self.history]
 
+    @property
+    def steps(self) -> int:
+        """Training steps of the current epoch so far; 0 once it is validated."""
+        return self._means.steps
+
     # Batches -------------------------------------------------------------------------------
 
     def train_dataloader(self) -> Any:
@@ -101,7 +106,9 @@ class StageModule(LightningModule):
         size = samples.batch_size(self.fit, images, share.processes)
         refuse_batches_of(size, self.stage, share.processes)
         return samples.loader(
-            LoaderSetup(self.samples, self.fit, self.seed, lambda: self.current_epoch, share)
+            LoaderSetup(
+                self.samples, self.fit, self.seed, lambda: self.current_epoch, share, self.steps
+            )
         )
 
     def val_dataloader(self) -> DataLoader[Item]:
@@ -120,27 +127,30 @@ class StageModule(LightningModule):
         self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
         if self.stage.step is not None:
             self._players = Players(self.stage.players, self)
+        if self.steps:  # resumed in the middle of an epoch, whose start is not announced again
+            self._prepare_epoch()
 
     def on_train_epoch_start(self) -> None:
-        """Set learning rates, the networks' modes, and the seed of dropout and the like."""
+        """Set learning rates and the networks' modes."""
+        self._prepare_epoch()
+        self._means.clear()
+
+    def _prepare_epoch(self) -> None:
         for scheduled in self._scheduled.values():
             scheduled.set_rate(self.scores, self.better)
-        torch.manual_seed(self.seed * 100_003 + 50_021 + self.current_epoch)
         self.method.eval()
         for module in self.stage.updated:
             module.train()
-        self._sums.clear()
-        self._steps = 0
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
         """One step; returns the loss, or None where the stage takes its steps itself."""
         sample = self.stage.samples.batch(batch, self._step_context(batch_index))
         if self.stage.objective is None:
-            self._add_to_means({**self._own_step(sample), **self.method.logged_values()})
+            self._means.add({**self._own_step(sample), **self.method.logged_values()})
             return None
         terms = self.stage.objective(sample)
         loss = total_of(terms, self.stage)
-        self._add_to_means({"loss": loss, **terms, **self.method.logged_values()})
+        self._means.add({"loss": loss, **terms, **self.method.logged_values()})
         return loss
 
     def _own_step(self, sample: Any) -> Terms:
@@ -159,8 +169,9 @@ class StageModule(LightningModule):
 
     def _step_context(self, batch_index: int) -> StepContext:
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
-        (state,) = np.random.SeedSequence(draw).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
+        generator = torch.Generator().manual_seed(int(states[0]))
+        torch.manual_seed(int(states[1]))  # for dropout and the like
         change = Augmentation(self.augmentation, generator)
         # In bfloat16 coordinates of pixels are off by half a pixel and more.
         both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
@@ -168,11 +179,6 @@ class StageModule(LightningModule):
             self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
             both,
         )  # fmt: skip
-
-    def _add_to_means(self, terms: Terms) -> None:
-        for name, value in terms.items():
-            self._sums[name] += float(value.detach())
-        self._steps += 1
 
     # Validation ----------------------------------------------------------------------------
 
@@ -206,21 +212,22 @@ class StageModule(LightningModule):
         """
         self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
-        means = {name: total / max(self._steps, 1) for name, total in self._sums.items()}
-        means = mean_of_each(means, self.device)
+        means = mean_of_each(self._means.means(), self.device)
+        self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
         self.log("score", score, sync_dist=False, rank_zero_only=False)
         if should_stop(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
 
     def _refuse_infinite_weights(self) -> None:
-        for name, parameter in self.method.named_parameters():
-            if parameter.requires_grad and not torch.isfinite(parameter).all():
-                message = (
-                    f"{self.stage.name} diverged in epoch {self.current_epoch + 1}: the weights "
-                    f"{name} are not finite"
-                )
-                raise InputError(message, "lower `fit.learning_rate`, or set `trainer.precision`")
+        trained = {n: p.detach() for n, p in self.method.named_parameters() if p.requires_grad}
+        finite = torch.stack([torch.isfinite(p).all() for p in trained.values()]).tolist()
+        if not all(finite):
+            message = (
+                f"{self.stage.name} diverged in epoch {self.current_epoch + 1}: the weights "
+                f"{list(trained)[finite.index(False)]} are not finite"
+            )
+            raise InputError(message, "lower `fit.learning_rate`, or set `trainer.precision`")
 
     def _metric(self) -> float:
         """The selection metric over the validation images of all processes."""
@@ -269,10 +276,12 @@ class StageModule(LightningModule):
         return {name: (player.modules, player.optimiser or self.fit) for name, player in players}
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Clip the gradient of a player; the gradient scaler has unscaled it by now."""
-        for name, player in self.stage.players.items():
-            if player.clip is not None and self._scheduled[name].optimizer is optimizer:
-                nn.utils.clip_grad_norm_(player.parameters(), player.clip)
+        """Clip the gradient; the gradient scaler has unscaled it by now."""
+        for name, scheduled in self._scheduled.items():
+            if scheduled.optimizer is optimizer:
+                player = self.stage.players.get(name)
+                limit = player.clip if player else None
+                scheduled.clip_gradient(scheduled.section.clip if limit is None else limit)
 
     # Training checkpoints ------------------------------------------------------------------
 
@@ -280,10 +289,12 @@ class StageModule(LightningModule):
         """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
         checkpoint["state_dict"] = trained_state(self, self.stage.updated)
         checkpoint["history"] = self.history
+        checkpoint["means"] = of_every_process(self._means.state_dict())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the history."""
+        """Restore the history, the position in the epoch, and this process's sums of its terms."""
         self.history = list(checkpoint.get("history", []))
+        self._means.load_state_dict(checkpoint["means"][self.global_rank], self.device)
 
 
 def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:

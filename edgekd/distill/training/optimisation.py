@@ -1,37 +1,23 @@
-"""Optimisers, learning-rate schedules and early stopping.
-
-The rate of an epoch and the decision to stop are functions of the validation scores so far, which
-are part of the training checkpoint: an interrupted run needs no other state to continue exactly.
-"""
+"""Optimisers: their parameter groups, kernels and schedules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
-from edgekd.recipe import FitSection, OptimiserSection
+from edgekd.distill.training.early_stop import Better
+from edgekd.distill.training.layer_rates import layer_scales
+from edgekd.distill.training.schedules import rate_of_epoch, schedule_of_steps
+from edgekd.recipe import OptimiserSection
 
-__all__ = [
-    "Better",
-    "OwnSGD",
-    "ScheduledOptimizer",
-    "TrainsBySGD",
-    "best_epoch",
-    "make_optimizer",
-    "one_cycle",
-    "rate_of_epoch",
-    "should_stop",
-]
+__all__ = ["OwnSGD", "ScheduledOptimizer", "TrainsBySGD", "make_optimizer"]
 
-Better = Literal["max", "min"]
-_DROP = 0.1
-_FLOOR = 1e-6  # of the learning rate on a plateau, as in SSD-KD (Wang et al. 2023)
+_FUSED = ("cpu", "cuda")
+"""Device types on which edgekd uses PyTorch's fused kernels: one pass over memory for each step."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +63,38 @@ def make_optimizer(
 def _main_optimizer(
     modules: Sequence[nn.Module], section: OptimiserSection
 ) -> torch.optim.Optimizer:
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": section.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups = _groups(modules, section)
+    fused = _fusable([parameter for group in groups for parameter in group["params"]])
+    options: dict[str, Any] = {"lr": section.learning_rate, "fused": fused}
+    optimizer: torch.optim.Optimizer
     if section.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=section.learning_rate, momentum=section.momentum)
-    return torch.optim.AdamW(groups, lr=section.learning_rate)
+        optimizer = torch.optim.SGD(groups, momentum=section.momentum, **options)
+    else:
+        optimizer = torch.optim.AdamW(groups, **options)
+    # A gradient scaler would leave gradients scaled for a fused kernel, too late for clipping.
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
+
+
+def _fusable(parameters: Sequence[nn.Parameter]) -> bool:
+    return bool(parameters) and all(p.device.type in _FUSED for p in parameters)
+
+
+def _groups(modules: Sequence[nn.Module], section: OptimiserSection) -> list[dict[str, Any]]:
+    """Parameter groups: those that decay, then biases and norms, for each scale of the rate."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    scales = layer_scales(modules, section.layer_decay)
+    return [
+        {
+            "params": [
+                p for p in parameters if scales.get(p, 1.0) == scale and (p.ndim > 1) == decays
+            ],
+            "lr": section.learning_rate * scale,
+            "weight_decay": section.weight_decay if decays else 0.0,
+        }
+        for scale in sorted({1.0, *scales.values()}, reverse=True)
+        for decays in (True, False)
+    ]
 
 
 def _sgd_of(options: OwnSGD, module: Any) -> torch.optim.Optimizer:
@@ -129,58 +139,6 @@ class _Combined(torch.optim.Optimizer):
         self.param_groups = self._groups()
 
 
-def one_cycle(
-    optimizer: torch.optim.Optimizer, section: OptimiserSection, steps: int
-) -> OneCycleLR:
-    """The schedule that raises and lowers the rate once in a run (Smith & Topin 2018).
-
-    The maximum of each group is its rate now. As in the paper AdamW's β₁ moves inversely, from 0.95
-    to 0.85 and back; the momentum of SGD stays as the section gives it.
-
-    Args:
-        optimizer: The optimiser, which takes `steps` steps.
-        section: Gives the share of the steps in which the rate rises.
-        steps: Number of steps of the whole run.
-    """
-    steps = max(steps, 2)
-    if section.warmup * steps == 1:
-        steps += 1  # PyTorch divides by the length of the rise, one step less
-    return OneCycleLR(
-        optimizer,
-        max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=steps,
-        pct_start=section.warmup,
-        cycle_momentum=section.optimizer == "adamw",
-    )
-
-
-def rate_of_epoch(
-    section: OptimiserSection, scores: Sequence[float], better: Better
-) -> float | None:
-    """The learning rate of the next epoch.
-
-    Args:
-        section: Gives the schedule.
-        scores: Validation scores of the epochs so far.
-        better: Whether the highest or the lowest is the best.
-
-    Returns:
-        The rate; None for `one_cycle`, whose rate changes with every step.
-    """
-    if section.schedule == "one_cycle":
-        return None
-    if section.schedule == "steps":
-        passed = sum(len(scores) >= milestone for milestone in section.milestones)
-        return float(section.learning_rate * _DROP**passed)
-    stand_in = torch.optim.SGD([torch.zeros(1)], lr=section.learning_rate)
-    plateau = ReduceLROnPlateau(
-        stand_in, better, factor=_DROP, patience=section.patience, min_lr=_FLOOR
-    )
-    for score in scores:
-        plateau.step(score)
-    return float(stand_in.param_groups[0]["lr"])
-
-
 class ScheduledOptimizer:
     """An optimiser with the schedule of its learning rate.
 
@@ -192,32 +150,28 @@ class ScheduledOptimizer:
 
     def __init__(self, modules: Sequence[nn.Module], section: OptimiserSection, steps: int) -> None:
         self.optimizer = make_optimizer(modules, section)
-        self._section = section
+        self.section = section
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
-        cyclic = section.schedule == "one_cycle"
-        self.scheduler = one_cycle(self.optimizer, section, steps) if cyclic else None
+        self.scheduler = schedule_of_steps(self.optimizer, section, steps)
+        self._clipped = [m for m in modules if not isinstance(m, TrainsBySGD)]
 
     def set_rate(self, scores: Sequence[float], better: Better) -> None:
         """Set the rate of the epoch after those with these scores.
 
-        A group with a peak rate of its own keeps its ratio to the section's. The rate of
-        `one_cycle` is not touched: it changes with every step.
+        A group with a peak rate of its own keeps its ratio to the section's. A rate that changes
+        with every step is not touched.
         """
-        rate = rate_of_epoch(self._section, scores, better)
+        rate = rate_of_epoch(self.section, scores, better)
         if rate is None:
             return
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
-            group["lr"] = rate * (peak / self._section.learning_rate)
+            group["lr"] = rate * (peak / self.section.learning_rate)
 
+    def clip_gradient(self, limit: float) -> None:
+        """Scale the gradient down to a norm of `limit` if it is longer; 0 is no limit.
 
-def best_epoch(scores: Sequence[float], better: Better) -> int:
-    """Index of the best score: the first of equal ones; NaN is worse than any number."""
-    sign = 1.0 if better == "max" else -1.0
-    return max(range(len(scores)), key=lambda n: (not isnan(scores[n]), sign * scores[n]))
-
-
-def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
-    """Whether training stops early: the last `stop_after` epochs brought no better score."""
-    if not fit.stop_after or not scores:
-        return False
-    return len(scores) - 1 - best_epoch(scores, better) >= fit.stop_after
+        Modules whose steps must be proportional to their gradients are left out.
+        """
+        parameters = [p for m in self._clipped for p in m.parameters() if p.grad is not None]
+        if limit and parameters:
+            nn.utils.clip_grad_norm_(parameters, limit)

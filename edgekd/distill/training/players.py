@@ -38,7 +38,8 @@ class Player:
     Attributes:
         modules: What the optimiser updates.
         optimiser: Optimiser and schedule; None for those of the stage's `fit`.
-        clip: Largest norm of the gradient, to which a longer one is scaled down; None for no limit.
+        clip: Largest norm of the gradient, to which a longer one is scaled down; None for `clip` of
+            the optimiser's section.
     """
 
     modules: tuple[nn.Module, ...]

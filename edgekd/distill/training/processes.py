@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
@@ -14,13 +16,34 @@ __all__ = [
     "gather_equal_rows",
     "gather_rows",
     "is_rank_zero",
+    "largest_of",
     "mean_of_each",
     "mean_over_processes",
+    "of_every_process",
 ]
+
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=24)
+"""How long a process waits for the others where one of them does something alone, such as writing
+the run. One that has died is noticed at once, since its connections are closed."""
+_control_groups: dict[int, Any] = {}
 
 
 def _several() -> bool:
     return distributed.is_available() and distributed.is_initialized()
+
+
+def _control_group() -> Any:
+    """The group for messages of the host: over gloo, so that no accelerator has to be waited for.
+
+    It is made once for each default group, by all processes together.
+    """
+    default = id(distributed.group.WORLD)
+    if default not in _control_groups:
+        _control_groups[default] = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    return _control_groups[default]
 
 
 def is_rank_zero() -> bool:
@@ -33,7 +56,7 @@ def is_rank_zero() -> bool:
 def barrier() -> None:
     """Wait until all processes have reached this point."""
     if _several():
-        distributed.barrier()
+        distributed.barrier(group=_control_group())
 
 
 def gather_equal_rows(tensor: Tensor) -> Tensor:
@@ -94,3 +117,21 @@ def mean_of_each(values: dict[str, float], device: torch.device) -> dict[str, fl
         return values
     local = torch.tensor(list(values.values()), device=device)
     return dict(zip(values, mean_over_processes(local).tolist(), strict=True))
+
+
+def largest_of(*values: int) -> list[int]:
+    """The largest of each number over all processes."""
+    if not _several():
+        return list(values)
+    largest = torch.tensor(values)
+    distributed.all_reduce(largest, distributed.ReduceOp.MAX, group=_control_group())
+    return largest.tolist()
+
+
+def of_every_process(value: T) -> list[T]:
+    """A picklable value of each process, in the order of their ranks."""
+    if not _several():
+        return [value]
+    values: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(values, value, group=_control_group())
+    return values

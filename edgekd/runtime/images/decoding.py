@@ -53,10 +53,19 @@ class Picture:
     Attributes:
         bgr: uint8 [H, W, 3] in OpenCV's order.
         conversion: Conversion of their colours to sRGB; None where they are sRGB or undeclared.
+        header: Header of the JPEG that was decoded at the size `bgr` was made for; None of a kind
+            that is decoded alike for every size.
+        factor: How much smaller it was decoded.
     """
 
     bgr: NDArray[np.uint8]
     conversion: ColourConversion | None = None
+    header: ImageHeader | None = None
+    factor: int = 1
+
+    def serves(self, size: int) -> bool:
+        """Whether `decode` would give the same pixels for `size`."""
+        return self.header is None or _scale(self.header, size)[0] == self.factor
 
     def rgb(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """RGB pixels in sRGB of `bgr`, which is this picture, possibly cropped or resized."""
@@ -78,7 +87,8 @@ def decode(data: bytes, size: int) -> Picture:
     header = read_header(data)
     bgr = _decoded(data, header, size)
     profile = profile_in(data, header.format)
-    return Picture(bgr, conversion_of(profile) if profile else None)
+    conversion = conversion_of(profile) if profile else None
+    return Picture(bgr, conversion, header, _scale(header, size)[0])
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -112,7 +122,8 @@ def _from_dicom(data: bytes, size: int) -> Picture:
     frame.check(header)
     # A frame is decoded as it is stored; EXIF data and a profile in its JPEG are ignored.
     bgr = _decoded(frame.data, header, size, cv2.IMREAD_IGNORE_ORIENTATION)
-    return Picture(~bgr if frame.inverted else bgr, conversion)
+    factor, _ = _scale(header, size)
+    return Picture(~bgr if frame.inverted else bgr, conversion, header, factor)
 
 
 def _decoded(data: bytes, header: ImageHeader, size: int, flags: int = 0) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekd.data import Dataset, decoded, load_dataset, split_dataset
+from edgekd.data import Dataset, decoded_images, load_dataset, split_dataset
 from edgekd.errors import ImageError, InputError
 from edgekd.recipe import SplitSection, load_recipe
 
@@ -34,7 +34,7 @@ def test_layout(root: Path, cache: Path) -> None:
     assert dataset.classes == ("0", "1", "2", "3", "4")
     assert dataset.targets().tolist() == GRADES
     assert dataset.ordered
-    images = decoded(dataset, 16)
+    images = decoded_images(dataset, 16)
     assert images[:, 8, 8, 0].tolist() == [5 * number for number in range(len(GRADES))]
     parts = split_dataset(dataset, SplitSection()).parts
     assert all(

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 from small_runs import SSD_KD, leftovers, record_stages, run, same, weights
 
-from edgekd.distill.runs import pipeline
 from edgekd.distill.methods import resolve_method
+from edgekd.distill.runs import pipeline
 from edgekd.distill.samples.run_samples import load_samples
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of

@@ -1,0 +1,47 @@
+"""The best epoch, and when a training stops early: functions of the validation scores so far.
+
+The scores are part of the training checkpoint: an interrupted run needs no other state to decide as
+it would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import Literal
+
+from edgekd.recipe import FitSection
+
+__all__ = ["Better", "best_epoch", "should_stop"]
+
+Better = Literal["max", "min"]
+
+
+def best_epoch(scores: Sequence[float], better: Better) -> int:
+    """Index of the best score: the first of equal ones; NaN is worse than any number."""
+    sign = 1.0 if better == "max" else -1.0
+    return max(range(len(scores)), key=lambda n: (not isnan(scores[n]), sign * scores[n]))
+
+
+def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
+    """Whether training stops early, because more epochs do not pay.
+
+    They do while the last `stop_after` epochs brought a better score, and one better by at least
+    `stop_gain` for each of these epochs. Epochs at smaller image sizes than the last one do not
+    count: what they cost is less, and the larger images are still to come.
+    """
+    counted = len(scores) - _epochs_of_smaller_images(fit)
+    if not fit.stop_after or counted <= fit.stop_after:
+        return False
+    earlier = scores[: -fit.stop_after]
+    best = best_epoch(scores, better)
+    if best < len(earlier):
+        return True
+    gain = abs(scores[best] - scores[best_epoch(earlier, better)])
+    return gain < fit.stop_gain * fit.stop_after  # no number at all before: the comparison is false
+
+
+def _epochs_of_smaller_images(fit: FitSection) -> int:
+    """Number of the epochs before those of the last of `image_sizes`."""
+    sizes = [fit.training_side(epoch, 0) for epoch in range(fit.epochs)]
+    return sum(size != sizes[-1] for size in sizes)

@@ -1,0 +1,100 @@
+"""The teacher of a training step: once for all terms, without gradient, in its precision."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_methods import batch, method, network
+from torch import nn
+
+from edgekd.distill.methods import StepContext, method_names, resolve_method
+from edgekd.distill.teachers.teacher import Teacher, TeacherSetup
+from edgekd.errors import InputError
+
+TAUGHT = [name for name in method_names() if resolve_method({"name": name})[0].needs_teacher]
+
+
+class Counted(nn.Module):
+    """Counts the passes of the network in front of which it stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = 0
+        self.dtypes: list[torch.dtype] = []
+        self.recorded: list[bool] = []
+
+    def __call__(self, _module, arguments, output) -> None:
+        self.passes += 1
+        self.dtypes.append(output.dtype)
+        self.recorded.append(torch.is_grad_enabled())
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_the_teacher_is_run_once_a_step_and_without_gradient(name):
+    made = method(name)
+    counted = Counted()
+    made.teacher.network.conv1.register_forward_hook(counted)
+    for number, stage in enumerate(made.stages(), 1):
+        stage.objective(batch())
+        assert counted.passes == number
+    assert counted.recorded == [False] * counted.passes
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [("auto", torch.bfloat16), ("fp32", torch.float32), ("bf16", torch.bfloat16),
+     ("fp16", torch.float16)],
+)  # fmt: skip
+def test_the_precision_of_the_teacher_is_its_own(precision, expected):
+    of = network(1, 4, 8, 8, 16).eval()
+    counted = Counted()
+    of.network.conv1.register_forward_hook(counted)
+    teacher = Teacher(of, TeacherSetup(precision))
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = teacher.outputs(batch())
+        features = teacher.features(batch())
+    assert counted.dtypes == [expected] * 2
+    torch.testing.assert_close(outputs, features.logits)
+    auto = Teacher(of, TeacherSetup()).outputs(batch())  # outside of the run's precision
+    assert auto.dtype == torch.float32
+
+
+def test_other_images_than_those_of_the_batch():
+    of = network(1, 4, 8, 8, 16).eval()
+    sample = batch()
+    with torch.no_grad():
+        expected = of(sample.raw), of(sample.pixels)
+    teacher = Teacher(of, TeacherSetup())
+    torch.testing.assert_close(teacher.outputs(sample, sample.raw), expected[0])
+    torch.testing.assert_close(teacher.outputs(sample), expected[1])
+    assert not expected[0].equal(expected[1])
+
+
+def test_images_of_a_generator_keep_their_graph():
+    made = torch.zeros(2, 3, 32, 32, requires_grad=True)
+    sample = StepContext(2, torch.device("cpu")).batch(made * 2)
+    outputs = Teacher(network(1, 4, 8, 8, 16).eval(), TeacherSetup()).outputs(sample)
+    assert not outputs.requires_grad
+    assert sample.pixels.requires_grad
+
+
+def test_outputs_may_be_inputs_of_a_trained_layer():
+    features = Teacher(network(1, 4, 8, 8, 16).eval(), TeacherSetup()).features(batch())
+    layer = nn.Linear(features.pooled.shape[1], 2)
+    layer(features.pooled).sum().backward()  # inference tensors would be refused here
+    assert layer.weight.grad is not None
+
+
+def test_a_network_of_classes_has_no_subclass_logits():
+    with pytest.raises(InputError, match="predicts classes, not subclasses"):
+        Teacher(network(1, 4, 8, 8, 16), TeacherSetup(), head=True)
+
+
+def test_what_methods_take_from_their_teacher():
+    taken = {name: resolve_method({"name": name}) for name in TAUGHT}
+    assert {name: kind.teacher_by(config) for name, (kind, config) in taken.items()} == {
+        "at": "maps", "crckd_cross": "pooled", "d_kd": "maps", "dkd": "outputs", "fitnet": "maps",
+        "kd": "outputs", "rkd": "pooled", "skd": "outputs", "ssd_kd": "maps",
+    }  # fmt: skip
+    kind, config = resolve_method({"name": "d_kd", "channel": 0})
+    assert kind.teacher_by(config) == "pooled"
