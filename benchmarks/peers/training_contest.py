@@ -58,10 +58,13 @@ _TOOLS = (
         *("training_torchdistill", "training-torchdistill"),
     ),
     Row(
-        "ModelOpt", "fp32", "NVIDIA's `modelopt.torch.distill`: kd_loss with LogitsDistillationLoss",
+        "ModelOpt", "fp32", "NVIDIA's `modelopt.torch.distill`: kd_loss, LogitsDistillationLoss",
         *("training_modelopt", "training-modelopt"),
     ),
-    Row("edgekd", "fp32", "`edgekd distill` with the method kd", *("training_edgekd", "edgekd-training")),
+    Row(
+        "edgekd", "fp32", "`edgekd distill` with the method kd",
+        *("training_edgekd", "edgekd-training"),
+    ),
 )  # fmt: skip
 ROWS = tuple(
     Row(one.tool, precision, one.what, one.script, one.environment)
@@ -109,7 +112,7 @@ class Player:
     def start(self, mode: str, *, epochs: int = 1, batches: Sequence[Sequence[int]] = ()) -> Child:
         """Its process; see `contestants/_training.py`."""
         spec = {
-            **self.subject.spec(),
+            **self.subject.spec(mode),
             **vars(self.machine),
             "mode": mode, "precision": self.row.precision, "epochs": epochs, "batches": batches,
             "recipe": self._recipe(mode, epochs) if self.row.tool == "edgekd" else {},

@@ -37,6 +37,10 @@ __all__ = ["Setting", "Subject"]
 _SEED = 7
 _PAINTED = 128  # pixels a side of the painted JPEGs
 _COLOUR = 0.1
+_CHECKING_RATE = 1e-6
+"""Learning rate while losses are compared: after a step at the usual rate a random network's loss
+depends on rounding by half a per cent, in fp32 against fp64 of the same loop.
+"""
 _STILL = {"flip": False, "quarter_turns": False, "colour": 0.0}
 
 
@@ -113,7 +117,7 @@ class Subject:
             teacher: Further keys of the section `teacher`.
         """
         recipe = _recipe(self.setting, self.folder)
-        recipe["student"]["fit"] |= {"epochs": epochs}
+        recipe["student"]["fit"] |= {"epochs": epochs, "learning_rate": self._rate(mode)}
         recipe["teacher"] |= teacher
         recipe["augment"] = {"colour": _COLOUR} if mode == "epoch" else _STILL
         recipe["trainer"] = {
@@ -123,13 +127,16 @@ class Subject:
         }
         return recipe
 
-    def spec(self) -> dict[str, Any]:
-        """The keys of a contestant's `Spec` that the subject gives."""
+    def _rate(self, mode: str) -> float:
+        return _CHECKING_RATE if mode == "check" else self.setting.rate
+
+    def spec(self, mode: str) -> dict[str, Any]:
+        """The keys of a contestant's `Spec` that the subject gives in a mode."""
         setting = self.setting
         return {
             "folder": str(self.folder), "batch": setting.batch,
             "networks": (setting.teacher, setting.student), "classes": self.classes,
-            "normalisation": (0.5, 0.5), "rate": setting.rate, "momentum": setting.momentum,
+            "normalisation": (0.5, 0.5), "rate": self._rate(mode), "momentum": setting.momentum,
             "temperature": setting.temperature, "weight": setting.weight, "colour": _COLOUR,
         }  # fmt: skip
 
