@@ -24,7 +24,12 @@ class Training(TrainingTask):
         return 1
 
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """Smooth L1 of outputs [B, 1] and targets [B, 1]; weights and smoothing have no effect."""
         return functional.smooth_l1_loss(outputs.float(), targets.float(), beta=0.05)
