@@ -157,6 +157,17 @@ class TrainingTask(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} softens no outputs")
 
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Outputs [B, …] of the averaged probabilities of several outputs [M, B, …].
+
+        For tasks with `Trait.SOFTENED_OUTPUTS`.
+
+        Args:
+            outputs: Outputs of several networks, or for several views.
+            weights: Their weights, w ≥ 0 with sum 1 [M].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no probabilities")
+
     def augmented(
         self, pixels: Tensor, targets: Tensor, augmentation: Augmentation, draw: Draw
     ) -> tuple[Tensor, Tensor]:

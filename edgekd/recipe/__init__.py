@@ -7,9 +7,10 @@ validates with `convert`.
 
 from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
+from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
-from edgekd.recipe.roles import ModelSection, RoleSection
+from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
     Balancing,
@@ -29,6 +30,7 @@ __all__ = [
     "Balance",
     "Balancing",
     "CheckpointSection",
+    "FinishSection",
     "FitSection",
     "Fraction",
     "LossSection",
@@ -41,6 +43,7 @@ __all__ = [
     "Section",
     "Seed",
     "SplitSection",
+    "TeacherSection",
     "TrainerSection",
     "convert",
     "fingerprint",

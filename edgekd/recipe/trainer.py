@@ -34,6 +34,7 @@ class TrainerSection(Section, frozen=True, kw_only=True):
         threads: CPU threads; 0 uses all cores.
         workers: Threads that load batches ahead of the training; 0 loads each when it is due.
         checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.
+        loggers: `tensorboard`, `mlflow`, `wandb`, besides the CSV that is always written.
     """
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -43,3 +44,4 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=0)] = 0
     workers: Annotated[int, Meta(ge=0, le=64)] = 1
     checkpoint: CheckpointSection = CheckpointSection()
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
