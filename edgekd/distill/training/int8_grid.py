@@ -154,8 +154,8 @@ def _outputs(student: nn.Module, pixels: Tensor) -> Tensor:
 def stage_on_grid(method: Method, last: Stage, grid: Int8Grid, section: FinishSection) -> Stage:
     """The stage that follows a method's last one: the same, on the grid.
 
-    Its epochs count on from those of the last stage, so that no ramp begins again. Its best epoch is
-    the one with the best validation metric of the student in simulated int8.
+    Its epochs count on from those of the last stage, so that no ramp begins again. Its best epoch
+    is the one with the best validation metric of the student in simulated int8.
 
     Args:
         method: The method.
