@@ -15,7 +15,7 @@ from edgekd.recipe import Balance, Balancing, LossSection
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from edgekd.data.augment import Augmentation
+    from edgekd.data.augment import Augmentation, Draw
 
 __all__ = ["TrainingTask", "Trait", "training_task"]
 
@@ -143,15 +143,26 @@ class TrainingTask(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} softens no outputs")
 
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Outputs [B, …] of the averaged probabilities of several outputs [M, B, …].
+
+        For tasks with `Trait.SOFTENED_OUTPUTS`.
+
+        Args:
+            outputs: Outputs of several networks, or for several views.
+            weights: Their weights, w ≥ 0 with sum 1 [M].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no probabilities")
+
     def augmented(
-        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation
+        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation, draw: Draw
     ) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, S, S] augmented by one draw, and their targets after the same change.
+        """Images [B, 3, M, M] augmented by a draw, and their targets after the same change.
 
         Targets that belong to the whole image stay as they are. A task of masks overrides this with
-        `augmentation.with_maps`.
+        `augmentation.apply_with_maps`.
         """
-        return augmentation(pixels), targets
+        return augmentation.apply(pixels, draw), targets
 
 
 def training_task(name: str) -> TrainingTask:

@@ -10,7 +10,7 @@ from edgekd.recipe.files import load_recipe
 from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
-from edgekd.recipe.roles import ModelSection, RoleSection
+from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
     Balancing,
@@ -43,6 +43,7 @@ __all__ = [
     "Section",
     "Seed",
     "SplitSection",
+    "TeacherSection",
     "TrainerSection",
     "convert",
     "fingerprint",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +16,13 @@ from edgekd.metrics.task import metrics_task
 from edgekd.models import FinishCard, NormalisedNetwork, logits_of
 from edgekd.recipe import FinishSection
 
-__all__ = ["finish"]
+__all__ = ["finish_student"]
 
 RANGE_IMAGES = 256
 """Number of training images that ranges are observed on."""
 
 
-def finish(
+def finish_student(
     method: Method,
     samples: RunSamples,
     section: FinishSection,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from edgekd.data import Split
 from edgekd.distill.losses import class_log_prior, class_weights
@@ -17,10 +18,11 @@ from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait, training_task
+from edgekd.distill.teachers.group import network_of
 from edgekd.distill.training.module import refuse_batches_of
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork, build_network, unreached_parameters
-from edgekd.recipe import FitSection, ModelSection, Recipe, RoleSection
+from edgekd.recipe import FitSection, ModelSection, Recipe, RoleSection, TeacherSection
 
 __all__ = ["Planned", "check_training", "context_of", "refuse_loss", "refuse_undivided"]
 
@@ -34,14 +36,15 @@ class Planned:
         section: The recipe's section of what is trained.
         model: The section of its network.
         method: The method, with its options.
-        teacher: The teacher's network; None without one, or where it will be refused later.
+        teachers: The network of each teacher; empty without any, or where one will be refused
+            later.
     """
 
     recipe: Recipe
     section: RoleSection
     model: ModelSection
     method: dict[str, Any]
-    teacher: ModelSection | None = None
+    teachers: tuple[ModelSection, ...] = ()
 
 
 def check_training(planned: Planned, split: Split) -> None:
@@ -65,9 +68,9 @@ def check_training(planned: Planned, split: Split) -> None:
         student = _network(planned.model, kind, samples)
         if processes > 1:
             _refuse_unreached(planned.model, student, size)
-        if kind.needs_teacher and planned.teacher is None:
+        if kind.needs_teacher and not planned.teachers:
             return
-        teacher = _network(planned.teacher, kind, samples) if planned.teacher else None
+        teacher = _teacher(planned, kind, samples) if planned.teachers else None
         method = kind(config, student, teacher, context_of(recipe, planned.section, samples))
     images = len(split.indices("train"))
     for stage in method.stages():
@@ -131,6 +134,13 @@ def _network(model: ModelSection, kind: type[Method], samples: RunSamples) -> No
     of = samples.subclass_of if kind.learns_subclasses else ()
     built = build_network(model, len(of) or samples.task.outputs(samples.classes))
     return NormalisedNetwork(built.network, built.mean, built.std, of)
+
+
+def _teacher(planned: Planned, kind: type[Method], samples: RunSamples) -> nn.Module:
+    members = [_network(model, kind, samples) for model in planned.teachers]
+    section = planned.recipe.teacher or TeacherSection()
+    equal = [1 / len(members)] * len(members)
+    return network_of(members, equal, section, samples.task)
 
 
 def _refuse_unreached(model: ModelSection, network: NormalisedNetwork, image_size: int) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
 from edgekd.data import Split, decoded_at_sizes, load_dataset, split_dataset
@@ -26,15 +25,12 @@ __all__ = [
     "NOTE",
     "EpochSampler",
     "OnceEach",
-    "PartDataset",
     "RunSamples",
     "Share",
     "decode_samples",
     "load_samples",
     "load_split",
 ]
-
-Item = tuple[Tensor, Any, int]
 
 NOTE = "note: "
 """Prefix of the lines that pass on a data set's notes."""
@@ -187,24 +183,6 @@ def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = Non
     return RunSamples(
         split, images, targets, content.sha256, None if sizes[0] == sizes[1] else enlarged
     )
-
-
-class PartDataset(TorchDataset[Item]):
-    """One part, as (image uint8 [S, S, 3], target, position in the data set)."""
-
-    def __init__(self, samples: RunSamples, part: str) -> None:
-        self._samples = samples
-        self._indices = samples.split.indices(part)
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self._indices)
-
-    def __getitem__(self, position: int) -> Item:
-        """The image at a position of the part."""
-        index = self._indices[position]
-        image = torch.from_numpy(np.array(self._samples.images[index]))
-        return image, torch.as_tensor(self._samples.targets[index]), index
 
 
 @dataclass(frozen=True)

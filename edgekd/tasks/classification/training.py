@@ -19,6 +19,7 @@ from edgekd.distill.losses import (
     weighted_cross_entropy,
 )
 from edgekd.distill.task import TrainingTask, Trait
+from edgekd.distill.teachers.averaging import mean_softmax
 from edgekd.recipe import Balance, Balancing, LossSection
 
 __all__ = ["Training"]
@@ -78,3 +79,7 @@ class Training(TrainingTask):
     def sample_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
         """The weight of each image's class [B]."""
         return weights[targets]
+
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """See `edgekd.distill.teachers.averaging.mean_softmax`."""
+        return mean_softmax(outputs, weights)

@@ -20,6 +20,7 @@ from edgekd.distill.losses import (
 )
 from edgekd.distill.losses.cross_entropy import POWER
 from edgekd.distill.task import TrainingTask, Trait
+from edgekd.distill.teachers.averaging import mean_sigmoid
 from edgekd.recipe import Balance, Balancing, LossSection
 
 __all__ = ["Training"]
@@ -91,3 +92,7 @@ class Training(TrainingTask):
     def sample_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
         """The weight of each finding where it is present, else 1, [B, K]."""
         return torch.where(targets > 0.5, weights, torch.ones_like(weights))
+
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """See `edgekd.distill.teachers.averaging.mean_sigmoid`."""
+        return mean_sigmoid(outputs, weights)

@@ -19,6 +19,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from edgekd.data.augment import Augmentation, Draw
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, Stage, resolve_method
 from edgekd.distill.methods.base import Subclasses
@@ -117,15 +118,30 @@ class Epoch(StageModule):
     current_epoch = 3
 
 
+APPLY, DRAW = Augmentation.apply, Augmentation.draw
+
+
 class Views:
-    """Stands for the recipe's augmentation: each call makes another view, known by its number."""
+    """Stands for the recipe's augmentation: each call makes another view, known by its number.
+
+    Methods' own changes stay what they are.
+    """
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, pixels: Tensor, section: AugmentSection, generator: Any) -> Tensor:
+    def apply(self, augmentation: Augmentation, pixels: Tensor, draw: Draw) -> Tensor:
+        if augmentation.section != AugmentSection():
+            return APPLY(augmentation, pixels, draw)
         self.calls += 1
         return view(pixels, self.calls)
+
+
+def draw_of_methods(augmentation: Augmentation, count: int, generator: Any) -> Draw | None:
+    """Draws for methods' own changes; a numbered view takes nothing from the generator."""
+    if augmentation.section == AugmentSection():
+        return None
+    return DRAW(augmentation, count, generator)
 
 
 def view(pixels: Tensor, number: int) -> Tensor:
@@ -182,7 +198,7 @@ class Step:
         total = module.training_step(batch, 0)
         assert total is not None
         self.total = total.detach()
-        self.terms = {name: torch.tensor(value) for name, value in module._sums.items()}
+        self.terms = {name: torch.tensor(value) for name, value in module._means.means().items()}
         assert self.terms.pop("loss") == pytest.approx(float(self.total), rel=1e-5)
 
     def see(self, net: nn.Module, number: int = 1) -> paper.Seen:
@@ -214,7 +230,7 @@ def other_view(step: Step, turn: bool) -> Tensor:
     pixels = view(step.pixels, 2)
     if not turn:
         return pixels
-    chances = [torch.rand(len(pixels), 1, 1, 1, generator=step.drawn) for _ in range(2)]
+    chances = torch.rand(2, len(pixels), generator=step.drawn)
     quarters = torch.randint(4, (len(pixels),), generator=step.drawn)
     images = []
     for image, across, down, quarter in zip(pixels, *chances, quarters, strict=True):
@@ -249,7 +265,9 @@ def category(method: Any, step: Step, c: Any, own: Tensor, guide: Tensor) -> dic
 def numbered_views() -> Iterator[None]:
     """Every augmentation makes another view."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("edgekd.data.augment.augment", Views())
+        views = Views()
+        patched.setattr(Augmentation, "apply", lambda *args: views.apply(*args))
+        patched.setattr(Augmentation, "draw", draw_of_methods)
         yield
 
 

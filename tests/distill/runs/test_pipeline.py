@@ -89,7 +89,9 @@ def test_the_saved_student_is_the_trained_one_bit_for_bit(
 
 
 def test_a_network_that_crckd_trained_teaches_a_smaller_one(recipe, tmp_path):
-    better = recipe(student={**msgspec.to_builtins(recipe().teacher)}, method={"name": "crckd"})
+    better = recipe(
+        student={**msgspec.to_builtins(recipe().teacher.network())}, method={"name": "crckd"}
+    )
     run(better, tmp_path / "better")
     taught = recipe(teacher={"checkpoint": str(tmp_path / "better" / "student")}, method=SSD_KD)
     run(taught, tmp_path)
