@@ -20,7 +20,7 @@ from edgekd.distill.training.interrupted import (
     SealedCheckpoints,
     clear_unless_whole,
 )
-from edgekd.distill.training.loggers import LoggedHistory, LogPlan, make_loggers
+from edgekd.distill.training.loggers import LoggedHistory, LogPlan, loggers_of
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
@@ -84,8 +84,7 @@ def fit_stage(
     last = work / f"{LAST}{best.FILE_EXTENSION}"
     newest = TrainingCheckpoints(module, section.checkpoint, last)
     callbacks = [best, newest, progress, LiveHistory(module, work / LIVE)]
-    with quiet_lightning():
-        loggers = make_loggers(logs, module.stage.name, key) if logs else []
+    with quiet_lightning(), loggers_of(logs, module.stage.name, key) as loggers:
         if logs and loggers:
             callbacks.append(LoggedHistory(module, logs))
         trainer = make_trainer(section, module, callbacks, checkpoints, loggers)
