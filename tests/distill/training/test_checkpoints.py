@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import SSD_KD, Make, run, same, weights
+from small_runs import SSD_KD, Make, history, run, same, weights
 
 from edgekd.cli import main
 from edgekd.distill.runs import pipeline
@@ -90,8 +90,8 @@ def short(taught: Make, recipe: Make) -> Make:
     return make
 
 
-def histories(*runs: Path) -> list[str]:
-    return [(out / "student" / "history.csv").read_text() for out in runs]
+def histories(*runs: Path) -> list[list[dict[str, str]]]:
+    return [history(out / "student") for out in runs]
 
 
 PLATEAU = {"optimizer": "sgd", "schedule": "plateau", "patience": 1}
