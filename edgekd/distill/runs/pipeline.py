@@ -34,6 +34,7 @@ from edgekd.distill.teachers.group import Teachers, gather_teachers
 from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.nodes import connect, refuse_strategy
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
@@ -105,6 +106,7 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
             process trains into the same folder.
     """
     model = _model_to_train(request.recipe, role)
+    connect(request.recipe.trainer)
     _refuse_busy(request.out)
 
     def method_on(split: Split) -> dict[str, Any]:
@@ -127,6 +129,7 @@ def _samples(
     """The images of a run, decoded after every network and training on them was checked."""
     load_policy(request.recipe.policy)  # refused now rather than after the training
     refuse_missing_loggers(request.recipe.trainer.loggers)
+    refuse_strategy(request.recipe.trainer)
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -260,6 +263,7 @@ def distill(request: RunRequest) -> ModelCard:
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method, recipe.task)
+    connect(recipe.trainer)
     out = request.out / "student"
     _refuse_busy(out, *(_trained_teachers(request) if kind.needs_teacher else ()))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
