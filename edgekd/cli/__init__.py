@@ -12,6 +12,7 @@ import edgekd
 from edgekd.cli import (
     bench,
     build,
+    cache,
     compare,
     data,
     demo,
@@ -52,6 +53,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "predict": predict.predict,
     "bench": bench.bench,
     "report": report.report,
+    "cache": cache.cache,
 }
 """In the order of a project's work, which is also the order in `--help`."""
 

@@ -16,7 +16,7 @@ from edgekd.bundle import SELFTEST, LayerSensitivity, Manifest, Rung, write_bund
 from edgekd.data import cache_folder
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import make_folder, scratch_folder
-from edgekd.locks import only_writer
+from edgekd.locks import hold_kind, only_writer
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
@@ -118,6 +118,8 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
             fine-tuning is requested that no bundle has a rung for.
         ArtefactError: The checkpoint, its policy or the teacher that was given is damaged.
     """
+    for kind in ("students", "lowered"):
+        hold_kind(kind)
     source = load_source(request.model, request.data_root)
     policy, teacher = policy_of(request, source), find_teacher(source, request.teacher)
     request, broken = _loadable(request)
@@ -252,9 +254,7 @@ def _first_that_decides(
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         manifest = _write(request, source, taken.measured, manifest, plan.path)
         outputs = taken.measured.answers.outputs
-        return BuiltBundle(
-            plan.target.name, plan.name, plan.path, manifest, rungs, outputs=outputs
-        )
+        return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, outputs=outputs)
 
 
 def _report_changes(

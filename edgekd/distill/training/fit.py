@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from edgekd.distill.training.allocator import keep_freed_memory
 from edgekd.distill.training.checkpoints import TrainingCheckpoints
 from edgekd.distill.training.early_stop import best_epoch
+from edgekd.distill.training.history import LiveHistory
 from edgekd.distill.training.interrupted import (
     BEST,
     LAST,
@@ -21,6 +22,7 @@ from edgekd.distill.training.interrupted import (
     SealedCheckpoints,
     clear_unless_whole,
 )
+from edgekd.distill.training.loggers import LoggedHistory, LogPlan, make_loggers
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
@@ -28,7 +30,10 @@ from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
 
-__all__ = ["AfterEpoch", "StageOutcome", "fit_stage"]
+__all__ = ["LIVE", "AfterEpoch", "StageOutcome", "fit_stage"]
+
+LIVE = "history.csv"
+"""The history so far, beside the training checkpoints of a running stage."""
 
 AfterEpoch = Callable[[int, float], None]
 """Receives the number of an epoch, counted from 1, and its validation score."""
@@ -52,6 +57,7 @@ def fit_stage(
     section: TrainerSection,
     work: Path,
     key: str,
+    logs: LogPlan | None = None,
     *,
     after_epoch: AfterEpoch | None = None,
 ) -> StageOutcome:
@@ -63,6 +69,7 @@ def fit_stage(
         work: Folder for training checkpoints, from which an interrupted stage is resumed.
         key: Hash of what the stage depends on; checkpoints of another key or number of devices are
             removed.
+        logs: What is logged where, besides the history in `work`; None for nothing.
         after_epoch: Called after each validation by the selection metric; what it raises ends the
             training.
 
@@ -71,6 +78,7 @@ def fit_stage(
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
+    module.workers = section.workers
     # The number of devices changes the steps of an epoch, and so the schedule of the rate.
     key = fingerprint(key, section.devices, section.nodes)
     progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
@@ -85,12 +93,14 @@ def fit_stage(
     )  # fmt: skip
     last = work / f"{LAST}{best.FILE_EXTENSION}"
     newest = TrainingCheckpoints(module, section.checkpoint, last)
+    callbacks = [best, newest, progress, LiveHistory(module, work / LIVE)]
     with quiet_lightning():
-        callbacks = [best, newest, progress, *_observers(module, after_epoch)]
-        trainer = make_trainer(section, module, callbacks, checkpoints)
+        loggers = make_loggers(logs, module.stage.name, key) if logs else []
+        if logs and loggers:
+            callbacks.append(LoggedHistory(module, logs))
+        callbacks.extend(_observers(module, after_epoch))
+        trainer = make_trainer(section, module, callbacks, checkpoints, loggers)
         resumed = str(last) if last.is_file() else None
-        if resumed:
-            progress.print(f"resuming {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
@@ -122,4 +132,4 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
 
 
 def _restore_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
-    module.load_state_dict(checkpoint["state_dict"], strict=False)
+    module.restore_validated(checkpoint)
