@@ -11,15 +11,16 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.data import DataLoader
 
 from edgekd.data.augment import Augmentation
-from edgekd.distill.losses.precision import full_precision, refuse_half_precision
+from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
-from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunSamples, Share
+from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
+from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
 from edgekd.distill.training.early_stop import Better, should_stop
+from edgekd.distill.training.moving_average import WeightAverage
 from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
 from edgekd.distill.training.processes import gather_rows, mean_of_each, of_every_process
@@ -29,7 +30,10 @@ from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection, OptimiserSection
 
-__all__ = ["StageModule", "refuse_batches_of", "total_of", "trained_state"]
+__all__ = ["WAITING", "StageModule", "refuse_batches_of", "total_of", "trained_state"]
+
+WAITING = "waiting"
+"""Column of the history: the share of the epoch's training that was spent waiting for images."""
 
 
 class StageModule(LightningModule):
@@ -46,6 +50,9 @@ class StageModule(LightningModule):
         fit: How the stage is trained.
         augmentation: The recipe's `augment` section.
         seed: The stage's seed, from which all of its random numbers follow.
+
+    Attributes:
+        workers: Threads that gather batches ahead of the training (`trainer.workers`).
     """
 
     def __init__(
@@ -69,11 +76,15 @@ class StageModule(LightningModule):
         self.automatic_optimization = stage.step is None
         self.strict_loading = False  # a training checkpoint leaves out what is frozen
         self.history: list[dict[str, float]] = []
+        self.workers = 1
+        self._waiting = WaitingShare()
         self._means = TermMeans()
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
         self._scheduled: dict[str, ScheduledOptimizer] = {}
         self._players: Players | None = None
+        self._average: WeightAverage | None = None
+        self._average_state: dict[str, Any] | None = None
         stage.set_trainable(method)
 
     @property
@@ -99,28 +110,50 @@ class StageModule(LightningModule):
 
     # Batches -------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> Any:
+    def train_dataloader(self) -> Loader:
         """The stage's samples, in the order of the epoch."""
         share, samples = self._share(), self.stage.samples
         images = len(self.samples.split.indices("train"))
         size = samples.batch_size(self.fit, images, share.processes)
         refuse_batches_of(size, self.stage, share.processes)
-        return samples.loader(
+        self._loader = samples.loader(
             LoaderSetup(
-                self.samples, self.fit, self.seed, lambda: self.current_epoch, share, self.steps
+                self.samples,
+                self.fit,
+                self.seed,
+                lambda: self.current_epoch,
+                share,
+                self.steps,
+                self.workers,
+                self._pins,
             )
         )
+        return self._loader
 
-    def val_dataloader(self) -> DataLoader[Item]:
-        """The validation part."""
-        part = PartDataset(self.samples, "validation")
-        self._once_each = OnceEach(len(part), self._share())
-        return DataLoader(part, batch_size=2 * self.fit.batch_size, sampler=self._once_each)
+    def val_dataloader(self) -> BatchLoader:
+        """The validation part, as a device sees it."""
+        indices = self.samples.split.indices("validation")
+        self._once_each = OnceEach(len(indices), self._share())
+        return BatchLoader(
+            self.samples.images, indices, self._once_each, 2 * self.fit.batch_size,
+            targets=[self.samples.targets], drop_last=False, workers=self.workers, pin=self._pins,
+        )  # fmt: skip
+
+    @property
+    def _pins(self) -> bool:
+        return self.device.type == "cuda"
 
     def _share(self) -> Share:
         return Share(self.trainer.global_rank, self.trainer.world_size)
 
     # Training ------------------------------------------------------------------------------
+
+    def on_fit_start(self) -> None:
+        """Begin the average of the weights, or continue it; they are on their device now."""
+        if self.fit.average:
+            self._average = WeightAverage(self.stage.optimised, self.fit.average)
+            if self._average_state is not None:
+                self._average.load_state_dict(self._average_state)
 
     def on_train_start(self) -> None:
         """Stop at once where the run was interrupted after its early stop."""
@@ -141,6 +174,7 @@ class StageModule(LightningModule):
         self.method.eval()
         for module in self.stage.updated:
             module.train()
+        self._waiting.start(self._loader)
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
         """One step; returns the loss, or None where the stage takes its steps itself."""
@@ -166,21 +200,36 @@ class StageModule(LightningModule):
                     scheduled.scheduler.step()
         if self.stage.after_step is not None:
             self.stage.after_step()
+        if self._average is not None:
+            self._average.update()
 
     def _step_context(self, batch_index: int) -> StepContext:
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
         states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
-        change = Augmentation(self.augmentation, generator)
-        # In bfloat16 coordinates of pixels are off by half a pixel and more.
-        both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
+        augmentation = Augmentation(self.augmentation, self.method.context.image_size)
         return StepContext(
-            self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
-            both,
+            self.fit.batch_size, self.device, self.current_epoch,
+            partial(augmentation, generator=generator), generator,
+            partial(self._augmented, augmentation=augmentation, generator=generator),
         )  # fmt: skip
 
+    def _augmented(
+        self, pixels: Tensor, targets: Tensor, *, augmentation: Augmentation,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The images and targets by a draw of the generator."""
+        draw = augmentation.draw(len(pixels), generator)
+        return self.method.context.task.augmented(pixels, targets, augmentation, draw)
+
     # Validation ----------------------------------------------------------------------------
+
+    def on_validation_epoch_start(self) -> None:
+        """The training of the epoch is over; validate the average of the weights, if any."""
+        self._waiting.stop()
+        if self._average is not None:
+            self._average.exchange()
 
     def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
         """Collect the criterion's loss, or the evaluated network's outputs."""
@@ -212,10 +261,13 @@ class StageModule(LightningModule):
         """
         self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
-        means = mean_of_each(self._means.means(), self.device)
+        means = {**self._means.means(), WAITING: self._waiting.share}
+        means = mean_of_each(means, self.device)
         self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
-        self.log("score", score, sync_dist=False, rank_zero_only=False)
+        self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
+        if self._average is not None:
+            self._average.exchange()
         if should_stop(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
 
@@ -280,21 +332,38 @@ class StageModule(LightningModule):
         for name, scheduled in self._scheduled.items():
             if scheduled.optimizer is optimizer:
                 player = self.stage.players.get(name)
-                limit = player.clip if player else None
-                scheduled.clip_gradient(scheduled.section.clip if limit is None else limit)
+                scheduled.clip_gradient(player.clip if player else None)
 
     # Training checkpoints ------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
-        checkpoint["state_dict"] = trained_state(self, self.stage.updated)
         checkpoint["history"] = self.history
         checkpoint["means"] = of_every_process(self._means.state_dict())
+        if self._average is None:
+            checkpoint["state_dict"] = trained_state(self, self.stage.updated)
+            return
+        with self._average.withdrawn():
+            state = trained_state(self, self.stage.updated)
+            checkpoint["state_dict"] = {name: tensor.clone() for name, tensor in state.items()}
+            checkpoint["average"] = self._average.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the history, the position in the epoch, and this process's sums of its terms."""
+        """Restore the history, the position in the epoch, and this process's sums of its terms.
+
+        The average of the weights follows when they are on their device.
+        """
         self.history = list(checkpoint.get("history", []))
         self._means.load_state_dict(checkpoint["means"][self.global_rank], self.device)
+        self._average_state = checkpoint.get("average")
+
+    def restore_validated(self, checkpoint: dict[str, Any]) -> None:
+        """Load the weights that an epoch was validated with from its training checkpoint."""
+        self.load_state_dict(checkpoint["state_dict"], strict=False)
+        if "average" in checkpoint:
+            average = WeightAverage(self.stage.optimised, self.fit.average)
+            average.load_state_dict(checkpoint["average"])
+            average.exchange()
 
 
 def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:

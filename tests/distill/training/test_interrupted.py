@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from small_runs import SSD_KD, record_stages, run, same, weights
+from small_runs import SSD_KD, history, record_stages, run, same, weights
 
 from edgekd.distill.training.module import StageModule
 
+EVERYTHING = {
+    "average": 0.9, "clip": 1.0, "schedule": "cosine", "layer_decay": 0.8,
+}  # fmt: skip
 PLATEAU = {"optimizer": "sgd", "schedule": "plateau", "patience": 1, "learning_rate": 0.01}
 
 
@@ -27,6 +30,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, stage: str, error: type[BaseExcep
     [
         ({"name": "kd"}, {}, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", KeyboardInterrupt),
+        ({"name": "kd"}, EVERYTHING, "student", RuntimeError),
         ({"name": "d_kd", "select": "objective"}, PLATEAU, "student", RuntimeError),
         ({"name": "crckd", "start": 0}, {}, "student", KeyboardInterrupt),
         (SSD_KD, {}, "teacher_head", RuntimeError),
@@ -48,7 +52,5 @@ def test_an_interrupted_run_comes_to_the_same_weights(
     run(whole, tmp_path / "broken")
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
     assert trained[0] == stage  # nothing before it was trained again
-    histories = [
-        (tmp_path / name / "student" / "history.csv").read_text() for name in ("whole", "broken")
-    ]
+    histories = [history(tmp_path / name / "student") for name in ("whole", "broken")]
     assert histories[0] == histories[1]
