@@ -117,8 +117,16 @@ def _effort(options: argparse.Namespace) -> Effort:
 def _measured(ready: list[Player], effort: Effort, batch: int) -> dict[str, Any]:
     steps, _ = timed_pass("step", ready, effort)
     epochs, before = timed_pass("epoch", ready, effort)
-    of_step = summary_of(steps, lambda answer: batch / answer["step"])
-    of_epoch = summary_of(epochs, lambda answer: batch * answer["steps"] / answer["seconds"])
+    of_step = summary_of(
+        steps,
+        lambda answer: answer["step"] / batch,
+        lambda answer: answer["step_processor"] / batch,
+    )
+    of_epoch = summary_of(
+        epochs,
+        lambda answer: answer["seconds"] / (batch * answer["steps"]),
+        lambda answer: answer["processor"] / (batch * answer["steps"]),
+    )
     return {
         "summary": {"step": of_step, "epoch": of_epoch},
         "aims": aims_of(of_step, of_epoch, ready[0].machine.device),
