@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from edgekd.extensions.tasks import load_layer
-from edgekd.recipe import Balance
+from edgekd.recipe import Balance, Balancing, LossSection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,8 @@ class Trait(Enum):
     EXCLUSIVE_CLASSES = "exactly one class for each image"
     IMAGE_LEVEL = "one answer for the whole image, however it is turned"
     SUBCLASSES = "classes that can be divided into subclasses"
+    FOCAL_LOSS = "a focal loss on its labels"
+    CLASS_PRIOR = "outputs whose class prior can be adjusted"
 
 
 class TrainingTask(ABC):
@@ -41,7 +43,12 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """The loss on the labels, a scalar.
 
@@ -50,6 +57,9 @@ class TrainingTask(ABC):
             targets: Targets [B, …], as the data layer gives them.
             weights: Weights of `class_weights`.
             smoothing: Share of a label that is spread over its alternatives.
+            shares: What each row counts [B], where images are mixed and have a row for each of
+                their labels; None where all count the same. Only tasks with `Trait.IMAGE_LEVEL`
+                receive them.
         """
 
     @abstractmethod
@@ -73,6 +83,53 @@ class TrainingTask(ABC):
             counts: Training images of each class.
             balance: How strongly rare classes are raised.
         """
+
+    def focal_loss(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        loss: LossSection,
+        shares: Tensor | None = None,
+    ) -> Tensor:
+        """The loss on the labels that a recipe may name instead of `hard_label_loss`, a scalar.
+
+        For tasks with `Trait.FOCAL_LOSS`. γ = 0 without a limit is `hard_label_loss`, or its sum
+        over classes taken one by one.
+
+        Args:
+            outputs: Outputs of the network [B, …].
+            targets: Targets [B, …], as the data layer gives them.
+            weights: Weights of `class_weights`.
+            loss: `focal` or `multi_weighted_focal`, and its keys.
+            shares: See `hard_label_loss`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no focal loss")
+
+    def log_prior(self, targets: NDArray[Any], draws: Tensor, classes: int) -> Tensor:
+        """What logit adjustment adds to the outputs in training, float32 [K].
+
+        For tasks with `Trait.CLASS_PRIOR`.
+
+        Args:
+            targets: Targets of the training images [N, …].
+            draws: How often each of them is drawn, relative to the others, float64 [N].
+            classes: K.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no class prior")
+
+    def balancing_weights(self, counts: Sequence[int], images: int, balance: Balancing) -> Tensor:
+        """Weights by which a teacher's softened classes are balanced, positive, float32 [K].
+
+        For tasks with `Trait.CLASS_PRIOR`.
+
+        Args:
+            counts: Training images of each class.
+            images: Number of training images.
+            balance: How strongly rare classes are raised; `effective` by the effective number of
+                their images.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no class prior")
 
     def softened_loss(
         self,
@@ -99,6 +156,17 @@ class TrainingTask(ABC):
         For tasks with `Trait.SOFTENED_OUTPUTS`.
         """
         raise NotImplementedError(f"{type(self).__name__} softens no outputs")
+
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Outputs [B, …] of the averaged probabilities of several outputs [M, B, …].
+
+        For tasks with `Trait.SOFTENED_OUTPUTS`.
+
+        Args:
+            outputs: Outputs of several networks, or for several views.
+            weights: Their weights, w ≥ 0 with sum 1 [M].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no probabilities")
 
     def augmented(
         self, pixels: Tensor, targets: Tensor, augmentation: Augmentation, draw: Draw

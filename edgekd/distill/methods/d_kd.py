@@ -24,9 +24,10 @@ from edgekd.distill.methods.base import (
     Terms,
 )
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
+from edgekd.distill.samples.mixing import Targets
 from edgekd.distill.task import Trait
 from edgekd.models.features import Features, features_of, probe
-from edgekd.recipe import Section
+from edgekd.recipe import Balancing, Section
 
 __all__ = ["DiverseDistillation", "RelationWeights", "relation_terms"]
 
@@ -69,6 +70,7 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
     Attributes:
         temperature: T, or a curriculum.
         weight: λ in (1 − λ)·CE + λ·T²·KL.
+        balance: Weigh the classes within each softened output of the teacher, as in `kd`.
         select: How the best epoch is chosen: by the validation metric of the task, or as in the
             paper's code by the whole `objective` on the validation part. The latter depends on
             which images share a batch; their order is fixed. With a curriculum the objective
@@ -77,6 +79,7 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
 
     temperature: Temperature = 5.0
     weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
+    balance: Balancing = "none"
     select: Literal["metric", "objective"] = "metric"
 
     def __post_init__(self) -> None:
@@ -89,6 +92,7 @@ class DiverseDistillation(Method):
     """(1 − λ)·CE + λ·T²·KL + distance·L_D + angle·L_A + channel·L_intra."""
 
     name = "d_kd"
+    mixes = True
     Config = DiverseDistillationConfig
     config: DiverseDistillationConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS})
@@ -123,7 +127,9 @@ class DiverseDistillation(Method):
         teacher = self.teacher_features(batch)
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
-    def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
+    def terms(
+        self, student: Features, teacher: Features, targets: Targets, epoch: int = 0
+    ) -> Terms:
         """The weighted terms of a batch's features in an epoch, counted from 0."""
         config = self.config
         temperature = self.softening(student.logits, teacher.logits, epoch)

@@ -9,7 +9,7 @@ from msgspec import Meta
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
 from edgekd.distill.methods.temperature import Temperature
 from edgekd.distill.task import Trait
-from edgekd.recipe import Section
+from edgekd.recipe import Balancing, Section
 
 __all__ = ["ClassicDistillation"]
 
@@ -24,17 +24,27 @@ class ClassicDistillationConfig(Section, frozen=True, kw_only=True):
         weight: λ in (1 − λ)·CE + λ·T²·KL.
         weigh_classes: Weight each sample's KL by its class, as in the hard-label loss. Without
             it the images of a majority class dominate what is learnt from the teacher.
+        balance: Weigh the classes within each softened output of the teacher, against its belief in
+            frequent ones (Zhang et al. 2023, who take `effective`, T = 2 and a hard-label loss
+            without class weights).
     """
 
     temperature: Temperature = 4.0
     weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.7
     weigh_classes: bool = False
+    balance: Balancing = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse to correct the same imbalance twice."""
+        if self.weigh_classes and self.balance != "none":
+            raise ValueError("weigh_classes and balance correct the same imbalance; choose one")
 
 
 class ClassicDistillation(Method):
     """(1 − λ)·CE on the labels + λ·T²·KL to the teacher's softened outputs."""
 
     name = "kd"
+    mixes = True
     Config = ClassicDistillationConfig
     config: ClassicDistillationConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS})
@@ -53,7 +63,7 @@ class ClassicDistillation(Method):
         teacher = self.teacher_outputs(batch)
         weights = None
         if config.weigh_classes:
-            weights = self.context.task.sample_weights(batch.targets, self.class_weights)
+            weights = self.sample_weights(batch.targets)
         hard = self.hard_label(student, batch.targets)
         temperature = self.softening(student, teacher, batch.epoch)
         soft = self.softened_loss(student, teacher, temperature, weights)

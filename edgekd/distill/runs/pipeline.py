@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from edgekd.data import Split
-from edgekd.distill.methods import Method, resolve_method
-from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.methods import Method, Stage, resolve_method
+from edgekd.distill.runs.finish import finish_student
+from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
     drop_damaged_stages,
@@ -28,8 +29,12 @@ from edgekd.distill.runs.stages import (
 from edgekd.distill.runs.trial import Planned, check_training, context_of
 from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
 from edgekd.distill.task import training_task
-from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.teachers.checks import refuse_teachers
+from edgekd.distill.teachers.group import Teachers, gather_teachers
+from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
+from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.nodes import connect, refuse_strategy
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
@@ -37,6 +42,7 @@ from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     Checkpoint,
+    FinishCard,
     ModelCard,
     NormalisedNetwork,
     build_network,
@@ -47,13 +53,21 @@ from edgekd.models import (
 )
 from edgekd.models.subclasses import start_even
 from edgekd.policy import load_policy
-from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
+from edgekd.recipe import (
+    FinishSection,
+    ModelSection,
+    Recipe,
+    RoleSection,
+    TeacherSection,
+    fingerprint,
+)
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL, clear_place
 
-__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
+__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "make_teachers", "train"]
 
 STAGES = "stages"
+LOGS = "logs"
 _WORK = ".training"
 
 
@@ -66,8 +80,11 @@ class RunRequest:
         out: Folder of the run.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
-        resume: Continue an interrupted run and reuse a finished one, rather than begin again. What a
-            finished run has written stays until the new one is whole.
+        resume: Continue an interrupted run and reuse a finished one, rather than begin again. What
+            a finished run has written stays until the new one is whole.
+        after_epoch: Receives number and validation score of each epoch of a method's last stage,
+            if that is scored by the selection metric; what it raises ends the training.
+        evaluated: Parts that finished networks are evaluated on.
     """
 
     recipe: Recipe
@@ -75,6 +92,8 @@ class RunRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
     resume: bool = True
+    after_epoch: AfterEpoch | None = None
+    evaluated: tuple[str, ...] = EVALUATED
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -87,6 +106,7 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
             process trains into the same folder.
     """
     model = _model_to_train(request.recipe, role)
+    connect(request.recipe.trainer)
     _refuse_busy(request.out)
 
     def method_on(split: Split) -> dict[str, Any]:
@@ -108,6 +128,8 @@ def _samples(
 ) -> RunSamples:
     """The images of a run, decoded after every network and training on them was checked."""
     load_policy(request.recipe.policy)  # refused now rather than after the training
+    refuse_missing_loggers(request.recipe.trainer.loggers)
+    refuse_strategy(request.recipe.trainer)
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -140,17 +162,38 @@ def distilling_samples(
 
 def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
     """The teacher's training, where there is one, and the student's."""
-    kind, _ = resolve_method(recipe.method, recipe.task)
-    teacher = None
-    if kind.needs_teacher:
-        section = _role(recipe, "teacher")
+    kind, config = resolve_method(recipe.method, recipe.task)
+    refuse_teachers(kind, config, recipe)
+    teachers: list[ModelSection | None] = []
+    for of_one in _teacher_recipes(recipe) if kind.needs_teacher else ():
+        section = _role(of_one, "teacher")
         if section.checkpoint:
-            teacher = _model_of(section.checkpoint, kind, split)
+            teachers.append(_model_of(section.checkpoint, kind, split))
         else:
-            teacher = _model_to_train(recipe, "teacher")
-            yield Planned(recipe, section, teacher, _teachers_method(split))
+            teachers.append(_model_to_train(of_one, "teacher"))
+            yield Planned(of_one, section, _model_to_train(of_one, "teacher"),
+                          _teachers_method(split))  # fmt: skip
+    known = tuple(teacher for teacher in teachers if teacher is not None)
     student = _model_to_train(recipe, "student")
-    yield Planned(recipe, _role(recipe, "student"), student, recipe.method, teacher)
+    yield Planned(
+        recipe, _role(recipe, "student"), student, recipe.method,
+        known if len(known) == len(teachers) else (),
+    )  # fmt: skip
+
+
+def _teacher_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
+    """A recipe for each teacher, with that one alone."""
+    if not recipe.teachers:
+        return (recipe,)
+    return tuple(
+        msgspec.structs.replace(
+            recipe,
+            seed=recipe.seed + number,
+            teachers=(),
+            teacher=TeacherSection(model=of.model, fit=of.fit, checkpoint=of.checkpoint),
+        )
+        for number, of in enumerate(recipe.teachers)
+    )
 
 
 def _model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
@@ -172,11 +215,12 @@ def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
 def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
     """The networks that see the images in a distillation, a trained teacher among them."""
     networks = [_model_to_train(recipe, "student")]
-    if with_teacher and (folder := _role(recipe, "teacher").checkpoint):
-        card = read_card(folder)
-        networks.append(ModelSection(arch=card.arch, options=card.arch_options))
-    elif with_teacher:
-        networks.append(_model_to_train(recipe, "teacher"))
+    for of_one in _teacher_recipes(recipe) if with_teacher else ():
+        if folder := _role(of_one, "teacher").checkpoint:
+            card = read_card(folder)
+            networks.append(ModelSection(arch=card.arch, options=card.arch_options))
+        else:
+            networks.append(_model_to_train(of_one, "teacher"))
     return networks
 
 
@@ -207,9 +251,10 @@ def _teachers_method(split: Split) -> dict[str, Any]:
 
 
 def distill(request: RunRequest) -> ModelCard:
-    """Train the teacher (or take the one that is there) and distil the student.
+    """Train the teachers (or take those that are there) and distil the student.
 
-    Writes `out/teacher` (unless the recipe names a checkpoint) and `out/student`.
+    Writes `out/teacher` (or, of several, `out/teachers/1` and so on; unless the recipe names a
+    checkpoint) and `out/student`.
 
     Raises:
         InputError: The recipe lacks a role, its data cannot be read, the method does not serve the
@@ -218,23 +263,55 @@ def distill(request: RunRequest) -> ModelCard:
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method, recipe.task)
+    connect(recipe.trainer)
     out = request.out / "student"
-    trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
-    _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
+    _refuse_busy(out, *(_trained_teachers(request) if kind.needs_teacher else ()))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
-    teacher = _teacher(request, samples) if kind.needs_teacher else None
-    if teacher and kind.learns_subclasses:
-        _refuse_other_subclasses(teacher, samples)
-    return _train_role(request, samples, "student", recipe.method, teacher, out)
+    teachers = make_teachers(request, samples) if kind.needs_teacher else None
+    if teachers and kind.learns_subclasses:
+        for teacher in teachers.members:
+            _refuse_other_subclasses(teacher, samples)
+    return _train_role(request, samples, "student", recipe.method, teachers, out)
 
 
-def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
-    section = _role(request.recipe, "teacher")
-    if section.checkpoint:
-        folder = Path(section.checkpoint)
+def make_teachers(request: RunRequest, samples: RunSamples) -> Teachers:
+    """Train the teachers of a recipe into `out`, or take the checkpoints that it names.
+
+    Raises:
+        InputError: A teacher is of other classes, another task or another split.
+    """
+    recipes, folders = _teacher_recipes(request.recipe), _teacher_folders(request)
+    members = [
+        _teacher(replace(request, recipe=recipe), samples, folder)
+        for recipe, folder in zip(recipes, folders, strict=True)
+    ]
+    section = request.recipe.teacher or TeacherSection()
+    teachers = gather_teachers(members, section, samples)
+    if len(members) > 1:
+        request.say(f"teachers: {teachers.text()}")
+    return teachers
+
+
+def _teacher_folders(request: RunRequest) -> list[Path]:
+    """The folder of each teacher's checkpoint."""
+    recipe = request.recipe
+    several = [request.out / "teachers" / str(n + 1) for n, _ in enumerate(recipe.teachers)]
+    sections = [_role(each, "teacher") for each in _teacher_recipes(recipe)]
+    pairs = zip(sections, several or [request.out / "teacher"], strict=True)
+    return [Path(section.checkpoint or folder) for section, folder in pairs]
+
+
+def _trained_teachers(request: RunRequest) -> list[Path]:
+    """The folders of the teachers that the run trains."""
+    recipes = _teacher_recipes(request.recipe)
+    pairs = zip(recipes, _teacher_folders(request), strict=True)
+    return [folder for recipe, folder in pairs if not _role(recipe, "teacher").checkpoint]
+
+
+def _teacher(request: RunRequest, samples: RunSamples, folder: Path) -> Checkpoint:
+    if _role(request.recipe, "teacher").checkpoint:
         request.say(f"teacher: {folder}")
     else:
-        folder = request.out / "teacher"
         _train_role(request, samples, "teacher", _teachers_method(samples.split), None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.task != request.recipe.task:
@@ -268,6 +345,8 @@ def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None
 
 def _role(recipe: Recipe, role: Role) -> RoleSection:
     section: RoleSection | None = getattr(recipe, role)
+    if isinstance(section, TeacherSection):
+        section = section.network()
     if section is None or (section.model is None and section.checkpoint is None):
         message = f"the recipe {recipe.name} has no {role} to train"
         raise InputError(message, f"add `{role}: {{model: {{arch: …}}}}`")
@@ -279,13 +358,15 @@ def _train_role(
     samples: RunSamples,
     role: Role,
     method: dict[str, Any],
-    teacher: Checkpoint | None,
+    teacher: Teachers | None,
     out: Path,
 ) -> ModelCard:
     """Reuse the run that is there, or make it while no other process writes to its folder."""
     kind, config = resolve_method(method, request.recipe.task)
     dependencies = _dependencies(request.recipe, samples, teacher)
     key = fingerprint(dependencies, _role(request.recipe, role), kind.name, config)
+    if finishing := _finish_of(request.recipe, role):
+        key = fingerprint(key, finishing)
     policy = load_policy(request.recipe.policy)
     left = left_in(out, key, policy) if request.resume else None
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
@@ -296,6 +377,7 @@ def _train_role(
             if is_rank_zero() and not request.resume:
                 clear_place(out / STAGES)
                 clear_place(out / _WORK)
+                clear_place(out / LOGS)
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
             barrier()
@@ -310,7 +392,7 @@ def _make(
     samples: RunSamples,
     role: Role,
     method: tuple[type[Method], Any],
-    teacher: Checkpoint | None,
+    teacher: Teachers | None,
     out: Path,
     key: str,
     left: Left | None,
@@ -327,17 +409,25 @@ def _make(
     subclass_of = samples.subclass_of if subclasses else ()
     built = _built(model, samples, subclass_of)
     request.say(f"{role}: {model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+    finished: FinishCard | None = None
     if left and left.trained:
         outcome = take_weights(left, built.network)
+        finished = left.card.training.finish if left.card else None
     else:
         context = context_of(request.recipe, section, samples)
+        if teacher:
+            context = replace(context, teacher=teacher.setup())
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
-        network = kind(config, student, teacher.normalised() if teacher else None, context)
+        network = kind(config, student, teacher.network() if teacher else None, context)
         for note in network.notes():
             request.say(f"{role}: {note}")
         network.to(memory_format=torch.channels_last)
         dependencies = _dependencies(request.recipe, samples, teacher)
-        outcome = _run_stages(request, samples, network, out, key, dependencies)
+        base = fingerprint(dependencies, section, kind.name, config)
+        stages = _Stages(request, samples, network, out, base, dependencies)
+        finishing = _finish_of(request.recipe, role)
+        outcome = stages.run(keep_last=finishing is not None)
+        finished = stages.finish(finishing, key) if finishing else None
     trained = Trained(
         recipe=request.recipe,
         samples=samples,
@@ -350,6 +440,8 @@ def _make(
         teacher=teacher,
         key=key,
         subclasses=subclasses,
+        evaluated=request.evaluated,
+        finish=finished,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -357,6 +449,11 @@ def _make(
         shutil.rmtree(out / _WORK, ignore_errors=True)
     barrier()
     return read_card(out)
+
+
+def _finish_of(recipe: Recipe, role: Role) -> FinishSection | None:
+    """The last stage of a student's training; a teacher has none."""
+    return recipe.finish if role == "student" else None
 
 
 def _built(
@@ -370,14 +467,12 @@ def _built(
     return built
 
 
-def _dependencies(
-    recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None
-) -> tuple[Any, ...]:
+def _dependencies(recipe: Recipe, samples: RunSamples, teacher: Teachers | None) -> tuple[Any, ...]:
     """Everything that the weights of a stage depend on, besides the stage itself."""
-    weights = teacher.card.weights_sha256 if teacher else None
+    taught_by = teacher.identity() if teacher else None
     return (
         recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
-        weights, samples.split.sha256(), samples.content_sha256, RULE,
+        taught_by, samples.split.sha256(), samples.content_sha256, RULE,
     )  # fmt: skip
 
 
@@ -386,35 +481,83 @@ def _seed(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - libraries that still draw from it
 
 
-def _run_stages(
-    request: RunRequest,
-    samples: RunSamples,
-    method: Method,
-    out: Path,
-    key: str,
-    dependencies: tuple[Any, ...],
-) -> StageOutcome:
-    """Run every stage of the method; the student's weights are the best of the last one.
+@dataclass(frozen=True)
+class _Stages:
+    """The stages of a method, run in order.
 
-    All stages but the last are kept in the run's folder, and reused while what they depend on is
-    the same.
+    All stages but the last of the run are kept in its folder, and reused while what they depend on
+    is the same.
+
+    Attributes:
+        request: The run.
+        samples: Its images.
+        method: The method, which owns all modules.
+        out: Folder of the network that is trained.
+        key: Hash of what the weights of the method's last stage depend on.
+        dependencies: Everything that the weights of a stage depend on, besides the stage itself.
     """
-    stages = method.stages()
-    outcome = StageOutcome([], 0)
-    for number, stage in enumerate(stages):
-        fit = stage.fit or method.context.fit
-        of_stage = (dependencies, fit, stage.optimisers, stage.depends_on)
-        stage_key = fingerprint(number, stage.name, key if stage.depends_on is None else of_stage)
-        kept = restore_stage(out / STAGES, method, stage, stage_key)
+
+    request: RunRequest
+    samples: RunSamples
+    method: Method
+    out: Path
+    key: str
+    dependencies: tuple[Any, ...]
+
+    def run(self, *, keep_last: bool) -> StageOutcome:
+        """Run every stage; the student's weights are the best of the last one.
+
+        Args:
+            keep_last: Whether to keep the last stage too, since another follows it.
+        """
+        outcome, stages = StageOutcome([], 0), self.method.stages()
+        for number, stage in enumerate(stages):
+            fit = stage.fit or self.method.context.fit
+            of_stage = (self.dependencies, fit, stage.optimisers, stage.depends_on)
+            part = self.key if stage.depends_on is None else of_stage
+            key = fingerprint(number, stage.name, part)
+            last = stage is stages[-1]
+            after_epoch = self.request.after_epoch if last else None
+            outcome = self._run_stage(number, stage, key, keep_last or not last, after_epoch)
+        return outcome
+
+    def finish(self, section: FinishSection, key: str) -> FinishCard:
+        """Train the student on for the grid of an int8 file; see `edgekd.distill.runs.finish`.
+
+        Args:
+            section: The recipe's section.
+            key: Hash of what the final weights depend on.
+        """
+        number = len(self.method.stages())
+
+        def train(stage: Stage) -> StageOutcome:
+            return self._run_stage(number, stage, key, keep=True)
+
+        seed, say = self.request.recipe.seed, self.request.say
+        return finish_student(self.method, self.samples, section, seed, train, say)
+
+    def _run_stage(
+        self, number: int, stage: Stage, key: str, keep: bool, after_epoch: AfterEpoch | None = None
+    ) -> StageOutcome:
+        folder, recipe = self.out / STAGES, self.request.recipe
+        kept = restore_stage(folder, self.method, stage, key)
         if kept is not None:
-            request.say(f"{stage.name}: {stage_file(out / STAGES, stage)} is there already; reused")
-            outcome = kept
-            continue
+            self.request.say(f"{stage.name}: {stage_file(folder, stage)} is there already; reused")
+            return kept
         module = StageModule(
-            method, stage, samples, metrics_task(request.recipe.task), fit,
-            request.recipe.augment, request.recipe.seed + number,
+            self.method, stage, self.samples, metrics_task(recipe.task),
+            stage.fit or self.method.context.fit, recipe.augment, recipe.seed + number,
         )  # fmt: skip
-        outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
-        if stage is not stages[-1] and is_rank_zero():
-            store_stage(out / STAGES, method, stage, stage_key, outcome)
-    return outcome
+        outcome = fit_stage(
+            module, recipe.trainer, self.out / _WORK / stage.name, key, self._log_plan(),
+            after_epoch=after_epoch,
+        )  # fmt: skip
+        if keep and is_rank_zero():
+            store_stage(folder, self.method, stage, key, outcome)
+        return outcome
+
+    def _log_plan(self) -> LogPlan:
+        recipe = self.request.recipe
+        name = f"{self.method.name}, seed {recipe.seed}"
+        loggers, place = recipe.trainer.loggers, self.out / LOGS
+        return LogPlan(loggers, place, recipe.name, name, public_recipe(recipe))

@@ -76,7 +76,7 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
-        draws = len(self._order)  # type: ignore[arg-type] - every sampler of edgekd has a length
+        draws = len(self._order)  # type: ignore[arg-type]  # edgekd's samplers have a length
         return draws // self._size if self._drop_last else -(-draws // self._size)
 
     def __iter__(self) -> Iterator[list[Tensor]]:

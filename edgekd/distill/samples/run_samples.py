@@ -19,7 +19,7 @@ from edgekd.data.decoded import Progress, content_of
 from edgekd.data.task import data_task
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
-from edgekd.recipe import Balance, Recipe
+from edgekd.recipe import Balance, FitSection, Recipe
 
 __all__ = [
     "NOTE",
@@ -126,6 +126,21 @@ class RunSamples:
             return None
         targets = self.targets[self._indices("train")]
         return self.task.sampling_weights(targets, self.class_counts, balance)
+
+    def adjustment(self, fit: FitSection) -> Tensor | None:
+        """What the hard-label loss adds to the outputs, float32 [K]; None without adjustment."""
+        if not fit.logit_adjustment:
+            return None
+        targets = self.targets[self._indices("train")]
+        prior = self.task.log_prior(targets, self.draws(fit.class_sampling), len(self.classes))
+        return fit.logit_adjustment * prior
+
+    def draws(self, balance: Balance) -> Tensor:
+        """How often each training image is drawn, relative to the others, float64 [N]."""
+        weights = self.sampling_weights(balance)
+        if weights is not None:
+            return weights
+        return torch.ones(len(self.split.indices("train")), dtype=torch.float64)
 
     def _indices(self, part: str) -> NDArray[np.int64]:
         return np.array(self.split.indices(part), dtype=np.int64)

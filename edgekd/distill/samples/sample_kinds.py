@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from edgekd.models import pixels_of
 from edgekd.recipe import FitSection
 
 __all__ = [
+    "Continued",
     "Labelled",
     "LoaderSetup",
     "NoSamples",
@@ -110,7 +111,7 @@ class Labelled(SampleKind):
         images, targets, indices = loaded
         return Batch(
             pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
-            context.augment_both,
+            context.augment_both, context.mixing,
         )  # fmt: skip
 
 
@@ -215,6 +216,31 @@ class Several(SampleKind):
     def batch(self, loaded: dict[str, Any], context: StepContext) -> dict[str, Any]:
         """The batch of each kind."""
         return {name: kind.batch(loaded[name], context) for name, kind in self.kinds.items()}
+
+
+@dataclass(frozen=True)
+class Continued(SampleKind):
+    """Another kind's samples in a stage that continues an earlier one.
+
+    Attributes:
+        kind: The kind.
+        epochs: Epochs of the earlier stage, from which the batches' epochs count on.
+    """
+
+    kind: SampleKind
+    epochs: int
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """That of the kind."""
+        return self.kind.batch_size(fit, training_images, processes)
+
+    def loader(self, setup: LoaderSetup) -> Loader:
+        """That of the kind."""
+        return self.kind.loader(setup)
+
+    def batch(self, loaded: Any, context: StepContext) -> Any:
+        """The kind's batch in the later epoch."""
+        return self.kind.batch(loaded, replace(context, epoch=self.epochs + context.epoch))
 
 
 def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:

@@ -17,9 +17,11 @@ from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
 from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
+from edgekd.distill.samples.mixing import Mixing
 from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
 from edgekd.distill.training.early_stop import Better, should_stop
+from edgekd.distill.training.moving_average import WeightAverage
 from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
 from edgekd.distill.training.processes import gather_rows, mean_of_each, of_every_process
@@ -82,6 +84,8 @@ class StageModule(LightningModule):
         self._losses: list[Tensor] = []
         self._scheduled: dict[str, ScheduledOptimizer] = {}
         self._players: Players | None = None
+        self._average: WeightAverage | None = None
+        self._average_state: dict[str, Any] | None = None
         stage.set_trainable(method)
 
     @property
@@ -145,6 +149,13 @@ class StageModule(LightningModule):
 
     # Training ------------------------------------------------------------------------------
 
+    def on_fit_start(self) -> None:
+        """Begin the average of the weights, or continue it; they are on their device now."""
+        if self.fit.average:
+            self._average = WeightAverage(self.stage.optimised, self.fit.average)
+            if self._average_state is not None:
+                self._average.load_state_dict(self._average_state)
+
     def on_train_start(self) -> None:
         """Stop at once where the run was interrupted after its early stop."""
         self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
@@ -190,6 +201,8 @@ class StageModule(LightningModule):
                     scheduled.scheduler.step()
         if self.stage.after_step is not None:
             self.stage.after_step()
+        if self._average is not None:
+            self._average.update()
 
     def _step_context(self, batch_index: int) -> StepContext:
         draw = (self.seed, self.current_epoch, batch_index, self.global_rank)
@@ -201,6 +214,7 @@ class StageModule(LightningModule):
             self.fit.batch_size, self.device, self.current_epoch,
             partial(augmentation, generator=generator), generator,
             partial(self._augmented, augmentation=augmentation, generator=generator),
+            Mixing.of(self.augmentation),
         )  # fmt: skip
 
     def _augmented(
@@ -214,8 +228,10 @@ class StageModule(LightningModule):
     # Validation ----------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
-        """The training of the epoch is over."""
+        """The training of the epoch is over; validate the average of the weights, if any."""
         self._waiting.stop()
+        if self._average is not None:
+            self._average.exchange()
 
     def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
         """Collect the criterion's loss, or the evaluated network's outputs."""
@@ -251,7 +267,9 @@ class StageModule(LightningModule):
         means = mean_of_each(means, self.device)
         self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
-        self.log("score", score, sync_dist=False, rank_zero_only=False)
+        self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
+        if self._average is not None:
+            self._average.exchange()
         if should_stop(self.fit, self.scores, self.better):
             self.trainer.should_stop = True
 
@@ -316,21 +334,38 @@ class StageModule(LightningModule):
         for name, scheduled in self._scheduled.items():
             if scheduled.optimizer is optimizer:
                 player = self.stage.players.get(name)
-                limit = player.clip if player else None
-                scheduled.clip_gradient(scheduled.section.clip if limit is None else limit)
+                scheduled.clip_gradient(player.clip if player else None)
 
     # Training checkpoints ------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the stage changes; a frozen teacher has a checkpoint of its own."""
-        checkpoint["state_dict"] = trained_state(self, self.stage.updated)
         checkpoint["history"] = self.history
         checkpoint["means"] = of_every_process(self._means.state_dict())
+        if self._average is None:
+            checkpoint["state_dict"] = trained_state(self, self.stage.updated)
+            return
+        with self._average.withdrawn():
+            state = trained_state(self, self.stage.updated)
+            checkpoint["state_dict"] = {name: tensor.clone() for name, tensor in state.items()}
+            checkpoint["average"] = self._average.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the history, the position in the epoch, and this process's sums of its terms."""
+        """Restore the history, the position in the epoch, and this process's sums of its terms.
+
+        The average of the weights follows when they are on their device.
+        """
         self.history = list(checkpoint.get("history", []))
         self._means.load_state_dict(checkpoint["means"][self.global_rank], self.device)
+        self._average_state = checkpoint.get("average")
+
+    def restore_validated(self, checkpoint: dict[str, Any]) -> None:
+        """Load the weights that an epoch was validated with from its training checkpoint."""
+        self.load_state_dict(checkpoint["state_dict"], strict=False)
+        if "average" in checkpoint:
+            average = WeightAverage(self.stage.optimised, self.fit.average)
+            average.load_state_dict(checkpoint["average"])
+            average.exchange()
 
 
 def refuse_batches_of(size: int, stage: Stage, processes: int) -> None:

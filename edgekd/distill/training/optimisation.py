@@ -72,7 +72,7 @@ def _main_optimizer(
     else:
         optimizer = torch.optim.AdamW(groups, **options)
     # A gradient scaler would leave gradients scaled for a fused kernel, too late for clipping.
-    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    optimizer._step_supports_amp_scaling = False
     return optimizer
 
 
@@ -167,11 +167,15 @@ class ScheduledOptimizer:
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = rate * (peak / self.section.learning_rate)
 
-    def clip_gradient(self, limit: float) -> None:
-        """Scale the gradient down to a norm of `limit` if it is longer; 0 is no limit.
+    def clip_gradient(self, limit: float | None = None) -> None:
+        """Scale the gradient down to a norm of `limit` if it is longer.
 
         Modules whose steps must be proportional to their gradients are left out.
+
+        Args:
+            limit: Largest norm; 0 for no limit, None for the section's `clip`.
         """
+        limit = self.section.clip if limit is None else limit
         parameters = [p for m in self._clipped for p in m.parameters() if p.grad is not None]
         if limit and parameters:
             nn.utils.clip_grad_norm_(parameters, limit)

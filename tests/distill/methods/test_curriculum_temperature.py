@@ -29,7 +29,8 @@ from edgekd.distill.methods.temperature import (
 )
 from edgekd.distill.runs import pipeline
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.optimisation import make_optimizer, one_cycle
+from edgekd.distill.training.optimisation import make_optimizer
+from edgekd.distill.training.schedules import one_cycle
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, load_recipe
 

@@ -1,21 +1,16 @@
-"""The learning rate and the early stop, as functions of the history."""
+"""Optimisers: their groups, their kernels, their state."""
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 import pytest
+import timm
 import torch
 from torch import nn
 
-from edgekd.distill.training.optimisation import (
-    best_epoch,
-    make_optimizer,
-    one_cycle,
-    rate_of_epoch,
-    should_stop,
-)
+from edgekd.distill.training.early_stop import should_stop
+from edgekd.distill.training.optimisation import OwnSGD, ScheduledOptimizer, make_optimizer
+from edgekd.distill.training.schedules import rate_of_epoch
 from edgekd.recipe import FitSection
 
 PAPER = FitSection(optimizer="sgd", learning_rate=1e-3, schedule="plateau", patience=2)
@@ -36,66 +31,119 @@ def test_decay_spares_biases_and_norms():
     assert found == [(1, 0.1, 0.9), (3, 0.0, 0.9)]
 
 
-@pytest.mark.parametrize(
-    ("scores", "better", "rate"),
-    [
-        ([], "min", 1e-3),
-        ([3.0, 2.0, 2.1, 2.2], "min", 1e-3),
-        ([3.0, 2.0, 2.1, 2.2, 2.3], "min", 1e-4),
-        ([0.1, 0.2, 0.1, 0.1, 0.1], "max", 1e-4),
-        ([1.0] * 40, "min", 1e-6),
-    ],
-)
-def test_plateau(scores, better, rate):
-    assert rate_of_epoch(PAPER, scores, better) == pytest.approx(rate)
+def channels_last(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 3, groups=2))
+    return network.to(memory_format=torch.channels_last)
 
 
-def test_steps():
-    fit = FitSection(learning_rate=1.0, schedule="steps", milestones=(2, 4))
-    found = [rate_of_epoch(fit, [0.0] * done, "min") for done in range(6)]
-    assert found == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
-
-
-def test_early_stop():
-    fit = FitSection(stop_after=2)
-    assert not should_stop(fit, [], "min")
-    assert not should_stop(fit, [1.0, 0.5, 0.6], "min")
-    assert should_stop(fit, [1.0, 0.5, 0.6, 0.7], "min")
-    assert not should_stop(fit, [1.0, 0.5, 0.6, 0.7, 1.1], "max")
-
-
-def test_the_earliest_of_equals_is_best_and_not_a_number_is_worst():
-    assert best_epoch([0.1, 0.3, 0.3], "max") == 1
-    assert best_epoch([math.nan, 0.3, 0.2], "min") == 2
-    assert best_epoch([math.nan, 0.3, 0.2], "max") == 1
-
-
-def cycle(fit: FitSection, steps: int) -> list[dict[str, float]]:
-    """The first group before each step."""
-    optimizer = make_optimizer([nn.Linear(2, 2)], fit)
-    schedule, found = one_cycle(optimizer, fit, steps), []
-    for _ in range(steps):
-        found.append(dict(optimizer.param_groups[0]))
+def take_steps(network: nn.Module, optimizer: torch.optim.Optimizer, *seeds: int) -> None:
+    for seed in seeds:
+        draw = torch.Generator().manual_seed(seed)
+        pixels = torch.rand(4, 3, 8, 8, generator=draw).to(memory_format=torch.channels_last)
+        optimizer.zero_grad()
+        network(pixels).square().sum().backward()
         optimizer.step()
-        schedule.step()
-    return found
 
 
-def test_one_cycle_leaves_the_momentum_of_sgd_as_it_is_asked_for():
-    fit = FitSection(optimizer="sgd", momentum=0.7, learning_rate=0.1)
-    found = cycle(fit, 10)
-    assert [group["momentum"] for group in found] == [0.7] * 10
-    assert max(group["lr"] for group in found) == pytest.approx(0.1)
-    assert found[-1]["lr"] < 1e-4 < found[0]["lr"] < found[1]["lr"]
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_fused_steps_are_those_of_the_plain_optimiser(kind):
+    fit = FitSection(optimizer=kind, learning_rate=1e-2)
+    fused, plain = channels_last(), channels_last()
+    optimizer = make_optimizer([fused], fit)
+    assert all(group["fused"] for group in optimizer.param_groups)
+    reference = make_optimizer([plain], fit)
+    for group in reference.param_groups:
+        group["fused"] = False
+    for seed in range(5):
+        draw = torch.Generator().manual_seed(seed)
+        for a, b in zip(fused.parameters(), plain.parameters(), strict=True):
+            gradient = torch.randn(a.shape, generator=draw)
+            a.grad, b.grad = (torch.empty_like(p).copy_(gradient) for p in (a, b))
+        optimizer.step()
+        reference.step()
+    for a, b in zip(fused.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_one_cycle_moves_the_first_beta_of_adamw_as_the_paper_does_momentum():
-    betas = [group["betas"][0] for group in cycle(FitSection(), 10)]
-    assert (betas[0], betas[1], betas[-1]) == pytest.approx((0.95, 0.85, 0.95))
+def test_gradients_have_the_layout_of_their_weights():
+    """The fused kernels for processors walk through memory, whatever the strides are."""
+    network = channels_last()
+    network(torch.rand(2, 3, 8, 8)).square().sum().backward()
+    for parameter in network.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.stride() == parameter.stride()
 
 
-@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.2, 0.25, 0.5, 0.9, 1 / 3, 0.999])
-def test_one_cycle_of_any_number_of_steps(warmup):
-    for steps in range(1, 25):
-        rates = [group["lr"] for group in cycle(FitSection(warmup=warmup), steps)]
-        assert all(0 < rate <= 1e-3 * (1 + 1e-9) for rate in rates)
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize("by_sgd", [False, True])
+def test_an_interrupted_optimiser_continues_bit_for_bit(tmp_path, kind, by_sgd):
+    fit = FitSection(optimizer=kind, learning_rate=1e-2)
+    through, cut, resumed = channels_last(), channels_last(), channels_last(1)
+    if by_sgd:
+        for network in (through, cut, resumed):
+            network[0].own_sgd = OwnSGD(1e-3, 0.9)
+    parts = [list(network) for network in (through, cut, resumed)]
+    take_steps(through, make_optimizer(parts[0], fit), 0, 1, 2, 3)
+    first = make_optimizer(parts[1], fit)
+    take_steps(cut, first, 0, 1)
+    torch.save((cut.state_dict(), first.state_dict()), tmp_path / "state")
+    weights, state = torch.load(tmp_path / "state", weights_only=True)
+    resumed.load_state_dict(weights)
+    second = make_optimizer(parts[2], fit)
+    second.load_state_dict(state)
+    take_steps(resumed, second, 2, 3)
+    for a, b in zip(through.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert a.equal(b)
+
+
+def test_a_gradient_scaler_unscales_before_the_step():
+    """A fused optimiser would unscale in its kernel: gradients would be clipped while scaled."""
+    assert not make_optimizer([nn.Linear(2, 2)], FitSection())._step_supports_amp_scaling
+
+
+def scheduled(fit: FitSection) -> tuple[nn.Module, ScheduledOptimizer]:
+    network = nn.Linear(2, 1, bias=False)
+    network.weight.grad = torch.tensor([[3.0, 4.0]])
+    return network, ScheduledOptimizer([network], fit, 10)
+
+
+@pytest.mark.parametrize(
+    ("clip", "limit", "norm"),
+    [(0.0, None, 5.0), (1.0, None, 1.0), (1.0, 2.0, 2.0), (1.0, 0.0, 5.0)],
+)
+def test_gradients_are_clipped_to_a_norm(clip, limit, norm):
+    network, optimizer = scheduled(FitSection(clip=clip))
+    optimizer.clip_gradient(limit)
+    assert float(network.weight.grad.norm()) == pytest.approx(norm, rel=1e-4)
+
+
+def test_what_trains_by_sgd_is_not_clipped():
+    network = nn.Linear(2, 1, bias=False)
+    network.own_sgd = OwnSGD(1e-3)
+    other = nn.Linear(2, 1, bias=False)
+    optimizer = ScheduledOptimizer([network, other], FitSection(clip=1.0), 10)
+    for module in (network, other):
+        module.weight.grad = torch.tensor([[3.0, 4.0]])
+    optimizer.clip_gradient()
+    assert float(network.weight.grad.norm()) == 5.0
+    assert float(other.weight.grad.norm()) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_layers_near_the_input_learn_slower():
+    network = timm.create_model("resnet10t", num_classes=3, channels=(4, 4, 8, 8), stem_width=4)
+    optimizer = make_optimizer([network], FitSection(layer_decay=0.5, learning_rate=1.0))
+    rate = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rate.keys() == set(network.parameters())
+    assert rate[network.fc.weight] == rate[network.fc.bias] == 1.0
+    assert rate[network.conv1[0].weight] == min(rate.values()) < 0.1
+
+
+def test_a_rate_by_epochs_keeps_the_ratios_of_layers():
+    network = timm.create_model("resnet10t", num_classes=3, channels=(4, 4, 8, 8), stem_width=4)
+    fit = FitSection(layer_decay=0.5, schedule="steps", milestones=(1,), learning_rate=1.0)
+    optimizer = ScheduledOptimizer([network], fit, 10)
+    before = [group["lr"] for group in optimizer.optimizer.param_groups]
+    optimizer.set_rate([0.5], "max")
+    after = [group["lr"] for group in optimizer.optimizer.param_groups]
+    assert after == pytest.approx([0.1 * rate for rate in before])

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from safetensors.torch import load_file
 from small_runs import run, same, weights
@@ -77,6 +78,45 @@ def test_the_lowest_objective_is_kept(
 
     monkeypatch.setattr(Supervised, "stages", judged)
     assert_kept(tiny, epochs, tmp_path, best=2)
+
+
+def test_the_average_of_the_weights_is_validated_and_kept(
+    tiny: Recipe, tmp_path: Path, monkeypatch: Any
+) -> None:
+    fit = {"epochs": 2, "batch_size": 16, "average": 0.8}
+    averaged = convert(
+        msgspec.to_builtins(tiny) | {"student": {"model": TINY, "fit": fit}}, Recipe, "the test's"
+    )
+    validated: list[dict[str, Tensor]] = []
+    trained: list[dict[str, Tensor]] = []
+
+    def state_of(module: StageModule) -> dict[str, Tensor]:
+        network = module.method.student.network
+        return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    monkeypatch.setattr(
+        StageModule, "_metric", lambda self: validated.append(state_of(self)) or len(validated)
+    )
+    monkeypatch.setattr(
+        StageModule, "on_train_epoch_end", lambda self: trained.append(state_of(self))
+    )
+    pipeline.distill(pipeline.RunRequest(averaged, tmp_path / "run", lambda line: None))
+    kept = load_file(tmp_path / "run" / "student" / "model.safetensors")
+    assert same(kept, validated[-1])
+    assert not same(kept, trained[-1])
+    for name, tensor in kept.items():  # running statistics too; how many batches is the same
+        assert tensor.equal(trained[-1][name]) == name.endswith("num_batches_tracked")
+    monkeypatch.undo()
+    monkeypatch.setenv("EDGEKD_CACHE", str(tmp_path / "cache"))
+    plain = convert(
+        msgspec.to_builtins(averaged)
+        | {"student": {"model": TINY, "fit": fit | {"average": 0.0}}}, Recipe, "the test's",
+    )  # fmt: skip
+    pipeline.distill(pipeline.RunRequest(plain, tmp_path / "plain", lambda line: None))
+    history = [(tmp_path / run / "student" / "history.csv").read_text().splitlines()[1:] for run in
+               ("run", "plain")]  # fmt: skip
+    losses = [[row.split(",")[1] for row in rows] for rows in history]
+    assert losses[0] == losses[1]  # following the weights does not change them
 
 
 def assert_kept(recipe: Recipe, epochs: list[dict[str, Tensor]], tmp_path: Path, best: int) -> None:

@@ -1,0 +1,63 @@
+"""The best epoch, and when a training ends early."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+
+from edgekd.distill.training.early_stop import best_epoch, should_stop
+from edgekd.errors import InputError
+from edgekd.recipe import FitSection, convert
+
+
+def test_early_stop():
+    fit = FitSection(stop_after=2)
+    assert not should_stop(fit, [], "min")
+    assert not should_stop(fit, [1.0, 0.5, 0.6], "min")
+    assert should_stop(fit, [1.0, 0.5, 0.6, 0.7], "min")
+    assert not should_stop(fit, [1.0, 0.5, 0.6, 0.7, 1.1], "max")
+
+
+def test_the_earliest_of_equals_is_best_and_not_a_number_is_worst():
+    assert best_epoch([0.1, 0.3, 0.3], "max") == 1
+    assert best_epoch([math.nan, 0.3, 0.2], "min") == 2
+    assert best_epoch([math.nan, 0.3, 0.2], "max") == 1
+
+
+GAINS = FitSection(epochs=20, stop_after=2, stop_gain=0.01)
+
+
+@pytest.mark.parametrize(
+    ("scores", "better", "stops"),
+    [
+        ([0.5], "max", False),
+        ([0.5, 0.51], "max", False),  # no epoch before the last two
+        ([0.5, 0.51, 0.53], "max", False),  # 0.03 in two epochs: 0.015 each
+        ([0.5, 0.51, 0.515], "max", True),  # 0.0075 each
+        ([0.5, 0.49, 0.48], "max", True),
+        ([0.5, 0.49, 0.46], "min", False),
+        ([0.5, 0.495, 0.49], "min", True),
+        ([math.nan, 0.3, 0.3], "max", False),  # the first score at all
+    ],
+)
+def test_epochs_must_gain_what_they_cost(scores, better, stops):
+    assert should_stop(GAINS, scores, better) == stops
+
+
+def test_any_gain_pays_for_an_epoch_by_default():
+    fit = msgspec.structs.replace(GAINS, stop_gain=0.0)
+    assert not should_stop(fit, [0.5, 0.5, 0.5001], "max")
+    assert should_stop(fit, [0.5, 0.5, 0.5], "max")
+
+
+def test_epochs_at_smaller_images_do_not_count():
+    fit = msgspec.structs.replace(GAINS, epochs=10, image_sizes=(16, 32), stop_gain=0.0)
+    flat = [0.5] * 10
+    assert [should_stop(fit, flat[:done], "max") for done in range(1, 11)].index(True) == 7
+
+
+def test_a_gain_without_its_epochs_is_refused():
+    with pytest.raises(InputError, match="stop_gain needs stop_after"):
+        convert({"stop_gain": 0.1}, FitSection, "here")
