@@ -24,7 +24,7 @@ from edgekd.user_folders import cache_folder
 
 __all__ = ["CacheEntry", "clean", "entries_of_cache"]
 
-_OWN_LOCK = ("decoded", "fetched")
+_OWN_LOCK = ("decoded",)
 """Kinds whose entries have a lock each; the others have one for the kind."""
 
 _KINDS = {
