@@ -9,7 +9,7 @@ from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
 from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
-from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
+from edgekd.recipe.roles import CacheSection, ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
     Balancing,
@@ -28,6 +28,7 @@ __all__ = [
     "AugmentSection",
     "Balance",
     "Balancing",
+    "CacheSection",
     "CheckpointSection",
     "FitSection",
     "Fraction",

@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from edgekd.distill.teachers.fixed_views import EpochViews
 
 __all__ = ["Augment", "AugmentBoth", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
 
@@ -54,6 +58,7 @@ class Batch(_Images):
         generator: Generator on the CPU; the source of every random number that a method draws, so
             that an interrupted run continues exactly as it would have.
         augment_both: Augments images and their targets by the same draw; by default targets stay.
+        views: Number of the fixed view that each of `pixels` is [B]; None where they are not fixed.
     """
 
     raw: Tensor
@@ -63,6 +68,7 @@ class Batch(_Images):
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
+    views: Tensor | None = None
 
     @property
     def pixels(self) -> Tensor:
@@ -132,6 +138,8 @@ class StepContext:
         augment: The recipe's augmentation.
         generator: See `Batch`.
         augment_both: See `Batch`.
+        views: The fixed view of each image in this epoch; None where every batch is augmented by
+            draws of its own.
     """
 
     size: int
@@ -140,6 +148,7 @@ class StepContext:
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
+    views: EpochViews | None = None
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""
