@@ -31,6 +31,7 @@ from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_
 from edgekd.distill.task import training_task
 from edgekd.distill.teachers.checks import refuse_teachers
 from edgekd.distill.teachers.group import Teachers, gather_teachers
+from edgekd.distill.teachers.serving import ServingPlan, setup_of
 from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
@@ -416,7 +417,8 @@ def _make(
     else:
         context = context_of(request.recipe, section, samples)
         if teacher:
-            context = replace(context, teacher=teacher.setup())
+            plan = ServingPlan(request.recipe, samples, kind, config, request.tick)
+            context = replace(context, teacher=setup_of(teacher, plan, request.say))
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.network() if teacher else None, context)
         for note in network.notes():
