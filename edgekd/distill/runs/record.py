@@ -20,6 +20,7 @@ from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     DataCard,
+    FinishCard,
     ModelCard,
     NormalisedNetwork,
     TrainingCard,
@@ -64,6 +65,7 @@ class Trained:
         key: Hash of what the weights depend on.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
         evaluated: Parts that the network is evaluated on.
+        finish: Record of the stage that finished it for int8, or None.
     """
 
     recipe: Recipe
@@ -78,6 +80,7 @@ class Trained:
     key: str
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     evaluated: tuple[str, ...] = EVALUATED
+    finish: FinishCard | None = None
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
@@ -178,6 +181,7 @@ def _training_card(trained: Trained) -> TrainingCard:
         teaching=trained.teacher.provenance() if trained.teacher else {},
         git_revision=_git_revision(),
         options=trained.options,
+        finish=trained.finish,
     )
 
 
