@@ -71,6 +71,9 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
         teacher: Hash of the teacher's weights, or null.
         git_revision: Revision of the checkout, if there is one.
         options: The method's options as resolved.
+        precision: `fp32`, or the precision that the networks were trained in under autocast; empty
+            in cards older than this field.
+        precision_reason: Why, with the seconds of a step where they were measured.
     """
 
     method: str
@@ -82,6 +85,8 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     teacher: str | None = None
     git_revision: str | None = None
     options: dict[str, Any] = {}
+    precision: str = ""
+    precision_reason: str = ""
 
 
 class ModelCard(_Section, frozen=True, kw_only=True):

@@ -30,7 +30,9 @@ class TrainerSection(Section, frozen=True, kw_only=True):
         accelerator: `auto`, `cpu`, `gpu`.
         devices: Number of devices on each node.
         nodes: Number of nodes.
-        precision: `auto` is bf16 on processors that are faster with it, else fp32.
+        precision: `auto` is the fastest in a few steps that are measured when the run begins, and
+            is pinned for the whole run; a run too short for that takes bf16 on processors that are
+            known to be faster with it, else fp32.
         threads: CPU threads; 0 uses all cores.
         checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.
     """

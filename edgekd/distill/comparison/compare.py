@@ -22,9 +22,17 @@ from edgekd.distill.comparison.predictions import (
     Predictions,
     TestedPart,
 )
-from edgekd.distill.runs.pipeline import RunRequest, distill, distilling_samples, train
+from edgekd.distill.runs.pinned_precision import pinned
+from edgekd.distill.runs.pipeline import (
+    RunRequest,
+    distill,
+    distilling_samples,
+    pin_for_distilling,
+    train,
+)
 from edgekd.distill.samples.run_samples import NOTE, RunSamples
 from edgekd.distill.task import Trait, training_task
+from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import is_rank_zero
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
@@ -51,6 +59,7 @@ class CompareRequest:
         folds: Number of cross-validation folds, instead of the recipes' test part.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        precision: The precision of all runs; None where it is still to be chosen.
     """
 
     recipes: Sequence[Recipe]
@@ -59,6 +68,7 @@ class CompareRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Progress | None = field(default=None)
     folds: int = 0
+    precision: PrecisionChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,7 @@ def _tested(request: CompareRequest) -> _Tested:
     run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
     samples = distilling_samples(run, with_teacher=run.recipe.teacher is not None,
                                  recipes=request.recipes)  # fmt: skip
+    request = _pinned(request, run, samples)
     if not samples.split.indices("test"):
         message = f"the test part of {samples.split.dataset.name} is empty"
         raise InputError(message, "give `split.test` a share, or --folds")
@@ -193,6 +204,19 @@ def _tested(request: CompareRequest) -> _Tested:
     of_teacher = _outputs(teacher, images) if teacher else None
     part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), of_teacher)
     return _Tested(samples, part, bits)
+
+
+def _pinned(request: CompareRequest, run: RunRequest, samples: RunSamples) -> CompareRequest:
+    """The request with the precision of all its runs, in every fold the same."""
+    out = request.out.parent if request.folds else request.out
+    runs = len(request.recipes) * len(request.seeds) * max(request.folds, 1)
+    with_teacher = run.recipe.teacher is not None
+    choice = pin_for_distilling(
+        replace(run, out=out), samples, with_teacher=with_teacher, runs=runs
+    ).precision
+    assert choice is not None
+    recipes = [pinned(recipe, choice) for recipe in request.recipes]
+    return replace(request, recipes=recipes, precision=choice)
 
 
 def _groups(samples: RunSamples) -> NDArray[np.int64]:
@@ -272,7 +296,8 @@ def _teacher(request: CompareRequest, recipes: Sequence[Recipe]) -> Path | None:
     if section.checkpoint:
         return Path(section.checkpoint)
     folder = request.out / _TEACHER
-    train(RunRequest(recipes[0], folder, request.say, request.tick), "teacher")
+    run = RunRequest(recipes[0], folder, request.say, request.tick, precision=request.precision)
+    train(run, "teacher")
     return folder
 
 
@@ -283,7 +308,7 @@ def _student(request: CompareRequest, recipe: Recipe, seed: int, teacher: Path |
     out = request.out / recipe.name / f"seed-{seed}"
     fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
     request.say(f"{recipe.name}, seed {seed}{fold}")
-    distill(RunRequest(of_seed, out, request.say, request.tick))
+    distill(RunRequest(of_seed, out, request.say, request.tick, precision=request.precision))
     return out / "student"
 
 

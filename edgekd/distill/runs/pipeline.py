@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 
 from edgekd.data import Split
 from edgekd.distill.methods import Method, resolve_method
+from edgekd.distill.runs.pinned_precision import TrialPlan, pin_precision, pinned, plan_of
 from edgekd.distill.runs.record import Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
@@ -30,6 +31,7 @@ from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_
 from edgekd.distill.task import training_task
 from edgekd.distill.training.fit import StageOutcome, fit_stage
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
@@ -51,7 +53,14 @@ from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL
 
-__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "train"]
+__all__ = [
+    "STAGES",
+    "RunRequest",
+    "distill",
+    "distilling_samples",
+    "pin_for_distilling",
+    "train",
+]
 
 STAGES = "stages"
 _WORK = ".training"
@@ -66,12 +75,14 @@ class RunRequest:
         out: Folder of the run.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        precision: The precision that several runs share; None where this run chooses its own.
     """
 
     recipe: Recipe
     out: Path
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
+    precision: PrecisionChoice | None = None
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -95,7 +106,38 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
 
     samples = _samples(request, [model], plans)
     method = method_on(samples.split)
+    fit = _role(request.recipe, role).fit
+    request = _pinned(request, plan_of(request.recipe, samples, [model], [fit]))
     return _train_role(request, samples, role, method, None, request.out)
+
+
+def _pinned(request: RunRequest, plan: TrialPlan) -> RunRequest:
+    """The request with the precision of the run, which is reported if the recipe leaves it open."""
+    if request.precision is not None:
+        return request
+    choice = pin_precision(request.out, request.recipe.trainer, plan)
+    if request.recipe.trainer.precision == "auto":
+        request.say(f"precision: {choice.precision}, {choice.reason}")
+    return replace(request, recipe=pinned(request.recipe, choice), precision=choice)
+
+
+def pin_for_distilling(
+    request: RunRequest, samples: RunSamples, *, with_teacher: bool, runs: int = 1
+) -> RunRequest:
+    """The request of a distillation with its precision, see `pin_precision`.
+
+    Args:
+        request: The run.
+        samples: The images of the run.
+        with_teacher: Whether a teacher takes part.
+        runs: Number of students that are trained in this precision.
+    """
+    recipe = request.recipe
+    networks = _models(recipe, with_teacher=with_teacher)
+    fits = [_role(recipe, "student").fit] * runs
+    if with_teacher and recipe.teacher and not recipe.teacher.checkpoint:
+        fits.append(recipe.teacher.fit)
+    return _pinned(request, plan_of(recipe, samples, networks, fits))
 
 
 def _samples(
@@ -219,6 +261,7 @@ def distill(request: RunRequest) -> ModelCard:
     trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
     _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
+    request = pin_for_distilling(request, samples, with_teacher=kind.needs_teacher)
     teacher = _teacher(request, samples) if kind.needs_teacher else None
     if teacher and kind.learns_subclasses:
         _refuse_other_subclasses(teacher, samples)
@@ -332,6 +375,7 @@ def _make(
         network.to(memory_format=torch.channels_last)
         dependencies = _dependencies(request.recipe, samples, teacher)
         outcome = _run_stages(request, samples, network, out, key, dependencies)
+    assert request.precision is not None  # pinned before anything is trained
     trained = Trained(
         recipe=request.recipe,
         samples=samples,
@@ -343,6 +387,7 @@ def _make(
         outcome=outcome,
         teacher=teacher,
         key=key,
+        precision=request.precision,
         subclasses=subclasses,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now

@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from edgekd.data import write_split
 from edgekd.distill.comparison.label_bits import KEY, LabelBits, label_bits_of
+from edgekd.distill.runs.pinned_precision import PRECISION
 from edgekd.distill.runs.stages import history_csv
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.training.fit import StageOutcome
+from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.files import pretty_json, write_atomically
 from edgekd.metrics import Estimate, Metrics
 from edgekd.metrics.task import metrics_task
@@ -38,7 +40,7 @@ __all__ = ["FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
 
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
-FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE)
+FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE, PRECISION)
 """Files of a run, beside its stages."""
 
 Role = Literal["teacher", "student"]
@@ -59,6 +61,7 @@ class Trained:
         outcome: History and best epoch.
         teacher: The teacher's checkpoint, or None.
         key: Hash of what the weights depend on.
+        precision: The precision of the run, and why.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
     """
 
@@ -72,6 +75,7 @@ class Trained:
     outcome: StageOutcome
     teacher: Checkpoint | None
     key: str
+    precision: PrecisionChoice
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -87,6 +91,7 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     known = {**metrics, "teacher": _teachers_metrics(trained)}
     write_atomically(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_atomically(out / RECIPE, pretty_json(trained.recipe))
+    write_atomically(out / PRECISION, pretty_json(trained.precision))
     card = save_checkpoint(out, trained.built.network, _card(trained))
     seal_files(out, FILES)
     name = metrics_task(trained.recipe.task).selection_metric
@@ -177,6 +182,8 @@ def _training_card(trained: Trained) -> TrainingCard:
         teacher=trained.teacher.card.weights_sha256 if trained.teacher else None,
         git_revision=_git_revision(),
         options=trained.options,
+        precision=trained.precision.precision,
+        precision_reason=trained.precision.reason,
     )
 
 
