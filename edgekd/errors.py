@@ -112,8 +112,8 @@ class ArtefactError(EdgekdError):
     exit_code = 6
 
 
-class StoppedError(KeyboardInterrupt):
-    """A signal asked the run to end, and what it had done is saved.
+class StoppedError(BaseException):
+    """A signal asked the run to end, and what it had done is saved; it passes handlers of errors.
 
     Args:
         message: One line: what is saved, and how to go on.

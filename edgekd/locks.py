@@ -18,8 +18,9 @@ import msgspec
 
 from edgekd.errors import InputError, MissingDependencyError
 from edgekd.files import make_folder
+from edgekd.user_folders import cache_folder
 
-__all__ = ["hold", "only_writer", "unless_held", "writer_in_turn"]
+__all__ = ["hold", "hold_kind", "kind_lock", "only_writer", "unless_held", "writer_in_turn"]
 
 
 _PATIENCE = 0.3  # seconds: another process may hold the lock only to test whether it is free
@@ -129,6 +130,21 @@ def hold(file: Path) -> Callable[[], None]:
     with contextlib.suppress(OSError):
         os.utime(descriptor if os.utime in os.supports_fd else file)
     return lambda: os.close(descriptor)
+
+
+_held_kinds: dict[Path, Callable[[], None]] = {}
+
+
+def hold_kind(kind: str) -> None:
+    """Keep all entries of one kind of the cache from being removed until this process ends."""
+    file = kind_lock(kind)
+    if file not in _held_kinds:
+        _held_kinds[file] = hold(file)
+
+
+def kind_lock(kind: str) -> Path:
+    """The lock file of all entries of one kind of the cache."""
+    return cache_folder() / f".{kind}.use"
 
 
 @contextlib.contextmanager

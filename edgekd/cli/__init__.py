@@ -12,6 +12,7 @@ import edgekd
 from edgekd.cli import (
     bench,
     build,
+    cache,
     compare,
     data,
     demo,
@@ -22,6 +23,7 @@ from edgekd.cli import (
     report,
     sign,
     train,
+    tune,
 )
 from edgekd.cli import verify as verify_verb
 from edgekd.cli.console import exit_code_of
@@ -43,6 +45,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "distill": distill.distill,
     "compare": compare.compare,
+    "tune": tune.tune,
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,
@@ -50,6 +53,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "predict": predict.predict,
     "bench": bench.bench,
     "report": report.report,
+    "cache": cache.cache,
 }
 """In the order of a project's work, which is also the order in `--help`."""
 

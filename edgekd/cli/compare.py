@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, is_main_process, say, ticker
-from edgekd.cli.options import Set
+from edgekd.cli.options import Continuation, Resume, Set
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
@@ -45,6 +45,7 @@ def compare(
     folds: Annotated[
         int, typer.Option(help="Cross-validate in so many folds; 0 takes the recipes' test part.")
     ] = 0,
+    resume: Resume = Continuation.auto,
     overrides: Set = None,
     predictions: Annotated[
         Path | None,
@@ -71,7 +72,7 @@ def compare(
     The predictions of all students for the test images are stored in OUT/predictions.npz.
     """
     if predictions is None:
-        comparison = _trained(recipes or [], out, seeds, folds, overrides)
+        comparison = _trained(recipes or [], out, seeds, folds, overrides, resume)
     else:
         if recipes or out or seeds or folds or overrides:
             message = "--from takes no recipes and no --out, --seeds, --folds or --set"
@@ -82,7 +83,12 @@ def compare(
 
 
 def _trained(
-    recipes: list[str], out: Path | None, seeds: str, folds: int, overrides: list[str] | None
+    recipes: list[str],
+    out: Path | None,
+    seeds: str,
+    folds: int,
+    overrides: list[str] | None,
+    resume: Continuation,
 ) -> Comparison:
     if not recipes or out is None:
         raise InputError("recipes and --out are needed", "or --from DIR for a table made before")
@@ -90,7 +96,8 @@ def _trained(
     numbers, parts = _seeds(seeds or _SEEDS), _folds(folds)
     from edgekd.distill.comparison import compare as comparing
 
-    request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts)
+    reuses = resume == Continuation.auto
+    request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts, reuses)
     return comparing.compare(request)
 
 

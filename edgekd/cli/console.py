@@ -86,7 +86,7 @@ def exit_code_of(work: Callable[[], object], purpose: str = "do this") -> int:
     try:
         result = work()
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, StoppedError) as error:
         return _code_of(error, purpose)
     except SystemExit as ending:  # by argparse, or by Typer if the reader has closed the pipe
         if isinstance(ending.__context__, BrokenPipeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,15 @@ import typer
 
 from edgekd.cli.places import Reads, Writes
 
-__all__ = ["Json", "RecipeName", "RunFolder", "Set"]
+__all__ = ["Continuation", "Json", "RecipeName", "Resume", "RunFolder", "Set"]
+
+
+class Continuation(str, Enum):
+    """What becomes of an earlier run in the same folder."""
+
+    auto = "auto"
+    never = "never"
+
 
 RecipeName = Annotated[
     str,
@@ -19,6 +28,12 @@ RecipeName = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. student.fit.epochs=20."),
+]
+Resume = Annotated[
+    Continuation,
+    typer.Option(
+        help="auto continues an interrupted run and reuses a finished one; never begins again."
+    ),
 ]
 RunFolder = Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from edgekd.extensions.tasks import load_layer
-from edgekd.recipe import Balance
+from edgekd.recipe import Balance, Balancing, LossSection
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from edgekd.data.augment import Augmentation
+    from edgekd.data.augment import Augmentation, Draw
 
 __all__ = ["TrainingTask", "Trait", "training_task"]
 
@@ -27,6 +27,8 @@ class Trait(Enum):
     EXCLUSIVE_CLASSES = "exactly one class for each image"
     IMAGE_LEVEL = "one answer for the whole image, however it is turned"
     SUBCLASSES = "classes that can be divided into subclasses"
+    FOCAL_LOSS = "a focal loss on its labels"
+    CLASS_PRIOR = "outputs whose class prior can be adjusted"
 
 
 class TrainingTask(ABC):
@@ -74,6 +76,47 @@ class TrainingTask(ABC):
             balance: How strongly rare classes are raised.
         """
 
+    def focal_loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor, loss: LossSection
+    ) -> Tensor:
+        """The loss on the labels that a recipe may name instead of `hard_label_loss`, a scalar.
+
+        For tasks with `Trait.FOCAL_LOSS`. γ = 0 without a limit is `hard_label_loss`, or its sum
+        over classes taken one by one.
+
+        Args:
+            outputs: Outputs of the network [B, …].
+            targets: Targets [B, …], as the data layer gives them.
+            weights: Weights of `class_weights`.
+            loss: `focal` or `multi_weighted_focal`, and its keys.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no focal loss")
+
+    def log_prior(self, targets: NDArray[Any], draws: Tensor, classes: int) -> Tensor:
+        """What logit adjustment adds to the outputs in training, float32 [K].
+
+        For tasks with `Trait.CLASS_PRIOR`.
+
+        Args:
+            targets: Targets of the training images [N, …].
+            draws: How often each of them is drawn, relative to the others, float64 [N].
+            classes: K.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no class prior")
+
+    def balancing_weights(self, counts: Sequence[int], images: int, balance: Balancing) -> Tensor:
+        """Weights by which a teacher's softened classes are balanced, positive, float32 [K].
+
+        For tasks with `Trait.CLASS_PRIOR`.
+
+        Args:
+            counts: Training images of each class.
+            images: Number of training images.
+            balance: How strongly rare classes are raised; `effective` by the effective number of
+                their images.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no class prior")
+
     def softened_loss(
         self,
         student: Tensor,
@@ -100,15 +143,26 @@ class TrainingTask(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} softens no outputs")
 
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Outputs [B, …] of the averaged probabilities of several outputs [M, B, …].
+
+        For tasks with `Trait.SOFTENED_OUTPUTS`.
+
+        Args:
+            outputs: Outputs of several networks, or for several views.
+            weights: Their weights, w ≥ 0 with sum 1 [M].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no probabilities")
+
     def augmented(
-        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation
+        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation, draw: Draw
     ) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, S, S] augmented by one draw, and their targets after the same change.
+        """Images [B, 3, M, M] augmented by a draw, and their targets after the same change.
 
         Targets that belong to the whole image stay as they are. A task of masks overrides this with
-        `augmentation.with_maps`.
+        `augmentation.apply_with_maps`.
         """
-        return augmentation(pixels), targets
+        return augmentation.apply(pixels, draw), targets
 
 
 def training_task(name: str) -> TrainingTask:

@@ -68,6 +68,8 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         return Teacher(folder, sha256=card.weights_sha256, by_user=True)
     if source.card.training.teacher is None:
         return Teacher(None, "the student was trained without a teacher; --teacher DIR names one")
+    if source.card.training.teaching.get("members"):
+        return Teacher(None, "the student has several teachers; --teacher DIR names one of them")
     reason = "its checkpoint is not beside the student; --teacher DIR names it"
     for folder in _places(source):
         try:
@@ -136,7 +138,8 @@ def _named_by_recipe(file: Path) -> Path | None:
 def _problem_of(source: Source, card: ModelCard) -> str:
     """Why a network cannot be compared with the student; empty where it can."""
     learnt_from = source.card.training.teacher
-    if learnt_from is not None and card.weights_sha256 != learnt_from:
+    members = [each["sha256"] for each in source.card.training.teaching.get("members", ())]
+    if learnt_from is not None and card.weights_sha256 not in (learnt_from, *members):
         return "its weights are not those that the student learnt from"
     if (card.task, card.classes) != (source.card.task, source.card.classes):
         return "it was trained for another task or other classes"

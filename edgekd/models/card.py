@@ -68,7 +68,9 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
             training.
         epochs: Epochs trained.
         best_epoch: The epoch whose weights these are.
-        teacher: Hash of the teacher's weights, or null.
+        teacher: Hash of the teacher's weights (of several: one hash for all), or null.
+        teaching: The members and weights of several teachers, and how outputs were computed where
+            not by default; else empty.
         git_revision: Revision of the checkout, if there is one.
         options: The method's options as resolved.
         precision: `fp32`, or the precision that the networks were trained in under autocast; empty
@@ -83,6 +85,7 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     epochs: int
     best_epoch: int
     teacher: str | None = None
+    teaching: dict[str, Any] = {}
     git_revision: str | None = None
     options: dict[str, Any] = {}
     precision: str = ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from edgekd.models.subclasses import SubclassSums
 
-__all__ = ["NormalisedNetwork", "logits_of", "pixels_of"]
+__all__ = ["NormalisedNetwork", "PixelNetwork", "logits_of", "pixels_of"]
 
 
 class NormalisedNetwork(nn.Module):
@@ -62,9 +63,25 @@ def pixels_of(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).float() / 255.0
 
 
+class PixelNetwork(Protocol):
+    """A network, or several behind one, that maps pixels 0…1 to outputs."""
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Outputs of the task [B, …] for float32 [B, 3, S, S]."""
+
+    def outputs(self, pixels: Tensor) -> Tensor:
+        """Outputs of the head, which may be of subclasses."""
+
+    def eval(self) -> Any:
+        """Set evaluation mode."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All parameters."""
+
+
 @torch.inference_mode()
 def logits_of(
-    network: NormalisedNetwork,
+    network: PixelNetwork,
     images: NDArray[np.uint8],
     batch_size: int = 64,
     *,
@@ -80,7 +97,7 @@ def logits_of(
     """
     forward = network.outputs if raw else network
     network.eval()
-    device = network.mean.device
+    device = next(network.parameters()).device
     batches = []
     for start in range(0, len(images), batch_size):
         batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)

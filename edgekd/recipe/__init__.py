@@ -7,11 +7,13 @@ validates with `convert`.
 
 from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
-from edgekd.recipe.fit import FitSection, OptimiserSection
+from edgekd.recipe.finish import FinishSection
+from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
-from edgekd.recipe.roles import ModelSection, RoleSection
+from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
+    Balancing,
     Fraction,
     Positive,
     Rate,
@@ -26,9 +28,12 @@ from edgekd.recipe.trainer import CheckpointSection, TrainerSection
 __all__ = [
     "AugmentSection",
     "Balance",
+    "Balancing",
     "CheckpointSection",
+    "FinishSection",
     "FitSection",
     "Fraction",
+    "LossSection",
     "ModelSection",
     "OptimiserSection",
     "Positive",
@@ -38,6 +43,7 @@ __all__ = [
     "Section",
     "Seed",
     "SplitSection",
+    "TeacherSection",
     "TrainerSection",
     "convert",
     "fingerprint",

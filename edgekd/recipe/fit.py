@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from edgekd.recipe.section import Balance, Fraction, Positive, Rate, Section
 
-__all__ = ["FitSection", "OptimiserSection"]
+__all__ = ["FitSection", "LossSection", "OptimiserSection"]
+
+HardLoss = Literal["cross_entropy", "focal", "multi_weighted_focal"]
+
+
+class LossSection(Section, frozen=True, kw_only=True):
+    """The loss on the labels.
+
+    Attributes:
+        name: `cross_entropy`; `focal`, which takes weight from images that are already right (Lin
+            et al. 2017); or `multi_weighted_focal`, which also limits the cross-entropy of images
+            that are far wrong (Yao et al. 2022).
+        gamma: γ of the focal losses, which weigh an image by (1 − p)^γ.
+        beta: β of the multi-weighted one: below this confidence an image's cross-entropy rises no
+            further. 0 sets no limit.
+    """
+
+    name: HardLoss = "cross_entropy"
+    gamma: Annotated[float, Meta(ge=0.0)] = 2.0
+    beta: Fraction = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse keys that the loss does not read."""
+        unread = {"cross_entropy": ("gamma", "beta"), "focal": ("beta",)}.get(self.name, ())
+        plain = {field.name: field.default for field in msgspec.structs.fields(LossSection)}
+        for key in unread:
+            if getattr(self, key) != plain[key]:
+                raise ValueError(f"the loss {self.name} takes no {key}")
 
 
 class OptimiserSection(Section, frozen=True, kw_only=True):
@@ -61,6 +89,10 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
         class_weights: Weight of a class of n images in the hard-label loss: ∝ 1, 1/√n or 1/n.
         class_sampling: How often a class of n images is drawn: ∝ n, ∝ √n, or all equally.
         label_smoothing: Share of a hard label that is spread over its alternatives.
+        loss: The loss on the labels: a name, or `{name: …}` and that loss's own keys.
+        logit_adjustment: τ: in training τ·log π is added to the logits that the hard-label loss
+            sees, π being the share of each class among the images that are drawn; the network is
+            used without it (Menon et al. 2021; 1 corrects the imbalance fully).
     """
 
     epochs: Positive = 10
@@ -72,13 +104,47 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
     class_weights: Balance = "sqrt"
     class_sampling: Balance = "none"
     label_smoothing: Fraction = 0.0
+    loss: HardLoss | LossSection = "cross_entropy"
+    logit_adjustment: Annotated[float, Meta(ge=0.0)] = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse keys that would do nothing, or nothing of what they promise."""
+        """Refuse keys that contradict each other, or that would do nothing."""
         if self.stop_gain and not self.stop_after:
             raise ValueError("stop_gain needs stop_after, the epochs over which it is measured")
         if len(self.image_sizes) > self.epochs:
             raise ValueError(f"there are more image_sizes than the {self.epochs} epochs")
+        if self.hard_loss.name != "cross_entropy" and self.label_smoothing:
+            raise ValueError(
+                f"the loss {self.hard_loss.name} weighs an image by its confidence in one label; "
+                "set label_smoothing to 0"
+            )
+        if self.logit_adjustment:
+            self._refuse_double_correction()
+
+    @property
+    def hard_loss(self) -> LossSection:
+        """The loss on the labels with all of its keys."""
+        return LossSection(name=self.loss) if isinstance(self.loss, str) else self.loss
+
+    def _refuse_double_correction(self) -> None:
+        """Refuse what corrects the same imbalance a second time, or what adjustment would spoil."""
+        if self.hard_loss.name != "cross_entropy":
+            raise ValueError("logit_adjustment is a correction of cross_entropy alone")
+        if self.class_weights != "none":
+            raise ValueError(
+                "logit_adjustment and class_weights correct the same imbalance; set class_weights "
+                "to none"
+            )
+        if self.class_sampling == "full":
+            raise ValueError(
+                "class_sampling full leaves no imbalance for logit_adjustment; set it to none or "
+                "sqrt"
+            )
+        if self.label_smoothing:
+            raise ValueError(
+                "label_smoothing with logit_adjustment would raise rare classes in every image; "
+                "set it to 0"
+            )
 
     def training_side(self, epoch: int, image_size: int) -> int:
         """Side of the augmented training images in an epoch, counted from 0, in pixels.

@@ -1,15 +1,16 @@
-"""The sections `teacher` and `student`."""
+"""The sections `teacher`, `teachers` and `student`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from edgekd.recipe.fit import FitSection
 from edgekd.recipe.section import Rate, Section
 
-__all__ = ["ModelSection", "RoleSection"]
+__all__ = ["ModelSection", "RoleSection", "TeacherSection"]
 
 
 class ModelSection(Section, frozen=True, kw_only=True):
@@ -36,3 +37,33 @@ class RoleSection(Section, frozen=True, kw_only=True):
     model: ModelSection | None = None
     fit: FitSection = FitSection()
     checkpoint: str | None = None
+
+
+class TeacherSection(RoleSection, frozen=True, kw_only=True):
+    """The teacher, and how its outputs are computed.
+
+    Where the recipe has `teachers`, this section has no network of its own.
+
+    Attributes:
+        average: How outputs of several teachers, or of several views, are averaged: as
+            `probabilities`, or as `logits`.
+        weights: Weights of the recipe's `teachers`: `equal`; `fitted`, by the likelihood of the
+            validation labels; or numbers, one for each, which are scaled to sum 1.
+        views: Views of each image whose outputs are averaged: the image itself; also mirrored (2);
+            by quarter turns (4); by quarter turns, each also mirrored (8).
+        precision: Precision of the teacher's outputs; `auto` is that of the run.
+    """
+
+    average: Literal["probabilities", "logits"] = "probabilities"
+    weights: Literal["equal", "fitted"] | tuple[Annotated[float, Meta(ge=0.0)], ...] = "equal"
+    views: Literal[1, 2, 4, 8] = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse weights without any weight."""
+        if not isinstance(self.weights, str) and not sum(self.weights) > 0:
+            raise ValueError("the weights of the teachers are all 0")
+
+    def network(self) -> RoleSection:
+        """The network and its training alone."""
+        return RoleSection(model=self.model, fit=self.fit, checkpoint=self.checkpoint)

@@ -13,7 +13,17 @@ from msgspec import Meta
 
 from edgekd.errors import InputError
 
-__all__ = ["Balance", "Fraction", "Positive", "Rate", "Section", "Seed", "convert", "fingerprint"]
+__all__ = [
+    "Balance",
+    "Balancing",
+    "Fraction",
+    "Positive",
+    "Rate",
+    "Section",
+    "Seed",
+    "convert",
+    "fingerprint",
+]
 
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
@@ -22,6 +32,8 @@ Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """A seed in the range that NumPy accepts."""
 Balance = Literal["none", "sqrt", "full"]
 """How strongly rare classes are raised: not at all, by the square root of imbalance, or fully."""
+Balancing = Literal["none", "sqrt", "full", "effective"]
+"""The same of softened outputs, or by the effective number of a class's images."""
 T = TypeVar("T")
 
 

@@ -34,7 +34,9 @@ class TrainerSection(Section, frozen=True, kw_only=True):
             is pinned for the whole run; a run too short for that takes bf16 on processors that are
             known to be faster with it, else fp32.
         threads: CPU threads; 0 uses all cores.
+        workers: Threads that load batches ahead of the training; 0 loads each when it is due.
         checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.
+        loggers: `tensorboard`, `mlflow`, `wandb`, besides the CSV that is always written.
     """
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -42,4 +44,6 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     nodes: Positive = 1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Meta(ge=0)] = 0
+    workers: Annotated[int, Meta(ge=0, le=64)] = 1
     checkpoint: CheckpointSection = CheckpointSection()
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,15 @@ def train_once(recipe: Make, out: Path, **changed: Any) -> None:
     model["options"] |= changed.pop("options", {})
     section = {"model": model, "fit": {"epochs": 1, **changed}}
     pipeline.train(pipeline.RunRequest(recipe(teacher=section), out))
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """The rows of `history.csv` without how long the training waited, which no two runs share."""
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        assert 0.0 <= float(row.pop("waiting")) <= 1.0
+    return rows
 
 
 def leftovers(out: Path) -> set[str]:

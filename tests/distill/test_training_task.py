@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgekd.data.augment import Augmentation
+from edgekd.data.augment import Augmentation, Draw
 from edgekd.distill.methods import Batch, MethodContext, load_method, resolve_method
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
@@ -40,16 +40,17 @@ class Masks(TrainingTask):
         return torch.ones(len(targets), dtype=torch.float64)
 
     def augmented(
-        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation
+        self, pixels: Tensor, targets: Tensor, augmentation: Augmentation, draw: Draw
     ) -> tuple[Tensor, Tensor]:
-        return augmentation.with_maps(pixels, targets)
+        return augmentation.apply_with_maps(pixels, targets, draw)
 
 
 def batch(task: TrainingTask, raw: Tensor, targets: Tensor) -> Batch:
-    augmentation = Augmentation(SECTION, torch.Generator().manual_seed(1))
+    augmentation = Augmentation(SECTION, raw.shape[-1])
+    draw = augmentation.draw(len(raw), torch.Generator().manual_seed(1))
     return Batch(
-        raw, targets, torch.arange(len(raw)), augment=augmentation,
-        augment_both=lambda pixels, given: task.augmented(pixels, given, augmentation),
+        raw, targets, torch.arange(len(raw)),
+        augment_both=lambda pixels, given: task.augmented(pixels, given, augmentation, draw),
     )  # fmt: skip
 
 

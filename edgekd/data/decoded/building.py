@@ -35,7 +35,7 @@ def build(
     """
     task = _Build(content, entries)
     total = len(content.paths)
-    todo = [block for block in range(entries[0].entry.blocks) if task.lacking(block)]
+    todo = [block for block in range(entries[0].entry.blocks) if task.entries_without(block)]
     done = total - sum(len(entries[0].entry.rows(block)) for block in todo)
     damaged: dict[int, Damaged] = {}
     with ThreadPoolExecutor(cores()) as pool:
@@ -61,13 +61,13 @@ class _Build:
     content: Content
     entries: Sequence[UnfinishedEntry]
 
-    def lacking(self, block: int) -> list[UnfinishedEntry]:
+    def entries_without(self, block: int) -> list[UnfinishedEntry]:
         """The entries that lack a block."""
         return [entry for entry in self.entries if block not in entry.whole]
 
     def decode(self, block: int) -> Damaged:
         """Decode and write a block; returns what is damaged, in which case nothing is written."""
-        lacking = self.lacking(block)
+        lacking = self.entries_without(block)
         rows = lacking[0].entry.rows(block)
         paths = self.content.paths[rows.start : rows.stop]
         images, damaged = decode_block(paths, [each.entry.size for each in lacking])

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from mmap import mmap
 from pathlib import Path
 from typing import Any
 from weakref import finalize
@@ -126,10 +125,7 @@ class Entry:
             release: Called when no array of them is left.
         """
         mapped: NDArray[np.uint8] = np.load(self.folder / IMAGES, mmap_mode="r", allow_pickle=False)
-        base: Any = mapped
-        while base is not None and not isinstance(base, mmap):
-            base = base.base
-        finalize(base if base is not None else mapped, release)  # parts of the array share it
+        finalize(mapped, release)  # views and tensors of it keep it alive
         return mapped
 
     def flaw(self) -> str | None:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from edgekd.data.dataset import Dataset
 from edgekd.data.sources import ham10000
 from edgekd.data.synthetic import GENERATOR_VERSION, write_dataset
+from edgekd.locks import hold_kind
 from edgekd.recipe import Section, Seed
 from edgekd.user_folders import cache_folder
 
@@ -36,7 +37,9 @@ class Config(Section, frozen=True, kw_only=True):
 def load(config: Config, task: str) -> Dataset:
     """Paint the images, or reuse those of an earlier call; the layout is that of HAM10000."""
     name = f"synthetic-{GENERATOR_VERSION}-{config.images}-{config.size}-{config.seed}"
-    root = Path(config.root) if config.root else cache_folder() / name
+    if config.root is None:
+        hold_kind("synthetic")
+    root = Path(config.root) if config.root else cache_folder() / "synthetic" / name
     write_dataset(root, images=config.images, seed=config.seed, size=config.size)
     painted = ham10000.load(ham10000.Config(root=str(root)), task)
     licence, citation = "Apache-2.0", "painted by edgekd; no patient is shown"

@@ -27,21 +27,22 @@ from edgekd.distill.runs.pipeline import (
     RunRequest,
     distill,
     distilling_samples,
+    make_teachers,
     pin_for_distilling,
-    train,
 )
 from edgekd.distill.samples.run_samples import NOTE, RunSamples
 from edgekd.distill.task import Trait, training_task
+from edgekd.distill.teachers.group import Teachers
 from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import is_rank_zero
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
-from edgekd.recipe import Recipe, RoleSection, fingerprint
+from edgekd.recipe import Recipe, fingerprint
 
 __all__ = ["CompareRequest", "compare"]
 
 UNDISTILLED = "none"
-_TEACHER = "teacher"
+_TEACHERS = ("teacher", "teachers")
 
 MAY_DIFFER = ("name", "seed", "method")
 """Keys in which compared recipes may differ; seeds are those of the request."""
@@ -59,6 +60,7 @@ class CompareRequest:
         folds: Number of cross-validation folds, instead of the recipes' test part.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        resume: Continue interrupted runs and reuse finished ones, rather than begin again.
         precision: The precision of all runs; None where it is still to be chosen.
     """
 
@@ -68,6 +70,7 @@ class CompareRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Progress | None = field(default=None)
     folds: int = 0
+    resume: bool = True
     precision: PrecisionChoice | None = None
 
 
@@ -154,7 +157,7 @@ def _parts(request: CompareRequest, recipes: Sequence[Recipe]) -> list[CompareRe
     """The request itself, or one for each fold with recipes of that fold."""
     if not request.folds:
         return [replace(request, recipes=recipes)]
-    if any(recipe.teacher and recipe.teacher.checkpoint for recipe in recipes):
+    if any(section.checkpoint for recipe in recipes for section in recipe.teacher_networks):
         message = "a teacher that is trained already has seen the test images of other folds"
         raise InputError(message, "give `teacher.model`, so that each fold trains its own")
     parts = [
@@ -188,20 +191,20 @@ def _tested(request: CompareRequest) -> _Tested:
     A method that cannot be trained is refused before any training.
     """
     run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
-    samples = distilling_samples(run, with_teacher=run.recipe.teacher is not None,
+    samples = distilling_samples(run, with_teacher=bool(run.recipe.teacher_networks),
                                  recipes=request.recipes)  # fmt: skip
     request = _pinned(request, run, samples)
     if not samples.split.indices("test"):
         message = f"the test part of {samples.split.dataset.name} is empty"
         raise InputError(message, "give `split.test` a share, or --folds")
-    teacher = _teacher(request, request.recipes)
+    teachers = _teachers(request, samples)
     images, labels = samples.part("test")
     outputs, bits = [], []
     for recipe in request.recipes:
-        folders = [_student(request, recipe, seed, teacher) for seed in request.seeds]
+        folders = [_student(request, recipe, seed, teachers) for seed in request.seeds]
         outputs.append([_outputs(folder, images) for folder in folders])
         bits.append(recorded_label_bits(folders[0]))  # one teacher for all seeds
-    of_teacher = _outputs(teacher, images) if teacher else None
+    of_teacher = logits_of(teachers.network(), images) if teachers else None
     part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), of_teacher)
     return _Tested(samples, part, bits)
 
@@ -249,10 +252,10 @@ def _with_undistilled(recipes: Sequence[Recipe]) -> list[Recipe]:
     for recipe in named:
         _refuse_no_folder(recipe.name)
     # On some file systems names that differ in case alone are equal.
-    folders = {UNDISTILLED, _TEACHER, *(recipe.name.casefold() for recipe in named)}
-    if not named or len(plain) > 1 or len(folders) < 2 + len(named):
+    folders = {UNDISTILLED, *_TEACHERS, *(recipe.name.casefold() for recipe in named)}
+    if not named or len(plain) > 1 or len(folders) < 3 + len(named):
         message = "compare needs recipes of different names, one at most without distillation"
-        hint = f"give each its own `name`, other than `{UNDISTILLED}` and `{_TEACHER}`"
+        hint = f"give each its own `name`, other than `{UNDISTILLED}` and `{_TEACHERS[0]}`"
         raise InputError(message, hint)
     method = plain[0].method if plain else {"name": UNDISTILLED}
     return [msgspec.structs.replace(named[0], name=UNDISTILLED, method=method), *named]
@@ -289,26 +292,27 @@ def _first_difference(first: Any, second: Any) -> str:
     return ""
 
 
-def _teacher(request: CompareRequest, recipes: Sequence[Recipe]) -> Path | None:
-    section = recipes[-1].teacher
-    if section is None:
+def _teachers(request: CompareRequest, samples: RunSamples) -> Teachers | None:
+    recipe = request.recipes[0]
+    if not recipe.teacher_networks:
         return None
-    if section.checkpoint:
-        return Path(section.checkpoint)
-    folder = request.out / _TEACHER
-    run = RunRequest(recipes[0], folder, request.say, request.tick, precision=request.precision)
-    train(run, "teacher")
-    return folder
+    run = RunRequest(
+        recipe, request.out, request.say, request.tick, request.resume, precision=request.precision
+    )
+    return make_teachers(run, samples)
 
 
-def _student(request: CompareRequest, recipe: Recipe, seed: int, teacher: Path | None) -> Path:
+def _student(request: CompareRequest, recipe: Recipe, seed: int, teachers: Teachers | None) -> Path:
     """The folder of the student of one recipe and seed, trained if it does not exist yet."""
-    shared = RoleSection(checkpoint=str(teacher)) if teacher else None
-    of_seed = msgspec.structs.replace(recipe, seed=seed, teacher=shared)
+    shared = teachers.sections() if teachers else {}
+    of_seed = msgspec.structs.replace(recipe, seed=seed, **shared)
     out = request.out / recipe.name / f"seed-{seed}"
     fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
     request.say(f"{recipe.name}, seed {seed}{fold}")
-    distill(RunRequest(of_seed, out, request.say, request.tick, precision=request.precision))
+    run = RunRequest(
+        of_seed, out, request.say, request.tick, request.resume, precision=request.precision
+    )
+    distill(run)
     return out / "student"
 
 

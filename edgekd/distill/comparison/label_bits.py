@@ -9,8 +9,9 @@ import msgspec
 
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.metrics import label_bits
-from edgekd.models import Checkpoint, logits_of
+from edgekd.models import logits_of
 from edgekd.models.card import read_metrics
+from edgekd.models.normalised import PixelNetwork
 
 __all__ = ["KEY", "LabelBits", "label_bits_of", "recorded_label_bits"]
 
@@ -39,16 +40,16 @@ class LabelBits(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.bits:.4f} label bits per training sample at T = {self.temperature:g}{plain}"
 
 
-def label_bits_of(teacher: Checkpoint, samples: RunSamples, options: dict[str, Any]) -> LabelBits:
+def label_bits_of(teacher: PixelNetwork, samples: RunSamples, options: dict[str, Any]) -> LabelBits:
     """Label bits of a teacher on the training images without augmentation.
 
     Args:
-        teacher: The teacher, which predicts the subclasses of the samples.
+        teacher: The teacher's network, which predicts the subclasses of the samples.
         samples: All images and their parts.
         options: Options of the student's method.
     """
     images, _ = samples.part("train")
-    outputs = logits_of(teacher.normalised(), images, raw=True)
+    outputs = logits_of(teacher, images, raw=True)
     option = options.get("temperature")
     temperature = float(option) if isinstance(option, int | float) else 1.0
     bits, plain = (label_bits(outputs, samples.subclass_of, t) for t in (temperature, 1.0))

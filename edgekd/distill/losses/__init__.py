@@ -7,6 +7,8 @@ from edgekd.distill.losses.binary_cross_entropy import (
 from edgekd.distill.losses.cross_entropy import class_weights, weighted_cross_entropy
 from edgekd.distill.losses.hinton2015 import softened_kl
 from edgekd.distill.losses.li2023 import bounded_temperature, reversal, reversed_gradient
+from edgekd.distill.losses.lin2017 import binary_focal_loss, focal_loss
+from edgekd.distill.losses.menon2021 import adjusted_logits, class_log_prior, finding_log_odds
 from edgekd.distill.losses.park2019 import angle_relation, distance_relation
 from edgekd.distill.losses.romero2015 import hint
 from edgekd.distill.losses.tarvainen2017 import average_decay, ramp_up
@@ -26,24 +28,43 @@ from edgekd.distill.losses.xing2021 import (
     noise_contrast,
 )
 from edgekd.distill.losses.yang2023 import softened_binary_kl
+from edgekd.distill.losses.yao2022 import (
+    multi_weighted_binary_focal_loss,
+    multi_weighted_focal_loss,
+)
 from edgekd.distill.losses.zagoruyko2017 import attention_map, attention_transfer
+from edgekd.distill.losses.zhang2023 import (
+    balanced_teacher,
+    balancing_class_weights,
+    balancing_finding_weights,
+)
 from edgekd.distill.losses.zhao2022 import non_target_kl, target_kl
 
 __all__ = [
+    "adjusted_logits",
     "angle_relation",
     "attention_map",
     "attention_transfer",
     "average_decay",
+    "balanced_teacher",
+    "balancing_class_weights",
+    "balancing_finding_weights",
+    "binary_focal_loss",
     "bounded_temperature",
     "category_relation",
     "channel_relation",
     "class_centroids",
+    "class_log_prior",
     "class_weights",
     "contrast_scores",
     "distance_relation",
+    "finding_log_odds",
+    "focal_loss",
     "hint",
     "instance_contrast",
     "kept_rows",
+    "multi_weighted_binary_focal_loss",
+    "multi_weighted_focal_loss",
     "noise_contrast",
     "non_target_kl",
     "positive_weights",

@@ -11,7 +11,7 @@ from torch import Tensor
 from edgekd.distill.losses.hinton2015 import softened, softened_kl, squared_mean
 from edgekd.distill.losses.precision import full_precision
 
-__all__ = ["non_target_kl", "target_kl"]
+__all__ = ["log_target_pair", "non_target_kl", "target_kl"]
 
 
 @full_precision
@@ -26,8 +26,8 @@ def target_kl(
         targets: Class indices [B].
         temperature: T, or that of each sample [B].
     """
-    log_q = _log_pair(softened(student, temperature), targets)
-    log_p = _log_pair(softened(teacher.detach(), temperature), targets)
+    log_q = log_target_pair(softened(student, temperature), targets)
+    log_p = log_target_pair(softened(teacher.detach(), temperature), targets)
     divergence = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1)
     return squared_mean(divergence, temperature)
 
@@ -55,8 +55,9 @@ def _without_target(logits: Tensor, targets: Tensor) -> Tensor:
     return logits.gather(1, columns + (columns >= targets[:, None]))
 
 
-def _log_pair(logits: Tensor, targets: Tensor) -> Tensor:
-    """Log-probabilities [B, 2] of the target and of all others."""
+@full_precision
+def log_target_pair(logits: Tensor, targets: Tensor) -> Tensor:
+    """Log-probabilities [B, 2] of the target [B] and of all others, of logits [B, K]."""
     everything = logits.logsumexp(dim=1, keepdim=True)
     rest = _without_target(logits, targets).logsumexp(dim=1, keepdim=True)
     return torch.cat((logits.gather(1, targets[:, None]), rest), dim=1) - everything

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from edgekd.distill.losses import adjusted_logits, balanced_teacher
 from edgekd.distill.methods.temperature import (
     CurriculumTemperature,
     FixedTemperature,
@@ -38,7 +39,7 @@ from edgekd.distill.training.players import Player, Players
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.models.features import Features, probe
-from edgekd.recipe import FitSection, Section
+from edgekd.recipe import Balancing, FitSection, Section
 
 __all__ = [
     "Batch",
@@ -84,11 +85,13 @@ class Subclasses:
         of: Class index of each subclass [S].
         labels: Subclass of each image of the data set, int64 [samples].
         weights: Weights of the hard-label loss on subclasses, float32 [S].
+        adjustment: What the hard-label loss adds to their logits [S], or None.
     """
 
     of: tuple[int, ...]
     labels: Tensor
     weights: Tensor
+    adjustment: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,9 @@ class MethodContext:
         subclasses: The subclasses of the data, if any.
         task: The training layer of the task.
         teacher: How the teacher's outputs are computed.
+        adjustment: What the hard-label loss adds to the outputs: τ times the log-prior of the
+            images as they are drawn, float32 [K]; None without logit adjustment.
+        training_images: Number of training images.
     """
 
     class_counts: tuple[int, ...]
@@ -120,6 +126,8 @@ class MethodContext:
     subclasses: Subclasses | None = None
     task: TrainingTask = field(default_factory=lambda: training_task(DEFAULT_TASK))
     teacher: TeacherSetup = field(default_factory=TeacherSetup)
+    adjustment: Tensor | None = None
+    training_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -236,6 +244,8 @@ class Method(nn.Module, ABC):
     requires: ClassVar[frozenset[Trait]] = frozenset()
     """What a task must have for the method to serve it."""
     class_weights: Tensor
+    adjustment: Tensor | None
+    balancing: Tensor | None
 
     @classmethod
     def teacher_by(cls, config: Any) -> TeacherBy:
@@ -254,6 +264,8 @@ class Method(nn.Module, ABC):
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
         self.context = context
         self.register_buffer("class_weights", context.class_weights, persistent=False)
+        self.register_buffer("adjustment", context.adjustment, persistent=False)
+        self.register_buffer("balancing", self._balancing(), persistent=False)
         self.softening = self._softening()
 
     def _softening(self) -> Softening:
@@ -337,9 +349,19 @@ class Method(nn.Module, ABC):
         return Teacher(self.required_teacher, self.context.teacher, head=self.learns_subclasses)
 
     def hard_label(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The task's loss on the labels, with the weights and smoothing of the recipe's `fit`."""
-        smoothing = self.context.fit.label_smoothing
-        return self.context.task.hard_label_loss(outputs, targets, self.class_weights, smoothing)
+        """The task's loss on the labels, as the recipe's `fit` describes it."""
+        return self.label_loss(outputs, targets, self.class_weights, self.adjustment)
+
+    def label_loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor, adjustment: Tensor | None
+    ) -> Tensor:
+        """The hard-label loss of `fit` with given weights [K] and logit adjustment [K]."""
+        fit, task = self.context.fit, self.context.task
+        if adjustment is not None:
+            outputs = adjusted_logits(outputs, adjustment)
+        if fit.hard_loss.name == "cross_entropy":
+            return task.hard_label_loss(outputs, targets, weights, fit.label_smoothing)
+        return task.focal_loss(outputs, targets, weights, fit.hard_loss)
 
     def softened_loss(
         self,
@@ -348,8 +370,27 @@ class Method(nn.Module, ABC):
         temperature: float | Tensor,
         weights: Tensor | None = None,
     ) -> Tensor:
-        """See `TrainingTask.softened_loss`."""
+        """`TrainingTask.softened_loss`, to the balanced teacher where the config has `balance`."""
+        if self.balancing is not None:
+            teacher = balanced_teacher(teacher, self.balancing, temperature)
         return self.context.task.softened_loss(student, teacher, temperature, weights)
+
+    def _balancing(self) -> Tensor | None:
+        """Weights [K] of the teacher's softened classes, where the config has `balance`.
+
+        Raises:
+            InputError: The task's outputs cannot be balanced.
+        """
+        balance: Balancing = getattr(self.config, "balance", "none")
+        if balance == "none":
+            return None
+        context = self.context
+        if Trait.CLASS_PRIOR not in context.task.traits:
+            message = f"`method.balance` needs a task with {Trait.CLASS_PRIOR.value}"
+            raise InputError(message, "set it to none")
+        return context.task.balancing_weights(
+            context.class_counts, context.training_images, balance
+        )
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from edgekd.distill.methods.base import (
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
 from edgekd.distill.task import Trait
 from edgekd.models.features import Features, features_of, probe
-from edgekd.recipe import Section
+from edgekd.recipe import Balancing, Section
 
 __all__ = ["DiverseDistillation", "RelationWeights", "relation_terms"]
 
@@ -69,6 +69,7 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
     Attributes:
         temperature: T, or a curriculum.
         weight: λ in (1 − λ)·CE + λ·T²·KL.
+        balance: Weigh the classes within each softened output of the teacher, as in `kd`.
         select: How the best epoch is chosen: by the validation metric of the task, or as in the
             paper's code by the whole `objective` on the validation part. The latter depends on
             which images share a batch; their order is fixed. With a curriculum the objective
@@ -77,6 +78,7 @@ class DiverseDistillationConfig(RelationWeights, frozen=True, kw_only=True):
 
     temperature: Temperature = 5.0
     weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
+    balance: Balancing = "none"
     select: Literal["metric", "objective"] = "metric"
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from msgspec import Meta
 from edgekd.distill.methods.base import Batch, Method, Stage, Terms
 from edgekd.distill.methods.temperature import Temperature
 from edgekd.distill.task import Trait
-from edgekd.recipe import Section
+from edgekd.recipe import Balancing, Section
 
 __all__ = ["ClassicDistillation"]
 
@@ -24,11 +24,20 @@ class ClassicDistillationConfig(Section, frozen=True, kw_only=True):
         weight: λ in (1 − λ)·CE + λ·T²·KL.
         weigh_classes: Weight each sample's KL by its class, as in the hard-label loss. Without
             it the images of a majority class dominate what is learnt from the teacher.
+        balance: Weigh the classes within each softened output of the teacher, against its belief in
+            frequent ones (Zhang et al. 2023, who take `effective`, T = 2 and a hard-label loss
+            without class weights).
     """
 
     temperature: Temperature = 4.0
     weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.7
     weigh_classes: bool = False
+    balance: Balancing = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse to correct the same imbalance twice."""
+        if self.weigh_classes and self.balance != "none":
+            raise ValueError("weigh_classes and balance correct the same imbalance; choose one")
 
 
 class ClassicDistillation(Method):

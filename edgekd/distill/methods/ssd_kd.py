@@ -56,6 +56,12 @@ class HeadFit(FitSection, frozen=True, kw_only=True):
     milestones: tuple[Annotated[int, Meta(ge=1)], ...] = (30, 45)
     stop_after: Annotated[int, Meta(ge=0)] = 15
 
+    def __post_init__(self) -> None:
+        """Refuse also losses on labels, which the head's training does not have."""
+        super().__post_init__()
+        if self.loss != "cross_entropy" or self.logit_adjustment:
+            raise ValueError("the teacher's head learns without labels: it takes no loss on them")
+
 
 class SelfSupervisedDiverseDistillationConfig(Section, frozen=True, kw_only=True):
     """Keys of the method; weights and temperatures of the released code, each may be 0.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from edgekd.distill.losses import weighted_cross_entropy
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Subclasses, Terms
 from edgekd.distill.task import Trait
 from edgekd.errors import InputError
@@ -29,6 +28,7 @@ class SubclassMethod(Method):
     requires = frozenset({Trait.SUBCLASSES})
     subclass_labels: Tensor
     subclass_weights: Tensor
+    subclass_adjustment: Tensor | None
 
     def __init__(
         self, config: Section, student: nn.Module, teacher: nn.Module | None, context: MethodContext
@@ -36,6 +36,8 @@ class SubclassMethod(Method):
         super().__init__(config, student, teacher, context)
         self.register_buffer("subclass_labels", self.subclasses.labels, persistent=False)
         self.register_buffer("subclass_weights", self.subclasses.weights, persistent=False)
+        adjustment = self.subclasses.adjustment
+        self.register_buffer("subclass_adjustment", adjustment, persistent=False)
 
     @property
     def subclasses(self) -> Subclasses:
@@ -48,8 +50,7 @@ class SubclassMethod(Method):
     def subclass_label(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The hard-label loss on subclass logits [B, S], weighted as the recipe's `fit` says."""
         targets = self.subclass_labels[batch.indices]
-        smoothing = self.context.fit.label_smoothing
-        return weighted_cross_entropy(outputs, targets, self.subclass_weights, smoothing)
+        return self.label_loss(outputs, targets, self.subclass_weights, self.subclass_adjustment)
 
 
 class SubclassSupervised(SubclassMethod):

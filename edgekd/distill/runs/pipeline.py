@@ -17,7 +17,7 @@ import torch
 from edgekd.data import Split
 from edgekd.distill.methods import Method, resolve_method
 from edgekd.distill.runs.pinned_precision import TrialPlan, pin_precision, pinned, plan_of
-from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
     drop_damaged_stages,
@@ -29,7 +29,10 @@ from edgekd.distill.runs.stages import (
 from edgekd.distill.runs.trial import Planned, check_training, context_of
 from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
 from edgekd.distill.task import training_task
-from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.teachers.checks import refuse_teachers
+from edgekd.distill.teachers.group import Teachers, gather_teachers
+from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
+from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import barrier, is_rank_zero
@@ -49,20 +52,22 @@ from edgekd.models import (
 )
 from edgekd.models.subclasses import start_even
 from edgekd.policy import load_policy
-from edgekd.recipe import ModelSection, Recipe, RoleSection, fingerprint
+from edgekd.recipe import ModelSection, Recipe, RoleSection, TeacherSection, fingerprint
 from edgekd.runtime.preprocess import RULE
-from edgekd.seals import SEAL
+from edgekd.seals import SEAL, clear_place
 
 __all__ = [
     "STAGES",
     "RunRequest",
     "distill",
     "distilling_samples",
+    "make_teachers",
     "pin_for_distilling",
     "train",
 ]
 
 STAGES = "stages"
+LOGS = "logs"
 _WORK = ".training"
 
 
@@ -75,6 +80,11 @@ class RunRequest:
         out: Folder of the run.
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
+        resume: Continue an interrupted run and reuse a finished one, rather than begin again. What
+            a finished run has written stays until the new one is whole.
+        after_epoch: Receives number and validation score of each epoch of a method's last stage,
+            if that is scored by the selection metric; what it raises ends the training.
+        evaluated: Parts that finished networks are evaluated on.
         precision: The precision that several runs share; None where this run chooses its own.
     """
 
@@ -82,6 +92,9 @@ class RunRequest:
     out: Path
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
+    resume: bool = True
+    after_epoch: AfterEpoch | None = None
+    evaluated: tuple[str, ...] = EVALUATED
     precision: PrecisionChoice | None = None
 
 
@@ -135,8 +148,8 @@ def pin_for_distilling(
     recipe = request.recipe
     networks = _models(recipe, with_teacher=with_teacher)
     fits = [_role(recipe, "student").fit] * runs
-    if with_teacher and recipe.teacher and not recipe.teacher.checkpoint:
-        fits.append(recipe.teacher.fit)
+    if with_teacher:
+        fits += [teacher.fit for teacher in recipe.teacher_networks if not teacher.checkpoint]
     return _pinned(request, plan_of(recipe, samples, networks, fits))
 
 
@@ -147,6 +160,7 @@ def _samples(
 ) -> RunSamples:
     """The images of a run, decoded after every network and training on them was checked."""
     load_policy(request.recipe.policy)  # refused now rather than after the training
+    refuse_missing_loggers(request.recipe.trainer.loggers)
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -179,17 +193,38 @@ def distilling_samples(
 
 def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
     """The teacher's training, where there is one, and the student's."""
-    kind, _ = resolve_method(recipe.method, recipe.task)
-    teacher = None
-    if kind.needs_teacher:
-        section = _role(recipe, "teacher")
+    kind, config = resolve_method(recipe.method, recipe.task)
+    refuse_teachers(kind, config, recipe)
+    teachers: list[ModelSection | None] = []
+    for of_one in _teacher_recipes(recipe) if kind.needs_teacher else ():
+        section = _role(of_one, "teacher")
         if section.checkpoint:
-            teacher = _model_of(section.checkpoint, kind, split)
+            teachers.append(_model_of(section.checkpoint, kind, split))
         else:
-            teacher = _model_to_train(recipe, "teacher")
-            yield Planned(recipe, section, teacher, _teachers_method(split))
+            teachers.append(_model_to_train(of_one, "teacher"))
+            yield Planned(of_one, section, _model_to_train(of_one, "teacher"),
+                          _teachers_method(split))  # fmt: skip
+    known = tuple(teacher for teacher in teachers if teacher is not None)
     student = _model_to_train(recipe, "student")
-    yield Planned(recipe, _role(recipe, "student"), student, recipe.method, teacher)
+    yield Planned(
+        recipe, _role(recipe, "student"), student, recipe.method,
+        known if len(known) == len(teachers) else (),
+    )  # fmt: skip
+
+
+def _teacher_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
+    """A recipe for each teacher, with that one alone."""
+    if not recipe.teachers:
+        return (recipe,)
+    return tuple(
+        msgspec.structs.replace(
+            recipe,
+            seed=recipe.seed + number,
+            teachers=(),
+            teacher=TeacherSection(model=of.model, fit=of.fit, checkpoint=of.checkpoint),
+        )
+        for number, of in enumerate(recipe.teachers)
+    )
 
 
 def _model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
@@ -211,11 +246,12 @@ def _model_to_train(recipe: Recipe, role: Role) -> ModelSection:
 def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
     """The networks that see the images in a distillation, a trained teacher among them."""
     networks = [_model_to_train(recipe, "student")]
-    if with_teacher and (folder := _role(recipe, "teacher").checkpoint):
-        card = read_card(folder)
-        networks.append(ModelSection(arch=card.arch, options=card.arch_options))
-    elif with_teacher:
-        networks.append(_model_to_train(recipe, "teacher"))
+    for of_one in _teacher_recipes(recipe) if with_teacher else ():
+        if folder := _role(of_one, "teacher").checkpoint:
+            card = read_card(folder)
+            networks.append(ModelSection(arch=card.arch, options=card.arch_options))
+        else:
+            networks.append(_model_to_train(of_one, "teacher"))
     return networks
 
 
@@ -246,9 +282,10 @@ def _teachers_method(split: Split) -> dict[str, Any]:
 
 
 def distill(request: RunRequest) -> ModelCard:
-    """Train the teacher (or take the one that is there) and distil the student.
+    """Train the teachers (or take those that are there) and distil the student.
 
-    Writes `out/teacher` (unless the recipe names a checkpoint) and `out/student`.
+    Writes `out/teacher` (or, of several, `out/teachers/1` and so on; unless the recipe names a
+    checkpoint) and `out/student`.
 
     Raises:
         InputError: The recipe lacks a role, its data cannot be read, the method does not serve the
@@ -258,23 +295,54 @@ def distill(request: RunRequest) -> ModelCard:
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method, recipe.task)
     out = request.out / "student"
-    trains_teacher = kind.needs_teacher and not (recipe.teacher and recipe.teacher.checkpoint)
-    _refuse_busy(out, *([request.out / "teacher"] if trains_teacher else []))
+    _refuse_busy(out, *(_trained_teachers(request) if kind.needs_teacher else ()))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
     request = pin_for_distilling(request, samples, with_teacher=kind.needs_teacher)
-    teacher = _teacher(request, samples) if kind.needs_teacher else None
-    if teacher and kind.learns_subclasses:
-        _refuse_other_subclasses(teacher, samples)
-    return _train_role(request, samples, "student", recipe.method, teacher, out)
+    teachers = make_teachers(request, samples) if kind.needs_teacher else None
+    if teachers and kind.learns_subclasses:
+        for teacher in teachers.members:
+            _refuse_other_subclasses(teacher, samples)
+    return _train_role(request, samples, "student", recipe.method, teachers, out)
 
 
-def _teacher(request: RunRequest, samples: RunSamples) -> Checkpoint:
-    section = _role(request.recipe, "teacher")
-    if section.checkpoint:
-        folder = Path(section.checkpoint)
+def make_teachers(request: RunRequest, samples: RunSamples) -> Teachers:
+    """Train the teachers of a recipe into `out`, or take the checkpoints that it names.
+
+    Raises:
+        InputError: A teacher is of other classes, another task or another split.
+    """
+    recipes, folders = _teacher_recipes(request.recipe), _teacher_folders(request)
+    members = [
+        _teacher(replace(request, recipe=recipe), samples, folder)
+        for recipe, folder in zip(recipes, folders, strict=True)
+    ]
+    section = request.recipe.teacher or TeacherSection()
+    teachers = gather_teachers(members, section, samples)
+    if len(members) > 1:
+        request.say(f"teachers: {teachers.text()}")
+    return teachers
+
+
+def _teacher_folders(request: RunRequest) -> list[Path]:
+    """The folder of each teacher's checkpoint."""
+    recipe = request.recipe
+    several = [request.out / "teachers" / str(n + 1) for n, _ in enumerate(recipe.teachers)]
+    sections = [_role(each, "teacher") for each in _teacher_recipes(recipe)]
+    pairs = zip(sections, several or [request.out / "teacher"], strict=True)
+    return [Path(section.checkpoint or folder) for section, folder in pairs]
+
+
+def _trained_teachers(request: RunRequest) -> list[Path]:
+    """The folders of the teachers that the run trains."""
+    recipes = _teacher_recipes(request.recipe)
+    pairs = zip(recipes, _teacher_folders(request), strict=True)
+    return [folder for recipe, folder in pairs if not _role(recipe, "teacher").checkpoint]
+
+
+def _teacher(request: RunRequest, samples: RunSamples, folder: Path) -> Checkpoint:
+    if _role(request.recipe, "teacher").checkpoint:
         request.say(f"teacher: {folder}")
     else:
-        folder = request.out / "teacher"
         _train_role(request, samples, "teacher", _teachers_method(samples.split), None, folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint.card.task != request.recipe.task:
@@ -308,6 +376,8 @@ def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None
 
 def _role(recipe: Recipe, role: Role) -> RoleSection:
     section: RoleSection | None = getattr(recipe, role)
+    if isinstance(section, TeacherSection):
+        section = section.network()
     if section is None or (section.model is None and section.checkpoint is None):
         message = f"the recipe {recipe.name} has no {role} to train"
         raise InputError(message, f"add `{role}: {{model: {{arch: …}}}}`")
@@ -319,7 +389,7 @@ def _train_role(
     samples: RunSamples,
     role: Role,
     method: dict[str, Any],
-    teacher: Checkpoint | None,
+    teacher: Teachers | None,
     out: Path,
 ) -> ModelCard:
     """Reuse the run that is there, or make it while no other process writes to its folder."""
@@ -327,12 +397,16 @@ def _train_role(
     dependencies = _dependencies(request.recipe, samples, teacher)
     key = fingerprint(dependencies, _role(request.recipe, role), kind.name, config)
     policy = load_policy(request.recipe.policy)
-    left = left_in(out, key, policy)
+    left = left_in(out, key, policy) if request.resume else None
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
         with _alone(out):
             barrier()
-            left = left_in(out, key, policy)
+            left = left_in(out, key, policy) if request.resume else None
             barrier()  # all processes have read the folder, which one changes now
+            if is_rank_zero() and not request.resume:
+                clear_place(out / STAGES)
+                clear_place(out / _WORK)
+                clear_place(out / LOGS)
             if is_rank_zero() and (damage := drop_damaged_stages(out / STAGES)):
                 request.say(f"{role}: {damage}; removed, and made again when it is needed")
             barrier()
@@ -347,7 +421,7 @@ def _make(
     samples: RunSamples,
     role: Role,
     method: tuple[type[Method], Any],
-    teacher: Checkpoint | None,
+    teacher: Teachers | None,
     out: Path,
     key: str,
     left: Left | None,
@@ -368,8 +442,10 @@ def _make(
         outcome = take_weights(left, built.network)
     else:
         context = context_of(request.recipe, section, samples)
+        if teacher:
+            context = replace(context, teacher=teacher.setup())
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
-        network = kind(config, student, teacher.normalised() if teacher else None, context)
+        network = kind(config, student, teacher.network() if teacher else None, context)
         for note in network.notes():
             request.say(f"{role}: {note}")
         network.to(memory_format=torch.channels_last)
@@ -389,6 +465,7 @@ def _make(
         key=key,
         precision=request.precision,
         subclasses=subclasses,
+        evaluated=request.evaluated,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -409,14 +486,12 @@ def _built(
     return built
 
 
-def _dependencies(
-    recipe: Recipe, samples: RunSamples, teacher: Checkpoint | None
-) -> tuple[Any, ...]:
+def _dependencies(recipe: Recipe, samples: RunSamples, teacher: Teachers | None) -> tuple[Any, ...]:
     """Everything that the weights of a stage depend on, besides the stage itself."""
-    weights = teacher.card.weights_sha256 if teacher else None
+    taught_by = teacher.identity() if teacher else None
     return (
         recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
-        weights, samples.split.sha256(), samples.content_sha256, RULE,
+        taught_by, samples.split.sha256(), samples.content_sha256, RULE,
     )  # fmt: skip
 
 
@@ -438,7 +513,9 @@ def _run_stages(
     All stages but the last are kept in the run's folder, and reused while what they depend on is
     the same.
     """
-    stages = method.stages()
+    recipe, stages = request.recipe, method.stages()
+    name = f"{method.name}, seed {recipe.seed}"
+    logs = LogPlan(recipe.trainer.loggers, out / LOGS, recipe.name, name, public_recipe(recipe))
     outcome = StageOutcome([], 0)
     for number, stage in enumerate(stages):
         fit = stage.fit or method.context.fit
@@ -453,7 +530,10 @@ def _run_stages(
             method, stage, samples, metrics_task(request.recipe.task), fit,
             request.recipe.augment, request.recipe.seed + number,
         )  # fmt: skip
-        outcome = fit_stage(module, request.recipe.trainer, out / _WORK / stage.name, stage_key)
+        outcome = fit_stage(
+            module, request.recipe.trainer, out / _WORK / stage.name, stage_key, logs,
+            after_epoch=request.after_epoch if stage is stages[-1] else None,
+        )  # fmt: skip
         if stage is not stages[-1] and is_rank_zero():
             store_stage(out / STAGES, method, stage, stage_key, outcome)
     return outcome

@@ -11,16 +11,16 @@ from typing import Any, Literal
 from edgekd.data import write_split
 from edgekd.distill.comparison.label_bits import KEY, LabelBits, label_bits_of
 from edgekd.distill.runs.pinned_precision import PRECISION
-from edgekd.distill.runs.stages import history_csv
 from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.teachers.group import Teachers
 from edgekd.distill.training.fit import StageOutcome
+from edgekd.distill.training.history import history_csv
 from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.files import pretty_json, write_atomically
 from edgekd.metrics import Estimate, Metrics
 from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
-    Checkpoint,
     DataCard,
     ModelCard,
     NormalisedNetwork,
@@ -30,18 +30,21 @@ from edgekd.models import (
     logits_of,
     save_checkpoint,
 )
-from edgekd.models.card import CARD, METRICS, SPLIT, WEIGHTS, read_metrics
+from edgekd.models.card import CARD, METRICS, SPLIT, WEIGHTS
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import clear_place, seal_files, unseal_files
 
-__all__ = ["FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
+__all__ = ["EVALUATED", "FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
 
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
 FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE, PRECISION)
 """Files of a run, beside its stages."""
+
+EVALUATED = ("validation", "test")
+"""Parts that a finished network is evaluated on."""
 
 Role = Literal["teacher", "student"]
 
@@ -59,10 +62,11 @@ class Trained:
         method: Name of the method.
         options: The method's options as resolved.
         outcome: History and best epoch.
-        teacher: The teacher's checkpoint, or None.
+        teacher: The teachers, or None.
         key: Hash of what the weights depend on.
         precision: The precision of the run, and why.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
+        evaluated: Parts that the network is evaluated on.
     """
 
     recipe: Recipe
@@ -73,10 +77,11 @@ class Trained:
     method: str
     options: dict[str, Any]
     outcome: StageOutcome
-    teacher: Checkpoint | None
+    teacher: Teachers | None
     key: str
     precision: PrecisionChoice
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    evaluated: tuple[str, ...] = EVALUATED
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
@@ -88,7 +93,8 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     clear_place(out / CARD)  # without it a half-written run is not taken for the old one
     write_atomically(out / SPLIT, write_split(trained.samples.split))
     write_atomically(out / HISTORY, history_csv(trained.outcome.history))
-    known = {**metrics, "teacher": _teachers_metrics(trained)}
+    teacher = trained.teacher.metrics(trained.samples) if trained.teacher else None
+    known = {**metrics, "teacher": teacher}
     write_atomically(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_atomically(out / RECIPE, pretty_json(trained.recipe))
     write_atomically(out / PRECISION, pretty_json(trained.precision))
@@ -116,7 +122,7 @@ def _evaluate(trained: Trained) -> dict[str, Metrics]:
             ordered=ordered,
             groups=samples.groups(part),
         )
-        for part in ("validation", "test")
+        for part in trained.evaluated
         for images, targets in [samples.part(part)]
         if len(targets)
     }
@@ -126,13 +132,7 @@ def _bits(trained: Trained) -> LabelBits | None:
     """Label bits for a student that was taught subclasses, else None."""
     if trained.teacher is None or not trained.subclasses:
         return None
-    return label_bits_of(trained.teacher, trained.samples, trained.options)
-
-
-def _teachers_metrics(trained: Trained) -> dict[str, Any] | None:
-    """The metrics beside the teacher's checkpoint, so that a student's folder has both."""
-    metrics = read_metrics(trained.teacher.folder) if trained.teacher else {}
-    return {part: metrics[part] for part in ("validation", "test") if part in metrics} or None
+    return label_bits_of(trained.teacher.network(), trained.samples, trained.options)
 
 
 def _card(trained: Trained) -> ModelCard:
@@ -179,7 +179,8 @@ def _training_card(trained: Trained) -> TrainingCard:
         stage_sha256=trained.key,
         epochs=len(trained.outcome.history),
         best_epoch=trained.outcome.best_epoch,
-        teacher=trained.teacher.card.weights_sha256 if trained.teacher else None,
+        teacher=trained.teacher.sha256 if trained.teacher else None,
+        teaching=trained.teacher.provenance() if trained.teacher else {},
         git_revision=_git_revision(),
         options=trained.options,
         precision=trained.precision.precision,

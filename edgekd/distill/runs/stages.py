@@ -5,8 +5,6 @@ A stage is stored as two files of a sealed folder: its trained weights, and its 
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import msgspec
@@ -15,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from edgekd.distill.methods import Method, Stage
 from edgekd.distill.training.fit import StageOutcome
+from edgekd.distill.training.history import history_csv
 from edgekd.distill.training.module import trained_state
 from edgekd.files import atomic_write, write_atomically
 from edgekd.seals import SEAL, clear_place, flaws_of, seal_files, unseal_files
@@ -22,7 +21,6 @@ from edgekd.seals import SEAL, clear_place, flaws_of, seal_files, unseal_files
 __all__ = [
     "drop_damaged_stages",
     "flaws_of_stages",
-    "history_csv",
     "restore_stage",
     "stage_file",
     "store_stage",
@@ -93,13 +91,3 @@ def drop_damaged_stages(folder: Path) -> str:
         for name in names:
             clear_place(folder / name)
     return "; ".join(f"{folder / name} {flaw}" for name, flaw in flaws.items())
-
-
-def history_csv(history: list[dict[str, float]]) -> str:
-    """A history as CSV: a row for each epoch, a column for each loss term."""
-    buffer = io.StringIO()
-    columns = list(dict.fromkeys(name for row in history for name in row))
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return buffer.getvalue()

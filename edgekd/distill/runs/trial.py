@@ -10,18 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from edgekd.data import Split
-from edgekd.distill.losses import class_weights
+from edgekd.distill.losses import class_log_prior, class_weights
 from edgekd.distill.methods import Method, MethodContext, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.task import Trait, training_task
+from edgekd.distill.teachers.group import network_of
 from edgekd.distill.training.module import refuse_batches_of
 from edgekd.errors import InputError
 from edgekd.models import NormalisedNetwork, build_network, unreached_parameters
-from edgekd.recipe import Balance, ModelSection, Recipe, RoleSection
+from edgekd.recipe import FitSection, ModelSection, Recipe, RoleSection, TeacherSection
 
-__all__ = ["Planned", "check_training", "context_of", "refuse_undivided"]
+__all__ = ["Planned", "check_training", "context_of", "refuse_loss", "refuse_undivided"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,15 @@ class Planned:
         section: The recipe's section of what is trained.
         model: The section of its network.
         method: The method, with its options.
-        teacher: The teacher's network; None without one, or where it will be refused later.
+        teachers: The network of each teacher; empty without any, or where one will be refused
+            later.
     """
 
     recipe: Recipe
     section: RoleSection
     model: ModelSection
     method: dict[str, Any]
-    teacher: ModelSection | None = None
+    teachers: tuple[ModelSection, ...] = ()
 
 
 def check_training(planned: Planned, split: Split) -> None:
@@ -56,6 +60,7 @@ def check_training(planned: Planned, split: Split) -> None:
     recipe, size = planned.recipe, planned.recipe.image_size
     kind, config = resolve_method(planned.method, recipe.task)
     refuse_undivided(kind, split)
+    refuse_loss(planned.section.fit, recipe.task)
     nothing_decoded = np.zeros((0, size, size, 3), np.uint8)
     samples = RunSamples(split, nothing_decoded, split.dataset.targets())
     processes = recipe.trainer.devices * recipe.trainer.nodes
@@ -63,9 +68,9 @@ def check_training(planned: Planned, split: Split) -> None:
         student = _network(planned.model, kind, samples)
         if processes > 1:
             _refuse_unreached(planned.model, student, size)
-        if kind.needs_teacher and planned.teacher is None:
+        if kind.needs_teacher and not planned.teachers:
             return
-        teacher = _network(planned.teacher, kind, samples) if planned.teacher else None
+        teacher = _teacher(planned, kind, samples) if planned.teachers else None
         method = kind(config, student, teacher, context_of(recipe, planned.section, samples))
     images = len(split.indices("train"))
     for stage in method.stages():
@@ -82,32 +87,60 @@ def refuse_undivided(kind: type[Method], split: Split) -> None:
 
 def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
     """The facts of a run that its method may use."""
-    balance = section.fit.class_weights
     return MethodContext(
         class_counts=samples.class_counts,
-        class_weights=samples.class_weights(balance),
+        class_weights=samples.class_weights(section.fit.class_weights),
         samples=len(samples.targets),
         image_size=recipe.image_size,
         fit=section.fit,
         seed=recipe.seed,
         training_labels=torch.from_numpy(samples.training_labels()),
-        subclasses=_subclasses(samples, balance),
+        subclasses=_subclasses(samples, section.fit),
         task=samples.task,
+        adjustment=samples.adjustment(section.fit),
+        training_images=len(samples.split.indices("train")),
     )
 
 
-def _subclasses(samples: RunSamples, balance: Balance) -> Subclasses | None:
+def refuse_loss(fit: FitSection, task: str) -> None:
+    """Refuse a loss on the labels that the task does not have.
+
+    Raises:
+        InputError: The task has no focal loss, or its outputs no prior to adjust.
+    """
+    traits = training_task(task).traits
+    if fit.hard_loss.name != "cross_entropy" and Trait.FOCAL_LOSS not in traits:
+        message = f"`fit.loss` {fit.hard_loss.name} needs a task with {Trait.FOCAL_LOSS.value}"
+        raise InputError(message, "set `fit.loss` to cross_entropy")
+    if fit.logit_adjustment and Trait.CLASS_PRIOR not in traits:
+        message = f"`fit.logit_adjustment` needs a task with {Trait.CLASS_PRIOR.value}"
+        raise InputError(message, "set `fit.logit_adjustment` to 0")
+
+
+def _subclasses(samples: RunSamples, fit: FitSection) -> Subclasses | None:
     if not samples.subclass_of:
         return None
     labels = torch.from_numpy(samples.subclass_labels())
-    weights = class_weights(samples.subclass_counts(), balance)
-    return Subclasses(samples.subclass_of, labels, weights)
+    weights = class_weights(samples.subclass_counts(), fit.class_weights)
+    adjustment = None
+    if fit.logit_adjustment:
+        drawn, part = samples.draws(fit.class_sampling), samples.split.indices("train")
+        prior = class_log_prior(labels[part], len(samples.subclass_of), drawn)
+        adjustment = fit.logit_adjustment * prior
+    return Subclasses(samples.subclass_of, labels, weights, adjustment)
 
 
 def _network(model: ModelSection, kind: type[Method], samples: RunSamples) -> NormalisedNetwork:
     of = samples.subclass_of if kind.learns_subclasses else ()
     built = build_network(model, len(of) or samples.task.outputs(samples.classes))
     return NormalisedNetwork(built.network, built.mean, built.std, of)
+
+
+def _teacher(planned: Planned, kind: type[Method], samples: RunSamples) -> nn.Module:
+    members = [_network(model, kind, samples) for model in planned.teachers]
+    section = planned.recipe.teacher or TeacherSection()
+    equal = [1 / len(members)] * len(members)
+    return network_of(members, equal, section, samples.task)
 
 
 def _refuse_unreached(model: ModelSection, network: NormalisedNetwork, image_size: int) -> None:

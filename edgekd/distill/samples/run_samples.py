@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
 from edgekd.data import Split, decoded_at_sizes, load_dataset, split_dataset
@@ -20,21 +19,18 @@ from edgekd.data.decoded import Progress, content_of
 from edgekd.data.task import data_task
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.errors import InputError
-from edgekd.recipe import Balance, Recipe
+from edgekd.recipe import Balance, FitSection, Recipe
 
 __all__ = [
     "NOTE",
     "EpochSampler",
     "OnceEach",
-    "PartDataset",
     "RunSamples",
     "Share",
     "decode_samples",
     "load_samples",
     "load_split",
 ]
-
-Item = tuple[Tensor, Any, int]
 
 NOTE = "note: "
 """Prefix of the lines that pass on a data set's notes."""
@@ -131,6 +127,21 @@ class RunSamples:
         targets = self.targets[self._indices("train")]
         return self.task.sampling_weights(targets, self.class_counts, balance)
 
+    def adjustment(self, fit: FitSection) -> Tensor | None:
+        """What the hard-label loss adds to the outputs, float32 [K]; None without adjustment."""
+        if not fit.logit_adjustment:
+            return None
+        targets = self.targets[self._indices("train")]
+        prior = self.task.log_prior(targets, self.draws(fit.class_sampling), len(self.classes))
+        return fit.logit_adjustment * prior
+
+    def draws(self, balance: Balance) -> Tensor:
+        """How often each training image is drawn, relative to the others, float64 [N]."""
+        weights = self.sampling_weights(balance)
+        if weights is not None:
+            return weights
+        return torch.ones(len(self.split.indices("train")), dtype=torch.float64)
+
     def _indices(self, part: str) -> NDArray[np.int64]:
         return np.array(self.split.indices(part), dtype=np.int64)
 
@@ -172,24 +183,6 @@ def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = Non
     return RunSamples(
         split, images, targets, content.sha256, None if sizes[0] == sizes[1] else enlarged
     )
-
-
-class PartDataset(TorchDataset[Item]):
-    """One part, as (image uint8 [S, S, 3], target, position in the data set)."""
-
-    def __init__(self, samples: RunSamples, part: str) -> None:
-        self._samples = samples
-        self._indices = samples.split.indices(part)
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self._indices)
-
-    def __getitem__(self, position: int) -> Item:
-        """The image at a position of the part."""
-        index = self._indices[position]
-        image = torch.from_numpy(np.array(self._samples.images[index]))
-        return image, torch.as_tensor(self._samples.targets[index]), index
 
 
 @dataclass(frozen=True)

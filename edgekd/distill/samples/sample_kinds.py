@@ -7,24 +7,22 @@ the stage's objective or step receives. Validation always runs over the labelled
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from lightning.pytorch.utilities import CombinedLoader
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
-from edgekd.distill.samples.run_samples import EpochSampler, PartDataset, RunSamples, Share
+from edgekd.distill.samples.loading import BatchLoader, Loader, LoadersTogether, StepNumbers
+from edgekd.distill.samples.run_samples import EpochSampler, RunSamples, Share
 from edgekd.models import pixels_of
 from edgekd.recipe import FitSection
 
 __all__ = [
+    "Continued",
     "Labelled",
     "LoaderSetup",
     "NoSamples",
@@ -46,6 +44,8 @@ class LoaderSetup:
         epoch: Gives the current epoch, counted from 0.
         share: The part of every epoch that this process sees.
         done: Batches to leave out of the first epoch: an interrupted run has trained on them.
+        workers: Threads that gather batches ahead of the training.
+        pin: Gather into page-locked memory, for a GPU.
     """
 
     samples: RunSamples
@@ -54,6 +54,8 @@ class LoaderSetup:
     epoch: Callable[[], int]
     share: Share
     done: int = 0
+    workers: int = 1
+    pin: bool = False
 
     @property
     def training_images(self) -> int:
@@ -75,7 +77,7 @@ class SampleKind(ABC):
         return fit.batch_size
 
     @abstractmethod
-    def loader(self, setup: LoaderSetup) -> Iterable[Any]:
+    def loader(self, setup: LoaderSetup) -> Loader:
         """The loader of the training epochs; its order is a function of seed and epoch alone."""
 
     @abstractmethod
@@ -90,7 +92,7 @@ class Labelled(SampleKind):
         """`fit.batch_size`, but at most what one process sees of an epoch."""
         return min(fit.batch_size, training_images // processes)
 
-    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+    def loader(self, setup: LoaderSetup) -> BatchLoader:
         """Batches of the training part; classes are drawn by `fit.class_sampling`."""
         samples, fit = setup.samples, setup.fit
         weights = samples.sampling_weights(fit.class_sampling)
@@ -99,7 +101,10 @@ class Labelled(SampleKind):
         sampler = EpochSampler(
             setup.training_images, weights, setup.seed, setup.epoch, setup.share, done
         )
-        return _batches(PartDataset(samples, "train"), sampler, size)
+        return BatchLoader(
+            samples.training_images, samples.split.indices("train"), sampler, size,
+            targets=[samples.targets], workers=setup.workers, pin=setup.pin,
+        )  # fmt: skip
 
     def batch(self, loaded: list[Tensor], context: StepContext) -> Batch:
         """The images with targets and positions."""
@@ -127,16 +132,16 @@ class Unlabelled(SampleKind):
         images = training_images if self.images is None else len(self.images)
         return min(fit.batch_size, images // processes)
 
-    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+    def loader(self, setup: LoaderSetup) -> BatchLoader:
         """Batches of the images; every image is drawn once."""
         if self.images is None:
-            images, indices = setup.samples.images, setup.samples.split.indices("train")
+            images, indices = setup.samples.training_images, setup.samples.split.indices("train")
         else:
             images, indices = self.images, list(range(len(self.images)))
         size = self.batch_size(setup.fit, setup.training_images, setup.share.processes)
         done = _done_draws(setup, len(indices), size)
         sampler = EpochSampler(len(indices), None, setup.seed, setup.epoch, setup.share, done)
-        return _batches(_ImageDataset(images, indices), sampler, size)
+        return BatchLoader(images, indices, sampler, size, workers=setup.workers, pin=setup.pin)
 
     def batch(self, loaded: list[Tensor], context: StepContext) -> UnlabelledBatch:
         """The images with their positions."""
@@ -159,7 +164,7 @@ class Synthesised(SampleKind):
     make: Callable[[StepContext], SynthesisedBatch]
     steps: int = 0
 
-    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+    def loader(self, setup: LoaderSetup) -> StepNumbers:
         """Yields the numbers of the steps."""
         return _numbered_steps(self.steps, setup)
 
@@ -178,7 +183,7 @@ class NoSamples(SampleKind):
 
     steps: int = 0
 
-    def loader(self, setup: LoaderSetup) -> DataLoader[Any]:
+    def loader(self, setup: LoaderSetup) -> StepNumbers:
         """Yields the numbers of the steps."""
         return _numbered_steps(self.steps, setup)
 
@@ -204,29 +209,38 @@ class Several(SampleKind):
         """The smallest batch size of the kinds."""
         return min(kind.batch_size(fit, training_images, processes) for kind in self.kinds.values())
 
-    def loader(self, setup: LoaderSetup) -> Iterable[Any]:
+    def loader(self, setup: LoaderSetup) -> LoadersTogether:
         """Yields what the loaders of the kinds yield, by their names."""
-        loaders = {name: kind.loader(setup) for name, kind in self.kinds.items()}
-        return CombinedLoader(loaders, "max_size_cycle")
+        return LoadersTogether({name: kind.loader(setup) for name, kind in self.kinds.items()})
 
     def batch(self, loaded: dict[str, Any], context: StepContext) -> dict[str, Any]:
         """The batch of each kind."""
         return {name: kind.batch(loaded[name], context) for name, kind in self.kinds.items()}
 
 
-class _ImageDataset(TorchDataset[tuple[Tensor, int]]):
-    """Images as (uint8 [S, S, 3], position)."""
+@dataclass(frozen=True)
+class Continued(SampleKind):
+    """Another kind's samples in a stage that continues an earlier one.
 
-    def __init__(self, images: NDArray[np.uint8], indices: Sequence[int]) -> None:
-        self._images = images
-        self._indices = indices
+    Attributes:
+        kind: The kind.
+        epochs: Epochs of the earlier stage, from which the batches' epochs count on.
+    """
 
-    def __len__(self) -> int:
-        return len(self._indices)
+    kind: SampleKind
+    epochs: int
 
-    def __getitem__(self, position: int) -> tuple[Tensor, int]:
-        index = self._indices[position]
-        return torch.from_numpy(np.array(self._images[index])), index
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """That of the kind."""
+        return self.kind.batch_size(fit, training_images, processes)
+
+    def loader(self, setup: LoaderSetup) -> Loader:
+        """That of the kind."""
+        return self.kind.loader(setup)
+
+    def batch(self, loaded: Any, context: StepContext) -> Any:
+        """The kind's batch in the later epoch."""
+        return self.kind.batch(loaded, replace(context, epoch=self.epochs + context.epoch))
 
 
 def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:
@@ -238,13 +252,7 @@ def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:
     return setup.done % batches * size if batches else 0
 
 
-def _batches(images: TorchDataset[Any], sampler: EpochSampler, size: int) -> DataLoader[Any]:
-    # A shorter last batch could be of one image, which has no batch statistics.
-    return DataLoader(images, batch_size=size, sampler=sampler, drop_last=True)
-
-
-def _numbered_steps(steps: int, setup: LoaderSetup) -> DataLoader[Any]:
+def _numbered_steps(steps: int, setup: LoaderSetup) -> StepNumbers:
     """Numbers of `steps` steps; for 0, of as many full batches as a process has of the part."""
     in_part = setup.training_images // setup.share.processes // setup.fit.batch_size
-    numbers: Any = range(steps or max(in_part, 1))  # a sequence is a data set to PyTorch
-    return DataLoader(numbers, batch_size=None)
+    return StepNumbers(steps or max(in_part, 1))

@@ -20,7 +20,7 @@ def mean_logits(outputs: Tensor, weights: Tensor) -> Tensor:
         Logits [B, …].
     """
     wide = _wide(outputs)
-    return torch.tensordot(weights.to(wide), wide, dims=1)
+    return (weights.to(wide).reshape(-1, *[1] * (wide.ndim - 1)) * wide).sum(dim=0)
 
 
 def mean_softmax(outputs: Tensor, weights: Tensor) -> Tensor:

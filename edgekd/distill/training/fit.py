@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LambdaCallback
 
 from edgekd.distill.training.allocator import keep_freed_memory
 from edgekd.distill.training.checkpoints import TrainingCheckpoints
 from edgekd.distill.training.early_stop import best_epoch
+from edgekd.distill.training.history import LiveHistory
 from edgekd.distill.training.interrupted import (
     BEST,
     LAST,
@@ -19,6 +22,7 @@ from edgekd.distill.training.interrupted import (
     SealedCheckpoints,
     clear_unless_whole,
 )
+from edgekd.distill.training.loggers import LoggedHistory, LogPlan, make_loggers
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.distill.training.progress import ProgressReporter
@@ -26,7 +30,13 @@ from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
 
-__all__ = ["StageOutcome", "fit_stage"]
+__all__ = ["LIVE", "AfterEpoch", "StageOutcome", "fit_stage"]
+
+LIVE = "history.csv"
+"""The history so far, beside the training checkpoints of a running stage."""
+
+AfterEpoch = Callable[[int, float], None]
+"""Receives the number of an epoch, counted from 1, and its validation score."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,15 @@ class StageOutcome:
     best_epoch: int
 
 
-def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str) -> StageOutcome:
+def fit_stage(
+    module: StageModule,
+    section: TrainerSection,
+    work: Path,
+    key: str,
+    logs: LogPlan | None = None,
+    *,
+    after_epoch: AfterEpoch | None = None,
+) -> StageOutcome:
     """Train a stage and leave the weights of its best epoch in its modules.
 
     Args:
@@ -51,12 +69,16 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
         work: Folder for training checkpoints, from which an interrupted stage is resumed.
         key: Hash of what the stage depends on; checkpoints of another key or number of devices are
             removed.
+        logs: What is logged where, besides the history in `work`; None for nothing.
+        after_epoch: Called after each validation by the selection metric; what it raises ends the
+            training.
 
     Raises:
         StoppedError: A signal ended the run.
         InputError: The machine lacks what the section requires, or the training diverged.
     """
     keep_freed_memory()
+    module.workers = section.workers
     # The number of devices changes the steps of an epoch, and so the schedule of the rate.
     key = fingerprint(key, section.devices, section.nodes)
     progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
@@ -71,15 +93,29 @@ def fit_stage(module: StageModule, section: TrainerSection, work: Path, key: str
     )  # fmt: skip
     last = work / f"{LAST}{best.FILE_EXTENSION}"
     newest = TrainingCheckpoints(module, section.checkpoint, last)
+    callbacks = [best, newest, progress, LiveHistory(module, work / LIVE)]
     with quiet_lightning():
-        trainer = make_trainer(section, module, [best, newest, progress], checkpoints)
+        loggers = make_loggers(logs, module.stage.name, key) if logs else []
+        if logs and loggers:
+            callbacks.append(LoggedHistory(module, logs))
+        callbacks.extend(_observers(module, after_epoch))
+        trainer = make_trainer(section, module, callbacks, checkpoints, loggers)
         resumed = str(last) if last.is_file() else None
-        if resumed:
-            progress.print(f"resuming {module.stage.name} where it was interrupted")
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
+
+
+def _observers(module: StageModule, after_epoch: AfterEpoch | None) -> list[LambdaCallback]:
+    if after_epoch is None or module.stage.criterion is not None:
+        return []
+
+    def report(*_: Any) -> None:
+        row = module.history[-1]
+        after_epoch(int(row["epoch"]), row["score"])
+
+    return [LambdaCallback(on_validation_end=report)]
 
 
 def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:

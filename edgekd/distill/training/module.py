@@ -11,13 +11,13 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.data import DataLoader
 
 from edgekd.data.augment import Augmentation
-from edgekd.distill.losses.precision import full_precision, refuse_half_precision
+from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
-from edgekd.distill.samples.run_samples import Item, OnceEach, PartDataset, RunSamples, Share
+from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
+from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
 from edgekd.distill.training.early_stop import Better, should_stop
 from edgekd.distill.training.moving_average import WeightAverage
@@ -30,7 +30,10 @@ from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
 from edgekd.recipe import AugmentSection, FitSection, OptimiserSection
 
-__all__ = ["StageModule", "refuse_batches_of", "total_of", "trained_state"]
+__all__ = ["WAITING", "StageModule", "refuse_batches_of", "total_of", "trained_state"]
+
+WAITING = "waiting"
+"""Column of the history: the share of the epoch's training that was spent waiting for images."""
 
 
 class StageModule(LightningModule):
@@ -47,6 +50,9 @@ class StageModule(LightningModule):
         fit: How the stage is trained.
         augmentation: The recipe's `augment` section.
         seed: The stage's seed, from which all of its random numbers follow.
+
+    Attributes:
+        workers: Threads that gather batches ahead of the training (`trainer.workers`).
     """
 
     def __init__(
@@ -70,6 +76,8 @@ class StageModule(LightningModule):
         self.automatic_optimization = stage.step is None
         self.strict_loading = False  # a training checkpoint leaves out what is frozen
         self.history: list[dict[str, float]] = []
+        self.workers = 1
+        self._waiting = WaitingShare()
         self._means = TermMeans()
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._losses: list[Tensor] = []
@@ -102,23 +110,38 @@ class StageModule(LightningModule):
 
     # Batches -------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> Any:
+    def train_dataloader(self) -> Loader:
         """The stage's samples, in the order of the epoch."""
         share, samples = self._share(), self.stage.samples
         images = len(self.samples.split.indices("train"))
         size = samples.batch_size(self.fit, images, share.processes)
         refuse_batches_of(size, self.stage, share.processes)
-        return samples.loader(
+        self._loader = samples.loader(
             LoaderSetup(
-                self.samples, self.fit, self.seed, lambda: self.current_epoch, share, self.steps
+                self.samples,
+                self.fit,
+                self.seed,
+                lambda: self.current_epoch,
+                share,
+                self.steps,
+                self.workers,
+                self._pins,
             )
         )
+        return self._loader
 
-    def val_dataloader(self) -> DataLoader[Item]:
-        """The validation part."""
-        part = PartDataset(self.samples, "validation")
-        self._once_each = OnceEach(len(part), self._share())
-        return DataLoader(part, batch_size=2 * self.fit.batch_size, sampler=self._once_each)
+    def val_dataloader(self) -> BatchLoader:
+        """The validation part, as a device sees it."""
+        indices = self.samples.split.indices("validation")
+        self._once_each = OnceEach(len(indices), self._share())
+        return BatchLoader(
+            self.samples.images, indices, self._once_each, 2 * self.fit.batch_size,
+            targets=[self.samples.targets], drop_last=False, workers=self.workers, pin=self._pins,
+        )  # fmt: skip
+
+    @property
+    def _pins(self) -> bool:
+        return self.device.type == "cuda"
 
     def _share(self) -> Share:
         return Share(self.trainer.global_rank, self.trainer.world_size)
@@ -151,6 +174,7 @@ class StageModule(LightningModule):
         self.method.eval()
         for module in self.stage.updated:
             module.train()
+        self._waiting.start(self._loader)
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor | None:
         """One step; returns the loss, or None where the stage takes its steps itself."""
@@ -184,18 +208,26 @@ class StageModule(LightningModule):
         states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
-        change = Augmentation(self.augmentation, generator)
-        # In bfloat16 coordinates of pixels are off by half a pixel and more.
-        both = full_precision(partial(self.method.context.task.augmented, augmentation=change))
+        augmentation = Augmentation(self.augmentation, self.method.context.image_size)
         return StepContext(
-            self.fit.batch_size, self.device, self.current_epoch, full_precision(change), generator,
-            both,
+            self.fit.batch_size, self.device, self.current_epoch,
+            partial(augmentation, generator=generator), generator,
+            partial(self._augmented, augmentation=augmentation, generator=generator),
         )  # fmt: skip
+
+    def _augmented(
+        self, pixels: Tensor, targets: Tensor, *, augmentation: Augmentation,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The images and targets by a draw of the generator."""
+        draw = augmentation.draw(len(pixels), generator)
+        return self.method.context.task.augmented(pixels, targets, augmentation, draw)
 
     # Validation ----------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
-        """Validate the average of the weights where there is one."""
+        """The training of the epoch is over; validate the average of the weights, if any."""
+        self._waiting.stop()
         if self._average is not None:
             self._average.exchange()
 
@@ -229,10 +261,11 @@ class StageModule(LightningModule):
         """
         self._refuse_infinite_weights()
         score = self._mean_loss() if self.stage.criterion else self._metric()
-        means = mean_of_each(self._means.means(), self.device)
+        means = {**self._means.means(), WAITING: self._waiting.share}
+        means = mean_of_each(means, self.device)
         self._means.clear()
         self.history.append({"epoch": self.current_epoch + 1, **means, "score": score})
-        self.log("score", score, sync_dist=False, rank_zero_only=False)
+        self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
         if self._average is not None:
             self._average.exchange()
         if should_stop(self.fit, self.scores, self.better):

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.module import WAITING, StageModule
 from edgekd.distill.training.processes import is_rank_zero
 
 __all__ = ["ProgressReporter"]
@@ -28,6 +28,12 @@ class ProgressReporter(Callback):
         """Print a line, in process 0 alone."""
         if is_rank_zero():
             self._console.print(text)
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Say from where an interrupted stage continues."""
+        epochs, steps = len(checkpoint.get("history", ())), checkpoint.get("steps", 0)
+        where = f"after {epochs} epochs" + (f" and {steps} steps" if steps else "")
+        self.print(f"resuming {self._module.stage.name} where it was interrupted, {where}")
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the epoch's bar."""
@@ -55,12 +61,14 @@ class ProgressReporter(Callback):
             return
         row = dict(self._module.history[-1])
         epoch, score, loss = int(row.pop("epoch")), row.pop("score"), row.pop("loss", None)
+        waiting = row.pop(WAITING)
         terms = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
         losses = f"  {terms}" if loss is None else f"  loss {loss:.3f} ({terms})"
         seconds = time.perf_counter() - self._start
         self.print(
             f"  {self._module.stage.name} epoch {epoch}/{trainer.max_epochs}{losses}"
             f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
+            f"  ({waiting:.0%} waiting for images)"
         )
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 
 from edgekd.distill.training.interrupted import SealedCheckpoints
 from edgekd.distill.training.module import StageModule
@@ -27,6 +28,7 @@ def make_trainer(
     module: StageModule,
     callbacks: list[Callback],
     checkpoints: SealedCheckpoints,
+    loggers: Sequence[Logger] = (),
 ) -> Trainer:
     """Lightning's trainer of a stage.
 
@@ -44,7 +46,7 @@ def make_trainer(
             max_epochs=module.fit.epochs,
             callbacks=callbacks,
             plugins=[checkpoints],
-            logger=False,
+            logger=list(loggers) or False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -77,6 +79,7 @@ def quiet_lightning() -> Iterator[None]:
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", message=r".*lr_scheduler\.step.*")
         warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
-        for name in ("lightning.pytorch", "lightning.fabric"):
+        warnings.filterwarnings("ignore", module=r"(alembic|mlflow|sqlalchemy|tensorboard|wandb)\b")
+        for name in ("lightning.pytorch", "lightning.fabric", "mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         yield

@@ -9,9 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgekd.distill.losses import class_weights, softened_kl, weighted_cross_entropy
+from edgekd.distill.losses import (
+    balancing_class_weights,
+    class_log_prior,
+    class_weights,
+    focal_loss,
+    multi_weighted_focal_loss,
+    softened_kl,
+    weighted_cross_entropy,
+)
 from edgekd.distill.task import TrainingTask, Trait
-from edgekd.recipe import Balance
+from edgekd.distill.teachers.averaging import mean_softmax
+from edgekd.recipe import Balance, Balancing, LossSection
 
 __all__ = ["Training"]
 
@@ -30,6 +39,22 @@ class Training(TrainingTask):
     ) -> Tensor:
         """Weighted cross-entropy of logits [B, K] and class indices [B]."""
         return weighted_cross_entropy(outputs, targets, weights, smoothing)
+
+    def focal_loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor, loss: LossSection
+    ) -> Tensor:
+        """Softmax focal loss, or the multi-weighted one, of logits [B, K] and class indices [B]."""
+        if loss.name == "focal":
+            return focal_loss(outputs, targets, weights, loss.gamma)
+        return multi_weighted_focal_loss(outputs, targets, weights, loss.gamma, loss.beta)
+
+    def log_prior(self, targets: NDArray[Any], draws: Tensor, classes: int) -> Tensor:
+        """See `edgekd.distill.losses.class_log_prior`."""
+        return class_log_prior(torch.from_numpy(targets), classes, draws)
+
+    def balancing_weights(self, counts: Sequence[int], images: int, balance: Balancing) -> Tensor:
+        """See `edgekd.distill.losses.balancing_class_weights`."""
+        return balancing_class_weights(counts, balance)
 
     def class_weights(self, counts: Sequence[int], images: int, balance: Balance) -> Tensor:
         """See `edgekd.distill.losses.class_weights`."""
@@ -54,3 +79,7 @@ class Training(TrainingTask):
     def sample_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
         """The weight of each image's class [B]."""
         return weights[targets]
+
+    def mean_probabilities(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """See `edgekd.distill.teachers.averaging.mean_softmax`."""
+        return mean_softmax(outputs, weights)

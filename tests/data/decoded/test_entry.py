@@ -55,7 +55,7 @@ def test_contents_and_sizes_have_entries_of_their_own() -> None:
 
 def test_an_entry_is_held_as_long_as_an_array_of_it_lives(entry: Entry) -> None:
     images = entry.open(entry.hold())
-    part = images[3:5]
+    part = np.asarray(images)[3:5]
     del images
     gc.collect()
     assert not remove(entry.folder)

@@ -24,7 +24,7 @@ def test_synthetic_is_painted_once_and_kept(cache: Path) -> None:
     again = load_dataset(section)
     assert again == first
     assert [path.stat().st_mtime_ns for path in again.paths()] == stamps
-    assert first.root.parent == cache
+    assert first.root.parent == cache / "synthetic"
     assert (first.name, first.licence) == ("synthetic-1-70-32-5", "Apache-2.0")
 
 

@@ -92,6 +92,7 @@ OTHER = {
     "split": {"validation": 0.3, "test": 0.2},
     "augment": {"flip": False},
     "teacher": {"checkpoint": "another"},
+    "teachers": [{"checkpoint": "another"}, {"checkpoint": "yet another"}],
     "student": {"model": {"arch": "resnet10t"}, "fit": {"epochs": 3}},
     "trainer": {"accelerator": "cpu", "precision": "bf16", "threads": 1},
 }
@@ -104,7 +105,8 @@ def test_every_section_is_compared_or_may_differ() -> None:
 
 @pytest.mark.parametrize("section", OTHER)
 def test_unequal_recipes_are_refused(recipe: Make, tmp_path: Path, section: str) -> None:
-    unequal = [recipe(name="a"), recipe(name="b", **{section: OTHER[section]})]
+    same = {"teacher": {}} if section == "teachers" else {}  # which have no teacher beside them
+    unequal = [recipe(name="a", **same), recipe(name="b", **same, **{section: OTHER[section]})]
     with pytest.raises(InputError, match=f"b and a differ in `{section}"):
         compare(CompareRequest(unequal, [0], tmp_path))
     assert not list(tmp_path.iterdir())

@@ -213,17 +213,27 @@ FEATURES = {"student": (6, 5), "teacher": (6, 5)}
 LABELLED = {**FEATURES, "targets": LABELS, "temperature": ()}
 MAPS = {"student": (3, 5, 4, 4), "teacher": (3, 5, 4, 4)}
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "adjusted_logits": {"logits": (6, 5), "adjustment": (5,)},
     "angle_relation": FEATURES,
     "attention_map": {"features": (3, 5, 4, 4)},
     "attention_transfer": MAPS,
+    "balanced_teacher": {"teacher": (6, 5), "weights": (5,), "temperature": (6,)},
+    "binary_focal_loss": {"logits": (6, 5), "targets": (6, 5), "weights": (5,)},
     "bounded_temperature": {"raw": (6,)},
     "category_relation": {**FEATURES, "student_centroids": (5, 5), "teacher_centroids": (5, 5)},
     "channel_relation": MAPS,
     "class_centroids": {"bank": (6, 5), "labels": LABELS, "classes": 5},
+    "class_log_prior": {"labels": LABELS, "classes": 5, "draws": (6,)},
     "contrast_scores": {"anchors": (6, 5), "bank": (12, 5), "drawn": DRAWN},
     "distance_relation": FEATURES,
+    "finding_log_odds": {"present": (6, 5), "draws": (6,)},
+    "focal_loss": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},
     "hint": MAPS,
     "instance_contrast": {"similarity": (6, 2)},
+    "multi_weighted_binary_focal_loss": {
+        "logits": (6, 5), "targets": (6, 5), "weights": (5,),
+    },
+    "multi_weighted_focal_loss": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},
     "noise_contrast": {"scores": (6, 4), "positives": 2, "samples": 12},
     "non_target_kl": LABELLED,
     "reversed_gradient": {"value": (6,), "factor": -1.0},

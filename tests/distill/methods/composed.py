@@ -19,6 +19,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from edgekd.data.augment import Augmentation, Draw
 from edgekd.distill.losses import class_weights
 from edgekd.distill.methods import Method, MethodContext, Stage, resolve_method
 from edgekd.distill.methods.base import Subclasses
@@ -61,16 +62,17 @@ RELATIONS = {"distance": 25.0, "angle": 50.0, "channel": 1000.0}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "none": {},
     "subclass": {},
-    "kd": {"temperature": 4.0, "weight": 0.7, "weigh_classes": False},
+    "kd": {"temperature": 4.0, "weight": 0.7, "weigh_classes": False, "balance": "none"},
     "skd": {"temperature": 4.0, "weight": 0.7, "hard_label": "subclass"},
     "dkd": {"temperature": 4.0, "ce": 1.0, "alpha": 1.0, "beta": 8.0, "warmup": 20 / 240},
-    "fitnet": {"temperature": 4.0, "weight": 0.7, "weigh_classes": False, "hint_epochs": 10},
+    "fitnet": {"temperature": 4.0, "weight": 0.7, "weigh_classes": False, "balance": "none",
+               "hint_epochs": 10},
     "at": {"weight": 1000.0},
     "rkd": {"ce": 1.0, "distance": 25.0, "angle": 50.0},
     "mean_teacher": FOLLOWED,
     "crckd": {**FOLLOWED, "category": BANKS},
     "crckd_cross": {"ce": 1.0, "consistency": 1.0, "category": BANKS},
-    "d_kd": {**RELATIONS, "temperature": 5.0, "weight": 0.5, "select": "metric"},
+    "d_kd": {**RELATIONS, "temperature": 5.0, "weight": 0.5, "balance": "none", "select": "metric"},
     "ssd_kd": {
         "ce": 0.1, "kd": 0.9, "transformed": 2.7, "similarity": 10.0, "relations": 1.0,
         "relation": RELATIONS, "temperature": 4.0, "similarity_temperature": 0.5,
@@ -116,15 +118,30 @@ class Epoch(StageModule):
     current_epoch = 3
 
 
+APPLY, DRAW = Augmentation.apply, Augmentation.draw
+
+
 class Views:
-    """Stands for the recipe's augmentation: each call makes another view, known by its number."""
+    """Stands for the recipe's augmentation: each call makes another view, known by its number.
+
+    Methods' own changes stay what they are.
+    """
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, pixels: Tensor, section: AugmentSection, generator: Any) -> Tensor:
+    def apply(self, augmentation: Augmentation, pixels: Tensor, draw: Draw) -> Tensor:
+        if augmentation.section != AugmentSection():
+            return APPLY(augmentation, pixels, draw)
         self.calls += 1
         return view(pixels, self.calls)
+
+
+def draw_of_methods(augmentation: Augmentation, count: int, generator: Any) -> Draw | None:
+    """Draws for methods' own changes; a numbered view takes nothing from the generator."""
+    if augmentation.section == AugmentSection():
+        return None
+    return DRAW(augmentation, count, generator)
 
 
 def view(pixels: Tensor, number: int) -> Tensor:
@@ -181,7 +198,7 @@ class Step:
         total = module.training_step(batch, 0)
         assert total is not None
         self.total = total.detach()
-        self.terms = {name: torch.tensor(value) for name, value in module._sums.items()}
+        self.terms = {name: torch.tensor(value) for name, value in module._means.means().items()}
         assert self.terms.pop("loss") == pytest.approx(float(self.total), rel=1e-5)
 
     def see(self, net: nn.Module, number: int = 1) -> paper.Seen:
@@ -213,7 +230,7 @@ def other_view(step: Step, turn: bool) -> Tensor:
     pixels = view(step.pixels, 2)
     if not turn:
         return pixels
-    chances = [torch.rand(len(pixels), 1, 1, 1, generator=step.drawn) for _ in range(2)]
+    chances = torch.rand(2, len(pixels), generator=step.drawn)
     quarters = torch.randint(4, (len(pixels),), generator=step.drawn)
     images = []
     for image, across, down, quarter in zip(pixels, *chances, quarters, strict=True):
@@ -248,7 +265,9 @@ def category(method: Any, step: Step, c: Any, own: Tensor, guide: Tensor) -> dic
 def numbered_views() -> Iterator[None]:
     """Every augmentation makes another view."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("edgekd.data.augment.augment", Views())
+        views = Views()
+        patched.setattr(Augmentation, "apply", lambda *args: views.apply(*args))
+        patched.setattr(Augmentation, "draw", draw_of_methods)
         yield
 
 

@@ -18,6 +18,7 @@ from edgekd.distill.methods import resolve_method
 from edgekd.distill.runs import pipeline
 from edgekd.distill.samples.run_samples import load_samples
 from edgekd.errors import InputError
+from edgekd.metrics.task import metrics_task
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe, convert
 
@@ -88,7 +89,9 @@ def test_the_saved_student_is_the_trained_one_bit_for_bit(
 
 
 def test_a_network_that_crckd_trained_teaches_a_smaller_one(recipe, tmp_path):
-    better = recipe(student={**msgspec.to_builtins(recipe().teacher)}, method={"name": "crckd"})
+    better = recipe(
+        student={**msgspec.to_builtins(recipe().teacher.network())}, method={"name": "crckd"}
+    )
     run(better, tmp_path / "better")
     taught = recipe(teacher={"checkpoint": str(tmp_path / "better" / "student")}, method=SSD_KD)
     run(taught, tmp_path)
@@ -188,3 +191,31 @@ def test_training_says_the_notes_of_its_data(run, tmp_path: Path) -> None:
     assert said[0] == (
         "note: 9 images without a lesion or patient (9 'NA') stand alone in the split"
     )
+
+
+@pytest.mark.parametrize("method", ["none", "kd"])
+def test_a_student_of_adjusted_logits_is_judged_and_used_without_them(taught, tmp_path, method):
+    """The score of the best epoch is that of the checkpoint's own outputs."""
+    raw = msgspec.to_builtins(taught(method={"name": method}))
+    raw["student"]["fit"] |= {"logit_adjustment": 3.0, "class_weights": "none"}
+    adjusted = convert(raw, Recipe, "the test's recipe")
+    run(adjusted, tmp_path)
+    student = load_checkpoint(tmp_path / "student")
+    images, targets = load_samples(adjusted).part("validation")
+    outputs = logits_of(student.normalised(), images)
+    lines = (tmp_path / "student" / "history.csv").read_text().splitlines()
+    best = list(csv.DictReader(lines))[student.card.training.best_epoch - 1]
+    selection = metrics_task(adjusted.task).selection
+    assert float(best["score"]) == pytest.approx(selection(outputs, targets))
+    shift = load_samples(adjusted).adjustment(adjusted.student.fit).numpy()
+    assert float(best["score"]) != pytest.approx(selection(outputs + shift, targets))
+
+
+@pytest.mark.parametrize("fit", [{"loss": "focal"}, {"loss": "multi_weighted_focal"}])
+def test_another_loss_is_another_training(taught, tmp_path, fit):
+    plain = taught(method={"name": "none"})
+    raw = msgspec.to_builtins(plain)
+    raw["student"]["fit"] |= fit
+    for recipe, name in ((plain, "plain"), (convert(raw, Recipe, "it"), "other")):
+        run(recipe, tmp_path / name)
+    assert not same(weights(tmp_path / "plain"), weights(tmp_path / "other"))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import torch
+from method_share import DIVIDED
 from small_runs import run
 
+from edgekd.distill.runs import trial
+from edgekd.distill.samples.run_samples import EpochSampler, load_samples
+from edgekd.distill.task import Trait
 from edgekd.errors import InputError
 from edgekd.models import build_network
+from edgekd.recipe import FitSection, RoleSection
 
 VIT = {"arch": "vit_tiny_patch16_224", "options": {"img_size": 32, "depth": 1}}
 
@@ -53,3 +59,40 @@ def test_several_devices_do_not_wait_for_parameters_that_nothing_depends_on(
         run(recipe(trainer=trainer), tmp_path)
     assert "trainer.devices" in caught.value.hint
     run(recipe(method={"name": "none"}), tmp_path)  # alone it does
+
+
+def test_a_loss_that_the_task_does_not_have_is_refused(monkeypatch):
+    """By the trait alone: a third party's task may have neither."""
+    few = SimpleNamespace(traits=frozenset({Trait.SOFTENED_OUTPUTS}))
+    monkeypatch.setattr(trial, "training_task", lambda name: few)
+    trial.refuse_loss(FitSection(), "boxes")
+    with pytest.raises(InputError, match=r"`fit\.loss` focal needs a task with a focal loss"):
+        trial.refuse_loss(FitSection(loss="focal"), "boxes")
+    adjusted = FitSection(logit_adjustment=1.0, class_weights="none")
+    with pytest.raises(InputError, match=r"`fit\.logit_adjustment` needs a task with outputs"):
+        trial.refuse_loss(adjusted, "boxes")
+
+
+@pytest.mark.parametrize("sampling", ["none", "sqrt"])
+def test_the_prior_is_that_of_the_batches_that_are_drawn(recipe, sampling):
+    """Of classes and of subclasses: compared with what the sampler draws in many epochs."""
+    divided = recipe(data=DIVIDED)
+    samples = load_samples(divided)
+    fit = FitSection(logit_adjustment=2.0, class_weights="none", class_sampling=sampling)
+    context = trial.context_of(divided, RoleSection(fit=fit), samples)
+    part, epoch, drawn = samples.split.indices("train"), 0, []
+    sampler = EpochSampler(len(part), samples.sampling_weights(sampling), 0, lambda: epoch)
+    for epoch in range(400):  # noqa: B007 - the sampler reads it
+        drawn += [part[position] for position in sampler]
+    for labels, adjustment in (
+        (samples.targets, context.adjustment),
+        (samples.subclass_labels(), context.subclasses.adjustment),
+    ):
+        share = torch.bincount(torch.from_numpy(labels)[drawn]).double() / len(drawn)
+        torch.testing.assert_close((adjustment / 2.0).exp().double(), share, atol=0.01, rtol=0.0)
+
+
+def test_without_logit_adjustment_there_is_none(recipe):
+    context = trial.context_of(recipe(), RoleSection(), load_samples(recipe()))
+    assert context.adjustment is None
+    assert context.training_images == sum(context.class_counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_runs import SSD_KD, record_stages, run, same, weights
+from small_runs import SSD_KD, history, record_stages, run, same, weights
 
 from edgekd.distill.training.module import StageModule
 
@@ -52,7 +52,5 @@ def test_an_interrupted_run_comes_to_the_same_weights(
     run(whole, tmp_path / "broken")
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
     assert trained[0] == stage  # nothing before it was trained again
-    histories = [
-        (tmp_path / name / "student" / "history.csv").read_text() for name in ("whole", "broken")
-    ]
+    histories = [history(tmp_path / name / "student") for name in ("whole", "broken")]
     assert histories[0] == histories[1]

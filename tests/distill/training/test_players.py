@@ -25,6 +25,7 @@ from method_share import EPOCHS, FIT, outcome, samples
 from pair import Outcome, trained_in_pair
 from players_share import CASES, QUICK
 from safetensors.torch import load_file
+from small_runs import history
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -277,9 +278,7 @@ def test_an_interrupted_run_comes_to_the_same_weights(
     resumed = run(whole, tmp_path / "broken")
     assert begun == [2]
     assert all(expected[name].equal(tensor) for name, tensor in resumed.items())
-    histories = [
-        (tmp_path / n / "student" / "history.csv").read_text() for n in ("whole", "broken")
-    ]
+    histories = [history(tmp_path / name / "student") for name in ("whole", "broken")]
     assert histories[0] == histories[1]
 
 

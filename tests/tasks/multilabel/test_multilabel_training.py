@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from edgekd.distill.losses import softened_binary_kl, weighted_binary_cross_entropy
+from edgekd.distill.losses import (
+    binary_focal_loss,
+    multi_weighted_binary_focal_loss,
+    softened_binary_kl,
+    weighted_binary_cross_entropy,
+)
 from edgekd.distill.methods import Batch, MethodContext, method_names, resolve_method
 from edgekd.distill.task import Trait, training_task
 from edgekd.errors import InputError
-from edgekd.recipe import FitSection
+from edgekd.recipe import FitSection, LossSection
 
 TASK = "multilabel"
 SERVE = {"none", "kd", "fitnet", "at", "rkd", "mean_teacher", "d_kd"}
@@ -76,3 +81,24 @@ def test_kd_is_binary_cross_entropy_and_softened_findings(weigh: bool) -> None:
     each = torch.where(TARGETS > 0, weights, torch.ones(2)) if weigh else None
     torch.testing.assert_close(terms["ce"], 0.4 * hard)
     torch.testing.assert_close(terms["kd"], 0.6 * softened_binary_kl(student, teacher, 3.0, each))
+
+
+def test_the_losses_that_a_recipe_may_name_are_binary() -> None:
+    outputs, weights = torch.tensor([[0.5, -3.0]] * 4), torch.tensor([2.0, 5.0])
+    loss = training_task(TASK).focal_loss
+    torch.testing.assert_close(
+        loss(outputs, TARGETS, weights, LossSection(name="focal", gamma=1.5)),
+        binary_focal_loss(outputs, TARGETS, weights, 1.5),
+    )
+    named = LossSection(name="multi_weighted_focal", gamma=1.5, beta=0.3)
+    torch.testing.assert_close(
+        loss(outputs, TARGETS, weights, named),
+        multi_weighted_binary_focal_loss(outputs, TARGETS, weights, 1.5, 0.3),
+    )
+
+
+def test_the_prior_and_the_balance_are_those_of_each_finding() -> None:
+    """Of 4 images 2 have each finding; drawn, those with b come three times as often."""
+    task, draws = training_task(TASK), torch.tensor([1.0, 3.0, 1.0, 3.0], dtype=torch.float64)
+    assert task.log_prior(TARGETS.numpy(), draws, 2).tolist() == pytest.approx([0.0, np.log(3.0)])
+    assert task.balancing_weights(COUNTS, 8, "full").tolist() == pytest.approx([2 / 6, 6 / 2])

@@ -1,0 +1,157 @@
+"""The trained teachers of a run: one, or several that are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import torch
+
+from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.task import TrainingTask, training_task
+from edgekd.distill.teachers.averaged import Ensemble, TeacherNetwork, TurnedViews, average_of
+from edgekd.distill.teachers.teacher import TeacherSetup
+from edgekd.distill.teachers.weights import fitted_weights
+from edgekd.metrics.task import metrics_task
+from edgekd.models import Checkpoint, NormalisedNetwork, logits_of
+from edgekd.models.card import read_metrics
+from edgekd.recipe import RoleSection, TeacherSection, fingerprint
+
+__all__ = ["Teachers", "gather_teachers", "network_of"]
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """The teachers of a run.
+
+    Attributes:
+        members: The checkpoint of each.
+        weights: Their weights, with sum 1.
+        section: How their outputs are computed.
+        task: Name of the task.
+    """
+
+    members: tuple[Checkpoint, ...]
+    weights: tuple[float, ...]
+    section: TeacherSection
+    task: str
+
+    def network(self) -> TeacherNetwork:
+        """Maps pixels [B, 3, S, S] in 0…1 to the averaged outputs, in evaluation mode."""
+        networks = [member.normalised() for member in self.members]
+        return network_of(networks, self.weights, self.section, training_task(self.task)).eval()
+
+    def setup(self) -> TeacherSetup:
+        """How a method's `Teacher` computes the outputs."""
+        return TeacherSetup(self.section.precision)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights: that of the only checkpoint, or of all with their weights."""
+        hashes = [member.card.weights_sha256 for member in self.members]
+        if len(hashes) == 1:
+            return hashes[0]
+        return fingerprint(hashes, self.weights, self.section.average)
+
+    def identity(self) -> tuple[Any, ...]:
+        """Everything about the teachers that a student's weights depend on."""
+        section = self.section
+        return (self.sha256, section.views, section.average, section.precision)
+
+    def sections(self) -> dict[str, Any]:
+        """Sections of a recipe that takes these very teachers with these weights."""
+        trained = [RoleSection(checkpoint=str(member.folder)) for member in self.members]
+        if len(trained) > 1:
+            section = msgspec.structs.replace(self.section, weights=self.weights)
+            return {"teacher": section, "teachers": tuple(trained)}
+        section = msgspec.structs.replace(
+            self.section, model=None, fit=trained[0].fit, checkpoint=trained[0].checkpoint
+        )
+        return {"teacher": section}
+
+    def provenance(self) -> dict[str, Any]:
+        """Plain values for a student's card; empty for a single network's plain outputs."""
+        plain = TeacherSection()
+        run = {
+            name: value
+            for name, value in msgspec.to_builtins(self.section).items()
+            if name not in ("model", "fit", "checkpoint", "weights")
+            and value != msgspec.to_builtins(getattr(plain, name))
+        }
+        if len(self.members) == 1:
+            return run
+        members = [
+            {"sha256": member.card.weights_sha256, "arch": member.card.arch, "weight": weight}
+            for member, weight in zip(self.members, self.weights, strict=True)
+        ]
+        return {"members": members, "average": self.section.average, **run}
+
+    def metrics(self, samples: RunSamples) -> dict[str, Any] | None:
+        """Metrics by part: those beside a single checkpoint, or measured for averaged outputs."""
+        if len(self.members) == 1 and self.section.views == 1:
+            metrics = read_metrics(self.members[0].folder)
+            parts = ("validation", "test")
+            return {part: metrics[part] for part in parts if part in metrics} or None
+        return self._measured(samples)
+
+    def _measured(self, samples: RunSamples) -> dict[str, Any]:
+        network = self.network()
+        return {
+            part: metrics_task(self.task).evaluate(
+                logits_of(network, images),
+                targets,
+                samples.classes,
+                ordered=samples.split.dataset.ordered,
+                groups=samples.groups(part),
+            )
+            for part in ("validation", "test")
+            for images, targets in [samples.part(part)]
+            if len(targets)
+        }
+
+    def text(self) -> str:
+        """One line for logs."""
+        shares = zip(self.members, self.weights, strict=True)
+        return ", ".join(f"{member.card.arch} {weight:.3f}" for member, weight in shares)
+
+
+def gather_teachers(
+    members: Sequence[Checkpoint], section: TeacherSection, samples: RunSamples
+) -> Teachers:
+    """The teachers with their weights, which are fitted on the validation part where chosen."""
+    weights = _weights(members, section, samples)
+    return Teachers(tuple(members), weights, section, samples.split.dataset.task)
+
+
+def _weights(
+    members: Sequence[Checkpoint], section: TeacherSection, samples: RunSamples
+) -> tuple[float, ...]:
+    if section.weights == "fitted":
+        return _fitted(members, section, samples)
+    raw = [1.0] * len(members) if section.weights == "equal" else list(section.weights)
+    return tuple(float(weight) / sum(map(float, raw)) for weight in raw)
+
+
+def _fitted(
+    members: Sequence[Checkpoint], section: TeacherSection, samples: RunSamples
+) -> tuple[float, ...]:
+    images, targets = samples.part("validation")
+    outputs = [torch.from_numpy(logits_of(each.normalised(), images)) for each in members]
+    return fitted_weights(
+        torch.stack(outputs).double(), torch.from_numpy(targets), len(samples.classes),
+        samples.task, average_of(samples.task, section.average),
+    )  # fmt: skip
+
+
+def network_of(
+    members: Sequence[NormalisedNetwork],
+    weights: Sequence[float],
+    section: TeacherSection,
+    task: TrainingTask,
+) -> TeacherNetwork:
+    """One network for all teachers: the only one, an average of several, of several views."""
+    average = average_of(task, section.average)
+    network = members[0] if len(members) == 1 else Ensemble(members, weights, average)
+    return network if section.views == 1 else TurnedViews(network, section.views, average)

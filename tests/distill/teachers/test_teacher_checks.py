@@ -1,0 +1,30 @@
+"""Methods that several teachers, views or a cache cannot serve, and what else is refused."""
+
+from __future__ import annotations
+
+import pytest
+from small_runs import record_stages, run
+
+from edgekd.distill.methods import load_method, method_names
+from edgekd.errors import InputError
+
+FEATURES = [
+    name for name in method_names()
+    if load_method(name).needs_teacher
+    and load_method(name).teacher_by(load_method(name).Config()) != "outputs"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_method_of_features_is_refused_by_name(
+    recipe, teacher, taught, tmp_path, monkeypatch, name
+):
+    section = {"checkpoint": str(teacher)}
+    trained = record_stages(monkeypatch)
+    with pytest.raises(InputError, match=f"the method {name} takes .*`teachers` do not average"):
+        run(recipe(teachers=[section, section], teacher={}, method={"name": name}), tmp_path)
+    views = {**section, "views": 2}
+    with pytest.raises(InputError, match=r"`teacher\.views` do not average"):
+        run(recipe(teacher=views, method={"name": name}), tmp_path)
+    assert trained == []
+    assert not list(tmp_path.iterdir())
