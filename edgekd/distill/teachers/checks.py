@@ -56,7 +56,7 @@ def _refuse_moving_views(recipe: Recipe) -> None:
         raise InputError(message, "remove one of the two keys")
     if recipe.augment.mixup or recipe.augment.cutmix:
         message = "`teacher.cache` keeps outputs of single images, and `augment` mixes images"
-        raise InputError(message, "set `augment.mixup` and `augment.cutmix` to 0, or remove the cache")
+        raise InputError(message, "set `augment.mixup` and `augment.cutmix` to 0")
 
 
 def _refuse_averages(recipe: Recipe, section: TeacherSection) -> None:
