@@ -33,6 +33,7 @@ _KINDS = {
     "synthetic": "painted images",
     "contents": "hash of a data set's files",
     "students": "outputs of a network, or its fine-tuned weights",
+    "teachers": "a teacher's outputs for fixed views of images",
     "lowered": "lowered files",
     "teachers": "outputs of a teacher for fixed views",
 }
