@@ -183,6 +183,8 @@ def test_coordinates_are_not_rounded_to_half_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         changed = augmentation(images, generator(2))
     assert torch.equal(changed, expected)
+    half = images.bfloat16()  # as a generator's layers give them
+    assert torch.equal(augmentation(half, generator(2)), augmentation(half.float(), generator(2)))
 
 
 def test_rotation_reaches_any_angle_and_mirrors_at_the_border() -> None:
