@@ -187,6 +187,16 @@ def test_coordinates_are_not_rounded_to_half_precision() -> None:
     assert torch.equal(augmentation(half, generator(2)), augmentation(half.float(), generator(2)))
 
 
+@EVERY_SECTION
+def test_draws_are_applied_on_the_device_of_the_images(section: AugmentSection) -> None:
+    """The device `meta` computes nothing, but refuses tensors of another one as a GPU does."""
+    images = torch.empty(200, 3, 20, 20, device="meta")
+    augmentation = Augmentation(section, 16)
+    changed = augmentation(images, generator())
+    assert changed.device.type == "meta"
+    assert changed.shape == (200, 3, 16, 16)
+
+
 def test_rotation_reaches_any_angle_and_mirrors_at_the_border() -> None:
     pixels = torch.full((64, 3, 17, 17), 0.25)
     pixels[:, :, 8, 8] = 1.0
