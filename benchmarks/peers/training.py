@@ -19,7 +19,6 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -131,7 +130,7 @@ def _measured(ready: list[Player], effort: Effort, batch: int) -> dict[str, Any]
         "summary": {"step": of_step, "epoch": of_epoch},
         "aims": aims_of(of_step, of_epoch, ready[0].machine.device),
         "preparation_s": {
-            name: median(answer["preparation"] for answer in answers)
+            name: max(answer["preparation"] for answer in answers)
             for name, answers in before.items()
             if all("preparation" in answer for answer in answers)
         },

@@ -94,7 +94,7 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     for name, checked in result["losses"].items():
         yield f"- {name}: losses within {checked.difference:.1e} of edgekd's in fp32."
     for name, seconds in result["preparation_s"].items():
-        yield f"- {name}: {seconds:.1f} s from the start of the run to its first epoch, once."
+        yield f"- {name}: {seconds:.1f} s from the start of the run to its first epoch, at most."
     for name, reason in result["missing"].items():
         yield f"- **{name} is not in the tables**: {reason}."
 

@@ -36,7 +36,7 @@ def connect(section: TrainerSection) -> None:
     launcher = next((name for name, kind in _LAUNCHERS.items() if kind.detect()), None)
     if launcher is None or distributed.is_initialized():
         return
-    environment = _LAUNCHERS[launcher]()
+    environment = _environment(launcher)
     _refuse_other_number(launcher, environment.world_size(), section)
     if environment.world_size() == 1:
         return
@@ -50,9 +50,16 @@ def connect(section: TrainerSection) -> None:
         )  # fmt: skip
 
 
+def _environment(launcher: str) -> Any:
+    try:
+        return _LAUNCHERS[launcher]()
+    except RuntimeError as error:  # SLURM's --ntasks without --ntasks-per-node
+        message = f"{launcher}'s job cannot be used: {str(error).splitlines()[0]}"
+        raise InputError(message, "see the sbatch file in examples/cluster") from error
+
+
 def _refuse_other_number(launcher: str, started: int, section: TrainerSection) -> None:
-    wanted = section.devices * section.nodes
-    if started != wanted:
+    if started != section.devices * section.nodes:
         message = (
             f"{launcher} has started {started} processes, and the recipe is for {section.devices} "
             f"devices on {section.nodes} nodes"

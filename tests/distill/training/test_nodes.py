@@ -21,7 +21,12 @@ from edgekd.recipe import Recipe, TrainerSection, convert
 
 LAUNCHED = {
     "torchrun": {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "{}", "RANK": "0"},
-    "SLURM": {"SLURM_NTASKS": "{}", "SLURM_JOB_NAME": "edgekd", "SLURM_PROCID": "0"},
+    "SLURM": {
+        "SLURM_NTASKS": "{}",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_JOB_NAME": "edgekd",
+        "SLURM_PROCID": "0",
+    },
 }
 
 
@@ -37,6 +42,14 @@ def test_another_number_of_processes_is_refused(
         f"{launcher} has started 3 processes, and the recipe is for 2 devices on 2 nodes"
     )
     assert not distributed.is_initialized()
+
+
+def test_tasks_that_are_not_counted_by_node_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_JOB_NAME", "edgekd")
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE", raising=False)
+    with pytest.raises(InputError, match=r"SLURM.s job cannot be used: .*--ntasks-per-node=4"):
+        connect(TrainerSection(accelerator="cpu", devices=2, nodes=2))
 
 
 @pytest.mark.parametrize("launcher", [None, *LAUNCHED])
