@@ -7,6 +7,7 @@ validates with `convert`.
 
 from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe
+from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
 from edgekd.recipe.roles import CacheSection, ModelSection, RoleSection, TeacherSection
@@ -30,6 +31,7 @@ __all__ = [
     "Balancing",
     "CacheSection",
     "CheckpointSection",
+    "FinishSection",
     "FitSection",
     "Fraction",
     "LossSection",

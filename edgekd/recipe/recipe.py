@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.recipe.augment import AugmentSection
+from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.roles import RoleSection, TeacherSection
 from edgekd.recipe.section import Section, Seed
 from edgekd.recipe.split import SplitSection
@@ -35,6 +36,7 @@ class Recipe(Section, frozen=True, kw_only=True):
             the seeds `seed`, `seed` + 1 and so on.
         student: The student.
         method: `name` and that method's own keys.
+        finish: The last stage of the student's training, on the grid of an int8 file.
         trainer: The machine, for Lightning's trainer.
     """
 
@@ -50,6 +52,7 @@ class Recipe(Section, frozen=True, kw_only=True):
     teachers: tuple[RoleSection, ...] = ()
     student: RoleSection | None = None
     method: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "kd"})
+    finish: FinishSection | None = None
     trainer: TrainerSection = TrainerSection()
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from edgekd.models import pixels_of
 from edgekd.recipe import FitSection
 
 __all__ = [
+    "Continued",
     "Labelled",
     "LoaderSetup",
     "NoSamples",
@@ -112,7 +113,7 @@ class Labelled(SampleKind):
         images, targets, indices = loaded
         batch = Batch(
             pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
-            context.augment_both,
+            context.augment_both, context.mixing,
         )  # fmt: skip
         return batch if context.views is None else _in_fixed_views(batch, context.views)
 
@@ -218,6 +219,31 @@ class Several(SampleKind):
     def batch(self, loaded: dict[str, Any], context: StepContext) -> dict[str, Any]:
         """The batch of each kind."""
         return {name: kind.batch(loaded[name], context) for name, kind in self.kinds.items()}
+
+
+@dataclass(frozen=True)
+class Continued(SampleKind):
+    """Another kind's samples in a stage that continues an earlier one.
+
+    Attributes:
+        kind: The kind.
+        epochs: Epochs of the earlier stage, from which the batches' epochs count on.
+    """
+
+    kind: SampleKind
+    epochs: int
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """That of the kind."""
+        return self.kind.batch_size(fit, training_images, processes)
+
+    def loader(self, setup: LoaderSetup) -> Loader:
+        """That of the kind."""
+        return self.kind.loader(setup)
+
+    def batch(self, loaded: Any, context: StepContext) -> Any:
+        """The kind's batch in the later epoch."""
+        return self.kind.batch(loaded, replace(context, epoch=self.epochs + context.epoch))
 
 
 def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:

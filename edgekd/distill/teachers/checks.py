@@ -54,6 +54,9 @@ def _refuse_moving_views(recipe: Recipe) -> None:
     if recipe.student and recipe.student.fit.image_sizes:
         message = "`teacher.cache` keeps outputs for one size, and `fit.image_sizes` has several"
         raise InputError(message, "remove one of the two keys")
+    if recipe.augment.mixup or recipe.augment.cutmix:
+        message = "`teacher.cache` keeps outputs of single images, and `augment` mixes images"
+        raise InputError(message, "set `augment.mixup` and `augment.cutmix` to 0")
 
 
 def _refuse_averages(recipe: Recipe, section: TeacherSection) -> None:

@@ -1,1 +1,1 @@
-"""int8: calibration images, simulation, layer sensitivity, quantisation-aware fine-tuning."""
+"""int8: calibration images, ranges, layer sensitivity, quantisation-aware fine-tuning."""

@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from edgekd.data.augment import augment
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph
-from edgekd.lower.int8.simulate import Range, observe_ranges, simulated_int8
+from edgekd.lower.int8.ranges import observe_ranges
+from edgekd.models.simulated_int8 import Range, simulated_int8
 from edgekd.recipe import AugmentSection
 
 __all__ = ["FineTuning", "ImitationLoss", "fine_tune_quantisation_aware"]

@@ -30,15 +30,15 @@ from edgekd.bundle import LayerSensitivity
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.lower.graph import DeployGraph
-from edgekd.lower.int8.simulate import (
+from edgekd.lower.int8.ranges import observe_ranges
+from edgekd.lower.task import evidence_task
+from edgekd.models.simulated_int8 import (
     Forward,
     Range,
     forwards_replaced,
-    observe_ranges,
     quantisable_layers,
     quantised_forward,
 )
-from edgekd.lower.task import evidence_task
 from edgekd.runtime.task import device_task
 
 __all__ = ["rank_layers"]

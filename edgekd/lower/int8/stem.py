@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from edgekd.lower.graph import DeployGraph
-from edgekd.lower.int8.simulate import observe_ranges
+from edgekd.lower.int8.ranges import observe_ranges
 from edgekd.lower.precision import Variant
 
 __all__ = ["stem_of", "with_float_stem"]

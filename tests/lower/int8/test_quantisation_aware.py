@@ -18,8 +18,9 @@ from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.int8.quantisation_aware import FineTuning, fine_tune_quantisation_aware
-from edgekd.lower.int8.simulate import observe_ranges, simulated_int8
+from edgekd.lower.int8.ranges import observe_ranges
 from edgekd.lower.task import evidence_task
+from edgekd.models.simulated_int8 import simulated_int8
 
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
 TRAINED = make_images(160, seed=0)[0]

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from edgekd.errors import InputError
 from edgekd.lower.graph import DeployGraph, deploy_graph
+from edgekd.lower.int8.ranges import observe_ranges
 from edgekd.lower.int8.ranking import rank_layers
 from edgekd.lower.int8.sensitivity import float_sets
-from edgekd.lower.int8.simulate import observe_ranges, simulated_int8
+from edgekd.models.simulated_int8 import simulated_int8
 
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
 HARMED = "blocks.0.body.3"

@@ -15,12 +15,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from edgekd.lower.graph import DeployGraph
 
 __all__ = [
     "Forward",
@@ -28,9 +24,9 @@ __all__ = [
     "fake_quantised",
     "fake_quantised_weight",
     "forwards_replaced",
-    "observe_ranges",
     "quantisable_layers",
     "quantised_forward",
+    "ranges_observed",
     "simulated_int8",
 ]
 
@@ -133,7 +129,7 @@ def simulated_int8(
 
     Args:
         network: Any network.
-        ranges: Ranges of the layers' inputs, from `observe_ranges`.
+        ranges: Ranges of the layers' inputs, from `ranges_observed`.
         layers: Names of the layers; None for all that have a range.
         bits: Width of the integers of weights and inputs.
 
@@ -147,27 +143,19 @@ def simulated_int8(
         yield
 
 
-def observe_ranges(
-    graph: DeployGraph, images: NDArray[np.uint8], *, batch_size: int = 32
-) -> dict[str, Range]:
-    """Least and greatest input of each layer of `graph.network` over all images.
+@contextmanager
+def ranges_observed(network: nn.Module) -> Iterator[dict[str, Range]]:
+    """Inside the block the dictionary gathers the least and greatest input of each layer.
 
-    Args:
-        graph: The student, in eval mode.
-        images: uint8 [N, S, S, 3].
-        batch_size: Images at once; the ranges do not depend on it.
-
-    Returns:
-        By the layer's name in `graph.network`, in the order of computation. A layer that did not
-        take part (one of a training head) is missing.
+    Yields:
+        By the layer's name in `network`, in the order of computation. A layer that does not take
+        part (one of a training head) is missing.
     """
     ranges: dict[str, Range] = {}
-    layers = quantisable_layers(graph.network)
+    layers = quantisable_layers(network)
     forwards = {name: _observing(name, layer, ranges) for name, layer in layers.items()}
-    with torch.no_grad(), forwards_replaced(graph.network, forwards):
-        for start in range(0, len(images), batch_size):
-            graph(torch.from_numpy(np.array(images[start : start + batch_size])))
-    return ranges
+    with torch.no_grad(), forwards_replaced(network, forwards):
+        yield ranges
 
 
 def _observing(name: str, layer: nn.Module, ranges: dict[str, Range]) -> Forward:
