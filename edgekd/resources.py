@@ -1,10 +1,17 @@
-"""Shipped recipes, policies and targets: inside an installed wheel, or in the checkout."""
+"""Shipped recipes, spaces, policies and targets: inside an installed wheel, or in the checkout."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["policy_files", "recipe_file", "recipe_names", "target_folders"]
+__all__ = [
+    "policy_files",
+    "recipe_file",
+    "recipe_names",
+    "space_file",
+    "space_names",
+    "target_folders",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -18,6 +25,17 @@ def recipe_file(name: str) -> Path | None:
 def recipe_names() -> list[str]:
     """Names of the shipped recipes."""
     return sorted(file.stem for file in (_PACKAGE / "recipes").glob("*.yaml"))
+
+
+def space_file(name: str) -> Path | None:
+    """The shipped search space of that name, or None."""
+    file = _PACKAGE / "spaces" / f"{name}.yaml"
+    return file if file.is_file() else None
+
+
+def space_names() -> list[str]:
+    """Names of the shipped search spaces."""
+    return sorted(file.stem for file in (_PACKAGE / "spaces").glob("*.yaml"))
 
 
 def policy_files() -> dict[str, Path]:

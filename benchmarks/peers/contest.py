@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 
-from environments import Environments, UnavailableError, last_line
+from child import Child
+from environments import Environments, UnavailableError
 from photos import Photo
 
 from edgekd.bundle import Bundle
@@ -143,10 +141,14 @@ class Player:
             str(self.subject.size), "\t".join(self.subject.classes), options, *arguments,
         ]  # fmt: skip
 
+    def start(self, mode: str, *arguments: str) -> Child:
+        """Its process."""
+        return Child(self.command(mode, *arguments), self.environment)
+
     def memory(self, photo: Photo, count: int) -> int:
         """Peak resident memory in bytes."""
         arguments = (str(photo.path), str(photo.shorter), str(count))
-        with Child(self, "memory", *arguments) as child:
+        with self.start("memory", *arguments) as child:
             return int(child.answer()) * 1024
 
     def cold_start(self, photo: Photo) -> dict[str, float]:
@@ -156,7 +158,7 @@ class Player:
         `photo` is the first decision.
         """
         begin = time.perf_counter_ns()
-        with Child(self, "cold", str(photo.path), str(photo.shorter)) as child:
+        with self.start("cold", str(photo.path), str(photo.shorter)) as child:
             child.answer()
             end = time.perf_counter_ns()
             # perf_counter is one clock for all processes on Linux (CLOCK_MONOTONIC).
@@ -164,54 +166,6 @@ class Player:
         stamps = (begin, began, opened, end)
         steps = [(after - before) / 1e6 for before, after in pairwise(stamps)]
         return {"total": sum(steps), "interpreter": steps[0], "open": steps[1], "photo": steps[2]}
-
-
-class Child:
-    """A contestant's process, which answers line by line."""
-
-    def __init__(self, player: Player, mode: str, *arguments: str) -> None:
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            player.command(mode, *arguments),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env=player.environment, text=True,
-        )  # fmt: skip
-
-    def ask(self, line: str) -> str:
-        """Send a line and return the answer."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> str:
-        """The next line.
-
-        Raises:
-            UnavailableError: There is none.
-        """
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self._process.wait()
-            self._errors.seek(0)
-            raise UnavailableError(last_line(self._errors.read()), "see what it prints")
-        return line.rstrip("\n")
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        self._process.wait()
-        self._errors.close()
 
 
 def players(

@@ -14,7 +14,6 @@ import argparse
 import dataclasses
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from engines_subject import Subject
 from engines_tables import markdown
 from engines_tools import TOOLS, Call, Reading, Tool
 from environments import Environments, UnavailableError
+from reports import plain, revision
 from summary import Spread
 
 from edgekd.bench.devices.launch import run_job
@@ -34,7 +34,6 @@ from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import local_facts
 from edgekd.cli.console import exit_code_of, publish, say
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 LOW, HIGH = 0.95, 1.05
 """The aim for the ratio of our p50 to a tool's."""
 
@@ -96,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> None:
         result = _result(options)
         files = {"markdown": options.markdown, "json": options.json}
-        publish(markdown(result), _plain(result), **files)
+        publish(markdown(result), plain(result), **files)
 
     return exit_code_of(work)
 
@@ -123,7 +122,7 @@ def _result(options: argparse.Namespace) -> dict[str, Any]:
         compared = [_compared(one, effort, options, variables) for one in subjects]
     return {
         "command": shlex.join(["python", "benchmarks/peers/engines.py", *_shown(options)]),
-        "revision": _revision(),
+        "revision": revision(),
         "machine": local_facts(),
         "load_before": before,
         "threads": options.threads,
@@ -227,14 +226,6 @@ def _summary(tool: Tool, rounds: Rounds) -> dict[str, Any]:
     }
 
 
-def _revision() -> str | None:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=REPOSITORY, capture_output=True, text=True,
-    )  # fmt: skip
-    return done.stdout.strip() or None
-
-
 def _shown(options: argparse.Namespace) -> list[str]:
     """The command line without this machine's paths."""
     shown = ["--bundles", *(folder.name for folder in options.bundles)]
@@ -244,17 +235,6 @@ def _shown(options: argparse.Namespace) -> list[str]:
         shown += ["--rounds", str(options.rounds)]
     flags = {"--no-bare": options.no_bare, "--quick": options.quick}
     return shown + [flag for flag, given in flags.items() if given]
-
-
-def _plain(value: Any) -> Any:
-    """Data classes as dictionaries."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain(dataclasses.asdict(value))
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return value
 
 
 if __name__ == "__main__":

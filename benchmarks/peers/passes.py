@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
-from contest import Child, Player
+from contest import Player
 from photos import Photo
 
 from edgekd.cli.console import say
 
-__all__ = ["QUICK", "THOROUGH", "Effort", "cold_pass", "memory_pass", "speed_pass"]
+__all__ = ["QUICK", "THOROUGH", "Effort", "cold_pass", "in_turn", "memory_pass", "speed_pass"]
 
 Value = TypeVar("Value")
 Photos = dict[str, list[Photo]]
@@ -84,11 +84,11 @@ def _turns(
     """Size, photo and contestant of every turn; another contestant begins each."""
     for turn in range(effort.turns):
         for size in photos:
-            for name in _order(names, turn + round_):
+            for name in in_turn(names, turn + round_):
                 yield size, turn % effort.photos, name
 
 
-def _order(names: list[str], step: int) -> list[str]:
+def in_turn(names: list[str], step: int) -> list[str]:
     """The names rotated, and every second time reversed, so that predecessors change."""
     start = (step // 2) % len(names)
     rotated = names[start:] + names[:start]
@@ -101,7 +101,7 @@ class _Seat:
     def __init__(self, player: Player, photos: Photos, stack: ExitStack) -> None:
         every = [photo for of_size in photos.values() for photo in of_size]
         arguments = [text for photo in every for text in (str(photo.path), str(photo.shorter))]
-        self._child = stack.enter_context(Child(player, "speed", *arguments))
+        self._child = stack.enter_context(player.start("speed", *arguments))
         self._first = {size: every.index(of_size[0]) for size, of_size in photos.items()}
         self._child.answer()
 
@@ -151,6 +151,6 @@ def _taking_turns(
     found: dict[str, list[Value]] = {player.row.name: [] for player in players}
     by_name = {player.row.name: player for player in players}
     for run in range(runs):
-        for name in _order(list(by_name), run):
+        for name in in_turn(list(by_name), run):
             found[name].append(measure(by_name[name]))
     return found

@@ -16,7 +16,6 @@ import argparse
 import dataclasses
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,15 +26,14 @@ from contest import ROWS, Player, Subject, players
 from environments import Environments
 from passes import QUICK, THOROUGH, Effort, Photos, cold_pass, memory_pass, speed_pass
 from photos import NOISE, QUALITY, make_photos
+from reports import REPOSITORY, plain, processor_seconds, revision
 from summary import aims_of, cold_summary, memory_summary, speed_summary
 from tables import markdown
 
-from edgekd.bench.measure.load import CpuSeconds, cpu_seconds, other_share
+from edgekd.bench.measure.load import other_share
 from edgekd.bench.measure.machine import local_facts
 from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.errors import InputError
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> None:
         result = _result(options)
         files = {"markdown": options.markdown, "json": options.json}
-        publish(markdown(result), _plain(result), **files)
+        publish(markdown(result), plain(result), **files)
 
     return exit_code_of(work)
 
@@ -82,13 +80,13 @@ def _result(options: argparse.Namespace) -> dict[str, Any]:
         ready, missing = players(environments, subjects, first, options.only)
         for name, reason in missing.items():
             say(f"{name}: {reason}")
-        before, began = os.getloadavg(), _processor_seconds()
+        before, began = os.getloadavg(), processor_seconds()
         measured = _measured(ready, photos, effort)
-        ended = _processor_seconds()
+        ended = processor_seconds()
         sizes = {size: _sizes(of_size) for size, of_size in photos.items()}
     return {
         "command": shlex.join(["python", "benchmarks/peers/runtime.py", *_shown(options)]),
-        "revision": _revision(),
+        "revision": revision(),
         "machine": local_facts(),
         "load": {"before": before, "other_share": other_share(began, ended)},
         "effort": dataclasses.asdict(effort),
@@ -143,20 +141,6 @@ def _sizes(of_size: Sequence[Any]) -> list[int]:
     return [photo.path.stat().st_size for photo in of_size]
 
 
-def _processor_seconds() -> CpuSeconds:
-    """CPU seconds of the whole machine; `process` is this process with its ended children."""
-    found = cpu_seconds() or CpuSeconds(0.0, 0.0, 0.0, 0.0)
-    return found._replace(process=sum(os.times()[:4]))
-
-
-def _revision() -> str | None:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=REPOSITORY, capture_output=True, text=True,
-    )  # fmt: skip
-    return done.stdout.strip() or None
-
-
 def _shown(options: argparse.Namespace) -> list[str]:
     """The command line without this machine's paths."""
     shown = ["--bundle", options.bundle.name]
@@ -166,18 +150,6 @@ def _shown(options: argparse.Namespace) -> list[str]:
         shown += ["--images", options.images.name]
     shown += [f"--{name}" for name in ("quick", "here") if getattr(options, name)]
     return [*shown, "--only", *options.only] if options.only else shown
-
-
-def _plain(value: Any) -> Any:
-    """Data classes as dictionaries; an aim with whether it was met."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return _plain(fields | ({"met": value.met} if hasattr(value, "met") else {}))
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return value
 
 
 if __name__ == "__main__":

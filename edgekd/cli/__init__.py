@@ -23,6 +23,7 @@ from edgekd.cli import (
     report,
     sign,
     train,
+    tune,
 )
 from edgekd.cli import verify as verify_verb
 from edgekd.cli.console import exit_code_of
@@ -44,6 +45,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "distill": distill.distill,
     "compare": compare.compare,
+    "tune": tune.tune,
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,

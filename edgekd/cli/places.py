@@ -33,6 +33,7 @@ class Reads(Enum):
     MODEL = "bundle or checkpoint"
     RUN = "run"
     RECIPE = "recipe"
+    SPACE = "search space"
     PHOTO = "photo"
     VIDEO = "camera or video"
     IMAGES = "data set"
@@ -48,7 +49,7 @@ class Reads(Enum):
     @property
     def checked_first(self) -> bool:
         """Whether it must exist before the verb starts; verbs check the other kinds themselves."""
-        return self not in (Reads.RECIPE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
+        return self not in (Reads.RECIPE, Reads.SPACE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
 
     @property
     def is_folder(self) -> bool | None:

@@ -6,8 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, LayerSensitivity, Manifest, Rung, write_bundle, zip_bundle
 from edgekd.data import cache_folder
@@ -56,6 +59,8 @@ class BuiltBundle:
         rungs: Every precision that was tried.
         error: Why there is no bundle; None for a bundle.
         fresh: Whether this build wrote it; False where the same bundle existed already.
+        outputs: The file's outputs [N, …] for the validation images; None unless this build wrote
+            it.
     """
 
     target: str
@@ -65,6 +70,7 @@ class BuiltBundle:
     rungs: tuple[Rung, ...]
     error: EdgekdError | None = None
     fresh: bool = True
+    outputs: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -247,7 +253,8 @@ def _first_that_decides(
         _report_changes(request.observer, plan.name, reported, rungs)
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         manifest = _write(request, source, taken.measured, manifest, plan.path)
-        return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
+        outputs = taken.measured.answers.outputs
+        return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, outputs=outputs)
 
 
 def _report_changes(

@@ -12,7 +12,7 @@ from edgekd.recipe.recipe import Recipe
 from edgekd.recipe.section import convert
 from edgekd.resources import recipe_file, recipe_names
 
-__all__ = ["load_recipe"]
+__all__ = ["load_recipe", "parse_yaml"]
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
@@ -32,7 +32,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     if not path.is_file():
         message = f"there is no recipe {name!r}"
         raise InputError(message, f"give a YAML file, or one of: {', '.join(recipe_names())}")
-    raw = _parse_yaml(path.read_bytes(), str(path))
+    raw = parse_yaml(path.read_bytes(), str(path))
     if not isinstance(raw, dict):
         raise InputError(f"the recipe {path} is not a mapping", "start it with `name: …`")
     for override in overrides or []:
@@ -46,7 +46,17 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     return recipe
 
 
-def _parse_yaml(text: str | bytes, where: str) -> Any:
+def parse_yaml(text: str | bytes, where: str) -> Any:
+    """The plain values of a YAML text, by PyYAML's safe loader.
+
+    Args:
+        text: The text.
+        where: What it is, for messages.
+
+    Raises:
+        InputError: It is not YAML, or a key is repeated.
+        MissingDependencyError: PyYAML is not installed.
+    """
     try:
         import yaml
     except ImportError as error:
@@ -87,4 +97,4 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise InputError(f"{section!r} in {override!r} is not a section", "check the key")
         raw = inner
-    raw[last] = _parse_yaml(value, f"the value of {override!r}")
+    raw[last] = parse_yaml(value, f"the value of {override!r}")

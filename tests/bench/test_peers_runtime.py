@@ -18,7 +18,7 @@ def summary(monkeypatch):
     import summary as module
 
     yield module
-    for name in ("summary", "contest", "passes", "photos", "environments"):
+    for name in ("summary", "contest", "child", "passes", "photos", "environments"):
         sys.modules.pop(name, None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from edgekd.bench.report.marked_rows import (
     parts_of,
     timed_parts,
 )
+from edgekd.bench.report.pictures.paper import elements, frame
 from edgekd.bench.report.pictures.svg import Drawing
 from edgekd.bench.result import Result
 from edgekd.bench.task import MetricColumn
@@ -27,24 +27,8 @@ __all__ = ["check_picture", "pareto_pictures", "write_pareto"]
 
 _WIDTH, _HEIGHT = 640.0, 400.0
 """Units of the picture; on paper of that width, letters of 11 units have 8 points."""
-_MARGIN, _LINE, _GAP = 10.0, 16.0, 14.0
+_LINE, _GAP = 16.0, 14.0
 _LETTERS_A_LINE = 108
-
-_INK, _SOFT, _RULE, _PAPER = "#16191d", "#57606a", "#d9dee4", "#ffffff"
-_FONT = {"font-family": "Helvetica, Arial, 'Liberation Sans', sans-serif", "font-size": "11"}
-_LOOKS = {
-    "tick": _FONT | {"fill": _SOFT},
-    "letter": _FONT | {"fill": _INK, "font-weight": "bold"},
-    "ink-text": _FONT | {"fill": _INK},
-    "heading": _FONT | {"fill": _INK, "font-size": "14", "font-weight": "bold"},
-    "grid": {"stroke": _RULE, "stroke-width": "1"},
-    "ink": {"stroke": _INK},
-    "front": {},
-}
-"""Attributes instead of classes: not every program that places an SVG reads its style sheet."""
-_ON_PAPER = {"#E69F00": "#B37B00", "#56B4E9": "#2A8CC7", "#CC79A7": "#BF5F95"}
-"""The palette's light colours, darkened to the contrast of 3:1 on white of WCAG 2.2."""
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _HOW = (
     "Up and to the left is better. Whiskers: 95 % intervals. Dashed: the rows that no other of the "
@@ -118,23 +102,12 @@ def _picture(section: ReportPart, timed: Timed) -> str | None:
     y = _write(top, heads, y, "tick")
     below = Drawing(_WIDTH, 0)
     _write_legend(below, section, timed, axis, y + _HEIGHT + _GAP)
-    root = _frame(title, below.height)
-    root.extend(_elements("".join(top.parts)))
+    root = frame(title, _WIDTH, below.height)
+    root.extend(elements("".join(top.parts)))
     moved = ElementTree.SubElement(root, "g", {"transform": f"translate(0 {y:g})"})
-    moved.extend(_elements(inner, whole=True))
-    root.extend(_elements("".join(below.parts)))
+    moved.extend(elements(inner, whole=True))
+    root.extend(elements("".join(below.parts)))
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _frame(title: str, height: float) -> ElementTree.Element:
-    """An SVG of the picture's natural size, on white with a margin."""
-    size = {"width": f"{_WIDTH + 2 * _MARGIN:g}", "height": f"{height:g}"}
-    box = f"{-_MARGIN:g} 0 {size['width']} {size['height']}"
-    kind = {"xmlns": "http://www.w3.org/2000/svg", "role": "img"}
-    root = ElementTree.Element("svg", kind | size | {"viewBox": box})
-    ElementTree.SubElement(root, "title").text = _NOT_XML.sub("?", title)
-    ElementTree.SubElement(root, "rect", {"x": f"{-_MARGIN:g}"} | size | {"fill": _PAPER})
-    return root
 
 
 def _write(
@@ -186,28 +159,3 @@ def _numbers(entry: MarkedRow, axis: MetricColumn) -> str:
     times = f"{formats.p50_p90(model)} ms (p50 / p90)"
     accuracy = f"{accuracy} {axis.unit}".strip()
     return f"{entry.label}: {times}, {accuracy}, {formats.amount(row.size_bytes)}{flagged}"
-
-
-def _elements(markup: str, *, whole: bool = False) -> list[ElementTree.Element]:
-    """The shapes of a drawing, or of a whole SVG element, with their styles as attributes."""
-    text = _NOT_XML.sub("?", markup)
-    root = ElementTree.fromstring(text if whole else f"<svg>{text}</svg>")
-    for element in root.iter():
-        _dress(element)
-    return list(root)
-
-
-def _dress(element: ElementTree.Element) -> None:
-    """Replace classes and variables by attributes for white paper, in place."""
-    for name in element.attrib.pop("class", "").split():
-        for key, value in _LOOKS[name].items():
-            element.attrib.setdefault(key, value)
-    shape = element.tag in ("circle", "path") and "var(--paper)" in element.get("stroke", "")
-    if shape:  # a filled mark: outlined in ink instead of in the colour of the page
-        element.set("stroke", _INK)
-    for key in ("fill", "stroke"):
-        value = element.get(key, "").replace("var(--paper)", _PAPER)
-        if value:
-            element.set(key, _ON_PAPER.get(value, value))
-    if element.tag == "path":
-        element.attrib.setdefault("fill", "none")

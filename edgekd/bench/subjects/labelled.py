@@ -70,21 +70,24 @@ def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
     return [sample.group for sample in dataset.samples]
 
 
-def data_of_run(student: Path, card: ModelCard, root: Path | None = None) -> BenchData:
-    """The test part of the split that a student was trained with.
+def data_of_run(
+    student: Path, card: ModelCard, root: Path | None = None, *, part: str = "test"
+) -> BenchData:
+    """A part of the split that a student was trained with.
 
     Args:
         student: The student's folder.
         card: Its model card.
         root: Folder of the images, if they were moved.
+        part: The part.
 
     Raises:
-        InputError: The images are gone, or the test part is empty.
+        InputError: The images are gone, or the part is empty.
         ArtefactError: The split is not the one that the student was trained with.
     """
     split = read_own_split(student, card, root)
-    chosen = split.indices("test")
+    chosen = split.indices(part)
     paths, samples = split.dataset.paths(), split.dataset.samples
     images = [(paths[index], samples[index].label) for index in chosen]
     groups = [samples[index].group for index in chosen]
-    return BenchData(card.data.name, "test", card.classes, images, card.ordered, groups, card.task)
+    return BenchData(card.data.name, part, card.classes, images, card.ordered, groups, card.task)

@@ -17,7 +17,7 @@ import torch
 from edgekd.data import Split
 from edgekd.distill.methods import Method, Stage, resolve_method
 from edgekd.distill.runs.finish import finish_student
-from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
     drop_damaged_stages,
@@ -31,7 +31,7 @@ from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_
 from edgekd.distill.task import training_task
 from edgekd.distill.teachers.checks import refuse_teachers
 from edgekd.distill.teachers.group import Teachers, gather_teachers
-from edgekd.distill.training.fit import StageOutcome, fit_stage
+from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero
@@ -81,6 +81,9 @@ class RunRequest:
         tick: Receives (done, total) while images are decoded.
         resume: Continue an interrupted run and reuse a finished one, rather than begin again. What
             a finished run has written stays until the new one is whole.
+        after_epoch: Receives number and validation score of each epoch of a method's last stage,
+            if that is scored by the selection metric; what it raises ends the training.
+        evaluated: Parts that finished networks are evaluated on.
     """
 
     recipe: Recipe
@@ -88,6 +91,8 @@ class RunRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
     resume: bool = True
+    after_epoch: AfterEpoch | None = None
+    evaluated: tuple[str, ...] = EVALUATED
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -432,6 +437,7 @@ def _make(
         key=key,
         subclasses=subclasses,
         finish=finished,
+        evaluated=request.evaluated,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -530,13 +536,15 @@ class _Stages:
         if kept is not None:
             self.request.say(f"{stage.name}: {stage_file(folder, stage)} is there already; reused")
             return kept
+        is_last = number == len(self.method.stages()) - 1
         module = StageModule(
             self.method, stage, self.samples, metrics_task(recipe.task),
             stage.fit or self.method.context.fit, recipe.augment, recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(
-            module, recipe.trainer, self.out / _WORK / stage.name, key, self._log_plan()
-        )
+            module, recipe.trainer, self.out / _WORK / stage.name, key, self._log_plan(),
+            after_epoch=self.request.after_epoch if is_last else None,
+        )  # fmt: skip
         if keep and is_rank_zero():
             store_stage(folder, self.method, stage, key, outcome)
         return outcome

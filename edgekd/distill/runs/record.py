@@ -35,12 +35,15 @@ from edgekd.recipe import ModelSection, Recipe, fingerprint
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import clear_place, seal_files, unseal_files
 
-__all__ = ["FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
+__all__ = ["EVALUATED", "FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_run"]
 
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
 FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE)
 """Files of a run, beside its stages."""
+
+EVALUATED = ("validation", "test")
+"""Parts that a finished network is evaluated on."""
 
 Role = Literal["teacher", "student"]
 
@@ -62,6 +65,7 @@ class Trained:
         key: Hash of what the weights depend on.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
         finish: Record of the stage that finished it for int8, or None.
+        evaluated: Parts that the network is evaluated on.
     """
 
     recipe: Recipe
@@ -76,6 +80,7 @@ class Trained:
     key: str
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     finish: FinishCard | None = None
+    evaluated: tuple[str, ...] = EVALUATED
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
@@ -115,7 +120,7 @@ def _evaluate(trained: Trained) -> dict[str, Metrics]:
             ordered=ordered,
             groups=samples.groups(part),
         )
-        for part in ("validation", "test")
+        for part in trained.evaluated
         for images, targets in [samples.part(part)]
         if len(targets)
     }

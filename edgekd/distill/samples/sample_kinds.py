@@ -111,7 +111,7 @@ class Labelled(SampleKind):
         images, targets, indices = loaded
         return Batch(
             pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
-            context.augment_both,
+            context.augment_both, context.mixing,
         )  # fmt: skip
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LambdaCallback
 
 from edgekd.distill.training.allocator import keep_freed_memory
 from edgekd.distill.training.checkpoints import TrainingCheckpoints
@@ -28,10 +30,13 @@ from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
 
-__all__ = ["LIVE", "StageOutcome", "fit_stage"]
+__all__ = ["LIVE", "AfterEpoch", "StageOutcome", "fit_stage"]
 
 LIVE = "history.csv"
 """The history so far, beside the training checkpoints of a running stage."""
+
+AfterEpoch = Callable[[int, float], None]
+"""Receives the number of an epoch, counted from 1, and its validation score."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ def fit_stage(
     work: Path,
     key: str,
     logs: LogPlan | None = None,
+    *,
+    after_epoch: AfterEpoch | None = None,
 ) -> StageOutcome:
     """Train a stage and leave the weights of its best epoch in its modules.
 
@@ -63,6 +70,8 @@ def fit_stage(
         key: Hash of what the stage depends on; checkpoints of another key or number of devices are
             removed.
         logs: What is logged where, besides the history in `work`; None for nothing.
+        after_epoch: Called after each validation by the selection metric; what it raises ends the
+            training.
 
     Raises:
         StoppedError: A signal ended the run.
@@ -89,12 +98,24 @@ def fit_stage(
         loggers = make_loggers(logs, module.stage.name, key) if logs else []
         if logs and loggers:
             callbacks.append(LoggedHistory(module, logs))
+        callbacks.extend(_observers(module, after_epoch))
         trainer = make_trainer(section, module, callbacks, checkpoints, loggers)
         resumed = str(last) if last.is_file() else None
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
+
+
+def _observers(module: StageModule, after_epoch: AfterEpoch | None) -> list[LambdaCallback]:
+    if after_epoch is None or module.stage.criterion is not None:
+        return []
+
+    def report(*_: Any) -> None:
+        row = module.history[-1]
+        after_epoch(int(row["epoch"]), row["score"])
+
+    return [LambdaCallback(on_validation_end=report)]
 
 
 def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:

@@ -17,6 +17,7 @@ from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
 from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
+from edgekd.distill.samples.mixing import Mixing
 from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
 from edgekd.distill.training.early_stop import Better, should_stop
@@ -213,6 +214,7 @@ class StageModule(LightningModule):
             self.fit.batch_size, self.device, self.current_epoch,
             partial(augmentation, generator=generator), generator,
             partial(self._augmented, augmentation=augmentation, generator=generator),
+            Mixing.of(self.augmentation),
         )  # fmt: skip
 
     def _augmented(

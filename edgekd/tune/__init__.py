@@ -1,0 +1,1 @@
+"""Search for better recipes: quality against cost, by Optuna, with workers as processes."""
