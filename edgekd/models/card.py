@@ -98,6 +98,9 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
         git_revision: Revision of the checkout, if there is one.
         options: The method's options as resolved.
         finish: The stage that finished a student for int8, after the epochs above; null without.
+        precision: `fp32`, or the precision that the networks were trained in under autocast; empty
+            in cards older than this field.
+        precision_reason: Why, with the seconds of a step where they were measured.
     """
 
     method: str
@@ -111,6 +114,8 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     git_revision: str | None = None
     options: dict[str, Any] = {}
     finish: FinishCard | None = None
+    precision: str = ""
+    precision_reason: str = ""
 
 
 class ModelCard(_Section, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ import torch
 from edgekd.data import Split
 from edgekd.distill.methods import Method, Stage, resolve_method
 from edgekd.distill.runs.finish import finish_student
+from edgekd.distill.runs.pinned_precision import TrialPlan, pin_precision, pinned, plan_of
 from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.stages import (
@@ -31,9 +32,12 @@ from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_
 from edgekd.distill.task import training_task
 from edgekd.distill.teachers.checks import refuse_teachers
 from edgekd.distill.teachers.group import Teachers, gather_teachers
+from edgekd.distill.teachers.serving import ServingPlan, setup_of
 from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.nodes import connect, refuse_strategy
+from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
 from edgekd.locks import only_writer
@@ -63,7 +67,15 @@ from edgekd.recipe import (
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL, clear_place
 
-__all__ = ["STAGES", "RunRequest", "distill", "distilling_samples", "make_teachers", "train"]
+__all__ = [
+    "STAGES",
+    "RunRequest",
+    "distill",
+    "distilling_samples",
+    "make_teachers",
+    "pin_for_distilling",
+    "train",
+]
 
 STAGES = "stages"
 LOGS = "logs"
@@ -84,6 +96,7 @@ class RunRequest:
         after_epoch: Receives number and validation score of each epoch of a method's last stage,
             if that is scored by the selection metric; what it raises ends the training.
         evaluated: Parts that finished networks are evaluated on.
+        precision: The precision that several runs share; None where this run chooses its own.
     """
 
     recipe: Recipe
@@ -93,6 +106,7 @@ class RunRequest:
     resume: bool = True
     after_epoch: AfterEpoch | None = None
     evaluated: tuple[str, ...] = EVALUATED
+    precision: PrecisionChoice | None = None
 
 
 def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
@@ -105,6 +119,7 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
             process trains into the same folder.
     """
     model = _model_to_train(request.recipe, role)
+    connect(request.recipe.trainer)
     _refuse_busy(request.out)
 
     def method_on(split: Split) -> dict[str, Any]:
@@ -116,7 +131,38 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
 
     samples = _samples(request, [model], plans)
     method = method_on(samples.split)
+    fit = _role(request.recipe, role).fit
+    request = _pinned(request, plan_of(request.recipe, samples, [model], [fit]))
     return _train_role(request, samples, role, method, None, request.out)
+
+
+def _pinned(request: RunRequest, plan: TrialPlan) -> RunRequest:
+    """The request with the precision of the run, which is reported if the recipe leaves it open."""
+    if request.precision is not None:
+        return request
+    choice = pin_precision(request.out, request.recipe.trainer, plan)
+    if request.recipe.trainer.precision == "auto":
+        request.say(f"precision: {choice.precision}, {choice.reason}")
+    return replace(request, recipe=pinned(request.recipe, choice), precision=choice)
+
+
+def pin_for_distilling(
+    request: RunRequest, samples: RunSamples, *, with_teacher: bool, runs: int = 1
+) -> RunRequest:
+    """The request of a distillation with its precision, see `pin_precision`.
+
+    Args:
+        request: The run.
+        samples: The images of the run.
+        with_teacher: Whether a teacher takes part.
+        runs: Number of students that are trained in this precision.
+    """
+    recipe = request.recipe
+    networks = _models(recipe, with_teacher=with_teacher)
+    fits = [_role(recipe, "student").fit] * runs
+    if with_teacher:
+        fits += [teacher.fit for teacher in recipe.teacher_networks if not teacher.checkpoint]
+    return _pinned(request, plan_of(recipe, samples, networks, fits))
 
 
 def _samples(
@@ -127,6 +173,7 @@ def _samples(
     """The images of a run, decoded after every network and training on them was checked."""
     load_policy(request.recipe.policy)  # refused now rather than after the training
     refuse_missing_loggers(request.recipe.trainer.loggers)
+    refuse_strategy(request.recipe.trainer)
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -260,9 +307,11 @@ def distill(request: RunRequest) -> ModelCard:
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method, recipe.task)
+    connect(recipe.trainer)
     out = request.out / "student"
     _refuse_busy(out, *(_trained_teachers(request) if kind.needs_teacher else ()))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
+    request = pin_for_distilling(request, samples, with_teacher=kind.needs_teacher)
     teachers = make_teachers(request, samples) if kind.needs_teacher else None
     if teachers and kind.learns_subclasses:
         for teacher in teachers.members:
@@ -412,7 +461,8 @@ def _make(
     else:
         context = context_of(request.recipe, section, samples)
         if teacher:
-            context = replace(context, teacher=teacher.setup())
+            plan = ServingPlan(request.recipe, samples, kind, config, request.tick)
+            context = replace(context, teacher=setup_of(teacher, plan, request.say))
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.network() if teacher else None, context)
         for note in network.notes():
@@ -424,6 +474,7 @@ def _make(
         finishing = _finish_of(request.recipe, role)
         outcome = stages.run(keep_last=finishing is not None)
         finished = stages.finish(finishing, key) if finishing else None
+    assert request.precision is not None  # pinned before anything is trained
     trained = Trained(
         recipe=request.recipe,
         samples=samples,
@@ -435,9 +486,10 @@ def _make(
         outcome=outcome,
         teacher=teacher,
         key=key,
+        precision=request.precision,
         subclasses=subclasses,
-        finish=finished,
         evaluated=request.evaluated,
+        finish=finished,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -512,7 +564,9 @@ class _Stages:
             of_stage = (self.dependencies, fit, stage.optimisers, stage.depends_on)
             part = self.key if stage.depends_on is None else of_stage
             key = fingerprint(number, stage.name, part)
-            outcome = self._run_stage(number, stage, key, keep_last or stage is not stages[-1])
+            last = stage is stages[-1]
+            after_epoch = self.request.after_epoch if last else None
+            outcome = self._run_stage(number, stage, key, keep_last or not last, after_epoch)
         return outcome
 
     def finish(self, section: FinishSection, key: str) -> FinishCard:
@@ -530,20 +584,21 @@ class _Stages:
         seed, say = self.request.recipe.seed, self.request.say
         return finish_student(self.method, self.samples, section, seed, train, say)
 
-    def _run_stage(self, number: int, stage: Stage, key: str, keep: bool) -> StageOutcome:
+    def _run_stage(
+        self, number: int, stage: Stage, key: str, keep: bool, after_epoch: AfterEpoch | None = None
+    ) -> StageOutcome:
         folder, recipe = self.out / STAGES, self.request.recipe
         kept = restore_stage(folder, self.method, stage, key)
         if kept is not None:
             self.request.say(f"{stage.name}: {stage_file(folder, stage)} is there already; reused")
             return kept
-        is_last = number == len(self.method.stages()) - 1
         module = StageModule(
             self.method, stage, self.samples, metrics_task(recipe.task),
             stage.fit or self.method.context.fit, recipe.augment, recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(
             module, recipe.trainer, self.out / _WORK / stage.name, key, self._log_plan(),
-            after_epoch=self.request.after_epoch if is_last else None,
+            after_epoch=after_epoch,
         )  # fmt: skip
         if keep and is_rank_zero():
             store_stage(folder, self.method, stage, key, outcome)

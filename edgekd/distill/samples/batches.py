@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from edgekd.distill.samples.mixing import Mixing, Mixture, Targets
 from edgekd.errors import InputError
+
+if TYPE_CHECKING:
+    from edgekd.distill.teachers.fixed_views import EpochViews
 
 __all__ = ["Augment", "AugmentBoth", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
 
@@ -58,6 +62,7 @@ class Batch(_Images):
             that an interrupted run continues exactly as it would have.
         augment_both: Augments images and their targets by the same draw; by default targets stay.
         mixing: How the augmented images are mixed with each other; None leaves them apart.
+        views: Number of the fixed view that each of `pixels` is [B]; None where they are not fixed.
     """
 
     raw: Tensor
@@ -68,6 +73,7 @@ class Batch(_Images):
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
     mixing: Mixing | None = None
+    views: Tensor | None = None
 
     @cached_property
     def pixels(self) -> Tensor:
@@ -162,6 +168,8 @@ class StepContext:
         generator: See `Batch`.
         augment_both: See `Batch`.
         mixing: See `Batch`.
+        views: The fixed view of each image in this epoch; None where every batch is augmented by
+            draws of its own.
     """
 
     size: int
@@ -171,6 +179,7 @@ class StepContext:
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
     mixing: Mixing | None = None
+    views: EpochViews | None = None
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""

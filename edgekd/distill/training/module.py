@@ -210,11 +210,13 @@ class StageModule(LightningModule):
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
         augmentation = Augmentation(self.augmentation, self.method.context.image_size)
+        views = self.method.context.teacher.fixed_views
         return StepContext(
             self.fit.batch_size, self.device, self.current_epoch,
             partial(augmentation, generator=generator), generator,
             partial(self._augmented, augmentation=augmentation, generator=generator),
             Mixing.of(self.augmentation),
+            views.in_epoch(self.seed, self.current_epoch) if views else None,
         )  # fmt: skip
 
     def _augmented(
