@@ -34,7 +34,9 @@ class TrainerSection(Section, frozen=True, kw_only=True):
             weights among GPUs as well and is untested.
         timeout: Minutes that a process waits in a training step for the others, before it takes
             them for lost.
-        precision: `auto` is bf16 on processors that are faster with it, else fp32.
+        precision: `auto` is the fastest in a few steps that are measured when the run begins, and
+            is pinned for the whole run; a run too short for that takes bf16 on processors that are
+            known to be faster with it, else fp32.
         threads: CPU threads; 0 uses all cores.
         workers: Threads that load batches ahead of the training; 0 loads each when it is due.
         checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.

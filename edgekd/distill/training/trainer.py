@@ -19,10 +19,11 @@ from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 from edgekd.distill.training.interrupted import SealedCheckpoints
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.nodes import refuse_strategy
+from edgekd.distill.training.precision import refuse_unsupported, unmeasured_precision
 from edgekd.errors import InputError
 from edgekd.recipe import TrainerSection
 
-__all__ = ["make_trainer", "quiet_lightning"]
+__all__ = ["make_trainer", "quiet_lightning", "set_threads"]
 
 
 def make_trainer(
@@ -38,8 +39,8 @@ def make_trainer(
         InputError: The machine lacks what the section requires.
     """
     refuse_strategy(section)
-    if section.threads:
-        torch.set_num_threads(min(section.threads, os.cpu_count() or 1))
+    refuse_unsupported(section)
+    set_threads(section)
     try:
         return Trainer(
             accelerator=section.accelerator,
@@ -71,23 +72,19 @@ def _strategy(section: TrainerSection) -> Strategy | str:
     return DDPStrategy(timeout=timeout)
 
 
+def set_threads(section: TrainerSection) -> None:
+    """Let PyTorch use as many CPU threads as the recipe gives it."""
+    if section.threads:
+        torch.set_num_threads(min(section.threads, os.cpu_count() or 1))
+
+
 def _precision(section: TrainerSection) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    if section.precision == "auto":
-        return "bf16-mixed" if _native_bf16(section.accelerator) else "32-true"
-    if section.precision == "fp32":
+    """Lightning's name; a run has pinned its precision by now, a stage on its own has not."""
+    unpinned = section.precision == "auto"
+    precision = unmeasured_precision(section) if unpinned else section.precision
+    if precision == "fp32":
         return "32-true"
-    return "bf16-mixed" if section.precision == "bf16" else "16-mixed"
-
-
-def _native_bf16(accelerator: str) -> bool:
-    """Whether bf16 is faster than fp32 on this machine.
-
-    Among CPUs only on those with AMX: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
-    in bf16 and 0.36 s in fp32 (128 px, batch 32, two cores of an EPYC).
-    """
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    return "bf16-mixed" if precision == "bf16" else "16-mixed"
 
 
 @contextmanager
