@@ -22,10 +22,18 @@ from edgekd.distill.comparison.predictions import (
     Predictions,
     TestedPart,
 )
-from edgekd.distill.runs.pipeline import RunRequest, distill, distilling_samples, make_teachers
+from edgekd.distill.runs.pinned_precision import pinned
+from edgekd.distill.runs.pipeline import (
+    RunRequest,
+    distill,
+    distilling_samples,
+    make_teachers,
+    pin_for_distilling,
+)
 from edgekd.distill.samples.run_samples import NOTE, RunSamples
 from edgekd.distill.task import Trait, training_task
 from edgekd.distill.teachers.group import Teachers
+from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import is_rank_zero
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
@@ -53,6 +61,7 @@ class CompareRequest:
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
         resume: Continue interrupted runs and reuse finished ones, rather than begin again.
+        precision: The precision of all runs; None where it is still to be chosen.
     """
 
     recipes: Sequence[Recipe]
@@ -62,6 +71,7 @@ class CompareRequest:
     tick: Progress | None = field(default=None)
     folds: int = 0
     resume: bool = True
+    precision: PrecisionChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +193,7 @@ def _tested(request: CompareRequest) -> _Tested:
     run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
     samples = distilling_samples(run, with_teacher=bool(run.recipe.teacher_networks),
                                  recipes=request.recipes)  # fmt: skip
+    request = _pinned(request, run, samples)
     if not samples.split.indices("test"):
         message = f"the test part of {samples.split.dataset.name} is empty"
         raise InputError(message, "give `split.test` a share, or --folds")
@@ -196,6 +207,19 @@ def _tested(request: CompareRequest) -> _Tested:
     of_teacher = logits_of(teachers.network(), images) if teachers else None
     part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), of_teacher)
     return _Tested(samples, part, bits)
+
+
+def _pinned(request: CompareRequest, run: RunRequest, samples: RunSamples) -> CompareRequest:
+    """The request with the precision of all its runs, in every fold the same."""
+    out = request.out.parent if request.folds else request.out
+    runs = len(request.recipes) * len(request.seeds) * max(request.folds, 1)
+    with_teacher = run.recipe.teacher is not None
+    choice = pin_for_distilling(
+        replace(run, out=out), samples, with_teacher=with_teacher, runs=runs
+    ).precision
+    assert choice is not None
+    recipes = [pinned(recipe, choice) for recipe in request.recipes]
+    return replace(request, recipes=recipes, precision=choice)
 
 
 def _groups(samples: RunSamples) -> NDArray[np.int64]:
@@ -272,7 +296,9 @@ def _teachers(request: CompareRequest, samples: RunSamples) -> Teachers | None:
     recipe = request.recipes[0]
     if not recipe.teacher_networks:
         return None
-    run = RunRequest(recipe, request.out, request.say, request.tick, request.resume)
+    run = RunRequest(
+        recipe, request.out, request.say, request.tick, request.resume, precision=request.precision
+    )
     return make_teachers(run, samples)
 
 
@@ -283,7 +309,10 @@ def _student(request: CompareRequest, recipe: Recipe, seed: int, teachers: Teach
     out = request.out / recipe.name / f"seed-{seed}"
     fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
     request.say(f"{recipe.name}, seed {seed}{fold}")
-    distill(RunRequest(of_seed, out, request.say, request.tick, request.resume))
+    run = RunRequest(
+        of_seed, out, request.say, request.tick, request.resume, precision=request.precision
+    )
+    distill(run)
     return out / "student"
 
 

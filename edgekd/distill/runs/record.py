@@ -10,16 +10,19 @@ from typing import Any, Literal
 
 from edgekd.data import write_split
 from edgekd.distill.comparison.label_bits import KEY, LabelBits, label_bits_of
+from edgekd.distill.runs.pinned_precision import PRECISION
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.teachers.group import Teachers
 from edgekd.distill.training.fit import StageOutcome
 from edgekd.distill.training.history import history_csv
+from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.files import pretty_json, write_atomically
 from edgekd.metrics import Estimate, Metrics
 from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     DataCard,
+    FinishCard,
     ModelCard,
     NormalisedNetwork,
     TrainingCard,
@@ -38,7 +41,7 @@ __all__ = ["EVALUATED", "FILES", "HISTORY", "RECIPE", "Role", "Trained", "write_
 
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
-FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE)
+FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE, PRECISION)
 """Files of a run, beside its stages."""
 
 EVALUATED = ("validation", "test")
@@ -62,8 +65,10 @@ class Trained:
         outcome: History and best epoch.
         teacher: The teachers, or None.
         key: Hash of what the weights depend on.
+        precision: The precision of the run, and why.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
         evaluated: Parts that the network is evaluated on.
+        finish: Record of the stage that finished it for int8, or None.
     """
 
     recipe: Recipe
@@ -76,8 +81,10 @@ class Trained:
     outcome: StageOutcome
     teacher: Teachers | None
     key: str
+    precision: PrecisionChoice
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     evaluated: tuple[str, ...] = EVALUATED
+    finish: FinishCard | None = None
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
@@ -93,6 +100,7 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     known = {**metrics, "teacher": teacher}
     write_atomically(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_atomically(out / RECIPE, pretty_json(trained.recipe))
+    write_atomically(out / PRECISION, pretty_json(trained.precision))
     card = save_checkpoint(out, trained.built.network, _card(trained))
     seal_files(out, FILES)
     name = metrics_task(trained.recipe.task).selection_metric
@@ -178,6 +186,9 @@ def _training_card(trained: Trained) -> TrainingCard:
         teaching=trained.teacher.provenance() if trained.teacher else {},
         git_revision=_git_revision(),
         options=trained.options,
+        finish=trained.finish,
+        precision=trained.precision.precision,
+        precision_reason=trained.precision.reason,
     )
 
 

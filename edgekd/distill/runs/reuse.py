@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from edgekd.distill.runs.pinned_precision import PRECISION
 from edgekd.distill.runs.record import FILES, HISTORY
 from edgekd.distill.training.fit import StageOutcome
 from edgekd.errors import ArtefactError, InputError
@@ -59,7 +60,8 @@ def left_in(out: Path, key: str, policy: Policy) -> Left | None:
         key: Hash of what the weights depend on.
         policy: Policy of the recipe; a card with another one is a flaw.
     """
-    if not any((out / name).exists() for name in FILES):
+    # The precision is there before the training has begun.
+    if not any((out / name).exists() for name in FILES if name != PRECISION):
         return None
     flaws = flaws_of(out)
     if flaws.keys() & {SEAL, CARD}:

@@ -7,19 +7,23 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
 from edgekd.distill.training.interrupted import SealedCheckpoints
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.nodes import refuse_strategy
+from edgekd.distill.training.precision import refuse_unsupported, unmeasured_precision
 from edgekd.errors import InputError
 from edgekd.recipe import TrainerSection
 
-__all__ = ["make_trainer", "quiet_lightning"]
+__all__ = ["make_trainer", "quiet_lightning", "set_threads"]
 
 
 def make_trainer(
@@ -34,13 +38,15 @@ def make_trainer(
     Raises:
         InputError: The machine lacks what the section requires.
     """
-    if section.threads:
-        torch.set_num_threads(min(section.threads, os.cpu_count() or 1))
+    refuse_strategy(section)
+    refuse_unsupported(section)
+    set_threads(section)
     try:
         return Trainer(
             accelerator=section.accelerator,
             devices=section.devices,
             num_nodes=section.nodes,
+            strategy=_strategy(section),
             precision=_precision(section),
             max_epochs=module.fit.epochs,
             callbacks=callbacks,
@@ -56,23 +62,29 @@ def make_trainer(
         raise InputError(message, "correct the recipe's `trainer` section") from error
 
 
+def _strategy(section: TrainerSection) -> Strategy | str:
+    """How the processes share the training; Lightning's choice for a single one."""
+    timeout = timedelta(minutes=section.timeout)
+    if section.strategy == "fsdp":
+        return FSDPStrategy(timeout=timeout)
+    if section.devices * section.nodes == 1:
+        return "auto"
+    return DDPStrategy(timeout=timeout)
+
+
+def set_threads(section: TrainerSection) -> None:
+    """Let PyTorch use as many CPU threads as the recipe gives it."""
+    if section.threads:
+        torch.set_num_threads(min(section.threads, os.cpu_count() or 1))
+
+
 def _precision(section: TrainerSection) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    if section.precision == "auto":
-        return "bf16-mixed" if _native_bf16(section.accelerator) else "32-true"
-    if section.precision == "fp32":
+    """Lightning's name; a run has pinned its precision by now, a stage on its own has not."""
+    unpinned = section.precision == "auto"
+    precision = unmeasured_precision(section) if unpinned else section.precision
+    if precision == "fp32":
         return "32-true"
-    return "bf16-mixed" if section.precision == "bf16" else "16-mixed"
-
-
-def _native_bf16(accelerator: str) -> bool:
-    """Whether bf16 is faster than fp32 on this machine.
-
-    Among CPUs only on those with AMX: with AVX512-BF16 a step of EfficientNet-Lite0 took 0.46 s
-    in bf16 and 0.36 s in fp32 (128 px, batch 32, two cores of an EPYC).
-    """
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    return "bf16-mixed" if precision == "bf16" else "16-mixed"
 
 
 @contextmanager
