@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import torch
 from curriculum_share import batch, flat_method, learnt
+from small_runs import history
 from torch import Tensor, nn
 
 from edgekd.distill.losses import (
