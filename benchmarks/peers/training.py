@@ -19,7 +19,6 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -117,13 +116,21 @@ def _effort(options: argparse.Namespace) -> Effort:
 def _measured(ready: list[Player], effort: Effort, batch: int) -> dict[str, Any]:
     steps, _ = timed_pass("step", ready, effort)
     epochs, before = timed_pass("epoch", ready, effort)
-    of_step = summary_of(steps, lambda answer: batch / answer["step"])
-    of_epoch = summary_of(epochs, lambda answer: batch * answer["steps"] / answer["seconds"])
+    of_step = summary_of(
+        steps,
+        lambda answer: answer["step"] / batch,
+        lambda answer: answer["step_processor"] / batch,
+    )
+    of_epoch = summary_of(
+        epochs,
+        lambda answer: answer["seconds"] / (batch * answer["steps"]),
+        lambda answer: answer["processor"] / (batch * answer["steps"]),
+    )
     return {
         "summary": {"step": of_step, "epoch": of_epoch},
         "aims": aims_of(of_step, of_epoch, ready[0].machine.device),
         "preparation_s": {
-            name: median(answer["preparation"] for answer in answers)
+            name: max(answer["preparation"] for answer in answers)
             for name, answers in before.items()
             if all("preparation" in answer for answer in answers)
         },

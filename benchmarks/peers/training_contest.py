@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from child import Child
 from environments import Environments, UnavailableError
 from training_subject import Subject
 
-__all__ = ["CACHED", "ROWS", "Machine", "Player", "Row", "players"]
+__all__ = ["CACHED", "LOWER", "ROWS", "Machine", "Player", "Row", "players"]
 
 _SCRIPTS = Path(__file__).parent / "contestants"
 
@@ -46,30 +46,43 @@ class Row:
         """Name in the tables."""
         return f"{self.tool} {self.precision}{', ' if self.variant else ''}{self.variant}"
 
+    def variant_in(
+        self, precision: str, variant: str = "", teacher: Mapping[str, Any] | None = None
+    ) -> Row:
+        """The same tool in another precision, or with further keys of the teacher."""
+        return replace(self, precision=precision, variant=variant, teacher=teacher or {})
 
-CACHED = "cached teacher"
-_TOOLS = (
-    Row(
-        "loop", "fp32", "an eager loop, as PyTorch's tutorial writes it",
-        *("training_plain", "training-plain"),
-    ),
-    Row(
-        "torchdistill", "fp32", "DistillationBox with KDLoss, as in its example",
-        *("training_torchdistill", "training-torchdistill"),
-    ),
-    Row(
-        "ModelOpt", "fp32", "NVIDIA's `modelopt.torch.distill`: kd_loss, LogitsDistillationLoss",
-        *("training_modelopt", "training-modelopt"),
-    ),
-    Row(
-        "edgekd", "fp32", "`edgekd distill` with the method kd",
-        *("training_edgekd", "edgekd-training"),
-    ),
+    @property
+    def needs_bf16(self) -> bool:
+        """Whether a network runs in bf16."""
+        return "bf16" in (self.precision, self.teacher.get("precision"))
+
+
+CACHED, LOWER = "cached teacher", "teacher in bf16"
+_VIEWS = 2
+_LOOP = Row(
+    "loop", "fp32", "an eager loop, as PyTorch's tutorial writes it",
+    *("training_plain", "training-plain"),
 )  # fmt: skip
-ROWS = tuple(
-    Row(one.tool, precision, one.what, one.script, one.environment)
-    for precision in ("fp32", "bf16")
-    for one in _TOOLS
+_TORCHDISTILL = Row(
+    "torchdistill", "fp32", "DistillationBox with KDLoss, as in its example",
+    *("training_torchdistill", "training-torchdistill"),
+)  # fmt: skip
+_MODELOPT = Row(
+    "ModelOpt", "fp32", "NVIDIA's `modelopt.torch.distill`: kd_loss, LogitsDistillationLoss",
+    *("training_modelopt", "training-modelopt"),
+)  # fmt: skip
+_EDGEKD = Row(
+    "edgekd", "fp32", f"`edgekd distill` with the method kd; a cached teacher has {_VIEWS} fixed "
+    "views of each image", *("training_edgekd", "edgekd-training"),
+)  # fmt: skip
+_CACHE = {"cache": {"views": _VIEWS}}
+ROWS = (
+    *(one.variant_in("fp32") for one in (_LOOP, _TORCHDISTILL, _MODELOPT, _EDGEKD)),
+    _EDGEKD.variant_in("fp32", LOWER, {"precision": "bf16"}),
+    _EDGEKD.variant_in("fp32", CACHED, _CACHE),
+    *(one.variant_in("bf16") for one in (_LOOP, _TORCHDISTILL, _MODELOPT, _EDGEKD)),
+    _EDGEKD.variant_in("bf16", CACHED, _CACHE),
 )
 
 
@@ -87,9 +100,9 @@ class Machine:
     threads: int = 1
     workers: int = 1
 
-    def refusal(self, precision: str) -> str | None:
-        """Why this machine has no rows of a precision; None if it has."""
-        if precision == "fp32":
+    def refusal(self, row: Row) -> str | None:
+        """Why a row cannot be measured on this machine; None if it can."""
+        if not row.needs_bf16:
             return None
         if self.device == "cuda":
             native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -149,7 +162,7 @@ def players(
         if only and row.name not in only:
             continue
         try:
-            if refusal := machine.refusal(row.precision):
+            if refusal := machine.refusal(row):
                 raise UnavailableError(refusal, "take another machine")
             python = environments.python(row.environment)
             ready.append(Player(row, python, variables, subject, machine, work))

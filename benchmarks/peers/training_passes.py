@@ -36,7 +36,7 @@ class Effort:
         turns: Epochs of each contestant in a round, after one that is not timed.
     """
 
-    rounds: int = 5
+    rounds: int = 3
     turns: int = 2
 
 
@@ -85,7 +85,8 @@ def check(players: Sequence[Player]) -> tuple[dict[str, Checked], dict[str, str]
             losses = first["losses"]
             if player is not reference:
                 losses = _answer(player, first["batches"])["losses"]
-            found[player.row.name] = agreeing(losses, first["losses"], player.row.precision)
+            precision = "bf16" if player.row.needs_bf16 else "fp32"
+            found[player.row.name] = agreeing(losses, first["losses"], precision)
         except UnavailableError as error:
             reasons[player.row.name] = error.message
     unequal = {name: _refusal(one) for name, one in found.items() if not one.equal}

@@ -60,7 +60,7 @@ class Setting:
         weight: λ in (1 − λ)·CE + λ·T²·KL.
     """
 
-    images: int = 512
+    images: int = 256
     size: int = 96
     batch: int = 32
     teacher: str = "resnet50"

@@ -19,9 +19,9 @@ def markdown(result: Mapping[str, Any]) -> str:
     parts = [
         _subject(result),
         "### A training step, batches in memory",
-        _rows(result, summary["step"]),
+        _rows(result, summary["step"], loads=False),
         "### A whole epoch: loader, augmentation, steps, validation, checkpoint",
-        _rows(result, summary["epoch"]),
+        _rows(result, summary["epoch"], loads=True),
         "### Aims",
         _aims(result["aims"]),
         "\n".join(_remarks(result)),
@@ -44,9 +44,12 @@ def _subject(result: Mapping[str, Any]) -> str:
     )
 
 
-def _rows(result: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
-    head = ["", "images/s", "× loop fp32", "× torchdistill fp32", "waiting"]
-    head += ["GPU idle"] if result["where"]["device"] == "cuda" else []
+def _rows(result: Mapping[str, Any], summary: Mapping[str, Any], *, loads: bool) -> str:
+    """Images a second and ratios; `loads` where contestants load the images."""
+    on_gpu = result["where"]["device"] == "cuda"
+    head = ["", "images/s", "× loop fp32", "× torchdistill fp32"]
+    head += ["GPU idle" if on_gpu else "by processor time"]
+    head += ["waiting"] if loads else []
     lines = []
     for row in ROWS:
         cell = summary.get(row.name)
@@ -54,8 +57,9 @@ def _rows(result: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
             lines.append([row.name, "not measured", *[_NONE] * (len(head) - 2)])
             continue
         texts = [f"{cell['images_per_s']:.1f}", _text(cell["of_loop"])]
-        texts += [_text(cell["of_torchdistill"]), _share(cell["waiting"])]
-        texts += [_share(cell["gpu_idle"])] if len(head) > len(texts) + 1 else []
+        other = _share(cell["gpu_idle"]) if on_gpu else _text(cell["of_torchdistill_processor"])
+        texts += [_text(cell["of_torchdistill"]), other]
+        texts += [_share(cell["waiting"])] if loads else []
         lines.append([row.name, *texts])
     return _table(head, lines)
 
@@ -77,18 +81,20 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Images a second are medians over all epochs; ratios are taken within a turn, then their "
         "median within a round, then their geometric mean over the rounds with its 95 % interval. "
-        "The first epoch of a process is not timed. Waiting: the share of the epoch between a "
-        "finished step and the next batch. The peers load the decoded images by PyTorch's "
-        f"DataLoader with {result['where']['workers']} worker(s) beside the thread and augment "
-        "them by torchvision's v2; edgekd's own conversion, normalisation and augmentation are "
-        "within its step."
+        "The first epoch of a process is not timed. By processor time: the ratio to torchdistill "
+        "fp32 of the processor seconds that the contestant's own process took, without the peers' "
+        "loading processes; it says more where other processes keep the machine busy. Waiting: the "
+        "share of the epoch between a finished step and the next batch. The peers load the decoded "
+        f"images by PyTorch's DataLoader with {result['where']['workers']} worker(s) beside the "
+        "thread and augment them by torchvision's v2; edgekd's own conversion, normalisation and "
+        "augmentation are within its step."
     )
     yield ""
     yield from (f"- {tool}: {what}." for tool, what in {r.tool: r.what for r in ROWS}.items())
     for name, checked in result["losses"].items():
         yield f"- {name}: losses within {checked.difference:.1e} of edgekd's in fp32."
     for name, seconds in result["preparation_s"].items():
-        yield f"- {name}: {seconds:.1f} s from the start of the run to its first epoch, once."
+        yield f"- {name}: {seconds:.1f} s from the start of the run to its first epoch, at most."
     for name, reason in result["missing"].items():
         yield f"- **{name} is not in the tables**: {reason}."
 

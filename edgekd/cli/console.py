@@ -27,8 +27,9 @@ __all__ = [
 
 
 def is_main_process() -> bool:
-    """Whether this is the first of the processes that Lightning starts for the devices."""
-    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+    """Whether this is the first of the processes of a run, on all of its nodes."""
+    ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
 def say(line: str) -> None:

@@ -34,6 +34,7 @@ _KINDS = {
     "contents": "hash of a data set's files",
     "students": "outputs of a network, or its fine-tuned weights",
     "lowered": "lowered files",
+    "teachers": "outputs of a teacher for fixed views",
 }
 """What the entries of each kind are; any other folder is one entry by itself."""
 

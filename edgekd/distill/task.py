@@ -43,7 +43,12 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """The loss on the labels, a scalar.
 
@@ -52,6 +57,9 @@ class TrainingTask(ABC):
             targets: Targets [B, …], as the data layer gives them.
             weights: Weights of `class_weights`.
             smoothing: Share of a label that is spread over its alternatives.
+            shares: What each row counts [B], where images are mixed and have a row for each of
+                their labels; None where all count the same. Only tasks with `Trait.IMAGE_LEVEL`
+                receive them.
         """
 
     @abstractmethod
@@ -77,7 +85,12 @@ class TrainingTask(ABC):
         """
 
     def focal_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, loss: LossSection
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        loss: LossSection,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """The loss on the labels that a recipe may name instead of `hard_label_loss`, a scalar.
 
@@ -89,6 +102,7 @@ class TrainingTask(ABC):
             targets: Targets [B, …], as the data layer gives them.
             weights: Weights of `class_weights`.
             loss: `focal` or `multi_weighted_focal`, and its keys.
+            shares: See `hard_label_loss`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no focal loss")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from edgekd.models.card import DataCard, ModelCard, TrainingCard, read_card
+from edgekd.models.card import DataCard, FinishCard, ModelCard, TrainingCard, read_card
 
 if TYPE_CHECKING:
     from edgekd.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -26,6 +26,7 @@ __all__ = [
     "BuiltNetwork",
     "Checkpoint",
     "DataCard",
+    "FinishCard",
     "ModelCard",
     "NormalisedNetwork",
     "TrainingCard",

@@ -19,6 +19,7 @@ __all__ = [
     "SPLIT",
     "WEIGHTS",
     "DataCard",
+    "FinishCard",
     "ModelCard",
     "TrainingCard",
     "read_card",
@@ -57,6 +58,29 @@ class DataCard(_Section, frozen=True, kw_only=True):
     citation: str = ""
 
 
+class FinishCard(_Section, frozen=True, kw_only=True):
+    """The last stage of a student's training, in simulated int8.
+
+    Attributes:
+        quantisation: `int8`.
+        epochs: Epochs trained.
+        best_epoch: The epoch whose weights these are; 0: the student as it was before the stage,
+            which no epoch surpassed.
+        learning_rate: Largest learning rate.
+        metric: Name of the metric that chose the epoch.
+        before: Its value on the validation part in simulated int8 before the stage.
+        after: Its value of these weights.
+    """
+
+    quantisation: str
+    epochs: int
+    best_epoch: int
+    learning_rate: float
+    metric: str
+    before: float
+    after: float
+
+
 class TrainingCard(_Section, frozen=True, kw_only=True):
     """How the weights were trained.
 
@@ -73,6 +97,7 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
             not by default; else empty.
         git_revision: Revision of the checkout, if there is one.
         options: The method's options as resolved.
+        finish: The stage that finished a student for int8, after the epochs above; null without.
         precision: `fp32`, or the precision that the networks were trained in under autocast; empty
             in cards older than this field.
         precision_reason: Why, with the seconds of a step where they were measured.
@@ -88,6 +113,7 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     teaching: dict[str, Any] = {}
     git_revision: str | None = None
     options: dict[str, Any] = {}
+    finish: FinishCard | None = None
     precision: str = ""
     precision_reason: str = ""
 

@@ -10,7 +10,7 @@ from edgekd.recipe.files import load_recipe
 from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
-from edgekd.recipe.roles import ModelSection, RoleSection, TeacherSection
+from edgekd.recipe.roles import CacheSection, ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
     Balance,
     Balancing,
@@ -29,6 +29,7 @@ __all__ = [
     "AugmentSection",
     "Balance",
     "Balancing",
+    "CacheSection",
     "CheckpointSection",
     "FinishSection",
     "FitSection",

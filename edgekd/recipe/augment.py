@@ -41,6 +41,11 @@ class AugmentSection(Section, frozen=True, kw_only=True):
         rotate: Rotate by an angle in ± rotate degrees.
         erase: Share of the images in which noise replaces a rectangle of 2…40 % of the area
             (Zhong et al. 2020).
+        mixup: α of Beta(α, α), from which the share of the first of two blended images is drawn
+            (Zhang et al. 2018, who take 0.2 to 0.4); 0 blends none.
+        cutmix: α of Beta(α, α), from which the share of an image is drawn that keeps its place when
+            a rectangle of another is pasted (Yun et al. 2019, who take 1); 0 pastes none. With
+            both, one of them is drawn for each batch.
     """
 
     margin: Annotated[float, Meta(ge=1.0, le=2.0)] = 1.0
@@ -52,6 +57,8 @@ class AugmentSection(Section, frozen=True, kw_only=True):
     crop: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     rotate: Annotated[float, Meta(ge=0.0, le=180.0)] = 0.0
     erase: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    mixup: Annotated[float, Meta(ge=0.0)] = 0.0
+    cutmix: Annotated[float, Meta(ge=0.0)] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse keys that the policy does not read."""
@@ -65,6 +72,11 @@ class AugmentSection(Section, frozen=True, kw_only=True):
         read = sorted(_READ[self.policy])
         further = f"no further keys but {', '.join(read)}" if read else "no further keys"
         raise ValueError(f"the policy {self.policy} takes {further}: it would not read {unread[0]}")
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images of a batch are mixed."""
+        return bool(self.mixup or self.cutmix)
 
     def decoded_size(self, image_size: int) -> int:
         """M, the side in pixels at which training images are decoded, of S, the network's input."""

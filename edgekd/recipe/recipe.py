@@ -36,7 +36,7 @@ class Recipe(Section, frozen=True, kw_only=True):
             the seeds `seed`, `seed` + 1 and so on.
         student: The student.
         method: `name` and that method's own keys.
-        finish: The last stage of the student's training, on the grid of an int8 file; null for none.
+        finish: The last stage of the student's training, on the grid of an int8 file.
         trainer: The machine, for Lightning's trainer.
     """
 

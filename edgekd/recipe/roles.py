@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from edgekd.recipe.fit import FitSection
-from edgekd.recipe.section import Rate, Section
+from edgekd.recipe.section import Positive, Rate, Section, Seed
 
-__all__ = ["ModelSection", "RoleSection", "TeacherSection"]
+__all__ = ["CacheSection", "ModelSection", "RoleSection", "TeacherSection"]
 
 
 class ModelSection(Section, frozen=True, kw_only=True):
@@ -39,6 +39,19 @@ class RoleSection(Section, frozen=True, kw_only=True):
     checkpoint: str | None = None
 
 
+class CacheSection(Section, frozen=True, kw_only=True):
+    """Outputs of the teacher that are computed once, for fixed views of the training images.
+
+    Attributes:
+        views: K, augmented views of each training image. An epoch shows one of each image, and K
+            epochs show all; without a cache every epoch shows a new one.
+        seed: Seed of the views, which runs of other seeds share.
+    """
+
+    views: Positive
+    seed: Seed = 0
+
+
 class TeacherSection(RoleSection, frozen=True, kw_only=True):
     """The teacher, and how its outputs are computed.
 
@@ -52,12 +65,15 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
         views: Views of each image whose outputs are averaged: the image itself; also mirrored (2);
             by quarter turns (4); by quarter turns, each also mirrored (8).
         precision: Precision of the teacher's outputs; `auto` is that of the run.
+        cache: Keep the outputs for some fixed views of each training image, instead of computing
+            them in every step; shared by all methods, seeds and students.
     """
 
     average: Literal["probabilities", "logits"] = "probabilities"
     weights: Literal["equal", "fitted"] | tuple[Annotated[float, Meta(ge=0.0)], ...] = "equal"
     views: Literal[1, 2, 4, 8] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    cache: CacheSection | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights without any weight."""

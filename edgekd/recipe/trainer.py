@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edgekd.recipe.section import Positive, Section
+from edgekd.recipe.section import Positive, Rate, Section
 
 __all__ = ["CheckpointSection", "TrainerSection"]
 
@@ -29,7 +29,11 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     Attributes:
         accelerator: `auto`, `cpu`, `gpu`.
         devices: Number of devices on each node.
-        nodes: Number of nodes.
+        nodes: Number of nodes; `torchrun` or SLURM starts the processes of several.
+        strategy: How several devices share the training: `ddp`; or `fsdp`, which divides the
+            weights among GPUs as well and is untested.
+        timeout: Minutes that a process waits in a training step for the others, before it takes
+            them for lost.
         precision: `auto` is the fastest in a few steps that are measured when the run begins, and
             is pinned for the whole run; a run too short for that takes bf16 on processors that are
             known to be faster with it, else fp32.
@@ -42,6 +46,8 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Positive = 1
     nodes: Positive = 1
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    timeout: Rate = 10.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Meta(ge=0)] = 0
     workers: Annotated[int, Meta(ge=0, le=64)] = 1

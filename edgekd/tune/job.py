@@ -74,7 +74,8 @@ class TuneJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def facts(self) -> dict[str, Any]:
         """What must be equal for trials to be compared, on whatever machine they run."""
-        facts: dict[str, Any] = msgspec.to_builtins(self)
+        # By JSON, in which what was read from a file equals what was written.
+        facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         facts = {key: value for key, value in facts.items() if key not in _EXTENT}
         del facts["recipe"]["trainer"]["threads"]
         return facts

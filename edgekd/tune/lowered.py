@@ -47,7 +47,7 @@ def check_target(name: str) -> None:
         raise InputError(f"there is no {PRECISION} for {name}", "take another target for --lowered")
 
 
-def lower_student(run: Path, target: str, teacher: Path | None) -> LoweredStudent:
+def lower_student(run: Path, target: str) -> LoweredStudent:
     """Lower the student of a run to int8 and judge it as `edgekd build` does.
 
     Only validation images are read. The bundle is written into the run's folder.
@@ -55,7 +55,6 @@ def lower_student(run: Path, target: str, teacher: Path | None) -> LoweredStuden
     Args:
         run: Folder with the student.
         target: Name of the target.
-        teacher: The teacher's checkpoint, whose margin the policy may demand; None without one.
 
     Raises:
         InputError, MissingDependencyError: The student cannot be judged at all.
@@ -67,7 +66,6 @@ def lower_student(run: Path, target: str, teacher: Path | None) -> LoweredStuden
         targets=[load_target(target)],
         out=out,
         precisions=(PRECISION,),
-        teacher=teacher,
     )
     (built,) = build_all(request)
     return _judged(built, run)

@@ -211,8 +211,9 @@ def unfinished(study: optuna.Study) -> list[FrozenTrial]:
     return [
         trial
         for trial in known
-        if trial.state == TrialState.RUNNING
-        or (trial.state == TrialState.FAIL and not _is_settled(trial, repeated))
+        if trial.state in (TrialState.RUNNING, TrialState.FAIL)
+        and trial.number not in repeated
+        and not _is_settled(trial, repeated)
     ]
 
 

@@ -119,8 +119,7 @@ class TrialRunner:
         if self.job.lowered is not None:
             from edgekd.tune.lowered import lower_student
 
-            teacher = recipe.teacher.checkpoint if recipe.teacher else None
-            lowered = lower_student(run, self.job.lowered, Path(teacher) if teacher else None)
+            lowered = lower_student(run, self.job.lowered)
             trial.set_constraint(REFUSED, 1.0 if lowered.refusal else -1.0)
             if lowered.refusal:
                 trial.set_user_attr(Attribute.REFUSAL, lowered.refusal)

@@ -12,7 +12,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from edgekd.distill.methods import resolve_method
-from edgekd.distill.runs.pipeline import RunRequest, distilling_samples, train
+from edgekd.distill.runs.pipeline import RunRequest, distilling_samples, make_teachers
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.errors import InputError
 from edgekd.files import make_folder
@@ -29,7 +29,6 @@ from edgekd.tune.workers import Workers, recover
 
 __all__ = ["TuneRequest", "tune"]
 
-_TEACHER = "teacher"
 _EVALUATED = ("validation",)
 
 
@@ -131,10 +130,12 @@ def _refuse_unsuitable(request: TuneRequest) -> None:
 def _job(request: TuneRequest) -> TuneJob:
     """The description of the search, with its teacher trained."""
     needs_teacher = resolve_method(request.recipe.method, request.recipe.task)[0].needs_teacher
-    run = RunRequest(request.recipe, request.out, request.say, request.tick, evaluated=_EVALUATED)
+    out = request.out.resolve()  # recipes of the front name the teacher's folder
+    run = RunRequest(request.recipe, out, request.say, request.tick, evaluated=_EVALUATED)
     samples = distilling_samples(run, with_teacher=needs_teacher)
     _check_space(request, samples)
-    recipe = _with_teacher(request) if needs_teacher else request.recipe
+    teachers = make_teachers(run, samples).sections() if needs_teacher else {}
+    recipe = msgspec.structs.replace(request.recipe, **teachers)
     return TuneJob(
         recipe=msgspec.to_builtins(recipe),
         space=request.space.plain(),
@@ -167,18 +168,6 @@ def _check_space(request: TuneRequest, samples: RunSamples) -> None:
                 check_model(recipe.student.model, outputs, recipe.image_size)
         except InputError as error:
             raise InputError(f"{where}: {error.message}", error.hint) from error
-
-
-def _with_teacher(request: TuneRequest) -> Recipe:
-    """The recipe with a trained teacher: its own checkpoint, or one trained here once."""
-    section = request.recipe.teacher
-    assert section is not None  # checked with the recipe
-    folder = Path(section.checkpoint) if section.checkpoint else request.out / _TEACHER
-    if section.checkpoint is None:
-        run = RunRequest(request.recipe, folder, request.say, request.tick, evaluated=_EVALUATED)
-        train(run, "teacher")
-    trained = msgspec.structs.replace(section, model=None, checkpoint=str(folder.resolve()))
-    return msgspec.structs.replace(request.recipe, teacher=trained)
 
 
 def _chance(samples: RunSamples) -> float:

@@ -61,6 +61,12 @@ class _Worker:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
+    def close(self) -> None:
+        """Wait for the process, and close its stdin."""
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
 
 @dataclass
 class Workers:
@@ -107,6 +113,7 @@ class Workers:
     def _look_after(self) -> None:
         for worker in [worker for worker in self._alive if not worker.is_alive]:
             self._alive.remove(worker)
+            worker.close()
             if worker.process.returncode:
                 self._bury(worker)
         self._report_new()
@@ -118,10 +125,7 @@ class Workers:
         number = len(self.study.get_trials(deepcopy=False)) + self._started
         self._started += 1
         failure_file(self.out, number).unlink(missing_ok=True)
-        command = [
-            sys.executable, "-m", "edgekd.tune.worker",
-            str(self.out), str(number), self.study.study_name,
-        ]  # fmt: skip
+        command = _command(self.out, number, self.study.study_name)
         with (self.out / "logs" / f"worker-{number}.log").open("ab") as log:
             # In a new session, so that Ctrl-C of a terminal reaches this process alone.
             process = subprocess.Popen(
@@ -178,9 +182,7 @@ class Workers:
             with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(max(deadline - time.monotonic(), 0.1))
             worker.process.kill()
-            worker.process.wait()
-            if worker.process.stdin is not None:
-                worker.process.stdin.close()
+            worker.close()
         self._requeue(self._alive, kills=0)
         self._alive.clear()
 
@@ -210,6 +212,10 @@ def _without_worker(study: optuna.Study, out: Path) -> list[FrozenTrial]:
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             if WORKER not in trial.user_attrs
         ]
+
+
+def _command(out: Path, number: int, study: str) -> list[str]:
+    return [sys.executable, "-m", "edgekd.tune.worker", str(out), str(number), study]
 
 
 def _environment(storage: str | None, place: int) -> dict[str, str]:

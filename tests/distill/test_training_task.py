@@ -27,7 +27,12 @@ class Masks(TrainingTask):
         return len(classes)
 
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         return (outputs - targets).square().mean()
 

@@ -26,3 +26,11 @@ def test_a_policy_that_draws_its_own_changes_refuses_their_keys(key: str) -> Non
 def test_values_out_of_range_are_refused(key: str, value: float) -> None:
     with pytest.raises(InputError, match=rf"at {key}"):
         convert({key: value}, AugmentSection, "the recipe")
+
+
+@pytest.mark.parametrize("policy", ["light", "dermoscopy", "trivial"])
+def test_every_policy_takes_a_margin_and_mixing(policy: str) -> None:
+    raw = {"policy": policy, "margin": 1.25, "mixup": 0.2, "cutmix": 1.0}
+    section = convert(raw, AugmentSection, "the recipe")
+    assert section.mixes
+    assert not AugmentSection().mixes

@@ -33,7 +33,8 @@ def raw_recipe(folder: Path, **sections: Any) -> dict[str, Any]:
         "image_size": 32,
         "policy": str(lenient.POLICY),
         "data": {
-            "source": "synthetic", "images": 70, "size": 32, "seed": 1, "root": str(folder / "data"),
+            "source": "synthetic", "images": 70, "size": 32, "seed": 1,
+            "root": str(folder / "data"),
         },
         "split": {"validation": 0.25, "test": 0.2},
         "trainer": {"accelerator": "cpu", "precision": "fp32", "threads": 1},

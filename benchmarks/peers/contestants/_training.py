@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms import v2
 
-__all__ = ["Data", "Distiller", "Replies", "Spec", "main", "networks", "sgd"]
+__all__ = ["Data", "Distiller", "Replies", "Spec", "Stopwatch", "main", "networks", "sgd"]
 
 
 @dataclass(frozen=True)
@@ -237,6 +237,68 @@ def _losses(distiller: Distiller, batches: Sequence[tuple[Tensor, Tensor]]) -> l
     return [float(distiller.step(batch).detach()) for batch in batches]
 
 
+class Stopwatch:
+    """Seconds of an epoch and its steps, on the wall and of this process on the processors.
+
+    Args:
+        device: Device of the networks.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+
+    def begin(self) -> None:
+        """Begin an epoch."""
+        self._steps: list[tuple[float, float]] = []
+        self._waited = 0.0
+        self._begun = self._asked = self._now()
+
+    def obtained(self) -> None:
+        """The next batch is there."""
+        self._obtained = self._read()
+        self._waited += self._obtained[0] - self._asked[0]
+
+    def stepped(self) -> None:
+        """The weights are updated."""
+        self._asked = self._read()
+        wall, processor = (end - start for end, start in self._since(self._obtained))
+        self._steps.append((wall, processor))
+
+    def trained(self) -> None:
+        """The last step is done."""
+        self._training = self._now()[0] - self._begun[0]
+
+    def end(self) -> dict[str, float]:
+        """The times: of the epoch, its training part, waiting, and a step."""
+        end = self._now()
+        return {
+            "seconds": end[0] - self._begun[0],
+            "processor": end[1] - self._begun[1],
+            "training": self._training,
+            "waited": self._waited,
+            "step": self._step(),
+            "step_processor": median(processor for _, processor in self._steps),
+            "steps": len(self._steps),
+        }
+
+    def _step(self) -> float:
+        """Seconds of a step; on a GPU the mean, since the processor runs ahead of it."""
+        if self._device == "cuda":
+            return (self._training - self._waited) / len(self._steps)
+        return median(wall for wall, _ in self._steps)
+
+    def _since(self, start: tuple[float, float]) -> Iterable[tuple[float, float]]:
+        return zip(self._asked, start, strict=True)
+
+    def _now(self) -> tuple[float, float]:
+        if self._device == "cuda":
+            torch.cuda.synchronize()
+        return self._read()
+
+    def _read(self) -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+
 class _Epochs:
     """The epochs of a peer, and the times of their parts."""
 
@@ -246,42 +308,34 @@ class _Epochs:
         self._whole = spec.mode == "epoch"
         self._batches = None if self._whole else data.in_memory(data.training_batches())
         self._validation = data.validation_loader() if self._whole else None
+        self._watch = Stopwatch(spec.device)
 
     def epoch(self, number: int) -> dict[str, float]:
         """Train one epoch; in the mode `epoch`, validate and write a checkpoint, too."""
-        distiller, steps, waited, loss = self._distiller, [], 0.0, 0.0
-        begun = asked = self._now()
-        distiller.begin_epoch(number)
-        for batch in self._batches if self._batches is not None else distiller.loader:
-            obtained = time.perf_counter()
-            loss = loss + distiller.step(batch).detach()
-            done = time.perf_counter()
-            waited += obtained - asked
-            steps.append(done - obtained)
-            asked = done
-        distiller.end_epoch()
-        trained = self._now()
+        watch = self._watch
+        watch.begin()
+        loss = self._train(number)
+        watch.trained()
         if self._whole:
             self._score()
-            state = {"model": distiller.student.state_dict(), "loss": float(loss) / len(steps)}
-            state["optimizer"] = distiller.optimizer.state_dict()
-            torch.save(state, f"{sys.argv[1]}.pt")
-        return {
-            "seconds": self._now() - begun,
-            "training": trained - begun,
-            "waited": waited,
-            "step": self._of_step(steps, trained - begun - waited),
-            "steps": len(steps),
-        }
+            self._save(float(loss))
+        return watch.end()
 
-    def _of_step(self, steps: Sequence[float], together: float) -> float:
-        """Seconds of a step; on a GPU the mean, since the processor runs ahead of it."""
-        return median(steps) if self._spec.device == "cpu" else together / len(steps)
+    def _train(self, number: int) -> Tensor:
+        distiller, loss = self._distiller, torch.zeros((), device=self._spec.device)
+        distiller.begin_epoch(number)
+        for batch in self._batches if self._batches is not None else distiller.loader:
+            self._watch.obtained()
+            loss = loss + distiller.step(batch).detach()
+            self._watch.stepped()
+        distiller.end_epoch()
+        return loss
 
-    def _now(self) -> float:
-        if self._spec.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+    def _save(self, loss: float) -> None:
+        distiller = self._distiller
+        weights, optimizer = distiller.student.state_dict(), distiller.optimizer.state_dict()
+        state = {"model": weights, "optimizer": optimizer, "loss": loss}
+        torch.save(state, f"{sys.argv[1]}.pt")
 
     def _score(self) -> float:
         """Share of the validation images that are classified rightly."""

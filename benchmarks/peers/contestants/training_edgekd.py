@@ -10,11 +10,9 @@ import os
 import sys
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any, NoReturn
 
-import torch
-from _training import Replies, Spec
+from _training import Replies, Spec, Stopwatch
 from lightning.pytorch import Callback, Trainer
 
 from edgekd.distill.runs.pipeline import RunRequest, distill
@@ -26,64 +24,37 @@ class Clock(Callback):
     """Begins each epoch when a line of stdin asks for it, and answers with its times."""
 
     def __init__(self, spec: Spec, replies: Replies) -> None:
-        self._spec = spec
         self._replies = replies
+        self._watch = Stopwatch(spec.device)
         self._made = time.perf_counter()
-        self._begun: float | None = None
+        self._running = False
 
-    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
+    def on_train_epoch_start(self, *_: Any) -> None:
         """The end of the epoch before, and the beginning of the next."""
-        if self._begun is None:
-            self._replies.send({"preparation": time.perf_counter() - self._made})
+        if self._running:
+            self._replies.send(self._watch.end())
         else:
-            self._answer()
-        self._await()
-        self._steps: list[float] = []
-        self._waited = 0.0
-        self._begun = self._asked = self._now()
+            self._replies.send({"preparation": time.perf_counter() - self._made})
+        _await()
+        self._running = True
+        self._watch.begin()
 
     def on_train_batch_start(self, *_: Any) -> None:
         """The batch is there."""
-        self._obtained = time.perf_counter()
-        self._waited += self._obtained - self._asked
+        self._watch.obtained()
 
     def on_train_batch_end(self, *_: Any) -> None:
         """The weights are updated."""
-        self._asked = time.perf_counter()
-        self._steps.append(self._asked - self._obtained)
+        self._watch.stepped()
 
     def on_validation_start(self, *_: Any) -> None:
         """The last step is done."""
-        self._trained = self._now()
+        self._watch.trained()
 
     def on_train_end(self, *_: Any) -> None:
         """The last epoch is over."""
-        self._answer()
-        self._await()
-
-    def _await(self) -> None:
-        if not sys.stdin.readline():
-            _leave()
-
-    def _answer(self) -> None:
-        assert self._begun is not None
-        training, steps = self._trained - self._begun, len(self._steps)
-        on_gpu = self._spec.device == "cuda"
-        mean = (training - self._waited) / steps
-        self._replies.send(
-            {
-                "seconds": self._now() - self._begun,
-                "training": training,
-                "waited": self._waited,
-                "step": mean if on_gpu else median(self._steps),
-                "steps": steps,
-            }
-        )
-
-    def _now(self) -> float:
-        if self._spec.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+        self._replies.send(self._watch.end())
+        _await()
 
 
 class Check(Callback):
@@ -104,6 +75,12 @@ class Check(Callback):
         if len(self._losses) == self._batches:
             self._replies.send({"batches": self._positions, "losses": self._losses})
             _leave()
+
+
+def _await() -> None:
+    """Wait for a line; leave where none comes."""
+    if not sys.stdin.readline():
+        _leave()
 
 
 def _leave() -> NoReturn:

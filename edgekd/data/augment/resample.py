@@ -74,7 +74,7 @@ def _permuted(pixels: Tensor, maps: Tensor) -> Tensor:
     if not changes.any():
         return pixels
     result = torch.empty_like(pixels)
-    for change in changes.unique().tolist():
+    for change in sorted(set(changes.tolist())):
         rows = (changes == change).nonzero().flatten().to(pixels.device)
         axes = [axis for axis, bit in ((3, 1), (2, 2)) if change & bit]
         moved = pixels[rows].flip(axes) if axes else pixels[rows]

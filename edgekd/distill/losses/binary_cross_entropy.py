@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekd.distill.losses.cross_entropy import POWER
+from edgekd.distill.losses.label_means import mean_over_rows
 from edgekd.distill.losses.precision import full_precision
 from edgekd.recipe import Balance
 
@@ -36,7 +37,11 @@ def positive_weights(counts: Sequence[int], images: int, balance: Balance) -> Te
 
 @full_precision
 def weighted_binary_cross_entropy(
-    logits: Tensor, targets: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Mean over images and findings of −w·y·log σ(z) − (1 − y)·log(1 − σ(z)).
 
@@ -45,7 +50,11 @@ def weighted_binary_cross_entropy(
         targets: y, 0 or 1, [B, K].
         weights: w of each finding [K].
         label_smoothing: s; y is then (1 − s)·y + s/2.
+        shares: What each row counts [B]; None where all count the same.
     """
     smoothed = (1.0 - label_smoothing) * targets.to(logits.dtype) + label_smoothing / 2.0
     weights = None if weights is None else weights.to(logits.dtype)
-    return F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights)
+    losses = F.binary_cross_entropy_with_logits(
+        logits, smoothed, pos_weight=weights, reduction="none"
+    )
+    return mean_over_rows(losses, shares)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekd.distill.losses.label_means import mean_over_occurring
 from edgekd.distill.losses.precision import full_precision
 from edgekd.recipe import Balance
 
@@ -34,7 +35,11 @@ def class_weights(counts: Sequence[int], balance: Balance) -> Tensor:
 
 @full_precision
 def weighted_cross_entropy(
-    logits: Tensor, targets: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Σ w_y ℓ / Σ w_y over the batch: cross-entropy normalised by the weights that occur.
 
@@ -46,16 +51,13 @@ def weighted_cross_entropy(
         targets: Class indices [B].
         weights: Class weights [K].
         label_smoothing: Share of the target spread over all classes.
+        shares: What each row counts [B]; None where all count the same.
 
     Source: the normalisation of `torch.nn.CrossEntropyLoss`; as `L_ce` in SSD-KD (Wang et al.
     2023, Medical Image Analysis 84:102693).
     """
-    if weights is None:
-        return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
-    weights = weights.to(logits.dtype)
-    summed = F.cross_entropy(
-        logits, targets, weights, reduction="sum", label_smoothing=label_smoothing
+    weights = None if weights is None else weights.to(logits.dtype)
+    losses = F.cross_entropy(
+        logits, targets, weights, reduction="none", label_smoothing=label_smoothing
     )
-    occurring = weights[targets].sum()
-    some = occurring > 0
-    return some * summed / torch.where(some, occurring, 1.0)
+    return mean_over_occurring(losses, targets, weights, shares)

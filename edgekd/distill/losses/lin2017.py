@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekd.distill.losses.label_means import mean_over_occurring, mean_over_rows
 from edgekd.distill.losses.precision import full_precision
 from edgekd.distill.losses.zhao2022 import log_target_pair
 
@@ -19,7 +20,11 @@ __all__ = ["binary_focal_loss", "binary_focal_terms", "focal_loss"]
 
 @full_precision
 def focal_loss(
-    logits: Tensor, targets: Tensor, weights: Tensor | None = None, gamma: float = 2.0
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    gamma: float = 2.0,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Σ w_y (1 − p_y)^γ ℓ / Σ w_y over the batch; γ = 0 is `weighted_cross_entropy`.
 
@@ -31,20 +36,22 @@ def focal_loss(
         targets: y, class indices [B].
         weights: w of each class [K].
         gamma: γ ≥ 0; 2 in the paper.
+        shares: What each row counts [B]; None where all count the same.
     """
     log_right, log_wrong = log_target_pair(logits, targets).unbind(dim=1)
     losses = -(gamma * log_wrong).exp() * log_right
-    if weights is None:
-        return losses.mean()
-    occurring = weights.to(losses.dtype)[targets]
-    total = occurring.sum()
-    some = total > 0
-    return some * (occurring * losses).sum() / torch.where(some, total, 1.0)
+    if weights is not None:
+        losses = weights.to(losses.dtype)[targets] * losses
+    return mean_over_occurring(losses, targets, weights, shares)
 
 
 @full_precision
 def binary_focal_loss(
-    logits: Tensor, targets: Tensor, weights: Tensor | None = None, gamma: float = 2.0
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    gamma: float = 2.0,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Mean over images and findings of −w·y·(1 − p)^γ·log p − (1 − y)·p^γ·log(1 − p).
 
@@ -55,11 +62,12 @@ def binary_focal_loss(
         targets: y, 0 or 1, [B, K].
         weights: w of each finding [K].
         gamma: γ ≥ 0.
+        shares: What each row counts [B]; None where all count the same.
     """
     losses = binary_focal_terms(logits, targets, gamma)
-    if weights is None:
-        return losses.mean()
-    return torch.where(targets > 0.5, weights.to(losses.dtype), 1.0).mul(losses).mean()
+    if weights is not None:
+        losses = torch.where(targets > 0.5, weights.to(losses.dtype), 1.0) * losses
+    return mean_over_rows(losses, shares)
 
 
 @full_precision

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekd.distill.losses.label_means import mean_over_occurring, mean_over_rows
 from edgekd.distill.losses.lin2017 import binary_focal_terms
 from edgekd.distill.losses.precision import full_precision
 
@@ -29,6 +30,7 @@ def multi_weighted_focal_loss(
     weights: Tensor | None = None,
     gamma: float = 2.0,
     beta: float = 0.1,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Σ_i w_y Σ_k (1 − p_ik)^γ·min(−log p_ik, −log β) / Σ_i w_y over the batch.
 
@@ -45,15 +47,13 @@ def multi_weighted_focal_loss(
         gamma: γ ≥ 0; 2 in the released code.
         beta: β of 0 … 1, the confidence below which a sample's cross-entropy rises no further; 0.1
             in the released code, 0 sets no limit.
+        shares: What each row counts [B]; None where all count the same.
     """
     present = F.one_hot(targets, logits.shape[1])
     losses = binary_focal_terms(logits, present, gamma, _limit(beta)).sum(dim=1)
-    if weights is None:
-        return losses.mean()
-    occurring = weights.to(losses.dtype)[targets]
-    total = occurring.sum()
-    some = total > 0
-    return some * (occurring * losses).sum() / torch.where(some, total, 1.0)
+    if weights is not None:
+        losses = weights.to(losses.dtype)[targets] * losses
+    return mean_over_occurring(losses, targets, weights, shares)
 
 
 @full_precision
@@ -63,6 +63,7 @@ def multi_weighted_binary_focal_loss(
     weights: Tensor | None = None,
     gamma: float = 2.0,
     beta: float = 0.1,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """The same of findings: `binary_focal_loss` with the limit −log β on the cross-entropy.
 
@@ -72,11 +73,12 @@ def multi_weighted_binary_focal_loss(
         weights: Weight of each finding where it is present [K].
         gamma: γ ≥ 0.
         beta: β of 0 … 1; 0 sets no limit.
+        shares: What each row counts [B]; None where all count the same.
     """
     losses = binary_focal_terms(logits, targets, gamma, _limit(beta))
-    if weights is None:
-        return losses.mean()
-    return torch.where(targets > 0.5, weights.to(losses.dtype), 1.0).mul(losses).mean()
+    if weights is not None:
+        losses = torch.where(targets > 0.5, weights.to(losses.dtype), 1.0) * losses
+    return mean_over_rows(losses, shares)
 
 
 def _limit(beta: float) -> float | None:

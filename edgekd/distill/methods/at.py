@@ -40,6 +40,7 @@ class AttentionTransfer(Method):
     """
 
     name = "at"
+    mixes = True
     Config = AttentionTransferConfig
     config: AttentionTransferConfig
 

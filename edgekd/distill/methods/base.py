@@ -25,6 +25,7 @@ from edgekd.distill.methods.temperature import (
     Softening,
 )
 from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
+from edgekd.distill.samples.mixing import MixedTargets, Targets
 from edgekd.distill.samples.sample_kinds import (
     Labelled,
     NoSamples,
@@ -243,6 +244,10 @@ class Method(nn.Module, ABC):
     """Whether the student, and the teacher if there is one, predict subclasses."""
     requires: ClassVar[frozenset[Trait]] = frozenset()
     """What a task must have for the method to serve it."""
+    mixes: ClassVar[bool] = False
+    """Whether its terms are right for mixed images: it looks at `batch.pixels` alone, and gives
+    labels to `hard_label` or `sample_weights` alone.
+    """
     class_weights: Tensor
     adjustment: Tensor | None
     balancing: Tensor | None
@@ -348,20 +353,30 @@ class Method(nn.Module, ABC):
     def _teacher(self) -> Teacher:
         return Teacher(self.required_teacher, self.context.teacher, head=self.learns_subclasses)
 
-    def hard_label(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def hard_label(self, outputs: Tensor, targets: Targets) -> Tensor:
         """The task's loss on the labels, as the recipe's `fit` describes it."""
         return self.label_loss(outputs, targets, self.class_weights, self.adjustment)
 
     def label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, adjustment: Tensor | None
+        self, outputs: Tensor, targets: Targets, weights: Tensor, adjustment: Tensor | None
     ) -> Tensor:
         """The hard-label loss of `fit` with given weights [K] and logit adjustment [K]."""
-        fit, task = self.context.fit, self.context.task
+        fit, task, shares = self.context.fit, self.context.task, None
         if adjustment is not None:
             outputs = adjusted_logits(outputs, adjustment)
+        if isinstance(targets, MixedTargets):
+            outputs, targets, shares = targets.rows(outputs)
         if fit.hard_loss.name == "cross_entropy":
-            return task.hard_label_loss(outputs, targets, weights, fit.label_smoothing)
-        return task.focal_loss(outputs, targets, weights, fit.hard_loss)
+            return task.hard_label_loss(outputs, targets, weights, fit.label_smoothing, shares)
+        return task.focal_loss(outputs, targets, weights, fit.hard_loss, shares)
+
+    def sample_weights(self, targets: Targets) -> Tensor:
+        """Weights of the softened loss, [B] or [B, K]; of mixed images by the shares of both."""
+        task, weights = self.context.task, self.class_weights
+        if isinstance(targets, MixedTargets):
+            first = task.sample_weights(targets.first, weights)
+            return targets.mean(first, task.sample_weights(targets.second, weights))
+        return task.sample_weights(targets, weights)
 
     def softened_loss(
         self,

@@ -24,6 +24,7 @@ from edgekd.distill.methods.base import (
     Terms,
 )
 from edgekd.distill.methods.temperature import CurriculumTemperature, Temperature
+from edgekd.distill.samples.mixing import Targets
 from edgekd.distill.task import Trait
 from edgekd.models.features import Features, features_of, probe
 from edgekd.recipe import Balancing, Section
@@ -91,6 +92,7 @@ class DiverseDistillation(Method):
     """(1 − λ)·CE + λ·T²·KL + distance·L_D + angle·L_A + channel·L_intra."""
 
     name = "d_kd"
+    mixes = True
     Config = DiverseDistillationConfig
     config: DiverseDistillationConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS})
@@ -125,7 +127,9 @@ class DiverseDistillation(Method):
         teacher = self.teacher_features(batch)
         return self.terms(student, teacher, batch.targets, batch.epoch)
 
-    def terms(self, student: Features, teacher: Features, targets: Tensor, epoch: int = 0) -> Terms:
+    def terms(
+        self, student: Features, teacher: Features, targets: Targets, epoch: int = 0
+    ) -> Terms:
         """The weighted terms of a batch's features in an epoch, counted from 0."""
         config = self.config
         temperature = self.softening(student.logits, teacher.logits, epoch)

@@ -66,7 +66,7 @@ class DecoupledDistillation(Method):
         student = self.student(batch.pixels)
         teacher = self.teacher_outputs(batch)
         temperature = self.softening(student, teacher, batch.epoch)
-        logits = (student.float(), teacher.float(), batch.targets, temperature)
+        logits = (student.float(), teacher.float(), batch.unmixed_targets, temperature)
         return {
             "ce": config.ce * self.hard_label(student, batch.targets),
             "target": rise * config.alpha * target_kl(*logits),

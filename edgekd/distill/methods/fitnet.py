@@ -37,6 +37,7 @@ class HintedDistillation(ClassicDistillation):
     """
 
     name = "fitnet"
+    mixes = True
     Config = HintedDistillationConfig
     config: HintedDistillationConfig
 

@@ -44,6 +44,7 @@ class ClassicDistillation(Method):
     """(1 − λ)·CE on the labels + λ·T²·KL to the teacher's softened outputs."""
 
     name = "kd"
+    mixes = True
     Config = ClassicDistillationConfig
     config: ClassicDistillationConfig
     requires = frozenset({Trait.SOFTENED_OUTPUTS})
@@ -62,7 +63,7 @@ class ClassicDistillation(Method):
         teacher = self.teacher_outputs(batch)
         weights = None
         if config.weigh_classes:
-            weights = self.context.task.sample_weights(batch.targets, self.class_weights)
+            weights = self.sample_weights(batch.targets)
         hard = self.hard_label(student, batch.targets)
         temperature = self.softening(student, teacher, batch.epoch)
         soft = self.softened_loss(student, teacher, temperature, weights)

@@ -11,6 +11,7 @@ class Supervised(Method):
     """The task's loss on the hard labels."""
 
     name = "none"
+    mixes = True
     needs_teacher = False
 
     def stages(self) -> tuple[Stage, ...]:

@@ -48,6 +48,7 @@ class RelationalDistillation(Method):
     """ce·CE + distance·L_D + angle·L_A on the pooled vectors."""
 
     name = "rkd"
+    mixes = True
     Config = RelationalDistillationConfig
     config: RelationalDistillationConfig
 

@@ -42,6 +42,7 @@ class SubclassDistillation(SubclassMethod):
     """
 
     name = "skd"
+    mixes = True
     Config = SubclassDistillationConfig
     requires = SubclassMethod.requires | {Trait.SOFTENED_OUTPUTS}
     config: SubclassDistillationConfig

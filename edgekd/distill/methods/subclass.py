@@ -49,7 +49,7 @@ class SubclassMethod(Method):
 
     def subclass_label(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The hard-label loss on subclass logits [B, S], weighted as the recipe's `fit` says."""
-        targets = self.subclass_labels[batch.indices]
+        targets = batch.mixed(self.subclass_labels[batch.indices])
         return self.label_loss(outputs, targets, self.subclass_weights, self.subclass_adjustment)
 
 
@@ -57,6 +57,7 @@ class SubclassSupervised(SubclassMethod):
     """Weighted cross-entropy on the subclass labels."""
 
     name = "subclass"
+    mixes = True
     needs_teacher = False
 
     def stages(self) -> tuple[Stage, ...]:

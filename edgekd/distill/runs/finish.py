@@ -16,13 +16,13 @@ from edgekd.metrics.task import metrics_task
 from edgekd.models import FinishCard, NormalisedNetwork, logits_of
 from edgekd.recipe import FinishSection
 
-__all__ = ["finish"]
+__all__ = ["finish_student"]
 
 RANGE_IMAGES = 256
 """Number of training images that ranges are observed on."""
 
 
-def finish(
+def finish_student(
     method: Method,
     samples: RunSamples,
     section: FinishSection,

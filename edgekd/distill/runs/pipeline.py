@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from edgekd.data import Split
-from edgekd.distill.methods import Method, resolve_method
+from edgekd.distill.methods import Method, Stage, resolve_method
+from edgekd.distill.runs.finish import finish_student
 from edgekd.distill.runs.pinned_precision import TrialPlan, pin_precision, pinned, plan_of
 from edgekd.distill.runs.record import EVALUATED, Role, Trained, write_run
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
@@ -31,9 +32,11 @@ from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_
 from edgekd.distill.task import training_task
 from edgekd.distill.teachers.checks import refuse_teachers
 from edgekd.distill.teachers.group import Teachers, gather_teachers
+from edgekd.distill.teachers.serving import ServingPlan, setup_of
 from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe, refuse_missing_loggers
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.nodes import connect, refuse_strategy
 from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import barrier, is_rank_zero
 from edgekd.errors import InputError
@@ -42,6 +45,7 @@ from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     Checkpoint,
+    FinishCard,
     ModelCard,
     NormalisedNetwork,
     build_network,
@@ -52,7 +56,14 @@ from edgekd.models import (
 )
 from edgekd.models.subclasses import start_even
 from edgekd.policy import load_policy
-from edgekd.recipe import ModelSection, Recipe, RoleSection, TeacherSection, fingerprint
+from edgekd.recipe import (
+    FinishSection,
+    ModelSection,
+    Recipe,
+    RoleSection,
+    TeacherSection,
+    fingerprint,
+)
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL, clear_place
 
@@ -108,6 +119,7 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
             process trains into the same folder.
     """
     model = _model_to_train(request.recipe, role)
+    connect(request.recipe.trainer)
     _refuse_busy(request.out)
 
     def method_on(split: Split) -> dict[str, Any]:
@@ -161,6 +173,7 @@ def _samples(
     """The images of a run, decoded after every network and training on them was checked."""
     load_policy(request.recipe.policy)  # refused now rather than after the training
     refuse_missing_loggers(request.recipe.trainer.loggers)
+    refuse_strategy(request.recipe.trainer)
     split = load_split(request.recipe, request.say)
     outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
     for model in networks:
@@ -294,6 +307,7 @@ def distill(request: RunRequest) -> ModelCard:
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method, recipe.task)
+    connect(recipe.trainer)
     out = request.out / "student"
     _refuse_busy(out, *(_trained_teachers(request) if kind.needs_teacher else ()))
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
@@ -396,6 +410,8 @@ def _train_role(
     kind, config = resolve_method(method, request.recipe.task)
     dependencies = _dependencies(request.recipe, samples, teacher)
     key = fingerprint(dependencies, _role(request.recipe, role), kind.name, config)
+    if finishing := _finish_of(request.recipe, role):
+        key = fingerprint(key, finishing)
     policy = load_policy(request.recipe.policy)
     left = left_in(out, key, policy) if request.resume else None
     if left is None or not left.whole or flaws_of_stages(out / STAGES):
@@ -438,19 +454,26 @@ def _make(
     subclass_of = samples.subclass_of if subclasses else ()
     built = _built(model, samples, subclass_of)
     request.say(f"{role}: {model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+    finished: FinishCard | None = None
     if left and left.trained:
         outcome = take_weights(left, built.network)
+        finished = left.card.training.finish if left.card else None
     else:
         context = context_of(request.recipe, section, samples)
         if teacher:
-            context = replace(context, teacher=teacher.setup())
+            plan = ServingPlan(request.recipe, samples, kind, config, request.tick)
+            context = replace(context, teacher=setup_of(teacher, plan, request.say))
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.network() if teacher else None, context)
         for note in network.notes():
             request.say(f"{role}: {note}")
         network.to(memory_format=torch.channels_last)
         dependencies = _dependencies(request.recipe, samples, teacher)
-        outcome = _run_stages(request, samples, network, out, key, dependencies)
+        base = fingerprint(dependencies, section, kind.name, config)
+        stages = _Stages(request, samples, network, out, base, dependencies)
+        finishing = _finish_of(request.recipe, role)
+        outcome = stages.run(keep_last=finishing is not None)
+        finished = stages.finish(finishing, key) if finishing else None
     assert request.precision is not None  # pinned before anything is trained
     trained = Trained(
         recipe=request.recipe,
@@ -466,6 +489,7 @@ def _make(
         precision=request.precision,
         subclasses=subclasses,
         evaluated=request.evaluated,
+        finish=finished,
     )
     barrier()  # all processes have read their weights from the folder, which is replaced now
     if is_rank_zero():
@@ -473,6 +497,11 @@ def _make(
         shutil.rmtree(out / _WORK, ignore_errors=True)
     barrier()
     return read_card(out)
+
+
+def _finish_of(recipe: Recipe, role: Role) -> FinishSection | None:
+    """The last stage of a student's training; a teacher has none."""
+    return recipe.finish if role == "student" else None
 
 
 def _built(
@@ -500,40 +529,83 @@ def _seed(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - libraries that still draw from it
 
 
-def _run_stages(
-    request: RunRequest,
-    samples: RunSamples,
-    method: Method,
-    out: Path,
-    key: str,
-    dependencies: tuple[Any, ...],
-) -> StageOutcome:
-    """Run every stage of the method; the student's weights are the best of the last one.
+@dataclass(frozen=True)
+class _Stages:
+    """The stages of a method, run in order.
 
-    All stages but the last are kept in the run's folder, and reused while what they depend on is
-    the same.
+    All stages but the last of the run are kept in its folder, and reused while what they depend on
+    is the same.
+
+    Attributes:
+        request: The run.
+        samples: Its images.
+        method: The method, which owns all modules.
+        out: Folder of the network that is trained.
+        key: Hash of what the weights of the method's last stage depend on.
+        dependencies: Everything that the weights of a stage depend on, besides the stage itself.
     """
-    recipe, stages = request.recipe, method.stages()
-    name = f"{method.name}, seed {recipe.seed}"
-    logs = LogPlan(recipe.trainer.loggers, out / LOGS, recipe.name, name, public_recipe(recipe))
-    outcome = StageOutcome([], 0)
-    for number, stage in enumerate(stages):
-        fit = stage.fit or method.context.fit
-        of_stage = (dependencies, fit, stage.optimisers, stage.depends_on)
-        stage_key = fingerprint(number, stage.name, key if stage.depends_on is None else of_stage)
-        kept = restore_stage(out / STAGES, method, stage, stage_key)
+
+    request: RunRequest
+    samples: RunSamples
+    method: Method
+    out: Path
+    key: str
+    dependencies: tuple[Any, ...]
+
+    def run(self, *, keep_last: bool) -> StageOutcome:
+        """Run every stage; the student's weights are the best of the last one.
+
+        Args:
+            keep_last: Whether to keep the last stage too, since another follows it.
+        """
+        outcome, stages = StageOutcome([], 0), self.method.stages()
+        for number, stage in enumerate(stages):
+            fit = stage.fit or self.method.context.fit
+            of_stage = (self.dependencies, fit, stage.optimisers, stage.depends_on)
+            part = self.key if stage.depends_on is None else of_stage
+            key = fingerprint(number, stage.name, part)
+            last = stage is stages[-1]
+            after_epoch = self.request.after_epoch if last else None
+            outcome = self._run_stage(number, stage, key, keep_last or not last, after_epoch)
+        return outcome
+
+    def finish(self, section: FinishSection, key: str) -> FinishCard:
+        """Train the student on for the grid of an int8 file; see `edgekd.distill.runs.finish`.
+
+        Args:
+            section: The recipe's section.
+            key: Hash of what the final weights depend on.
+        """
+        number = len(self.method.stages())
+
+        def train(stage: Stage) -> StageOutcome:
+            return self._run_stage(number, stage, key, keep=True)
+
+        seed, say = self.request.recipe.seed, self.request.say
+        return finish_student(self.method, self.samples, section, seed, train, say)
+
+    def _run_stage(
+        self, number: int, stage: Stage, key: str, keep: bool, after_epoch: AfterEpoch | None = None
+    ) -> StageOutcome:
+        folder, recipe = self.out / STAGES, self.request.recipe
+        kept = restore_stage(folder, self.method, stage, key)
         if kept is not None:
-            request.say(f"{stage.name}: {stage_file(out / STAGES, stage)} is there already; reused")
-            outcome = kept
-            continue
+            self.request.say(f"{stage.name}: {stage_file(folder, stage)} is there already; reused")
+            return kept
         module = StageModule(
-            method, stage, samples, metrics_task(request.recipe.task), fit,
-            request.recipe.augment, request.recipe.seed + number,
+            self.method, stage, self.samples, metrics_task(recipe.task),
+            stage.fit or self.method.context.fit, recipe.augment, recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(
-            module, request.recipe.trainer, out / _WORK / stage.name, stage_key, logs,
-            after_epoch=request.after_epoch if stage is stages[-1] else None,
+            module, recipe.trainer, self.out / _WORK / stage.name, key, self._log_plan(),
+            after_epoch=after_epoch,
         )  # fmt: skip
-        if stage is not stages[-1] and is_rank_zero():
-            store_stage(out / STAGES, method, stage, stage_key, outcome)
-    return outcome
+        if keep and is_rank_zero():
+            store_stage(folder, self.method, stage, key, outcome)
+        return outcome
+
+    def _log_plan(self) -> LogPlan:
+        recipe = self.request.recipe
+        name = f"{self.method.name}, seed {recipe.seed}"
+        loggers, place = recipe.trainer.loggers, self.out / LOGS
+        return LogPlan(loggers, place, recipe.name, name, public_recipe(recipe))

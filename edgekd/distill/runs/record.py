@@ -22,6 +22,7 @@ from edgekd.metrics.task import metrics_task
 from edgekd.models import (
     BuiltNetwork,
     DataCard,
+    FinishCard,
     ModelCard,
     NormalisedNetwork,
     TrainingCard,
@@ -67,6 +68,7 @@ class Trained:
         precision: The precision of the run, and why.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
         evaluated: Parts that the network is evaluated on.
+        finish: Record of the stage that finished it for int8, or None.
     """
 
     recipe: Recipe
@@ -82,6 +84,7 @@ class Trained:
     precision: PrecisionChoice
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     evaluated: tuple[str, ...] = EVALUATED
+    finish: FinishCard | None = None
 
 
 def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelCard:
@@ -183,6 +186,7 @@ def _training_card(trained: Trained) -> TrainingCard:
         teaching=trained.teacher.provenance() if trained.teacher else {},
         git_revision=_git_revision(),
         options=trained.options,
+        finish=trained.finish,
         precision=trained.precision.precision,
         precision_reason=trained.precision.reason,
     )

@@ -14,17 +14,32 @@ from torch import nn
 
 from edgekd.data import Split
 from edgekd.distill.losses import class_log_prior, class_weights
-from edgekd.distill.methods import Method, MethodContext, resolve_method
+from edgekd.distill.methods import Method, MethodContext, load_method, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait, training_task
 from edgekd.distill.teachers.group import network_of
 from edgekd.distill.training.module import refuse_batches_of
 from edgekd.errors import InputError
+from edgekd.extensions.methods import METHODS
 from edgekd.models import NormalisedNetwork, build_network, check_model, unreached_parameters
-from edgekd.recipe import FitSection, ModelSection, Recipe, RoleSection, TeacherSection
+from edgekd.recipe import (
+    AugmentSection,
+    FitSection,
+    ModelSection,
+    Recipe,
+    RoleSection,
+    TeacherSection,
+)
 
-__all__ = ["Planned", "check_training", "context_of", "refuse_loss", "refuse_undivided"]
+__all__ = [
+    "Planned",
+    "check_training",
+    "context_of",
+    "refuse_loss",
+    "refuse_mixing",
+    "refuse_undivided",
+]
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,7 @@ def check_training(planned: Planned, split: Split) -> None:
     refuse_undivided(kind, split)
     refuse_loss(planned.section.fit, recipe.task)
     _refuse_image_sizes(planned, split)
+    refuse_mixing(recipe.augment, kind, recipe.task)
     nothing_decoded = np.zeros((0, size, size, 3), np.uint8)
     samples = RunSamples(split, nothing_decoded, split.dataset.targets())
     processes = recipe.trainer.devices * recipe.trainer.nodes
@@ -128,6 +144,24 @@ def refuse_loss(fit: FitSection, task: str) -> None:
     if fit.logit_adjustment and Trait.CLASS_PRIOR not in traits:
         message = f"`fit.logit_adjustment` needs a task with {Trait.CLASS_PRIOR.value}"
         raise InputError(message, "set `fit.logit_adjustment` to 0")
+
+
+def refuse_mixing(augment: AugmentSection, kind: type[Method], task: str) -> None:
+    """Refuse to mix images where the method or the task reads the label of each.
+
+    Raises:
+        InputError: The method does not mix, or the task's labels belong to parts of an image.
+    """
+    if not augment.mixes:
+        return
+    keys = " and ".join(f"`augment.{key}`" for key in ("mixup", "cutmix") if getattr(augment, key))
+    if not kind.mixes:
+        able = ", ".join(name for name in METHODS.built_in if load_method(name).mixes)
+        message = f"the method {kind.name} reads the label of each image, which {keys} mixes"
+        raise InputError(message, f"set {keys} to 0, or `method.name` to one of: {able}")
+    if Trait.IMAGE_LEVEL not in training_task(task).traits:
+        message = f"{keys} needs a task with {Trait.IMAGE_LEVEL.value}"
+        raise InputError(message, f"set {keys} to 0")
 
 
 def _subclasses(samples: RunSamples, fit: FitSection) -> Subclasses | None:

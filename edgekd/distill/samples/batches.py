@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from edgekd.distill.samples.mixing import Mixing, Mixture, Targets
+from edgekd.errors import InputError
+
+if TYPE_CHECKING:
+    from edgekd.distill.teachers.fixed_views import EpochViews
 
 __all__ = ["Augment", "AugmentBoth", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
 
@@ -54,6 +61,8 @@ class Batch(_Images):
         generator: Generator on the CPU; the source of every random number that a method draws, so
             that an interrupted run continues exactly as it would have.
         augment_both: Augments images and their targets by the same draw; by default targets stay.
+        mixing: How the augmented images are mixed with each other; None leaves them apart.
+        views: Number of the fixed view that each of `pixels` is [B]; None where they are not fixed.
     """
 
     raw: Tensor
@@ -63,16 +72,42 @@ class Batch(_Images):
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
+    mixing: Mixing | None = None
+    views: Tensor | None = None
 
-    @property
+    @cached_property
     def pixels(self) -> Tensor:
-        """The images, augmented once, on first access."""
-        return self._augmented[0]
+        """The images, augmented and mixed once, on first access."""
+        pixels, _ = self._augmented
+        return pixels if self._mixture is None else self._mixture.pixels(pixels)
 
     @property
-    def targets(self) -> Tensor:
-        """The targets [B, …] of `pixels`."""
+    def targets(self) -> Targets:
+        """The targets [B, …] of `pixels`, for `Method.hard_label`."""
+        return self.mixed(self._augmented[1])
+
+    @property
+    def unmixed_targets(self) -> Tensor:
+        """The targets [B, …] of `pixels`, for methods whose images are never mixed.
+
+        Raises:
+            InputError: The images are mixed.
+        """
+        if self.mixing is not None:
+            message = "a method that reads the label of each image was given mixed images"
+            raise InputError(message, "set `augment.mixup` and `augment.cutmix` to 0")
         return self._augmented[1]
+
+    def mixed(self, labels: Tensor) -> Targets:
+        """Other labels of the images [B, …], such as subclasses, mixed as the images are."""
+        return labels if self._mixture is None else self._mixture.targets(labels)
+
+    @cached_property
+    def _mixture(self) -> Mixture | None:
+        if self.mixing is None:
+            return None
+        pixels, _ = self._augmented  # which draws first, whatever is read first
+        return self.mixing.draw(len(pixels), pixels.shape[-1], self.generator)
 
     @cached_property
     def _augmented(self) -> tuple[Tensor, Tensor]:
@@ -132,6 +167,9 @@ class StepContext:
         augment: The recipe's augmentation.
         generator: See `Batch`.
         augment_both: See `Batch`.
+        mixing: See `Batch`.
+        views: The fixed view of each image in this epoch; None where every batch is augmented by
+            draws of its own.
     """
 
     size: int
@@ -140,6 +178,8 @@ class StepContext:
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
+    mixing: Mixing | None = None
+    views: EpochViews | None = None
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.samples.loading import BatchLoader, Loader, LoadersTogether, StepNumbers
 from edgekd.distill.samples.run_samples import EpochSampler, RunSamples, Share
+from edgekd.distill.teachers.fixed_views import EpochViews
 from edgekd.models import pixels_of
 from edgekd.recipe import FitSection
 
@@ -109,10 +111,11 @@ class Labelled(SampleKind):
     def batch(self, loaded: list[Tensor], context: StepContext) -> Batch:
         """The images with targets and positions."""
         images, targets, indices = loaded
-        return Batch(
+        batch = Batch(
             pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
-            context.augment_both,
+            context.augment_both, context.mixing,
         )  # fmt: skip
+        return batch if context.views is None else _in_fixed_views(batch, context.views)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +253,12 @@ def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:
     """
     batches = images // setup.share.processes // size if size else 0
     return setup.done % batches * size if batches else 0
+
+
+def _in_fixed_views(batch: Batch, views: EpochViews) -> Batch:
+    """The batch whose pixels are the fixed views of this epoch."""
+    augmented = partial(views.augmented, indices=batch.indices)
+    return replace(batch, augment_both=augmented, views=views.of(batch.indices))
 
 
 def _numbered_steps(steps: int, setup: LoaderSetup) -> StepNumbers:

@@ -12,7 +12,6 @@ import torch
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import TrainingTask, training_task
 from edgekd.distill.teachers.averaged import Ensemble, TeacherNetwork, TurnedViews, average_of
-from edgekd.distill.teachers.teacher import TeacherSetup
 from edgekd.distill.teachers.weights import fitted_weights
 from edgekd.metrics.task import metrics_task
 from edgekd.models import Checkpoint, NormalisedNetwork, logits_of
@@ -43,10 +42,6 @@ class Teachers:
         networks = [member.normalised() for member in self.members]
         return network_of(networks, self.weights, self.section, training_task(self.task)).eval()
 
-    def setup(self) -> TeacherSetup:
-        """How a method's `Teacher` computes the outputs."""
-        return TeacherSetup(self.section.precision)
-
     @property
     def sha256(self) -> str:
         """Hash of the weights: that of the only checkpoint, or of all with their weights."""
@@ -58,7 +53,7 @@ class Teachers:
     def identity(self) -> tuple[Any, ...]:
         """Everything about the teachers that a student's weights depend on."""
         section = self.section
-        return (self.sha256, section.views, section.average, section.precision)
+        return (self.sha256, section.views, section.average, section.precision, section.cache)
 
     def sections(self) -> dict[str, Any]:
         """Sections of a recipe that takes these very teachers with these weights."""
@@ -71,6 +66,13 @@ class Teachers:
         )
         return {"teacher": section}
 
+    def facts(self) -> dict[str, Any]:
+        """Plain values that the outputs depend on, besides precision."""
+        facts = {"sha256": self.sha256, "views": self.section.views}
+        if len(self.members) == 1 and self.section.views == 1:
+            return facts
+        return {**facts, "average": self.section.average, **self._members()}
+
     def provenance(self) -> dict[str, Any]:
         """Plain values for a student's card; empty for a single network's plain outputs."""
         plain = TeacherSection()
@@ -82,11 +84,14 @@ class Teachers:
         }
         if len(self.members) == 1:
             return run
+        return {"average": self.section.average, **self._members(), **run}
+
+    def _members(self) -> dict[str, Any]:
         members = [
             {"sha256": member.card.weights_sha256, "arch": member.card.arch, "weight": weight}
             for member, weight in zip(self.members, self.weights, strict=True)
         ]
-        return {"members": members, "average": self.section.average, **run}
+        return {"members": members}
 
     def metrics(self, samples: RunSamples) -> dict[str, Any] | None:
         """Metrics by part: those beside a single checkpoint, or measured for averaged outputs."""

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from edgekd.distill.teachers.cached import CachedOutputs
+from edgekd.distill.teachers.fixed_views import FixedViews
 from edgekd.errors import InputError
 from edgekd.models.features import Features, features_of
 
@@ -29,9 +31,13 @@ class TeacherSetup:
 
     Attributes:
         precision: Precision of the teacher; `auto` is that of the run.
+        fixed_views: The views that training batches show, where they are fixed.
+        cache: The outputs for the fixed views, where they are kept.
     """
 
     precision: TeacherPrecision = "auto"
+    fixed_views: FixedViews | None = None
+    cache: CachedOutputs | None = None
 
 
 class Teacher:
@@ -58,16 +64,28 @@ class Teacher:
             batch: The batch.
             pixels: Other images [B′, 3, S, S] than the batch's augmented ones.
         """
+        if (cache := self._cache_of(batch, pixels)) is not None:
+            return cache.outputs(batch.indices, batch.views)
         # Outside of the block: pixels of a generator keep their graph, for the student's pass.
         pixels = batch.pixels if pixels is None else pixels
         with torch.no_grad(), in_precision(self._setup.precision, pixels.device):
             return self._forward(pixels)
 
     def features(self, batch: Any, pixels: Tensor | None = None) -> Features:
-        """Feature maps, pooled vectors and outputs for a batch; see `outputs`."""
+        """Feature maps, pooled vectors and outputs for a batch; see `outputs`.
+
+        A cache keeps no maps: [B, 0, 0, 0].
+        """
+        if (cache := self._cache_of(batch, pixels)) is not None:
+            return cache.features(batch.indices, batch.views)
         pixels = batch.pixels if pixels is None else pixels
         with torch.no_grad(), in_precision(self._setup.precision, pixels.device):
             return features_of(self._network, pixels)
+
+    def _cache_of(self, batch: Any, pixels: Tensor | None) -> CachedOutputs | None:
+        """The cache, if it has what the batch shows: not in validation, nor for other images."""
+        in_cache = pixels is None and getattr(batch, "views", None) is not None
+        return self._setup.cache if in_cache else None
 
 
 def head_of(network: nn.Module) -> Callable[[Tensor], Tensor]:

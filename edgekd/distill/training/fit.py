@@ -22,9 +22,9 @@ from edgekd.distill.training.interrupted import (
     SealedCheckpoints,
     clear_unless_whole,
 )
-from edgekd.distill.training.loggers import LoggedHistory, LogPlan, make_loggers
+from edgekd.distill.training.loggers import LoggedHistory, LogPlan, loggers_of
 from edgekd.distill.training.module import StageModule
-from edgekd.distill.training.processes import barrier, is_rank_zero
+from edgekd.distill.training.processes import barrier, is_rank_zero, losses_named
 from edgekd.distill.training.progress import ProgressReporter
 from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
@@ -94,8 +94,7 @@ def fit_stage(
     last = work / f"{LAST}{best.FILE_EXTENSION}"
     newest = TrainingCheckpoints(module, section.checkpoint, last)
     callbacks = [best, newest, progress, LiveHistory(module, work / LIVE)]
-    with quiet_lightning():
-        loggers = make_loggers(logs, module.stage.name, key) if logs else []
+    with quiet_lightning(), loggers_of(logs, module.stage.name, key) as loggers:
         if logs and loggers:
             callbacks.append(LoggedHistory(module, logs))
         callbacks.extend(_observers(module, after_epoch))
@@ -121,7 +120,8 @@ def _observers(module: StageModule, after_epoch: AfterEpoch | None) -> list[Lamb
 def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
+        with losses_named():
+            trainer.fit(module, ckpt_path=resumed, weights_only=False if resumed else None)
     except StopRequestedError as request:
         raise stopped(request) from None
     except SystemExit as stop:

@@ -82,7 +82,7 @@ class Int8Grid(nn.Module):
             yield
 
     @contextmanager
-    def training(self) -> Iterator[None]:
+    def in_training(self) -> Iterator[None]:
         """The same for a training step, with the statistics of batch norm as they are."""
         norms = [m for m in self.student.modules() if isinstance(m, _BatchNorm) and m.training]
         for norm in norms:
@@ -154,8 +154,8 @@ def _outputs(student: nn.Module, pixels: Tensor) -> Tensor:
 def stage_on_grid(method: Method, last: Stage, grid: Int8Grid, section: FinishSection) -> Stage:
     """The stage that follows a method's last one: the same, on the grid.
 
-    Its epochs count on from those of the last stage, so that no ramp begins again. Its best epoch is
-    the one with the best validation metric of the student in simulated int8.
+    Its epochs count on from those of the last stage, so that no ramp begins again. Its best epoch
+    is the one with the best validation metric of the student in simulated int8.
 
     Args:
         method: The method.
@@ -185,7 +185,7 @@ def _on_grid(function: Callable[..., T], grid: Int8Grid) -> Callable[..., T]:
 
     @full_precision
     def computed(*args: Any) -> T:
-        with grid.training():
+        with grid.in_training():
             return function(*args)
 
     return computed

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from lightning.pytorch.callbacks import Callback
 
+from edgekd.distill.training.processes import is_rank_zero
 from edgekd.errors import MissingDependencyError
 from edgekd.files import make_folder, write_atomically
 from edgekd.recipe import Recipe
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from edgekd.distill.training.module import StageModule
 
-__all__ = ["LogPlan", "LoggedHistory", "make_loggers", "public_recipe", "refuse_missing_loggers"]
+__all__ = ["LogPlan", "LoggedHistory", "loggers_of", "public_recipe", "refuse_missing_loggers"]
 
 _PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
@@ -90,19 +92,34 @@ def refuse_missing_loggers(names: Sequence[str]) -> None:
                 raise MissingDependencyError(package, "loggers", purpose)
 
 
-def make_loggers(plan: LogPlan, stage: str, key: str) -> list[Logger]:
+@contextmanager
+def loggers_of(plan: LogPlan | None, stage: str, key: str) -> Iterator[list[Logger]]:
     """The loggers of a stage; one that is resumed goes on in the same runs.
 
     Args:
-        plan: What is logged where.
+        plan: What is logged where; None for nothing.
         stage: Name of the stage.
         key: Hash of what the stage depends on: another one begins a new run.
     """
-    if not plan.names:
-        return []
+    if plan is None or not plan.names or not is_rank_zero():
+        yield []
+        return
     os.environ.update(_QUIET)
     make_folder(plan.folder)
-    return [_MAKERS[name](plan, stage, key) for name in plan.names]
+    loggers = [_MAKERS[name](plan, stage, key) for name in plan.names]
+    try:
+        yield loggers
+    finally:
+        if (
+            "wandb" in plan.names
+        ):  # Lightning leaves its run open, and the next stage would go on in it
+            _finish_wandb()
+
+
+def _finish_wandb() -> None:
+    import wandb
+
+    wandb.finish()
 
 
 def _tensorboard(plan: LogPlan, stage: str, key: str) -> Logger:

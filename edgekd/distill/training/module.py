@@ -17,6 +17,7 @@ from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
 from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
+from edgekd.distill.samples.mixing import Mixing
 from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
 from edgekd.distill.training.early_stop import Better, should_stop
@@ -209,10 +210,13 @@ class StageModule(LightningModule):
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
         augmentation = Augmentation(self.augmentation, self._training_side())
+        views = self.method.context.teacher.fixed_views
         return StepContext(
             self.fit.batch_size, self.device, self.current_epoch,
             partial(augmentation, generator=generator), generator,
             partial(self._augmented, augmentation=augmentation, generator=generator),
+            Mixing.of(self.augmentation),
+            views.in_epoch(self.seed, self.current_epoch) if views else None,
         )  # fmt: skip
 
     def _training_side(self) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, distributed
+
+from edgekd.errors import DeviceUnreachableError
 
 __all__ = [
     "average_in_place",
@@ -17,18 +21,30 @@ __all__ = [
     "gather_rows",
     "is_rank_zero",
     "largest_of",
+    "losses_named",
     "mean_of_each",
     "mean_over_processes",
     "of_every_process",
+    "wait_in_steps",
 ]
 
 
 T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=24)
-"""How long a process waits for the others where one of them does something alone, such as writing
-the run. One that has died is noticed at once, since its connections are closed."""
+"""How long a process waits for the others where one of them works alone, as where it writes the
+run. Of one that has died the connections are closed, which is noticed at once."""
+_LOST = re.compile(
+    r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Timed ?out|TCPStore|Socket", re.IGNORECASE
+)
+_steps_wait = timedelta(minutes=10)
 _control_groups: dict[int, Any] = {}
+
+
+def wait_in_steps(limit: timedelta) -> None:
+    """Set how long the processes wait for each other in a training step."""
+    global _steps_wait
+    _steps_wait = limit
 
 
 def _several() -> bool:
@@ -46,6 +62,28 @@ def _control_group() -> Any:
     return _control_groups[default]
 
 
+@contextmanager
+def losses_named() -> Iterator[None]:
+    """Turn the errors of torch.distributed about a lost process into one for the user.
+
+    Raises:
+        DeviceUnreachableError: Another process has ended, or cannot be reached.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not _several() or not _is_loss(error):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        message = f"another process of this run has ended or cannot be reached: {reason}"
+        hint = "look at its output; the same command on all nodes continues at the last checkpoint"
+        raise DeviceUnreachableError(message, hint) from error
+
+
+def _is_loss(error: RuntimeError) -> bool:
+    return isinstance(error, distributed.DistError) or bool(_LOST.search(str(error)))
+
+
 def is_rank_zero() -> bool:
     """Whether this is the process that writes files and messages; known before the processes have
     connected.
@@ -56,7 +94,8 @@ def is_rank_zero() -> bool:
 def barrier() -> None:
     """Wait until all processes have reached this point."""
     if _several():
-        distributed.barrier(group=_control_group())
+        with losses_named():
+            distributed.barrier(group=_control_group())
 
 
 def gather_equal_rows(tensor: Tensor) -> Tensor:
@@ -124,7 +163,10 @@ def largest_of(*values: int) -> list[int]:
     if not _several():
         return list(values)
     largest = torch.tensor(values)
-    distributed.all_reduce(largest, distributed.ReduceOp.MAX, group=_control_group())
+    group = _control_group()
+    with losses_named():
+        work = distributed.all_reduce(largest, distributed.ReduceOp.MAX, group, async_op=True)
+        work.wait(_steps_wait)
     return largest.tolist()
 
 

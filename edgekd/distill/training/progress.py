@@ -35,8 +35,16 @@ class ProgressReporter(Callback):
         where = f"after {epochs} epochs" + (f" and {steps} steps" if steps else "")
         self.print(f"resuming {self._module.stage.name} where it was interrupted, {where}")
 
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Start the bar of an epoch that is resumed: its start is not announced again."""
+        if self._module.steps:
+            self._begin(trainer, self._module.steps)
+
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the epoch's bar."""
+        self._begin(trainer, 0)
+
+    def _begin(self, trainer: Any, steps: int) -> None:
         self._start = time.perf_counter()
         if not self._console.is_terminal or not trainer.is_global_zero:
             return
@@ -46,7 +54,7 @@ class ProgressReporter(Callback):
         )  # fmt: skip
         self._bar = Progress(*columns, console=self._console, transient=True)
         title = f"{self._module.stage.name} {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self._bar.add_task(title, total=trainer.num_training_batches)
+        self._bar.add_task(title, total=trainer.num_training_batches, completed=steps)
         self._bar.start()
 
     def on_train_batch_end(self, *_: Any) -> None:

@@ -7,15 +7,18 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
 from edgekd.distill.training.interrupted import SealedCheckpoints
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.nodes import refuse_strategy
 from edgekd.distill.training.precision import refuse_unsupported, unmeasured_precision
 from edgekd.errors import InputError
 from edgekd.recipe import TrainerSection
@@ -35,6 +38,7 @@ def make_trainer(
     Raises:
         InputError: The machine lacks what the section requires.
     """
+    refuse_strategy(section)
     refuse_unsupported(section)
     set_threads(section)
     try:
@@ -42,6 +46,7 @@ def make_trainer(
             accelerator=section.accelerator,
             devices=section.devices,
             num_nodes=section.nodes,
+            strategy=_strategy(section),
             precision=_precision(section),
             max_epochs=module.fit.epochs,
             callbacks=callbacks,
@@ -55,6 +60,16 @@ def make_trainer(
     except Exception as error:  # Lightning raises its own kinds for hardware that is not there
         message = f"the trainer cannot use this machine: {str(error).splitlines()[0]}"
         raise InputError(message, "correct the recipe's `trainer` section") from error
+
+
+def _strategy(section: TrainerSection) -> Strategy | str:
+    """How the processes share the training; Lightning's choice for a single one."""
+    timeout = timedelta(minutes=section.timeout)
+    if section.strategy == "fsdp":
+        return FSDPStrategy(timeout=timeout)
+    if section.devices * section.nodes == 1:
+        return "auto"
+    return DDPStrategy(timeout=timeout)
 
 
 def set_threads(section: TrainerSection) -> None:

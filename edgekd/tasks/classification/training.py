@@ -35,18 +35,28 @@ class Training(TrainingTask):
         return len(classes)
 
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """Weighted cross-entropy of logits [B, K] and class indices [B]."""
-        return weighted_cross_entropy(outputs, targets, weights, smoothing)
+        return weighted_cross_entropy(outputs, targets, weights, smoothing, shares)
 
     def focal_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, loss: LossSection
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        loss: LossSection,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """Softmax focal loss, or the multi-weighted one, of logits [B, K] and class indices [B]."""
         if loss.name == "focal":
-            return focal_loss(outputs, targets, weights, loss.gamma)
-        return multi_weighted_focal_loss(outputs, targets, weights, loss.gamma, loss.beta)
+            return focal_loss(outputs, targets, weights, loss.gamma, shares)
+        return multi_weighted_focal_loss(outputs, targets, weights, loss.gamma, loss.beta, shares)
 
     def log_prior(self, targets: NDArray[Any], draws: Tensor, classes: int) -> Tensor:
         """See `edgekd.distill.losses.class_log_prior`."""

@@ -38,18 +38,30 @@ class Training(TrainingTask):
         return len(classes)
 
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """Binary cross-entropy of logits [B, K], weighted where a finding is present."""
-        return weighted_binary_cross_entropy(outputs, targets, weights, smoothing)
+        return weighted_binary_cross_entropy(outputs, targets, weights, smoothing, shares)
 
     def focal_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, loss: LossSection
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        loss: LossSection,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """Binary focal loss, or the multi-weighted one, of logits [B, K] and findings [B, K]."""
         if loss.name == "focal":
-            return binary_focal_loss(outputs, targets, weights, loss.gamma)
-        return multi_weighted_binary_focal_loss(outputs, targets, weights, loss.gamma, loss.beta)
+            return binary_focal_loss(outputs, targets, weights, loss.gamma, shares)
+        return multi_weighted_binary_focal_loss(
+            outputs, targets, weights, loss.gamma, loss.beta, shares
+        )
 
     def log_prior(self, targets: NDArray[Any], draws: Tensor, classes: int) -> Tensor:
         """See `edgekd.distill.losses.finding_log_odds`."""

@@ -69,6 +69,7 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
     ("predict", "camera"): ("--headless",),
+    ("tune", "space"): ("--trials", "1"),
     ("bench", "run"): ("--preset", "smoke"),
 }
 """What a form with that parameter needs besides places."""

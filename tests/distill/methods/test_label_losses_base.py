@@ -131,5 +131,3 @@ def test_the_teachers_head_of_ssd_kd_takes_no_loss_on_labels() -> None:
     for keys in ({"loss": "focal"}, {"logit_adjustment": 1.0, "class_weights": "none"}):
         with pytest.raises(InputError, match="learns without labels"):
             resolve_method({"name": "ssd_kd", "teacher_head": keys})
-
-

@@ -11,12 +11,18 @@ import torch
 from method_share import DIVIDED
 from small_runs import run
 
+from edgekd.distill.methods import load_method
 from edgekd.distill.runs import trial
 from edgekd.distill.samples.run_samples import EpochSampler, load_samples
 from edgekd.distill.task import Trait
 from edgekd.errors import InputError
+from edgekd.extensions.methods import METHODS
+from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.models import build_network
-from edgekd.recipe import FitSection, RoleSection
+from edgekd.recipe import AugmentSection, FitSection, RoleSection
+
+MIXING = {"none", "kd", "fitnet", "at", "rkd", "d_kd", "subclass", "skd"}
+"""Methods that look at the augmented images alone, and at labels through their losses alone."""
 
 VIT = {"arch": "vit_tiny_patch16_224", "options": {"img_size": 32, "depth": 1}}
 
@@ -74,6 +80,37 @@ def test_a_loss_that_the_task_does_not_have_is_refused(monkeypatch):
     adjusted = FitSection(logit_adjustment=1.0, class_weights="none")
     with pytest.raises(InputError, match=r"`fit\.logit_adjustment` needs a task with outputs"):
         trial.refuse_loss(adjusted, "boxes")
+
+
+@pytest.mark.parametrize("name", sorted(MIXING))
+def test_methods_of_mixed_images_take_them(name):
+    for section in (AugmentSection(mixup=0.2), AugmentSection(cutmix=1.0), AugmentSection()):
+        trial.refuse_mixing(section, load_method(name), DEFAULT_TASK)
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS.built_in) - MIXING))
+def test_methods_that_read_each_label_refuse_mixed_images(name):
+    trial.refuse_mixing(AugmentSection(), load_method(name), DEFAULT_TASK)
+    with pytest.raises(
+        InputError, match=rf"the method {name} reads .*`augment.cutmix` mixes"
+    ) as no:
+        trial.refuse_mixing(AugmentSection(cutmix=1.0), load_method(name), DEFAULT_TASK)
+    assert "one of: none, kd" in no.value.hint
+    with pytest.raises(InputError, match=r"`augment\.mixup` and `augment\.cutmix` mix"):
+        trial.refuse_mixing(AugmentSection(mixup=1.0, cutmix=1.0), load_method(name), DEFAULT_TASK)
+
+
+def test_a_task_of_masks_mixes_no_images(monkeypatch):
+    monkeypatch.setattr(trial, "training_task", lambda name: SimpleNamespace(traits=frozenset()))
+    with pytest.raises(InputError, match=r"`augment\.mixup` needs a task with one answer"):
+        trial.refuse_mixing(AugmentSection(mixup=0.2), load_method("none"), "masks")
+
+
+def test_mixing_is_refused_before_anything_is_trained(recipe, tmp_path):
+    dkd = recipe(method={"name": "dkd"}, augment={"mixup": 0.2})
+    with pytest.raises(InputError, match="the method dkd reads the label"):
+        run(dkd, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("sampling", ["none", "sqrt"])

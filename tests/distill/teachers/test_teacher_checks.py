@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from small_runs import record_stages, run
 
@@ -28,3 +29,18 @@ def test_a_method_of_features_is_refused_by_name(
         run(recipe(teacher=views, method={"name": name}), tmp_path)
     assert trained == []
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name in FEATURES if name not in ("rkd", "crckd_cross")])
+def test_a_method_of_maps_is_refused_with_a_cache(recipe, teacher, taught, tmp_path, name):
+    section = {"checkpoint": str(teacher), "cache": {"views": 2}}
+    with pytest.raises(InputError, match=f"{name} takes feature maps, which .* does not keep"):
+        run(recipe(teacher=section, method={"name": name}), tmp_path)
+
+
+def test_a_cache_has_one_size(recipe, teacher, taught, tmp_path):
+    student = msgspec.to_builtins(recipe().student)
+    student["fit"]["image_sizes"] = [16, 32]
+    section = {"checkpoint": str(teacher), "cache": {"views": 2}}
+    with pytest.raises(InputError, match="outputs for one size"):
+        run(recipe(teacher=section, student=student), tmp_path)

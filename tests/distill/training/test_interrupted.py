@@ -10,6 +10,11 @@ from edgekd.distill.training.module import StageModule
 EVERYTHING = {
     "average": 0.9, "clip": 1.0, "schedule": "cosine", "layer_decay": 0.8, "image_sizes": [24, 32],
 }  # fmt: skip
+MIXED = {
+    "augment": {
+        "policy": "trivial", "margin": 1.25, "crop": 0.5, "erase": 0.5, "mixup": 0.4, "cutmix": 1.0,
+    },
+}  # fmt: skip
 PLATEAU = {"optimizer": "sgd", "schedule": "plateau", "patience": 1, "learning_rate": 0.01}
 
 
@@ -28,6 +33,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, stage: str, error: type[BaseExcep
 @pytest.mark.parametrize(
     ("method", "fit", "stage", "error"),
     [
+        ({"name": "kd", "weigh_classes": True}, MIXED, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", KeyboardInterrupt),
         ({"name": "kd"}, EVERYTHING, "student", RuntimeError),
@@ -41,7 +47,8 @@ def test_an_interrupted_run_comes_to_the_same_weights(
     taught, recipe, tmp_path, monkeypatch, method, fit, stage, error
 ):
     student = {"model": recipe().student.model, "fit": {"epochs": 2, "batch_size": 16, **fit}}
-    whole = taught(method=method, student=student, augment={"policy": "dermoscopy"})
+    augment = student["fit"].pop("augment", {"policy": "dermoscopy"})
+    whole = taught(method=method, student=student, augment=augment)
     run(whole, tmp_path / "whole")
     with monkeypatch.context() as broken:
         interrupt(broken, stage, error)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from edgekd.distill.losses.label_means import mean_over_rows
 from edgekd.distill.task import TrainingTask, Trait
 from edgekd.recipe import Balance
 
@@ -24,10 +25,18 @@ class Training(TrainingTask):
         return 1
 
     def hard_label_loss(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor, smoothing: float
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """Smooth L1 of outputs [B, 1] and targets [B, 1]; weights and smoothing have no effect."""
-        return functional.smooth_l1_loss(outputs.float(), targets.float(), beta=0.05)
+        losses = functional.smooth_l1_loss(
+            outputs.float(), targets.float(), beta=0.05, reduction="none"
+        )
+        return mean_over_rows(losses, shares)
 
     def class_weights(self, counts: Sequence[int], images: int, balance: Balance) -> Tensor:
         """There is nothing to balance."""

@@ -1,0 +1,124 @@
+"""How a run computes its teacher's outputs: in which precision, by a cache or in every step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import torch
+
+from edgekd.data.augment import Augmentation
+from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.teachers.cached import CachedOutputs
+from edgekd.distill.teachers.caching import CachePlan, make_soft_labels
+from edgekd.distill.teachers.fixed_views import FixedViews
+from edgekd.distill.teachers.group import Teachers
+from edgekd.distill.teachers.soft_labels import SoftLabelFacts
+from edgekd.distill.teachers.teacher import Teacher, TeacherPrecision, TeacherSetup
+from edgekd.recipe import CacheSection, Recipe
+from edgekd.runtime.preprocess import RULE
+
+if TYPE_CHECKING:
+    from edgekd.distill.methods import Method
+
+__all__ = ["ServingPlan", "fixed_views_of", "setup_of"]
+
+
+@dataclass(frozen=True)
+class ServingPlan:
+    """What the teachers of a run are needed for.
+
+    Attributes:
+        recipe: The recipe, with the precision of the run.
+        samples: The images of the run.
+        kind: The method.
+        config: Its options.
+        tick: Receives (images done, images in all) while a cache is made.
+    """
+
+    recipe: Recipe
+    samples: RunSamples
+    kind: type[Method]
+    config: Any
+    tick: Callable[[int, int], None] | None = None
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the method takes pooled vectors."""
+        return self.kind.teacher_by(self.config) == "pooled"
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process trains."""
+        if self.recipe.trainer.accelerator == "cpu" or not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) -> TeacherSetup:
+    """How a method's `Teacher` computes the outputs; makes the cache if the recipe has one.
+
+    Args:
+        teachers: The teachers of the run.
+        plan: What they are needed for.
+        say: Receives one line of progress.
+    """
+    setup = TeacherSetup(teachers.section.precision)
+    if teachers.section.cache is None:
+        return setup
+    cache_plan = _cache_plan(teachers, teachers.section.cache, plan)
+    setup = replace(setup, precision=_precision(teachers, plan))
+    say(f"teacher: outputs for {cache_plan.fixed.views} views in {cache_plan.folder}")
+
+    def teacher() -> Teacher:
+        network = teachers.network().requires_grad_(False)
+        network.to(plan.device).to(memory_format=torch.channels_last)
+        return Teacher(network, setup, head=plan.kind.learns_subclasses)
+
+    labels = make_soft_labels(cache_plan, teacher, plan.device, plan.tick)
+    cache = CachedOutputs(labels, len(plan.samples.targets))
+    return replace(setup, fixed_views=cache_plan.fixed, cache=cache)
+
+
+def fixed_views_of(recipe: Recipe, section: CacheSection, images: int) -> FixedViews:
+    """The fixed views of a recipe's data set of so many images."""
+    augmentation = Augmentation(recipe.augment, recipe.image_size)
+    return FixedViews(augmentation, images, section.views, section.seed)
+
+
+def _precision(teachers: Teachers, plan: ServingPlan) -> TeacherPrecision:
+    """The teacher's precision; `auto` is the run's."""
+    precision = teachers.section.precision
+    return plan.recipe.trainer.precision if precision == "auto" else precision
+
+
+def _cache_plan(teachers: Teachers, section: CacheSection, plan: ServingPlan) -> CachePlan:
+    dataset, recipe = plan.samples.split.dataset, plan.recipe
+    views = {
+        "number": section.views,
+        "seed": section.seed,
+        "augmentation": msgspec.to_builtins(recipe.augment),
+    }
+    facts = SoftLabelFacts(
+        task=recipe.task,
+        classes=dataset.classes,
+        outputs=_outputs(plan),
+        views=views,
+        image_size=recipe.image_size,
+        resize=RULE,
+        teacher={**teachers.facts(), "precision": _precision(teachers, plan)},
+        data={"name": dataset.name, "sha256": plan.samples.content_sha256},
+    )
+    fixed = fixed_views_of(recipe, section, len(plan.samples.targets))
+    return CachePlan(plan.samples, fixed, facts, plan.pooled)
+
+
+def _outputs(plan: ServingPlan) -> tuple[str, ...]:
+    """Names of the logits in their order."""
+    dataset = plan.samples.split.dataset
+    if not plan.kind.learns_subclasses:
+        return dataset.classes
+    return tuple(name for of_class in dataset.subclasses.values() for name in of_class)
