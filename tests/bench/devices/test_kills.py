@@ -103,7 +103,7 @@ def when(condition: Callable[[], bool], act: Callable[[], object]) -> threading.
     """Does something once it is time for it."""
 
     def watch_it() -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while time.monotonic() < end:
             if condition():
                 act()
