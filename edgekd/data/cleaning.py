@@ -35,7 +35,6 @@ _KINDS = {
     "students": "outputs of a network, or its fine-tuned weights",
     "teachers": "a teacher's outputs for fixed views of images",
     "lowered": "lowered files",
-    "teachers": "outputs of a teacher for fixed views",
 }
 """What the entries of each kind are; any other folder is one entry by itself."""
 
