@@ -209,7 +209,7 @@ class StageModule(LightningModule):
         states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
-        augmentation = Augmentation(self.augmentation, self.method.context.image_size)
+        augmentation = Augmentation(self.augmentation, self._training_side())
         views = self.method.context.teacher.fixed_views
         return StepContext(
             self.fit.batch_size, self.device, self.current_epoch,
@@ -218,6 +218,10 @@ class StageModule(LightningModule):
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
         )  # fmt: skip
+
+    def _training_side(self) -> int:
+        """Side of the training images of this epoch in pixels."""
+        return self.fit.training_side(self.current_epoch, self.method.context.image_size)
 
     def _augmented(
         self, pixels: Tensor, targets: Tensor, *, augmentation: Augmentation,
