@@ -68,7 +68,8 @@ def test_a_line_for_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("epoch", "lines"), [(2, 2), (8, 1)])
 def test_an_early_stop_says_why(monkeypatch: pytest.MonkeyPatch, epoch: int, lines: int) -> None:
     row = {"epoch": epoch, "loss": 1.0, "waiting": 0.0, "score": 0.5}
-    reporting, screen = reporter(monkeypatch, module(row, stop_reason="no better score in 3 epochs"))
+    stopped = module(row, stop_reason="no better score in 3 epochs")
+    reporting, screen = reporter(monkeypatch, stopped)
     reporting.on_validation_end(trainer(), None)
     assert screen.getvalue().count("\n") == lines  # the last epoch ends the stage anyway
     reason = "  student stops after epoch 2: no better score in 3 epochs\n"
