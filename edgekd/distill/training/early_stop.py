@@ -12,7 +12,7 @@ from typing import Literal
 
 from edgekd.recipe import FitSection
 
-__all__ = ["Better", "best_epoch", "should_stop", "stop_reason"]
+__all__ = ["Better", "best_epoch", "stop_reason"]
 
 Better = Literal["max", "min"]
 
@@ -21,11 +21,6 @@ def best_epoch(scores: Sequence[float], better: Better) -> int:
     """Index of the best score: the first of equal ones; NaN is worse than any number."""
     sign = 1.0 if better == "max" else -1.0
     return max(range(len(scores)), key=lambda n: (not isnan(scores[n]), sign * scores[n]))
-
-
-def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
-    """Whether training stops early; see `stop_reason`."""
-    return stop_reason(fit, scores, better) is not None
 
 
 def stop_reason(fit: FitSection, scores: Sequence[float], better: Better) -> str | None:

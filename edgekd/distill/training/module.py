@@ -20,7 +20,7 @@ from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
 from edgekd.distill.samples.mixing import Mixing
 from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
-from edgekd.distill.training.early_stop import Better, should_stop
+from edgekd.distill.training.early_stop import Better, stop_reason
 from edgekd.distill.training.moving_average import WeightAverage
 from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
@@ -105,6 +105,11 @@ class StageModule(LightningModule):
         return [row["score"] for row in self.history]
 
     @property
+    def stop_reason(self) -> str | None:
+        """Why the training stops early, in words; None while it goes on."""
+        return stop_reason(self.fit, self.scores, self.better)
+
+    @property
     def steps(self) -> int:
         """Training steps of the current epoch so far; 0 once it is validated."""
         return self._means.steps
@@ -158,7 +163,7 @@ class StageModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Stop at once where the run was interrupted after its early stop."""
-        self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
+        self.trainer.should_stop = self.stop_reason is not None
         if self.stage.step is not None:
             self._players = Players(self.stage.players, self)
         if self.steps:  # resumed in the middle of an epoch, whose start is not announced again
@@ -276,7 +281,7 @@ class StageModule(LightningModule):
         self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
         if self._average is not None:
             self._average.exchange()
-        if should_stop(self.fit, self.scores, self.better):
+        if self.stop_reason is not None:
             self.trainer.should_stop = True
 
     def _refuse_infinite_weights(self) -> None:

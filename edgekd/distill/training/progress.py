@@ -9,7 +9,6 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgekd.distill.training.early_stop import stop_reason
 from edgekd.distill.training.module import WAITING, StageModule
 from edgekd.distill.training.processes import is_rank_zero
 
@@ -79,7 +78,7 @@ class ProgressReporter(Callback):
             f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
             f"  ({waiting:.0%} waiting for images)"
         )
-        reason = stop_reason(self._module.fit, self._module.scores, self._module.better)
+        reason = self._module.stop_reason
         if reason and epoch < trainer.max_epochs:
             self.print(f"  {self._module.stage.name} stops after epoch {epoch}: {reason}")
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
-from edgekd.distill.training.early_stop import best_epoch, should_stop, stop_reason
+from edgekd.distill.training.early_stop import Better, best_epoch, stop_reason
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, convert
+
+
+def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
+    return stop_reason(fit, scores, better) is not None
 
 
 def test_early_stop():

@@ -24,10 +24,11 @@ class Screen(io.StringIO):
         return self.terminal
 
 
-def module(*rows: dict[str, float]) -> Any:
+def module(*rows: dict[str, float], stop_reason: str | None = None) -> Any:
     return SimpleNamespace(
-        stage=SimpleNamespace(name="student"), history=list(rows), score_name="balanced accuracy"
-    )
+        stage=SimpleNamespace(name="student"), history=list(rows), score_name="balanced accuracy",
+        stop_reason=stop_reason,
+    )  # fmt: skip
 
 
 def trainer(rank: int = 0) -> Any:
@@ -62,6 +63,17 @@ def test_a_line_for_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.startswith("  student epoch 2/8  loss 1.250 (ce 1.000  kd 0.250)")
     assert "validation balanced accuracy 0.760" in line
     assert line.endswith("3 s  (2% waiting for images)\n")
+
+
+@pytest.mark.parametrize(("epoch", "lines"), [(2, 2), (8, 1)])
+def test_an_early_stop_says_why(monkeypatch: pytest.MonkeyPatch, epoch: int, lines: int) -> None:
+    row = {"epoch": epoch, "loss": 1.0, "waiting": 0.0, "score": 0.5}
+    stopped = module(row, stop_reason="no better score in 3 epochs")
+    reporting, screen = reporter(monkeypatch, stopped)
+    reporting.on_validation_end(trainer(), None)
+    assert screen.getvalue().count("\n") == lines  # the last epoch ends the stage anyway
+    reason = "  student stops after epoch 2: no better score in 3 epochs\n"
+    assert screen.getvalue().endswith(reason) == (epoch == 2)
 
 
 def test_a_stage_of_players_has_no_common_loss(monkeypatch: pytest.MonkeyPatch) -> None:
