@@ -42,6 +42,8 @@ def test_the_first_of_several_is_applied_to_the_image_first():
     mirror = affine.mirroring(YES, NO)
     assert position(affine.compose(crop, mirror)) == [-0.75, -0.375]
     assert position(affine.compose(mirror, crop)) == [0.25, -0.375]
+    turn = affine.quarter_turning(torch.tensor([1]))
+    assert position(affine.compose(crop, mirror, turn)) == [-0.375, -0.25]
 
 
 def test_which_maps_interpolate_nothing():

@@ -115,6 +115,15 @@ def test_stripes_finer_than_the_result_turn_grey(ratio, degrees):
     assert strength < 0.5 * sampled_plainly(stripes, maps, size)[:, :, 20:-20, 20:-20].std()
 
 
+def test_an_axis_is_filtered_by_its_own_step():
+    """Stripes across the axis that is not reduced stay as they are."""
+    stripes = (0.5 + 0.4 * torch.cos(torch.pi * 0.7 * torch.arange(120))).repeat(1, 3, 120, 1)
+    reduced = affine.scaling(torch.tensor([[0.5, 1.0]]))
+    assert warp(stripes, reduced, 120).std() < 0.5 * stripes.std()
+    down = stripes.transpose(2, 3)
+    torch.testing.assert_close(warp(down, reduced, 120), down, atol=1e-4, rtol=0)
+
+
 def test_filters_depend_on_each_image_alone():
     images = torch.rand(3, 3, 60, 60, generator=GENERATOR)
     maps = affine.scaling(torch.tensor([2.0, 0.9, 0.3]))
