@@ -81,8 +81,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "crckd": {"name": "crckd", "start": 0},
     "curriculum": {"name": "kd", "temperature": {"curriculum": "instance"}},
 }  # fmt: skip
-# Largest difference of the weights, in parts of the way that training has moved them.
-TOLERANCES = {"ssd_kd": 0.05, "crckd": 0.05, "curriculum": 0.01}
+# Of each epoch's mean loss, relatively. Two nodes compare images within each node's half of a batch
+# alone (ssd_kd's distances and angles, crckd's relations), and draw other negatives.
+TOLERANCES = {"ssd_kd": 0.05, "crckd": 0.01, "curriculum": 1e-4}
 
 
 def even(model: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +92,12 @@ def even(model: dict[str, Any]) -> dict[str, Any]:
 
 def plain(nodes: int, epochs: int = 3, **sections: Any) -> dict[str, Any]:
     """A recipe of 64 training images in global batches of 16, without augmentation."""
-    fit = {"epochs": epochs, "batch_size": 16 // nodes, "learning_rate": 2e-3}
+    fit = {
+        "epochs": epochs,
+        "batch_size": 16 // nodes,
+        "learning_rate": 2e-3,
+        "class_weights": "none",
+    }  # they would be normalised by those of each node's half
     return {
         "name": "nodes",
         "image_size": 32,
@@ -168,6 +174,11 @@ def history_of(out: Path) -> list[list[str]]:
     return [[line.split(",")[number] for number in kept] for line in lines]
 
 
+def losses_of(out: Path) -> list[float]:
+    names, *rows = history_of(out)
+    return [float(row[names.index("loss")]) for row in rows]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_two_nodes_come_to_what_one_process_comes_to(
@@ -181,14 +192,13 @@ def test_two_nodes_come_to_what_one_process_comes_to(
     pair = Pair(nodes, plain(2, **sections), tmp_path)
     pair.finish()
     one, two = student_of(tmp_path / "one"), student_of(pair.out)
-    torch.manual_seed(0)
     moved = way(one, student_of(tmp_path / "less"))
     print(method, "difference", way(one, two), "two epochs", moved)
-    rows, others = history_of(tmp_path / "one"), history_of(pair.out)
-    print(rows, others)
-    assert way(one, two) < TOLERANCES[method] * moved
-    assert rows[0] == others[0]
-    assert len(rows) == len(others)
+    losses, others = losses_of(tmp_path / "one"), losses_of(pair.out)
+    print(losses, others)
+    assert others == pytest.approx(losses, rel=TOLERANCES[method])
+    if method == "curriculum":  # a mean over images: the same steps
+        assert way(one, two) < 0.01 * moved
 
 
 @pytest.mark.slow
