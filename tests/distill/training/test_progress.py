@@ -24,9 +24,12 @@ class Screen(io.StringIO):
         return self.terminal
 
 
-def module(*rows: dict[str, float]) -> Any:
+def module(*rows: dict[str, float], steps: int = 0) -> Any:
     return SimpleNamespace(
-        stage=SimpleNamespace(name="student"), history=list(rows), score_name="balanced accuracy"
+        stage=SimpleNamespace(name="student"),
+        history=[{**row, "waiting": 0.04} for row in rows],
+        score_name="balanced accuracy",
+        steps=steps,
     )
 
 
@@ -62,6 +65,7 @@ def test_a_line_for_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.startswith("  student epoch 2/8  loss 1.250 (ce 1.000  kd 0.250)")
     assert "validation balanced accuracy 0.760" in line
     assert "3 s" in line
+    assert "(4% waiting for images)" in line
 
 
 def test_a_stage_of_players_has_no_common_loss(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +104,7 @@ def test_the_bar_is_taken_away_after_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_epoch_that_is_resumed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = module({"epoch": 2, "score": 0.5})
-    made.steps = 3
+    made = module({"epoch": 2, "score": 0.5}, steps=3)
     reporting, screen = reporter(monkeypatch, made, terminal=True)
     clock = iter([5000.0, 5007.0])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
@@ -122,16 +125,17 @@ def test_only_the_first_process_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "where"),
+    ("epochs", "steps", "where"),
     [
-        ({"history": [{}, {}], "steps": 3}, "after 2 epochs and 3 steps"),
-        ({"history": [{}], "steps": 0}, "after 1 epochs"),
+        (2, 3, "after 2 epochs and 3 steps"),
+        (1, 0, "after 1 epochs"),
+        (0, 5, "after 0 epochs and 5"),
     ],
 )
 def test_a_resumed_stage_says_from_where(
-    monkeypatch: pytest.MonkeyPatch, checkpoint: dict[str, Any], where: str
+    monkeypatch: pytest.MonkeyPatch, epochs: int, steps: int, where: str
 ) -> None:
-    reporting, screen = reporter(monkeypatch, module())
-    reporting.on_load_checkpoint(trainer(), None, checkpoint)
-    expected = f"resuming student where it was interrupted, {where}\n"
-    assert screen.getvalue() == expected
+    rows = [{"epoch": number} for number in range(epochs)]
+    reporting, screen = reporter(monkeypatch, module(*rows, steps=steps))
+    reporting.on_load_checkpoint(trainer(), None, {})
+    assert screen.getvalue().startswith(f"resuming student where it was interrupted, {where}")
