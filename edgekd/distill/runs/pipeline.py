@@ -158,7 +158,8 @@ def pin_for_distilling(
         runs: Number of students that are trained in this precision.
     """
     recipe = request.recipe
-    networks = _models(recipe, with_teacher=with_teacher)
+    cached = recipe.teacher is not None and recipe.teacher.cache is not None
+    networks = _models(recipe, with_teacher=with_teacher and not cached)
     fits = [_role(recipe, "student").fit] * runs
     if with_teacher:
         fits += [teacher.fit for teacher in recipe.teacher_networks if not teacher.checkpoint]

@@ -78,6 +78,9 @@ class ProgressReporter(Callback):
             f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
             f"  ({waiting:.0%} waiting for images)"
         )
+        reason = self._module.stop_reason
+        if reason and epoch < trainer.max_epochs:
+            self.print(f"  {self._module.stage.name} stops after epoch {epoch}: {reason}")
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Remove the bar from the terminal."""
