@@ -116,8 +116,8 @@ def _objective(trial: optuna.Trial, runner: TrialRunner, turn: FileLock) -> Sequ
     turn.release()
     try:
         return runner.run(trial, stored)
-    except (optuna.TrialPruned, StoppedError, *_FATAL):
-        raise  # a trial that a signal stopped is not failed: it is tried again
+    except (optuna.TrialPruned, *_FATAL):
+        raise
     except Exception as error:
         traceback.print_exc()
         message = error.message if isinstance(error, EdgekdError) else repr(error)
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str]) -> int:
     _end_with_parent()
     try:
         run_trials(out, number, study_name, os.environ.get(STORAGE))
-    except StoppedError as error:
+    except StoppedError as error:  # its trial is not failed: the search tries it again
         return error.exit_code
     except EdgekdError as error:
         failure = WorkerFailure(message=error.message, hint=error.hint, exit_code=error.exit_code)
