@@ -30,8 +30,8 @@ class ProgressReporter(Callback):
             self._console.print(text)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Say from where an interrupted stage continues."""
-        epochs, steps = len(checkpoint.get("history", ())), checkpoint.get("steps", 0)
+        """Say from where an interrupted stage continues; its module has been restored by now."""
+        epochs, steps = len(self._module.history), self._module.steps
         where = f"after {epochs} epochs" + (f" and {steps} steps" if steps else "")
         self.print(f"resuming {self._module.stage.name} where it was interrupted, {where}")
 

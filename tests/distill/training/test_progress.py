@@ -24,10 +24,10 @@ class Screen(io.StringIO):
         return self.terminal
 
 
-def module(*rows: dict[str, float], stop_reason: str | None = None) -> Any:
+def module(*rows: dict[str, float], stop_reason: str | None = None, steps: int = 0) -> Any:
     return SimpleNamespace(
         stage=SimpleNamespace(name="student"), history=list(rows), score_name="balanced accuracy",
-        stop_reason=stop_reason,
+        stop_reason=stop_reason, steps=steps,
     )  # fmt: skip
 
 
@@ -136,16 +136,17 @@ def test_only_the_first_process_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "where"),
+    ("epochs", "steps", "where"),
     [
-        ({"history": [{}, {}], "steps": 3}, "after 2 epochs and 3 steps"),
-        ({"history": [{}], "steps": 0}, "after 1 epochs"),
+        (2, 3, "after 2 epochs and 3 steps"),
+        (1, 0, "after 1 epochs"),
+        (0, 5, "after 0 epochs and 5"),
     ],
 )
 def test_a_resumed_stage_says_from_where(
-    monkeypatch: pytest.MonkeyPatch, checkpoint: dict[str, Any], where: str
+    monkeypatch: pytest.MonkeyPatch, epochs: int, steps: int, where: str
 ) -> None:
-    reporting, screen = reporter(monkeypatch, module())
-    reporting.on_load_checkpoint(trainer(), None, checkpoint)
-    expected = f"resuming student where it was interrupted, {where}\n"
-    assert screen.getvalue() == expected
+    rows = [{"epoch": number} for number in range(epochs)]
+    reporting, screen = reporter(monkeypatch, module(*rows, steps=steps))
+    reporting.on_load_checkpoint(trainer(), None, {})
+    assert screen.getvalue().startswith(f"resuming student where it was interrupted, {where}")
