@@ -213,7 +213,7 @@ def _pinned(request: CompareRequest, run: RunRequest, samples: RunSamples) -> Co
     """The request with the precision of all its runs, in every fold the same."""
     out = request.out.parent if request.folds else request.out
     runs = len(request.recipes) * len(request.seeds) * max(request.folds, 1)
-    with_teacher = run.recipe.teacher is not None
+    with_teacher = bool(run.recipe.teacher_networks)
     choice = pin_for_distilling(
         replace(run, out=out), samples, with_teacher=with_teacher, runs=runs
     ).precision

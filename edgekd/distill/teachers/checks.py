@@ -51,6 +51,9 @@ def _refuse_moving_views(recipe: Recipe) -> None:
     if Trait.IMAGE_LEVEL not in training_task(recipe.task).traits:
         message = f"`teacher.cache` does not serve the task {recipe.task}: it needs "
         raise InputError(message + Trait.IMAGE_LEVEL.value, "remove `teacher.cache`")
+    if recipe.augment.mixes:
+        message = "`teacher.cache` keeps outputs of whole images, and the recipe mixes them"
+        raise InputError(message, "set `augment.mixup` and `augment.cutmix` to 0")
     if recipe.student and recipe.student.fit.image_sizes:
         message = "`teacher.cache` keeps outputs for one size, and `fit.image_sizes` has several"
         raise InputError(message, "remove one of the two keys")

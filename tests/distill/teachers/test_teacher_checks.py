@@ -44,3 +44,10 @@ def test_a_cache_has_one_size(recipe, teacher, taught, tmp_path):
     section = {"checkpoint": str(teacher), "cache": {"views": 2}}
     with pytest.raises(InputError, match="outputs for one size"):
         run(recipe(teacher=section, student=student), tmp_path)
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
+def test_mixed_images_are_not_in_a_cache(recipe, teacher, taught, tmp_path, mixing):
+    section = {"checkpoint": str(teacher), "cache": {"views": 2}}
+    with pytest.raises(InputError, match="the recipe mixes them"):
+        run(recipe(teacher=section, augment={mixing: 0.4}), tmp_path)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from small_runs import SSD_KD, record_stages, run, same, weights
 
+from edgekd.distill.comparison.compare import CompareRequest, compare
 from edgekd.errors import InputError
 from edgekd.models import read_card
 
@@ -87,3 +88,24 @@ def test_each_teacher_is_refused_for_another_split(recipe, sections, tmp_path):
 def test_a_method_without_several_teachers_takes_the_one(taught, tmp_path, method):
     run(taught(method=method), tmp_path)
     assert read_card(tmp_path / "student").training.teaching == {}
+
+
+def test_compared_methods_share_the_teachers_and_their_weights(recipe, sections, tmp_path):
+    teacher = {"weights": "fitted", "cache": {"views": 1}}
+    both = [
+        recipe(name=name, teachers=sections, teacher=teacher, method={"name": name})
+        for name in ("kd", "dkd")
+    ]
+    found = compare(CompareRequest(both, [0], tmp_path))
+    assert found.teacher
+    assert (tmp_path / "teachers" / "2" / "model.json").is_file()
+    taught_by = [
+        read_card(tmp_path / name / "seed-0" / "student").training.teaching["members"]
+        for name in ("kd", "dkd")
+    ]
+    assert taught_by[0] == taught_by[1]
+    assert len(taught_by[0]) == 2
+    again = recipe(name="kd", teachers=sections, teacher=teacher, method={"name": "kd"})
+    lines: list[str] = []
+    compare(CompareRequest([again], [0], tmp_path, lines.append))
+    assert sum("reused" in line for line in lines) == 3  # a teacher and two students
