@@ -96,10 +96,17 @@ class Chain:
         return device.run(Job(kind="facts"))
 
     def kept(self) -> list[Path]:
-        """Every file but the painted images and the logs."""
+        """Every file but the painted images, the logs, and what only people read of a training
+        that goes on.
+        """
         places = (self.run, self.cache)
         files = (file for place in places for file in sorted(place.rglob("*")) if file.is_file())
-        return [file for file in files if "logs" not in file.parts]
+        live = "history.csv"
+        return [
+            file
+            for file in files
+            if "logs" not in file.parts and (file.name != live or ".training" not in file.parts)
+        ]
 
     def relative(self) -> list[str]:
         return [str(file.relative_to(self.home)) for file in self.kept()]

@@ -110,10 +110,8 @@ def loggers_of(plan: LogPlan | None, stage: str, key: str) -> Iterator[list[Logg
     try:
         yield loggers
     finally:
-        if (
-            "wandb" in plan.names
-        ):  # Lightning leaves its run open, and the next stage would go on in it
-            _finish_wandb()
+        if "wandb" in plan.names:
+            _finish_wandb()  # Lightning leaves its run open, and the next stage would go on in it
 
 
 def _finish_wandb() -> None:
@@ -133,13 +131,14 @@ def _mlflow(plan: LogPlan, stage: str, key: str) -> Logger:
     from lightning.pytorch.loggers import MLFlowLogger
 
     tags = {"mlflow.source.name": "edgekd", "mlflow.source.type": "LOCAL", "mlflow.user": "edgekd"}
-    server = os.environ.get("MLFLOW_TRACKING_URI")
-    local = f"sqlite:///{(plan.folder / 'mlflow.db').absolute()}"
-    known = _Known(plan.folder / f"mlflow-{stage}.json", key)
+    server, database = os.environ.get("MLFLOW_TRACKING_URI"), plan.folder / "mlflow.db"
+    known = _Known(plan.folder / f"mlflow-{stage}.json", f"{key} {server}")
+    if not server and not database.is_file():
+        known.run = None
     logger = MLFlowLogger(
         plan.project,
         run_name=f"{plan.run}/{stage}",
-        tracking_uri=server or local,
+        tracking_uri=server or f"sqlite:///{database.absolute()}",
         artifact_location=None if server else str((plan.folder / "mlflow").absolute()),
         tags=tags,
         run_id=known.run,
