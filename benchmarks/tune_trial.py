@@ -2,7 +2,7 @@
 
 python benchmarks/tune_trial.py --out runs/tune-trial --json tune.json
 
-For each seed of the sampler: 20 short trials (32 px, four epochs) by 2 workers, one of which is
+For each seed of the sampler: 20 short trials (32 px, six epochs) by 2 workers, one of which is
 killed by SIGKILL in the middle of a trial. The table has the hypervolume of the recipe itself, of
 the front, and of the other trials alone: the first trial of a search is the recipe itself, so the
 front can never be worse. Exit code 1 where a front is no better than its recipe.
@@ -37,12 +37,12 @@ data: {{source: synthetic, images: 400, size: 48, seed: 7, root: {root}}}
 split: {{validation: 0.3, test: 0.2}}
 teacher:
   model: {{arch: resnet10t, options: {{channels: [16, 32, 64, 64], stem_width: 16}}}}
-  fit: {{epochs: 6, batch_size: 16, learning_rate: 4.0e-3}}
+  fit: {{epochs: 8, batch_size: 16, learning_rate: 4.0e-3}}
 student:
   model:
     arch: resnet10t
     options: {{channels: [8, 16, 32, 32], stem_width: 8, act_layer: relu6}}
-  fit: {{epochs: 4, batch_size: 16, learning_rate: 2.0e-3}}
+  fit: {{epochs: 6, batch_size: 16, learning_rate: 4.0e-3}}
 method: {{name: kd, temperature: 4.0, weight: 0.7}}
 trainer: {{threads: 1, accelerator: cpu, precision: fp32}}
 """
@@ -154,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Search with every seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the searches")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--seeds", default="0,1,2", help="seeds of the sampler, with commas")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-kill", action="store_true", help="kill no worker")
@@ -165,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _searches(options: argparse.Namespace) -> int:
     rows: list[Row] = []
-    for seed in range(options.seeds):
+    for seed in map(int, options.seeds.split(",")):
         out = options.out / f"seed-{seed}"
         kill = not options.no_kill
         rows.append(search(seed, out, trials=options.trials, workers=options.workers, kill=kill))

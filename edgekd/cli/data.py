@@ -64,14 +64,17 @@ def _refuse_data(sheet: Path, data: Sequence[Path]) -> None:
 
 def prepare(recipe: RecipeName, overrides: Set = None) -> None:
     """Decode a recipe's images into the cache, so that training starts at once."""
-    from edgekd.data import decoded_images, load_dataset
+    from edgekd.data import decoded_at_sizes, load_dataset
 
     loaded = read_recipe(recipe, overrides)
     dataset = load_dataset(loaded.data, loaded.task)
-    images = decoded_images(dataset, loaded.image_size, ticker("images"))
+    size = loaded.image_size
+    sizes = sorted({size, loaded.augment.decoded_size(size)})
+    images, *_ = decoded_at_sizes(dataset, sizes, ticker("images"))
     for note in dataset.notes:
         say(f"note: {note}")
-    say(f"{len(images)} images of {dataset.name} at {loaded.image_size} pixels are in the cache")
+    shown = " and ".join(map(str, sizes))
+    say(f"{len(images)} images of {dataset.name} at {shown} pixels are in the cache")
 
 
 app.command("inspect")(with_checked_places(inspect))

@@ -24,7 +24,7 @@ from edgekd.user_folders import cache_folder
 
 __all__ = ["CacheEntry", "clean", "entries_of_cache"]
 
-_OWN_LOCK = ("decoded", "fetched")
+_OWN_LOCK = ("decoded",)
 """Kinds whose entries have a lock each; the others have one for the kind."""
 
 _KINDS = {
@@ -33,8 +33,8 @@ _KINDS = {
     "synthetic": "painted images",
     "contents": "hash of a data set's files",
     "students": "outputs of a network, or its fine-tuned weights",
+    "teachers": "a teacher's outputs for fixed views of images",
     "lowered": "lowered files",
-    "teachers": "outputs of a teacher for fixed views",
 }
 """What the entries of each kind are; any other folder is one entry by itself."""
 

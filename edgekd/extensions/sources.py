@@ -35,6 +35,7 @@ SOURCES = Registry(
         "folder": "edgekd.data.sources.folder",
         "ham10000": "edgekd.data.sources.ham10000",
         "isic2019": "edgekd.data.sources.isic2019",
+        "shards": "edgekd.data.sources.shards",
         "synthetic": "edgekd.data.sources.synthetic",
     },
     extra="distill",

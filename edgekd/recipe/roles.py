@@ -65,6 +65,8 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
         views: Views of each image whose outputs are averaged: the image itself; also mirrored (2);
             by quarter turns (4); by quarter turns, each also mirrored (8).
         precision: Precision of the teacher's outputs; `auto` is that of the run.
+        engine: What computes the outputs: `torch`, or `openvino` on a CPU, to which the teacher is
+            lowered in memory and compared with PyTorch first.
         cache: Keep the outputs for some fixed views of each training image, instead of computing
             them in every step; shared by all methods, seeds and students.
     """
@@ -73,6 +75,7 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
     weights: Literal["equal", "fitted"] | tuple[Annotated[float, Meta(ge=0.0)], ...] = "equal"
     views: Literal[1, 2, 4, 8] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    engine: Literal["torch", "openvino"] = "torch"
     cache: CacheSection | None = None
 
     def __post_init__(self) -> None:

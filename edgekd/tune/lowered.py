@@ -68,10 +68,10 @@ def lower_student(run: Path, target: str) -> LoweredStudent:
         precisions=(PRECISION,),
     )
     (built,) = build_all(request)
-    return _judged(built, run)
+    return _verdict(built, run)
 
 
-def _judged(built: BuiltBundle, run: Path) -> LoweredStudent:
+def _verdict(built: BuiltBundle, run: Path) -> LoweredStudent:
     if isinstance(built.error, GateFailedError | UnconvertibleError):
         return LoweredStudent(None, None, built.error.message)
     if built.error is not None:

@@ -14,8 +14,8 @@ __all__ = ["picture"]
 
 _WIDTH, _HEIGHT, _TOP_TEXT, _BELOW = 640.0, 400.0, 26.0, 52.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 16.0, 26.0, 46.0
-_FRONT, _OTHER = Mark("", "#0072B2", "circle"), Mark("", "#56B4E9", "circle")
-_DEFAULT, _REFUSED = Mark("", "#D55E00", "square"), Mark("", "#57606a", "triangle")
+_FRONT, _OTHER = Mark("", "#0072B2", "circle"), Mark("", "#9aa4ae", "circle")
+_DEFAULT, _REFUSED = Mark("", "#D55E00", "square"), Mark("", "#CC79A7", "triangle")
 _UNITS = {
     "macs": ("million multiply-accumulates of an image", 1e-6),
     "params": ("million parameters", 1e-6),

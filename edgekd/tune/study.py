@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 from filelock import FileLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from edgekd.errors import InputError
@@ -93,7 +94,7 @@ def open_study(
 def _storage(out: Path, url: str | None) -> optuna.storages.BaseStorage:
     if url is None:
         file = str(out / _JOURNAL)
-        journal = optuna.storages.journal.JournalFileBackend(file, _KernelLock(file))
+        journal = JournalFileBackend(file, _KernelLock(file))
         return optuna.storages.JournalStorage(journal)
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -113,7 +114,7 @@ def _requeue_stale(study: optuna.Study, trial: FrozenTrial) -> None:
     requeue(study, trial)
 
 
-class _KernelLock(optuna.storages.journal.JournalFileOpenLock):
+class _KernelLock(JournalFileOpenLock):
     """A lock of the journal that ends with its process; Optuna's own outlive a killed one."""
 
     def __init__(self, file: str) -> None:

@@ -49,14 +49,14 @@ def _row(result: TuneResult, trial: TrialResult, columns: list[str]) -> list[str
     cost = [] if result.cost == "none" else [cost_text(result.cost, trial.cost)]
     values = [_value(trial.values.get(key)) for key in columns]
     mark = "*" if trial.number in result.front else ""
-    return [mark, str(trial.number), quality, *cost, *values, _remark(trial)]
+    return [mark, str(trial.number), quality, *cost, *values, _note(trial)]
 
 
-def _remark(trial: TrialResult) -> str:
-    remarks = ["the recipe itself"] if trial.default else []
-    remarks += [trial.state] if trial.state != "complete" else []
-    remarks += ["times flagged"] if trial.times_flagged else []
-    return ", ".join(remarks)
+def _note(trial: TrialResult) -> str:
+    notes = ["the recipe itself"] if trial.default else []
+    notes += [trial.state] if trial.state != "complete" else []
+    notes += ["times flagged"] if trial.times_flagged else []
+    return ", ".join(notes)
 
 
 def _value(value: Any) -> str:

@@ -12,7 +12,12 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from edgekd.distill.methods import resolve_method
-from edgekd.distill.runs.pipeline import RunRequest, distilling_samples, make_teachers
+from edgekd.distill.runs.pipeline import (
+    RunRequest,
+    distilling_samples,
+    make_teachers,
+    pin_for_distilling,
+)
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.errors import InputError
 from edgekd.files import make_folder
@@ -134,8 +139,10 @@ def _job(request: TuneRequest) -> TuneJob:
     run = RunRequest(request.recipe, out, request.say, request.tick, evaluated=_EVALUATED)
     samples = distilling_samples(run, with_teacher=needs_teacher)
     _check_space(request, samples)
+    # All trials in one precision: another one would be another network at the same point.
+    run = pin_for_distilling(run, samples, with_teacher=needs_teacher, runs=request.trials)
     teachers = make_teachers(run, samples).sections() if needs_teacher else {}
-    recipe = msgspec.structs.replace(request.recipe, **teachers)
+    recipe = msgspec.structs.replace(run.recipe, **teachers)
     return TuneJob(
         recipe=msgspec.to_builtins(recipe),
         space=request.space.plain(),

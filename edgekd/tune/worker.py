@@ -7,9 +7,11 @@ the environment, since it may hold a password.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ import msgspec
 import optuna
 from filelock import FileLock
 
-from edgekd.errors import DeviceUnreachableError, EdgekdError, MissingDependencyError
+from edgekd.errors import DeviceUnreachableError, EdgekdError, MissingDependencyError, StoppedError
 from edgekd.files import pretty_json, write_atomically
 from edgekd.tune.job import TuneJob, read_job
 from edgekd.tune.study import DEFAULT, FAILURE, POINT, WORKER, enough, open_study
@@ -42,6 +44,9 @@ TURN = ".turn.lock"
 
 _FATAL = (MissingDependencyError, DeviceUnreachableError)
 """Errors that every other trial would end with too."""
+
+_PATIENCE = 10.0
+"""Seconds that a training has to save where the search itself is gone."""
 
 
 class FailedTrialError(Exception):
@@ -133,6 +138,8 @@ def _end_with_parent() -> None:
     def wait() -> None:
         while os.read(0, 1):
             pass
+        os.kill(os.getpid(), signal.SIGTERM)  # at which a training saves
+        time.sleep(_PATIENCE)
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -144,6 +151,8 @@ def main(arguments: Sequence[str]) -> int:
     _end_with_parent()
     try:
         run_trials(out, number, study_name, os.environ.get(STORAGE))
+    except StoppedError as error:  # its trial is not failed: the search tries it again
+        return error.exit_code
     except EdgekdError as error:
         failure = WorkerFailure(message=error.message, hint=error.hint, exit_code=error.exit_code)
         write_atomically(failure_file(out, number), pretty_json(failure))

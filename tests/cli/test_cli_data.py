@@ -65,3 +65,11 @@ def test_prepare_fills_the_cache(
     assert files
     assert main(["data", "prepare", *recipe]) == 0
     assert {f: f.stat().st_mtime_ns for f in files} == files  # nothing is decoded again
+
+
+def test_prepare_decodes_what_training_takes_too(
+    recipe: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "prepare", *recipe, "--set", "augment.margin=1.25"]) == 0
+    assert "at 32 and 40 pixels are in the cache" in capsys.readouterr().err
+    assert len(list((tmp_path / "cache" / "decoded").glob("*/images.npy"))) == 2

@@ -10,8 +10,10 @@ from edgekd.distill.training.processes import (
     average_in_place,
     gather_equal_rows,
     gather_rows,
+    largest_of,
     mean_of_each,
     mean_over_processes,
+    of_every_process,
 )
 
 
@@ -25,5 +27,7 @@ def exchanged(rank: int, processes: int) -> dict[str, Any]:
         "rows": gather_rows(torch.full((1 + 2 * rank, 2), float(rank))),
         "mean": mean_over_processes(torch.tensor([1.0 + rank, 5.0])),
         "each": mean_of_each({"a": float(rank), "b": 2.0}, torch.device("cpu")),
+        "largest": largest_of(rank, 5 - rank),
+        "every": of_every_process({"rank": rank}),
         "in place": [matrix, vector],
     }

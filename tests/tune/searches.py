@@ -26,14 +26,14 @@ def network(*channels: int) -> dict[str, Any]:
     return {"arch": "resnet10t", "options": options}
 
 
-def raw_recipe(folder: Path, **sections: Any) -> dict[str, Any]:
+def raw_recipe(folder: Path, images: int = 70, **sections: Any) -> dict[str, Any]:
     fit = {"epochs": 2, "batch_size": 16, "learning_rate": 4e-3}
     return {
         "name": "tiny",
         "image_size": 32,
         "policy": str(lenient.POLICY),
         "data": {
-            "source": "synthetic", "images": 70, "size": 32, "seed": 1,
+            "source": "synthetic", "images": images, "size": 32, "seed": 1,
             "root": str(folder / "data"),
         },
         "split": {"validation": 0.25, "test": 0.2},
@@ -45,8 +45,8 @@ def raw_recipe(folder: Path, **sections: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def recipe_of(folder: Path, **sections: Any) -> Recipe:
-    return convert(raw_recipe(folder, **sections), Recipe, "the test's recipe")
+def recipe_of(folder: Path, images: int = 70, **sections: Any) -> Recipe:
+    return convert(raw_recipe(folder, images, **sections), Recipe, "the test's recipe")
 
 
 def job_of(folder: Path, **fields: Any) -> TuneJob:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import optuna
 import pytest
 import searches
@@ -43,8 +44,6 @@ def test_a_trial_is_timed_on_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
     run = tmp_path / trial.user_attrs[Attribute.RUN]
 
     def silent(request: BenchRequest, **options: object) -> Result:
-        import msgspec
-
         (row,) = results[0].rows
         rows = [msgspec.structs.replace(row, latency_ms=None)]
         return msgspec.structs.replace(results[0], rows=rows)
@@ -62,7 +61,7 @@ def test_times_beside_trainings_are_refused() -> None:
 
 def test_a_board_times_lowered_files_alone() -> None:
     check_timing("rpi", workers=2, lowered="rpi")
-    with pytest.raises(InputError, match="--lowered"):
+    with pytest.raises(InputError, match="runs lowered files"):
         check_timing("rpi", workers=1, lowered=None)
     with pytest.raises(InputError, match="no device"):
         check_timing("nosuch", workers=1, lowered="rpi")

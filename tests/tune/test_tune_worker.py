@@ -13,9 +13,17 @@ import searches
 from filelock import FileLock
 from optuna.trial import TrialState
 
-from edgekd.errors import DeviceUnreachableError, InputError
+from edgekd.errors import DeviceUnreachableError, InputError, StoppedError
 from edgekd.tune import worker
-from edgekd.tune.study import FAILURE, POINT, WORKER, begin_with_default, finished, open_study
+from edgekd.tune.study import (
+    FAILURE,
+    POINT,
+    WORKER,
+    begin_with_default,
+    finished,
+    open_study,
+    unfinished,
+)
 from edgekd.tune.worker import TURN, WorkerFailure, failure_file, owner_prefix, run_trials
 
 Values = tuple[float, float]
@@ -100,6 +108,22 @@ def test_what_would_end_every_trial_ends_the_worker(
         message="the board does not answer", hint="switch it on", exit_code=5
     )
     assert finished(study) == []  # the trial is to be tried again
+
+
+def test_a_trial_that_a_signal_stopped_is_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its training has saved, and continues where it is tried again."""
+
+    def work(number: int) -> Values:
+        raise StoppedError("stopped by SIGTERM", 143)
+
+    study = toy(tmp_path, monkeypatch, work, trials=1)
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    assert worker.main([str(tmp_path), "0", "edgekd"]) == 143
+    assert not failure_file(tmp_path, 0).exists()
+    assert finished(study) == []
+    assert len(unfinished(study)) == 1
 
 
 def test_the_recipe_itself_has_its_point_or_none(

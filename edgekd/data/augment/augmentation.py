@@ -15,6 +15,7 @@ from edgekd.data.augment.draw import Draw
 from edgekd.data.augment.light import draw_light
 from edgekd.data.augment.resample import warp
 from edgekd.data.augment.trivial import draw_trivial
+from edgekd.data.autocast import without_autocast
 from edgekd.recipe import AugmentSection
 
 __all__ = ["Augmentation", "augment"]
@@ -41,7 +42,7 @@ class Augmentation:
 
     def draw(self, count: int, generator: torch.Generator) -> Draw:
         """The parameters of `count` images' changes; the generator is on the CPU."""
-        with _unrounded("cpu"):
+        with without_autocast():
             return _POLICIES[self.section.policy](self.section, count, generator)
 
     def apply(self, pixels: Tensor, draw: Draw) -> Tensor:
@@ -50,7 +51,7 @@ class Augmentation:
         An image's result depends on its own row of the draw alone, not on its batch.
 
         Args:
-            pixels: float32 [B, 3, M, M] in 0…1, of any side M.
+            pixels: [B, 3, M, M] in 0…1, of any side M.
             draw: Of as many images.
 
         Returns:
@@ -62,12 +63,13 @@ class Augmentation:
         """Images changed as drawn, and maps moved in the same way.
 
         Args:
-            pixels: float32 [B, 3, M, M] in 0…1.
+            pixels: [B, 3, M, M] in 0…1.
             maps: float32 [B, K, M, M], such as one mask for each class; interpolated linearly, and
                 not recoloured.
             draw: Of as many images.
         """
-        with _unrounded(pixels.device.type):
+        with without_autocast():  # in bfloat16 positions are off by half a pixel and more
+            pixels = pixels.to(torch.promote_types(pixels.dtype, torch.float32))
             both = torch.cat((pixels, maps), dim=1) if maps.shape[1] else pixels
             moved, channels = warp(both, draw.affine, self.size), pixels.shape[1]
             images = self._clamped(moved[:, :channels], pixels, draw)
@@ -87,11 +89,6 @@ class Augmentation:
     ) -> tuple[Tensor, Tensor]:
         """Images, and maps with them, each changed by a draw of its own; see `apply_with_maps`."""
         return self.apply_with_maps(pixels, maps, self.draw(len(pixels), generator))
-
-
-def _unrounded(device: str) -> torch.autocast:
-    """Arithmetic outside of autocast: in bfloat16 positions are off by half a pixel and more."""
-    return torch.autocast(device, enabled=False)
 
 
 def augment(pixels: Tensor, section: AugmentSection, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
+from edgekd.data.fetching import fetched_file, is_url, local_folder
 from edgekd.data.labelled_rows import labelled_rows
 from edgekd.data.task import data_task
 from edgekd.data.text import clean
@@ -21,14 +22,15 @@ class Config(Section, frozen=True, kw_only=True):
     """Keys of the source.
 
     Attributes:
-        file: The CSV file.
+        file: The CSV file: a path or an address (`s3://…`, `https://…`).
         image_column: Paths of the images, relative to `root`; the suffix may be left out.
         label_column: Labels: class names, or whatever the task reads.
         label_columns: Instead of `label_column`, one column for each class, whose cells are 1 or 0,
             true or false, yes or no.
         group_column: Lesion or patient; without one, and where its cell is blank or says that it is
             not known, an image is a group of its own.
-        root: Folder of the images; by default the folder of the file.
+        root: Folder of the images, a path or an address; by default the folder of the file. What
+            is at an address is copied once into the cache.
         classes: Class names in the order of the network's outputs; by default `label_columns`, or
             the names that occur, sorted.
         ordered: The classes are grades, from the least to the worst; needs `classes`.
@@ -62,8 +64,8 @@ def load(config: Config, task: str) -> Dataset:
     if config.ordered and not config.classes:
         message = "`data.ordered` says nothing without the order of the grades"
         raise InputError(message, "list them in `data.classes`, from the least to the worst")
-    file = Path(config.file)
-    root = Path(config.root) if config.root else file.parent
+    file = fetched_file(config.file) if is_url(config.file) else Path(config.file)
+    root = local_folder(config.root or str(_parent(config.file)))
     names = config.classes or config.label_columns
     classes = [clean(name) for name in names] if names else None
     rows = labelled_rows(
@@ -87,3 +89,8 @@ def load(config: Config, task: str) -> Dataset:
         notes=data_task(task).notes([row.label for row in rows], classes),
         task=task,
     )
+
+
+def _parent(file: str) -> str | Path:
+    """The folder of a path or an address."""
+    return file.rpartition("/")[0] if is_url(file) else Path(file).parent

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
+from edgekd.data.fetching import is_url, local_folder
 from edgekd.data.image_files import IMAGE_SUFFIXES, is_clutter
 from edgekd.data.text import clean, is_blank
 from edgekd.errors import ImageError, InputError
@@ -30,7 +31,8 @@ class Config(Section, frozen=True, kw_only=True):
     """Keys of the source.
 
     Attributes:
-        root: The folder that holds one folder per class.
+        root: The folder that holds one folder per class: a path, or an address (`s3://…`) whose
+            images are copied once into the cache.
         name: Name for reports; by default the folder's name.
     """
 
@@ -50,7 +52,7 @@ def load(config: Config, task: str) -> Dataset:
             a data set (train, test) instead of classes; a file is in two classes.
         ImageError: The target of a link is missing.
     """
-    root = Path(config.root)
+    root = local_folder(config.root)
     if not root.is_dir():
         raise InputError(f"the folder {root} does not exist", "check `data.root`")
     walk = _Walk(root)
@@ -64,7 +66,7 @@ def load(config: Config, task: str) -> Dataset:
     kept = _once(root, images, walk)
     samples = [Sample(path.as_posix(), clean(path.parts[0]), "") for path in kept]
     return dataset_of(
-        config.name or root.name,
+        config.name or (PurePosixPath(config.root).name if is_url(config.root) else root.name),
         root,
         samples,
         task=task,

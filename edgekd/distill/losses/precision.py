@@ -7,21 +7,20 @@ no more, it is off by half and can be negative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
+from edgekd.data.autocast import without_autocast
 from edgekd.errors import InputError
 
 __all__ = ["at_least_float32", "full_precision", "refuse_half_precision", "widened"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_AUTOCASTING = ("cpu", "cuda", "mps", "xpu")
 
 
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
@@ -34,21 +33,12 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def wide(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _no_autocast():
+        with without_autocast():
             own: Any = [_widen(value) for value in args]
             named: Any = {name: _widen(value) for name, value in kwargs.items()}
             return function(*own, **named)
 
     return wide
-
-
-@contextmanager
-def _no_autocast() -> Iterator[None]:
-    with ExitStack() as off:
-        for kind in _AUTOCASTING:
-            if torch.is_autocast_enabled(kind):
-                off.enter_context(torch.autocast(kind, enabled=False))
-        yield
 
 
 def _widen(value: object) -> object:

@@ -52,20 +52,20 @@ def finish_student(
     before = _score(grid, samples)
     outcome = train(stage)
     after = max(row["score"] for row in outcome.history)
-    kept = not after >= before  # NaN is no improvement either
-    if kept:
+    unchanged = not after >= before  # NaN is no improvement either
+    if unchanged:
         method.load_state_dict(start, strict=False)
     del method.int8_grid
     metric = metrics_task(samples.split.dataset.task).selection_metric
-    say(_sentence(metric, before, after, kept))
+    say(_sentence(metric, before, after, unchanged))
     return FinishCard(
         quantisation=section.quantisation,
         epochs=len(outcome.history),
-        best_epoch=0 if kept else outcome.best_epoch,
+        best_epoch=0 if unchanged else outcome.best_epoch,
         learning_rate=section.learning_rate,
         metric=metric,
         before=before,
-        after=before if kept else after,
+        after=before if unchanged else after,
     )
 
 
@@ -85,8 +85,8 @@ def _score(grid: Int8Grid, samples: RunSamples) -> float:
     return metrics_task(samples.split.dataset.task).selection(outputs, targets)
 
 
-def _sentence(metric: str, before: float, after: float, kept: bool) -> str:
+def _sentence(metric: str, before: float, after: float, unchanged: bool) -> str:
     named = f"validation {metric.replace('_', ' ')} in simulated int8"
-    if kept:
+    if unchanged:
         return f"finish: no epoch had a better {named} than {before:.3f}; the student stays"
     return f"finish: {named} {before:.3f} before, {after:.3f} after"

@@ -158,7 +158,8 @@ def pin_for_distilling(
         runs: Number of students that are trained in this precision.
     """
     recipe = request.recipe
-    networks = _models(recipe, with_teacher=with_teacher)
+    cached = recipe.teacher is not None and recipe.teacher.cache is not None
+    networks = _models(recipe, with_teacher=with_teacher and not cached)
     fits = [_role(recipe, "student").fit] * runs
     if with_teacher:
         fits += [teacher.fit for teacher in recipe.teacher_networks if not teacher.checkpoint]
@@ -455,7 +456,10 @@ def _make(
     built = _built(model, samples, subclass_of)
     request.say(f"{role}: {model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
     finished: FinishCard | None = None
+    teaching: dict[str, Any] = {}
     if left and left.trained:
+        assert left.card is not None
+        teaching = left.card.training.teaching
         outcome = take_weights(left, built.network)
         finished = left.card.training.finish if left.card else None
     else:
@@ -463,6 +467,7 @@ def _make(
         if teacher:
             plan = ServingPlan(request.recipe, samples, kind, config, request.tick)
             context = replace(context, teacher=setup_of(teacher, plan, request.say))
+            teaching = teacher.provenance(context.teacher.engine)
         student = NormalisedNetwork(built.network, built.mean, built.std, subclass_of)
         network = kind(config, student, teacher.network() if teacher else None, context)
         for note in network.notes():
@@ -485,6 +490,7 @@ def _make(
         options=msgspec.to_builtins(config),
         outcome=outcome,
         teacher=teacher,
+        teaching=teaching,
         key=key,
         precision=request.precision,
         subclasses=subclasses,

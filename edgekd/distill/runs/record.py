@@ -64,6 +64,7 @@ class Trained:
         options: The method's options as resolved.
         outcome: History and best epoch.
         teacher: The teachers, or None.
+        teaching: How the teachers' outputs were computed.
         key: Hash of what the weights depend on.
         precision: The precision of the run, and why.
         subclasses: Subclasses of each class; empty unless the network predicts subclasses.
@@ -80,6 +81,7 @@ class Trained:
     options: dict[str, Any]
     outcome: StageOutcome
     teacher: Teachers | None
+    teaching: dict[str, Any]
     key: str
     precision: PrecisionChoice
     subclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -183,7 +185,7 @@ def _training_card(trained: Trained) -> TrainingCard:
         epochs=len(trained.outcome.history),
         best_epoch=trained.outcome.best_epoch,
         teacher=trained.teacher.sha256 if trained.teacher else None,
-        teaching=trained.teacher.provenance() if trained.teacher else {},
+        teaching=trained.teaching,
         git_revision=_git_revision(),
         options=trained.options,
         finish=trained.finish,

@@ -22,7 +22,7 @@ from edgekd.distill.teachers.group import network_of
 from edgekd.distill.training.module import refuse_batches_of
 from edgekd.errors import InputError
 from edgekd.extensions.methods import METHODS
-from edgekd.models import NormalisedNetwork, build_network, unreached_parameters
+from edgekd.models import NormalisedNetwork, build_network, check_model, unreached_parameters
 from edgekd.recipe import (
     AugmentSection,
     FitSection,
@@ -76,6 +76,7 @@ def check_training(planned: Planned, split: Split) -> None:
     kind, config = resolve_method(planned.method, recipe.task)
     refuse_undivided(kind, split)
     refuse_loss(planned.section.fit, recipe.task)
+    _refuse_image_sizes(planned, split)
     refuse_mixing(recipe.augment, kind, recipe.task)
     nothing_decoded = np.zeros((0, size, size, 3), np.uint8)
     samples = RunSamples(split, nothing_decoded, split.dataset.targets())
@@ -92,6 +93,18 @@ def check_training(planned: Planned, split: Split) -> None:
     for stage in method.stages():
         size = stage.samples.batch_size(stage.fit or planned.section.fit, images, processes)
         refuse_batches_of(size, stage, processes)
+
+
+def _refuse_image_sizes(planned: Planned, split: Split) -> None:
+    """Refuse sizes of training images that do not end at the recipe's, or that no network takes."""
+    sizes, size = planned.section.fit.image_sizes, planned.recipe.image_size
+    if sizes and sizes[-1] != size:
+        message = f"`fit.image_sizes` end at {sizes[-1]}, and the recipe's `image_size` is {size}"
+        raise InputError(message, f"let the last of `fit.image_sizes` be {size}")
+    outputs = training_task(planned.recipe.task).outputs(split.dataset.classes)
+    for smaller in sizes[:-1]:
+        for model in (planned.model, *planned.teachers):
+            check_model(model, outputs, smaller)
 
 
 def refuse_undivided(kind: type[Method], split: Split) -> None:

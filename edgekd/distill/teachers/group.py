@@ -12,6 +12,7 @@ import torch
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import TrainingTask, training_task
 from edgekd.distill.teachers.averaged import Ensemble, TeacherNetwork, TurnedViews, average_of
+from edgekd.distill.teachers.openvino_engine import OpenVinoEngine
 from edgekd.distill.teachers.weights import fitted_weights
 from edgekd.metrics.task import metrics_task
 from edgekd.models import Checkpoint, NormalisedNetwork, logits_of
@@ -53,7 +54,8 @@ class Teachers:
     def identity(self) -> tuple[Any, ...]:
         """Everything about the teachers that a student's weights depend on."""
         section = self.section
-        return (self.sha256, section.views, section.average, section.precision, section.cache)
+        run = (section.views, section.average, section.precision, section.engine, section.cache)
+        return (self.sha256, *run)
 
     def sections(self) -> dict[str, Any]:
         """Sections of a recipe that takes these very teachers with these weights."""
@@ -73,8 +75,12 @@ class Teachers:
             return facts
         return {**facts, "average": self.section.average, **self._members()}
 
-    def provenance(self) -> dict[str, Any]:
-        """Plain values for a student's card; empty for a single network's plain outputs."""
+    def provenance(self, engine: OpenVinoEngine | None = None) -> dict[str, Any]:
+        """Plain values for a student's card; empty for a single network's plain outputs.
+
+        Args:
+            engine: What computed the outputs instead of PyTorch.
+        """
         plain = TeacherSection()
         run = {
             name: value
@@ -82,6 +88,8 @@ class Teachers:
             if name not in ("model", "fit", "checkpoint", "weights")
             and value != msgspec.to_builtins(getattr(plain, name))
         }
+        if engine is not None:
+            run["engine"] = engine.evidence()
         if len(self.members) == 1:
             return run
         return {"average": self.section.average, **self._members(), **run}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import torch
 
 from edgekd.data.augment import Augmentation
@@ -16,8 +17,16 @@ from edgekd.distill.teachers.cached import CachedOutputs
 from edgekd.distill.teachers.caching import CachePlan, make_soft_labels
 from edgekd.distill.teachers.fixed_views import FixedViews
 from edgekd.distill.teachers.group import Teachers
+from edgekd.distill.teachers.openvino_engine import OpenVinoEngine, lower_teacher
 from edgekd.distill.teachers.soft_labels import SoftLabelFacts
-from edgekd.distill.teachers.teacher import Teacher, TeacherPrecision, TeacherSetup
+from edgekd.distill.teachers.teacher import (
+    Teacher,
+    TeacherPrecision,
+    TeacherSetup,
+    head_of,
+)
+from edgekd.errors import InputError
+from edgekd.models import pixels_of
 from edgekd.recipe import CacheSection, Recipe
 from edgekd.runtime.preprocess import RULE
 
@@ -25,6 +34,9 @@ if TYPE_CHECKING:
     from edgekd.distill.methods import Method
 
 __all__ = ["ServingPlan", "fixed_views_of", "setup_of"]
+
+_CHECKED = 32
+"""Training images on which a lowered teacher is compared with PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +79,11 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
         say: Receives one line of progress.
     """
     setup = TeacherSetup(teachers.section.precision)
+    if teachers.section.engine == "openvino":
+        setup = replace(setup, engine=_lowered(teachers, plan, say))
     if teachers.section.cache is None:
         return setup
-    cache_plan = _cache_plan(teachers, teachers.section.cache, plan)
+    cache_plan = _cache_plan(teachers, teachers.section.cache, plan, setup)
     setup = replace(setup, precision=_precision(teachers, plan))
     say(f"teacher: outputs for {cache_plan.fixed.views} views in {cache_plan.folder}")
 
@@ -81,6 +95,34 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
     labels = make_soft_labels(cache_plan, teacher, plan.device, plan.tick)
     cache = CachedOutputs(labels, len(plan.samples.targets))
     return replace(setup, fixed_views=cache_plan.fixed, cache=cache)
+
+
+def _lowered(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) -> OpenVinoEngine:
+    """The teachers in OpenVINO, checked on training images from all over the training part."""
+    if plan.device.type != "cpu":
+        message = "`teacher.engine: openvino` runs on the CPU, and the run trains on a GPU"
+        raise InputError(message, "remove it, or set `trainer.accelerator` to cpu")
+    network = teachers.network().requires_grad_(False)
+    forward = head_of(network) if plan.kind.learns_subclasses else network
+    indices = plan.samples.split.indices("train")
+    chosen = indices[:: max(len(indices) // _CHECKED, 1)][:_CHECKED]
+    images = pixels_of(torch.from_numpy(np.array(plan.samples.images[chosen])))
+    engine = lower_teacher(
+        network, forward, images,
+        features=plan.kind.teacher_by(plan.config) != "outputs",
+        precision=_engine_precision(teachers, plan), threads=plan.recipe.trainer.threads,
+    )  # fmt: skip
+    assert engine.parity is not None
+    say(
+        f"teacher: OpenVINO {engine.version} in {engine.precision}, within "
+        f"{engine.parity.difference:.2g} of PyTorch over {engine.parity.images} training images"
+    )
+    return engine
+
+
+def _engine_precision(teachers: Teachers, plan: ServingPlan) -> str:
+    precision = _precision(teachers, plan)
+    return "fp32" if precision == "auto" else precision
 
 
 def fixed_views_of(recipe: Recipe, section: CacheSection, images: int) -> FixedViews:
@@ -95,7 +137,9 @@ def _precision(teachers: Teachers, plan: ServingPlan) -> TeacherPrecision:
     return plan.recipe.trainer.precision if precision == "auto" else precision
 
 
-def _cache_plan(teachers: Teachers, section: CacheSection, plan: ServingPlan) -> CachePlan:
+def _cache_plan(
+    teachers: Teachers, section: CacheSection, plan: ServingPlan, setup: TeacherSetup
+) -> CachePlan:
     dataset, recipe = plan.samples.split.dataset, plan.recipe
     views = {
         "number": section.views,
@@ -109,7 +153,11 @@ def _cache_plan(teachers: Teachers, section: CacheSection, plan: ServingPlan) ->
         views=views,
         image_size=recipe.image_size,
         resize=RULE,
-        teacher={**teachers.facts(), "precision": _precision(teachers, plan)},
+        teacher={
+            **teachers.facts(),
+            "precision": _precision(teachers, plan),
+            "engine": f"openvino {setup.engine.version}" if setup.engine else "torch",
+        },
         data={"name": dataset.name, "sha256": plan.samples.content_sha256},
     )
     fixed = fixed_views_of(recipe, section, len(plan.samples.targets))

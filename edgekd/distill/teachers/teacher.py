@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from edgekd.distill.teachers.cached import CachedOutputs
 from edgekd.distill.teachers.fixed_views import FixedViews
+from edgekd.distill.teachers.openvino_engine import OpenVinoEngine
 from edgekd.errors import InputError
 from edgekd.models.features import Features, features_of
 
@@ -33,11 +34,13 @@ class TeacherSetup:
         precision: Precision of the teacher; `auto` is that of the run.
         fixed_views: The views that training batches show, where they are fixed.
         cache: The outputs for the fixed views, where they are kept.
+        engine: Computes the outputs instead of PyTorch.
     """
 
     precision: TeacherPrecision = "auto"
     fixed_views: FixedViews | None = None
     cache: CachedOutputs | None = None
+    engine: OpenVinoEngine | None = None
 
 
 class Teacher:
@@ -68,6 +71,8 @@ class Teacher:
             return cache.outputs(batch.indices, batch.views)
         # Outside of the block: pixels of a generator keep their graph, for the student's pass.
         pixels = batch.pixels if pixels is None else pixels
+        if self._setup.engine is not None:
+            return self._setup.engine.outputs(pixels)
         with torch.no_grad(), in_precision(self._setup.precision, pixels.device):
             return self._forward(pixels)
 
@@ -79,6 +84,8 @@ class Teacher:
         if (cache := self._cache_of(batch, pixels)) is not None:
             return cache.features(batch.indices, batch.views)
         pixels = batch.pixels if pixels is None else pixels
+        if self._setup.engine is not None:
+            return self._setup.engine.features(pixels)
         with torch.no_grad(), in_precision(self._setup.precision, pixels.device):
             return features_of(self._network, pixels)
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from edgekd.recipe import FitSection
 
-__all__ = ["Better", "best_epoch", "should_stop"]
+__all__ = ["Better", "best_epoch", "stop_reason"]
 
 Better = Literal["max", "min"]
 
@@ -23,22 +23,24 @@ def best_epoch(scores: Sequence[float], better: Better) -> int:
     return max(range(len(scores)), key=lambda n: (not isnan(scores[n]), sign * scores[n]))
 
 
-def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
-    """Whether training stops early, because more epochs do not pay.
+def stop_reason(fit: FitSection, scores: Sequence[float], better: Better) -> str | None:
+    """Why more epochs do not pay, in words; None while they do.
 
     They do while the last `stop_after` epochs brought a better score, and one better by at least
     `stop_gain` for each of these epochs. Epochs at smaller image sizes than the last one do not
     count: what they cost is less, and the larger images are still to come.
     """
-    counted = len(scores) - _epochs_of_smaller_images(fit)
-    if not fit.stop_after or counted <= fit.stop_after:
-        return False
-    earlier = scores[: -fit.stop_after]
-    best = best_epoch(scores, better)
+    last = fit.stop_after
+    if not last or len(scores) - _epochs_of_smaller_images(fit) <= last:
+        return None
+    earlier, best = scores[:-last], best_epoch(scores, better)
+    epochs = f"{last} epoch{'s' if last > 1 else ''}"
     if best < len(earlier):
-        return True
+        return f"no better score in {epochs}"
     gain = abs(scores[best] - scores[best_epoch(earlier, better)])
-    return gain < fit.stop_gain * fit.stop_after  # no number at all before: the comparison is false
+    if gain < fit.stop_gain * last:  # false where there was no number before
+        return f"a gain of {gain:.4f} in {epochs}, less than {fit.stop_gain:g} in each"
+    return None
 
 
 def _epochs_of_smaller_images(fit: FitSection) -> int:

@@ -68,7 +68,7 @@ class Int8Grid(nn.Module):
         self.register_buffer("highs", torch.zeros(len(self._names)))
         self.register_buffer("observed", torch.zeros((), dtype=torch.bool))
         self.register_buffer("outdated", torch.ones((), dtype=torch.bool))
-        self.register_load_state_dict_post_hook(Int8Grid._forget)
+        self.register_load_state_dict_post_hook(Int8Grid._forget)  # type: ignore[no-untyped-call]
 
     @property
     def student(self) -> NormalisedNetwork:

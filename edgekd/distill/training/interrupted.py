@@ -63,6 +63,11 @@ def _force_to_disk(file: Path) -> None:
 class RelocatableCheckpoint(ModelCheckpoint):
     """Lightning's `ModelCheckpoint`, except that its folder may be moved or copied between runs."""
 
+    @property
+    def state_key(self) -> str:
+        """A constant, as a trainer has one of these: Lightning asks for it many times a step."""
+        return type(self).__qualname__
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state, with its paths in the folder's present place."""
         super().load_state_dict(_relocated(state_dict, Path(str(self.dirpath))))

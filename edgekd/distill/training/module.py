@@ -20,7 +20,7 @@ from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
 from edgekd.distill.samples.mixing import Mixing
 from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
-from edgekd.distill.training.early_stop import Better, should_stop
+from edgekd.distill.training.early_stop import Better, stop_reason
 from edgekd.distill.training.moving_average import WeightAverage
 from edgekd.distill.training.optimisation import ScheduledOptimizer
 from edgekd.distill.training.players import Players
@@ -105,6 +105,11 @@ class StageModule(LightningModule):
         return [row["score"] for row in self.history]
 
     @property
+    def stop_reason(self) -> str | None:
+        """Why the training stops early, in words; None while it goes on."""
+        return stop_reason(self.fit, self.scores, self.better)
+
+    @property
     def steps(self) -> int:
         """Training steps of the current epoch so far; 0 once it is validated."""
         return self._means.steps
@@ -158,7 +163,7 @@ class StageModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Stop at once where the run was interrupted after its early stop."""
-        self.trainer.should_stop = should_stop(self.fit, self.scores, self.better)
+        self.trainer.should_stop = self.stop_reason is not None
         if self.stage.step is not None:
             self._players = Players(self.stage.players, self)
         if self.steps:  # resumed in the middle of an epoch, whose start is not announced again
@@ -209,7 +214,7 @@ class StageModule(LightningModule):
         states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
-        augmentation = Augmentation(self.augmentation, self.method.context.image_size)
+        augmentation = Augmentation(self.augmentation, self._training_side())
         views = self.method.context.teacher.fixed_views
         return StepContext(
             self.fit.batch_size, self.device, self.current_epoch,
@@ -218,6 +223,10 @@ class StageModule(LightningModule):
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
         )  # fmt: skip
+
+    def _training_side(self) -> int:
+        """Side of the training images of this epoch in pixels."""
+        return self.fit.training_side(self.current_epoch, self.method.context.image_size)
 
     def _augmented(
         self, pixels: Tensor, targets: Tensor, *, augmentation: Augmentation,
@@ -272,7 +281,7 @@ class StageModule(LightningModule):
         self.log("score", score, sync_dist=False, rank_zero_only=False, logger=False)
         if self._average is not None:
             self._average.exchange()
-        if should_stop(self.fit, self.scores, self.better):
+        if self.stop_reason is not None:
             self.trainer.should_stop = True
 
     def _refuse_infinite_weights(self) -> None:

@@ -74,10 +74,15 @@ def losses_named() -> Iterator[None]:
     except RuntimeError as error:
         if not _several() or not _is_loss(error):
             raise
-        reason = str(error).strip().splitlines()[0]
-        message = f"another process of this run has ended or cannot be reached: {reason}"
+        message = f"another process of this run has ended or cannot be reached: {_reason(error)}"
         hint = "look at its output; the same command on all nodes continues at the last checkpoint"
         raise DeviceUnreachableError(message, hint) from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """The first sentence of torch's message, without the place in its sources."""
+    line = str(error).strip().splitlines()[0]
+    return re.sub(r"^\[\S+:\d+\] ", "", line).partition(". ")[0]
 
 
 def _is_loss(error: RuntimeError) -> bool:

@@ -30,8 +30,8 @@ class ProgressReporter(Callback):
             self._console.print(text)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Say from where an interrupted stage continues."""
-        epochs, steps = len(checkpoint.get("history", ())), checkpoint.get("steps", 0)
+        """Say from where an interrupted stage continues; its module has been restored by now."""
+        epochs, steps = len(self._module.history), self._module.steps
         where = f"after {epochs} epochs" + (f" and {steps} steps" if steps else "")
         self.print(f"resuming {self._module.stage.name} where it was interrupted, {where}")
 
@@ -78,6 +78,9 @@ class ProgressReporter(Callback):
             f"  validation {self._module.score_name} {score:.3f}  {seconds:.0f} s"
             f"  ({waiting:.0%} waiting for images)"
         )
+        reason = self._module.stop_reason
+        if reason and epoch < trainer.max_epochs:
+            self.print(f"  {self._module.stage.name} stops after epoch {epoch}: {reason}")
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Remove the bar from the terminal."""

@@ -183,6 +183,18 @@ def test_coordinates_are_not_rounded_to_half_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         changed = augmentation(images, generator(2))
     assert torch.equal(changed, expected)
+    half = images.bfloat16()  # as a generator's layers give them
+    assert torch.equal(augmentation(half, generator(2)), augmentation(half.float(), generator(2)))
+
+
+@EVERY_SECTION
+def test_draws_are_applied_on_the_device_of_the_images(section: AugmentSection) -> None:
+    """The device `meta` computes nothing, but refuses tensors of another one as a GPU does."""
+    images = torch.empty(200, 3, 20, 20, device="meta")
+    augmentation = Augmentation(section, 16)
+    changed = augmentation(images, generator())
+    assert changed.device.type == "meta"
+    assert changed.shape == (200, 3, 16, 16)
 
 
 def test_rotation_reaches_any_angle_and_mirrors_at_the_border() -> None:

@@ -36,6 +36,9 @@ VIT = {"arch": "vit_tiny_patch16_224", "options": {"img_size": 32, "depth": 1}}
         ({"student": {"model": VIT}, "method": {"name": "rkd"}}, "no feature map"),
         ({"student": {"pretrained": "no.safetensors"}}, "there are no pretrained weights"),
         ({"method": {"name": "skd"}}, "needs subclass labels"),
+        ({"student": {"fit": {"image_sizes": [16, 24]}}}, "`fit.image_sizes` end at 24, and the"),
+        ({"student": {"model": VIT, "fit": {"image_sizes": [16, 32]}}}, "on images of 16 px"),
+        ({"teacher": {"model": VIT}, "student": {"fit": {"image_sizes": [16, 32]}}}, "16 px"),
     ],
 )
 def test_what_cannot_be_trained_is_told_before_its_teacher_is(recipe, tmp_path, changed, wrong):

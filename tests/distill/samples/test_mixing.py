@@ -115,7 +115,10 @@ def test_a_recipe_without_mixing_has_none():
 
 def test_a_batch_is_the_same_whatever_is_read_first():
     pixels_first, targets_first = batch(Mixing(1.0, 1.0)), batch(Mixing(1.0, 1.0))
+    labels_first = batch(Mixing(1.0, 1.0))
+    labels_first.mixed(LABELS)
     pixels = pixels_first.pixels
+    assert torch.equal(labels_first.pixels, pixels)
     targets = targets_first.targets
     assert isinstance(targets, MixedTargets)
     assert torch.equal(pixels, targets_first.pixels)

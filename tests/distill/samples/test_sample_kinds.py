@@ -35,8 +35,8 @@ GIVEN = np.random.default_rng(0).integers(0, 256, (21, SIDE, SIDE, 3), dtype=np.
 ALONE = Share()
 
 
-def setup(epoch: int = 0, share: Share = ALONE) -> LoaderSetup:
-    return LoaderSetup(samples(False), FIT, 3, lambda: epoch, share)
+def setup(epoch: int = 0, share: Share = ALONE, done: int = 0) -> LoaderSetup:
+    return LoaderSetup(samples(False), FIT, 3, lambda: epoch, share, done)
 
 
 def context(size: int = 4) -> StepContext:
@@ -209,3 +209,20 @@ def test_too_few_images_of_the_method_are_refused(tmp_path):
                   samples=Unlabelled(GIVEN[:1]))  # fmt: skip
     with pytest.raises(InputError, match="normalises by batches"):
         train(stage, method, tmp_path)
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_an_epoch_is_taken_up_behind_the_batches_that_are_done(done: int) -> None:
+    """Of a kind that is repeated beside a longer one, behind those of its present round."""
+    few = np.zeros((17, SIDE, SIDE, 3), np.uint8)  # two batches of eight
+    kind = Several({"labelled": Labelled(), "few": Unlabelled(few)})
+
+    def drawn(loader: Any) -> list[dict[str, list[int]]]:
+        return [{name: each[-1].tolist() for name, each in batch.items()} for batch in loader]
+
+    whole = drawn(kind.loader(setup()))
+    assert len(whole) > 3
+    resumed = kind.loader(setup(0, ALONE, done))
+    assert len(resumed) == len(whole)  # an epoch has as many steps as ever
+    assert drawn(resumed) == whole[done:]
+    assert drawn(resumed) == whole  # the epoch after it is whole

@@ -139,6 +139,29 @@ def test_an_earlier_stage_is_taken_up_in_its_middle(
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
 
 
+def test_the_networks_are_in_the_modes_of_an_undisturbed_run(
+    short: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[dict[str, bool]] = []
+
+    def note(self: StageModule, batch: Any, index: int) -> Any:
+        if (self.stage.name, self.current_epoch, index) == ("student", 1, 2):
+            modes.append({name: part.training for name, part in self.method.named_modules()})
+        return train(self, batch, index)
+
+    train = StageModule.training_step
+    monkeypatch.setattr(StageModule, "training_step", note)
+    run(short(SSD_KD), tmp_path / "whole")
+    with monkeypatch.context() as broken:
+        at_step(broken, 1, 1, send())
+        with pytest.raises(StoppedError):
+            run(short(SSD_KD), tmp_path / "broken")
+    run(short(SSD_KD), tmp_path / "broken")
+    whole, broken_off = modes
+    assert whole == broken_off
+    assert not all(whole.values())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_and_ends(
     short: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
-from edgekd.distill.training.early_stop import best_epoch, should_stop
+from edgekd.distill.training.early_stop import Better, best_epoch, stop_reason
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, convert
+
+
+def should_stop(fit: FitSection, scores: Sequence[float], better: Better) -> bool:
+    return stop_reason(fit, scores, better) is not None
 
 
 def test_early_stop():
@@ -61,3 +66,10 @@ def test_epochs_at_smaller_images_do_not_count():
 def test_a_gain_without_its_epochs_is_refused():
     with pytest.raises(InputError, match="stop_gain needs stop_after"):
         convert({"stop_gain": 0.1}, FitSection, "here")
+
+
+def test_the_reason_is_given_in_words():
+    assert stop_reason(GAINS, [0.5, 0.51, 0.53], "max") is None
+    assert stop_reason(GAINS, [0.5, 0.4, 0.4], "max") == "no better score in 2 epochs"
+    reason = stop_reason(GAINS, [0.5, 0.51, 0.515], "max")
+    assert reason == "a gain of 0.0150 in 2 epochs, less than 0.01 in each"

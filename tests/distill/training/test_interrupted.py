@@ -8,7 +8,7 @@ from small_runs import SSD_KD, history, record_stages, run, same, weights
 from edgekd.distill.training.module import StageModule
 
 EVERYTHING = {
-    "average": 0.9, "clip": 1.0, "schedule": "cosine", "layer_decay": 0.8,
+    "average": 0.9, "clip": 1.0, "schedule": "cosine", "layer_decay": 0.8, "image_sizes": [24, 32],
 }  # fmt: skip
 MIXED = {
     "augment": {

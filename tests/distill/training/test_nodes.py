@@ -81,8 +81,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "crckd": {"name": "crckd", "start": 0},
     "curriculum": {"name": "kd", "temperature": {"curriculum": "instance"}},
 }  # fmt: skip
-# Largest difference of the weights, in parts of the way that training has moved them.
-TOLERANCES = {"ssd_kd": 0.05, "crckd": 0.05, "curriculum": 0.01}
+# Of each epoch's mean loss, relatively. Two nodes compare images within each node's half of a batch
+# alone (ssd_kd's distances and angles, crckd's relations), and draw other negatives.
+TOLERANCES = {"ssd_kd": 0.05, "crckd": 0.01, "curriculum": 1e-4}
 
 
 def even(model: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +92,12 @@ def even(model: dict[str, Any]) -> dict[str, Any]:
 
 def plain(nodes: int, epochs: int = 3, **sections: Any) -> dict[str, Any]:
     """A recipe of 64 training images in global batches of 16, without augmentation."""
-    fit = {"epochs": epochs, "batch_size": 16 // nodes, "learning_rate": 2e-3}
+    fit = {
+        "epochs": epochs,
+        "batch_size": 16 // nodes,
+        "learning_rate": 2e-3,
+        "class_weights": "none",
+    }  # they would be normalised by those of each node's half
     return {
         "name": "nodes",
         "image_size": 32,
@@ -127,6 +133,7 @@ class Pair:
 
     def __init__(self, nodes: Nodes, recipe: dict[str, Any], folder: Path) -> None:
         self.nodes, self.out, self.folder = nodes, folder / "run", folder
+        folder.mkdir(exist_ok=True)
         self.recipe = folder / "recipe.yaml"
         self.recipe.write_text(json.dumps(recipe))  # JSON is YAML
         self.logs = [folder / "node0.log", folder / "node1.log"]
@@ -168,6 +175,11 @@ def history_of(out: Path) -> list[list[str]]:
     return [[line.split(",")[number] for number in kept] for line in lines]
 
 
+def losses_of(out: Path) -> list[float]:
+    names, *rows = history_of(out)
+    return [float(row[names.index("loss")]) for row in rows]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_two_nodes_come_to_what_one_process_comes_to(
@@ -181,14 +193,13 @@ def test_two_nodes_come_to_what_one_process_comes_to(
     pair = Pair(nodes, plain(2, **sections), tmp_path)
     pair.finish()
     one, two = student_of(tmp_path / "one"), student_of(pair.out)
-    torch.manual_seed(0)
     moved = way(one, student_of(tmp_path / "less"))
     print(method, "difference", way(one, two), "two epochs", moved)
-    rows, others = history_of(tmp_path / "one"), history_of(pair.out)
-    print(rows, others)
-    assert way(one, two) < TOLERANCES[method] * moved
-    assert rows[0] == others[0]
-    assert len(rows) == len(others)
+    losses, others = losses_of(tmp_path / "one"), losses_of(pair.out)
+    print(losses, others)
+    assert others == pytest.approx(losses, rel=TOLERANCES[method])
+    if method == "curriculum":  # a mean over images: the same steps
+        assert way(one, two) < 0.01 * moved
 
 
 @pytest.mark.slow
@@ -197,12 +208,13 @@ def test_a_lost_node_ends_the_other_and_both_continue(
     nodes: Nodes, teacher: Path, tmp_path: Path, lost: int
 ) -> None:
     sections = {"method": METHODS["crckd"], "teacher": {"checkpoint": str(teacher)}}
-    recipe = plain(2, epochs=40, **sections)
+    recipe = plain(2, epochs=15, **sections)
     pair = Pair(nodes, recipe, tmp_path)
     pair.start()
     pair.wait_for("student epoch 3/")
     end_all(nodes.names[lost])
-    assert pair.runs[1 - lost].wait(PATIENCE) != 0
+    codes = [run.wait(PATIENCE) for run in pair.runs]
+    assert 0 not in codes
     told = pair.told(1 - lost)
     assert "error: another process of this run has ended or cannot be reached" in told
     assert "the same command on all nodes continues at the last checkpoint" in told

@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import nn
 
-from edgekd.distill.training.early_stop import should_stop
+from edgekd.distill.training.early_stop import stop_reason
 from edgekd.distill.training.optimisation import OwnSGD, ScheduledOptimizer, make_optimizer
 from edgekd.distill.training.schedules import rate_of_epoch
 from edgekd.recipe import FitSection
@@ -20,7 +20,7 @@ def test_today_is_the_default():
     fit = FitSection()
     assert isinstance(make_optimizer([nn.Linear(2, 2)], fit), torch.optim.AdamW)
     assert rate_of_epoch(fit, [0.1, 0.2], "max") is None
-    assert not should_stop(fit, [0.5] * 100, "max")
+    assert stop_reason(fit, [0.5] * 100, "max") is None
 
 
 def test_decay_spares_biases_and_norms():

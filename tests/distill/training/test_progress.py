@@ -24,10 +24,11 @@ class Screen(io.StringIO):
         return self.terminal
 
 
-def module(*rows: dict[str, float]) -> Any:
+def module(*rows: dict[str, float], stop_reason: str | None = None, steps: int = 0) -> Any:
     return SimpleNamespace(
-        stage=SimpleNamespace(name="student"), history=list(rows), score_name="balanced accuracy"
-    )
+        stage=SimpleNamespace(name="student"), history=list(rows), score_name="balanced accuracy",
+        stop_reason=stop_reason, steps=steps,
+    )  # fmt: skip
 
 
 def trainer(rank: int = 0) -> Any:
@@ -49,7 +50,7 @@ def reporter(monkeypatch: pytest.MonkeyPatch, made: Any, *, terminal: bool = Fal
 
 
 def test_a_line_for_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"epoch": 2, "loss": 1.25, "ce": 1.0, "kd": 0.25, "score": 0.7604}
+    row = {"epoch": 2, "loss": 1.25, "ce": 1.0, "kd": 0.25, "waiting": 0.016, "score": 0.7604}
     reporting, screen = reporter(monkeypatch, module(row))
     clock = iter([100.0, 103.2])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
@@ -61,11 +62,22 @@ def test_a_line_for_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.count("\n") == 1
     assert line.startswith("  student epoch 2/8  loss 1.250 (ce 1.000  kd 0.250)")
     assert "validation balanced accuracy 0.760" in line
-    assert "3 s" in line
+    assert line.endswith("3 s  (2% waiting for images)\n")
+
+
+@pytest.mark.parametrize(("epoch", "lines"), [(2, 2), (8, 1)])
+def test_an_early_stop_says_why(monkeypatch: pytest.MonkeyPatch, epoch: int, lines: int) -> None:
+    row = {"epoch": epoch, "loss": 1.0, "waiting": 0.0, "score": 0.5}
+    stopped = module(row, stop_reason="no better score in 3 epochs")
+    reporting, screen = reporter(monkeypatch, stopped)
+    reporting.on_validation_end(trainer(), None)
+    assert screen.getvalue().count("\n") == lines  # the last epoch ends the stage anyway
+    reason = "  student stops after epoch 2: no better score in 3 epochs\n"
+    assert screen.getvalue().endswith(reason) == (epoch == 2)
 
 
 def test_a_stage_of_players_has_no_common_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"epoch": 1, "generator": 2.0, "student": 0.5, "score": 0.1}
+    row = {"epoch": 1, "generator": 2.0, "student": 0.5, "waiting": 0.0, "score": 0.1}
     reporting, screen = reporter(monkeypatch, module(row))
     reporting.on_validation_end(trainer(), None)
     assert "  generator 2.000  student 0.500  " in screen.getvalue()
@@ -79,7 +91,8 @@ def test_nothing_before_the_first_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_terminal_has_a_bar_that_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    reporting, screen = reporter(monkeypatch, module({"epoch": 2, "score": 0.5}), terminal=True)
+    row = {"epoch": 2, "waiting": 0.0, "score": 0.5}
+    reporting, screen = reporter(monkeypatch, module(row), terminal=True)
     reporting.on_train_epoch_start(trainer(), None)
     for _ in range(3):
         reporting.on_train_batch_end()
@@ -100,7 +113,7 @@ def test_the_bar_is_taken_away_after_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_epoch_that_is_resumed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = module({"epoch": 2, "score": 0.5})
+    made = module({"epoch": 2, "waiting": 0.0, "score": 0.5})
     made.steps = 3
     reporting, screen = reporter(monkeypatch, made, terminal=True)
     clock = iter([5000.0, 5007.0])
@@ -113,7 +126,8 @@ def test_an_epoch_that_is_resumed_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_only_the_first_process_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    reporting, screen = reporter(monkeypatch, module({"epoch": 1, "score": 0.5}), terminal=True)
+    row = {"epoch": 1, "waiting": 0.0, "score": 0.5}
+    reporting, screen = reporter(monkeypatch, module(row), terminal=True)
     monkeypatch.setattr(progress, "is_rank_zero", lambda: False)
     reporting.on_train_epoch_start(trainer(rank=1), None)
     reporting.on_validation_end(trainer(rank=1), None)
@@ -122,16 +136,17 @@ def test_only_the_first_process_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "where"),
+    ("epochs", "steps", "where"),
     [
-        ({"history": [{}, {}], "steps": 3}, "after 2 epochs and 3 steps"),
-        ({"history": [{}], "steps": 0}, "after 1 epochs"),
+        (2, 3, "after 2 epochs and 3 steps"),
+        (1, 0, "after 1 epochs"),
+        (0, 5, "after 0 epochs and 5"),
     ],
 )
 def test_a_resumed_stage_says_from_where(
-    monkeypatch: pytest.MonkeyPatch, checkpoint: dict[str, Any], where: str
+    monkeypatch: pytest.MonkeyPatch, epochs: int, steps: int, where: str
 ) -> None:
-    reporting, screen = reporter(monkeypatch, module())
-    reporting.on_load_checkpoint(trainer(), None, checkpoint)
-    expected = f"resuming student where it was interrupted, {where}\n"
-    assert screen.getvalue() == expected
+    rows = [{"epoch": number} for number in range(epochs)]
+    reporting, screen = reporter(monkeypatch, module(*rows, steps=steps))
+    reporting.on_load_checkpoint(trainer(), None, {})
+    assert screen.getvalue().startswith(f"resuming student where it was interrupted, {where}")

@@ -148,7 +148,7 @@ def test_a_stage_of_other_devices_is_not_taken_up(recipe, tmp_path, monkeypatch)
     assert len(set(keys)) == 3
 
 
-def test_early_stop_and_its_resumption(taught, recipe, tmp_path, monkeypatch):
+def test_early_stop_and_its_resumption(taught, recipe, tmp_path, monkeypatch, capsys):
     fit = {
         "epochs": 9,
         "batch_size": 16,
@@ -160,6 +160,8 @@ def test_early_stop_and_its_resumption(taught, recipe, tmp_path, monkeypatch):
     run(stopping, tmp_path)
     card = load_checkpoint(tmp_path / "student").card
     assert card.training.epochs < 9
+    stopped = f"student stops after epoch {card.training.epochs}: no better score in 1 epoch"
+    assert stopped in capsys.readouterr().err
 
     # Stopped, then cut off before the stage was wound up: not an epoch more.
     with monkeypatch.context() as broken:
