@@ -7,7 +7,7 @@ size, optimiser and loss, which is compared on the first batches before anything
 a training step (batches in memory) and a whole epoch (loader, augmentation, validation,
 checkpoint). Every contestant runs in processes and in a virtual environment of its own (made by uv
 below .edgekd-cache/peers, with pinned versions); the contestants take turns epoch by epoch, and
-ratios are taken within turns. All eleven wait in memory, 1.4 GB each. Linux only.
+ratios are taken within turns. All twelve wait in memory, 1.4 GB each. Linux only.
 """
 
 from __future__ import annotations
