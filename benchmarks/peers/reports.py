@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.bench.measure.load import CpuSeconds, cpu_seconds
+from edgekd.bench.measure.sysfs import text
 
-__all__ = ["REPOSITORY", "plain", "processor_seconds", "revision"]
+__all__ = ["REPOSITORY", "available_bytes", "plain", "processor_seconds", "revision"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,13 @@ def processor_seconds() -> CpuSeconds:
     """CPU seconds of the whole machine; `process` is this process with its ended children."""
     found = cpu_seconds() or CpuSeconds(0.0, 0.0, 0.0, 0.0)
     return found._replace(process=sum(os.times()[:4]))
+
+
+def available_bytes(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Memory that processes can still take; None where the system does not tell."""
+    lines = (text(meminfo) or "").splitlines()
+    words = next((line.split() for line in lines if line.startswith("MemAvailable:")), None)
+    return int(words[1]) * 1024 if words else None
 
 
 def plain(value: Any) -> Any:

@@ -80,6 +80,7 @@ _CACHE = {"cache": {"views": _VIEWS}}
 ROWS = (
     *(one.variant_in("fp32") for one in (_LOOP, _TORCHDISTILL, _MODELOPT, _EDGEKD)),
     _EDGEKD.variant_in("fp32", LOWER, {"precision": "bf16"}),
+    _EDGEKD.variant_in("fp32", "teacher by OpenVINO", {"engine": "openvino"}),
     _EDGEKD.variant_in("fp32", CACHED, _CACHE),
     *(one.variant_in("bf16") for one in (_LOOP, _TORCHDISTILL, _MODELOPT, _EDGEKD)),
     _EDGEKD.variant_in("bf16", CACHED, _CACHE),

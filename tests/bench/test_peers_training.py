@@ -101,6 +101,19 @@ def test_edgekds_recipe_is_the_others_setting(peers, tmp_path):
     assert made.recipe(mode="check", **options)["student"]["fit"]["learning_rate"] < 1e-5
 
 
+def test_contestants_that_do_not_fit_into_memory_are_refused(peers, tmp_path):
+    from edgekd.errors import InputError
+
+    module, meminfo = peers("training"), tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9000000 kB\nMemAvailable: 3000000 kB\n")
+    available = peers("reports").available_bytes(meminfo)
+    assert available == 3_072_000_000
+    module._refuse_little_memory(2, available)
+    with pytest.raises(InputError, match="3 contestants need about 4 GB"):
+        module._refuse_little_memory(3, available)
+    module._refuse_little_memory(3, peers("reports").available_bytes(tmp_path / "none"))
+
+
 @pytest.mark.slow
 def test_edgekd_beside_the_loop(tmp_path: Path) -> None:
     out, table = tmp_path / "out.json", tmp_path / "out.md"
