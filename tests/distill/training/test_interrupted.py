@@ -36,7 +36,8 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, stage: str, error: type[BaseExcep
         ({"name": "kd", "weigh_classes": True}, MIXED, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", RuntimeError),
         ({"name": "kd"}, {}, "student", KeyboardInterrupt),
-        ({"name": "kd"}, EVERYTHING, "student", RuntimeError),
+        # Chosen by the objective, which shows whatever was not continued.
+        ({"name": "d_kd", "select": "objective"}, EVERYTHING, "student", RuntimeError),
         ({"name": "d_kd", "select": "objective"}, PLATEAU, "student", RuntimeError),
         ({"name": "crckd", "start": 0}, {}, "student", KeyboardInterrupt),
         (SSD_KD, {}, "teacher_head", RuntimeError),

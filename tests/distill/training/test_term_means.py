@@ -12,10 +12,11 @@ from edgekd.distill.training.term_means import TermMeans
 def test_means_are_over_all_steps_in_float64():
     means = TermMeans()
     for step in range(3):
-        terms = {"loss": torch.tensor(1e8 + step), "ce": torch.tensor(0.1, dtype=torch.bfloat16)}
+        loss = torch.tensor(1.0 if step else 1e8)
+        terms = {"loss": loss, "ce": torch.tensor(0.1, dtype=torch.bfloat16)}
         means.add(terms | ({"late": torch.tensor(3.0)} if step == 2 else {}))
     found = means.means()
-    assert found["loss"] == 1e8  # float32 has no 1e8 + 1
+    assert found["loss"] == (1e8 + 2) / 3  # float32 has no 1e8 + 1
     assert found["ce"] == pytest.approx(0.1, rel=1e-2)
     assert found["late"] == 1.0  # nought in the steps without it
     means.clear()
