@@ -60,7 +60,7 @@ class OpenVinoEngine:
         self._openvino = _openvino()
         with torch.no_grad(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)  # OpenVINO's use of tracing
-            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
             self._model = self._openvino.convert_model(network, example_input=example)
         self._shape = tuple(example.shape[1:])
         self._settings = {
