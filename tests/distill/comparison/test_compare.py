@@ -31,10 +31,10 @@ from edgekd.errors import ArtefactError, InputError
 from edgekd.recipe import Recipe
 
 
-def eager(make: Make) -> dict[str, Any]:
+def eager(make: Make, epochs: int = 6) -> dict[str, Any]:
     """A student that learns enough for methods to differ: else 0 would be held against 0."""
     student = make().student
-    fit = msgspec.structs.replace(student.fit, epochs=4, learning_rate=0.03)
+    fit = msgspec.structs.replace(student.fit, epochs=epochs, learning_rate=0.05)
     return {"student": msgspec.to_builtins(msgspec.structs.replace(student, fit=fit))}
 
 
@@ -94,6 +94,7 @@ OTHER = {
     "teacher": {"checkpoint": "another"},
     "teachers": [{"checkpoint": "another"}, {"checkpoint": "yet another"}],
     "student": {"model": {"arch": "resnet10t"}, "fit": {"epochs": 3}},
+    "finish": {"epochs": 1},
     "trainer": {"accelerator": "cpu", "precision": "bf16", "threads": 1},
 }
 """Another value of every section that a recipe has; a new section must come in here."""
@@ -260,7 +261,7 @@ def test_a_recipe_without_distillation_is_the_undistilled_one(recipe: Make, tmp_
 
 
 def test_grades_have_a_column_of_kappa(recipe: Make, graded: object, tmp_path: Path) -> None:
-    soft_recipe = recipe(name="soft", data=graded, **eager(recipe))
+    soft_recipe = recipe(name="soft", data=graded, **eager(recipe, epochs=24))
     found = compare(CompareRequest([soft_recipe], [0], tmp_path / "out"))
     none, soft = found.rows
     assert none.kappa_versus_undistilled is None

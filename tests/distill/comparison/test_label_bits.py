@@ -24,10 +24,10 @@ class Even(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.ones(()))
+        self.one = nn.Parameter(torch.ones(()))
 
     def outputs(self, pixels: Tensor) -> Tensor:
-        return self.mean * torch.tensor([[50.0, 50.0, -50.0]]).repeat(len(pixels), 1)
+        return self.one * torch.tensor([[50.0, 50.0, -50.0]]).repeat(len(pixels), 1)
 
     forward = outputs
 
@@ -38,8 +38,7 @@ def test_an_even_choice_of_two_subclasses_is_one_bit(
 ) -> None:
     images = np.zeros((6, 8, 8, 3), np.uint8)
     samples: Any = SimpleNamespace(part=lambda name: (images, None), subclass_of=(0, 0, 1))
-    teacher: Any = SimpleNamespace(normalised=Even)
-    measured = label_bits.label_bits_of(teacher, samples, options)
+    measured = label_bits.label_bits_of(Even(), samples, options)
     assert measured.bits == pytest.approx(log2(2), abs=1e-6)
     assert (measured.temperature, measured.images) == (temperature, 6)
 

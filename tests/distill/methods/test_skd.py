@@ -250,7 +250,7 @@ def test_the_shipped_recipes_share_all_but_the_method(method):
 
 def test_compare_shares_the_teacher_of_subclasses(recipe, tmp_path):
     student = recipe().student
-    eager = msgspec.structs.replace(student.fit, epochs=4, learning_rate=0.03)
+    eager = msgspec.structs.replace(student.fit, epochs=6, learning_rate=0.05)
     student = msgspec.to_builtins(msgspec.structs.replace(student, fit=eager))
     recipes = [
         recipe(name=name, data=DIVIDED, method={"name": name}, student=student)

@@ -193,11 +193,13 @@ def test_training_says_the_notes_of_its_data(run, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("method", ["none", "kd"])
+@pytest.mark.parametrize("method", [{"name": "none"}, {"name": "kd", "weight": 0.1}])
 def test_a_student_of_adjusted_logits_is_judged_and_used_without_them(taught, tmp_path, method):
     """The score of the best epoch is that of the checkpoint's own outputs."""
-    raw = msgspec.to_builtins(taught(method={"name": method}))
-    raw["student"]["fit"] |= {"logit_adjustment": 3.0, "class_weights": "none"}
+    raw = msgspec.to_builtins(taught(method=method))
+    raw["student"]["fit"] |= {
+        "logit_adjustment": 3.0, "class_weights": "none", "epochs": 6, "learning_rate": 0.05
+    }  # fmt: skip
     adjusted = convert(raw, Recipe, "the test's recipe")
     run(adjusted, tmp_path)
     student = load_checkpoint(tmp_path / "student")
