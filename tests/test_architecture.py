@@ -23,7 +23,9 @@ HOMES: Mapping[str, Sequence[str]] = {
     **{
         name: (
             "edgekd/extensions/backends.py",
+            "edgekd/extensions/teacher_engines.py",
             f"edgekd/extensions/engines/{name}.py",
+            f"edgekd/distill/teachers/engines/{name}.py",
             f"edgekd/lower/backends/{name}.py",
             f"edgekd/lower/backends/_{name}_*.py",
             f"edgekd/lower/backends/{name}/*.py",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edgekd.extensions.teacher_engines import TeacherEngine
 from edgekd.recipe.fit import FitSection
 from edgekd.recipe.section import Positive, Rate, Section, Seed
 
@@ -75,7 +76,7 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
     weights: Literal["equal", "fitted"] | tuple[Annotated[float, Meta(ge=0.0)], ...] = "equal"
     views: Literal[1, 2, 4, 8] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    engine: Literal["torch", "openvino"] = "torch"
+    engine: TeacherEngine = "torch"
     cache: CacheSection | None = None
 
     def __post_init__(self) -> None:

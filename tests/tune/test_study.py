@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -203,14 +204,18 @@ def test_processes_of_other_numbers_draw_other_points(tmp_path: Path) -> None:
     assert drawn[0] != drawn[1]
 
 
-def test_the_journal_s_lock_ends_with_its_process(tmp_path: Path) -> None:
-    """Optuna's own locks are files that outlive a process that was killed."""
+def test_the_journal_s_lock_ends_with_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna's own locks are files that outlive a killed process by half a minute."""
     open_study(searches.job_of(tmp_path), tmp_path)
-    child = os.fork()
-    if child == 0:
-        studies._KernelLock(str(tmp_path / "study.journal")).acquire()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+    script = (
+        "import os, signal, sys; from edgekd.tune.study import _KernelLock; "
+        "_KernelLock(sys.argv[1]).acquire(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "study.journal")]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("the lock is waited for"))
     open_study(searches.job_of(tmp_path), tmp_path).ask()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from edgekd.tune.worker import STORAGE, WorkerFailure, failure_file
 from edgekd.tune.workers import WorkerError, Workers, recover
 
 TOY = Path(__file__).with_name("toy_worker.py")
+SEARCH = Path(__file__).with_name("toy_search.py")
 SPACE = {searches.RATE: searches.SPACE[searches.RATE]}
 
 
@@ -119,17 +121,11 @@ def test_ctrl_c_ends_the_workers_and_the_search_continues(
 ) -> None:
     toy = Toy(tmp_path, monkeypatch, trials=2, workers=2)
     waiting = toy.flag("wait")
-    stopped: list[FrozenTrial] = []
-
-    def interrupt() -> None:
-        stopped.extend(toy.running(2))
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        toy.run()
-    thread.join()
+    # In a process of its own: whatever another test has loaded here may handle the signal.
+    process = subprocess.Popen([sys.executable, str(SEARCH), str(tmp_path)], start_new_session=True)
+    stopped = toy.running(2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
     for trial in stopped:
         with pytest.raises(ProcessLookupError):
             os.kill(worker_of(trial), 0)

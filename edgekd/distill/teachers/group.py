@@ -12,7 +12,7 @@ import torch
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import TrainingTask, training_task
 from edgekd.distill.teachers.averaged import Ensemble, TeacherNetwork, TurnedViews, average_of
-from edgekd.distill.teachers.openvino_engine import OpenVinoEngine
+from edgekd.distill.teachers.engines.engine import Engine
 from edgekd.distill.teachers.weights import fitted_weights
 from edgekd.metrics.task import metrics_task
 from edgekd.models import Checkpoint, NormalisedNetwork, logits_of
@@ -75,7 +75,7 @@ class Teachers:
             return facts
         return {**facts, "average": self.section.average, **self._members()}
 
-    def provenance(self, engine: OpenVinoEngine | None = None) -> dict[str, Any]:
+    def provenance(self, engine: Engine | None = None) -> dict[str, Any]:
         """Plain values for a student's card; empty for a single network's plain outputs.
 
         Args:

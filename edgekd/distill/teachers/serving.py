@@ -15,9 +15,9 @@ from edgekd.data.augment import Augmentation
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.teachers.cached import CachedOutputs
 from edgekd.distill.teachers.caching import CachePlan, make_soft_labels
+from edgekd.distill.teachers.engines.engine import Engine, lower_teacher
 from edgekd.distill.teachers.fixed_views import FixedViews
 from edgekd.distill.teachers.group import Teachers
-from edgekd.distill.teachers.openvino_engine import OpenVinoEngine, lower_teacher
 from edgekd.distill.teachers.soft_labels import SoftLabelFacts
 from edgekd.distill.teachers.teacher import (
     Teacher,
@@ -26,6 +26,7 @@ from edgekd.distill.teachers.teacher import (
     head_of,
 )
 from edgekd.errors import InputError
+from edgekd.extensions.teacher_engines import TEACHER_ENGINES
 from edgekd.models import pixels_of
 from edgekd.recipe import CacheSection, Recipe
 from edgekd.runtime.preprocess import RULE
@@ -79,7 +80,7 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
         say: Receives one line of progress.
     """
     setup = TeacherSetup(teachers.section.precision)
-    if teachers.section.engine == "openvino":
+    if teachers.section.engine in TEACHER_ENGINES:
         setup = replace(setup, engine=_lowered(teachers, plan, say))
     if teachers.section.cache is None:
         return setup
@@ -97,10 +98,11 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
     return replace(setup, fixed_views=cache_plan.fixed, cache=cache)
 
 
-def _lowered(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) -> OpenVinoEngine:
-    """The teachers in OpenVINO, checked on training images from all over the training part."""
+def _lowered(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) -> Engine:
+    """The teachers in their engine, checked on images from all over the training part."""
     if plan.device.type != "cpu":
-        message = "`teacher.engine: openvino` runs on the CPU, and the run trains on a GPU"
+        named = f"`teacher.engine: {teachers.section.engine}`"
+        message = f"{named} runs on the CPU, and the run trains on a GPU"
         raise InputError(message, "remove it, or set `trainer.accelerator` to cpu")
     network = teachers.network().requires_grad_(False)
     forward = head_of(network) if plan.kind.learns_subclasses else network
@@ -108,13 +110,13 @@ def _lowered(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
     chosen = indices[:: max(len(indices) // _CHECKED, 1)][:_CHECKED]
     images = pixels_of(torch.from_numpy(np.array(plan.samples.images[chosen])))
     engine = lower_teacher(
-        network, forward, images,
+        teachers.section.engine, network, forward, images,
         features=plan.kind.teacher_by(plan.config) != "outputs",
         precision=_engine_precision(teachers, plan), threads=plan.recipe.trainer.threads,
     )  # fmt: skip
     assert engine.parity is not None
     say(
-        f"teacher: OpenVINO {engine.version} in {engine.precision}, within "
+        f"teacher: {engine.title} {engine.version} in {engine.precision}, within "
         f"{engine.parity.difference:.2g} of PyTorch over {engine.parity.images} training images"
     )
     return engine
@@ -156,12 +158,16 @@ def _cache_plan(
         teacher={
             **teachers.facts(),
             "precision": _precision(teachers, plan),
-            "engine": f"openvino {setup.engine.version}" if setup.engine else "torch",
+            "engine": _engine_and_version(setup.engine),
         },
         data={"name": dataset.name, "sha256": plan.samples.content_sha256},
     )
     fixed = fixed_views_of(recipe, section, len(plan.samples.targets))
     return CachePlan(plan.samples, fixed, facts, plan.pooled)
+
+
+def _engine_and_version(engine: Engine | None) -> str:
+    return f"{engine.name} {engine.version}" if engine else "torch"
 
 
 def _outputs(plan: ServingPlan) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.distill.teachers.cached import CachedOutputs
+from edgekd.distill.teachers.engines.engine import Engine
 from edgekd.distill.teachers.fixed_views import FixedViews
-from edgekd.distill.teachers.openvino_engine import OpenVinoEngine
 from edgekd.errors import InputError
 from edgekd.models.features import Features, features_of
 
@@ -40,7 +40,7 @@ class TeacherSetup:
     precision: TeacherPrecision = "auto"
     fixed_views: FixedViews | None = None
     cache: CachedOutputs | None = None
-    engine: OpenVinoEngine | None = None
+    engine: Engine | None = None
 
 
 class Teacher:
