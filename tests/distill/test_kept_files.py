@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -107,7 +108,8 @@ class Chain:
             for file in files
             if "logs" not in file.parts
             and (file.name != "history.csv" or ".training" not in file.parts)
-            and not (is_decoded(file) and file.name in (ABOUT, ".use", ".build"))
+            and not (is_decoded(file) and file.name == ABOUT)
+            and not file.name.endswith((".use", ".build"))
         ]
 
     def relative(self) -> list[str]:
@@ -122,8 +124,8 @@ def flaw_of_decoded(folder: Path) -> str | None:
     """What the entry of the cache says, if it is the one of the images of `recipe_of`."""
     (content,) = (folder.parent.parent / "contents").iterdir()
     entry = Entry.of(content.read_bytes()[:64].decode(), 200, 32)
-    assert entry.folder == folder
-    return entry.flaw()
+    assert entry.folder.name == folder.name
+    return replace(entry, folder=folder).flaw()
 
 
 def recipe_of(home: Path) -> dict[str, Any]:

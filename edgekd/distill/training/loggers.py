@@ -130,7 +130,8 @@ def _restore_mlflow_server(server: str | None) -> None:
     """MLflow writes the place of a run into the environment, where the next run would find it."""
     import mlflow
 
-    mlflow.set_tracking_uri(server)
+    uri: Any = server  # None removes it, though its type does not say so
+    mlflow.set_tracking_uri(uri)
 
 
 def _tensorboard(plan: LogPlan, stage: str, key: str) -> Logger:
