@@ -7,7 +7,7 @@ is a text that names everything the content depends on, so that a renamed file o
 not accepted.
 
 Folders that other programs read too (a run) are *sealed folders*: plain files, and `seal.json`,
-written last, with the size and SHA-256 of each.
+written last, with the size and SHA-256 of each, and its own SHA-256.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -205,18 +205,41 @@ def _digest(stream: BinaryIO, length: int) -> str:
 SEAL = "seal.json"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One file of a sealed folder."""
 
     sha256: str
     size: int
 
 
-class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """`seal.json`: size and SHA-256 of the files of a folder when the last one was written."""
+class Seal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`seal.json`: size and SHA-256 of the files of a folder when the last one was written.
 
-    format_version: str = "1.0"
+    Attributes:
+        format_version: Version of the format; "1.0" had no `sha256`.
+        sha256: SHA-256 of `files` as JSON: without it, damage to an entry would be taken for damage
+            to the entry's file.
+        files: The files, by name.
+    """
+
+    format_version: Literal["1.0", "1.1"] = "1.0"
+    sha256: str = ""
     files: dict[str, Entry]
+
+    @classmethod
+    def of(cls, files: dict[str, Entry]) -> Seal:
+        """The seal of some files."""
+        return cls(format_version="1.1", sha256=_sha256_of_entries(files), files=files)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the seal itself is what was written, as far as its format shows it."""
+        sha256 = "" if self.format_version == "1.0" else _sha256_of_entries(self.files)
+        return self.sha256 == sha256
+
+
+def _sha256_of_entries(files: dict[str, Entry]) -> str:
+    return hashlib.sha256(msgspec.json.encode(files)).hexdigest()
 
 
 def seal_files(folder: Path, names: Iterable[str]) -> None:
@@ -226,7 +249,7 @@ def seal_files(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         file = folder / name
         files[name] = Entry(sha256=sha256_of(file), size=file.stat().st_size)
-    write_atomically(folder / SEAL, pretty_json(Seal(files=files)))
+    write_atomically(folder / SEAL, pretty_json(Seal.of(files)))
 
 
 def unseal_files(folder: Path, names: Iterable[str] | None = None) -> None:
@@ -236,7 +259,7 @@ def unseal_files(folder: Path, names: Iterable[str] | None = None) -> None:
         clear_place(folder / SEAL)
         return
     files = {name: entry for name, entry in known.files.items() if name not in set(names)}
-    write_atomically(folder / SEAL, pretty_json(Seal(files=files)))
+    write_atomically(folder / SEAL, pretty_json(Seal.of(files)))
 
 
 def flaws_of(folder: Path) -> dict[str, str]:
@@ -289,7 +312,8 @@ def read_checked(file: Path) -> bytes:
 def _read_seal(folder: Path) -> Seal | str:
     """The seal, or a description of its damage."""
     try:
-        return msgspec.json.decode((folder / SEAL).read_bytes(), type=Seal)
+        known = msgspec.json.decode((folder / SEAL).read_bytes(), type=Seal)
+        return known if known.whole else "is damaged"
     except (FileNotFoundError, NotADirectoryError):
         return MISSING
     except OSError as error:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -158,6 +159,25 @@ def test_a_cut_seal(folder: Path, tenths: int) -> None:
     assert list(flaws_of(folder)) == [SEAL]
     with pytest.raises(ArtefactError, match=SEAL):
         read_checked(folder / "a.json")
+
+
+def test_a_flipped_bit_anywhere_in_a_seal(folder: Path) -> None:
+    """It is the seal that is damaged, and none of the files that it is about."""
+    content = (folder / SEAL).read_bytes()
+    for place in range(len(content) - 1):  # the last one is a newline
+        flip(folder / SEAL, place)
+        assert flaws_of(folder) == {SEAL: "is damaged"}, content[place:]
+        (folder / SEAL).write_bytes(content)
+    assert flaws_of(folder) == {}
+
+
+def test_a_seal_of_the_first_format_is_read(folder: Path) -> None:
+    seal = msgspec.json.decode((folder / SEAL).read_bytes())
+    assert len(seal.pop("sha256")) == 64
+    (folder / SEAL).write_bytes(msgspec.json.encode({**seal, "format_version": "1.0"}))
+    assert flaws_of(folder) == {}
+    (folder / SEAL).write_bytes(msgspec.json.encode(seal))
+    assert flaws_of(folder) == {SEAL: "is damaged"}
 
 
 def test_a_missing_file_and_a_missing_seal(folder: Path) -> None:

@@ -26,6 +26,7 @@ from edgekd.bench.run.journal import CachedDevice, Journal
 from edgekd.bench.subjects.labelled import data_of_run
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
+from edgekd.data.decoded.entry import ABOUT, Entry
 from edgekd.distill.runs import pipeline
 from edgekd.distill.training.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
@@ -96,20 +97,33 @@ class Chain:
         return device.run(Job(kind="facts"))
 
     def kept(self) -> list[Path]:
-        """Every file but the painted images, the logs, and what only people read of a training
-        that goes on.
+        """Every file but the painted images, the logs, locks, and what only people read: the
+        history of a training that goes on, and what an entry of the cache is about.
         """
         places = (self.run, self.cache)
         files = (file for place in places for file in sorted(place.rglob("*")) if file.is_file())
-        live = "history.csv"
         return [
             file
             for file in files
-            if "logs" not in file.parts and (file.name != live or ".training" not in file.parts)
+            if "logs" not in file.parts
+            and (file.name != "history.csv" or ".training" not in file.parts)
+            and not (is_decoded(file) and file.name in (ABOUT, ".use", ".build"))
         ]
 
     def relative(self) -> list[str]:
         return [str(file.relative_to(self.home)) for file in self.kept()]
+
+
+def is_decoded(file: Path) -> bool:
+    return file.parent.parent.name == "decoded"
+
+
+def flaw_of_decoded(folder: Path) -> str | None:
+    """What the entry of the cache says, if it is the one of the images of `recipe_of`."""
+    (content,) = (folder.parent.parent / "contents").iterdir()
+    entry = Entry.of(content.read_bytes()[:64].decode(), 200, 32)
+    assert entry.folder == folder
+    return entry.flaw()
 
 
 def recipe_of(home: Path) -> dict[str, Any]:
@@ -161,7 +175,7 @@ def flaw(file: Path, home: Path) -> str | None:
             return flaws_of(folder).get(name)
         if (folder / MANIFEST).exists():
             return refusal(folder)
-    return flaw_of(file, None)
+    return flaw_of_decoded(file.parent) if is_decoded(file) else flaw_of(file, None)
 
 
 def sealed(folder: Path) -> list[str]:
@@ -222,7 +236,7 @@ def test_nothing_is_made_again_without_a_damage(
 def runs_files() -> list[str]:
     """Of teacher and student; the test above knows of those that are not in this list."""
     names = ("model.json", "model.safetensors", "split.csv", "history.csv", "metrics.json",
-             "recipe.json", SEAL)  # fmt: skip
+             "recipe.json", "precision.json", SEAL)  # fmt: skip
     stages = [f"stages/teacher_head{suffix}" for suffix in (".safetensors", ".csv")]
     return [
         *(f"teacher/{name}" for name in names),
@@ -255,7 +269,7 @@ def test_a_damaged_file_of_a_run_is_told_and_made_again(
     told = capsys.readouterr().err
     assert str(chain.run / name) in told
     stage = "stages" in name
-    rewritten = name.endswith(("metrics.json", "split.csv", "recipe.json"))
+    rewritten = name.endswith(("metrics.json", "split.csv", "recipe.json", "precision.json"))
     assert ("removed" in told) == stage
     assert ("made again from its weights" in told) == rewritten
     assert ("trained again" in told) == (not stage and not rewritten)
@@ -267,7 +281,7 @@ def test_a_damaged_file_of_a_run_is_told_and_made_again(
 
 
 def test_what_is_made_again_from_the_weights_is_what_was_there(chain: Chain) -> None:
-    names = ("metrics.json", "split.csv", "recipe.json")
+    names = ("metrics.json", "split.csv", "recipe.json", "precision.json")
     before = {file.name: file.read_bytes() for file in (chain.run / "student").glob("*.*")}
     for name in names:
         (chain.run / "student" / name).write_bytes(b"")
@@ -368,15 +382,17 @@ def test_the_cache_of_decoded_images_is_made_again(
     chain: Chain, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    files = [file for file in chain.kept() if file.parent.name in ("decoded", "contents")]
-    assert len(files) == 2
+    """The hash of the images' files, the images, and the hashes of their blocks, one by one."""
+    files = [file for file in chain.kept() if is_decoded(file) or file.parent.name == "contents"]
+    assert sorted(file.name for file in files[1:]) == ["blocks", "images.npy"]
     before = [file.read_bytes() for file in files]
     for file in files:
+        caplog.clear()
         damage(file)
-    assert chain.distill() == 0
-    assert capsys.readouterr().err.count("reused") == 2
-    assert all(str(file) in caplog.text for file in files)
-    assert [file.read_bytes() for file in files] == before
+        assert chain.distill() == 0
+        assert capsys.readouterr().err.count("reused") == 2
+        assert str(file.parent if is_decoded(file) else file) in caplog.text
+        assert [file.read_bytes() for file in files] == before
 
 
 @pytest.mark.slow

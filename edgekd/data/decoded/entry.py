@@ -131,8 +131,10 @@ class Entry:
     def flaw(self) -> str | None:
         """None if all blocks are whole; `seals.MISSING`, or the damage, as a predicate."""
         file = self.folder / IMAGES
-        if not file.is_file():
+        if not file.exists():
             return MISSING
+        if not file.is_file():
+            return f"has no images: {IMAGES} is a folder"
         if flaw := flaw_of(self.folder / BLOCKS, self.key):
             return f"has no list of its blocks: the file {BLOCKS} {flaw}"
         facts = file.stat()

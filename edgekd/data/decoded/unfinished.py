@@ -24,7 +24,7 @@ from edgekd.data.decoded.entry import (
     split_digests,
 )
 from edgekd.files import pretty_json, write_atomically
-from edgekd.seals import flaw_of, read_sealed, write_sealed
+from edgekd.seals import clear_place, flaw_of, read_sealed, write_sealed
 
 __all__ = ["UnfinishedEntry", "begin"]
 
@@ -82,6 +82,8 @@ def begin(entry: Entry, about: About) -> UnfinishedEntry:
 def _reopen(entry: Entry) -> None:
     """Turn a damaged entry into one that is being built."""
     images, blocks = entry.folder / IMAGES, entry.folder / BLOCKS
+    for name in (IMAGES, BLOCKS, IMAGES_PART, BLOCKS_PART, ABOUT):
+        clear_place(entry.folder / name, folders_only=True)
     if not images.is_file():
         return
     if flaw_of(blocks, entry.key) is None:

@@ -106,18 +106,31 @@ def loggers_of(plan: LogPlan | None, stage: str, key: str) -> Iterator[list[Logg
         return
     os.environ.update(_QUIET)
     make_folder(plan.folder)
-    loggers = [_MAKERS[name](plan, stage, key) for name in plan.names]
+    server = _mlflow_server()
     try:
-        yield loggers
+        yield [_MAKERS[name](plan, stage, key) for name in plan.names]
     finally:
         if "wandb" in plan.names:
             _finish_wandb()  # Lightning leaves its run open, and the next stage would go on in it
+        if "mlflow" in plan.names:
+            _restore_mlflow_server(server)
 
 
 def _finish_wandb() -> None:
     import wandb
 
     wandb.finish()
+
+
+def _mlflow_server() -> str | None:
+    return os.environ.get("MLFLOW_TRACKING_URI") or None
+
+
+def _restore_mlflow_server(server: str | None) -> None:
+    """MLflow writes the place of a run into the environment, where the next run would find it."""
+    import mlflow
+
+    mlflow.set_tracking_uri(server)
 
 
 def _tensorboard(plan: LogPlan, stage: str, key: str) -> Logger:
@@ -131,7 +144,7 @@ def _mlflow(plan: LogPlan, stage: str, key: str) -> Logger:
     from lightning.pytorch.loggers import MLFlowLogger
 
     tags = {"mlflow.source.name": "edgekd", "mlflow.source.type": "LOCAL", "mlflow.user": "edgekd"}
-    server, database = os.environ.get("MLFLOW_TRACKING_URI"), plan.folder / "mlflow.db"
+    server, database = _mlflow_server(), plan.folder / "mlflow.db"
     known = _Known(plan.folder / f"mlflow-{stage}.json", f"{key} {server}")
     if not server and not database.is_file():
         known.run = None
