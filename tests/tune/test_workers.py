@@ -55,8 +55,10 @@ class Toy:
         """That many running trials, once there are so many."""
         for _ in range(3000):
             trials = self.study.get_trials(states=(TrialState.RUNNING,))
-            if len(trials) == count and all(WORKER in trial.user_attrs for trial in trials):
-                return trials
+            # A trial has its worker's name first, and its point a moment later.
+            begun = [trial for trial in trials if WORKER in trial.user_attrs and trial.params]
+            if len(begun) == count:
+                return begun
             time.sleep(0.02)
         raise AssertionError("the workers do not begin")
 

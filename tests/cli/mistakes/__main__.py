@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,8 +24,7 @@ def _limit_files() -> None:
 
 def _go_through(folder: Path, spoils: Sequence[str]) -> None:
     """Print the outcome of each row, and whether this process really lacks the rights."""
-    work = folder / "work"
-    work.mkdir()
+    work = Path(tempfile.mkdtemp(prefix="work-", dir=folder))  # several processes share the folder
     probe = work / "probe"
     probe.write_bytes(b"x")
     probe.chmod(0)
