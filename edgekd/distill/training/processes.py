@@ -38,7 +38,7 @@ _LOST = re.compile(
     r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Timed ?out|TCPStore|Socket", re.IGNORECASE
 )
 _steps_wait = timedelta(minutes=10)
-_control_groups: dict[int, Any] = {}
+_groups: dict[tuple[int, timedelta], Any] = {}
 
 
 def wait_in_steps(limit: timedelta) -> None:
@@ -51,15 +51,15 @@ def _several() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def _control_group() -> Any:
+def _control_group(patience: timedelta) -> Any:
     """The group for messages of the host: over gloo, so that no accelerator has to be waited for.
 
-    It is made once for each default group, by all processes together.
+    It is made once for each default group and patience, by all processes together.
     """
-    default = id(distributed.group.WORLD)
-    if default not in _control_groups:
-        _control_groups[default] = distributed.new_group(backend="gloo", timeout=_PATIENCE)
-    return _control_groups[default]
+    key = (id(distributed.group.WORLD), patience)
+    if key not in _groups:
+        _groups[key] = distributed.new_group(backend="gloo", timeout=patience)
+    return _groups[key]
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def barrier() -> None:
     """Wait until all processes have reached this point."""
     if _several():
         with losses_named():
-            distributed.barrier(group=_control_group())
+            distributed.barrier(group=_control_group(_PATIENCE))
 
 
 def gather_equal_rows(tensor: Tensor) -> Tensor:
@@ -168,10 +168,8 @@ def largest_of(*values: int) -> list[int]:
     if not _several():
         return list(values)
     largest = torch.tensor(values)
-    group = _control_group()
     with losses_named():
-        work = distributed.all_reduce(largest, distributed.ReduceOp.MAX, group, async_op=True)
-        work.wait(_steps_wait)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX, _control_group(_steps_wait))
     return largest.tolist()
 
 
@@ -180,5 +178,6 @@ def of_every_process(value: T) -> list[T]:
     if not _several():
         return [value]
     values: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(values, value, group=_control_group())
+    with losses_named():
+        distributed.all_gather_object(values, value, group=_control_group(_steps_wait))
     return values
