@@ -7,80 +7,14 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from written_predictions import CLASSES, better, predictions
 
 from edgekd.distill.comparison.comparison import Comparison, MethodRow, comparison_of
 from edgekd.distill.comparison.comparison_table import markdown
 from edgekd.distill.comparison.label_bits import LabelBits
-from edgekd.distill.comparison.predictions import (
-    ComparedMethod,
-    PredictionFacts,
-    Predictions,
-    TestedPart,
-)
 from edgekd.metrics import Estimate
 from edgekd.metrics.classification import balanced_accuracy_of, class_recall_of
 from edgekd.metrics.seeds import seeds_difference
-
-CLASSES = ("benign", "malignant")
-
-
-def said(decided: np.ndarray, classes: int) -> np.ndarray:
-    """Logits that decide so."""
-    return np.eye(classes, dtype=np.float32)[decided]
-
-
-def predictions(
-    decided: np.ndarray,
-    labels: np.ndarray,
-    *,
-    classes: tuple[str, ...] = CLASSES,
-    folds: int = 0,
-    teacher: bool = False,
-    groups: np.ndarray | None = None,
-    ordered: bool = False,
-) -> Predictions:
-    """Of the decisions of each method and seed [methods, seeds, N]; folds take turns."""
-    groups = np.arange(labels.size) if groups is None else groups
-    names = ["none", *(f"method-{number}" for number in range(1, len(decided)))]
-    facts = PredictionFacts(
-        data="painted",
-        classes=classes,
-        ordered=ordered,
-        images={"train": 9, "validation": 9, "test": labels.size},
-        split_sha256="0" * 64,
-        methods=tuple(ComparedMethod(name=name, method="kd") for name in names),
-        seeds=tuple(range(decided.shape[1])),
-        folds=folds,
-    )
-    parts = [np.arange(labels.size) % max(folds, 1) == fold for fold in range(max(folds, 1))]
-    logits = said(decided, len(classes))
-    return Predictions(
-        facts,
-        tuple(
-            TestedPart(
-                labels[own],
-                groups[own],
-                logits[:, :, own],
-                said(labels[own], len(classes)) if teacher else None,
-            )
-            for own in parts
-        ),
-    )
-
-
-def better(seeds: int = 3, images: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Decisions [2, seeds, N] and labels [N]: the second method misses fewer of both classes.
-
-    Of 100 benign ones 20 fewer and ten more, of 100 malignant ones 20.
-    """
-    labels = np.arange(images) % 2
-    decided = np.tile(labels, (2, seeds, 1))
-    for method, wrong in enumerate((60, 20)):
-        for seed in range(seeds):
-            missed = np.arange(5 * seed, 5 * seed + wrong)
-            decided[method, seed, missed] = 1 - labels[missed]
-    decided[0, :, images - 20 :: 2] = 1
-    return decided, labels
 
 
 def row_of(found: Comparison) -> MethodRow:
