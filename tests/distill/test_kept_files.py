@@ -28,7 +28,7 @@ from edgekd.bench.subjects.labelled import data_of_run
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
 from edgekd.data.decoded.entry import ABOUT, Entry
-from edgekd.distill.runs import pipeline
+from edgekd.distill.runs import role_run
 from edgekd.distill.training.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
 from edgekd.locks import only_writer
@@ -454,14 +454,14 @@ def test_two_may_reuse_a_finished_run_at_once(
     chain: Chain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Comparisons of several seeds share a teacher; none of them holds it while it is read."""
-    look = pipeline.left_in
+    look = role_run.left_in
 
     def look_while_another_reuses_it(out: Path, *arguments: Any) -> object:
         with only_writer(out, "trained"):
             pass
         return look(out, *arguments)
 
-    monkeypatch.setattr(pipeline, "left_in", look_while_another_reuses_it)
+    monkeypatch.setattr(role_run, "left_in", look_while_another_reuses_it)
     assert chain.distill() == 0
     assert capsys.readouterr().err.count("reused") == 2
 
