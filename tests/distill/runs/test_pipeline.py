@@ -198,7 +198,7 @@ def test_a_student_of_adjusted_logits_is_judged_and_used_without_them(taught, tm
     """The score of the best epoch is that of the checkpoint's own outputs."""
     raw = msgspec.to_builtins(taught(method=method))
     raw["student"]["fit"] |= {
-        "logit_adjustment": 3.0, "class_weights": "none", "epochs": 6, "learning_rate": 0.05
+        "logit_adjustment": 3.0, "class_weights": "none", "epochs": 24, "learning_rate": 0.05
     }  # fmt: skip
     adjusted = convert(raw, Recipe, "the test's recipe")
     run(adjusted, tmp_path)
