@@ -98,7 +98,8 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     clear_place(out / CARD)  # without it a half-written run is not taken for the old one
     write_atomically(out / SPLIT, write_split(trained.samples.split))
     write_atomically(out / HISTORY, history_csv(trained.outcome.history))
-    teacher = trained.teacher.metrics(trained.samples) if trained.teacher else None
+    teachers, parts = trained.teacher, trained.evaluated
+    teacher = teachers.metrics(trained.samples, parts) if teachers else None
     known = {**metrics, "teacher": teacher}
     write_atomically(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_atomically(out / RECIPE, pretty_json(trained.recipe))
@@ -210,7 +211,7 @@ def _interval(estimate: Estimate) -> str:
 
 def _git_revision() -> str | None:
     """Git revision of the checkout; None where edgekd runs as an installed package."""
-    checkout = Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[3]
     if not (checkout / ".git").exists():
         return None
     command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
