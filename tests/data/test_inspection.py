@@ -37,6 +37,13 @@ def test_counts(split: Split) -> None:
     assert (found.name, found.groups, found.leaks) == ("mine", 3, [])
 
 
+def test_classes_that_a_part_lacks_are_noted(split: Split) -> None:
+    assert inspect_split(split, 32).notes == (
+        "the class 'mel' has no image in test",
+        "the class 'nv' has no image in train and validation",
+    )
+
+
 def test_planted_duplicates_across_parts_are_leaks(split: Split) -> None:
     copy(split, 0, 4, 5)
     copy(split, 1, 3)
