@@ -20,6 +20,8 @@ from edgekd.recipe import SplitSection, fingerprint
 __all__ = ["PARTS", "Split", "read_split", "split_dataset", "write_split"]
 
 PARTS = ("train", "validation", "test")
+_UNUSED = "unused"
+"""Of images that `train_share` leaves out."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
     a part must not lack the rare ones. A group whose images are of several strata counts for the
     most frequent one. A stratum of three groups or more gets at least one group into every part
     with a share. With `folds`, the groups of each stratum are dealt evenly to the folds, whichever
-    of them is the test part.
+    of them is the test part. Last, `train_share` leaves training groups of each stratum out.
 
     Raises:
         InputError: Validation and test leave nothing to train on.
@@ -69,7 +71,8 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
     parts = ["train"] * len(dataset.samples)
     rng = np.random.default_rng(section.seed)
     filled = [0] * section.folds
-    for groups in _groups_by_stratum(dataset, members).values():
+    strata = list(_groups_by_stratum(dataset, members).values())
+    for groups in strata:
         order = [groups[position] for position in rng.permutation(len(groups))]
         if section.folds:
             tested = _fold(order, members, filled, section.fold)
@@ -77,6 +80,8 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
             _put("test", tested, members, parts)
         shares = {"test": test, "validation": section.validation}
         _deal(order, members, shares, parts)
+    if section.train_share < 1.0:
+        _leave_out(strata, members, section, parts)
     return Split(dataset, tuple(parts))
 
 
@@ -146,6 +151,23 @@ def _deal(
             group = remaining.pop()
             filled += len(members[group])
             _put(part, [group], members, parts)
+
+
+def _leave_out(
+    strata: Iterable[Sequence[str]],
+    members: Mapping[str, list[int]],
+    section: SplitSection,
+    parts: list[str],
+) -> None:
+    """Leave out all but a share of each stratum's training groups, at least one of which stays.
+
+    The order is the same for every share, so that smaller training parts lie within larger ones.
+    """
+    rng = np.random.default_rng([section.seed, 1])  # not the draws of the parts
+    for groups in strata:
+        trained = [group for group in groups if parts[members[group][0]] == "train"]
+        order = [trained[position] for position in rng.permutation(len(trained))]
+        _put(_UNUSED, order[max(round(section.train_share * len(order)), 1) :], members, parts)
 
 
 def write_split(split: Split) -> str:
