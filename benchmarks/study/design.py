@@ -14,7 +14,17 @@ from edgekd.errors import InputError
 from edgekd.recipe import Recipe, Section, convert, fingerprint, load_recipe
 from edgekd.recipe.files import parse_yaml
 
-__all__ = ["HERE", "Design", "Job", "Part", "Row", "Table", "read_design", "with_teachers"]
+__all__ = [
+    "HERE",
+    "Design",
+    "Job",
+    "Part",
+    "Row",
+    "Table",
+    "read_design",
+    "with_teachers",
+    "written",
+]
 
 HERE = Path(__file__).resolve().parent
 TEACHERS = "teachers"
@@ -104,12 +114,11 @@ class Job:
 
     @cached_property
     def recipe_sha256(self) -> str:
-        """Hash of all that the run depends on besides images: of its recipe and its teachers'."""
-        sections = {
-            key: value
-            for key, value in msgspec.to_builtins(self.recipe).items()
-            if key not in _APART
-        }
+        """Hash of all that the run depends on besides images: of its recipe and its teachers'.
+
+        Only what differs from its default counts: a key that edgekd learns later changes no hash.
+        """
+        sections = {key: one for key, one in written(self.recipe).items() if key not in _APART}
         data = {
             key: value for key, value in self.recipe.data.items() if key not in ("root", "file")
         }
@@ -253,6 +262,19 @@ def with_teachers(recipe: Recipe, folders: Sequence[str]) -> Recipe:
     return changed(
         recipe, teachers=tuple(changed(each, checkpoint=folder) for each, folder in pairs)
     )
+
+
+def written(section: msgspec.Struct) -> dict[str, Any]:
+    """The keys of a recipe that differ from their defaults, as plain values."""
+    fields = msgspec.structs.fields(section)
+    values = {field.name: (getattr(section, field.name), field.default) for field in fields}
+    return {name: _plain(value) for name, (value, default) in values.items() if value != default}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return written(value) if isinstance(value, msgspec.Struct) else value
 
 
 def _overrides(keys: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from costs import cost_in, metered
-from design import Job, with_teachers
+from design import Job, with_teachers, written
 from records import (
     Data,
     Judged,
@@ -217,19 +217,6 @@ class Study:
             recipe_sha256=job.recipe_sha256,
             weights_sha256=card.weights_sha256,
         )
-
-
-def written(section: msgspec.Struct) -> dict[str, Any]:
-    """The keys of a recipe that differ from their defaults, as plain values."""
-    fields = msgspec.structs.fields(section)
-    values = {field.name: (getattr(section, field.name), field.default) for field in fields}
-    return {name: _plain(value) for name, (value, default) in values.items() if value != default}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return written(value) if isinstance(value, msgspec.Struct) else value
 
 
 def _of_average(teachers: Teachers) -> Network:

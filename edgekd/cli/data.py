@@ -107,11 +107,10 @@ def _refuse_data(sheet: Path, data: Sequence[Path]) -> None:
 
 def prepare(recipe: RecipeName, overrides: Set = None) -> None:
     """Decode a recipe's images into the cache, so that training starts at once."""
-    from edgekd.data import decoded_at_sizes, load_dataset, split_dataset
+    from edgekd.data import decoded_at_sizes, load_dataset
 
     loaded = read_recipe(recipe, overrides)
-    # The split leaves out rows for training alone whose lesion is tested.
-    dataset = split_dataset(load_dataset(loaded.data, loaded.task), loaded.split).dataset
+    dataset = load_dataset(loaded.data, loaded.task)
     size = loaded.image_size
     sizes = sorted({size, loaded.augment.decoded_size(size)})
     images, *_ = decoded_at_sizes(dataset, sizes, ticker("images"))

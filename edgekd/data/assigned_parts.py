@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edgekd.data.dataset import Dataset
 from edgekd.data.drawing import draw_parts
-from edgekd.data.part_names import PARTS, TRAIN_ONLY
+from edgekd.data.part_names import PARTS, TRAIN_ONLY, UNUSED
 from edgekd.errors import InputError
 from edgekd.recipe import SplitSection
 
@@ -15,10 +15,9 @@ __all__ = ["AssignedParts", "assigned_parts"]
 
 
 class AssignedParts(NamedTuple):
-    """The samples that stay, the part of each, and sentences on what was drawn or left out."""
+    """The part of each sample, and sentences on what was drawn or left out."""
 
-    indices: list[int]
-    parts: list[str]
+    parts: dict[int, str]
     notes: list[str]
 
 
@@ -28,7 +27,7 @@ def assigned_parts(dataset: Dataset, section: SplitSection) -> AssignedParts:
     A row without a part has that of its group, where another row gives one. Parts that no row names
     are drawn by group: from the rows without a part, or from those to train on where there are
     none. A row for training alone is trained on where its group is; where that is validated or
-    tested, the row is left out.
+    tested, the row is unused.
 
     Raises:
         InputError: A group is in several parts, or folds are demanded of a given test part.
@@ -41,13 +40,12 @@ def assigned_parts(dataset: Dataset, section: SplitSection) -> AssignedParts:
         if sample.part != TRAIN_ONLY
     }
     notes = _draw_absent(dataset, parts, section)
-    extra, left_out = _training_alone(dataset, parts)
+    extra = _training_alone(dataset, parts)
+    left_out = list(extra.values()).count(UNUSED)
     if left_out:
         images = "1 image" if left_out == 1 else f"{left_out} images"
         notes.append(f"{images} for training alone left out: their group is in another part")
-    parts |= extra
-    indices = sorted(parts)
-    return AssignedParts(indices, [parts[index] for index in indices], notes)
+    return AssignedParts(parts | extra, notes)
 
 
 def _parts_of_groups(dataset: Dataset) -> dict[str, str]:
@@ -92,9 +90,11 @@ def _draw_absent(dataset: Dataset, parts: dict[int, str], section: SplitSection)
     return [f"{' and '.join(named)} drawn from the {len(pool)} {origin}"]
 
 
-def _training_alone(dataset: Dataset, parts: Mapping[int, str]) -> tuple[dict[int, str], int]:
-    """Rows for training alone whose group is trained on, and the number of the others."""
+def _training_alone(dataset: Dataset, parts: Mapping[int, str]) -> dict[int, str]:
+    """The part of each row for training alone: it is used if its group is trained on."""
     of_group = {dataset.samples[index].group: part for index, part in parts.items()}
-    rows = [i for i, sample in enumerate(dataset.samples) if sample.part == TRAIN_ONLY]
-    extra = [i for i in rows if of_group.get(dataset.samples[i].group, "train") == "train"]
-    return dict.fromkeys(extra, "train"), len(rows) - len(extra)
+    return {
+        index: "train" if of_group.get(sample.group, "train") == "train" else UNUSED
+        for index, sample in enumerate(dataset.samples)
+        if sample.part == TRAIN_ONLY
+    }

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from edgekd.data.dataset import Dataset
+from edgekd.data.part_names import UNUSED
 from edgekd.errors import InputError
 from edgekd.recipe import SplitSection
 
-__all__ = ["draw_parts"]
+__all__ = ["draw_parts", "leave_out"]
 
 
 def draw_parts(
@@ -42,9 +43,7 @@ def draw_parts(
     if sum(shares.values()) >= 0.95:
         message = "split.validation and split.test leave too little to train on"
         raise InputError(message, "let their sum be below 0.95")
-    members: dict[str, list[int]] = defaultdict(list)
-    for index in indices:
-        members[dataset.samples[index].group].append(index)
+    members = _members(dataset, indices)
     parts = dict.fromkeys(indices, "train")
     rng = np.random.default_rng(section.seed)
     filled = [0] * section.folds
@@ -56,6 +55,29 @@ def draw_parts(
             _put("test", tested, members, parts)
         _deal(order, members, shares, parts)
     return parts
+
+
+def leave_out(dataset: Dataset, parts: dict[int, str], section: SplitSection) -> None:
+    """Leave out all but `train_share` of each stratum's training groups, at least one stays.
+
+    The order is the same for every share, so that smaller training parts lie within larger ones.
+    """
+    if section.train_share == 1.0:
+        return
+    members = _members(dataset, range(len(dataset.samples)))
+    rng = np.random.default_rng([section.seed, 1])  # not the draws of the parts
+    for groups in _groups_by_stratum(dataset, members).values():
+        trained = [group for group in groups if parts[members[group][0]] == "train"]
+        order = [trained[position] for position in rng.permutation(len(trained))]
+        _put(UNUSED, order[max(round(section.train_share * len(order)), 1) :], members, parts)
+
+
+def _members(dataset: Dataset, indices: Iterable[int]) -> dict[str, list[int]]:
+    """The samples of each group, in the order of the data set."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for index in indices:
+        members[dataset.samples[index].group].append(index)
+    return members
 
 
 def _groups_by_stratum(

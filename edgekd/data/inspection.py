@@ -82,14 +82,15 @@ def inspect_split(split: Split, size: int, progress: Progress | None = None) -> 
         for name, members in dataset.subclasses.items()
     }
     for sample, part in zip(dataset.samples, split.parts, strict=True):
-        if finer:
+        if finer and part in PARTS:
             finer[sample.label][sample.subclass][part] += 1
     copies = _copies(dataset)
+    used = [[index for index in same if split.parts[index] in PARTS] for same in copies]
     return Inspection(
         name=dataset.name,
         images=_counts(split),
         groups=len({sample.group for sample in dataset.samples}),
-        leaks=_differing(copies, dataset, split.parts),
+        leaks=_differing(used, dataset, split.parts),
         conflicts=_differing(copies, dataset, dataset.labels()),
         damaged=_damaged(dataset, size, progress),
         notes=(*dataset.notes, *_on_small_classes(split)),

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from edgekd.data.text import alike, is_missing
 from edgekd.errors import InputError
 
-__all__ = ["PARTS", "TRAIN_ONLY", "PartNames"]
+__all__ = ["PARTS", "TRAIN_ONLY", "UNUSED", "PartNames"]
 
 PARTS = ("train", "validation", "test")
 """The parts of a split."""
+
+UNUSED = "unused"
+"""Of images that are left out."""
 
 TRAIN_ONLY = "train_only"
 """Of a row that is trained on where its group is, and is in no other part."""

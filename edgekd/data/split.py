@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgekd.data.assigned_parts import assigned_parts
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.drawing import draw_parts
+from edgekd.data.drawing import draw_parts, leave_out
 from edgekd.data.part_names import PARTS
 from edgekd.data.table import Row, read_table
 from edgekd.errors import InputError
@@ -26,7 +26,7 @@ _ATTRIBUTE = "attribute:"
 
 @dataclass(frozen=True)
 class Split:
-    """A data set and the part of each of its samples."""
+    """A data set and the part of each of its samples: one of `PARTS`, or `UNUSED`."""
 
     dataset: Dataset
     parts: tuple[str, ...]
@@ -56,19 +56,19 @@ class Split:
 def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
     """Split a data set by group, see `draw_parts`; parts that its table gives are as they are.
 
+    Last, `train_share` leaves training groups of each stratum out.
+
     Raises:
         InputError: Validation and test leave nothing to train on, or parts that the table gives
             share a group.
     """
     if any(sample.part for sample in dataset.samples):
-        indices, parts, notes = assigned_parts(dataset, section)
+        parts, notes = assigned_parts(dataset, section)
     else:
-        indices, notes = list(range(len(dataset.samples))), []
-        drawn = draw_parts(dataset, indices, section)
-        parts = [drawn[index] for index in indices]
-    samples = tuple(dataset.samples[index] for index in indices)
-    notes = [*dataset.notes, *notes]
-    return Split(replace(dataset, samples=samples, notes=tuple(notes)), tuple(parts))
+        parts, notes = draw_parts(dataset, range(len(dataset.samples)), section), []
+    leave_out(dataset, parts, section)
+    noted = replace(dataset, notes=(*dataset.notes, *notes))
+    return Split(noted, tuple(parts[index] for index in range(len(dataset.samples))))
 
 
 def _labels(sample: Sample) -> tuple[str, ...]:

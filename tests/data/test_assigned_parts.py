@@ -83,13 +83,23 @@ def test_rows_for_training_alone_follow_the_lesions_that_are_trained_on() -> Non
     further = made([""] * 60 + ["train_only"] * 60, lesions + lesions)
     split = split_dataset(further, SplitSection(seed=5))
     assert split.parts[:60] == plain.parts
-    trained = [name for name, part in zip(lesions, plain.parts, strict=True) if part == "train"]
-    added = split.dataset.samples[60:]
-    assert [sample.group for sample in added] == trained
-    assert set(split.parts[60:]) == {"train"}
-    assert f"{60 - len(trained)} images for training alone left out" in split.dataset.notes[-1]
+    follows = ["train" if part == "train" else "unused" for part in plain.parts]
+    assert list(split.parts[60:]) == follows
+    assert (
+        f"{follows.count('unused')} images for training alone left out" in split.dataset.notes[-1]
+    )
 
 
 def test_a_row_for_training_alone_of_a_lesion_of_its_own_is_trained_on() -> None:
     split = split_dataset(made(["train", "validation", "test", "train_only"]), SplitSection())
     assert split.parts == ("train", "validation", "test", "train")
+
+
+def test_a_share_of_training_leaves_out_given_rows_and_those_for_training_alone() -> None:
+    lesions = [f"L{n}" for n in range(40)]
+    made_of = made(["train"] * 40 + ["train_only"] * 40, lesions + lesions)
+    split = split_dataset(made_of, SplitSection(train_share=0.25))
+    counted = counts(split_dataset(made_of, SplitSection()))
+    assert 0 < split.counts()["train"] <= 0.3 * counted["train"]
+    for first, second in zip(split.parts[:40], split.parts[40:], strict=True):
+        assert (first == "train") == (second == "train")

@@ -19,7 +19,7 @@ TINY = {"channels": [4, 4, 8, 8], "stem_width": 4}
 HOUR = 36_000  # steps of 0.1 s
 
 needs_compiler = pytest.mark.skipif(
-    shutil.which("g++") is None, reason="torch.compile needs g++: apt install g++"
+    shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, g++"
 )
 
 
