@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import yaml
 from manifests import make_manifest
 
 from edgekd import schemas
-from edgekd.policy import load_policy
+from edgekd.files import pretty_json
 from edgekd.resources import policy_files, recipe_file, recipe_names
 from edgekd.schemas import KINDS, Kind, published, schema_of
 
@@ -33,17 +32,18 @@ def validator(kind: Kind) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 def test_published_schemas_are_current(kind: Kind) -> None:
     """`edgekd schema KIND > edgekd/schemas/KIND.schema.json` makes one again."""
-    assert json.loads(published(kind).read_bytes()) == schema_of(kind)
+    assert json.loads(published(kind).read_bytes()) == json.loads(pretty_json(schema_of(kind)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_schemas_are_of_the_dialect_and_describe_every_key(kind: Kind) -> None:
+def test_schemas_are_of_the_dialect_and_describe_keys(kind: Kind) -> None:
     schema = json.loads(published(kind).read_bytes())
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == f"edgekd {kind}"
     keys = [key for part in schema["$defs"].values() for key in part.get("properties", {}).values()]
     described = sum("description" in key for key in keys)
-    assert described > 0.7 * len(keys)
+    people_write_it = kind in ("recipe", "policy")
+    assert described > (0.9 if people_write_it else 0.2) * len(keys)
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -75,8 +75,7 @@ def test_the_policies_results_and_manifests_of_edgekd_are_valid() -> None:
     for file in policy_files().values():
         errors = list(validator("policy").iter_errors(tomllib.loads(file.read_text())))
         assert errors == [], file
-    assert list(validator("policy").iter_errors(load_policy("dermoscopy").values())) == []
-    manifest = msgspec.to_builtins(make_manifest())
+    manifest = json.loads(pretty_json(make_manifest()))
     assert list(validator("manifest").iter_errors(manifest)) == []
 
 

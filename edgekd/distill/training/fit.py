@@ -102,6 +102,7 @@ def fit_stage(
         callbacks.extend(_observers(module, after_epoch))
         trainer = make_trainer(section, module, callbacks, checkpoints, loggers)
         resumed = str(last) if last.is_file() else None
+        progress.print(f"  {module.stage.name}: {work / LIVE} grows with each epoch")
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]
