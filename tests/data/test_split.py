@@ -283,6 +283,18 @@ def test_folds_beyond_counting_are_refused() -> None:
         convert({"folds": 1_000_000_000}, SplitSection, "the section")
 
 
+def test_round_trip_of_weights(tmp_path: Path, draw: Any) -> None:
+    samples = [Sample(f"{n}.png", "ab"[n % 2], str(n), weight=0.5 * n) for n in range(3)]
+    for sample in samples:
+        draw(tmp_path / sample.image, 0)
+    split = Split(dataset_of("x", tmp_path, samples), ("train", "test", "validation"))
+    file = tmp_path / "split.csv"
+    file.write_text(write_split(split), encoding="utf-8")
+    again = read_split(file, tmp_path, name="x", classes=("a", "b"))
+    assert [sample.weight for sample in again.dataset.samples] == [0.0, 0.5, 1.0]
+    assert again.sha256() == split.sha256()
+
+
 def trained_groups(split: Split) -> set[str]:
     return {split.dataset.samples[index].group for index in split.indices("train")}
 

@@ -78,8 +78,8 @@ class Chain:
         self.home = home
         self.run, self.cache = home / "run", home / "cache"
 
-    def distill(self) -> int:
-        return main(["distill", str(self.home / "recipe.yaml"), "--out", str(self.run)])
+    def distill(self, *options: str) -> int:
+        return main(["distill", str(self.home / "recipe.yaml"), "--out", str(self.run), *options])
 
     def train(self, name: str = "interrupted") -> int:
         """A training of its own, which was interrupted."""
@@ -554,7 +554,9 @@ def test_an_image_that_was_replaced_under_its_name_size_and_date_is_noticed(
         first.write_bytes(content)
         os.utime(first, ns=(facts.st_atime_ns, facts.st_mtime_ns))
         assert first.stat().st_size == facts.st_size
-        assert chain.distill() == 0
+        assert chain.distill() == 2
+        assert "something else is another: images" in capsys.readouterr().err
+        assert chain.distill("--force") == 0
         assert "reused" not in capsys.readouterr().err
     finally:
         first.write_bytes(before)

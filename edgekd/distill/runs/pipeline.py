@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from edgekd.data import Split
 from edgekd.distill.methods import resolve_method
 from edgekd.distill.runs.pinned_precision import TrialPlan, pin_precision, pinned, plan_of
 from edgekd.distill.runs.record import Role
+from edgekd.distill.runs.replacing import refuse_other_recipe
 from edgekd.distill.runs.request import RunRequest
 from edgekd.distill.runs.role_run import RoleRun, refuse_busy
 from edgekd.distill.runs.roles import (
@@ -37,11 +39,16 @@ from edgekd.recipe import ModelSection, Recipe, TeacherSection
 
 __all__ = [
     "RunRequest",
+    "check_machine",
+    "check_networks",
     "distill",
+    "distillation_plans",
     "distilling_samples",
     "make_teachers",
     "pin_for_distilling",
+    "refuse_other_student",
     "train",
+    "training_plan",
 ]
 
 
@@ -57,17 +64,16 @@ def train(request: RunRequest, role: Role = "teacher") -> ModelCard:
     model = model_to_train(request.recipe, role)
     connect(request.recipe.trainer)
     refuse_busy(request.out)
-
-    def method_on(split: Split) -> dict[str, Any]:
-        return teachers_method(split) if role == "teacher" else {"name": "none"}
+    if not request.replaces:
+        method = None if role == "teacher" else {"name": "none"}
+        refuse_other_recipe(request.out, request.recipe, role, method)
 
     def plans(split: Split) -> list[Planned]:
-        section = role_section(request.recipe, role)
-        return [Planned(request.recipe, section, model, method_on(split))]
+        return [training_plan(request.recipe, role, split)]
 
     samples = _samples(request, [model], plans)
-    method = method_on(samples.split)
-    fit = role_section(request.recipe, role).fit
+    (plan,) = plans(samples.split)
+    method, fit = plan.method, plan.section.fit
     request = _pinned(request, plan_of(request.recipe, samples, [model], [fit]))
     return RoleRun(request, samples, role, method, None, request.out).card()
 
@@ -108,16 +114,36 @@ def _samples(
     plans: Callable[[Split], Sequence[Planned]],
 ) -> RunSamples:
     """The images of a run, decoded after every network and training on them was checked."""
-    load_policy(request.recipe.policy)  # refused now rather than after the training
-    refuse_missing_loggers(request.recipe.trainer.loggers)
-    refuse_strategy(request.recipe.trainer)
+    check_machine(request.recipe)
     split = load_split(request.recipe, request.say)
-    outputs = training_task(request.recipe.task).outputs(split.dataset.classes)
-    for model in networks:
-        check_model(model, outputs, request.recipe.image_size)
-    for planned in plans(split):
-        check_training(planned, split)
+    check_networks(request.recipe, split, networks, plans(split))
     return decode_samples(request.recipe, split, request.tick)
+
+
+def check_machine(recipe: Recipe) -> None:
+    """Refuse a recipe whose policy, loggers or strategy this machine does not have.
+
+    Raises:
+        InputError, MissingDependencyError: One of them is missing.
+    """
+    load_policy(recipe.policy)  # refused now rather than after the training
+    refuse_missing_loggers(recipe.trainer.loggers)
+    refuse_strategy(recipe.trainer)
+
+
+def check_networks(
+    recipe: Recipe, split: Split, networks: Sequence[ModelSection], plans: Iterable[Planned]
+) -> None:
+    """Refuse networks that do not exist or do not fit, and trainings that cannot begin.
+
+    Raises:
+        InputError: See `check_model` and `check_training`.
+    """
+    outputs = training_task(recipe.task).outputs(split.dataset.classes)
+    for model in networks:
+        check_model(model, outputs, recipe.image_size)
+    for planned in plans:
+        check_training(planned, split)
 
 
 def distilling_samples(
@@ -136,12 +162,23 @@ def distilling_samples(
     """
 
     def plans(split: Split) -> list[Planned]:
-        return [plan for recipe in recipes or [request.recipe] for plan in _plans(recipe, split)]
+        return [
+            plan
+            for recipe in recipes or [request.recipe]
+            for plan in distillation_plans(recipe, split)
+        ]
 
     return _samples(request, models_of(request.recipe, with_teacher=with_teacher), plans)
 
 
-def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
+def training_plan(recipe: Recipe, role: Role, split: Split) -> Planned:
+    """The training of one role without any teacher."""
+    method = teachers_method(split) if role == "teacher" else {"name": "none"}
+    section, model = role_section(recipe, role), model_to_train(recipe, role)
+    return Planned(recipe, section, model, method, role=role)
+
+
+def distillation_plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
     """The teacher's training, where there is one, and the student's."""
     kind, config = resolve_method(recipe.method, recipe.task)
     refuse_teachers(kind, config, recipe)
@@ -152,8 +189,7 @@ def _plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
             teachers.append(model_of(section.checkpoint, kind, split))
         else:
             teachers.append(model_to_train(of_one, "teacher"))
-            yield Planned(of_one, section, model_to_train(of_one, "teacher"),
-                          teachers_method(split))  # fmt: skip
+            yield training_plan(of_one, "teacher", split)
     known = tuple(teacher for teacher in teachers if teacher is not None)
     student = model_to_train(recipe, "student")
     yield Planned(
@@ -171,13 +207,16 @@ def distill(request: RunRequest) -> ModelCard:
     Raises:
         InputError: The recipe lacks a role, its data cannot be read, the method does not serve the
             task, the teacher is of other classes or another task, or another process trains into
-            the same folder.
+            the same folder, which may also have the finished run of another recipe.
     """
     recipe = request.recipe
     kind, _ = resolve_method(recipe.method, recipe.task)
     connect(recipe.trainer)
     out = request.out / "student"
     refuse_busy(out, *(trained_teachers(recipe, request.out) if kind.needs_teacher else ()))
+    refuse_other_student(request)
+    if kind.needs_teacher:
+        _refuse_other_teachers(request)
     samples = distilling_samples(request, with_teacher=kind.needs_teacher)
     request = pin_for_distilling(request, samples, with_teacher=kind.needs_teacher)
     teachers = make_teachers(request, samples) if kind.needs_teacher else None
@@ -185,6 +224,27 @@ def distill(request: RunRequest) -> ModelCard:
         for teacher in teachers.members:
             _refuse_other_subclasses(teacher, samples)
     return RoleRun(request, samples, "student", recipe.method, teachers, out).card()
+
+
+def refuse_other_student(request: RunRequest) -> None:
+    """Refuse to distil into the folder of another recipe's finished student.
+
+    Raises:
+        InputError: There is one, and the request does not demand that it is replaced.
+    """
+    if not request.replaces:
+        kind, config = resolve_method(request.recipe.method, request.recipe.task)
+        method = {"name": kind.name, **msgspec.to_builtins(config)}
+        refuse_other_recipe(request.out / "student", request.recipe, "student", method)
+
+
+def _refuse_other_teachers(request: RunRequest) -> None:
+    """Refuse to train teachers into the folders of another recipe's finished ones."""
+    folders = teacher_folders(request.recipe, request.out)
+    for of_one, folder in zip(teacher_recipes(request.recipe), folders, strict=True):
+        trained = not role_section(of_one, "teacher").checkpoint
+        if trained and not request.replaces:
+            refuse_other_recipe(folder, of_one, "teacher", None)
 
 
 def make_teachers(request: RunRequest, samples: RunSamples) -> Teachers:

@@ -44,7 +44,8 @@ RECIPE = "recipe.json"
 FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE, PRECISION)
 """Files of a run, beside its stages."""
 
-EVALUATED = ("validation", "test")
+VALIDATION = "validation"
+EVALUATED = (VALIDATION, "test")
 """Parts that a finished network is evaluated on."""
 
 Role = Literal["teacher", "student"]
@@ -107,8 +108,9 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     card = save_checkpoint(out, trained.built.network, _card(trained))
     seal_files(out, FILES)
     name = metrics_task(trained.recipe.task).selection_metric
-    for part, of_part in metrics.items():
-        say(f"{card.role}: {part} {name.replace('_', ' ')} {_interval(_metric(of_part, name))}")
+    if VALIDATION in metrics:  # figures of the test part are kept, and printed by no training
+        score = _interval(_metric(metrics[VALIDATION], name))
+        say(f"{card.role}: {VALIDATION} {name.replace('_', ' ')} {score}")
     if bits:
         say(f"{card.role}: {bits.text()}")
     return card

@@ -25,6 +25,7 @@ class RunRequest:
         tick: Receives (done, total) while images are decoded.
         resume: Continue an interrupted run and reuse a finished one, rather than begin again. What
             a finished run has written stays until the new one is whole.
+        force: Replace a finished run of another recipe, which is refused otherwise.
         after_epoch: Receives number and validation score of each epoch of a method's last stage,
             if that is scored by the selection metric; what it raises ends the training.
         evaluated: Parts that finished networks are evaluated on.
@@ -36,6 +37,12 @@ class RunRequest:
     say: Callable[[str], None] = lambda line: None
     tick: Callable[[int, int], None] | None = None
     resume: bool = True
+    force: bool = False
     after_epoch: AfterEpoch | None = None
     evaluated: tuple[str, ...] = EVALUATED
     precision: PrecisionChoice | None = None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the finished run of another recipe may be replaced."""
+        return self.force or not self.resume

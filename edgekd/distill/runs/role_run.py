@@ -17,6 +17,7 @@ import torch
 
 from edgekd.distill.methods import Method, resolve_method
 from edgekd.distill.runs.record import Role, Trained, write_run
+from edgekd.distill.runs.replacing import RunFacts, is_finished, loss_of, refuse_replacing
 from edgekd.distill.runs.request import RunRequest
 from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weights
 from edgekd.distill.runs.roles import model_to_train, role_section
@@ -85,6 +86,8 @@ class RoleRun:
     def card(self) -> ModelCard:
         """Reuse the run that is there, or make it while no other process writes to its folder."""
         left = self._left()
+        if left is None and is_finished(self.out):
+            self._replace()
         if left is None or not left.whole or flaws_of_stages(self.out / STAGES):
             with _alone(self.out):
                 left = self._cleared()
@@ -131,6 +134,21 @@ class RoleRun:
         return fingerprint(self._base, self._finishing) if self._finishing else self._base
 
     # The folder ------------------------------------------------------------------------------
+
+    def _replace(self) -> None:
+        """Refuse to replace a finished run, unless the request demands it: then report the loss."""
+        request = self.request
+        if not request.replaces:
+            kind, config = self._kind_and_config
+            method = {"name": kind.name, **msgspec.to_builtins(config)}
+            assert request.precision is not None  # pinned before any role runs
+            facts = RunFacts(
+                self.samples.split.sha256(),
+                self.teachers.sha256 if self.teachers else None,
+                request.precision.precision,
+            )
+            refuse_replacing(self.out, request.recipe, self.role, method, facts)
+        self._say(loss_of(self.out))
 
     def _left(self) -> Left | None:
         policy = load_policy(self.request.recipe.policy)

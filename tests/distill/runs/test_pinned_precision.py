@@ -82,7 +82,7 @@ def test_the_teacher_teaches_in_a_precision_of_its_own(recipe, tmp_path, measure
     of_named = msgspec.structs.replace(
         named, teacher=msgspec.structs.replace(named.teacher, precision="fp32")
     )
-    lines = run(of_named, tmp_path)
+    lines = run(of_named, tmp_path, force=True)
     assert not any(line.startswith("student") and "reused" in line for line in lines)
     record = json.loads((tmp_path / "student" / "recipe.json").read_text())
     assert record["teacher"]["precision"] == "fp32"  # the recipe's own is kept

@@ -18,6 +18,6 @@ def test_stages_run_in_order_and_the_first_is_kept(taught, tmp_path, monkeypatch
 def test_a_stage_is_reused_where_only_a_later_one_changed(taught, tmp_path, monkeypatch):
     run(taught(method=SSD_KD), tmp_path)
     trained = record_stages(monkeypatch)
-    lines = run(taught(method={**SSD_KD, "ce": 0.5}), tmp_path)
+    lines = run(taught(method={**SSD_KD, "ce": 0.5}), tmp_path, force=True)
     assert trained == ["student"]
     assert any(line.startswith("teacher_head: ") and "reused" in line for line in lines)
