@@ -11,6 +11,7 @@ import typer
 import edgekd
 from edgekd.cli import (
     bench,
+    bom,
     build,
     cache,
     compare,
@@ -49,6 +50,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,
+    "bom": bom.bom,
     "eval": evaluate.evaluate,
     "predict": predict.predict,
     "bench": bench.bench,

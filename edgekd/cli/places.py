@@ -43,6 +43,7 @@ class Reads(Enum):
     PRIVATE_KEY = "private key"
     PUBLIC_KEY = "public key"
     PREDICTIONS = "predictions of a comparison"
+    CODES = "table of codes"
     METER = "record of a power meter"
     WHEELHOUSE = "wheelhouse"
 

@@ -59,7 +59,11 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
     "sign": [("bundle", "key"), ("new_key",)],
-    "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],
+    "predict": [
+        ("bundle", "images", "public_key"),
+        ("bundle", "camera", "save"),
+        ("bundle", "images", "fhir", "dicom_sr", "dicom_sc", "picture", "codes"),
+    ],
 }
 """Of verbs that do several things, which places belong to each."""
 
