@@ -19,6 +19,7 @@ from edgekd.cli import (
     distill,
     doctor,
     evaluate,
+    importing,
     predict,
     report,
     sign,
@@ -42,6 +43,7 @@ app = typer.Typer(
 _VERBS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "doctor": doctor.doctor,
+    "import": importing.import_model,
     "train": train.train,
     "distill": distill.distill,
     "compare": compare.compare,
