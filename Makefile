@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow emulated abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -50,6 +50,10 @@ simulation: setup ## Levels of gate and comparisons, by thousands of repetitions
 
 fuzz: setup ## The runtime on 20,000 damaged bundles and 20,000 damaged images; minutes. `.ci/run` has a short one
 	$(BIN)/python tests/abuse/fuzz.py $(ARGS)
+
+docs: setup ## The site of docs/, strictly, in build/site; its reference pages are made of the code
+	$(BIN)/python .ci/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: setup ## Style, types, which room may import which, and the Dockerfile
 	$(BIN)/ruff check .

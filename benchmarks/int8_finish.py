@@ -27,7 +27,8 @@ from safetensors.torch import load_file
 from scipy.special import log_softmax
 
 from edgekd.cli.console import exit_code_of, publish, say
-from edgekd.distill.runs.pipeline import STAGES, RunRequest, distill
+from edgekd.distill.runs.pipeline import RunRequest, distill
+from edgekd.distill.runs.stage_runs import STAGES
 from edgekd.distill.samples.run_samples import RunSamples, load_samples
 from edgekd.distill.training.int8_grid import FINISH, Int8Grid
 from edgekd.lower.backends import get_backend

@@ -38,7 +38,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.6"
+FORMAT_VERSION = "1.7"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 _T = TypeVar("_T")

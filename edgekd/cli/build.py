@@ -93,6 +93,13 @@ def build(
         typer.Option(help="Where the model's images are now, if they moved."),
     ] = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Write .edgekd files.")] = False,
+    image_list: Annotated[
+        bool,
+        typer.Option(
+            help="Put short hashes of the training and validation images into the bundle, by which "
+            "`edgekd eval` notices a test on them."
+        ),
+    ] = True,
     on_device: Annotated[
         Path | None,
         Reads.BUNDLE,
@@ -148,6 +155,7 @@ def build(
                 all_rungs=all_rungs,
                 quantisation_aware=quantisation_aware or former_flag,
                 zipped=zipped,
+                list_images=image_list,
                 observer=observer,
             )
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, is_main_process, say, ticker
-from edgekd.cli.options import Continuation, Resume, Set
+from edgekd.cli.options import Continuation, Force, Resume, Set
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
@@ -46,6 +46,7 @@ def compare(
         int, typer.Option(help="Cross-validate in so many folds; 0 takes the recipes' test part.")
     ] = 0,
     resume: Resume = Continuation.auto,
+    force: Force = False,
     overrides: Set = None,
     predictions: Annotated[
         Path | None,
@@ -69,13 +70,14 @@ def compare(
     """Compare methods with the undistilled student over the same data, split and seeds.
 
     Finished trainings are reused, so that an interrupted comparison continues where it stopped.
-    The predictions of all students for the test images are stored in OUT/predictions.npz.
+    The predictions of all students for the test images are stored in OUT/predictions.npz. The table
+    has figures of the test part: to report them, not to choose by them.
     """
     if predictions is None:
-        comparison = _trained(recipes or [], out, seeds, folds, overrides, resume)
+        comparison = _trained(recipes or [], out, seeds, folds, overrides, resume, force)
     else:
-        if recipes or out or seeds or folds or overrides:
-            message = "--from takes no recipes and no --out, --seeds, --folds or --set"
+        if recipes or out or seeds or folds or overrides or force:
+            message = "--from takes no recipes and no --out, --seeds, --folds, --set or --force"
             raise InputError(message, "give --from DIR alone, with --json or --markdown")
         comparison = _from_predictions(predictions)
     if is_main_process():
@@ -89,6 +91,7 @@ def _trained(
     folds: int,
     overrides: list[str] | None,
     resume: Continuation,
+    force: bool,
 ) -> Comparison:
     if not recipes or out is None:
         raise InputError("recipes and --out are needed", "or --from DIR for a table made before")
@@ -96,8 +99,9 @@ def _trained(
     numbers, parts = _seeds(seeds or _SEEDS), _folds(folds)
     from edgekd.distill.comparison import compare as comparing
 
-    reuses = resume == Continuation.auto
-    request = comparing.CompareRequest(loaded, numbers, out, say, ticker("images"), parts, reuses)
+    request = comparing.CompareRequest(
+        loaded, numbers, out, say, ticker("images"), parts, resume == Continuation.auto, force
+    )
     return comparing.compare(request)
 
 
@@ -118,6 +122,7 @@ def _publish(comparison: Comparison, json: Path | None, markdown: Path | None) -
         say(f"wrote {markdown}")
     if json is not None:
         emit_json(comparison, None if json == STDOUT else json)
+    say("figures of the test part: to report, not to choose by")
     if json != STDOUT:
         print(text, end="")
 

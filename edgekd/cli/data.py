@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, say, ticker
+from edgekd.cli.console import emit_json, report_error, say, ticker
 from edgekd.cli.options import Json, RecipeName, Set
 from edgekd.cli.places import Writes, with_checked_places
 from edgekd.cli.recipes import read_recipe
+from edgekd.errors import EdgekdError, GateFailedError, ImageError, InputError
+
+if TYPE_CHECKING:
+    from edgekd.data import Split
+    from edgekd.data.inspection import Inspection
+    from edgekd.recipe import Recipe
 
 __all__ = ["app"]
 
@@ -27,18 +34,26 @@ def inspect(
         Writes.FILE,
         typer.Option(help="PNG for a contact sheet, a row for each class."),
     ] = None,
+    allow_leaks: Annotated[
+        bool,
+        typer.Option("--allow-leaks", help="Copies of an image in several parts are no failure."),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Show a recipe's classes, parts, leaks and damaged images, and a contact sheet."""
+    """Show a recipe's classes, parts, leaks and damaged images; check its networks and method.
+
+    Exit codes: 0 nothing is wrong; 2 an image is damaged, or a network, a method or a key is wrong;
+    4 copies of an image lie in several parts.
+    """
     from edgekd.data.inspection import inspect_split, sheet_of
     from edgekd.data.sources import load_dataset
     from edgekd.data.split import split_dataset
-    from edgekd.errors import ImageError
 
     loaded = read_recipe(recipe, overrides)
     split = split_dataset(load_dataset(loaded.data, loaded.task), loaded.split)
     if sheet is not None and sheet.is_file():
         _refuse_data(sheet, [*split.dataset.paths(), Path(str(loaded.data.get("file", "")))])
+    of_networks = _network_errors(loaded, split)
     inspection = inspect_split(split, loaded.image_size, ticker("images"))
     if json:
         emit_json(inspection)
@@ -47,15 +62,43 @@ def inspect(
     if sheet is not None:
         sheet_of(split, sheet, skip=inspection.damaged)
         say(f"wrote {sheet}")
+    errors = [*_data_errors(inspection, allow_leaks=allow_leaks), *of_networks]
+    for error in errors:
+        report_error(error)
+    if errors:
+        raise typer.Exit(errors[0].exit_code)
+
+
+def _network_errors(recipe: Recipe, split: Split) -> list[EdgekdError]:
+    """The first error in the recipe's networks and method; none where torch is not installed."""
+    if find_spec("torch") is None:
+        say("note: networks and method were not checked: pip install 'edgekd[distill]'")
+        return []
+    from edgekd.distill.runs.recipe_check import check_recipe
+
+    try:
+        check_recipe(recipe, split)
+    except EdgekdError as error:
+        return [error]
+    return []
+
+
+def _data_errors(inspection: Inspection, *, allow_leaks: bool) -> list[EdgekdError]:
+    errors: list[EdgekdError] = []
     if inspection.damaged:
-        message = f"{len(inspection.damaged)} of {len(split.parts)} images cannot be decoded"
-        raise ImageError(message, "repair or remove those listed; training would stop at them")
+        message = f"{len(inspection.damaged)} of {inspection.total} images cannot be decoded"
+        hint = "repair or remove those listed; training would stop at them"
+        errors.append(ImageError(message, hint))
+    if inspection.leaks and not allow_leaks:
+        first = " = ".join(inspection.leaks[0])
+        message = f"{len(inspection.leaks)} images have copies in several parts: {first}"
+        hint = "remove the copies, or give them one lesion or patient; --allow-leaks accepts them"
+        errors.append(GateFailedError(message, hint))
+    return errors
 
 
 def _refuse_data(sheet: Path, data: Sequence[Path]) -> None:
     """Refuse a contact sheet that would replace a file of the data set."""
-    from edgekd.errors import InputError
-
     place = os.path.realpath(sheet)
     if any(os.path.realpath(path) == place for path in data):
         message = f"{sheet} belongs to the data set"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekd.cli.console import say, ticker
-from edgekd.cli.options import Continuation, RecipeName, Resume, RunFolder, Set
+from edgekd.cli.options import Continuation, DryRun, Force, RecipeName, Resume, RunFolder, Set
 from edgekd.cli.recipes import read_recipe
 
 __all__ = ["distill"]
@@ -13,15 +13,24 @@ def distill(
     recipe: RecipeName,
     out: RunFolder,
     resume: Resume = Continuation.auto,
+    force: Force = False,
+    dry_run: DryRun = False,
     overrides: Set = None,
 ) -> None:
     """Train the teacher (or reuse a finished one) and distil the student.
 
-    Writes OUT/teacher and OUT/student. An interrupted run continues where it stopped.
+    Writes OUT/teacher and OUT/student. An interrupted run continues where it stopped. Figures of
+    the validation part are printed, those of the test part are not.
     """
     loaded = read_recipe(recipe, overrides)
     from edgekd.distill.runs import pipeline
 
-    request = pipeline.RunRequest(loaded, out, say, ticker("images"), resume == Continuation.auto)
+    resumes = resume == Continuation.auto
+    request = pipeline.RunRequest(loaded, out, say, ticker("images"), resumes, force)
+    if dry_run:
+        from edgekd.distill.runs.dry_run import dry_run as expect
+
+        print(expect(request).text())
+        return
     pipeline.distill(request)
     say(f"wrote {out / 'student'}")

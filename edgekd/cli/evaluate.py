@@ -71,6 +71,8 @@ def evaluate(
         group_column=group_column,
         root=image_root,
     )
+    for note in data.notes:
+        say(f"note: {note}")
     tick, total = ticker("images"), len(data.images)
     done = 0
 

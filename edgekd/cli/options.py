@@ -10,7 +10,7 @@ import typer
 
 from edgekd.cli.places import Reads, Writes
 
-__all__ = ["Continuation", "Json", "RecipeName", "Resume", "RunFolder", "Set"]
+__all__ = ["Continuation", "DryRun", "Force", "Json", "RecipeName", "Resume", "RunFolder", "Set"]
 
 
 class Continuation(str, Enum):
@@ -33,6 +33,21 @@ Resume = Annotated[
     Continuation,
     typer.Option(
         help="auto continues an interrupted run and reuses a finished one; never begins again."
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace the finished run of another recipe in --out, which is refused otherwise.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Train nothing: take some steps of each stage, say what time and memory to expect, "
+        "and write nothing.",
     ),
 ]
 RunFolder = Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the run.")]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekd.cli.console import say, ticker
-from edgekd.cli.options import Continuation, RecipeName, Resume, Set
+from edgekd.cli.options import Continuation, DryRun, Force, RecipeName, Resume, Set
 from edgekd.cli.places import Writes
 from edgekd.cli.recipes import read_recipe
 
@@ -28,15 +28,24 @@ def train(
     out: Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the checkpoint.")],
     role: Annotated[Role, typer.Option(help="Which network of the recipe.")] = Role.teacher,
     resume: Resume = Continuation.auto,
+    force: Force = False,
+    dry_run: DryRun = False,
     overrides: Set = None,
 ) -> None:
     """Train the teacher, or the student without any teacher.
 
-    An interrupted run continues where it stopped.
+    An interrupted run continues where it stopped. Figures of the validation part are printed, those
+    of the test part are not.
     """
     loaded = read_recipe(recipe, overrides)
     from edgekd.distill.runs import pipeline
 
-    request = pipeline.RunRequest(loaded, out, say, ticker("images"), resume == Continuation.auto)
+    resumes = resume == Continuation.auto
+    request = pipeline.RunRequest(loaded, out, say, ticker("images"), resumes, force)
+    if dry_run:
+        from edgekd.distill.runs.dry_run import dry_run as expect
+
+        print(expect(request, role.value).text())
+        return
     pipeline.train(request, role.value)
     say(f"wrote {out}")

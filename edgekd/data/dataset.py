@@ -32,6 +32,11 @@ class Sample:
             empty where none is known; `load_dataset` then gives the image a group of its own.
         columns: The other columns of its row (diagnosis type, body site, …).
         subclass: Name of its subclass within the class; empty where classes are not divided.
+        attributes: Facts of the patient or the image by which results are compared (age, sex, body
+            site), numbers as ranges; see `edgekd.data.attributes`.
+        part: The part that its table gives it (`edgekd.data.part_names`); empty where the recipe's
+            `split` decides.
+        weight: How often it is drawn for training, relative to the others.
     """
 
     image: str
@@ -39,6 +44,9 @@ class Sample:
     group: str
     columns: dict[str, str] = field(default_factory=dict)
     subclass: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+    part: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,16 @@ class Dataset:
         pairs = [(name, one) for name, members in self.subclasses.items() for one in members]
         index = {pair: position for position, pair in enumerate(pairs)}
         return [index[sample.label, sample.subclass] for sample in self.samples if index]
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the attributes that samples have, in the order of their first use."""
+        return tuple(dict.fromkeys(name for one in self.samples for name in one.attributes))
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some samples are drawn more often than others."""
+        return len({sample.weight for sample in self.samples}) > 1
 
     def counts(self) -> dict[str, int]:
         """Number of images by class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from edgekd.data.text import clean
@@ -44,35 +44,59 @@ class ImageFiles:
 
     Args:
         root: The folder.
-        folders: Folders below it that a table may leave out, in any case.
+        folders: Folders below it that a table may leave out, in any case and in this order.
+
+    Attributes:
+        title: The folder in messages.
     """
 
     def __init__(self, root: Path, folders: Sequence[str] = (".", "images")) -> None:
         self.root = root
+        self.title = str(root)
         self._folders = folders
         self._folders_by_name: dict[str, str] = {}
         self._listings: dict[str, dict[str, list[str]]] = {}
 
+    @classmethod
+    def below(cls, roots: Sequence[Path]) -> ImageFiles:
+        """The image files below several folders, as paths below the deepest that holds them all.
+
+        Each of them may have its images in its folder `images`.
+        """
+        if len(roots) == 1:
+            return cls(roots[0])
+        places = [os.path.normpath(root.absolute()) for root in roots]
+        common = Path(os.path.commonpath(places))
+        names = [Path(place).relative_to(common) for place in places]
+        folders = [f"{name.as_posix()}{below}" for name in names for below in ("", "/images")]
+        files = cls(common, folders)
+        files.title = " or ".join(map(str, roots))
+        return files
+
     def find(self, name: str) -> str | None:
         r"""Path below the root of the image `name`, with forward slashes; None where it is not.
 
-        An absolute path of an image elsewhere stays as it is.
+        The first of the folders that has it counts. An absolute path of an image elsewhere stays
+        as it is.
 
         The suffix may be left out, or be in another case; `\` is a separator too.
 
         Raises:
             ImageError: Several files have that name with different suffixes.
         """
-        inside = self._inside(clean(name))
-        if not inside:
-            return None
-        if PurePosixPath(inside).is_absolute():  # elsewhere than below the root
-            return self._at(posixpath.normpath(inside))
-        for folder in self._folders:
-            path = self._at(posixpath.normpath(f"{folder}/{inside}"))
+        return next(self.matches(name), None)
+
+    def matches(self, name: str) -> Iterator[str]:
+        """All images of that name in the folders, in their order; see `find`."""
+        written = clean(name)
+        if not written:
+            return
+        absolute = PurePosixPath(written).is_absolute()
+        inside = self._inside(written) if absolute else written
+        for folder in (".",) if absolute else self._folders:
+            path = self._at(posixpath.normpath(posixpath.join(folder, inside)))
             if path is not None:
-                return path
-        return None
+                yield path
 
     def place(self, image: str) -> str:
         """The real place of an image, with links to its folder resolved.
@@ -86,11 +110,10 @@ class ImageFiles:
         return posixpath.join(self._folders_by_name[folder], name)
 
     def _inside(self, name: str) -> str:
-        """The name relative to the root where it can be."""
-        if PurePosixPath(name).is_absolute():
-            for root in (self.root, self.root.absolute(), self.root.resolve()):
-                if PurePosixPath(name).is_relative_to(root):
-                    return PurePosixPath(name).relative_to(root).as_posix()
+        """An absolute name relative to the root, where it is below."""
+        for root in (self.root, self.root.absolute(), self.root.resolve()):
+            if PurePosixPath(name).is_relative_to(root):
+                return PurePosixPath(name).relative_to(root).as_posix()
         return name
 
     def _at(self, path: str) -> str | None:
@@ -156,11 +179,11 @@ def locate_images(
         lines[place] = line
         images.append(image)
     if missing:
-        raise _missing(table, missing, files.root, hint)
+        raise _missing(table, missing, files.title, hint)
     return images
 
 
-def _missing(table: Path, missing: Sequence[tuple[int, str]], root: Path, hint: str) -> ImageError:
+def _missing(table: Path, missing: Sequence[tuple[int, str]], root: str, hint: str) -> ImageError:
     line, name = missing[0]
     message = f"line {line} of {table} names the image {name!r}, which is not in {root}"
     if len(missing) > 1:

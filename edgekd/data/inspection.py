@@ -82,17 +82,18 @@ def inspect_split(split: Split, size: int, progress: Progress | None = None) -> 
         for name, members in dataset.subclasses.items()
     }
     for sample, part in zip(dataset.samples, split.parts, strict=True):
-        if finer:
+        if finer and part in PARTS:
             finer[sample.label][sample.subclass][part] += 1
     copies = _copies(dataset)
+    used = [[index for index in same if split.parts[index] in PARTS] for same in copies]
     return Inspection(
         name=dataset.name,
         images=_counts(split),
         groups=len({sample.group for sample in dataset.samples}),
-        leaks=_differing(copies, dataset, split.parts),
+        leaks=_differing(used, dataset, split.parts),
         conflicts=_differing(copies, dataset, dataset.labels()),
         damaged=_damaged(dataset, size, progress),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *_on_small_classes(split)),
         subclasses=finer,
         total=len(dataset.samples),
     )
@@ -106,6 +107,17 @@ def _counts(split: Split) -> dict[str, dict[str, int]]:
         name: {part: int(by_part[part][k]) for part in PARTS}
         for k, name in enumerate(split.dataset.classes)
     }
+
+
+def _on_small_classes(split: Split) -> list[str]:
+    """A sentence for each class that a part lacks, though the part has images."""
+    counts, filled = _counts(split), [part for part, n in split.counts().items() if n]
+    notes = []
+    for name, of_class in counts.items():
+        lacks = [part for part in filled if sum(of_class.values()) and not of_class[part]]
+        if lacks:
+            notes.append(f"the class {name!r} has no image in {' and '.join(lacks)}")
+    return notes
 
 
 def _copies(dataset: Dataset) -> list[list[int]]:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import difflib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from edgekd.data.parquet import PARQUET_SUFFIXES, parquet_records
+from edgekd.data.table_text import text_of
 from edgekd.data.text import clean
 from edgekd.errors import InputError
 
-__all__ = ["Row", "read_table"]
+__all__ = ["INFERRED", "Dialect", "Row", "Table", "read_table"]
 
 _DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written; None infers it.
+
+    Attributes:
+        separator: The character between cells.
+        encoding: Name of the encoding.
+    """
+
+    separator: str | None = None
+    encoding: str | None = None
+
+
+INFERRED = Dialect()
 
 
 class Row(dict[str, str]):
@@ -32,25 +50,48 @@ class Row(dict[str, str]):
         self.line = line
 
 
-def read_table(file: Path, columns: Sequence[str], *, verbatim: bool = False) -> list[Row]:
-    """The rows of a table with a header line.
+class Table(list[Row]):
+    """The rows of a table.
 
-    UTF-8, or UTF-16 with its mark; separated by commas, semicolons, tabs or bars, whichever gives
-    the columns. Cells are `clean`ed; blank lines and columns without a name are left out.
+    Attributes:
+        notes: Sentences on what was guessed, for whoever uses the table.
+    """
+
+    def __init__(self, rows: Iterable[Row], notes: Sequence[str] = ()) -> None:
+        super().__init__(rows)
+        self.notes = tuple(notes)
+
+
+def read_table(
+    file: Path, columns: Sequence[str], *, verbatim: bool = False, dialect: Dialect = INFERRED
+) -> Table:
+    """The rows of a table with a header line, or of a Parquet file (by its suffix).
+
+    Unless the dialect says otherwise, text is UTF-8, UTF-16 with its mark, or Windows-1252;
+    separated by commas, semicolons, tabs or bars, whichever gives the columns. Cells are
+    `clean`ed; blank lines and columns without a name are left out.
 
     Args:
         file: The table.
         columns: Columns that it must have.
         verbatim: The table was written by edgekd: cells stay as they are.
+        dialect: Separator and encoding, where they are known.
 
     Raises:
         InputError: It is missing, empty, not such a text, has a column twice or lacks one (the
             nearest name is suggested), or a row is shorter or longer than the header.
+        MissingDependencyError: It is Parquet, and pyarrow is not installed.
     """
     tidy: Callable[[str], str] = str if verbatim else clean
-    records = _records(file, _text(file), [tidy(name) for name in columns])
+    expected = [tidy(name) for name in columns]
+    notes: list[str] = []
+    if file.suffix.casefold() in PARQUET_SUFFIXES:
+        records = list(enumerate(parquet_records(file)))
+    else:
+        text, *notes = text_of(file, dialect.encoding)
+        records = _records(file, text, expected, dialect.separator, verbatim)
     header, rows = [tidy(cell) for cell in records[0][1]], records[1:]
-    _refuse_header(file, header, [tidy(name) for name in columns])
+    _refuse_header(file, header, expected)
     kept_rows = [
         _row(file, line, header, cells, tidy)
         for line, cells in rows
@@ -58,41 +99,20 @@ def read_table(file: Path, columns: Sequence[str], *, verbatim: bool = False) ->
     ]
     if not kept_rows:
         raise InputError(f"the table {file} has no rows", "it needs a header line and one row each")
-    return kept_rows
+    return Table(kept_rows, [note for note in notes if note])
 
 
-def _text(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"the table {file} does not exist", "check the path") from None
-    except (OSError, ValueError) as error:  # the second: a name that holds a zero byte
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        message = f"the table {file} cannot be read: {why}"
-        raise InputError(message, "give a file that you may read") from error
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        message = f"the table {file} cannot be read: line {line} is not UTF-8"
-        raise InputError(message, "save it as CSV in UTF-8 (not Latin-1, nor a workbook)") from None
-    if "\0" in text:
-        message = f"the table {file} cannot be read: it is not text"
-        raise InputError(message, "save it as CSV in UTF-8")
-    return text
-
-
-def _records(file: Path, text: str, columns: Sequence[str]) -> list[tuple[int, list[str]]]:
-    """Line and cells of every record, by the separator that gives the columns."""
+def _records(
+    file: Path, text: str, columns: Sequence[str], separator: str | None, verbatim: bool
+) -> list[tuple[int, list[str]]]:
+    """Line and cells of every record, by the separator that is given or gives the columns."""
     skipped = 0
     if text[:4].lower() == "sep=":  # a line that Excel writes and takes for itself
         first, _, text = text.partition("\n")
-        delimiter, skipped = first[4:5] or ",", 1
-    else:
-        delimiter = _delimiter(text, columns)
+        separator, skipped = separator or first[4:5] or ",", 1
+    separator = separator or _delimiter(text, columns, verbatim)
     try:
-        records = [(line + skipped, cells) for line, cells in _parsed(text, delimiter)]
+        records = [(line + skipped, cells) for line, cells in _parsed(text, separator, verbatim)]
     except csv.Error as error:
         raise InputError(
             f"the table {file} cannot be read: {error}",
@@ -103,11 +123,11 @@ def _records(file: Path, text: str, columns: Sequence[str]) -> list[tuple[int, l
     return records
 
 
-def _delimiter(text: str, columns: Sequence[str]) -> str:
+def _delimiter(text: str, columns: Sequence[str], verbatim: bool) -> str:
     headers: dict[str, list[str]] = {}
     for delimiter in _DELIMITERS:
         try:
-            headers[delimiter] = next(_parsed(text, delimiter), (0, []))[1]
+            headers[delimiter] = next(_parsed(text, delimiter, verbatim), (0, []))[1]
         except csv.Error:
             continue
         if set(columns) <= {clean(cell) for cell in headers[delimiter]}:
@@ -115,9 +135,14 @@ def _delimiter(text: str, columns: Sequence[str]) -> str:
     return max(headers, key=lambda one: len(headers[one]), default=",")
 
 
-def _parsed(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _parsed(text: str, delimiter: str, verbatim: bool) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line it begins on; a quoted cell may have several lines."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        strict=True,
+        skipinitialspace=not verbatim,  # else a quote after a space does not begin a quoted cell
+    )
     begins = 1
     try:
         for cells in reader:

@@ -81,6 +81,14 @@ class DataTask(ABC):
         """The spelling in which a label is kept: labels of equal targets become equal texts."""
         return label
 
+    def names_in(self, label: str) -> tuple[str, ...]:
+        """The names that a recipe may rename or drop rows by: the label itself, or its parts."""
+        return (label,)
+
+    def joined(self, names: Sequence[str]) -> str:
+        """The label that has these names, the inverse of `names_in`."""
+        return names[0]
+
     def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
         """Why `label` is not a label of the task; None where it is one.
 

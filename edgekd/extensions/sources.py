@@ -2,8 +2,9 @@
 
 A source is a module or an object with `Config` (the recipe's keys beside `source`, a
 `msgspec.Struct`) and `load(config, task) -> edgekd.data.Dataset`, where `task` is the name of the
-recipe's task. Each of edgekd's own is a file in `edgekd/data/sources/` and a line here, a third
-party's is an entry point.
+recipe's task. It may have `ATTRIBUTES`, names of columns that are kept as attributes of its
+samples. Each of edgekd's own is a file in `edgekd/data/sources/` and a line here, a third party's
+is an entry point.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ SOURCES = Registry(
     {
         "aptos2019": "edgekd.data.sources.aptos2019",
         "csv": "edgekd.data.sources.csv_table",
+        "dicom": "edgekd.data.sources.dicom",
         "folder": "edgekd.data.sources.folder",
         "ham10000": "edgekd.data.sources.ham10000",
+        "isic_archive": "edgekd.data.sources.isic_archive",
         "isic2019": "edgekd.data.sources.isic2019",
         "shards": "edgekd.data.sources.shards",
         "synthetic": "edgekd.data.sources.synthetic",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, LayerSensitivity, Manifest, Rung, write_bundle, zip_bundle
+from edgekd.bundle.seen_images import SEEN_IMAGES
 from edgekd.data import cache_folder
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import make_folder, scratch_folder
@@ -279,6 +280,8 @@ def _write(
         vectors = Path(beside) / SELFTEST
         selftest_vectors(source, measured).save(vectors)
         files = measured.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
+        if request.list_images:
+            files[SEEN_IMAGES] = source.seen_images.encode()
         if not request.zipped:
             return write_bundle(path, manifest, files)
         folder = Path(beside) / "bundle"

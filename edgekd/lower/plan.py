@@ -43,6 +43,7 @@ class BuildRequest:
         all_rungs: Lower and judge every rung, also those below one that passes.
         quantisation_aware: Fine-tune the student with simulated int8 where int8 fails its gate.
         zipped: Write `.edgekd` files instead of folders.
+        list_images: Put hashes of the training and validation images into the bundle.
         observer: The progress observer.
     """
 
@@ -60,6 +61,7 @@ class BuildRequest:
     all_rungs: bool = False
     quantisation_aware: bool = False
     zipped: bool = False
+    list_images: bool = True
     observer: BuildObserver = field(default_factory=LineReporter)
 
 
@@ -127,7 +129,7 @@ def plans_of(
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
         policy, request.research, teacher.sha256, request.all_rungs,
-        request.quantisation_aware, code_sha256(),
+        request.quantisation_aware, request.list_images, code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:

@@ -6,7 +6,8 @@ import difflib
 import hashlib
 import math
 import re
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -55,7 +56,7 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `\$\.?(.*?)`", r" (at \1)", str(error))
         text = re.sub(r" - at `key` in `\$\.?(.*?)`", r" (at a key of \1)", text)
-        raise InputError(f"{where}: {text}", _remedy(text)) from error
+        raise InputError(f"{where}: {text}", _remedy(text, kind)) from error
     try:
         plain = msgspec.to_builtins(section)
     except RecursionError:  # YAML's anchors make this possible
@@ -77,8 +78,11 @@ def _refuse_infinite(value: Any, where: str, path: str = "") -> None:
             _refuse_infinite(inner, where, f"{path}[{index}]")
 
 
-def _remedy(text: str) -> str:
-    """A hint for a value of a wrong type, which is often YAML's interpretation of a plain word."""
+def _remedy(text: str, kind: Any) -> str:
+    """A hint for a wrong value: the possible ones, or YAML's interpretation of a plain word."""
+    at = re.search(r"\(at (.*)\)$", text)
+    if "Invalid enum value" in text and at and (names := _names_at(kind, at[1])):
+        return f"write one of: {', '.join(names)}"
     if re.search(r"Expected `str[^`]*`, got `(bool|int|float|null|date|datetime|time)`", text):
         return (
             "put quotes around it: YAML takes no, yes, on, off, null, numbers and dates for "
@@ -87,6 +91,26 @@ def _remedy(text: str) -> str:
     if re.search(r"Expected `array[^`]*`, got `str`", text):
         return "write a list: [one, two]"
     return "correct the value"
+
+
+def _names_at(kind: Any, path: str) -> list[str]:
+    """The words that a key of a struct may be, in a path such as `teachers[0].fit.loss`."""
+    for key in filter(None, re.split(r"[.\[\]]+", path)):
+        if re.fullmatch(r"\d+|\.{3}", key):  # an item of a list
+            kind = next(iter(get_args(kind)), None)
+        elif (struct := _struct_of(kind)) is not None:
+            types = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+            kind = types.get(key)
+    return [str(word) for word in _literals(kind)]
+
+
+def _literals(kind: Any) -> Iterator[Any]:
+    """The values of a Literal, alone or among other types."""
+    for inner in get_args(kind):
+        if get_origin(kind) is Literal:
+            yield inner
+        else:
+            yield from _literals(inner)
 
 
 def fingerprint(*parts: Any) -> str:

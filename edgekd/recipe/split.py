@@ -17,6 +17,9 @@ class SplitSection(Section, frozen=True, kw_only=True):
     Attributes:
         validation: Share for model selection, gates and calibration of confidence.
         test: Share for evaluation alone.
+        train_share: Share of the training part's groups of each class that is trained on, at least
+            one; what a smaller share trains on, a larger one does, too. The rest is left out, and
+            validation and test stay as they are: for learning curves.
         seed: Seed of the split alone, so that runs with other seeds share the split.
         folds: Number of cross-validation folds; `test` is then not read, and `validation` is a
             share of the images outside the test fold. `edgekd compare --folds` runs all folds.
@@ -25,6 +28,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
 
     validation: Fraction = 0.15
     test: Fraction = 0.2
+    train_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     seed: Seed = 0
     folds: Annotated[int, Meta(ge=0, le=1000)] = 0
     fold: Annotated[int, Meta(ge=0)] = 0

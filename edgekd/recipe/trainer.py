@@ -31,12 +31,16 @@ class TrainerSection(Section, frozen=True, kw_only=True):
         devices: Number of devices on each node.
         nodes: Number of nodes; `torchrun` or SLURM starts the processes of several.
         strategy: How several devices share the training: `ddp`; or `fsdp`, which divides the
-            weights among GPUs as well and is untested.
+            weights among GPUs as well. That one is untested, above all that it restores the
+            weights of the best epoch.
         timeout: Minutes that a process waits in a training step for the others, before it takes
             them for lost.
         precision: `auto` is the fastest in a few steps that are measured when the run begins, and
             is pinned for the whole run; a run too short for that takes bf16 on processors that are
-            known to be faster with it, else fp32.
+            known to be faster with it, else fp32. Student and teacher are measured apart.
+        compile: Whether the network that is trained is compiled by `torch.compile`: `never`;
+            `auto`, where a trial when a long run begins shows that it pays; or `always`. Evaluation
+            and the int8 finish run uncompiled.
         threads: CPU threads; 0 uses all cores.
         workers: Threads that load batches ahead of the training; 0 loads each when it is due.
         checkpoint: When an interrupted training can be resumed from, besides the end of an epoch.
@@ -49,6 +53,7 @@ class TrainerSection(Section, frozen=True, kw_only=True):
     strategy: Literal["ddp", "fsdp"] = "ddp"
     timeout: Rate = 10.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Literal["never", "auto", "always"] = "never"
     threads: Annotated[int, Meta(ge=0)] = 0
     workers: Annotated[int, Meta(ge=0, le=64)] = 1
     checkpoint: CheckpointSection = CheckpointSection()

@@ -45,6 +45,40 @@ def test_inspect_reports_damaged_images_and_fails(
     assert "1 of 70 images cannot be decoded" in reported.err
 
 
+def test_copies_in_several_parts_fail_unless_they_are_allowed(
+    recipe: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "inspect", *recipe, "--json"]) == 0
+    images = sorted((tmp_path / "data" / "images").glob("*.jpg"))
+    for image in images[1:]:
+        image.write_bytes(images[0].read_bytes())
+    capsys.readouterr()
+    assert main(["data", "inspect", *recipe]) == 4
+    reported = capsys.readouterr()
+    assert "leak: " in reported.out
+    assert "error: 1 images have copies in several parts: images/" in reported.err
+    assert "--allow-leaks" in reported.err
+    assert main(["data", "inspect", *recipe, "--allow-leaks"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("student.model.arch=mobilenetv2_1000", "mobilenetv2_1000"),
+        ("teacher.model.pretrained=/no/such.safetensors", "/no/such.safetensors"),
+        ("method={name: kd, temprature: 3}", "did you mean 'temperature'?"),
+    ],
+)
+def test_a_wrong_network_or_method_is_named_beside_the_data(
+    recipe: list[str], capsys: pytest.CaptureFixture[str], setting: str, words: str
+) -> None:
+    assert main(["data", "inspect", *recipe, "--set", setting]) == 2
+    reported = capsys.readouterr()
+    assert "no image lies in two parts" in reported.out
+    assert words in reported.err
+    assert reported.err.count("error: ") == 1
+
+
 def test_a_sheet_does_not_replace_an_image(
     recipe: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,20 @@ def test_counts(split: Split) -> None:
     assert (found.name, found.groups, found.leaks) == ("mine", 3, [])
 
 
+def test_classes_that_a_part_lacks_are_noted(split: Split) -> None:
+    assert inspect_split(split, 32).notes == (
+        "the class 'mel' has no image in test",
+        "the class 'nv' has no image in train and validation",
+    )
+
+
+def test_an_image_that_no_part_has_is_neither_counted_nor_a_leak(split: Split) -> None:
+    copy(split, 0, 1)
+    found = inspect_split(Split(split.dataset, ("train", "unused", *PARTS[2:])), 32)
+    assert found.images["mel"] == {"train": 2, "validation": 1, "test": 0}
+    assert found.leaks == []
+
+
 def test_planted_duplicates_across_parts_are_leaks(split: Split) -> None:
     copy(split, 0, 4, 5)
     copy(split, 1, 3)

@@ -281,3 +281,60 @@ def test_a_fold_that_is_none(folds: int, fold: int) -> None:
 def test_folds_beyond_counting_are_refused() -> None:
     with pytest.raises(InputError, match="<= 1000"):
         convert({"folds": 1_000_000_000}, SplitSection, "the section")
+
+
+def test_round_trip_of_weights(tmp_path: Path, draw: Any) -> None:
+    samples = [Sample(f"{n}.png", "ab"[n % 2], str(n), weight=0.5 * n) for n in range(3)]
+    for sample in samples:
+        draw(tmp_path / sample.image, 0)
+    split = Split(dataset_of("x", tmp_path, samples), ("train", "test", "validation"))
+    file = tmp_path / "split.csv"
+    file.write_text(write_split(split), encoding="utf-8")
+    again = read_split(file, tmp_path, name="x", classes=("a", "b"))
+    assert [sample.weight for sample in again.dataset.samples] == [0.0, 0.5, 1.0]
+    assert again.sha256() == split.sha256()
+
+
+def trained_groups(split: Split) -> set[str]:
+    return {split.dataset.samples[index].group for index in split.indices("train")}
+
+
+@pytest.mark.parametrize("folds", [0, 5])
+def test_a_share_of_the_training_part_leaves_the_other_parts_alone(folds: int) -> None:
+    whole = split_dataset(BIG, SplitSection(folds=folds))
+    small, larger = (
+        split_dataset(BIG, SplitSection(folds=folds, train_share=share)) for share in (0.1, 0.3)
+    )
+    for split in (small, larger):
+        for part in ("validation", "test"):
+            assert split.indices(part) == whole.indices(part)
+    assert trained_groups(small) < trained_groups(larger) < trained_groups(whole)
+    assert len({whole.sha256(), larger.sha256(), small.sha256()}) == 3
+
+
+def test_a_share_holds_within_each_class_and_splits_no_group() -> None:
+    whole, small = (split_dataset(BIG, SplitSection(train_share=share)) for share in (1.0, 0.1))
+    for name in BIG.classes:
+        before, after = (
+            {group for group in trained_groups(split) if group.startswith(name)}
+            for split in (whole, small)
+        )
+        assert len(after) == round(0.1 * len(before))
+    assert all(len(parts) == 1 for parts in parts_of_groups(small).values())
+    assert not set(small.indices("train")) & set(small.indices("test"))
+
+
+def test_the_least_share_keeps_one_group_of_each_class() -> None:
+    split = split_dataset(BIG, SplitSection(train_share=1e-6))
+    assert len(trained_groups(split)) == len(BIG.classes)
+
+
+def test_a_share_that_is_left_out_is_written_and_read(tmp_path: Path) -> None:
+    split = split_dataset(BIG, SplitSection(train_share=0.1))
+    (tmp_path / "split.csv").write_text(write_split(split), encoding="utf-8")
+    for sample in BIG.samples:
+        (tmp_path / sample.image).touch()
+    again = read_split(tmp_path / "split.csv", tmp_path, name="made", classes=BIG.classes)
+    assert again.indices("train") == split.indices("train")
+    assert again.sha256() == split.sha256()
+    assert sum(split.counts().values()) < len(BIG.samples)

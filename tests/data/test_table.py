@@ -26,6 +26,21 @@ def test_dialects(read: Read, root: Path, separator: str, encoding: str, end: st
 
 
 @READERS
+def test_quoted_cells_after_spaces(read: Read, root: Path) -> None:
+    rows = ('a.jpg, "mel"', '"b.jpg", "nv"', '"c.jpg","nv"', "d.jpg,  mel")
+    assert read(table(root, "image, label", *rows)) == EXPECTED
+
+
+def test_a_separator_that_is_given(root: Path) -> None:
+    rows = [line.replace(",", ";") for line in ROWS]
+    file = table(root, "image;label", *rows)
+    section = {"source": "csv", "file": str(file), "separator": ";"}
+    assert len(load_dataset(section).samples) == 4
+    with pytest.raises(InputError, match="has no column 'image'"):
+        load_dataset(section | {"separator": "tab"})
+
+
+@READERS
 def test_the_line_that_excel_keeps_for_itself(read: Read, root: Path) -> None:
     lines = ["sep=;", *(line.replace(",", ";") for line in ("image,label", *ROWS, "gone,nv"))]
     assert "line 7 of" in refusal(read, table(root, *lines)).message
@@ -74,8 +89,9 @@ def test_any_bytes_are_a_table_or_refused_in_two_lines(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("image,label\na.jpg,schön\n".encode("latin-1"), "line 2 is not UTF-8"),
-        (b"PK\x03\x04\xff\xfe workbook", "not UTF-8"),
+        (b"image,label\na.jpg,sch\x81n\n", "line 2 is not UTF-8"),
+        (b"PK\x03\x04\xff\xfe workbook", "it is a workbook"),
+        (b"image,label\na.jpg,\xff\x01\n", "line 2 is not UTF-8"),
         ("image,label\na.jpg,mel\n".encode("utf-16-le"), "it is not text"),
         (b'image,label\na.jpg,mel\n"b.jpg,nv\nc.jpg,nv\n', "begins on line 3"),
         (b'image,label\na.jpg,mel\n"b.jpg"x,nv\n', "begins on line 3"),

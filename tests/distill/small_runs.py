@@ -25,10 +25,10 @@ SSD_KD = {
 }
 
 
-def run(recipe: Recipe, out: Path) -> list[str]:
+def run(recipe: Recipe, out: Path, *, force: bool = False) -> list[str]:
     """Distils; the lines that it says."""
     lines: list[str] = []
-    pipeline.distill(pipeline.RunRequest(recipe, out, lines.append))
+    pipeline.distill(pipeline.RunRequest(recipe, out, lines.append, force=force))
     return lines
 
 

@@ -28,7 +28,7 @@ from edgekd.bench.subjects.labelled import data_of_run
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.cli import main
 from edgekd.data.decoded.entry import ABOUT, Entry
-from edgekd.distill.runs import pipeline
+from edgekd.distill.runs import role_run
 from edgekd.distill.training.module import StageModule
 from edgekd.errors import ArtefactError, EdgekdError
 from edgekd.locks import only_writer
@@ -78,8 +78,8 @@ class Chain:
         self.home = home
         self.run, self.cache = home / "run", home / "cache"
 
-    def distill(self) -> int:
-        return main(["distill", str(self.home / "recipe.yaml"), "--out", str(self.run)])
+    def distill(self, *options: str) -> int:
+        return main(["distill", str(self.home / "recipe.yaml"), "--out", str(self.run), *options])
 
     def train(self, name: str = "interrupted") -> int:
         """A training of its own, which was interrupted."""
@@ -454,14 +454,14 @@ def test_two_may_reuse_a_finished_run_at_once(
     chain: Chain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Comparisons of several seeds share a teacher; none of them holds it while it is read."""
-    look = pipeline.left_in
+    look = role_run.left_in
 
     def look_while_another_reuses_it(out: Path, *arguments: Any) -> object:
         with only_writer(out, "trained"):
             pass
         return look(out, *arguments)
 
-    monkeypatch.setattr(pipeline, "left_in", look_while_another_reuses_it)
+    monkeypatch.setattr(role_run, "left_in", look_while_another_reuses_it)
     assert chain.distill() == 0
     assert capsys.readouterr().err.count("reused") == 2
 
@@ -554,7 +554,9 @@ def test_an_image_that_was_replaced_under_its_name_size_and_date_is_noticed(
         first.write_bytes(content)
         os.utime(first, ns=(facts.st_atime_ns, facts.st_mtime_ns))
         assert first.stat().st_size == facts.st_size
-        assert chain.distill() == 0
+        assert chain.distill() == 2
+        assert "something else is another: images" in capsys.readouterr().err
+        assert chain.distill("--force") == 0
         assert "reused" not in capsys.readouterr().err
     finally:
         first.write_bytes(before)

@@ -5,7 +5,7 @@ import pytest
 
 from edgekd.data.subclasses import LabelSection
 from edgekd.errors import InputError
-from edgekd.recipe import FitSection, convert, fingerprint
+from edgekd.recipe import FitSection, Recipe, convert, fingerprint
 
 
 def test_convert_names_where() -> None:
@@ -37,3 +37,18 @@ def test_fingerprint_tells_parts_apart() -> None:
 def test_fingerprint_of_a_struct_is_that_of_its_values() -> None:
     assert fingerprint(FitSection()) == fingerprint(msgspec.to_builtins(FitSection()))
     assert fingerprint(FitSection()) != fingerprint(FitSection(epochs=11))
+
+
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [
+        ({"trainer": {"accelerator": "tpu"}}, "auto, cpu, gpu"),
+        ({"trainer": {"loggers": ["mlflw"]}}, "tensorboard, mlflow, wandb"),
+        ({"teachers": [{}, {"fit": {"loss": "focl"}}]}, "cross_entropy, focal"),
+        ({"teacher": {"views": 3}}, "1, 2, 4, 8"),
+    ],
+)
+def test_a_word_that_is_none_of_a_keys_is_answered_with_those_it_may_be(section, names):
+    with pytest.raises(InputError, match="Invalid enum value") as caught:
+        convert({"name": "x", "data": {"source": "synthetic"}} | section, Recipe, "here")
+    assert caught.value.hint.startswith(f"write one of: {names}")

@@ -33,6 +33,7 @@ class BenchData:
         groups: The lesion or patient of each image, which intervals take as independent; None
             where none are known.
         task: Name of the task, which says what a label means.
+        notes: Sentences on what was guessed when the labels were read.
     """
 
     name: str
@@ -42,6 +43,7 @@ class BenchData:
     ordered: bool = False
     groups: Sequence[str] | None = None
     task: str = DEFAULT_TASK
+    notes: tuple[str, ...] = ()
 
     @property
     def paths(self) -> list[Path]:

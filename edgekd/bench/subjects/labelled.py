@@ -8,7 +8,8 @@ from pathlib import Path
 from edgekd.bench.subjects.data import BenchData
 from edgekd.data.dataset import Dataset, Sample
 from edgekd.data.groups import grouped
-from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.image_files import ImageFiles
+from edgekd.data.labelled_rows import LabelledTable, labelled_rows
 from edgekd.data.task import data_task
 from edgekd.data.text import clean
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -49,7 +50,7 @@ def data_of_csv(
     folder = root or file.parent
     rows = labelled_rows(
         file,
-        folder,
+        ImageFiles(folder),
         image_column=image_column,
         label_column=label_column,
         columns=[group_column] if group_column else [],
@@ -60,10 +61,10 @@ def data_of_csv(
     layer = data_task(task)
     images = [(folder / row.image, layer.canonical(row.label, classes)) for row in rows]
     groups = _groups(rows, clean(group_column)) if group_column else None
-    return BenchData(file.stem, "csv", classes, images, ordered, groups, task)
+    return BenchData(file.stem, "csv", classes, images, ordered, groups, task, rows.notes)
 
 
-def _groups(rows: Sequence[LabelledRow], column: str) -> list[str]:
+def _groups(rows: LabelledTable, column: str) -> list[str]:
     """Lesion or patient of each image, by the same rules as in training."""
     samples = (Sample(row.image, row.label, row.row.written[column]) for row in rows)
     dataset = grouped(Dataset("", Path(), (), tuple(samples)))

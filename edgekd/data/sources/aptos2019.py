@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.image_files import child
+from edgekd.data.image_files import ImageFiles, child
 from edgekd.data.labelled_rows import labelled_rows
 from edgekd.errors import InputError
 from edgekd.recipe import Section
@@ -49,12 +49,11 @@ def load(config: Config, task: str) -> Dataset:
         raise InputError(message, "put the official table there, or correct `data.root`")
     rows = labelled_rows(
         file,
-        root,
+        ImageFiles(root, (IMAGES, f"{IMAGES}/{IMAGES}")),
         image_column="id_code",
         label_column="diagnosis",
         classes=CLASSES,
         task=task,
-        folders=(IMAGES, f"{IMAGES}/{IMAGES}"),
         hint=f"unpack {IMAGES}.zip into {root / IMAGES}",
     )
     return dataset_of(
@@ -66,4 +65,5 @@ def load(config: Config, task: str) -> Dataset:
         licence="rules of the competition: no redistribution",
         citation="APTOS 2019 Blindness Detection, Asia Pacific Tele-Ophthalmology Society",
         ordered=True,
+        notes=rows.notes,
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
-from edgekd.data.image_files import child, is_clutter
+from edgekd.data.image_files import ImageFiles, child, is_clutter
 from edgekd.data.labelled_rows import labelled_rows
 from edgekd.errors import InputError
 from edgekd.recipe import Section
 
-__all__ = ["CLASSES", "Config", "load"]
+__all__ = ["ATTRIBUTES", "CLASSES", "Config", "load"]
 
+ATTRIBUTES = ("age", "sex", "localization")
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 METADATA = "HAM10000_metadata.csv"
 # The archive comes in two parts; people also put all images into one folder.
@@ -40,13 +41,12 @@ def load(config: Config, task: str) -> Dataset:
     root = Path(config.root)
     rows = labelled_rows(
         _metadata(root),
-        root,
+        ImageFiles(root, _FOLDERS),
         image_column="image_id",
         label_column="dx",
         columns=("lesion_id",),
         classes=CLASSES,
         task=task,
-        folders=_FOLDERS,
         hint=f"unpack all parts of the archive: into {root / _FOLDERS[1]} and {_FOLDERS[2]}, or "
         f"{root / _FOLDERS[0]}",
     )
@@ -58,6 +58,7 @@ def load(config: Config, task: str) -> Dataset:
         task=task,
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161",
+        notes=rows.notes,
     )
 
 

@@ -16,8 +16,9 @@ from edgekd.data.table import Row, read_table
 from edgekd.errors import InputError
 from edgekd.recipe import Section
 
-__all__ = ["CLASSES", "Config", "load"]
+__all__ = ["ATTRIBUTES", "CLASSES", "Config", "load"]
 
+ATTRIBUTES = ("age_approx", "sex", "anatom_site_general")
 CLASSES = ("AK", "BCC", "BKL", "DF", "MEL", "NV", "SCC", "VASC")
 TRUTH = "ISIC_2019_Training_GroundTruth.csv"
 METADATA = "ISIC_2019_Training_Metadata.csv"

@@ -15,7 +15,9 @@ from edgekd.locks import hold_kind
 from edgekd.recipe import Section, Seed
 from edgekd.user_folders import cache_folder
 
-__all__ = ["Config", "load"]
+__all__ = ["ATTRIBUTES", "Config", "load"]
+
+ATTRIBUTES = ham10000.ATTRIBUTES
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,6 +28,7 @@ from edgekd.distill.runs.pipeline import (
     distilling_samples,
     make_teachers,
     pin_for_distilling,
+    refuse_other_student,
 )
 from edgekd.distill.samples.run_samples import NOTE, RunSamples
 from edgekd.distill.task import Trait, training_task
@@ -38,6 +38,7 @@ from edgekd.distill.training.processes import is_rank_zero
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe, fingerprint
+from edgekd.recipe.differences import differences
 
 __all__ = ["CompareRequest", "compare"]
 
@@ -61,6 +62,7 @@ class CompareRequest:
         say: Receives one line of progress.
         tick: Receives (done, total) while images are decoded.
         resume: Continue interrupted runs and reuse finished ones, rather than begin again.
+        force: Replace finished runs of other recipes, which are refused otherwise.
         precision: The precision of all runs; None where it is still to be chosen.
     """
 
@@ -71,6 +73,7 @@ class CompareRequest:
     tick: Progress | None = field(default=None)
     folds: int = 0
     resume: bool = True
+    force: bool = False
     precision: PrecisionChoice | None = None
 
 
@@ -190,6 +193,7 @@ def _tested(request: CompareRequest) -> _Tested:
 
     A method that cannot be trained is refused before any training.
     """
+    _refuse_other_students(request)
     run = RunRequest(request.recipes[-1], request.out, request.say, request.tick)
     samples = distilling_samples(run, with_teacher=bool(run.recipe.teacher_networks),
                                  recipes=request.recipes)  # fmt: skip
@@ -275,45 +279,48 @@ def _refuse_unequal(recipes: Sequence[Recipe]) -> None:
         for recipe in recipes
     ]
     for recipe, sections in zip(recipes, shared, strict=True):
-        key = _first_difference(shared[0], sections)
-        if key:
-            message = f"{recipe.name} and {recipes[0].name} differ in `{key}`"
+        first = next(differences(shared[0], sections), None)
+        if first is not None:
+            message = f"{recipe.name} and {recipes[0].name} differ in `{first.key}`"
             raise InputError(message, f"compared recipes may differ in {', '.join(MAY_DIFFER)}")
-
-
-def _first_difference(first: Any, second: Any) -> str:
-    """The first key, with dots, whose values differ; "" if all are equal."""
-    if not isinstance(first, dict) or not isinstance(second, dict):
-        return ""
-    for key in [*first, *(key for key in second if key not in first)]:
-        if key not in first or key not in second or first[key] != second[key]:
-            inner = _first_difference(first.get(key), second.get(key))
-            return f"{key}.{inner}" if inner else str(key)
-    return ""
 
 
 def _teachers(request: CompareRequest, samples: RunSamples) -> Teachers | None:
     recipe = request.recipes[0]
     if not recipe.teacher_networks:
         return None
-    run = RunRequest(
-        recipe, request.out, request.say, request.tick, request.resume, precision=request.precision
-    )
-    return make_teachers(run, samples)
+    return make_teachers(_run_of(request, recipe, request.out), samples)
+
+
+def _refuse_other_students(request: CompareRequest) -> None:
+    """Refuse students of other recipes in the folders of this comparison, before any training."""
+    for recipe in request.recipes:
+        for seed in request.seeds:
+            of_seed = msgspec.structs.replace(recipe, seed=seed)
+            refuse_other_student(_run_of(request, of_seed, _folder(request, recipe, seed)))
 
 
 def _student(request: CompareRequest, recipe: Recipe, seed: int, teachers: Teachers | None) -> Path:
     """The folder of the student of one recipe and seed, trained if it does not exist yet."""
     shared = teachers.sections() if teachers else {}
     of_seed = msgspec.structs.replace(recipe, seed=seed, **shared)
-    out = request.out / recipe.name / f"seed-{seed}"
+    out = _folder(request, recipe, seed)
     fold = f", fold {recipe.split.fold + 1} of {recipe.split.folds}" if recipe.split.folds else ""
     request.say(f"{recipe.name}, seed {seed}{fold}")
-    run = RunRequest(
-        of_seed, out, request.say, request.tick, request.resume, precision=request.precision
-    )
-    distill(run)
+    distill(_run_of(request, of_seed, out))
     return out / "student"
+
+
+def _folder(request: CompareRequest, recipe: Recipe, seed: int) -> Path:
+    return request.out / recipe.name / f"seed-{seed}"
+
+
+def _run_of(request: CompareRequest, recipe: Recipe, out: Path) -> RunRequest:
+    """The run of one recipe of the comparison."""
+    return RunRequest(
+        recipe, out, request.say, request.tick, request.resume, request.force,
+        precision=request.precision,
+    )  # fmt: skip
 
 
 def _outputs(folder: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""The precision of a run, pinned when it begins: resumed runs, reused ones and other processes take
-it from the run's folder.
+"""The precision of a run, and whether it is compiled, pinned when it begins: resumed runs, reused
+ones and other processes take both from the run's folder.
 
-The keys of a run contain the precision that was chosen, so that `auto` never stands for two.
+The keys of a run contain what was chosen, so that `auto` never stands for two.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.training.allocator import keep_freed_memory
+from edgekd.distill.training.compiling import CompileTrial, refuse_uncompiled
 from edgekd.distill.training.precision import (
     PrecisionChoice,
     choose_precision,
@@ -24,12 +25,19 @@ from edgekd.distill.training.precision import (
     refuse_unsupported,
 )
 from edgekd.distill.training.processes import is_rank_zero
-from edgekd.distill.training.step_trial import Precision, StepTrial
+from edgekd.distill.training.step_trial import Precision, StepSeconds, StepTrial
 from edgekd.distill.training.trainer import set_threads
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json, write_atomically
 from edgekd.models import NormalisedNetwork, create_network
-from edgekd.recipe import FitSection, ModelSection, Recipe, TrainerSection, fingerprint
+from edgekd.recipe import (
+    FitSection,
+    ModelSection,
+    Recipe,
+    TeacherSection,
+    TrainerSection,
+    fingerprint,
+)
 from edgekd.seals import read_checked
 
 __all__ = ["PRECISION", "TrialPlan", "kept_choice", "pin_precision", "pinned", "plan_of"]
@@ -100,27 +108,71 @@ def pin_precision(out: Path, section: TrainerSection, plan: TrialPlan) -> Precis
     Process 0 measures and writes `out/precision.json`; the others read it.
 
     Raises:
-        InputError: The device does not train in the recipe's precision, or another process has
-            waited for the file of process 0 in vain.
+        InputError: The device does not train in the recipe's precision, the network cannot be
+            compiled though the recipe insists, or another process has waited for the file of
+            process 0 in vain.
     """
     refuse_unsupported(section)
-    if section.precision != "auto":
+    if section.precision != "auto" and section.compile == "never":
         return PrecisionChoice(precision=section.precision, reason="the recipe's")
     choice = kept_choice(out, plan)
+    if choice is not None and not _is_of(section, choice):
+        choice = None
     if choice is None and not is_rank_zero():
         return _wait_for(out, plan)
     if choice is None:
-        choice = choose_precision(section, plan.steps, partial(_measured, section, plan))
-        choice = msgspec.structs.replace(choice, networks=plan.networks_sha256())
+        choice = _choose(section, plan)
     if is_rank_zero() and _choice_in(out) != choice:
         write_atomically(out / PRECISION, pretty_json(choice))
     return choice
 
 
+def _is_of(section: TrainerSection, choice: PrecisionChoice) -> bool:
+    """Whether a choice is what the recipe says, as far as it does not leave it open."""
+    compiled = {"never": False, "always": True}.get(section.compile, choice.compiled)
+    return section.precision in ("auto", choice.precision) and compiled == choice.compiled
+
+
+def _choose(section: TrainerSection, plan: TrialPlan) -> PrecisionChoice:
+    if section.precision == "auto":
+        choice = choose_precision(section, plan.steps, partial(_measured, section, plan))
+    else:
+        choice = PrecisionChoice(precision=section.precision, reason="the recipe's")
+    if section.compile != "never":
+        choice = _with_compiling(choice, section, plan)
+    return msgspec.structs.replace(choice, networks=plan.networks_sha256())
+
+
+def _with_compiling(
+    choice: PrecisionChoice, section: TrainerSection, plan: TrialPlan
+) -> PrecisionChoice:
+    """The choice, with that of `torch.compile`, which is tried in its precision."""
+    trial = _trial(section, plan, teachers=())
+
+    def step() -> float:
+        return trial.seconds([choice.precision])[choice.precision].student
+
+    if section.compile == "always":
+        refuse_uncompiled(trial.student, step)
+        return msgspec.structs.replace(choice, compiled=True)
+    tried = CompileTrial.of(trial.student, step, plan.steps)
+    reason = f"{choice.reason}; {tried.reason}"
+    return msgspec.structs.replace(choice, compiled=tried.compiled, reason=reason)
+
+
 def pinned(recipe: Recipe, choice: PrecisionChoice) -> Recipe:
-    """The recipe with the precision that was chosen."""
-    trainer = msgspec.structs.replace(recipe.trainer, precision=choice.precision)
-    return msgspec.structs.replace(recipe, trainer=trainer)
+    """The recipe with what was chosen."""
+    trainer = msgspec.structs.replace(
+        recipe.trainer,
+        precision=choice.precision,
+        compile="always" if choice.compiled else "never",
+    )
+    recipe = msgspec.structs.replace(recipe, trainer=trainer)
+    teacher = recipe.teacher or TeacherSection()
+    if choice.teacher in (None, choice.precision) or teacher.precision != "auto":
+        return recipe
+    teacher = msgspec.structs.replace(teacher, precision=choice.teacher)
+    return msgspec.structs.replace(recipe, teacher=teacher)
 
 
 def kept_choice(out: Path, plan: TrialPlan) -> PrecisionChoice | None:
@@ -156,15 +208,19 @@ def _wait_for(out: Path, plan: TrialPlan) -> PrecisionChoice:
 
 def _measured(
     section: TrainerSection, plan: TrialPlan, precisions: Sequence[Precision]
-) -> dict[str, float]:
-    """Seconds of a step in each precision; the state of the random generators is left as it was."""
+) -> dict[str, StepSeconds]:
+    """Seconds of a step in each precision."""
+    return _trial(section, plan, plan.teachers).seconds(precisions)
+
+
+def _trial(section: TrainerSection, plan: TrialPlan, teachers: Sequence[ModelSection]) -> StepTrial:
+    """A trial of the run's networks; the state of the random generators is left as it was."""
     set_threads(section)
     keep_freed_memory()
     device = device_of(section)
     with torch.random.fork_rng(devices=[]):
-        student, *teachers = (_network(m, plan, device) for m in (plan.trained, *plan.teachers))
-    trial = StepTrial(student, teachers, plan.image_size, plan.batch_size, device)
-    return trial.seconds(precisions)
+        trained, *taught_by = (_network(model, plan, device) for model in (plan.trained, *teachers))
+    return StepTrial(trained, taught_by, plan.image_size, plan.batch_size, device)
 
 
 def _network(model: ModelSection, plan: TrialPlan, device: torch.device) -> NormalisedNetwork:

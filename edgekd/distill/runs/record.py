@@ -44,7 +44,8 @@ RECIPE = "recipe.json"
 FILES = (CARD, WEIGHTS, SPLIT, HISTORY, METRICS, RECIPE, PRECISION)
 """Files of a run, beside its stages."""
 
-EVALUATED = ("validation", "test")
+VALIDATION = "validation"
+EVALUATED = (VALIDATION, "test")
 """Parts that a finished network is evaluated on."""
 
 Role = Literal["teacher", "student"]
@@ -98,7 +99,8 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     clear_place(out / CARD)  # without it a half-written run is not taken for the old one
     write_atomically(out / SPLIT, write_split(trained.samples.split))
     write_atomically(out / HISTORY, history_csv(trained.outcome.history))
-    teacher = trained.teacher.metrics(trained.samples) if trained.teacher else None
+    teachers, parts = trained.teacher, trained.evaluated
+    teacher = teachers.metrics(trained.samples, parts) if teachers else None
     known = {**metrics, "teacher": teacher}
     write_atomically(out / METRICS, pretty_json(known | ({KEY: bits} if bits else {})))
     write_atomically(out / RECIPE, pretty_json(trained.recipe))
@@ -106,8 +108,9 @@ def write_run(trained: Trained, out: Path, say: Callable[[str], None]) -> ModelC
     card = save_checkpoint(out, trained.built.network, _card(trained))
     seal_files(out, FILES)
     name = metrics_task(trained.recipe.task).selection_metric
-    for part, of_part in metrics.items():
-        say(f"{card.role}: {part} {name.replace('_', ' ')} {_interval(_metric(of_part, name))}")
+    if VALIDATION in metrics:  # figures of the test part are kept, and printed by no training
+        score = _interval(_metric(metrics[VALIDATION], name))
+        say(f"{card.role}: {VALIDATION} {name.replace('_', ' ')} {score}")
     if bits:
         say(f"{card.role}: {bits.text()}")
     return card
@@ -210,7 +213,7 @@ def _interval(estimate: Estimate) -> str:
 
 def _git_revision() -> str | None:
     """Git revision of the checkout; None where edgekd runs as an installed package."""
-    checkout = Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[3]
     if not (checkout / ".git").exists():
         return None
     command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]

@@ -16,6 +16,7 @@ from edgekd.data import Split
 from edgekd.distill.losses import class_log_prior, class_weights
 from edgekd.distill.methods import Method, MethodContext, load_method, resolve_method
 from edgekd.distill.methods.base import Subclasses
+from edgekd.distill.runs.record import Role
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait, training_task
 from edgekd.distill.teachers.group import network_of
@@ -36,6 +37,7 @@ __all__ = [
     "Planned",
     "check_training",
     "context_of",
+    "method_of",
     "refuse_loss",
     "refuse_mixing",
     "refuse_undivided",
@@ -53,6 +55,7 @@ class Planned:
         method: The method, with its options.
         teachers: The network of each teacher; empty without any, or where one will be refused
             later.
+        role: The role of what is trained.
     """
 
     recipe: Recipe
@@ -60,6 +63,7 @@ class Planned:
     model: ModelSection
     method: dict[str, Any]
     teachers: tuple[ModelSection, ...] = ()
+    role: Role = "student"
 
 
 def check_training(planned: Planned, split: Split) -> None:
@@ -73,7 +77,7 @@ def check_training(planned: Planned, split: Split) -> None:
             statistics, or several devices would wait for parameters that no output depends on.
     """
     recipe, size = planned.recipe, planned.recipe.image_size
-    kind, config = resolve_method(planned.method, recipe.task)
+    kind, _ = resolve_method(planned.method, recipe.task)
     refuse_undivided(kind, split)
     refuse_loss(planned.section.fit, recipe.task)
     _refuse_image_sizes(planned, split)
@@ -81,18 +85,35 @@ def check_training(planned: Planned, split: Split) -> None:
     nothing_decoded = np.zeros((0, size, size, 3), np.uint8)
     samples = RunSamples(split, nothing_decoded, split.dataset.targets())
     processes = recipe.trainer.devices * recipe.trainer.nodes
-    with torch.random.fork_rng(devices=[]):
-        student = _network(planned.model, kind, samples)
-        if processes > 1:
-            _refuse_unreached(planned.model, student, size)
-        if kind.needs_teacher and not planned.teachers:
-            return
-        teacher = _teacher(planned, kind, samples) if planned.teachers else None
-        method = kind(config, student, teacher, context_of(recipe, planned.section, samples))
+    method = method_of(planned, samples)
+    if method is None:
+        return
     images = len(split.indices("train"))
     for stage in method.stages():
         size = stage.samples.batch_size(stage.fit or planned.section.fit, images, processes)
         refuse_batches_of(size, stage, processes)
+
+
+def method_of(planned: Planned, samples: RunSamples) -> Method | None:
+    """The method of a training with its networks; None where its teacher will be refused later.
+
+    A teacher that is yet to be trained has the weights that its training begins with. The state of
+    the random generators is left as it was.
+
+    Raises:
+        InputError: The method cannot be used with these networks, or several devices would wait for
+            parameters that no output depends on.
+    """
+    recipe = planned.recipe
+    kind, config = resolve_method(planned.method, recipe.task)
+    with torch.random.fork_rng(devices=[]):
+        student = _network(planned.model, kind, samples)
+        if recipe.trainer.devices * recipe.trainer.nodes > 1:
+            _refuse_unreached(planned.model, student, recipe.image_size)
+        if kind.needs_teacher and not planned.teachers:
+            return None
+        teacher = _teacher(planned, kind, samples) if planned.teachers else None
+        return kind(config, student, teacher, context_of(recipe, planned.section, samples))
 
 
 def _refuse_image_sizes(planned: Planned, split: Split) -> None:

@@ -121,11 +121,22 @@ class RunSamples:
         return self.task.class_weights(self.class_counts, images, balance)
 
     def sampling_weights(self, balance: Balance) -> Tensor | None:
-        """How often each training image is drawn, float64; None where each is drawn once."""
-        if balance == "none":
-            return None
-        targets = self.targets[self._indices("train")]
-        return self.task.sampling_weights(targets, self.class_counts, balance)
+        """How often each training image is drawn, float64; None where each is drawn once.
+
+        By its class, and by the weight that the table gives it.
+        """
+        chosen = self._indices("train")
+        by_class: Tensor | None = None
+        if balance != "none":
+            by_class = self.task.sampling_weights(self.targets[chosen], self.class_counts, balance)
+        if not self.split.dataset.is_weighted:
+            return by_class
+        samples = self.split.dataset.samples
+        weights = torch.tensor([samples[index].weight for index in chosen], dtype=torch.float64)
+        if not weights.sum() > 0:
+            message = "no training image has a weight above 0"
+            raise InputError(message, "correct the column of `data.weight_column`")
+        return weights if by_class is None else weights * by_class
 
     def adjustment(self, fit: FitSection) -> Tensor | None:
         """What the hard-label loss adds to the outputs, float32 [K]; None without adjustment."""

@@ -101,15 +101,19 @@ class Teachers:
         ]
         return {"members": members}
 
-    def metrics(self, samples: RunSamples) -> dict[str, Any] | None:
-        """Metrics by part: those beside a single checkpoint, or measured for averaged outputs."""
+    def metrics(self, samples: RunSamples, parts: Sequence[str]) -> dict[str, Any] | None:
+        """Metrics by part: those beside a single checkpoint, or measured for averaged outputs.
+
+        Args:
+            samples: The images of the run.
+            parts: Parts to evaluate on; a run that must not see the test part leaves it out.
+        """
         if len(self.members) == 1 and self.section.views == 1:
             metrics = read_metrics(self.members[0].folder)
-            parts = ("validation", "test")
             return {part: metrics[part] for part in parts if part in metrics} or None
-        return self._measured(samples)
+        return self._measured(samples, parts)
 
-    def _measured(self, samples: RunSamples) -> dict[str, Any]:
+    def _measured(self, samples: RunSamples, parts: Sequence[str]) -> dict[str, Any]:
         network = self.network()
         return {
             part: metrics_task(self.task).evaluate(
@@ -119,7 +123,7 @@ class Teachers:
                 ordered=samples.split.dataset.ordered,
                 groups=samples.groups(part),
             )
-            for part in ("validation", "test")
+            for part in parts
             for images, targets in [samples.part(part)]
             if len(targets)
         }

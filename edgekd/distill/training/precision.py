@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 from msgspec import Struct
 
-from edgekd.distill.training.step_trial import Precision, trial_steps
+from edgekd.distill.training.step_trial import Precision, StepSeconds, trial_steps
 from edgekd.errors import InputError
 from edgekd.recipe import TrainerSection
 
@@ -31,15 +32,23 @@ class PrecisionChoice(Struct, frozen=True, kw_only=True):
 
     Attributes:
         precision: `fp32`, `bf16` or `fp16`, networks under autocast in the latter two.
+        teacher: The precision of the teacher's outputs, where it was measured apart; else None, and
+            they are computed in that of the run.
+        compiled: Whether the network that is trained is compiled by `torch.compile`.
         reason: Why, for people.
-        seconds: Median seconds of a step by precision; empty where nothing was measured.
+        seconds: Median seconds of the student's part of a step by precision; empty where nothing
+            was measured.
+        teacher_seconds: Median seconds of the teacher's part of a step by precision.
         device: The processor, or the accelerator, of the choice.
         networks: Hash of what the choice was made for; "" for a choice of the recipe.
     """
 
     precision: Precision
     reason: str
+    teacher: Precision | None = None
+    compiled: bool = False
     seconds: dict[str, float] = {}
+    teacher_seconds: dict[str, float] = {}
     device: str = ""
     networks: str = ""
 
@@ -47,7 +56,7 @@ class PrecisionChoice(Struct, frozen=True, kw_only=True):
 def choose_precision(
     section: TrainerSection,
     steps: int,
-    measure: Callable[[Sequence[Precision]], Mapping[str, float]],
+    measure: Callable[[Sequence[Precision]], Mapping[str, StepSeconds]],
 ) -> PrecisionChoice:
     """Choose the precision of a run whose recipe leaves it to the machine.
 
@@ -65,17 +74,35 @@ def choose_precision(
     if steps < needed:
         reason = f"not measured: the run has {steps} steps, and a trial pays from {needed} on"
         return PrecisionChoice(precision=unmeasured_precision(section), reason=reason, device=name)
-    _, lower = candidates
-    return _faster(lower, dict(measure(candidates)), name)
+    return _chosen(measure(candidates), name)
 
 
-def _faster(lower: Precision, seconds: dict[str, float], device: str) -> PrecisionChoice:
+def _chosen(measured: Mapping[str, StepSeconds], device: str) -> PrecisionChoice:
+    """The faster precision of the student, and of the teachers where there are any."""
+    seconds = {name: each.student for name, each in measured.items()}
+    of_teachers = {name: each.teachers for name, each in measured.items() if each.teachers}
+    texts = [f"student {_times(seconds)}"]
+    if of_teachers:
+        texts.append(f"teacher {_times(of_teachers)}")
+    return PrecisionChoice(
+        precision=_faster(seconds),
+        teacher=_faster(of_teachers) if of_teachers else None,
+        reason=f"measured a step: {'; '.join(texts)}",
+        seconds=seconds,
+        teacher_seconds=of_teachers,
+        device=device,
+    )
+
+
+def _faster(seconds: Mapping[str, float]) -> Precision:
     """The lower precision, if it is faster than fp32 by more than the noise of such trials."""
-    chosen: Precision = lower if seconds[lower] <= _WORTH * seconds["fp32"] else "fp32"
-    times = ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items())
-    ratio = seconds["fp32"] / seconds[lower]
-    reason = f"measured: {times} a step of the networks, {lower} {ratio:.2f} × as fast"
-    return PrecisionChoice(precision=chosen, reason=reason, seconds=seconds, device=device)
+    fp32, lower = seconds
+    chosen = lower if seconds[lower] <= _WORTH * seconds[fp32] else fp32
+    return cast("Precision", chosen)
+
+
+def _times(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items())
 
 
 def device_of(section: TrainerSection) -> torch.device:

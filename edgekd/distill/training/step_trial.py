@@ -1,7 +1,8 @@
 """The seconds of a training step by precision, measured on networks like those of the run.
 
-A step is a pass of the student forwards and backwards, and of the teacher forwards. The optimiser
-is left out: it works in float32 whatever the precision.
+A step is a pass of the student forwards and backwards, and of the teachers forwards; both are timed
+apart, since a processor may be faster in another precision for one than for the other. The
+optimiser is left out: it works in float32 whatever the precision.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Precision", "StepTrial", "trial_steps"]
+__all__ = ["Precision", "StepSeconds", "StepTrial", "trial_steps"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Clock = Callable[[], float]
@@ -31,6 +32,24 @@ _FEWEST = 4
 def trial_steps(candidates: int) -> int:
     """The most steps that a trial of some candidates takes, one before them included."""
     return 1 + candidates * (_WARM_UP + _ROUNDS)
+
+
+@dataclass(frozen=True)
+class StepSeconds:
+    """Seconds of a step.
+
+    Attributes:
+        student: Of the student's pass, forwards and backwards.
+        teachers: Of the passes of all teachers.
+    """
+
+    student: float
+    teachers: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """Of the whole step."""
+        return self.student + self.teachers
 
 
 @dataclass
@@ -53,21 +72,23 @@ class StepTrial:
     device: torch.device
     clock: Clock = time.perf_counter
 
-    def seconds(self, precisions: Sequence[Precision]) -> dict[str, float]:
+    def seconds(self, precisions: Sequence[Precision]) -> dict[str, StepSeconds]:
         """Median seconds of a step in each precision, of steps that alternate, after a warm-up."""
         pixels = self._pixels(self.images)
-        first = self._timed_step(precisions[0], pixels)
+        first = self._timed_step(precisions[0], pixels).step
         if first > _LONG_STEP:
             fewer = max(_FEWEST, round(self.images * _LONG_STEP / first))
             pixels = pixels[: min(fewer, self.images)]
         for _ in range(_WARM_UP):
             for precision in precisions:
                 self._timed_step(precision, pixels)
-        return {name: median(times) for name, times in self._rounds(precisions, pixels).items()}
+        return {name: _median(times) for name, times in self._rounds(precisions, pixels).items()}
 
-    def _rounds(self, precisions: Sequence[Precision], pixels: Tensor) -> Mapping[str, list[float]]:
+    def _rounds(
+        self, precisions: Sequence[Precision], pixels: Tensor
+    ) -> Mapping[str, list[StepSeconds]]:
         """Seconds of each step, in rounds of one step in each precision."""
-        times: dict[str, list[float]] = {precision: [] for precision in precisions}
+        times: dict[str, list[StepSeconds]] = {precision: [] for precision in precisions}
         start = self.clock()
         for _ in range(_ROUNDS):
             for precision in precisions:
@@ -76,19 +97,27 @@ class StepTrial:
                 break
         return times
 
-    def _timed_step(self, precision: Precision, pixels: Tensor) -> float:
+    def _timed_step(self, precision: Precision, pixels: Tensor) -> StepSeconds:
+        teachers = self._timed(self._teach, precision, pixels) if self.teachers else 0.0
+        return StepSeconds(self._timed(self._learn, precision, pixels), teachers)
+
+    def _timed(
+        self, part: Callable[[Precision, Tensor], None], precision: Precision, pixels: Tensor
+    ) -> float:
         self._wait()
         start = self.clock()
-        self._step(precision, pixels)
+        part(precision, pixels)
         self._wait()
         return self.clock() - start
 
-    def _step(self, precision: Precision, pixels: Tensor) -> None:
+    def _teach(self, precision: Precision, pixels: Tensor) -> None:
+        with self._autocast(precision), torch.no_grad():
+            for teacher in self.teachers:
+                teacher.eval()(pixels)
+
+    def _learn(self, precision: Precision, pixels: Tensor) -> None:
         self.student.train().zero_grad()
         with self._autocast(precision):
-            with torch.no_grad():
-                for teacher in self.teachers:
-                    teacher.eval()(pixels)
             outputs = self.student(pixels)
         outputs.float().square().mean().backward()
 
@@ -107,3 +136,7 @@ class StepTrial:
         """Wait for the device, which works while the processor goes on."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _median(times: Sequence[StepSeconds]) -> StepSeconds:
+    return StepSeconds(median(t.student for t in times), median(t.teachers for t in times))

@@ -23,7 +23,7 @@ from edgekd.distill.training.precision import refuse_unsupported, unmeasured_pre
 from edgekd.errors import InputError
 from edgekd.recipe import TrainerSection
 
-__all__ = ["make_trainer", "quiet_lightning", "set_threads"]
+__all__ = ["make_short_trainer", "make_trainer", "quiet_lightning", "set_threads"]
 
 
 def make_trainer(
@@ -58,8 +58,40 @@ def make_trainer(
             use_distributed_sampler=False,  # the stage's samplers divide the images
         )
     except Exception as error:  # Lightning raises its own kinds for hardware that is not there
-        message = f"the trainer cannot use this machine: {str(error).splitlines()[0]}"
-        raise InputError(message, "correct the recipe's `trainer` section") from error
+        raise _unusable(error) from error
+
+
+def make_short_trainer(section: TrainerSection, callbacks: list[Callback], steps: int) -> Trainer:
+    """A trainer of a few steps and one batch of validation on one device, which writes nothing.
+
+    Raises:
+        InputError: The machine lacks what the section requires.
+    """
+    refuse_unsupported(section)
+    set_threads(section)
+    try:
+        return Trainer(
+            accelerator=section.accelerator,
+            devices=1,
+            precision=_precision(section),
+            max_epochs=1,
+            limit_train_batches=steps,
+            limit_val_batches=1,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except Exception as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: Exception) -> InputError:
+    message = f"the trainer cannot use this machine: {str(error).splitlines()[0]}"
+    return InputError(message, "correct the recipe's `trainer` section")
 
 
 def _strategy(section: TrainerSection) -> Strategy | str:

@@ -31,7 +31,7 @@ from edgekd.runtime.images.header import (
 )
 from edgekd.runtime.images.jpeg import colour_is_declared, end_of_image
 
-__all__ = ["Jpeg", "Pixels", "read_dicom"]
+__all__ = ["Jpeg", "Pixels", "import_reader", "read_dicom"]
 
 MAX_READS = 300_000
 """Most reads of a file. Each element takes at least one; an ordinary file has some hundred."""
@@ -171,7 +171,7 @@ class _Budget(io.BytesIO):
         return super().read(size)
 
 
-def _import_reader() -> Any:
+def import_reader() -> Any:
     """The reader of pydicom.
 
     pydicom imports `requests`, if installed, to fetch its examples, and thereby urllib3, which
@@ -193,7 +193,7 @@ def _import_reader() -> Any:
 
 def _elements(data: bytes) -> tuple[str, Elements]:
     """The transfer syntax and the raw values of the tags that matter."""
-    read_dataset = _import_reader()
+    read_dataset = import_reader()
     file = _Budget(data)
     file.seek(132)
     meta = read_dataset(file, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)

@@ -80,6 +80,14 @@ class Data(DataTask):
         present = set(findings_of(label))
         return SEPARATOR.join(name for name in classes if name in present) or NONE
 
+    def names_in(self, label: str) -> tuple[str, ...]:
+        """The findings; of a label without any, the label itself."""
+        return tuple(findings_of(label)) or (label,)
+
+    def joined(self, names: Sequence[str]) -> str:
+        """The findings, separated as in tables."""
+        return SEPARATOR.join(names)
+
     def problem_with(self, label: str, listed: Sequence[str] | None) -> LabelProblem | None:
         """Whether the label is blank, contradicts itself, or has a finding that is not listed.
 

@@ -157,7 +157,7 @@ def test_csv_tables_that_cannot_be_read(tmp_path: Path) -> None:
     for content in (b"", b"image,label\n"):
         file.write_bytes(content)
         assert "has no rows" in refusal(source="csv", file=str(file)).message
-    file.write_bytes("image,label\nfoto,häßlich\n".encode("latin-1"))
+    file.write_bytes(b"image,label\nfoto,h\x81sslich\n")
     assert "cannot be read" in refusal(source="csv", file=str(file)).message
 
 
@@ -175,3 +175,62 @@ def test_real_idrid_by_its_shipped_recipe() -> None:
     assert dataset.ordered
     folds = [split_dataset(dataset, SplitSection(folds=5, fold=fold)) for fold in range(5)]
     assert [split.counts()["test"] for split in folds] == [83, 83, 83, 82, 82]
+
+
+# several folders, an official split, weights
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path, draw: Any) -> tuple[Path, Path]:
+    """a, b and c in fine/images; b and d in coarse."""
+    for level, name in enumerate(("fine/images/a.png", "fine/images/b.png", "fine/images/c.JPG",
+                                  "coarse/b.png", "coarse/d.png")):  # fmt: skip
+        draw(tmp_path / name, 40 * level)
+    return tmp_path / "fine", tmp_path / "coarse"
+
+
+def test_csv_with_several_folders(two_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(f"image,label\na,mel\nb,nv\n{two_folders[0]}/images/c.JPG,nv\nd,mel\n")
+    section = {"source": "csv", "file": str(file)}
+    dataset = load_dataset(section | {"root": [str(folder) for folder in two_folders]})
+    assert dataset.root == tmp_path
+    assert [sample.image for sample in dataset.samples] == [
+        "fine/images/a.png", "fine/images/b.png", "fine/images/c.JPG", "coarse/d.png",
+    ]  # fmt: skip
+    assert all(path.is_file() for path in dataset.paths())
+    assert "1 images are in several folders; the first has fine/images/b.png" in dataset.notes
+    swapped = load_dataset(section | {"root": [str(folder) for folder in two_folders[::-1]]})
+    assert swapped.samples[1].image == "coarse/b.png"
+    error = refusal(**section, root=[str(two_folders[0]), str(tmp_path / "tables")])
+    assert f"'d', which is not in {two_folders[0]} or {tmp_path / 'tables'}" in error.message
+
+
+def test_csv_with_an_official_split(two_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(
+        "image,label,lesion,part\na,mel,L1,fit\nb,nv,L2,val\nc,nv,L3,hold-out\nd,mel,L1,extra\n"
+    )
+    roots = [str(folder) for folder in two_folders]
+    section = {"source": "csv", "file": str(file), "root": roots, "group_column": "lesion",
+               "split_column": "part"}  # fmt: skip
+    split = split_dataset(load_dataset(section), SplitSection())
+    assert split.parts == ("train", "validation", "test", "train")
+    names = {"split_names": {"test": ["fit"]}}
+    assert "line 2 " not in refusal(**(section | {"split_column": "lesion"})).hint
+    assert "has the part 'L1'" in refusal(**(section | {"split_column": "lesion"})).message
+    assert "line 4 of" in refusal(**(section | names)).message
+    assert "there is none" in refusal(**(section | names | {"split_column": None})).message
+
+
+def test_csv_with_weights(table: Path) -> None:
+    edit(table, "patient,site", "weight,site")
+    for name, weight in (("mel,P1", "2.5"), ("nv,P1", "1"), ("nv,P2", "0"), ("nv ,P3", "1")):
+        edit(table, name, f"{name.split(',')[0]},{weight}")
+    section = {"source": "csv", "file": str(table)}
+    dataset = load_dataset(section | {"weight_column": "weight"})
+    assert [sample.weight for sample in dataset.samples] == [2.5, 1.0, 0.0, 1.0]
+    weighted, plain = (
+        split_dataset(one, SplitSection()).sha256() for one in (dataset, load_dataset(section))
+    )
+    assert weighted != plain

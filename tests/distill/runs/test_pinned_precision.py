@@ -16,6 +16,7 @@ from edgekd.distill.runs import pinned_precision, pipeline
 from edgekd.distill.runs.pinned_precision import PRECISION, TrialPlan, kept_choice, pin_precision
 from edgekd.distill.training import precision
 from edgekd.distill.training.module import StageModule
+from edgekd.distill.training.step_trial import StepSeconds
 from edgekd.errors import InputError
 from edgekd.models import read_card
 from edgekd.recipe import ModelSection, Recipe, TrainerSection
@@ -23,17 +24,18 @@ from edgekd.seals import flaws_of
 
 AUTO = {"accelerator": "cpu", "precision": "auto", "threads": 1}
 PLAN = TrialPlan(ModelSection(arch="resnet10t"), (), 7, 32, 16, 10**6)
-Measure = Callable[[dict[str, float]], list[tuple[str, ...]]]
+Seconds = dict[str, StepSeconds]
+Measure = Callable[[Seconds], list[tuple[str, ...]]]
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> Measure:
     """Lets trials give these seconds; the list of the precisions of each trial."""
 
-    def begin(seconds: dict[str, float]) -> list[tuple[str, ...]]:
+    def begin(seconds: Seconds) -> list[tuple[str, ...]]:
         trials: list[tuple[str, ...]] = []
 
-        def trial(section: object, plan: object, tried: tuple[str, ...]) -> dict[str, float]:
+        def trial(section: object, plan: object, tried: tuple[str, ...]) -> Seconds:
             trials.append(tuple(tried))
             return seconds
 
@@ -45,26 +47,45 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measure:
     return begin
 
 
-BF16 = {"fp32": 0.4, "bf16": 0.1}
-FP32 = {"fp32": 0.1, "bf16": 0.4}
+BF16 = {"fp32": StepSeconds(0.4, 0.5), "bf16": StepSeconds(0.1, 0.2)}
+FP32 = {"fp32": StepSeconds(0.1, 0.2), "bf16": StepSeconds(0.4, 0.5)}
+APART = {"fp32": StepSeconds(0.1, 0.5), "bf16": StepSeconds(0.4, 0.2)}
 
 
 def test_the_choice_is_reported_recorded_and_sealed(recipe, tmp_path, measured):
     trials = measured(BF16)
     lines = run(recipe(trainer=AUTO), tmp_path)
     assert [line for line in lines if line.startswith("precision: ")] == [
-        "precision: bf16, measured: fp32 0.400 s, bf16 0.100 s a step of the networks, "
-        "bf16 4.00 × as fast"
+        "precision: bf16, measured a step: student fp32 0.400 s, bf16 0.100 s; "
+        "teacher fp32 0.500 s, bf16 0.200 s"
     ]
     assert trials == [("fp32", "bf16")]  # once for teacher and student
     for role in ("teacher", "student"):
         record = json.loads((tmp_path / role / PRECISION).read_text())
-        assert (record["precision"], record["seconds"]) == ("bf16", BF16)
+        assert (record["precision"], record["seconds"]) == (
+            "bf16", {"fp32": 0.4, "bf16": 0.1},
+        )  # fmt: skip
         card = read_card(tmp_path / role)
         assert card.training.precision == "bf16"
-        assert "4.00" in card.training.precision_reason
+        assert "0.400 s" in card.training.precision_reason
         (tmp_path / role / PRECISION).write_text("{}")
         assert PRECISION in flaws_of(tmp_path / role)
+
+
+def test_the_teacher_teaches_in_a_precision_of_its_own(recipe, tmp_path, measured):
+    measured(APART)
+    run(recipe(trainer=AUTO), tmp_path)
+    record = json.loads((tmp_path / "student" / "recipe.json").read_text())
+    assert record["trainer"]["precision"] == "fp32"
+    assert record["teacher"]["precision"] == "bf16"
+    named = recipe(trainer=AUTO)
+    of_named = msgspec.structs.replace(
+        named, teacher=msgspec.structs.replace(named.teacher, precision="fp32")
+    )
+    lines = run(of_named, tmp_path, force=True)
+    assert not any(line.startswith("student") and "reused" in line for line in lines)
+    record = json.loads((tmp_path / "student" / "recipe.json").read_text())
+    assert record["teacher"]["precision"] == "fp32"  # the recipe's own is kept
 
 
 def test_a_finished_run_is_reused_whatever_a_trial_would_give_now(recipe, tmp_path, measured):

@@ -48,7 +48,7 @@ def test_ssd_kd_from_end_to_end(taught, tmp_path, monkeypatch):
 
     # A change that the teacher's head does not depend on leaves it as it is.
     trained = record_stages(monkeypatch)
-    lines = run(taught(method={**SSD_KD, "ce": 0.5}), tmp_path)
+    lines = run(taught(method={**SSD_KD, "ce": 0.5}), tmp_path, force=True)
     assert any("teacher_head" in line and "reused" in line for line in lines)
     assert trained == ["student"]
 
@@ -59,7 +59,7 @@ def test_ssd_kd_from_end_to_end(taught, tmp_path, monkeypatch):
 
     # A change that it does depend on trains it again.
     head = {**SSD_KD["teacher_head"], "epochs": 1}
-    run(taught(method={**SSD_KD, "teacher_head": head}), tmp_path)
+    run(taught(method={**SSD_KD, "teacher_head": head}), tmp_path, force=True)
     assert trained[3:] == ["teacher_head", "student"]
 
 
@@ -129,12 +129,19 @@ def test_seeds(taught, tmp_path):
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
 
 
-def test_a_finished_run_is_reused_and_a_changed_recipe_trains_again(recipe, tmp_path):
-    run(recipe(), tmp_path)
+def test_a_finished_run_is_reused_and_a_changed_recipe_replaces_it_on_demand(recipe, tmp_path):
+    lines = run(recipe(), tmp_path)
+    assert not any("test" in line for line in lines)  # its figures stay unseen
+    assert any(line.startswith("student: validation balanced accuracy") for line in lines)
     before = weights(tmp_path)
     assert sum("reused" in line for line in run(recipe(), tmp_path)) == 2
-    lines = run(recipe(method={"name": "kd", "temperature": 1.0}), tmp_path)
+    changed = recipe(method={"name": "kd", "temperature": 1.0})
+    with pytest.raises(InputError, match=r"method\.temperature is 4\.0 there and 1\.0 here"):
+        run(changed, tmp_path)
+    assert same(weights(tmp_path), before)
+    lines = run(changed, tmp_path, force=True)
     assert sum("reused" in line for line in lines) == 1  # the teacher
+    assert sum("student is replaced: resnet10t, method kd" in line for line in lines) == 1
     assert not same(weights(tmp_path), before)
 
 
@@ -198,7 +205,7 @@ def test_a_student_of_adjusted_logits_is_judged_and_used_without_them(taught, tm
     """The score of the best epoch is that of the checkpoint's own outputs."""
     raw = msgspec.to_builtins(taught(method=method))
     raw["student"]["fit"] |= {
-        "logit_adjustment": 3.0, "class_weights": "none", "epochs": 6, "learning_rate": 0.05
+        "logit_adjustment": 3.0, "class_weights": "none", "epochs": 24, "learning_rate": 0.05
     }  # fmt: skip
     adjusted = convert(raw, Recipe, "the test's recipe")
     run(adjusted, tmp_path)

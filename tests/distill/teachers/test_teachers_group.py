@@ -45,7 +45,7 @@ def test_a_student_of_two_teachers(recipe, sections, tmp_path, monkeypatch):
     # A finished run is reused; other weights make another student.
     assert sum("reused" in line for line in run(both, tmp_path)) == 2
     before = weights(tmp_path)
-    run(recipe(teachers=sections, teacher={"weights": [1, 9]}, seed=3), tmp_path)
+    run(recipe(teachers=sections, teacher={"weights": [1, 9]}, seed=3), tmp_path, force=True)
     assert trained == ["supervised", "student", "student"]
     assert not same(before, weights(tmp_path))
 
@@ -62,7 +62,9 @@ def test_how_the_teacher_is_run_is_part_of_the_students_key(recipe, taught, teac
     run(taught(), tmp_path)
     before = weights(tmp_path)
     section = {"checkpoint": str(teacher), **how}
-    lines = run(recipe(teacher=section), tmp_path)
+    with pytest.raises(InputError, match="finished run of another recipe: "):
+        run(recipe(teacher=section), tmp_path)
+    lines = run(recipe(teacher=section), tmp_path, force=True)
     assert not any("reused" in line for line in lines)
     assert not same(before, weights(tmp_path))
     assert read_card(tmp_path / "student").training.teaching == how
@@ -73,7 +75,7 @@ def test_how_a_teacher_is_run_does_not_train_it_again(recipe, tmp_path, monkeypa
     trained = record_stages(monkeypatch)
     run(recipe(), tmp_path)
     section = msgspec.to_builtins(recipe().teacher) | {"precision": "bf16"}
-    run(recipe(teacher=section), tmp_path)
+    run(recipe(teacher=section), tmp_path, force=True)
     assert trained == ["supervised", "student", "student"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 from safetensors.torch import load_file
 from small_runs import run, same, weights
 from torch import Tensor
@@ -117,6 +118,22 @@ def test_the_average_of_the_weights_is_validated_and_kept(
                ("run", "plain")]  # fmt: skip
     losses = [[row.split(",")[1] for row in rows] for rows in history]
     assert losses[0] == losses[1]  # following the weights does not change them
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-3])
+def test_a_clipped_gradient_moves_the_weights_by_no_more(
+    tiny: Recipe, epochs: list[dict[str, Tensor]], tmp_path: Path, clip: float
+) -> None:
+    """Of SGD alone, no step is longer than the rate times the largest norm of the gradient."""
+    fit = {"epochs": 2, "batch_size": 16, "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0,
+           "learning_rate": 0.1, "clip": clip}  # fmt: skip
+    raw = msgspec.to_builtins(tiny) | {"student": {"model": TINY, "fit": fit}}
+    pipeline.distill(pipeline.RunRequest(convert(raw, Recipe, "the test's recipe"), tmp_path))
+    trained = [n for n in epochs[0] if n.endswith(("weight", "bias"))]
+    moved = torch.cat([(epochs[1][name] - epochs[0][name]).flatten() for name in trained]).norm()
+    steps = 38 // 16
+    longest = steps * 0.1 * 1e-3
+    assert (moved <= longest) == (clip > 0)
 
 
 def assert_kept(recipe: Recipe, epochs: list[dict[str, Tensor]], tmp_path: Path, best: int) -> None:

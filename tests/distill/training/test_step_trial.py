@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgekd.distill.training.step_trial import StepTrial, trial_steps
+from edgekd.distill.training.step_trial import StepSeconds, StepTrial, trial_steps
 
 
 class Noted(nn.Module):
@@ -26,7 +26,7 @@ class Noted(nn.Module):
 
 
 class Scripted:
-    """A clock that is read twice by each step, and around the rounds."""
+    """A clock that goes on by the next of some durations with each step."""
 
     def __init__(self, durations: Sequence[float]) -> None:
         self.durations, self.now, self.reads = list(durations), 0.0, 0
@@ -43,7 +43,7 @@ class Scripted:
 def scripted(monkeypatch: pytest.MonkeyPatch, durations: Sequence[float], images: int) -> StepTrial:
     clock = Scripted(durations)
     trial = StepTrial(Noted(), [], 8, images, torch.device("cpu"), clock)
-    monkeypatch.setattr(StepTrial, "_step", lambda self, precision, pixels: clock.step())
+    monkeypatch.setattr(StepTrial, "_learn", lambda self, precision, pixels: clock.step())
     return trial
 
 
@@ -52,7 +52,7 @@ def test_steps_alternate_in_both_precisions_and_end_with_gradients():
     trial = StepTrial(student, [teacher], 8, 4, torch.device("cpu"))
     seconds = trial.seconds(["fp32", "bf16"])
     assert set(seconds) == {"fp32", "bf16"}
-    assert all(value > 0 for value in seconds.values())
+    assert all(each.student > 0 and each.teachers > 0 for each in seconds.values())
     kinds = [kind for kind, *_ in student.passes]
     assert kinds[:3] == [torch.float32, torch.float32, torch.bfloat16]
     assert kinds[1::2] == [torch.float32] * len(kinds[1::2])
@@ -69,7 +69,11 @@ def test_the_median_is_taken_after_the_warm_up(monkeypatch):
     # One step alone, one of each to warm up, then five rounds of two.
     durations = [9.0, 9.0, 9.0, 0.1, 0.2, 0.1, 0.2, 0.5, 0.2, 0.1, 0.9, 0.1, 0.2]
     trial = scripted(monkeypatch, durations, 4)
-    assert trial.seconds(["fp32", "bf16"]) == pytest.approx({"fp32": 0.1, "bf16": 0.2})
+    seconds = trial.seconds(["fp32", "bf16"])
+    assert {name: each.step for name, each in seconds.items()} == pytest.approx(
+        {"fp32": 0.1, "bf16": 0.2}
+    )
+    assert seconds["fp32"].teachers == 0.0
 
 
 def test_a_trial_of_long_steps_is_short(monkeypatch):
@@ -77,7 +81,7 @@ def test_a_trial_of_long_steps_is_short(monkeypatch):
     sizes = []
     timed = StepTrial._timed_step
 
-    def noted(self: StepTrial, precision: str, pixels: Tensor) -> float:
+    def noted(self: StepTrial, precision: str, pixels: Tensor) -> StepSeconds:
         sizes.append(len(pixels))
         return timed(self, precision, pixels)
 
@@ -90,4 +94,4 @@ def test_a_trial_of_long_steps_is_short(monkeypatch):
 
 def test_no_trial_has_more_images_than_the_batch(monkeypatch):
     trial = scripted(monkeypatch, [100.0], 3)
-    assert trial.seconds(["fp32"]) == {"fp32": 100.0}
+    assert trial.seconds(["fp32"]) == {"fp32": StepSeconds(100.0)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from edgekd.distill.training.precision import (
     device_of,
     unmeasured_precision,
 )
-from edgekd.distill.training.step_trial import trial_steps
+from edgekd.distill.training.step_trial import StepSeconds, trial_steps
 from edgekd.recipe import TrainerSection
 
 CPU = TrainerSection(accelerator="cpu")
@@ -22,6 +24,10 @@ PAYS = 20 * trial_steps(2)
 def instructions(monkeypatch: pytest.MonkeyPatch, *, amx: bool, avx512: bool) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+
+
+def _half_the_time(tried: Sequence[str]) -> dict[str, StepSeconds]:
+    return {tried[0]: StepSeconds(2.0), tried[1]: StepSeconds(1.0)}
 
 
 def never(_: object) -> dict[str, float]:
@@ -34,11 +40,25 @@ def never(_: object) -> dict[str, float]:
 )
 def test_the_faster_one_wins_unless_it_is_by_noise(monkeypatch, bf16, chosen):
     instructions(monkeypatch, amx=False, avx512=True)
-    choice = choose_precision(CPU, PAYS, lambda tried: {"fp32": 1.0, "bf16": bf16})
-    assert choice.precision == chosen
+    measured = {"fp32": StepSeconds(1.0), "bf16": StepSeconds(bf16)}
+    choice = choose_precision(CPU, PAYS, lambda tried: measured)
+    assert (choice.precision, choice.teacher) == (chosen, None)
     assert choice.seconds == {"fp32": 1.0, "bf16": bf16}
-    assert "fp32 1.000 s" in choice.reason
-    assert f"{1 / bf16:.2f} ×" in choice.reason
+    assert choice.reason == f"measured a step: student fp32 1.000 s, bf16 {bf16:.3f} s"
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "chosen"),
+    [((0.38, 0.46), (0.56, 0.32), ("fp32", "bf16")), ((0.4, 0.2), (0.3, 0.3), ("bf16", "fp32"))],
+)
+def test_student_and_teacher_are_chosen_apart(monkeypatch, student, teacher, chosen):
+    instructions(monkeypatch, amx=False, avx512=True)
+    parts = zip(("fp32", "bf16"), student, teacher, strict=True)
+    measured = {name: StepSeconds(*seconds) for name, *seconds in parts}
+    choice = choose_precision(CPU, PAYS, lambda tried: measured)
+    assert (choice.precision, choice.teacher) == chosen
+    assert choice.teacher_seconds == dict(zip(("fp32", "bf16"), teacher, strict=True))
+    assert "; teacher fp32 0." in choice.reason
 
 
 @pytest.mark.parametrize(("amx", "chosen"), [(True, "bf16"), (False, "fp32")])
@@ -66,7 +86,7 @@ def test_an_accelerator_tries_what_it_has(monkeypatch, native, lower):
     assert device_of(gpu).type == "cuda"
     assert device_of(CPU).type == "cpu"
     assert candidates_of(device_of(gpu)) == ("fp32", lower)
-    choice = choose_precision(gpu, PAYS, lambda tried: {tried[0]: 2.0, tried[1]: 1.0})
+    choice = choose_precision(gpu, PAYS, _half_the_time)
     assert (choice.precision, choice.device) == (lower, "Painted 1")
     assert unmeasured_precision(gpu) == ("bf16" if native else "fp32")
 
