@@ -20,6 +20,7 @@ from edgekd.cli import (
     distill,
     doctor,
     evaluate,
+    importing,
     predict,
     report,
     sign,
@@ -43,6 +44,7 @@ app = typer.Typer(
 _VERBS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "doctor": doctor.doctor,
+    "import": importing.import_model,
     "train": train.train,
     "distill": distill.distill,
     "compare": compare.compare,

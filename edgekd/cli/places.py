@@ -31,6 +31,7 @@ class Reads(Enum):
     BUNDLE = "bundle"
     CHECKPOINT = "checkpoint"
     MODEL = "bundle or checkpoint"
+    FOREIGN = "model of another tool"
     RUN = "run"
     RECIPE = "recipe"
     SPACE = "search space"
@@ -55,7 +56,7 @@ class Reads(Enum):
     @property
     def is_folder(self) -> bool | None:
         """Whether a folder or a file is expected; None accepts either."""
-        if self in (Reads.BUNDLE, Reads.MODEL, Reads.PREDICTIONS):
+        if self in (Reads.BUNDLE, Reads.MODEL, Reads.FOREIGN, Reads.PREDICTIONS):
             return None
         return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
 

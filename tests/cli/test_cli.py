@@ -16,8 +16,9 @@ HEAVY = {
     "cryptography", "pydicom", "highdicom", "fhir", "cyclonedx",
 }  # fmt: skip
 VERBS = [
-    [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"],
-    ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["bom"], ["eval"], ["predict"],
+    [], ["demo"], ["doctor"], ["import"], ["data", "inspect"], ["data", "prepare"], ["train"],
+    ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["bom"], ["eval"],
+    ["predict"],
     ["bench"], ["report"],
 ]  # fmt: skip
 HELP = """

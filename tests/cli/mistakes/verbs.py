@@ -58,6 +58,7 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 FORMS: dict[str, list[tuple[str, ...]]] = {
     "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
+    "import": [("source", "out", "check", "images")],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [
         ("bundle", "images", "public_key"),
@@ -72,6 +73,7 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
+    ("import", "source"): ("--classes", "bkl,mel,nv,other"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
     ("bench", "run"): ("--preset", "smoke"),
