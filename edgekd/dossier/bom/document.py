@@ -88,7 +88,7 @@ def _add_data(written: dict[str, Any]) -> None:
 def _require_cyclonedx() -> None:
     try:
         import cyclonedx.output.json  # noqa: F401
-        import jsonschema  # noqa: F401 - of the validation
+        import jsonschema  # type: ignore[import-untyped]  # noqa: F401 - of the validation
     except ImportError:
         purpose = "write a bill of material"
         raise MissingDependencyError("cyclonedx-python-lib", "dossier", purpose) from None

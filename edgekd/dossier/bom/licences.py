@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cyclonedx.model.license import License
@@ -47,7 +47,7 @@ def licence_of_package(name: str, version: str) -> License | None:
         return None
     if distribution.version != version:
         return None
-    fields = distribution.metadata
+    fields: Any = distribution.metadata
     text = fields.get("License-Expression") or _first_line(fields.get("License"))
     return licence_of(text or _by_classifier(fields.get_all("Classifier") or []))
 

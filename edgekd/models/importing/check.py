@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgekd.data.image_files import ImageFiles
 from edgekd.data.labelled_rows import LabelledRow, labelled_rows
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -96,9 +97,11 @@ def read_rows(
         ImageError: Images are missing.
     """
     hint = "correct the line, or give the folder with --images"
-    return labelled_rows(
-        table, root, image_column=image_column, label_column=label_column, hint=hint, task=task
+    files = ImageFiles(root)
+    rows = labelled_rows(
+        table, files, image_column=image_column, label_column=label_column, hint=hint, task=task
     )
+    return list(rows)
 
 
 def labelled_images(rows: Sequence[LabelledRow], root: Path, card: ModelCard) -> LabelledImages:

@@ -70,7 +70,7 @@ def to_dicom_sr(
 
     photo = photo or Photo("")
     with guarded(photo):
-        context = photo.header or study or new_study(photo)
+        context: Any = photo.header or study or new_study(photo)
         content = sr.MeasurementReport(
             observation_context=_observer(device),
             procedure_reported=concept(PHOTOGRAPHY),
