@@ -70,6 +70,7 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
+    ("eval", "models"): ("--allow-leaks", "--maps", "0"),
     ("bench", "run"): ("--preset", "smoke"),
 }
 """What a form with that parameter needs besides places."""
