@@ -44,7 +44,8 @@ def model_sentences(model: ModelValidation, policy: PolicyFacts) -> list[str]:
     ]
     answered = answered_sentence(model)
     sentences = [*missed, overall_sentence(model.overall, decides=model.decides)]
-    return [*sentences, *([answered] if answered else []), *gap_sentences(model)]
+    gaps = gap_sentences(model, first_classes(model, policy))
+    return [*sentences, *([answered] if answered else []), *gaps]
 
 
 def plain_text(result: ValidatedResult) -> list[str]:
@@ -68,16 +69,16 @@ def first_classes(model: ModelValidation, policy: PolicyFacts) -> list[str]:
 
 
 def missed_sentence(name: str, outcome: ClassOutcome, *, decides: bool) -> str:
-    """Of 171 images of mel 12 were answered as something else (7.0 %, …); 58 were referred, …."""
+    """Of 171 images of mel, 12 were answered as something else (7.0 %, …); 58 were referred, …."""
     wrong = outcome.answered_wrong
-    start = f"Of {_images(outcome.images)} of {name} {_none(wrong.count)} {_was(wrong.count)} "
+    start = f"Of {_images(outcome.images)} of {name}, {_none(wrong.count)} {_was(wrong.count)} "
     return f"{start}answered as something else{_in_percent(wrong)}; {_rest(outcome, decides)}."
 
 
 def overall_sentence(overall: ClassOutcome, *, decides: bool) -> str:
     """The same of all images, whatever they show."""
     wrong = overall.answered_wrong
-    start = f"Of all {_images(overall.images)} {_none(wrong.count)} {_was(wrong.count)} "
+    start = f"Of all {_images(overall.images)}, {_none(wrong.count)} {_was(wrong.count)} "
     return f"{start}answered wrong{_in_percent(wrong)}; {_rest(overall, decides)}."
 
 
@@ -110,17 +111,27 @@ def answered_sentence(model: ModelValidation) -> str:
     )
 
 
-def gap_sentences(model: ModelValidation) -> list[str]:
-    """The largest gap that the images show, or that they show none; empty without subgroups."""
+def gap_sentences(model: ModelValidation, first: Sequence[str] = ()) -> list[str]:
+    """The largest gap that the images show, or that they show none; empty without subgroups.
+
+    Args:
+        model: The model.
+        first: Classes whose most certain gap is named too, if it is not the largest.
+    """
     if not model.gaps:
         return []
     shown = [gap for gap in model.gaps if gap.shown]
     if not shown:
         before = f"No difference between subgroups is certain among {_pairs(model)}. The strongest "
         return [f"{before}one: {gap_sentence(model.gaps[0])}"]
-    others = len(shown) - 1
-    more = f" {others} further gap{'s are' if others > 1 else ' is'} certain too." if others else ""
-    return [f"The largest certain difference among {_pairs(model)}: {gap_sentence(shown[0])}{more}"]
+    largest, *others = shown
+    named = [next((gap for gap in others if gap.member == name), None) for name in first]
+    further = [f"Certain too: {gap_sentence(gap)}" for gap in named if gap is not None]
+    rest = len(others) - len(further)
+    more = f" {rest} further gap{'s are' if rest > 1 else ' is'} certain." if rest else ""
+    before = f"The largest certain difference among {_pairs(model)}"
+    sentences = [f"{before}: {gap_sentence(largest)}", *further]
+    return [*sentences[:-1], sentences[-1] + more]
 
 
 def gap_sentence(gap: GapFacts) -> str:

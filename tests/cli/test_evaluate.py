@@ -131,10 +131,10 @@ def test_two_bundles_side_by_side(
     assert len(rows) == 2 * 23
     assert {row["decision"] for row in rows} == {"answer", "refer", "retake"}
     html = page.read_text()
-    assert "Of 8 images of mel " in html
+    assert "Of 8 images of mel, " in html
     assert html.count("Occlusion map for") == 2 * 4
     assert (tmp_path / "pictures" / "confusion-A.svg").is_file()
-    assert "Of 8 images of mel " in captured.out
+    assert "Of 8 images of mel, " in captured.out
     assert "images: 46/46" in captured.err
 
 

@@ -70,7 +70,7 @@ def test_the_first_screen_says_what_is_missed_then_the_largest_gap(html: str) ->
         begin.index(text)
         for text in (
             "What is missed and what is referred",
-            "Of 80 images of mel ",
+            "Of 80 images of mel, ",
             " were referred, ",
             "The largest certain difference among",
             "where sex is female",

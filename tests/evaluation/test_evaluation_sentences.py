@@ -36,17 +36,17 @@ def test_what_is_missed_and_what_is_referred():
     model = model_of()
     text = plain(sentences.missed_sentence("mel", model.outcomes["mel"], decides=True))
     assert text == (
-        "Of 20 images of mel 6 were answered as something else (30.0 %, 95 % interval 14.5–51.9); "
+        "Of 20 images of mel, 6 were answered as something else (30.0 %, 95 % interval 14.5–51.9); "
         "3 were referred, 1 is to be taken again, 10 were answered right."
     )
     text = plain(sentences.overall_sentence(model.overall, decides=True))
-    assert text.startswith("Of all 40 images 6 were answered wrong (15.0 %")
+    assert text.startswith("Of all 40 images, 6 were answered wrong (15.0 %")
 
 
 def test_a_checkpoint_refers_nothing():
     model = model_of(verdicts=None)
     text = plain(sentences.missed_sentence("nv", model.outcomes["nv"], decides=False))
-    assert text.startswith("Of 20 images of nv none was answered as something else (0.0 %")
+    assert text.startswith("Of 20 images of nv, none was answered as something else (0.0 %")
     assert text.endswith("20 were answered right (a checkpoint refers no image).")
 
 
@@ -85,6 +85,19 @@ def test_the_planted_failure_is_the_first_sentence_about_subgroups():
     (text,) = sentences.gap_sentences(model)
     assert text.startswith(f"The largest certain difference among {model.comparisons} pairs of")
     assert "where sex is female" in text
+
+
+def test_a_certain_gap_of_a_critical_class_is_named_though_another_is_larger():
+    model = mixed(480).result.validation.models[0]
+    assert [(gap.member, gap.attribute) for gap in model.gaps if gap.shown] == [
+        ("bkl", "sex"), ("mel", "sex"), ("nv", "sex"),
+    ]  # fmt: skip
+    largest, critical = sentences.gap_sentences(model, ["mel"])
+    assert "sensitivity for bkl is" in largest
+    assert critical.startswith("Certain too: sensitivity for mel is")
+    assert critical.endswith(" 1 further gap is certain.")
+    (largest,) = sentences.gap_sentences(model)
+    assert largest.endswith(" 2 further gaps are certain.")
 
 
 def test_chance_alone_is_not_called_a_difference():
@@ -137,9 +150,9 @@ def test_critical_classes_come_first_and_all_of_it_in_a_terminal():
     model = validation.result.validation.models[0]
     assert sentences.first_classes(model, POLICY) == ["mel"]
     first, *_ = sentences.model_sentences(model, POLICY)
-    assert first.startswith("Of 80 images of mel ")
+    assert first.startswith("Of 80 images of mel, ")
     lines = sentences.plain_text(validation.result)
-    assert [line.split(":")[0] for line in lines if " images of mel " in line] == [
+    assert [line.split(":")[0] for line in lines if " images of mel, " in line] == [
         "rpi int8", "jetson fp16", "student resnet",
     ]  # fmt: skip
     assert CLASSES[0] == "mel"

@@ -12,8 +12,8 @@ __all__ = ["confusion_picture"]
 _CELL, _LINE, _TURN = 38.0, 26.0, -40.0
 _MOST_LABEL = 110.0
 _COLOUR = "#0072B2"
-_DARK = 0.5
-"""Share of the row from which a number is white on its cell."""
+_DARKEST = 0.55
+"""Opacity of a cell with its whole row, on which numbers stay legible in light and dark mode."""
 
 
 def confusion_picture(counts: Mapping[str, Sequence[int]], columns: Sequence[str]) -> str:
@@ -52,14 +52,16 @@ def _draw_row(
     for column, number, x in zip(columns, row, places, strict=True):
         share = number / total
         drawing.open_group(f"{number} of {total} images of {name}: {column}")
-        style: dict[str, str | float] = {"fill": _COLOUR, "fill_opacity": round(share, 3)}
+        style: dict[str, str | float] = {
+            "fill": _COLOUR,
+            "fill_opacity": round(_DARKEST * share, 3),
+        }
         drawing.box((x + 1, y + 1), (_CELL - 2, _LINE - 2), **style)
         kind = "ink" if name == column else "grid"
         corners = [(x + 1, y + 1), (x + _CELL - 1, y + 1), (x + _CELL - 1, y + _LINE - 1)]
         drawing.area([*corners, (x + 1, y + _LINE - 1)], kind, fill="none")
         if number:
-            text = "on-solid" if share >= _DARK else "ink-text"
-            drawing.text(f"{number}", (x + _CELL / 2, y + 17), text)
+            drawing.text(f"{number}", (x + _CELL / 2, y + 17), "ink-text")
         drawing.close_group()
 
 
