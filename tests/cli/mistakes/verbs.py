@@ -76,6 +76,7 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("import", "source"): ("--classes", "bkl,mel,nv,other"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
+    ("eval", "models"): ("--allow-leaks", "--maps", "0"),
     ("bench", "run"): ("--preset", "smoke"),
 }
 """What a form with that parameter needs besides places."""
