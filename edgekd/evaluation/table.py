@@ -75,7 +75,7 @@ class ValidationData:
     @property
     def absent(self) -> list[str]:
         """Classes of the model that no image shows."""
-        occurs = self.shown.any(axis=0).tolist()
+        occurs = np.atleast_1d(self.shown.any(axis=0))
         return [name for name, there in zip(self.bench.classes, occurs, strict=True) if not there]
 
     @property

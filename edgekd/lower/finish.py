@@ -49,6 +49,7 @@ def finish_bundle(
         message = f"the bundle {label} is of {backend.name}; nothing of it is built on a device"
         raise InputError(message, "use it as it is")
     check_via(backend, via)
-    if via is not None and isinstance(backend, ProgramBackend):
-        return backend.finish(path, say, evidence=evidence, via=via)
+    several: object = backend
+    if via is not None and isinstance(several, ProgramBackend):
+        return several.finish(path, say, evidence=evidence, via=via)
     return backend.finish(path, say, evidence=evidence)

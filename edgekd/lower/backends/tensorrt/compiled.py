@@ -37,7 +37,8 @@ _NAMESPACE = "edgekd"
 # The tag keeps the pair of a weight from being computed beforehand: PyTorch's and torch-tensorrt's
 # constant folding leave operators alone that draw random numbers, which is all that the tag says.
 # Folded, the weight would be float, and the layer too.
-_LIBRARY = torch.library.Library(_NAMESPACE, "DEF")
+_library: Any = torch.library.Library
+_LIBRARY = _library(_NAMESPACE, "DEF")
 _LIBRARY.define(
     "pair(Tensor features, float[] scales, int axis) -> Tensor",
     tags=(torch.Tag.nondeterministic_seeded,),
@@ -53,10 +54,12 @@ def pair(features: Tensor, scales: list[float], axis: int) -> Tensor:
         axis: Axis of the scales; without meaning where there is one.
     """
     if len(scales) == 1:
-        return _PER_TENSOR(features, scales[0], 0, -128, 127)
+        one: Tensor = _PER_TENSOR(features, scales[0], 0, -128, 127)
+        return one
     zeros = torch.zeros(len(scales), dtype=torch.int32, device=features.device)
     scale = torch.tensor(scales, dtype=torch.float32, device=features.device)
-    return _PER_CHANNEL(features, scale, zeros, axis, -128, 127)
+    several: Tensor = _PER_CHANNEL(features, scale, zeros, axis, -128, 127)
+    return several
 
 
 _LIBRARY.impl("pair", pair, "CompositeExplicitAutograd")

@@ -317,7 +317,8 @@ def _scale_of(node: _Node, constants: Mapping[str, NDArray[Any]]) -> float:
 
 def _input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
     weights = {tensor.name for tensor in graph.initializer}
-    return next(entry for entry in graph.input if entry.name not in weights)
+    images: onnx.ValueInfoProto = next(e for e in graph.input if e.name not in weights)
+    return images
 
 
 def _input_shape(model: onnx.ModelProto) -> list[int]:

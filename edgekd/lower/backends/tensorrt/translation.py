@@ -260,7 +260,8 @@ def _gather(features: Tensor, indices: Tensor | int, *, axis: int = 0) -> Tensor
 
 
 def _expand(features: Tensor, shape: Sequence[int]) -> Tensor:
-    return features.expand(torch.broadcast_shapes(features.shape, tuple(shape)))
+    broadcast: Any = torch.broadcast_shapes
+    return features.expand(broadcast(features.shape, tuple(shape)))
 
 
 def _tile(features: Tensor, repeats: Sequence[int]) -> Tensor:
@@ -340,7 +341,8 @@ def _extreme(
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return of_tensors(left, right)
     features, number = (left, right) if isinstance(left, Tensor) else (right, left)
-    clamped: Tensor = torch.clamp(features, **{limit: number})  # type: ignore[call-overload]
+    clamp: Any = torch.clamp
+    clamped: Tensor = clamp(features, **{limit: number})
     return clamped
 
 
