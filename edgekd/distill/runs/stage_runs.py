@@ -13,7 +13,7 @@ from edgekd.distill.runs.request import RunRequest
 from edgekd.distill.runs.stages import restore_stage, stage_file, store_stage
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.training.compiling import compiled
-from edgekd.distill.training.fit import AfterEpoch, StageOutcome, fit_stage
+from edgekd.distill.training.fit import LIVE, AfterEpoch, StageOutcome, fit_stage
 from edgekd.distill.training.loggers import LogPlan, public_recipe
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import is_rank_zero
@@ -100,13 +100,15 @@ class StageRuns:
         if kept is not None:
             self.request.say(f"{stage.name}: {stage_file(folder, stage)} is there already; reused")
             return kept
+        work = self.out / WORK / stage.name
+        self.request.say(f"{stage.name}: {work / LIVE} grows with each epoch")
         module = StageModule(
             self.method, stage, self.samples, metrics_task(recipe.task),
             stage.fit or self.method.context.fit, recipe.augment, recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(
-            module, recipe.trainer, self.out / WORK / stage.name, key, self._log_plan(),
-            after_epoch=after_epoch,
+            module, recipe.trainer, work, key, self._log_plan(),
+            after_epoch=after_epoch, output=self.request.output,
         )  # fmt: skip
         if keep and is_rank_zero():
             store_stage(folder, self.method, stage, key, outcome)

@@ -190,6 +190,7 @@ EXAMPLES = {
     Reads.PHOTO: "photo.png",
     Reads.VIDEO: "video.avi",
     Reads.IMAGES: "images",
+    Reads.DATA: "table.csv",
     Reads.TABLE: "table.csv",
     Reads.RESULT: "result.json",
     Reads.EVIDENCE: "evidence.npz",

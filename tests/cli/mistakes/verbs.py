@@ -81,7 +81,7 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """What a form with that parameter needs besides places."""
 
-REQUIRED_WORDS = {"device": "cpu"}
+REQUIRED_WORDS = {"device": "cpu", "kind": "recipe"}
 """Values of required parameters that are no places."""
 
 
