@@ -304,7 +304,7 @@ class EngineRecord(_Section, frozen=True, kw_only=True):
     latency_ms: float
     selftest_difference: float
     gate: GateRecord
-    via: str = "onnx"
+    via: str = "onnx-parser"
 
 
 class Lowering(_Section, frozen=True, kw_only=True):

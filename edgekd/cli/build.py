@@ -104,7 +104,7 @@ def build(
         str | None,
         typer.Option(
             metavar="LIBRARY",
-            help="What gives TensorRT the network on a jetson: onnx (its own parser), or "
+            help="What gives TensorRT the network on a jetson: onnx-parser (its own), or "
             "torch-tensorrt, for which the bundle gets a program of PyTorch beside the ONNX. With "
             "--on-device: what builds there.",
         ),

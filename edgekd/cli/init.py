@@ -61,10 +61,12 @@ def init(
 
     if out.exists():
         raise InputError(f"{out} exists", "choose another --out, or remove it")
-    place = data or _asked("Table of images, or folder of the data set")
+    place = data or _answer_to("Table of images, or folder of the data set")
     sniffed = sniff(place, ColumnChoice(image_column, label_column, group_column))
-    network = teacher or _asked("Teacher: architecture of timm, trained folder, or none", _TEACHER)
-    devices = target or _asked("Target devices", _TARGET)
+    network = teacher or _answer_to(
+        "Teacher: architecture of timm, trained folder, or none", _TEACHER
+    )
+    devices = target or _answer_to("Target devices", _TARGET)
     resolve_targets(devices)
     starter = Starter(
         name=out.stem,
@@ -85,7 +87,7 @@ def init(
     say(f"wrote {out}; next: edgekd data inspect {out}")
 
 
-def _asked(question: str, default: str | None = None) -> str:
+def _answer_to(question: str, default: str | None = None) -> str:
     """The answer on a terminal; elsewhere the default.
 
     Raises:

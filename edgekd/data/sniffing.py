@@ -168,15 +168,15 @@ def _named(table: Table, names: Sequence[str]) -> str | None:
     return next((columns[name] for name in names if name in columns), None)
 
 
-def _required(table: Table, names: Sequence[str], what: str, flag: str, file: Path) -> str:
+def _required(table: Table, names: Sequence[str], content: str, flag: str, file: Path) -> str:
     column = _named(table, names)
     if column is None:
-        raise _unrecognised(table, what, flag, file)
+        raise _unrecognised(table, content, flag, file)
     return column
 
 
-def _unrecognised(table: Table, what: str, flag: str, file: Path) -> InputError:
-    message = f"which column of {file} has the {what} is not clear"
+def _unrecognised(table: Table, content: str, flag: str, file: Path) -> InputError:
+    message = f"which column of {file} has the {content} is not clear"
     return InputError(message, f"give {flag}, one of: {', '.join(table[0])}")
 
 

@@ -87,7 +87,7 @@ def lowered(tmp_path: Path) -> Any:
     return SimpleNamespace(context=context, measured=measured, lines=lines)
 
 
-@pytest.mark.parametrize(("backend", "via"), [("tensorrt", None), ("tensorrt", "onnx")])
+@pytest.mark.parametrize(("backend", "via"), [("tensorrt", None), ("tensorrt", "onnx-parser")])
 def test_the_usual_way_needs_no_program(backend: str, via: str | None, lowered: Any) -> None:
     program = bundle_program(lowered.context, "jetson", lowered.measured(backend), via)
     assert (program.record, program.files, lowered.lines) == (None, {}, [])

@@ -339,7 +339,7 @@ def _engine(manifest: Manifest) -> Iterator[str]:
         yield "  this bundle. They are patients' images: delete that file when the engine is built."
         return
     gate = engine.gate
-    via = "" if engine.via == "onnx" else f" via {engine.via}"
+    via = "" if engine.via == "onnx-parser" else f" via {engine.via}"
     yield f"- Built{via} in {engine.seconds:.0f} s for {_listed(engine.built_for)}."
     balanced = ""
     if gate.balanced_accuracy is not None and gate.balanced_accuracy_drop is not None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["to_dicom_sr"]
 
 _SERIES_NUMBER = 9001
-"""A number of its own beside the study's series; series are told apart by their UID."""
+"""A number of its own beside the study's series; a UID identifies each series."""
 
 
 def to_dicom_sr(

@@ -110,7 +110,7 @@ def test_versions_of_those_that_are_installed() -> None:
 
 
 def test_a_library_that_a_backend_does_not_build_via() -> None:
-    for via in (None, "onnx", "torch-tensorrt"):
+    for via in (None, "onnx-parser", "torch-tensorrt"):
         check_via(get_backend("tensorrt"), via)
     with pytest.raises(InputError, match="TensorRT builds nothing via 'tvm'") as caught:
         check_via(get_backend("tensorrt"), "tvm")

@@ -304,7 +304,7 @@ def _completed(
             latency_ms=tried.answers.latency_ms,
             selftest_difference=tried.selftest.max_difference,
             gate=tried.gate,
-            via=via or "onnx",
+            via=via or "onnx-parser",
         ),
     )
     return msgspec.structs.replace(

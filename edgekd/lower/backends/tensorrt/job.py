@@ -211,7 +211,7 @@ def _sidecar(report: EngineReport, job: EngineJob, environment: EngineEnvironmen
         engine_sha256=sha256_of(report.path),
         onnx_sha256=sha256_of(Path(job.onnx)) if job.onnx else "",
         flags=report.flags,
-        via="onnx" if job.program is None else "torch-tensorrt",
+        via="onnx-parser" if job.program is None else "torch-tensorrt",
         program_sha256=sha256_of(Path(job.program)) if job.program else "",
         versions=report.versions,
     )

@@ -61,7 +61,7 @@ class TensorRtBackend(Backend):
 
     precisions = ("fp32", "fp16", "int8-mixed", "int8")
     scanned = ("fp16",)
-    via: ClassVar[tuple[str, ...]] = ("onnx", "torch-tensorrt")
+    via: ClassVar[tuple[str, ...]] = ("onnx-parser", "torch-tensorrt")
 
     def lower(
         self,

@@ -47,7 +47,7 @@ class EngineSidecar(msgspec.Struct, frozen=True, kw_only=True):
     engine_sha256: str
     onnx_sha256: str
     flags: dict[str, int | bool]
-    via: str = "onnx"
+    via: str = "onnx-parser"
     program_sha256: str = ""
     versions: dict[str, str] = {}
     edgekd: str = edgekd.__version__
