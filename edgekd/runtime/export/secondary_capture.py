@@ -55,7 +55,7 @@ def to_secondary_capture(
     photo = photo or Photo("")
     with guarded(photo):
         image = _image(pixels, device, photo.header or study or new_study(photo))
-        image.PatientOrientation = None  # of a picture it is not known
+        image.PatientOrientation = image.Laterality = None  # of a picture they are not known
         image.BurnedInAnnotation = "NO"
         image.DerivationDescription = _DESCRIPTION
         if photo.header is not None:
