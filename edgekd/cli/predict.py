@@ -168,10 +168,20 @@ def _decide(
         else:
             show(line_of(str(image), outcome))
         if exporter is not None and not isinstance(outcome, EdgekdError):
-            exporter.write(outcome, image)
+            code = max(code, _export(exporter, outcome, image))
     if json:
         emit_json(records)
     return code
+
+
+def _export(exporter: Exporter, prediction: Prediction, image: Path) -> int:
+    """Write the exports and return the exit code: the decision stands even where they fail."""
+    try:
+        exporter.write(prediction, image)
+    except EdgekdError as error:
+        report_error(error)
+        return error.exit_code
+    return 0
 
 
 def _outcomes(

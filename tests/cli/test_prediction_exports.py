@@ -68,7 +68,6 @@ def test_stdout_holds_nothing_else(
         (["--dicom-sc", "OUT"], "--dicom-sc and --picture go together"),
         (["--picture", "PHOTO"], "--dicom-sc and --picture go together"),
         (["--patient", "4711"], "are for exports"),
-        (["--fhir", "OUT", "--patient", "4\\7"], "a patient's number"),
         (["--fhir", "OUT", "--codes", "PHOTO"], "cannot read the codes"),
         (["--fhir", "OUT", "--dicom-sr", "OUT"], "two outputs would be written"),
     ],
@@ -117,4 +116,16 @@ def test_an_unreadable_photo_has_no_export(
     (tmp_path / "text.jpg").write_text("no image")
     out = tmp_path / "out"
     assert main(["predict", bundle, str(tmp_path / "text.jpg"), "--fhir", str(out)]) == 2
+    assert not out.exists()
+
+
+def test_the_decision_stands_where_the_export_fails(
+    bundle: str, photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["predict", bundle, photo, "--fhir", str(out), "--patient", "4\\7", "--json"]
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)[0]["decision"] == "answer"
+    assert "a patient's number" in said.err
     assert not out.exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cyclonedx.model.license import License
@@ -47,14 +47,16 @@ def licence_of_package(name: str, version: str) -> License | None:
         return None
     if distribution.version != version:
         return None
-    fields: Any = distribution.metadata
-    text = fields.get("License-Expression") or _first_line(fields.get("License"))
-    return licence_of(text or _by_classifier(fields.get_all("Classifier") or []))
+    fields = distribution.metadata
+    (expression, *_) = fields.get_all("License-Expression") or [""]
+    (text, *_) = fields.get_all("License") or [""]
+    classifiers = fields.get_all("Classifier") or []
+    return licence_of(expression or _single_line(text) or _by_classifier(classifiers))
 
 
-def _first_line(text: str | None) -> str:
+def _single_line(text: str) -> str:
     """A licence's name; a text of several lines is the licence itself, which has no name."""
-    lines = (text or "").strip().splitlines()
+    lines = text.strip().splitlines()
     return lines[0] if len(lines) == 1 else ""
 
 

@@ -5,7 +5,7 @@ Source: DICOM PS3.3, A.8.1 (Secondary Capture Image).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +54,8 @@ def to_secondary_capture(
     pixels = checked_array(picture)
     photo = photo or Photo("")
     with guarded(photo):
-        context: Any = photo.header or study or new_study(photo)
-        image = _image(pixels, device, context)
-        image.PatientOrientation = None  # type: ignore[assignment] # of a picture it is not known
+        image = _image(pixels, device, photo.header or study or new_study(photo))
+        image.PatientOrientation = image.Laterality = None  # of a picture they are not known
         image.BurnedInAnnotation = "NO"
         image.DerivationDescription = _DESCRIPTION
         if photo.header is not None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from dicoms import PHOTO, dicom
 from pydicom.dataset import Dataset
 
@@ -40,3 +44,13 @@ def items(container: Dataset, kind: str) -> dict[str, list[Any]]:
 def code_of(concept: Dataset) -> str:
     """The value of a coded concept, whichever element it stands in."""
     return str(concept.get("CodeValue") or concept.LongCodeValue)
+
+
+def faults_of(document: bytes, folder: Path) -> list[str]:
+    """Where a DICOM object departs from its definition, as dicom3tools' `dciodvfy` finds it."""
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("needs dciodvfy: apt install dicom3tools")
+    (folder / "object.dcm").write_bytes(document)
+    command = ["dciodvfy", str(folder / "object.dcm")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [line for line in done.stderr.splitlines() if line.startswith("Error")]

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import SERIES, SHA256, STUDY, WARNING, PredictionMaker, archived, code_of, items
+from archives import (
+    SERIES,
+    SHA256,
+    STUDY,
+    WARNING,
+    PredictionMaker,
+    archived,
+    code_of,
+    faults_of,
+    items,
+)
 from dicoms import PATIENT
 from pydicom import Dataset, dcmread
 
@@ -72,6 +83,13 @@ def test_highdicom_reads_it_as_template_1500(
     assert [each.value for each in group.get_measurements()] == [0.93, 0.07]
     assert group.finding_type.value == "mel"
     assert len(group.source_images) == 1
+
+
+def test_it_is_what_dicom_defines(
+    predicted: PredictionMaker, referred: Prediction, device: DeviceIdentity, tmp_path: Path
+) -> None:
+    assert faults_of(written(predicted(), device, Photo.read(archived())), tmp_path) == []
+    assert faults_of(written(referred, device), tmp_path) == []
 
 
 def test_a_photo_of_an_archive_is_referenced_and_its_patient_kept(

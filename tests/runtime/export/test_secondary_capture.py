@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import STUDY, archived
+from archives import STUDY, archived, faults_of
 from dicoms import PHOTO
 from pydicom import dcmread
 
@@ -28,6 +29,13 @@ def test_the_picture_is_read_back(device: DeviceIdentity) -> None:
     pixels = read_dicom(stream.getvalue())
     assert isinstance(pixels, Pixels)
     np.testing.assert_array_equal(pixels.bgr()[..., ::-1], PHOTO)
+
+
+def test_it_is_what_dicom_defines(device: DeviceIdentity, tmp_path: Path) -> None:
+    for photo in (Photo.read(archived()), Photo.read(b"photo", patient_id="4711")):
+        stream = io.BytesIO()
+        to_secondary_capture(PHOTO, device, photo).save_as(stream, enforce_file_format=True)
+        assert faults_of(stream.getvalue(), tmp_path) == []
 
 
 def test_of_a_file_it_is_of_the_study_that_is_given(device: DeviceIdentity) -> None:
