@@ -5,7 +5,7 @@ Source: DICOM PS3.3, A.8.1 (Secondary Capture Image).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +54,9 @@ def to_secondary_capture(
     pixels = checked_array(picture)
     photo = photo or Photo("")
     with guarded(photo):
-        image = _image(pixels, device, photo.header or study or new_study(photo))
-        image.PatientOrientation = image.Laterality = None  # of a picture they are not known
+        context: Any = photo.header or study or new_study(photo)
+        image = _image(pixels, device, context)
+        image.PatientOrientation = image.Laterality = None  # type: ignore[assignment]  # of a picture they are not known
         image.BurnedInAnnotation = "NO"
         image.DerivationDescription = _DESCRIPTION
         if photo.header is not None:
