@@ -120,7 +120,7 @@ def _gap(
     if gap is None:
         return None
 
-    def of_subgroup(name: str) -> Share:
+    def share(name: str) -> Share:
         members = family.attribute.members(family.attribute.subgroups.index(name))
         return _share(answers, family.flags, members & family.among)
 
@@ -130,8 +130,8 @@ def _gap(
         member=family.member,
         lower=gap.lower.name,
         higher=gap.higher.name,
-        lower_share=of_subgroup(gap.lower.name),
-        higher_share=of_subgroup(gap.higher.name),
+        lower_share=share(gap.lower.name),
+        higher_share=share(gap.higher.name),
         difference=estimate_of(gap.difference),
     )
 

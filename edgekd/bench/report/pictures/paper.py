@@ -61,8 +61,8 @@ def standalone(svg: str) -> bytes:
     _, _, width, height = (float(number) for number in root.get("viewBox", "").split())
     picture = frame(root.get("aria-label", ""), width, height)
     picture.extend(elements(svg, whole=True))
-    text: bytes = ElementTree.tostring(picture, encoding="utf-8", xml_declaration=True)
-    return text
+    content: bytes = ElementTree.tostring(picture, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def elements(markup: str, *, whole: bool = False) -> list[ElementTree.Element]:
