@@ -56,7 +56,10 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 
 
 FORMS: dict[str, list[tuple[str, ...]]] = {
-    "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
+    "compare": [
+        ("recipes", "out", "json", "markdown", "log"),
+        ("predictions", "json", "markdown"),
+    ],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
     "import": [("source", "out", "check", "images")],
     "sign": [("bundle", "key"), ("new_key",)],

@@ -114,7 +114,7 @@ def test_a_library_that_a_backend_does_not_build_via() -> None:
         check_via(get_backend("tensorrt"), via)
     with pytest.raises(InputError, match="TensorRT builds nothing via 'tvm'") as caught:
         check_via(get_backend("tensorrt"), "tvm")
-    assert caught.value.hint == "--via is one of: onnx, torch-tensorrt"
+    assert caught.value.hint == "--via is one of: onnx-parser, torch-tensorrt"
     with pytest.raises(InputError, match="builds nothing via 'torch-tensorrt'") as caught:
         check_via(get_backend("tflite"), "torch-tensorrt")
     assert caught.value.hint == "leave it out"

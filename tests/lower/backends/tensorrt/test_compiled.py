@@ -138,7 +138,7 @@ def test_a_library_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["build", "--on-device", str(make_bundle(tmp_path)), "--via", "tvm"]) == 2
     told = capsys.readouterr().err
     assert "TensorRT builds nothing via 'tvm'" in told
-    assert "--via is one of: onnx, torch-tensorrt" in told
+    assert "--via is one of: onnx-parser, torch-tensorrt" in told
 
 
 # ---- torch-tensorrt itself ----
