@@ -59,7 +59,7 @@ class Attribute:
 
     def name_of(self, image: int) -> str:
         """The subgroup of an image."""
-        return self.subgroups[self.codes[image]]
+        return self.subgroups[int(self.codes[image])]
 
 
 def requested_attributes(text: str | None) -> list[AttributeRequest]:

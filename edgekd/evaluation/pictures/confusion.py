@@ -52,11 +52,9 @@ def _draw_row(
     for column, number, x in zip(columns, row, places, strict=True):
         share = number / total
         drawing.open_group(f"{number} of {total} images of {name}: {column}")
-        style: dict[str, str | float] = {
-            "fill": _COLOUR,
-            "fill_opacity": round(_DARKEST * share, 3),
-        }
-        drawing.box((x + 1, y + 1), (_CELL - 2, _LINE - 2), **style)
+        opacity = round(_DARKEST * share, 3)
+        corner, size = (x + 1, y + 1), (_CELL - 2, _LINE - 2)
+        drawing.box(corner, size, fill=_COLOUR, fill_opacity=opacity)
         kind = "ink" if name == column else "grid"
         corners = [(x + 1, y + 1), (x + _CELL - 1, y + 1), (x + _CELL - 1, y + _LINE - 1)]
         drawing.area([*corners, (x + 1, y + _LINE - 1)], kind, fill="none")

@@ -36,7 +36,7 @@ def map_picture(changes: NDArray[np.float64], jpeg: str, name: str) -> str:
                 colour = _SPEAKS_FOR if change > 0 else _SPEAKS_AGAINST
                 corner = column * cell, row * cell
                 drawing.box(corner, (cell, cell), fill=colour, fill_opacity=round(opacity, 3))
-    row, column = np.unravel_index(int(changes.argmax()), changes.shape)
+    row, column = divmod(int(changes.argmax()), len(changes))
     where = f"row {row + 1}, column {column + 1} of {len(changes)}"
     fall = f"hiding {where} lowers the probability most, by {100 * changes.max():.0f} points"
     return drawing.svg(f"Occlusion map for {name}: {fall}.")

@@ -45,8 +45,8 @@ def reliability_picture(
 def _draw(axes: Axes, mark: Mark, bins: Sequence[ReliabilityBin], *, calibrated: bool) -> None:
     drawing, total = axes.drawing, max(sum(each.images for each in bins), 1)
     places = [(axes.x(100 * each.confidence), axes.y(100 * each.right)) for each in bins]
-    style: dict[str, str | float] = {} if calibrated else {"stroke_dasharray": "5 4"}
-    drawing.path(places, stroke=mark.colour, stroke_width=2, **style)
+    dashes = "none" if calibrated else "5 4"
+    drawing.path(places, stroke=mark.colour, stroke_width=2, stroke_dasharray=dashes)
     for each, place in zip(bins, places, strict=True):
         drawing.open_group(f"{_bin_in_words(each)} of {each.images} images")
         size = _LEAST + (_LARGEST - _LEAST) * math.sqrt(each.images / total)
