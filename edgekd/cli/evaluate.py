@@ -91,8 +91,8 @@ def evaluate(
         int,
         typer.Option(
             min=0,
-            help="Photos under an occlusion map on the page: so many missed critical ones of each "
-            "model, and so many others.",
+            help="Photos under an occlusion map, on the page and among the pictures: so many "
+            "critical ones that each model missed, and so many others.",
         ),
     ] = 6,
     predictions: Annotated[
@@ -190,12 +190,12 @@ def _write(
     from edgekd.evaluation.figures import figures_of, write_figures
     from edgekd.evaluation.page import write_validation_page
 
-    figures = figures_of(validation)
+    figures, cases = figures_of(validation), cases_of(validation, maps)
     if pictures is not None:
-        write_figures(pictures, figures)
+        write_figures(pictures, figures, cases)
         say(f"wrote {pictures}")
     if html is not None:
-        write_validation_page(html, validation, figures, cases_of(validation, maps))
+        write_validation_page(html, validation, figures, cases)
         say(f"wrote {html}")
 
 

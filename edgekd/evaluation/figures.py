@@ -14,6 +14,7 @@ from edgekd.bench.report.marked_rows import MarkedRow, marked_rows_of
 from edgekd.bench.report.pictures.paper import standalone
 from edgekd.bench.task import policy_order
 from edgekd.evaluation.answers import ModelAnswers
+from edgekd.evaluation.cases import ModelCases
 from edgekd.evaluation.document import ModelValidation, Share, SubgroupShares
 from edgekd.evaluation.operating import class_points, coverage_points
 from edgekd.evaluation.pictures import (
@@ -102,15 +103,29 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text.lower()).strip("-.") or "picture"
 
 
-def write_figures(folder: Path, figures: Figures) -> None:
+def write_figures(folder: Path, figures: Figures, cases: Sequence[ModelCases] = ()) -> None:
     """Write each picture as an SVG file for print and slides; other files of the folder stay.
+
+    Args:
+        folder: The folder.
+        figures: The pictures.
+        cases: Single images of each model, whose maps are written too.
 
     Raises:
         InputError: The folder cannot be made.
     """
     make_folder(folder)
-    for name, picture in figures.files():
+    for name, picture in (*figures.files(), *_map_files(figures.entries, cases)):
         write_atomically(folder / name, standalone(picture))
+
+
+def _map_files(
+    entries: Sequence[MarkedRow], cases: Sequence[ModelCases]
+) -> Iterator[tuple[str, str]]:
+    for entry, model in zip(entries, cases, strict=False):
+        for kind, chosen in (("missed", model.missed), ("other", model.gallery)):
+            for number, case in enumerate(chosen, 1):
+                yield f"map-{entry.mark.letter}-{kind}-{number}.svg", case.picture
 
 
 def figures_of(validation: ExternalValidation) -> Figures:

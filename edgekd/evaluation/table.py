@@ -75,8 +75,8 @@ class ValidationData:
     @property
     def absent(self) -> list[str]:
         """Classes of the model that no image shows."""
-        occurs = np.atleast_1d(self.shown.any(axis=0))
-        return [name for name, there in zip(self.bench.classes, occurs, strict=True) if not there]
+        occurs = np.asarray(self.shown.any(axis=0))
+        return [name for index, name in enumerate(self.bench.classes) if not occurs[index]]
 
     @property
     def renamed(self) -> dict[str, tuple[str, int]]:

@@ -134,8 +134,35 @@ def test_two_bundles_side_by_side(
     assert "Of 8 images of mel, " in html
     assert html.count("Occlusion map for") == 2 * 4
     assert (tmp_path / "pictures" / "confusion-A.svg").is_file()
+    assert len(list((tmp_path / "pictures").glob("map-*.svg"))) == 2 * 4
     assert "Of 8 images of mel, " in captured.out
     assert "images: 46/46" in captured.err
+
+
+def test_labels_of_one_sex_that_are_degraded_are_named_first(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the women's keratoses are called melanoma, which the bundle answers `bkl`."""
+    lines, photos = ["image,dx,sex,site"], {"bkl": ANSWER, "mel": (20, 240, 20)}
+    for name, colour in photos.items():
+        write_photo(tmp_path / f"{name}.png", colour)
+    for number in range(160):
+        name, sex = ("bkl", "mel")[number % 2], ("f", "m")[number // 2 % 2]
+        image = tmp_path / f"{number}.png"
+        image.symlink_to(tmp_path / f"{name}.png")
+        label = "mel" if (sex, name) == ("f", "bkl") and number % 8 < 4 else name
+        lines.append(f"{image.name},{label},{sex},{('back', 'face', 'foot')[number % 3]}")
+    table, out = write_table(tmp_path, "\n".join(lines)), tmp_path / "out.json"
+    columns = ["--csv", table, "--label-column", "dx", "--by", "site,sex"]
+    assert main(["eval", str(bundle), *columns, "--json", str(out)]) == 0
+    (model,) = json.loads(out.read_text())["validation"]["models"]
+    first, *others = model["gaps"]
+    assert (first["attribute"], first["member"], first["lower"]) == ("sex", "mel", "f")
+    assert first["difference"]["low"] > 0 > max(gap["difference"]["low"] for gap in others)
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("The largest certain difference")]
+    assert "sensitivity for mel is" in line
+    assert "where sex is f and" in line
 
 
 def test_labels_that_are_not_mapped_are_listed(

@@ -89,9 +89,9 @@ def test_the_planted_failure_is_the_first_sentence_about_subgroups():
 
 def test_a_certain_gap_of_a_critical_class_is_named_though_another_is_larger():
     model = mixed(480).result.validation.models[0]
-    assert [(gap.member, gap.attribute) for gap in model.gaps if gap.shown] == [
-        ("bkl", "sex"), ("mel", "sex"), ("nv", "sex"),
-    ]  # fmt: skip
+    shown = [(gap.member, gap.attribute) for gap in model.gaps if gap.shown]
+    assert shown[0] == ("bkl", "sex")
+    assert set(shown) == {("bkl", "sex"), ("mel", "sex"), ("nv", "sex")}
     largest, critical = sentences.gap_sentences(model, ["mel"])
     assert "sensitivity for bkl is" in largest
     assert critical.startswith("Certain too: sensitivity for mel is")

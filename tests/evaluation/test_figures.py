@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from scripted import CLASSES, answered, data_of, mixed, validation_of
 
+from edgekd.evaluation.cases import Case, ModelCases
 from edgekd.evaluation.figures import Figures, figures_of, write_figures
+from edgekd.evaluation.pictures import map_picture
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,15 @@ def test_files_are_svg_by_themselves(figures: Figures, tmp_path: Path) -> None:
         text = path.read_text()
         assert "class=" not in text
         assert "var(" not in text
+
+
+def test_maps_are_files_too(figures: Figures, tmp_path: Path) -> None:
+    picture = map_picture(np.eye(7), "AAAA", "nv")
+    case = Case("a.jpg", "mel", "nv", "nv", 0.9, "answer", picture)
+    write_figures(tmp_path, figures, [ModelCases([case] * 2, 5, [case])] * 3)
+    maps = sorted(path.name for path in tmp_path.glob("map-A-*"))
+    assert maps == ["map-A-missed-1.svg", "map-A-missed-2.svg", "map-A-other-1.svg"]
+    assert b"data:image/jpeg;base64,AAAA" in (tmp_path / maps[0]).read_bytes()
 
 
 def test_findings_without_subgroups() -> None:
