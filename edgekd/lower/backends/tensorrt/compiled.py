@@ -11,6 +11,7 @@ Source: Torch-TensorRT documentation, "Writing dynamo converters"; NVIDIA Tensor
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from importlib import import_module, metadata
 from pathlib import Path
@@ -33,6 +34,7 @@ __all__ = ["compile_engine", "pair", "with_pair_operators"]
 
 _PER_TENSOR, _PER_CHANNEL = PAIRS
 _NAMESPACE = "edgekd"
+_STRONGLY_TYPED = "use_explicit_typing"
 
 # The tag keeps the pair of a weight from being computed beforehand: PyTorch's and torch-tensorrt's
 # constant folding leave operators alone that draw random numbers, which is all that the tag says.
@@ -130,6 +132,8 @@ def _converted(
     library: Any, program: ExportedProgram, image: Any, options: dict[str, Any], title: str
 ) -> bytes:
     convert = library.dynamo.convert_exported_program_to_serialized_trt_engine
+    if _STRONGLY_TYPED in inspect.signature(convert).parameters:
+        options = options | {_STRONGLY_TYPED: True}  # later versions always are
     try:
         engine: bytes = convert(program, arg_inputs=[image], **options)
     except EdgekdError:

@@ -46,6 +46,7 @@ from edgekd.lower.backends.tensorrt.program import (  # noqa: E402
 from edgekd.runtime.sessions.tensorrt.sidecar import EngineSidecar, sidecar_name  # noqa: E402
 
 HERE = Path(__file__).parent
+JOB = "edgekd.lower.backends.tensorrt.job"
 FAMILIES = ("resnet10t", "mobilenetv2_050", "tf_mobilenetv3_small_minimal_100",
             "efficientnet_lite0")  # fmt: skip
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -152,20 +153,54 @@ def python(monkeypatch: pytest.MonkeyPatch) -> Path:
     return torch_tensorrt_python()
 
 
-def built(python: Path, file: Path, folder: Path, *, program: Any = None) -> dict[str, Any]:
-    """Run the engine's own process on the program of an ONNX file; notes of the network."""
-    saved, out = folder / "model.pt2", folder / "out"
-    save_program(program or program_of(file), saved)
-    job = EngineJob(
-        out=str(out), onnx=str(file), program=str(saved), library="tensorrt-rtx",
+def job_of(file: Path, folder: Path, program: Any = None) -> EngineJob:
+    """The job that builds an ONNX file via its program."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_program(program or program_of(file), folder / "model.pt2")
+    return EngineJob(
+        out=str(folder), onnx=str(file), program=str(folder / "model.pt2"), library="tensorrt-rtx",
         capabilities=("SM86",), tf32=False,
     )  # fmt: skip
-    (folder / "job.json").write_bytes(msgspec.json.encode(job))
-    command = [str(python), "-m", "edgekd.lower.backends.tensorrt.job", str(folder / "job.json")]
-    variables = os.environ | {"CUDALESS_NOTES": str(folder / "notes.json")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return json.loads((folder / "notes.json").read_text())
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+JOBS = """
+    import sys
+    from pathlib import Path
+    import msgspec
+    from edgekd.lower.backends.tensorrt.job import EngineJob, run_job
+    for file in sys.argv[1:]:
+        run_job(msgspec.json.decode(Path(file).read_bytes(), type=EngineJob))
+"""
+
+
+@pytest.fixture
+def engines(
+    python: Path,
+    lowered_student: Callable[[str, str], Path],
+    made_once: Callable[[str, Callable[[Path], None]], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[str], Path]:
+    """Folder with the engines of a family's precisions, and with notes of their networks.
+
+    One process builds the three, since loading torch-tensorrt takes longest.
+    """
+
+    def make(arch: str, folder: Path) -> None:
+        files = []
+        for precision in PRECISIONS:
+            job = job_of(lowered_student(arch, precision), folder / precision)
+            files.append(folder / precision / "job.json")
+            files[-1].write_bytes(msgspec.json.encode(job))
+        (folder / "notes").mkdir()
+        monkeypatch.setenv("CUDALESS_NOTES", str(folder / "notes"))
+        done = run(str(python), "-c", textwrap.dedent(JOBS), *map(str, files))
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return lambda arch: made_once(f"torchtrt-{arch}", lambda folder: make(arch, folder))
 
 
 def kinds(notes: dict[str, Any]) -> Counter[str]:
@@ -186,13 +221,13 @@ def pairs_in(file: Path) -> int:
 def test_students_become_engines(
     arch: str,
     precision: str,
-    python: Path,
+    engines: Callable[[str], Path],
     lowered_student: Callable[[str, str], Path],
-    tmp_path: Path,
 ) -> None:
-    file = lowered_student(arch, precision)
-    notes = built(python, file, tmp_path)
-    assert (tmp_path / "out" / ENGINE).stat().st_size > 50_000
+    folder, file = engines(arch), lowered_student(arch, precision)
+    assert (folder / precision / ENGINE).stat().st_size > 50_000
+    number = PRECISIONS.index(precision)
+    notes = json.loads((folder / "notes" / f"{number}.json").read_text())
     assert notes["inputs"] == [[[1, SIZE, SIZE, 3], "UINT8"]]
     assert notes["outputs"] == [[[1, CLASSES], "FLOAT"]]
     count = kinds(notes)
@@ -207,8 +242,11 @@ def test_students_become_engines(
 
 @pytest.mark.torchtrt
 def test_the_sidecar_says_by_what_the_engine_was_built(python: Path, tmp_path: Path) -> None:
+    """Also: the engine's own process, as a board starts it."""
     file = save(good_model(), tmp_path)
-    assert kinds(built(python, file, tmp_path))["QUANTIZE"] == 1
+    (tmp_path / "job.json").write_bytes(msgspec.json.encode(job_of(file, tmp_path / "out")))
+    done = run(str(python), "-m", JOB, str(tmp_path / "job.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
     engine = tmp_path / "out" / ENGINE
     sidecar = msgspec.json.decode(
         engine.with_name(sidecar_name(ENGINE)).read_bytes(), type=EngineSidecar
@@ -217,7 +255,7 @@ def test_the_sidecar_says_by_what_the_engine_was_built(python: Path, tmp_path: P
     assert sidecar.via == "torch-tensorrt"
     assert sidecar.engine_sha256 == sha256_of(engine)
     assert sidecar.onnx_sha256 == sha256_of(file)
-    assert sidecar.program_sha256 == sha256_of(tmp_path / "model.pt2")
+    assert sidecar.program_sha256 == sha256_of(tmp_path / "out" / "model.pt2")
     assert sidecar.versions == result.versions
     assert sidecar.versions.keys() == {"torch-tensorrt-rtx", "torch", "tensorrt"}
     assert sidecar.versions["torch-tensorrt-rtx"] == "2.14.0"
@@ -228,13 +266,17 @@ def test_the_sidecar_says_by_what_the_engine_was_built(python: Path, tmp_path: P
 
 @pytest.mark.torchtrt
 def test_a_network_that_torch_tensorrt_does_not_build(python: Path, tmp_path: Path) -> None:
-    class Sorted(torch.nn.Module):
+    class Unusual(torch.nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return torch.linalg.svdvals(image.to(torch.float32).mean(3))
 
-    program = torch.export.export(Sorted(), (torch.zeros(1, 8, 8, 3, dtype=torch.uint8),))
-    with pytest.raises(AssertionError, match=r"torch-tensorrt could not build model\.pt2"):
-        built(python, save(good_model(), tmp_path), tmp_path, program=program)
+    program = torch.export.export(Unusual(), (torch.zeros(1, 8, 8, 3, dtype=torch.uint8),))
+    job = job_of(save(good_model(), tmp_path), tmp_path / "out", program)
+    (tmp_path / "job.json").write_bytes(msgspec.json.encode(job))
+    done = run(str(python), "-m", JOB, str(tmp_path / "job.json"))
+    assert done.returncode == 1
+    assert "edgekd-error: torch-tensorrt could not build model.pt2: " in done.stdout
+    assert "edgekd-hint: leave --via out to build it from ONNX" in done.stdout
     assert not (tmp_path / "out" / ENGINE).exists()
 
 
@@ -261,8 +303,7 @@ def test_a_bundle_is_finished_via_torch_tensorrt(
     install(tmp_path / "standin", onnx_file, monkeypatch)
     folders = (str(tmp_path / "standin"), str(HERE / "cudaless"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(folders))
-    command = [str(python), "-c", textwrap.dedent(FINISH), str(bundle)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(str(python), "-c", textwrap.dedent(FINISH), str(bundle))
     assert done.returncode == 0, done.stderr
     assert "torch-tensorrt converts and builds the program" in done.stdout
     with Bundle.open(bundle) as opened:

@@ -182,10 +182,10 @@ def test_conditions(operator: str, tmp_path: Path) -> None:
     """`Where` keeps the features where the condition holds."""
     nodes = [helper.make_node("Less", ["x", "limit"], ["less"], "less")]
     if operator in CONDITIONS:
-        nodes.append(helper.make_node(operator, ["x", "limit"], ["holds"], "it"))
+        nodes.append(helper.make_node(operator, ["x", "limit"], ["holds"], "condition"))
     else:
         inputs = ["less"] if operator == "Not" else ["less", "less"]
-        nodes.append(helper.make_node(operator, inputs, ["holds"], "it"))
+        nodes.append(helper.make_node(operator, inputs, ["holds"], "condition"))
     nodes.append(helper.make_node("Where", ["holds", "x", "limit"], ["y"], "where"))
     model = model_of(Case("Identity"))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(0.1), "limit"))

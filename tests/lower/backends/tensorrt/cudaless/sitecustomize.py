@@ -1,13 +1,12 @@
 """A GPU's answers where there is none, for the process that builds an engine by torch-tensorrt.
 
 Python imports this at its start wherever this folder is on PYTHONPATH. In the engine's process
-(`edgekd.lower.backends.tensorrt.job`) it
+(`edgekd.lower.backends.tensorrt.job`), and where CUDALESS_NOTES names a folder, it
 
 - answers torch.cuda's questions for an Ampere GPU, without which torch-tensorrt is not imported;
 - lets TensorRT-RTX build for that GPU, which it can without having one;
 - leaves out that the built engine is loaded, which it cannot;
-- notes the network's layers in the file of the environment variable CUDALESS_NOTES, before they
-  are built.
+- notes the layers of each network in that folder (`0.json`, `1.json`, …), before they are built.
 
 torch-tensorrt's own lowering, converters and the builder are the real ones.
 """
@@ -24,6 +23,7 @@ from typing import Any
 JOB = "edgekd.lower.backends.tensorrt.job"
 MAJOR, MINOR = 8, 6
 MEMORY = 8 << 30
+FOLDER = Path(os.environ["CUDALESS_NOTES"]) if "CUDALESS_NOTES" in os.environ else None
 
 
 def answer_for_cuda() -> None:
@@ -95,8 +95,9 @@ def build_without_a_gpu() -> None:
 
     def construct(self: Any) -> None:
         constructed(self)
-        if "CUDALESS_NOTES" in os.environ:
-            Path(os.environ["CUDALESS_NOTES"]).write_text(json.dumps(notes(self.ctx.net)))
+        if FOLDER is not None:
+            number = len(list(FOLDER.iterdir()))
+            (FOLDER / f"{number}.json").write_text(json.dumps(notes(self.ctx.net)))
 
     interpreter._populate_trt_builder_config = configure
     interpreter._construct_trt_network_def = construct
@@ -130,6 +131,6 @@ def notes(network: Any) -> dict[str, Any]:
     }
 
 
-if JOB in sys.orig_argv:
+if JOB in sys.orig_argv or FOLDER is not None:
     answer_for_cuda()
     build_without_a_gpu()
