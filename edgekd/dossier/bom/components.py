@@ -12,7 +12,8 @@ from edgekd.dossier.bom.licences import licence_of, licence_of_package
 from edgekd.extensions.backends import BACKENDS, backend_named
 
 if TYPE_CHECKING:
-    from cyclonedx.model.component import Component
+    from cyclonedx.model import HashType, Property
+    from cyclonedx.model.component import Component, ComponentScope
 
 __all__ = ["DATA", "MODEL", "data_set", "files", "lowering_tools", "model", "runtime"]
 
@@ -125,7 +126,7 @@ def _installed_version(name: str) -> str | None:
 
 
 def _package(
-    name: str, version: str | None, role: str, scope: object, requirement: str = ""
+    name: str, version: str | None, role: str, scope: ComponentScope, requirement: str = ""
 ) -> Component:
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
@@ -146,13 +147,13 @@ def _package(
     )
 
 
-def _sha256(entry: FileEntry) -> object:
+def _sha256(entry: FileEntry) -> HashType:
     from cyclonedx.model import HashAlgorithm, HashType
 
     return HashType(alg=HashAlgorithm.SHA_256, content=entry.sha256)
 
 
-def _property(name: str, value: str) -> object:
+def _property(name: str, value: str) -> Property:
     from cyclonedx.model import Property
 
     return Property(name=f"edgekd:{name}", value=value)
