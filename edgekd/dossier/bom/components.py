@@ -126,7 +126,7 @@ def _installed_version(name: str) -> str | None:
 
 
 def _package(
-    name: str, version: str | None, role: str, scope: ComponentScope | None, requirement: str = ""
+    name: str, version: str | None, role: str, scope: ComponentScope, requirement: str = ""
 ) -> Component:
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from edgekd.bundle import Bundle
@@ -86,9 +87,13 @@ def _add_data(written: dict[str, Any]) -> None:
 
 
 def _require_cyclonedx() -> None:
+    """Raise where the library or its validation, an extra of its own, is not installed."""
     try:
         import cyclonedx.output.json  # noqa: F401
-        import jsonschema  # type: ignore[import-untyped]  # noqa: F401 - of the validation
     except ImportError:
+        missing = True
+    else:
+        missing = find_spec("jsonschema") is None
+    if missing:
         purpose = "write a bill of material"
-        raise MissingDependencyError("cyclonedx-python-lib", "dossier", purpose) from None
+        raise MissingDependencyError("cyclonedx-python-lib", "dossier", purpose)

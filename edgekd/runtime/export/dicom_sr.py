@@ -26,7 +26,7 @@ from edgekd.runtime.export.equipment import (
     require_highdicom,
 )
 from edgekd.runtime.export.identity import DeviceIdentity
-from edgekd.runtime.export.photo import Photo, guarded, new_study, new_uid
+from edgekd.runtime.export.photo import Photo, context_of, guarded, new_uid
 from edgekd.runtime.export.statement import Statement, statement_of
 from edgekd.runtime.prediction import Prediction
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["to_dicom_sr"]
 
 _SERIES_NUMBER = 9001
-"""A number of its own beside the study's series; a UID identifies each series."""
+"""A number of its own beside the study's series; series are distinguished by their UID."""
 
 
 def to_dicom_sr(
@@ -70,7 +70,7 @@ def to_dicom_sr(
 
     photo = photo or Photo("")
     with guarded(photo):
-        context: Any = photo.header or study or new_study(photo)
+        context = context_of(photo, study)
         content = sr.MeasurementReport(
             observation_context=_observer(device),
             procedure_reported=concept(PHOTOGRAPHY),

@@ -23,7 +23,7 @@ from edgekd.runtime.telemetry import without_requests
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["Photo", "guarded", "new_study", "new_uid"]
+__all__ = ["Photo", "context_of", "guarded", "new_study", "new_uid"]
 
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _PATIENT_AND_STUDY = (
@@ -116,8 +116,17 @@ def new_study(photo: Photo) -> Dataset | None:
 
     None where the photo is DICOM and has both.
     """
+    return _made_study(photo) if photo.header is None else None
+
+
+def context_of(photo: Photo, study: Dataset | None) -> Dataset:
+    """Patient and study of an object about the photo: the photo's, else those that are given."""
     if photo.header is not None:
-        return None
+        return photo.header
+    return _made_study(photo) if study is None else study
+
+
+def _made_study(photo: Photo) -> Dataset:
     from pydicom.dataset import Dataset
     from pydicom.uid import SecondaryCaptureImageStorage
 

@@ -5,7 +5,7 @@ Source: DICOM PS3.3, A.8.1 (Secondary Capture Image).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from edgekd.runtime.export.equipment import (
     require_highdicom,
 )
 from edgekd.runtime.export.identity import DeviceIdentity
-from edgekd.runtime.export.photo import Photo, guarded, new_study, new_uid
+from edgekd.runtime.export.photo import Photo, context_of, guarded, new_uid
 from edgekd.runtime.images.sources import checked_array
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def to_secondary_capture(
     pixels = checked_array(picture)
     photo = photo or Photo("")
     with guarded(photo):
-        context: Any = photo.header or study or new_study(photo)
-        image = _image(pixels, device, context)
-        image.PatientOrientation = image.Laterality = None  # type: ignore[assignment]  # of a picture they are not known
+        image = _image(pixels, device, context_of(photo, study))
+        for keyword in ("PatientOrientation", "Laterality"):  # of a picture they are not known
+            setattr(image, keyword, None)
         image.BurnedInAnnotation = "NO"
         image.DerivationDescription = _DESCRIPTION
         if photo.header is not None:
