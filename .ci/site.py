@@ -16,7 +16,8 @@ from mkdocs.structure.files import File
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ADDED = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/results/*.md", "benchmarks/results/*.png",
-         "benchmarks/results/*.svg", "examples/README.md", "targets/*/README.md")  # fmt: skip
+         "benchmarks/results/*.svg", "benchmarks/study/README.md", "examples/README.md",
+         "targets/*/README.md")  # fmt: skip
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 

@@ -47,8 +47,9 @@ PACKAGES_OF_THAT_NAME = {
     ("edgekd/extensions/engines/tensorrt.py", "onnx"),
     ("edgekd/lower/backends/openvino.py", "onnx"),
     ("edgekd/lower/backends/tensorrt/lowering.py", "onnx"),
+    ("edgekd/models/foreign/onnx_files.py", "onnx"),
 }
-"""Strings that are the package `onnx`, which three backends lower with, not the backend."""
+"""Strings that are the package `onnx`, not the backend."""
 
 
 def private_imports(package: Path) -> Iterator[str]:

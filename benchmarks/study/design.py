@@ -46,6 +46,7 @@ class Row(Section, frozen=True, kw_only=True):
         recipe: Its recipe; by default the table's.
         set: Keys of the recipe, with dots, and their values.
         teacher: The row of `teachers` that teaches it; "" for none.
+        teacher_set: Keys of the recipes of the networks that teach it, and their values.
         of: Rows of the same table that are averaged, instead of any training.
         control: The row that it is compared with; by default the table's.
     """
@@ -54,6 +55,7 @@ class Row(Section, frozen=True, kw_only=True):
     recipe: str = ""
     set: dict[str, Any] = msgspec.field(default_factory=dict)
     teacher: str = ""
+    teacher_set: dict[str, Any] = msgspec.field(default_factory=dict)
     of: tuple[str, ...] = ()
     control: str = ""
 
@@ -95,7 +97,8 @@ class Job:
         recipe: Its recipe. Paths of data, weights and teachers are still to be put in.
         parts: Parts that it is judged on.
         teachers: The runs whose networks teach it, or are averaged.
-        variant: Marks a teacher of other data or another split than its own row's; else "".
+        derived: Whether it is a teacher of other data, another split or other keys than those of
+            its row, after which it is named.
     """
 
     table: str
@@ -105,12 +108,12 @@ class Job:
     recipe: Recipe
     parts: tuple[Part, ...]
     teachers: tuple[Job, ...] = ()
-    variant: str = ""
+    derived: bool = False
 
     @property
     def name(self) -> str:
         """Name of its folder and of its record, unique within the table."""
-        return f"{self.row}-seed{self.seed}{self.variant}"
+        return f"{self.row}-seed{self.seed}"
 
     @cached_property
     def recipe_sha256(self) -> str:
@@ -173,14 +176,20 @@ class Design:
         Raises:
             InputError: There is no such row, or its recipe is wrong.
         """
-        table, chosen = self.table(name), self._row(name, row)
-        if chosen.of:
+        if self._row(name, row).of:
             return self._average(name, row, seed)
+        return self._trained(name, row, seed)
+
+    def _trained(
+        self, name: str, row: str, seed: int, more: Mapping[str, Any] | None = None
+    ) -> Job:
+        table, chosen = self.table(name), self._row(name, row)
         file = str(self.recipes / f"{chosen.recipe or table.recipe}.yaml")
         taught = self._taught(chosen.teacher) if chosen.teacher else {}
-        keys = {**table.set, **taught, **chosen.set, "seed": seed, "name": f"{name}-{row}"}
-        recipe = load_recipe(file, _overrides(keys))
-        teachers = self._teachers(chosen.teacher, recipe, table) if chosen.teacher else ()
+        keys = {**table.set, **taught, **chosen.set, **(more or {})}
+        named = {"seed": seed, "name": f"{name}-{row}"}
+        recipe = load_recipe(file, _overrides({**keys, **named}))
+        teachers = self._teachers(chosen, recipe, table.parts) if chosen.teacher else ()
         return Job(name, row, seed, table.role, _named(recipe, teachers), table.parts, teachers)
 
     def _average(self, name: str, row: str, seed: int) -> Job:
@@ -203,14 +212,29 @@ class Design:
         row = self._row(TEACHERS, teacher)
         return {"teacher": {}, **_several(row.of), **(row.set if row.of else {})}
 
-    def _teachers(self, teacher: str, student: Recipe, table: Table) -> tuple[Job, ...]:
+    def _teachers(self, chosen: Row, student: Recipe, parts: tuple[Part, ...]) -> tuple[Job, ...]:
         """The networks that teach a student: seed 0, on the student's data and split.
 
         A teacher of another split may have seen the student's test images.
         """
-        row = self._row(TEACHERS, teacher)
-        jobs = (self.job(TEACHERS, each, 0) for each in row.of or (teacher,))
-        return tuple(_teacher_of(student, job, table.parts) for job in jobs)
+        row = self._row(TEACHERS, chosen.teacher)
+        return tuple(
+            self._teacher(name, chosen.teacher_set, student, parts)
+            for name in row.of or (chosen.teacher,)
+        )
+
+    def _teacher(
+        self, name: str, keys: Mapping[str, Any], student: Recipe, parts: tuple[Part, ...]
+    ) -> Job:
+        """A teacher's run, judged on the student's parts; under a name of its own if it differs."""
+        own = self._trained(TEACHERS, name, 0)
+        job = self._trained(TEACHERS, name, 0, keys)
+        changed = msgspec.structs.replace
+        recipe = changed(job.recipe, data=student.data, split=student.split)
+        if written(recipe) == written(own.recipe):
+            return replace(own, parts=parts)
+        row = f"{name}-{fingerprint(written(recipe))[:8]}"
+        return replace(job, row=row, recipe=recipe, parts=parts, derived=True)
 
 
 def read_design(folder: Path = HERE) -> Design:
@@ -229,15 +253,6 @@ def _table(file: Path) -> Table:
     written = raw.pop("rows", {}) if isinstance(raw, dict) else {}
     rows = {name: convert(row, Row, f"{where}, row {name}") for name, row in written.items()}
     return msgspec.structs.replace(convert(raw, Table, where), rows=rows)
-
-
-def _teacher_of(student: Recipe, job: Job, parts: tuple[Part, ...]) -> Job:
-    """A teacher's run with the data and the split of its student, judged on the student's parts."""
-    own, needed = ((each.data, each.split) for each in (job.recipe, student))
-    if own == needed:
-        return replace(job, parts=parts)
-    recipe = msgspec.structs.replace(job.recipe, data=student.data, split=student.split)
-    return replace(job, recipe=recipe, parts=parts, variant=f"-{fingerprint(needed)[:8]}")
 
 
 def _several(rows: Sequence[str]) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class Record(_Part, frozen=True, kw_only=True):
             of the run that computed them.
         versions: Versions of edgekd and of the libraries that trained it.
         revision: Revision of edgekd's checkout.
+        same_as: The record of another table that this one was copied from; "" for a run of its own.
         format_version: Version of this format.
     """
 
@@ -145,6 +146,7 @@ class Record(_Part, frozen=True, kw_only=True):
     cost: Cost
     versions: dict[str, str]
     revision: str | None
+    same_as: str = ""
     format_version: int = 1
 
     @property
@@ -238,15 +240,13 @@ def read_record(folder: Path, table: str, name: str) -> Record | None:
         raise ArtefactError(f"{file} is damaged: {error}", "restore it, or remove it") from error
 
 
-def read_judged(folder: Path, record: Record, part: str) -> Judged | None:
-    """The logits of a record for one part; None where the part was not judged.
+def read_judged(folder: Path, record: Record, part: str) -> Judged:
+    """The logits of a record for one part.
 
     Raises:
-        ArtefactError: The file is missing or damaged.
+        ArtefactError: The file is missing, damaged, or does not have the part.
     """
     file = folder / record.table / f"{record.name}.npz"
-    if part not in record.metrics:
-        return None
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             return Judged.of(*(arrays[f"{part}_{name}"] for name in ("logits", "labels", "groups")))

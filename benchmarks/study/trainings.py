@@ -12,12 +12,14 @@ import msgspec
 import numpy as np
 from costs import cost_in, metered
 from design import Job, with_teachers, written
+from msgspec.structs import replace
 from records import (
     Data,
     Judged,
     Network,
     Record,
     Taught,
+    read_judged,
     read_record,
     scores_of,
     write_record,
@@ -30,6 +32,7 @@ from edgekd.distill.samples.run_samples import RunSamples, load_samples, load_sp
 from edgekd.distill.teachers.group import Teachers, gather_teachers
 from edgekd.files import sha256_of
 from edgekd.models import load_checkpoint, logits_of, read_card
+from edgekd.models.card import CARD
 from edgekd.recipe import Recipe, TeacherSection
 
 __all__ = ["BEGUN", "MISSING", "RECORDED", "STALE", "Place", "Study"]
@@ -71,7 +74,6 @@ class Place:
     def recipe(self, job: Job) -> Recipe:
         """The recipe of a run with this machine's paths."""
         recipe = with_teachers(job.recipe, [str(self.checkpoint(each)) for each in job.teachers])
-        replace = msgspec.structs.replace
         return replace(
             recipe,
             data={**recipe.data, "root": str(self.data)},
@@ -89,7 +91,6 @@ class Place:
         file = self.weights_file(model.pretrained) if model else None
         if file is None:
             return section
-        replace = msgspec.structs.replace
         return replace(section, model=replace(model, pretrained=str(file)))
 
 
@@ -129,21 +130,40 @@ class Study:
             return known
         if known is not None:
             self.say(f"{job.table}/{job.name}: the record is of another recipe or other data")
-        self._make(job)
-        record, judged = self._judged(job)
-        file = write_record(self.place.results, record, judged)
-        self.say(f"wrote {file}")
+        elsewhere = self._elsewhere(job)
+        if elsewhere is None:
+            self._make(job)
+        return self._written(*(elsewhere or self._judged(job)))
+
+    def _written(self, record: Record, judged: dict[str, Judged]) -> Record:
+        self.say(f"wrote {write_record(self.place.results, record, judged)}")
         return record
 
     def _fits(self, record: Record, job: Job) -> bool:
-        split, content = data_hashes(self.place.recipe(job))
-        same = record.recipe_sha256 == job.recipe_sha256 and set(job.parts) <= set(record.metrics)
-        return same and (record.data.split_sha256, record.data.content_sha256) == (split, content)
+        if record.recipe_sha256 != job.recipe_sha256 or not set(job.parts) <= set(record.metrics):
+            return False
+        known = (record.data.split_sha256, record.data.content_sha256)
+        return known == data_hashes(self.place.recipe(job))
+
+    def _elsewhere(self, job: Job) -> tuple[Record, dict[str, Judged]] | None:
+        """The same run as another table recorded it, with the parts that this table may see."""
+        for file in sorted(self.place.results.glob(f"*/*-seed{job.seed}.json")):
+            record = read_record(self.place.results, file.parent.name, file.stem)
+            if record is None or not self._fits(record, job):
+                continue
+            judged = {part: read_judged(self.place.results, record, part) for part in job.parts}
+            self.say(f"{job.table}/{job.name}: recorded already as {record.table}/{record.row}")
+            metrics = {part: record.metrics[part] for part in job.parts}
+            copied = replace(record, table=job.table, row=job.row, metrics=metrics)
+            return replace(copied, same_as=f"{record.table}/{record.name}"), judged
+        return None
 
     def _make(self, job: Job) -> None:
         """Train the teachers that are not there, then the run itself, or continue them."""
         for teacher in job.teachers:
             self._make(teacher)
+            if teacher.derived and self.state(teacher) != RECORDED:
+                self._written(*self._judged(teacher))
         if job.kind == "average":
             return
         self.say(f"{job.table}/{job.name}: {self.place.folder(job)}")
@@ -151,7 +171,7 @@ class Study:
             self.place.recipe(job), self.place.folder(job), self.say, evaluated=job.parts
         )
         self.place.folder(job).mkdir(parents=True, exist_ok=True)
-        with metered(self.place.cost(job)):
+        with metered(self.place.cost(job), self.place.checkpoint(job) / CARD):
             if job.kind == "student":
                 distill(request)
             else:

@@ -12,6 +12,7 @@ import typer
 import edgekd
 from edgekd.cli import (
     bench,
+    bom,
     build,
     cache,
     compare,
@@ -20,6 +21,7 @@ from edgekd.cli import (
     distill,
     doctor,
     evaluate,
+    importing,
     init,
     list_recipes,
     predict,
@@ -45,6 +47,7 @@ app = typer.Typer(
 _VERBS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "doctor": doctor.doctor,
+    "import": importing.import_model,
     "init": init.init,
     "recipes": list_recipes.recipes,
     "schema": schema.schema,
@@ -55,6 +58,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,
+    "bom": bom.bom,
     "eval": evaluate.evaluate,
     "predict": predict.predict,
     "bench": bench.bench,

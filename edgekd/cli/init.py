@@ -10,7 +10,7 @@ import typer
 
 from edgekd.cli.console import say
 from edgekd.cli.places import Reads, Writes
-from edgekd.errors import InputError
+from edgekd.errors import EdgekdError, InputError
 
 __all__ = ["init"]
 
@@ -81,7 +81,7 @@ def init(
     write_atomically(out, starter_text(starter))
     try:
         _check(out)
-    except InputError:
+    except EdgekdError:
         out.unlink()
         raise
     say(f"wrote {out}; next: edgekd data inspect {out}")

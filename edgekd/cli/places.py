@@ -31,6 +31,7 @@ class Reads(Enum):
     BUNDLE = "bundle"
     CHECKPOINT = "checkpoint"
     MODEL = "bundle or checkpoint"
+    FOREIGN = "model of another tool"
     RUN = "run"
     RECIPE = "recipe"
     SPACE = "search space"
@@ -44,6 +45,7 @@ class Reads(Enum):
     PRIVATE_KEY = "private key"
     PUBLIC_KEY = "public key"
     PREDICTIONS = "predictions of a comparison"
+    CODES = "table of codes"
     METER = "record of a power meter"
     WHEELHOUSE = "wheelhouse"
 
@@ -57,7 +59,7 @@ class Reads(Enum):
     @property
     def is_folder(self) -> bool | None:
         """Whether a folder or a file is expected; None accepts either."""
-        if self in (Reads.BUNDLE, Reads.MODEL, Reads.PREDICTIONS, Reads.DATA):
+        if self in (Reads.BUNDLE, Reads.MODEL, Reads.FOREIGN, Reads.PREDICTIONS, Reads.DATA):
             return None
         return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
 

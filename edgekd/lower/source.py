@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.bundle.seen_images import SeenImages
 from edgekd.data import Split, cache_folder, decoded_images
+from edgekd.data.image_hashes import image_hashes
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.models import ModelCard, read_card
@@ -49,6 +51,15 @@ class Source:
         from edgekd.models import load_checkpoint
 
         return load_checkpoint(self.folder)
+
+    @cached_property
+    def seen_images(self) -> SeenImages:
+        """Hashes of the images that the student was trained on or is fitted on."""
+        parts = {
+            part: image_hashes(self.split.dataset.paths(self.split.indices(part)))
+            for part in ("train", "validation")
+        }
+        return SeenImages.of(parts, self.card.data.sha256)
 
     @cached_property
     def images(self) -> NDArray[np.uint8]:

@@ -52,7 +52,7 @@ _KEPT = 400
 
 _BASE = ("torch", "timm", "numpy")
 """What every lowered file depends on, whatever its backend."""
-ABOVE = frozenset({"__main__.py", "bench", "cli", "distill", "doctor", "tune"})
+ABOVE = frozenset({"__main__.py", "bench", "cli", "distill", "doctor", "evaluation", "tune"})
 """Parts of edgekd that lowering must not import (the layers of pyproject.toml)."""
 
 

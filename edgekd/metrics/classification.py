@@ -221,11 +221,15 @@ def calibration_gaps(scores: Floats, labels: Integers) -> Floats:
     """Correct minus confidence of each image in the column of its bin, [N, ECE_BINS]."""
     probabilities = softmax(scores)
     confidence = probabilities.max(axis=1)
-    # Bins are (low, high], as in the paper: a confidence of 1 is in the last one.
-    bins = np.clip(np.ceil(confidence * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
     gaps = np.zeros((labels.size, ECE_BINS))
-    gaps[np.arange(labels.size), bins] = (top_class(scores) == labels) - confidence
+    cells = np.arange(labels.size), confidence_bin(confidence)
+    gaps[cells] = (top_class(scores) == labels) - confidence
     return gaps
+
+
+def confidence_bin(confidence: Floats) -> Integers:
+    """The bin [N] of each confidence [N]; bins are (low, high], as in the paper."""
+    return np.clip(np.ceil(confidence * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:

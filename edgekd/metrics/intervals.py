@@ -40,6 +40,7 @@ __all__ = [
     "Interval",
     "bias_corrected",
     "bootstrap_intervals",
+    "effective_size",
     "percentile_interval",
     "recall_difference",
     "share_interval",
@@ -106,8 +107,25 @@ def share_interval(flags: ArrayLike, groups: Groups = None) -> Interval:
     return _score_interval(float(flagged.mean()), _effective(flagged, codes, sizes))
 
 
+def effective_size(flags: ArrayLike, groups: Groups = None) -> float:
+    """Number of independent images that would determine the share of flagged ones as precisely.
+
+    It is that of `share_interval`; images of a single group count as one.
+
+    Args:
+        flags: True where an image counts [N].
+        groups: The lesion or patient of each image.
+    """
+    flagged = np.asarray(flags, np.float64)
+    n = flagged.size
+    if groups is None or n == 0:
+        return float(n)
+    codes = group_codes(groups, n)
+    sizes = np.bincount(codes)
+    return _effective(flagged, codes, sizes) if sizes.size > 1 else 1.0
+
+
 def _effective(flagged: Floats, codes: Integers, sizes: Integers) -> float:
-    """Number of independent images that would determine the share as precisely."""
     n, share = flagged.size, float(flagged.mean())
     least = n**2 / float((sizes**2).sum())
     off = np.bincount(codes, weights=flagged - share)

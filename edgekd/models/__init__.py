@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         count_macs,
         count_params,
         create_network,
+        section_of,
     )
     from edgekd.models.normalised import NormalisedNetwork, logits_of, pixels_of
     from edgekd.models.trial import check_model, unreached_parameters
@@ -40,12 +41,20 @@ __all__ = [
     "pixels_of",
     "read_card",
     "save_checkpoint",
+    "section_of",
     "unreached_parameters",
 ]
 
 _HOMES = {
     "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
-    "network": ("BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"),
+    "network": (
+        "BuiltNetwork",
+        "build_network",
+        "count_macs",
+        "count_params",
+        "create_network",
+        "section_of",
+    ),
     "normalised": ("NormalisedNetwork", "logits_of", "pixels_of"),
     "trial": ("check_model", "unreached_parameters"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +17,20 @@ __all__ = [
     "CARD",
     "CARD_VERSION",
     "METRICS",
+    "OUTPUTS_ALONE",
     "SPLIT",
     "WEIGHTS",
+    "Channels",
     "DataCard",
     "FinishCard",
+    "Gives",
+    "ImportCard",
+    "InputCard",
+    "Interpolation",
+    "Layout",
     "ModelCard",
+    "OutputCard",
+    "Resize",
     "TrainingCard",
     "read_card",
     "read_metrics",
@@ -32,6 +42,19 @@ WEIGHTS = "model.safetensors"
 SPLIT = "split.csv"
 METRICS = "metrics.json"
 CARD_VERSION = "1.0"
+
+OUTPUTS_ALONE: Mapping[str, str] = {
+    "ONNX": "model.onnx",
+    "ExportedProgram": "model.pt2",
+    "TorchScript": "model.ts",
+}
+"""`arch` of networks whose file gives outputs and no features, and the name of that file."""
+
+Channels = Literal["RGB", "BGR"]
+Layout = Literal["NCHW", "NHWC"]
+Resize = Literal["shorter-side", "squash"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "area", "hamming"]
+Gives = Literal["logits", "probabilities", "log-probabilities", "sigmoids", "logit", "probability"]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,13 +141,81 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     precision_reason: str = ""
 
 
+class InputCard(_Section, frozen=True, kw_only=True):
+    """How a network from elsewhere takes its images, and how it was shown them there.
+
+    Whatever it was shown there, edgekd shows it the square of its own rule (`ModelCard.resize`).
+
+    Attributes:
+        channels: Order of the colours in its input.
+        layout: Order of the dimensions of its input.
+        resize: What was done there before the centre square was cut out: `shorter-side` resizes
+            to a shorter side; `squash` resizes both sides to it, whatever the aspect.
+        fraction: Side of its input as a share of that side, 0…1.
+        interpolation: Pillow's filter of that name (`area` is Pillow's `BOX`).
+    """
+
+    channels: Channels = "RGB"
+    layout: Layout = "NCHW"
+    resize: Resize = "shorter-side"
+    fraction: float = 1.0
+    interpolation: Interpolation = "bilinear"
+
+
+class OutputCard(_Section, frozen=True, kw_only=True):
+    """What a network from elsewhere gives, and what becomes of it.
+
+    Attributes:
+        names: Its own names of its outputs, in order; of a single output for two classes, both.
+        classes: Class of the card that each name counts for; "" where it is dropped.
+        gives: `logits`; `probabilities` (a softmax is inside) or their logarithms; `sigmoids`, a
+            probability of each name by itself; or a single `logit` or `probability` of the second
+            of two names.
+        key: Key or position of the outputs where it gives several things; "" where it gives one.
+    """
+
+    names: tuple[str, ...]
+    classes: dict[str, str]
+    gives: Gives = "logits"
+    key: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether these are logits of the card's classes as they are."""
+        renamed = [self.classes[name] for name in self.names]
+        whole = "" not in renamed and len(set(renamed)) == len(renamed)
+        return whole and self.gives == "logits" and not self.key
+
+    @property
+    def width(self) -> int:
+        """Number of outputs of the network itself."""
+        return 1 if self.gives in ("logit", "probability") else len(self.names)
+
+
+class ImportCard(_Section, frozen=True, kw_only=True):
+    """Where a network that was not trained by edgekd comes from.
+
+    Attributes:
+        kind: What it was read from, for people.
+        file: Name of the file or folder.
+        sha256: Hash of the file; of a folder, of the file of its weights.
+        assumed: What nothing said about its preprocessing, and was assumed.
+    """
+
+    kind: str
+    file: str
+    sha256: str
+    assumed: tuple[str, ...] = ()
+
+
 class ModelCard(_Section, frozen=True, kw_only=True):
     """One trained network.
 
     Attributes:
         task: Name of the task.
         role: Its role in the recipe.
-        arch: Name of the architecture in timm.
+        arch: Name of the architecture in timm; `torchvision:NAME`, `transformers:CLASS`, or
+            `package.module:Class`; or one of `OUTPUTS_ALONE`.
         arch_options: Further arguments of its constructor.
         classes: Class names in the order of the network's outputs.
         ordered: Whether the classes are grades, each one worse than the one before.
@@ -142,7 +233,10 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         pretrained: The initial weights: `none`, `package`, `hub`, or a file.
         data: What it was trained on.
         training: How it was trained.
-        weights_sha256: Hash of `model.safetensors`.
+        weights_sha256: Hash of the file of the weights.
+        imported: Where the network comes from, if edgekd did not train it.
+        takes: How an imported network takes its images.
+        gives: What an imported network gives.
     """
 
     format_version: str = CARD_VERSION
@@ -165,6 +259,31 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     subclasses: dict[str, tuple[str, ...]] = {}
     head: int | None = None
     policy: dict[str, Any] | None = None
+    imported: ImportCard | None = None
+    takes: InputCard | None = None
+    gives: OutputCard | None = None
+
+    @property
+    def weights(self) -> str:
+        """Name of the file of the weights."""
+        return OUTPUTS_ALONE.get(self.arch, WEIGHTS)
+
+    @property
+    def outputs_alone(self) -> bool:
+        """Whether the network gives outputs and no features, and is no module to lower."""
+        return self.arch in OUTPUTS_ALONE
+
+    def own_side(self, image_size: int) -> int | None:
+        """The size in pixels that this network sees images at, where it teaches others at a size.
+
+        Args:
+            image_size: The size that the student sees.
+
+        Returns:
+            None for the size that the student sees, whatever that is in an epoch.
+        """
+        same = self.imported is None and self.image_size == image_size
+        return None if same else self.image_size
 
     @property
     def subclass_of(self) -> tuple[int, ...]:
@@ -174,8 +293,13 @@ class ModelCard(_Section, frozen=True, kw_only=True):
 
     @property
     def outputs(self) -> int:
-        """Number of outputs of the network's head."""
+        """Number of outputs of the network's head, in a checkpoint once what it gives is mapped."""
         return self.head or len(self.subclass_of) or len(self.classes)
+
+    @property
+    def width(self) -> int:
+        """Number of outputs of the network as its library makes it."""
+        return self.outputs if self.gives is None else self.gives.width
 
 
 def read_card(folder: str | Path) -> ModelCard:
@@ -188,7 +312,7 @@ def read_card(folder: str | Path) -> ModelCard:
     file = Path(folder) / CARD
     if not file.is_file():
         message = f"there is no checkpoint at {folder}: {CARD} is missing"
-        raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
+        raise InputError(message, _hint_for(Path(folder)))
     try:
         card = msgspec.json.decode(read_checked(file), type=ModelCard)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
@@ -204,6 +328,13 @@ def read_card(folder: str | Path) -> ModelCard:
         message = f"{file} is damaged: it names the subclasses of some classes alone"
         raise ArtefactError(message, "train again, or copy it again")
     return card
+
+
+def _hint_for(place: Path) -> str:
+    """What to do where there is no checkpoint: a model of another tool can be made one."""
+    if place.is_file() or (place / "config.json").is_file():
+        return f"make one of it: edgekd import {place} --classes FILE|a,b,c --out DIR"
+    return "give the folder that `edgekd train`, `distill` or `import` wrote"
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

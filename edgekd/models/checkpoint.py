@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,15 @@ from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json, sha256_of, write_atomically
-from edgekd.models.card import CARD, WEIGHTS, ModelCard, read_card
+from edgekd.models.adapted import adapted
+from edgekd.models.card import CARD, WEIGHTS, InputCard, ModelCard, read_card
+from edgekd.models.foreign import open_foreign
+from edgekd.models.libraries import is_own_class
 from edgekd.models.network import create_network
 from edgekd.models.normalised import NormalisedNetwork
+from edgekd.models.own_size import OwnSize
+from edgekd.models.trust import refuse_untrusted
+from edgekd.models.wrapped import Reordered
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -35,38 +42,66 @@ class Checkpoint:
     card: ModelCard
     size_bytes: int
 
-    def normalised(self) -> NormalisedNetwork:
-        """The network with its normalisation in front: maps pixels 0…1 to the task's outputs."""
-        card = self.card
-        return NormalisedNetwork(self.network, card.mean, card.std, card.subclass_of).eval()
+    def normalised(
+        self, side: int | None = None, classes: Sequence[str] | None = None
+    ) -> NormalisedNetwork:
+        """The network with its normalisation in front: maps pixels 0…1 to the task's outputs.
+
+        Args:
+            side: Size in pixels that it sees images of another size at; None for any size.
+            classes: Order of the outputs; None for that of the card.
+        """
+        card, network = self.card, self.network
+        if classes is not None and tuple(classes) != card.classes:
+            network = Reordered(network, [card.classes.index(name) for name in classes])
+        if side is not None:
+            network = OwnSize(network, side)
+        return NormalisedNetwork(network, card.mean, card.std, card.subclass_of).eval()
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        InputError: There is no checkpoint.
+        InputError: There is no checkpoint, or its network's code is not trusted.
         ArtefactError: It is damaged, or its weights do not belong to its card.
+        MissingDependencyError: The library or engine of its network is not installed.
     """
     folder = Path(folder)
     card = read_card(folder)
-    weights = folder / WEIGHTS
+    weights = folder / card.weights
     if not weights.is_file():
         raise ArtefactError(f"{weights} is missing", "copy the checkpoint's whole folder")
     if _sha256_of(weights) != card.weights_sha256:
         message = f"{weights} does not have the hash that {CARD} says"
-        raise ArtefactError(message, "copy the checkpoint again, or train again")
+        raise ArtefactError(message, "copy the checkpoint again, or make it again")
+    network = _network_of(folder, card)
+    if card.gives is not None:
+        network = adapted(network, card.takes or InputCard(), card.gives, card.classes)
+    if not card.outputs_alone:
+        _load_weights(network, weights, card.arch)
+    return Checkpoint(folder, network.eval(), card, weights.stat().st_size)
+
+
+def _network_of(folder: Path, card: ModelCard) -> nn.Module:
+    """The network as its library makes it, or as its file holds it."""
+    if card.outputs_alone:
+        return open_foreign(card.arch, folder / card.weights)
+    if is_own_class(card.arch):
+        refuse_untrusted(card.arch)
     try:
-        network = create_network(card.arch, card.outputs, card.arch_options)
+        return create_network(card.arch, card.width, card.arch_options)
     except InputError as error:
         hint = "install the edgekd and timm that wrote it, or copy the checkpoint again"
         raise ArtefactError(f"{folder / CARD}: {error.message}", hint) from error
+
+
+def _load_weights(network: nn.Module, weights: Path, arch: str) -> None:
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
-        message = f"{weights} does not fit {card.arch}: {str(error).splitlines()[0]}"
-        raise ArtefactError(message, "copy the checkpoint again, or train again") from error
-    return Checkpoint(folder, network.eval(), card, weights.stat().st_size)
+        message = f"{weights} does not fit {arch}: {str(error).splitlines()[0]}"
+        raise ArtefactError(message, "copy the checkpoint again, or make it again") from error
 
 
 def _sha256_of(weights: Path) -> str:

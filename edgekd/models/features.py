@@ -1,7 +1,7 @@
-"""Features of any timm backbone: the last map, the pooled vector and the logits.
+"""Features of a network: the last map, the pooled vector and the logits.
 
-They are read between the two halves of the network, `forward_features` and `forward_head`, without
-registering hooks.
+Those of timm's networks are read between their two halves, `forward_features` and `forward_head`,
+without registering hooks; those of other networks by `edgekd.models.observed_features`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.errors import InputError
+from edgekd.models.foreign.base import ForeignNetwork
 from edgekd.models.normalised import NormalisedNetwork
+from edgekd.models.observed_features import observed_features
+from edgekd.models.wrapped import Wrapped
 
 __all__ = ["Features", "behind_map", "features_of", "probe"]
 
@@ -39,22 +42,31 @@ def features_of(network: nn.Module, images: Tensor) -> Features:
     """Run a network and keep the last map, the pooled vector and the logits.
 
     Args:
-        network: A timm network, or one with its normalisation in front.
+        network: A convolutional network, or one with its normalisation in front.
         images: [B, 3, S, S], as the network takes them.
 
     Returns:
         Logits equal those of `network(images)` bit for bit.
 
     Raises:
-        InputError: The network does not consist of the two halves, or has no feature map.
+        InputError: The network has no feature map, or does not give its features.
     """
     if isinstance(network, NormalisedNetwork):
         features = features_of(network.network, network.normalise(images))
         return replace(features, logits=network.class_logits(features.logits))
+    if isinstance(network, Wrapped):
+        features = features_of(network.network, network.input_of(images))
+        return replace(features, logits=network.answer_of(features.logits))
+    if isinstance(network, ForeignNetwork):
+        message = f"a network in {network.title} gives its outputs alone, and no features"
+        raise InputError(message, "take a method of outputs, such as kd")
+    if all(hasattr(network, half) for half in _HALVES):
+        return _between_halves(network, images)
+    return Features(*observed_features(network, images))
+
+
+def _between_halves(network: nn.Module, images: Tensor) -> Features:
     halves: Any = network
-    if not all(hasattr(network, half) for half in _HALVES):
-        message = f"{type(network).__name__} does not give its features"
-        raise InputError(message, "choose a network of timm")
     last_map = halves.forward_features(images)
     if last_map.ndim != 4 or last_map.shape[1] != halves.num_features:
         message = (

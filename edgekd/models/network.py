@@ -1,8 +1,7 @@
-"""Networks by their names in timm, with random or pretrained weights."""
+"""Networks by the names of their architectures, with random or pretrained weights."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,67 +13,69 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edgekd.errors import InputError
 from edgekd.models import imagenet
+from edgekd.models.card import CARD, ModelCard, read_card
+from edgekd.models.libraries import CHECKPOINT, library_of
 from edgekd.recipe import ModelSection
 
-__all__ = ["BuiltNetwork", "build_network", "count_macs", "count_params", "create_network"]
+__all__ = [
+    "BuiltNetwork",
+    "build_network",
+    "checkpoint_of",
+    "count_macs",
+    "count_params",
+    "create_network",
+    "section_of",
+]
 
 _HALF = (0.5, 0.5, 0.5)
-_HEADS = ("classifier.", "fc.", "head.")
-_ELSEWHERE = {
-    "num_classes": "the data set says how many classes there are",
-    "pretrained": "`pretrained` stands beside `options`",
-    "checkpoint_path": "`pretrained` beside `options` names the file of the weights",
-    "pretrained_cfg": "`pretrained`, `mean` and `std` stand beside `options`",
-    "pretrained_cfg_overlay": "`pretrained`, `mean` and `std` stand beside `options`",
-    "cache_dir": "`pretrained` beside `options` names the file of the weights",
-}
-"""Arguments of timm's constructor that a recipe sets elsewhere, and where."""
+_HEADS = ("classifier.", "fc.", "head.", "heads.", "last_linear.")
 
 
 @dataclass(frozen=True)
 class BuiltNetwork:
-    """A network and the normalisation that its initial weights expect (pixels scaled to 0…1)."""
+    """A network and the normalisation that its initial weights expect (pixels scaled to 0…1).
+
+    Attributes:
+        network: The network.
+        mean: Mean of each channel.
+        std: Standard deviation of each channel.
+        notes: What of the initial weights was not used, for people.
+    """
 
     network: nn.Module
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    notes: tuple[str, ...] = ()
 
 
 def create_network(arch: str, classes: int, options: dict[str, Any] | None = None) -> nn.Module:
     """A network with random weights.
 
     Args:
-        arch: Name in timm.
+        arch: Name in timm; `torchvision:NAME`, `transformers:CLASS`, or `package.module:Class`.
         classes: Number of outputs.
-        options: Further arguments of timm's constructor.
+        options: Further arguments of its constructor.
 
     Raises:
-        InputError: timm has no such architecture (the nearest names are suggested), refuses the
-            options, or one of them is not an option of the network.
+        InputError: There is no such architecture (the nearest names are suggested), it refuses the
+            options, one of them is none of the network's, or its code is not trusted.
+        MissingDependencyError: Its library is not installed.
     """
-    if not timm.is_model(arch):
-        near = difflib.get_close_matches(arch, timm.list_models(), n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
-        raise InputError(f"timm has no architecture {arch!r}", hint)
-    for name in _ELSEWHERE.keys() & (options or {}).keys():
-        message = f"`{name}` is no option of {arch}: {_ELSEWHERE[name]}"
-        raise InputError(message, f"remove `{name}` from the model's `options`")
-    try:
-        network: nn.Module = timm.create_model(arch, num_classes=classes, **(options or {}))
-    except Exception as error:  # timm's constructors raise exceptions of many types
-        why = " ".join(str(error).split()) or type(error).__name__
-        message = f"{arch} cannot be made with the options {options}: {why}"
-        raise InputError(message, "correct `options` in the recipe") from error
-    return network
+    architecture = library_of(arch)
+    return architecture.library.create(architecture.name, classes, options or {})
 
 
 def build_network(section: ModelSection, classes: int) -> BuiltNetwork:
     """The network of a recipe's `teacher.model` or `student.model`, with `classes` outputs.
 
     `pretrained` is one of `none`; `package` (ImageNet weights that an installed package carries);
-    `hub` (timm downloads them); or the path of a safetensors file under timm's names.
+    `hub` (timm downloads them); or the path of a safetensors file under the architecture's own
+    names, or of a checkpoint of edgekd. The head of a file is used where it has as many outputs.
     """
     network = create_network(section.arch, classes, section.options)
+    if folder := checkpoint_of(section):
+        card = read_card(folder)
+        return BuiltNetwork(network, card.mean, card.std)
     _calm_head(network)
     mean, std = section.mean or _HALF, section.std or _HALF
     if section.pretrained == "package":
@@ -82,8 +83,27 @@ def build_network(section: ModelSection, classes: int) -> BuiltNetwork:
     elif section.pretrained == "hub":
         mean, std = _from_hub(network, section, classes)
     elif section.pretrained != "none":
-        _load_backbone(network, _file_weights(Path(section.pretrained)), section.pretrained)
+        return _from_file(network, section)
     return BuiltNetwork(network, mean, std)
+
+
+def section_of(folder: str, card: ModelCard, image_size: int) -> ModelSection:
+    """The section that stands for a trained network where one of its architecture would do.
+
+    Args:
+        folder: Folder of its checkpoint.
+        card: Its card.
+        image_size: The size in pixels that it is to be used at, beside a student.
+    """
+    if card.own_side(image_size) is None:
+        return ModelSection(arch=card.arch, options=card.arch_options)
+    return ModelSection(arch=f"{CHECKPOINT}:{folder}")
+
+
+def checkpoint_of(section: ModelSection) -> Path | None:
+    """The checkpoint that a section stands for as a whole; None for an architecture."""
+    prefix, colon, folder = section.arch.partition(":")
+    return Path(folder) if colon and prefix == CHECKPOINT else None
 
 
 def count_params(network: nn.Module) -> int:
@@ -109,10 +129,35 @@ def _calm_head(network: nn.Module) -> None:
     classes gives initial logits of ±5 and costs a short training its first epochs. The standard
     deviation of 0.01 is that of torchvision's MobileNetV2.
     """
-    head = network.get_classifier()  # type: ignore[operator]
+    head = network.get_classifier() if hasattr(network, "get_classifier") else None  # type: ignore[operator]
     if isinstance(head, nn.Linear):
         nn.init.normal_(head.weight, std=0.01)
         nn.init.zeros_(head.bias)
+
+
+def _from_file(network: nn.Module, section: ModelSection) -> BuiltNetwork:
+    """The network with the weights of a file, or of a checkpoint, whose normalisation it keeps."""
+    place, mean, std = Path(section.pretrained), _HALF, _HALF
+    if place.is_dir():
+        card = _card_to_start_from(place, section)
+        place, mean, std = place / card.weights, card.mean, card.std
+    notes = _load_start(network, _file_weights(place), section.pretrained)
+    return BuiltNetwork(network, section.mean or mean, section.std or std, notes)
+
+
+def _card_to_start_from(folder: Path, section: ModelSection) -> ModelCard:
+    """The card of a checkpoint whose weights a network starts from.
+
+    Raises:
+        InputError: It is none, or of another architecture.
+    """
+    card = read_card(folder)
+    plain = card.takes is None or card.takes.channels == "RGB"
+    if card.arch != section.arch or not plain or (card.gives and not card.gives.plain):
+        kind = f"{card.arch} as it is" if card.arch == section.arch else section.arch
+        message = f"the weights of {folder} are those of {card.arch}, and no start for {kind}"
+        raise InputError(message, f"set `arch` to that of {folder / CARD}, or another `pretrained`")
+    return card
 
 
 def _file_weights(path: Path) -> dict[str, Tensor]:
@@ -123,11 +168,38 @@ def _file_weights(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except FileNotFoundError:
         message = f"there are no pretrained weights at {path}"
-        hint = "`pretrained` is none, package, hub, or the path of a .safetensors file"
+        hint = (
+            "`pretrained` is none, package, hub, or the path of a .safetensors file or of a "
+            "checkpoint; `edgekd import` makes one of other files"
+        )
         raise InputError(message, hint) from None
     except (SafetensorError, OSError) as error:
         message = f"the pretrained weights {path} cannot be read: {error}"
-        raise InputError(message, "copy the file again") from error
+        hint = "copy the file again; `edgekd import` reads other kinds than .safetensors"
+        raise InputError(message, hint) from error
+
+
+def _load_start(network: nn.Module, weights: dict[str, Tensor], source: str) -> tuple[str, ...]:
+    """Load all weights, of the head those that fit; returns what of it was not used."""
+    _load_backbone(network, weights, source)
+    head = {key: old for key, old in network.state_dict().items() if key.startswith(_HEADS)}
+    fitting = {
+        key: weights[key]
+        for key, old in head.items()
+        if key in weights and weights[key].shape == old.shape
+    }
+    network.load_state_dict(fitting, strict=False)
+    return () if len(fitting) == len(head) else (_unused_head(head, weights, source),)
+
+
+def _unused_head(head: dict[str, Tensor], weights: dict[str, Tensor], source: str) -> str:
+    here = next((len(tensor) for key, tensor in head.items() if key.endswith(".weight")), 0)
+    there = [len(weights[key]) for key in head if key.endswith(".weight") and key in weights]
+    if not there:
+        return f"{source} has no head: that of the network starts from random weights"
+    return (
+        f"the head of {source} has {there[-1]} outputs, not {here}: it starts from random weights"
+    )
 
 
 def _load_backbone(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:

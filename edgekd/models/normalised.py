@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,6 +79,9 @@ class PixelNetwork(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """All parameters."""
 
+    def buffers(self) -> Iterator[Tensor]:
+        """All buffers."""
+
 
 @torch.inference_mode()
 def logits_of(
@@ -97,9 +101,14 @@ def logits_of(
     """
     forward = network.outputs if raw else network
     network.eval()
-    device = next(network.parameters()).device
+    device = _device_of(network)
     batches = []
     for start in range(0, len(images), batch_size):
         batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
         batches.append(forward(pixels_of(batch)).float().cpu().numpy())
     return np.concatenate(batches)
+
+
+def _device_of(network: PixelNetwork) -> torch.device:
+    """Where a network is; one in another program's file has no parameters."""
+    return next(chain(network.parameters(), network.buffers())).device

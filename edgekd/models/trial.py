@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekd.errors import InputError
-from edgekd.models.network import create_network
+from edgekd.models.network import checkpoint_of, create_network
 from edgekd.recipe import ModelSection
 
 __all__ = ["check_model", "unreached_parameters"]
@@ -32,8 +32,9 @@ def check_model(model: ModelSection, classes: int, image_size: int) -> None:
         image_size: S in pixels.
 
     Raises:
-        InputError: timm refuses the options, the network does not take RGB images [N, 3, S, S], or
-            does not map them to [N, K]; the hint is a change that helps, if one is known.
+        InputError: Its library refuses the options, the network does not take RGB images
+            [N, 3, S, S], or does not map them to [N, K]; the hint is a change that helps, if one is
+            known.
     """
     _check(msgspec.json.encode(model), classes, image_size)
 
@@ -57,6 +58,9 @@ def unreached_parameters(network: nn.Module, image_size: int) -> list[str]:
 def _check(model: bytes, classes: int, image_size: int) -> None:
     section = msgspec.json.decode(model, type=ModelSection)
     arch, options = section.arch, section.options
+    if checkpoint_of(section):
+        create_network(arch, classes)  # which was run when it was trained or imported
+        return
     with torch.random.fork_rng(devices=[]):
         try:
             network = create_network(arch, classes, options)

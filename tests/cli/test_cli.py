@@ -14,12 +14,12 @@ from edgekd.cli import main
 HEAVY = {
     "torch", "timm", "lightning", "torchmetrics", "sklearn", "scipy", "matplotlib", "jinja2",
     "onnx", "onnxruntime", "openvino", "nncf", "ai_edge_litert", "litert_torch", "yaml",
-    "cryptography",
+    "cryptography", "pydicom", "highdicom", "fhir", "cyclonedx",
 }  # fmt: skip
 VERBS = [
-    [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"],
-    ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["eval"], ["predict"], ["bench"],
-    ["report"], ["init"], ["recipes"], ["schema"],
+    [], ["demo"], ["doctor"], ["import"], ["data", "inspect"], ["data", "prepare"], ["train"],
+    ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["bom"], ["eval"],
+    ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
 ]  # fmt: skip
 HELP = """
 import sys

@@ -19,9 +19,12 @@ import pytest
 
 from edgekd.bundle import Bundle, Rung
 from edgekd.bundle.manifest import encode_manifest
+from edgekd.bundle.seen_images import read_seen_images
+from edgekd.data.image_hashes import image_hashes
 from edgekd.errors import GateFailedError, InputError
 from edgekd.lower.build import BuiltBundle, build
 from edgekd.lower.plan import BuildRequest
+from edgekd.models.card import read_card, read_own_split
 from edgekd.policy import load_policy
 from edgekd.targets import Target, load_target
 
@@ -103,6 +106,24 @@ def test_a_damaged_bundle_is_built_again(small_run: Path, target: Target, tmp_pa
     ((again,), _) = run(small_run, tmp_path, [target])
     assert again.fresh
     Bundle.open(first.path).close()
+
+
+def test_a_bundle_lists_the_images_that_it_was_made_of(
+    small_run: Path, target: Target, tmp_path: Path
+) -> None:
+    ((built,), _) = run(small_run, tmp_path, [target])
+    split = read_own_split(small_run / "student", read_card(small_run / "student"))
+    hashes = image_hashes(split.dataset.paths())
+    assert built.path is not None
+    with Bundle.open(built.path) as bundle:
+        listed = read_seen_images(bundle)
+    assert listed is not None
+    expected = [None if part == "test" else part for part in split.parts]
+    assert [listed.part_of(image) for image in hashes] == expected
+    ((other,), _) = run(small_run, tmp_path, [target], list_images=False)
+    assert other.fresh
+    with Bundle.open(built.path) as bundle:
+        assert read_seen_images(bundle) is None
 
 
 def test_a_build_of_kept_things_needs_no_torch(

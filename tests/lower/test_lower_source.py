@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from edgekd.data.image_hashes import image_hashes
 from edgekd.lower import source as module
 from edgekd.lower.source import Source, find_student
 
@@ -37,6 +38,18 @@ def test_images_targets_and_groups_are_those_of_validation(source: Source) -> No
     assert source.images[:, 0, 0, 0].tolist() == [3, 4, 5]
     assert source.targets.tolist() == [[1, 0], [1, 1], [0, 0]]
     assert source.groups.tolist() == [0, 1, 0]
+
+
+def test_images_of_training_and_validation_are_seen(source: Source, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.png" for n in range(6)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    source.split.dataset.paths = lambda chosen: [paths[n] for n in chosen]  # type: ignore[method-assign]
+    source.card.data = SimpleNamespace(sha256="split")  # type: ignore[misc]
+    listed = source.seen_images
+    assert [listed.part_of(image) for image in image_hashes(paths)] == (
+        ["train"] * 3 + ["validation"] * 3
+    )
 
 
 def test_outputs_are_computed_once(

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 
-from edgekd.errors import ArtefactError  # noqa: E402
+from edgekd.errors import ArtefactError, InputError  # noqa: E402
 from edgekd.models import (  # noqa: E402
     DataCard,
     ModelCard,
@@ -101,3 +101,16 @@ def test_card_that_was_changed(folder: Path, changes: dict[str, Any]) -> None:
 def test_card_that_is_no_card(folder: Path, content: bytes) -> None:
     (folder / CARD).write_bytes(content)
     assert "is damaged" in refusal(folder).message
+
+
+def test_a_file_of_another_tool_is_referred_to_the_import(tmp_path: Path) -> None:
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "config.json").write_text("{}")
+    (tmp_path / "w.pth").write_bytes(b"x")
+    for place in (tmp_path / "hf", tmp_path / "w.pth"):
+        with pytest.raises(InputError, match=r"model\.json is missing") as caught:
+            load_checkpoint(place)
+        assert f"edgekd import {place} --classes" in caught.value.hint
+    with pytest.raises(InputError) as caught:
+        load_checkpoint(tmp_path)
+    assert "edgekd import" not in caught.value.hint

@@ -134,9 +134,58 @@ def test_start_from_a_file_that_does_not_fit(tmp_path: Path) -> None:
         build_network(section, 3)
     file.unlink()
     file.mkdir()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="there is no checkpoint"):
         build_network(section, 3)
     file.rmdir()
     save_file(create_network("resnet10t", 3, TINY | {"stem_width": 16}).state_dict(), file)
     with pytest.raises(InputError, match=r"does not fit: \d+ tensors"):
         build_network(section, 3)
+
+
+def test_a_head_that_fits_is_taken_and_another_one_is_reported(tmp_path: Path) -> None:
+    donor = create_network("resnet10t", 3, TINY)
+    file = tmp_path / "w.safetensors"
+    save_file(donor.state_dict(), file)
+    section = ModelSection(arch="resnet10t", options=TINY, pretrained=str(file))
+    built = build_network(section, 3)
+    assert states_equal(built.network.state_dict(), donor.state_dict())
+    assert built.notes == ()
+    assert build_network(section, 4).notes == (
+        f"the head of {file} has 3 outputs, not 4: it starts from random weights",
+    )
+    backbone = {k: v for k, v in donor.state_dict().items() if not k.startswith("fc.")}
+    save_file(backbone, file)
+    assert "has no head" in build_network(section, 3).notes[0]
+
+
+def test_start_from_the_folder_of_a_checkpoint(tmp_path: Path) -> None:
+    from test_checkpoint import OPTIONS, make_card
+
+    from edgekd.models import save_checkpoint
+
+    donor = create_network("resnet10t", 3, OPTIONS)
+    save_checkpoint(tmp_path / "run", donor, make_card(donor))
+    section = ModelSection(arch="resnet10t", options=OPTIONS, pretrained=str(tmp_path / "run"))
+    built = build_network(section, 3)
+    assert states_equal(built.network.state_dict(), donor.state_dict())
+    assert (built.mean, built.std) == ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+    other = ModelSection(arch="resnet18", pretrained=str(tmp_path / "run"))
+    with pytest.raises(InputError, match="those of resnet10t, and no start for resnet18"):
+        build_network(other, 3)
+
+
+def test_a_trained_network_in_the_place_of_an_architecture(tmp_path: Path) -> None:
+    from test_checkpoint import OPTIONS, make_card
+
+    from edgekd.models import save_checkpoint, section_of
+
+    donor = create_network("resnet10t", 3, OPTIONS).eval()
+    card = save_checkpoint(tmp_path / "run", donor, make_card(donor))
+    plain = section_of(str(tmp_path / "run"), card, 32)
+    assert plain == ModelSection(arch="resnet10t", options=OPTIONS)
+    built = build_network(section_of(str(tmp_path / "run"), card, 64), 3)
+    assert (built.mean, built.std) == ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        halved = torch.nn.functional.avg_pool2d(images, 2)
+        torch.testing.assert_close(built.network.eval()(images), donor(halved))

@@ -11,7 +11,7 @@ from edgekd.distill.comparison.comparison import (
 )
 from edgekd.metrics import Estimate
 
-__all__ = ["markdown"]
+__all__ = ["difference", "markdown", "percent"]
 
 _HEADS = {
     "accuracy": "ACC",
@@ -37,15 +37,15 @@ def markdown(comparison: Comparison) -> str:
     head = ["method", *(_HEADS[name] for name in first.metrics), *versus, *classes]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     if comparison.teacher:
-        cells = [_percent(Spread(mean=value, sd=None)) for value in comparison.teacher.values()]
+        cells = [percent(Spread(mean=value, sd=None)) for value in comparison.teacher.values()]
         blank = " |" * (len(versus) + len(classes))
         lines.append(f"| teacher | {' | '.join(cells)} |{blank}")
     for row in comparison.rows:
-        cells = [_percent(spread) for spread in row.metrics.values()]
-        cells.append(_difference(row.versus_undistilled))
-        cells += [_difference(row.kappa_versus_undistilled)] if graded else []
+        cells = [percent(spread) for spread in row.metrics.values()]
+        cells.append(difference(row.versus_undistilled))
+        cells += [difference(row.kappa_versus_undistilled)] if graded else []
         cells += _f1_cells(row, positive) if positive is not None else []
-        cells += [_percent(row.sensitivity[name]) for name in classes]
+        cells += [percent(row.sensitivity[name]) for name in classes]
         lines.append(f"| {row.name} | {' | '.join(cells)} |")
     notes = list(comparison.notes)
     notes += [_changed(row) for row in comparison.rows if _beyond_chance(row)]
@@ -63,24 +63,26 @@ def _beyond_chance(row: MethodRow) -> dict[str, Estimate]:
 
 
 def _changed(row: MethodRow) -> str:
-    changes = [f"{name}: {_difference(gain)}" for name, gain in _beyond_chance(row).items()]
+    changes = [f"{name}: {difference(gain)}" for name, gain in _beyond_chance(row).items()]
     return f"{row.name}, sensitivity − none beyond chance: {'; '.join(changes)}"
 
 
 def _f1_cells(row: MethodRow, positive: str) -> list[str]:
     gains = row.f1_versus_undistilled
-    macro, of_positive = _difference(gains.get(MACRO)), _difference(gains.get(positive))
-    return [macro, _percent(row.f1[positive]), of_positive]
+    macro, of_positive = difference(gains.get(MACRO)), difference(gains.get(positive))
+    return [macro, percent(row.f1[positive]), of_positive]
 
 
-def _percent(spread: Spread) -> str:
+def percent(spread: Spread) -> str:
+    """Mean ± standard deviation in per cent; a dash without a value."""
     if spread.mean is None:
         return "—"
     mean = f"{100 * spread.mean:.1f}"
     return mean if spread.sd is None else f"{mean} ± {100 * spread.sd:.1f}"
 
 
-def _difference(estimate: Estimate | None) -> str:
+def difference(estimate: Estimate | None) -> str:
+    """A difference in points with its interval, where it has one; a dash without a value."""
     if estimate is None or estimate.value is None:
         return "—"
     if estimate.low is None or estimate.high is None:

@@ -105,6 +105,6 @@ def spoils_of(place: Reads | Writes) -> tuple[str, ...]:
     if place in FOLDERS_OF_ANYTHING:
         return ("missing", "turned", "unreadable")
     spoils = [spoil for spoil in INPUT_SPOILS if (place, spoil) not in HARMLESS]
-    if place in (Reads.MODEL, Reads.BUNDLE):
+    if place in (Reads.MODEL, Reads.BUNDLE, Reads.FOREIGN):
         spoils.remove("turned")  # either is right; a file that is neither is told as damaged
     return (*spoils, "unreadable")

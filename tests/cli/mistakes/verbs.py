@@ -56,10 +56,18 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 
 
 FORMS: dict[str, list[tuple[str, ...]]] = {
-    "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
+    "compare": [
+        ("recipes", "out", "json", "markdown", "log"),
+        ("predictions", "json", "markdown"),
+    ],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
+    "import": [("source", "out", "check", "images")],
     "sign": [("bundle", "key"), ("new_key",)],
-    "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],
+    "predict": [
+        ("bundle", "images", "public_key"),
+        ("bundle", "camera", "save"),
+        ("bundle", "images", "fhir", "dicom_sr", "dicom_sc", "picture", "codes"),
+    ],
 }
 """Of verbs that do several things, which places belong to each."""
 
@@ -68,8 +76,10 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
+    ("import", "source"): ("--classes", "bkl,mel,nv,other"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
+    ("eval", "models"): ("--allow-leaks", "--maps", "0"),
     ("bench", "run"): ("--preset", "smoke"),
 }
 """What a form with that parameter needs besides places."""

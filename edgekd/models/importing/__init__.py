@@ -1,0 +1,1 @@
+"""Models that others trained come in: files and folders of other tools become checkpoints."""
