@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekd.bench.run.evaluate import Evaluation, evaluate, model_facts
+from edgekd.bench.run.evaluate import Evaluation, ModelFacts, evaluate, model_facts
 from edgekd.bench.run.progress import Step
 from edgekd.errors import InputError
 from edgekd.evaluation.answers import ModelAnswers, has_classes, model_answers
@@ -113,12 +113,13 @@ def common_facts(models: Sequence[Path]) -> tuple[str, tuple[str, ...], bool]:
     first = facts[0]
     for model, each in zip(models, facts, strict=True):
         if (each.task, each.classes) != (first.task, first.classes):
-            message = (
-                f"{model} knows {', '.join(each.classes)}, {models[0]} knows "
-                f"{', '.join(first.classes)}"
-            )
+            message = f"{_described(model, each)}; {_described(models[0], first)}"
             raise InputError(message, "compare models of the same task and classes")
     return first.task, first.classes, first.ordered
+
+
+def _described(model: Path, facts: ModelFacts) -> str:
+    return f"{model} is for {facts.task} of {', '.join(facts.classes)}"
 
 
 def validate(
