@@ -63,9 +63,9 @@ def golden(precision: torch.dtype) -> Golden:
 
 @pytest.fixture
 def agree(precision: torch.dtype) -> Callable[[Tensor, Tensor], None]:
-    """Equal to 1e-10 in float64, to a relative 1e-4 in float32."""
+    """Equal to 1e-10 in float64, to a relative 5e-4 in float32 (sums depend on processors)."""
     exact = precision == torch.float64
-    limits = {"atol": 1e-10, "rtol": 0.0} if exact else {"atol": 1e-6, "rtol": 1e-4}
+    limits = {"atol": 1e-10, "rtol": 0.0} if exact else {"atol": 1e-6, "rtol": 5e-4}
 
     def check(found: Tensor, wanted: Tensor) -> None:
         assert found.dtype == wanted.dtype

@@ -35,7 +35,7 @@ BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
     "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
     "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo",
-    "PolicyRecord", "PolicyWords", "PublicKey", "Rung", "Sentence",
+    "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "Rung", "Sentence",
     "SignatureState", "TeacherRecord", "generate_key", "sign_bundle", "verify_signature",
     "write_bundle", "zip_bundle",
 ]  # fmt: skip

@@ -129,7 +129,7 @@ def _differences(folder: Path, recipe: Recipe, role: Role, method: dict[str, Any
     before, now = (_relevant(each, role) for each in (earlier, recipe))
     if method is not None:
         before["method"] = {"name": card.training.method, **card.training.options}
-        now["method"] = method
+        now["method"] = msgspec.json.decode(msgspec.json.encode(method))  # lists, as it is kept
     if card.training.teacher is not None:
         for section, each in ((before, earlier), (now, recipe)):
             section["teacher"] = _teaching(each)

@@ -58,6 +58,11 @@ class ExportedNetwork(ForeignNetwork):
         super().__init__(image_shape(str(file), _sizes(program, file)), file)
         self.program = program.module().requires_grad_(False)
 
+    def train(self, mode: bool = True) -> ExportedNetwork:
+        """Nothing: an exported program stays in the mode in which it was exported."""
+        self.training = mode
+        return self
+
     def infer(self, images: Tensor) -> Tensor:
         """Outputs [B, …] of images [B, …]."""
         answer = self.program(images)

@@ -74,7 +74,7 @@ def test_a_student_that_int8_does_not_like_better_stays_as_it_was(taught, tmp_pa
     run(taught(finish=FINISH), tmp_path / "base")  # so that the next run judges the stage alone
     with monkeypatch.context() as judged:
         judged.setattr(selection, lambda *_: next(values))
-        said = run(taught(finish={**FINISH, "learning_rate": 1e-2}), tmp_path / "base")
+        said = run(taught(finish={**FINISH, "learning_rate": 1e-2}), tmp_path / "base", force=True)
     card = read_card(tmp_path / "base" / "student").training.finish
     assert (card.best_epoch, card.before, card.after) == (0, 0.9, 0.9)
     assert same(weights(tmp_path / "plain"), weights(tmp_path / "base"))
@@ -87,7 +87,7 @@ def test_another_finish_keeps_the_stages_before_it(taught, tmp_path, monkeypatch
     trained = record_stages(monkeypatch)
     run(taught(finish=FINISH), tmp_path)
     assert trained == []
-    run(taught(finish={**FINISH, "epochs": 3}), tmp_path)
+    run(taught(finish={**FINISH, "epochs": 3}), tmp_path, force=True)
     assert trained == ["finish"]
     assert not same(before, weights(tmp_path))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
@@ -12,20 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.lowered_files import BUILT_IN, FROM_ONNX, SIZE, answers
+from backends.lowered_files import BUILT_IN, FROM_ONNX, SIZE, answers, saturates
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.extensions.engines.tflite import BACKEND
 from edgekd.lower.backends import Backend, backend_names, get_backend
 from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 
 ALL = [(name, precision) for name in FROM_ONNX for precision in get_backend(name).precisions]
-
-
-def saturates(name: str) -> bool:
-    """Whether sums of int8 products saturate in 16 bits: OpenVINO on x86 without VNNI."""
-    cpu = Path("/proc/cpuinfo")
-    x86 = platform.machine() in ("x86_64", "AMD64")
-    return name == "openvino" and x86 and cpu.is_file() and "vnni" not in cpu.read_text()
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

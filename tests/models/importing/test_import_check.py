@@ -40,8 +40,10 @@ def test_a_model_that_is_right(painted: Path, tmp_path: Path) -> None:
 def test_a_wrong_mean(painted: Path, tmp_path: Path) -> None:
     check = checked(painted, tmp_path, mean=(0.0,) * 3, std=(1.0,) * 3)
     assert check.balanced_accuracy == 0.75  # grey is taken for white
+    # Which of the usual pairs it names depends on the processor: several are right on all images.
     (warning,) = check.warnings
-    assert warning == "--mean 0.5 --std 0.5 would be right on 1.000 of 48 images, not 0.750"
+    assert warning.startswith("--mean ")
+    assert warning.endswith(" would be right on 1.000 of 48 images, not 0.750")
 
 
 def test_exchanged_colours(painted: Path, tmp_path: Path) -> None:
@@ -53,8 +55,10 @@ def test_exchanged_colours(painted: Path, tmp_path: Path) -> None:
 def test_exchanged_classes(painted: Path, tmp_path: Path) -> None:
     check = checked(painted, tmp_path, ("red", "blue", "white", "grey"))
     assert check.balanced_accuracy == 0.5
-    (warning,) = check.warnings
-    assert "white as grey, grey as white: check the order of --classes" in warning
+    assert any(
+        "white as grey, grey as white: check the order of --classes" in each
+        for each in check.warnings
+    )
 
 
 def test_labels_without_a_class_and_classes_without_a_label(painted: Path, tmp_path: Path) -> None:
