@@ -25,7 +25,8 @@ DOCUMENTS = [
     REPOSITORY / name
     for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/results/README.md",
                  "examples/README.md", "targets/jetson/README.md",
-                 "docs/training-on-a-cluster.md")
+                 "docs/training-on-a-cluster.md", "docs/shipped-students.md",
+                 "edgekd/students/README.md")
 ]  # fmt: skip
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 ROOT = typer.main.get_command(app)

@@ -3,6 +3,7 @@
 from edgekd.bundle.manifest import (
     Appearance,
     CaptureRule,
+    Certificate,
     ClassChange,
     EngineCheck,
     EngineRecord,
@@ -29,6 +30,7 @@ __all__ = [
     "Appearance",
     "Bundle",
     "CaptureRule",
+    "Certificate",
     "ClassChange",
     "EngineCheck",
     "EngineRecord",

@@ -22,6 +22,7 @@ from edgekd.cli import (
     predict,
     report,
     sign,
+    students,
     train,
     tune,
 )
@@ -46,6 +47,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "distill": distill.distill,
     "compare": compare.compare,
     "tune": tune.tune,
+    "students": students.students,
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST
 from edgekd.errors import GateFailedError
@@ -11,7 +12,7 @@ from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["selftest_vectors"]
+__all__ = ["selftest_vectors", "tolerance_of"]
 
 SELFTEST_IMAGES = 16
 _RELATIVE_TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "int8-weights": 0.02}
@@ -32,6 +33,11 @@ def selftest_vectors(source: Source, measured: Measured) -> Vectors:
     if not np.isfinite(outputs).all():
         message = f"{SELFTEST} cannot be made: outputs are not finite"
         raise GateFailedError(message, "take a safer --precision, or another student")
+    tolerance = tolerance_of(outputs, measured.attempt.variant.precision)
+    return Vectors(source.images[order], outputs, tolerance)
+
+
+def tolerance_of(outputs: NDArray[np.float32], precision: str) -> float:
+    """Largest difference of an output on another machine, relative to the largest output [N, …]."""
     scale = max(1.0, float(np.abs(outputs).max()))
-    relative = _RELATIVE_TOLERANCE.get(measured.attempt.variant.precision, _INT8_TOLERANCE)
-    return Vectors(source.images[order], outputs, relative * scale)
+    return _RELATIVE_TOLERANCE.get(precision, _INT8_TOLERANCE) * scale

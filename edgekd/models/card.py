@@ -10,6 +10,7 @@ import msgspec
 from edgekd.data.split import Split, read_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.resources import student_folders
 from edgekd.seals import read_checked
 
 __all__ = [
@@ -188,7 +189,9 @@ def read_card(folder: str | Path) -> ModelCard:
     file = Path(folder) / CARD
     if not file.is_file():
         message = f"there is no checkpoint at {folder}: {CARD} is missing"
-        raise InputError(message, "give the folder that `edgekd train` or `edgekd distill` wrote")
+        hint = "give the folder that `edgekd train` or `edgekd distill` wrote"
+        students = ", ".join(student_folders())
+        raise InputError(message, f"{hint}, or a student: {students}" if students else hint)
     try:
         card = msgspec.json.decode(read_checked(file), type=ModelCard)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:

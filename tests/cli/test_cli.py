@@ -17,8 +17,8 @@ HEAVY = {
 }  # fmt: skip
 VERBS = [
     [], ["demo"], ["doctor"], ["data", "inspect"], ["data", "prepare"], ["train"], ["distill"],
-    ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["eval"], ["predict"], ["bench"],
-    ["report"],
+    ["compare"], ["tune"], ["students"], ["build"], ["sign"], ["verify"], ["eval"], ["predict"],
+    ["bench"], ["report"],
 ]  # fmt: skip
 HELP = """
 import sys

@@ -64,6 +64,7 @@ from edgekd.recipe import (
     TeacherSection,
     fingerprint,
 )
+from edgekd.resources import checkpoint_place
 from edgekd.runtime.preprocess import RULE
 from edgekd.seals import SEAL, clear_place
 
@@ -243,7 +244,7 @@ def _teacher_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
 
 def _model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
     """The network of a trained teacher; None for one that will be refused."""
-    card, dataset = read_card(folder), split.dataset
+    card, dataset = read_card(checkpoint_place(folder)), split.dataset
     classes = training_task(dataset.task).outputs(dataset.classes)
     if card.outputs != (len(dataset.subclass_of) if kind.learns_subclasses else classes):
         return None
@@ -262,7 +263,7 @@ def _models(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
     networks = [_model_to_train(recipe, "student")]
     for of_one in _teacher_recipes(recipe) if with_teacher else ():
         if folder := _role(of_one, "teacher").checkpoint:
-            card = read_card(folder)
+            card = read_card(checkpoint_place(folder))
             networks.append(ModelSection(arch=card.arch, options=card.arch_options))
         else:
             networks.append(_model_to_train(of_one, "teacher"))
@@ -344,7 +345,7 @@ def _teacher_folders(request: RunRequest) -> list[Path]:
     several = [request.out / "teachers" / str(n + 1) for n, _ in enumerate(recipe.teachers)]
     sections = [_role(each, "teacher") for each in _teacher_recipes(recipe)]
     pairs = zip(sections, several or [request.out / "teacher"], strict=True)
-    return [Path(section.checkpoint or folder) for section, folder in pairs]
+    return [checkpoint_place(section.checkpoint or folder) for section, folder in pairs]
 
 
 def _trained_teachers(request: RunRequest) -> list[Path]:

@@ -184,6 +184,7 @@ EXAMPLES = {
     Reads.VIDEO: "video.avi",
     Reads.IMAGES: "images",
     Reads.TABLE: "table.csv",
+    Reads.OWN_IMAGES: "table.csv",
     Reads.RESULT: "result.json",
     Reads.EVIDENCE: "evidence.npz",
     Reads.PRIVATE_KEY: "key.pem",

@@ -57,7 +57,11 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 
 FORMS: dict[str, list[tuple[str, ...]]] = {
     "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
-    "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
+    "build": [
+        ("model", "out", "data_root", "teacher"),
+        ("model", "out", "data", "image_root"),
+        ("on_device", "evidence"),
+    ],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],
 }
@@ -68,6 +72,7 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
+    ("build", "data"): ("--precision", "fp32"),  # the few images are too few to calibrate
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
     ("bench", "run"): ("--preset", "smoke"),
