@@ -16,9 +16,9 @@ HEAVY = {
     "cryptography",
 }  # fmt: skip
 VERBS = [
-    [], ["demo"], ["doctor"], ["import"], ["data", "inspect"], ["data", "prepare"], ["train"],
-    ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["eval"], ["predict"],
-    ["bench"], ["report"],
+    [], ["demo"], ["doctor"], ["import"], ["logits"], ["data", "inspect"], ["data", "prepare"],
+    ["train"], ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["eval"],
+    ["predict"], ["bench"], ["report"],
 ]  # fmt: skip
 HELP = """
 import sys

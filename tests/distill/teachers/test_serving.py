@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_runs import run, same, weights
 
-from edgekd.distill.runs import pipeline
+from edgekd.distill.runs import role_run
 from edgekd.distill.teachers import serving
 from edgekd.distill.teachers.teacher import Teacher
 from edgekd.models import read_card
@@ -64,7 +64,7 @@ def test_the_cache_gives_what_the_teacher_gives(recipe, taught, teacher, tmp_pat
 
     setup_of = serving.setup_of
     monkeypatch.setattr(
-        pipeline, "setup_of", lambda *args: replace(setup_of(*args), cache=None)
+        role_run, "setup_of", lambda *args: replace(setup_of(*args), cache=None)
     )  # the same views, without the cache
     run(cached, tmp_path / "live")
     assert count["images"] > 2 * images
