@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -41,6 +41,9 @@ slow: setup ## The long tests: trainings, long repetitions and `make simulation`
 
 emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, needs no root
 	$(BIN)/python -m pytest -m emulated $(ARGS)
+
+torchtrt: setup ## Engines by torch-tensorrt, without a GPU; installs it apart (240 MB) once, some minutes
+	$(BIN)/python -m pytest -m torchtrt $(ARGS)
 
 abuse: setup ## The runtime's long tests: many threads, many openings; some minutes
 	$(BIN)/python -m pytest -m abuse -rP tests/abuse $(ARGS)

@@ -5,5 +5,6 @@ ON_REQUEST = {
     "simulation": "thousands of repetitions",
     "emulated": "it fetches an arm64 userland",
     "abuse": "it takes minutes",
+    "torchtrt": "it installs torch-tensorrt in an environment of its own",
 }
 """Marks of tests that do not run by default, each with its target in the Makefile: why not."""

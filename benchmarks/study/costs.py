@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,29 +58,60 @@ def cost_in(file: Path) -> Cost:
 
 
 @contextmanager
-def metered(file: Path) -> Iterator[None]:
-    """Add a session to the cost in `file`, and write it again and again while the block runs."""
-    earlier, begin = cost_in(file).sessions, (time.perf_counter(), time.process_time())
-    machine = {key: value for key, value in local_facts().items() if key in _FACTS}
+def metered(file: Path, made: Path) -> Iterator[None]:
+    """Add a session to the cost in `file`, and write it again and again while the block runs.
+
+    A session that found its work done already is not kept.
+
+    Args:
+        file: The file of the cost.
+        made: What the work makes last: where it is there afterwards as it was before, nothing was
+            done, unless the block was interrupted.
+    """
+    earlier, before = cost_in(file), _stamp(made)
+    session = _started()
     over = threading.Event()
 
-    def write() -> None:
-        session = Session(
+    def write_often() -> None:
+        while not over.wait(_PERIOD):
+            _write(file, earlier, session())
+
+    thread = threading.Thread(target=write_often, daemon=True)
+    thread.start()
+    done = False
+    try:
+        yield
+        done = before is not None and _stamp(made) == before
+    finally:
+        over.set()
+        thread.join()
+        _write(file, earlier, None if done else session())
+
+
+def _started() -> Callable[[], Session]:
+    """Gives the session that begins now, as far as it has come."""
+    begin = (time.perf_counter(), time.process_time())
+    machine = {key: value for key, value in local_facts().items() if key in _FACTS}
+
+    def session() -> Session:
+        return Session(
             wall_seconds=time.perf_counter() - begin[0],
             processor_seconds=time.process_time() - begin[1],
             machine=machine,
         )
-        write_atomically(file, pretty_json(Cost(sessions=(*earlier, session))))
 
-    def write_often() -> None:
-        while not over.wait(_PERIOD):
-            write()
+    return session
 
-    thread = threading.Thread(target=write_often, daemon=True)
-    thread.start()
+
+def _write(file: Path, earlier: Cost, session: Session | None) -> None:
+    sessions = (*earlier.sessions, *((session,) if session else ()))
+    if sessions or file.is_file():
+        write_atomically(file, pretty_json(Cost(sessions=sessions)))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
     try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        write()
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino

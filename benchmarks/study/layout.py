@@ -122,9 +122,7 @@ def _notes(summary: TableSummary) -> list[str]:
     if len({record.precision for record in records}) > 1:
         notes.append(f"Precisions differ: {_by_value(records, lambda r: r.precision)}.")
     if len({record.data.content_sha256 for record in records}) > 1:
-        notes.append(
-            "The records are of different image files: rows are compared where they agree."
-        )
+        notes.append("Records are of different image files; rows are compared where they agree.")
     notes += _teachers_differ(summary.rows)
     stale = [name for row in summary.rows for name in row.stale]
     if stale:

@@ -32,6 +32,7 @@ from edgekd.distill.samples.run_samples import RunSamples, load_samples, load_sp
 from edgekd.distill.teachers.group import Teachers, gather_teachers
 from edgekd.files import sha256_of
 from edgekd.models import load_checkpoint, logits_of, read_card
+from edgekd.models.card import CARD
 from edgekd.recipe import Recipe, TeacherSection
 
 __all__ = ["BEGUN", "MISSING", "RECORDED", "STALE", "Place", "Study"]
@@ -170,7 +171,7 @@ class Study:
             self.place.recipe(job), self.place.folder(job), self.say, evaluated=job.parts
         )
         self.place.folder(job).mkdir(parents=True, exist_ok=True)
-        with metered(self.place.cost(job)):
+        with metered(self.place.cost(job), self.place.checkpoint(job) / CARD):
             if job.kind == "student":
                 distill(request)
             else:

@@ -127,6 +127,19 @@ class ReportTask(ABC):
         """The names (classes or findings) that a label stands for."""
         return frozenset({label})
 
+    def thresholds(self, decision: Any, name: str) -> dict[str, float]:
+        """The thresholds that a bundle's decision has for a class or finding, by their effect.
+
+        Args:
+            decision: The section `decision` of the manifest.
+            name: The class or finding.
+        """
+        return {}
+
+    def refer_below(self, decision: Any) -> float | None:
+        """The probability of the answer below which a bundle refers; None without such a rule."""
+        return None
+
 
 def policy_order(names: Sequence[str], policy: PolicyFacts) -> list[str]:
     """The names in the order of reports: first those that the policy lists as `first`."""

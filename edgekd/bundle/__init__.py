@@ -14,6 +14,7 @@ from edgekd.bundle.manifest import (
     Lowering,
     Manifest,
     ModelInfo,
+    ProgramRecord,
     Rung,
 )
 from edgekd.bundle.model_files import ModelFiles
@@ -44,6 +45,7 @@ __all__ = [
     "ModelInfo",
     "PolicyRecord",
     "PolicyWords",
+    "ProgramRecord",
     "PublicKey",
     "Rung",
     "Sentence",

@@ -33,6 +33,7 @@ __all__ = [
     "Lowering",
     "Manifest",
     "ModelInfo",
+    "ProgramRecord",
     "Rung",
     "decode_manifest",
     "encode_manifest",
@@ -255,6 +256,34 @@ class EngineCheck(_Section, frozen=True, kw_only=True):
         return f"{self.status} by {self.by}{built_for}"
 
 
+class ProgramRecord(_Section, frozen=True, kw_only=True):
+    """The same network in the form of another library, which can build the engine too.
+
+    Attributes:
+        via: The library, as `edgekd build --via` names it.
+        file: Name of the file that it builds from.
+        images: Number of validation images on which it was compared with the model file.
+        max_difference: Largest absolute difference of an output.
+        tolerance: Difference that was allowed.
+        pairs: Number of its Q/DQ pairs; that of the model file.
+    """
+
+    via: str
+    file: str
+    images: int
+    max_difference: float
+    tolerance: float
+    pairs: int = 0
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.file} for {self.via} agrees with the lowered file on {self.images} images "
+            f"(largest difference {self.max_difference:.3g}, allowed {self.tolerance:.3g})"
+        )
+
+
 class EngineRecord(_Section, frozen=True, kw_only=True):
     """The engine that a device built, and how it answered there.
 
@@ -265,6 +294,8 @@ class EngineRecord(_Section, frozen=True, kw_only=True):
         latency_ms: Median latency of an image on that device, copies to and from the GPU included.
         selftest_difference: Largest difference of a logit from the host's.
         gate: The comparison with the float student, on the host's validation images.
+        via: What the builder was given the network by: `onnx`, or the library of a
+            `ProgramRecord`.
     """
 
     built_for: dict[str, str]
@@ -273,6 +304,7 @@ class EngineRecord(_Section, frozen=True, kw_only=True):
     latency_ms: float
     selftest_difference: float
     gate: GateRecord
+    via: str = "onnx-parser"
 
 
 class Lowering(_Section, frozen=True, kw_only=True):
@@ -298,6 +330,8 @@ class Lowering(_Section, frozen=True, kw_only=True):
         evidence_sha256: Hash of the file with the images for the gate on the device; null where
             the host ran the gate on the file itself.
         engine: The engine that the device built; null until then.
+        program: The network for another library to build the engine from; null where the build did
+            not request one.
     """
 
     target: str
@@ -315,6 +349,7 @@ class Lowering(_Section, frozen=True, kw_only=True):
     check: EngineCheck | None = None
     evidence_sha256: str | None = None
     engine: EngineRecord | None = None
+    program: ProgramRecord | None = None
 
 
 class Lineage(_Section, frozen=True, kw_only=True):

@@ -18,9 +18,10 @@ from edgekd.bundle.storage import MAX_FILES, Storage, damaged, is_plain_name, op
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.backends import BACKENDS, BackendDescriptor, backend_named
 
-__all__ = ["MANIFEST", "MAX_FILE_BYTES", "SELFTEST", "Bundle", "SignatureState"]
+__all__ = ["MANIFEST", "MAX_FILE_BYTES", "PROVENANCE", "SELFTEST", "Bundle", "SignatureState"]
 
 MANIFEST = "manifest.json"
+PROVENANCE = "provenance.json"
 SELFTEST = "selftest.npz"
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_SIGNATURE_BYTES = 1 << 10
@@ -93,6 +94,14 @@ class Bundle:
         return bundle
 
     @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the manifest, which has the hash of every other file: that of the bundle.
+
+        It is the same for a folder and for its zip, signed or not.
+        """
+        return hashlib.sha256(self._manifest_bytes).hexdigest()
+
+    @property
     def model(self) -> ModelFiles:
         """The model file with the files beside it, for the engine."""
         return self._files.model(self.manifest.model_file, self.manifest.files)
@@ -156,6 +165,20 @@ class Bundle:
             raise damaged(self.label, f"{name} is missing")
         return self._files.stream(name)
 
+    def read_unlisted(self, name: str, most: int) -> bytes | None:
+        """Content of a file beside those that the manifest lists; None where there is none.
+
+        Raises:
+            ArtefactError: It has more than `most` bytes.
+        """
+        size = self._files.size(name)
+        if size is None:
+            return None
+        content = self._files.read(name, most + 1)
+        if len(content) > most:
+            raise damaged(self.label, f"{name} is larger than {most} bytes")
+        return content
+
     def close(self) -> None:
         """Release the memory; the bundle on disk stays."""
         self._storage = None
@@ -185,7 +208,7 @@ class Bundle:
         for name, entry in self.manifest.files.items():
             if not is_plain_name(name):
                 raise damaged(self.label, f"the name {name[:80]!r} leads out of the bundle")
-            if name in (MANIFEST, SIGNATURE):
+            if name in (MANIFEST, SIGNATURE, PROVENANCE):
                 raise damaged(self.label, f"its manifest lists {name}, which cannot be hashed")
             size = self._files.size(name)
             if size is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edgekd.bundle.manifest import FileEntry, Manifest, encode_manifest
-from edgekd.bundle.reader import MANIFEST, Bundle
+from edgekd.bundle.reader import MANIFEST, MAX_FILE_BYTES, PROVENANCE, Bundle
 from edgekd.bundle.signature import SIGNATURE, load_private_key, sign_manifest
 from edgekd.files import atomic_write, sha256_of, whole_folder, write_atomically
 
@@ -43,7 +43,14 @@ def zip_bundle(folder: Path, out: Path) -> None:
     _write_zip(out, names, lambda name: (folder / name).read_bytes())
 
 
-def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = None) -> None:
+def sign_bundle(
+    path: Path,
+    private_key: Path,
+    *,
+    passphrase: bytes | None = None,
+    provenance: bool = False,
+    builder: str | None = None,
+) -> None:
     """Sign the bundle at `path`, after checking its hashes; another signature is replaced.
 
     A folder gets a `manifest.sig`; a `.edgekd` file is rewritten with it and the files that its
@@ -53,9 +60,12 @@ def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = Non
         path: The bundle's folder or `.edgekd` file.
         private_key: An Ed25519 key as PEM (PKCS#8), as `openssl genpkey` writes it.
         passphrase: Passphrase of the key, if it is encrypted.
+        provenance: Write a signed statement of how the bundle was built (see
+            `edgekd.bundle.provenance`); one that is there is made again in any case.
+        builder: URI of the build platform, for that statement.
 
     Raises:
-        InputError: There is no bundle, or the key cannot be used.
+        InputError: There is no bundle, or the key or the builder cannot be used.
         ArtefactError: The bundle is damaged.
         MissingDependencyError: `cryptography` is not installed.
 
@@ -63,12 +73,17 @@ def sign_bundle(path: Path, private_key: Path, *, passphrase: bytes | None = Non
     """
     key = load_private_key(private_key, passphrase)
     with Bundle.open(path) as bundle:
-        text = sign_manifest(bundle.read(MANIFEST), key)
+        signed = {SIGNATURE: sign_manifest(bundle.read(MANIFEST), key)}
+        if provenance or bundle.read_unlisted(PROVENANCE, MAX_FILE_BYTES) is not None:
+            from edgekd.bundle.provenance import BUILDER, signed_provenance
+
+            signed[PROVENANCE] = signed_provenance(bundle, key, builder or BUILDER)
         if path.is_dir():
-            write_atomically(path / SIGNATURE, text)
+            for name, content in signed.items():
+                write_atomically(path / name, content)
             return
-        names = [MANIFEST, SIGNATURE, *bundle.manifest.files]
-        _write_zip(path, names, lambda name: text if name == SIGNATURE else bundle.read(name))
+        names = [MANIFEST, *signed, *bundle.manifest.files]
+        _write_zip(path, names, lambda name: signed.get(name) or bundle.read(name))
 
 
 def _write_zip(out: Path, names: Iterable[str], read: Callable[[str], bytes]) -> None:

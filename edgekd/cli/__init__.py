@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import typer
 
 import edgekd
 from edgekd.cli import (
     bench,
+    bom,
     build,
     cache,
     compare,
@@ -20,9 +22,12 @@ from edgekd.cli import (
     doctor,
     evaluate,
     importing,
+    init,
+    list_recipes,
     logits,
     predict,
     report,
+    schema,
     sign,
     train,
     tune,
@@ -37,7 +42,6 @@ app = typer.Typer(
     name="edgekd",
     help=edgekd.__doc__,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,6 +49,9 @@ _VERBS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "doctor": doctor.doctor,
     "import": importing.import_model,
+    "init": init.init,
+    "recipes": list_recipes.recipes,
+    "schema": schema.schema,
     "logits": logits.logits,
     "train": train.train,
     "distill": distill.distill,
@@ -53,6 +60,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,
+    "bom": bom.bom,
     "eval": evaluate.evaluate,
     "predict": predict.predict,
     "bench": bench.bench,
@@ -60,6 +68,25 @@ _VERBS: dict[str, Callable[..., None]] = {
     "cache": cache.cache,
 }
 """In the order of a project's work, which is also the order in `--help`."""
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        print(f"edgekd {edgekd.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print edgekd's version."
+        ),
+    ] = False,
+) -> None:
+    """Options that stand before any verb."""
+
 
 for _name, _verb in _VERBS.items():
     app.command(_name)(with_checked_places(_verb))

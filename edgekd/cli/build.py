@@ -100,6 +100,15 @@ def build(
             "`edgekd eval` notices a test on them."
         ),
     ] = True,
+    via: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIBRARY",
+            help="What gives TensorRT the network on a jetson: onnx-parser (its own), or "
+            "torch-tensorrt, for which the bundle gets a program of PyTorch beside the ONNX. With "
+            "--on-device: what builds there.",
+        ),
+    ] = None,
     on_device: Annotated[
         Path | None,
         Reads.BUNDLE,
@@ -125,7 +134,7 @@ def build(
             raise InputError(message, hint)
         from edgekd.lower.finish import finish_bundle
 
-        finished = finish_bundle(on_device, say, evidence=evidence, target=target)
+        finished = finish_bundle(on_device, say, evidence=evidence, target=target, via=via)
         say(f"finished {finished}")
         return
     if target is None or model is None or out is None:
@@ -156,6 +165,7 @@ def build(
                 quantisation_aware=quantisation_aware or former_flag,
                 zipped=zipped,
                 list_images=image_list,
+                via=via,
                 observer=observer,
             )
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, is_main_process, say, ticker
-from edgekd.cli.options import Continuation, Force, Resume, Set
+from edgekd.cli.options import Continuation, Force, Log, Quiet, Resume, Set
+from edgekd.cli.output import output_of, training_output
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.recipes import read_recipe
 from edgekd.errors import InputError
@@ -66,6 +67,8 @@ def compare(
     markdown: Annotated[
         Path | None, Writes.FILE, typer.Option(help="File for the table as Markdown.")
     ] = None,
+    quiet: Quiet = False,
+    log: Log = None,
 ) -> None:
     """Compare methods with the undistilled student over the same data, split and seeds.
 
@@ -73,15 +76,16 @@ def compare(
     The predictions of all students for the test images are stored in OUT/predictions.npz. The table
     has figures of the test part: to report them, not to choose by them.
     """
-    if predictions is None:
-        comparison = _trained(recipes or [], out, seeds, folds, overrides, resume, force)
-    else:
-        if recipes or out or seeds or folds or overrides or force:
-            message = "--from takes no recipes and no --out, --seeds, --folds, --set or --force"
-            raise InputError(message, "give --from DIR alone, with --json or --markdown")
-        comparison = _from_predictions(predictions)
-    if is_main_process():
-        _publish(comparison, json, markdown)
+    if predictions is not None and (recipes or out or seeds or folds or overrides or force):
+        message = "--from takes no recipes and no --out, --seeds, --folds, --set or --force"
+        raise InputError(message, "give --from DIR alone, with --json or --markdown")
+    with output_of(quiet, log):
+        if predictions is None:
+            comparison = _trained(recipes or [], out, seeds, folds, overrides, resume, force)
+        else:
+            comparison = _from_predictions(predictions)
+        if is_main_process():
+            _publish(comparison, json, markdown)
 
 
 def _trained(
@@ -100,7 +104,15 @@ def _trained(
     from edgekd.distill.comparison import compare as comparing
 
     request = comparing.CompareRequest(
-        loaded, numbers, out, say, ticker("images"), parts, resume == Continuation.auto, force
+        loaded,
+        numbers,
+        out,
+        say,
+        ticker("images"),
+        parts,
+        resume == Continuation.auto,
+        force,
+        training_output(),
     )
     return comparing.compare(request)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.cli.failures import explained, show_origin
+from edgekd.cli.output import is_quiet, log_line, stamped
 from edgekd.errors import EdgekdError, InputError, StoppedError
 
 __all__ = [
@@ -32,10 +33,18 @@ def is_main_process() -> bool:
     return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
-def say(line: str) -> None:
-    """Print one line of progress to stderr, from the main process only."""
-    if is_main_process():
-        _print_to_stderr(line)
+def say(line: str, *, timed: bool = False) -> None:
+    """Report one line of progress, from the main process only: on stderr, and in the log.
+
+    Args:
+        line: The line.
+        timed: Put the time before it where stderr is no terminal.
+    """
+    if not is_main_process():
+        return
+    log_line(line)
+    if not is_quiet():
+        _print_to_stderr(stamped(line) if timed else line)
 
 
 def report_error(error: EdgekdError) -> None:
@@ -191,7 +200,9 @@ def ticker(title: str) -> Callable[[int, int], None]:
     def tick(done: int, total: int) -> None:
         nonlocal last
         tenth = 10 * done // total
-        if not is_main_process() or tenth == last or (not sys.stderr.isatty() and done < total):
+        if not is_main_process() or is_quiet() or tenth == last:
+            return
+        if not sys.stderr.isatty() and done < total:
             return
         last = tenth
         end = "\n" if done == total else "\r"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekd.cli.console import emit_json, say, ticker
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.policy import DEFAULT_POLICY, load_policy
+
+if TYPE_CHECKING:
+    from edgekd.evaluation.table import ValidationData
+    from edgekd.evaluation.validation import ExternalValidation, ValidationRequest
 
 __all__ = ["evaluate"]
 
@@ -20,7 +25,11 @@ _SIZE = 256
 
 
 def evaluate(
-    model: Annotated[Path, Reads.MODEL, typer.Argument(help="A bundle, or a checkpoint's folder.")],
+    models: Annotated[
+        list[Path],
+        Reads.MODEL,
+        typer.Argument(metavar="MODEL...", help="Bundles and checkpoints' folders."),
+    ],
     csv: Annotated[Path, Reads.TABLE, typer.Option(help="Table of images and labels.")],
     image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
     label_column: Annotated[
@@ -36,61 +45,165 @@ def evaluate(
         Reads.IMAGES,
         typer.Option(help="Folder of the images; by default that of the table."),
     ] = None,
+    map_labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="LABEL=CLASS|FILE",
+            help="The class that a label of the table stands for, or a file of such lines.",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="Leave images of this label out.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN[:CUT…],…",
+            help="Columns of subgroups: sex,age:40:60,site. Numbers without cuts are binned.",
+        ),
+    ] = None,
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=SHARE",
+            help="Share of patients with the class, for predictive values: mel=0.02.",
+        ),
+    ] = None,
+    allow_leaks: Annotated[
+        bool,
+        typer.Option(
+            "--allow-leaks", help="Measure on images that a model was trained or fitted on too."
+        ),
+    ] = False,
     json: Annotated[
         Path | None,
         Writes.FILE,
         typer.Option("--json", help="File for the result; - is stdout."),
     ] = None,
+    html: Annotated[
+        Path | None, Writes.FILE, typer.Option(help="File for the page, with photos.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, Writes.FOLDER, typer.Option(help="Folder for the pictures as SVG files.")
+    ] = None,
+    maps: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Photos under an occlusion map, on the page and among the pictures: so many "
+            "critical ones that each model missed, and so many others.",
+        ),
+    ] = 6,
     predictions: Annotated[
         Path | None,
         Writes.FILE,
-        typer.Option(help="CSV for label and scores of each image."),
+        typer.Option(help="CSV for label, scores, decision and subgroups of each image."),
     ] = None,
     policy: Annotated[
         str,
         typer.Option(help="Policy of a model that records none: a name, or a .toml file."),
     ] = DEFAULT_POLICY,
 ) -> None:
-    """Measure the accuracy of a bundle or checkpoint on labelled images."""
-    from edgekd.bench.report import print_table
-    from edgekd.bench.run.evaluate import evaluate as evaluate_model
-    from edgekd.bench.run.evaluate import model_facts
-    from edgekd.bench.subjects.labelled import data_of_csv
+    """Measure bundles and checkpoints side by side on labelled images: external validation."""
+    from edgekd.evaluation.labels import label_map
+    from edgekd.evaluation.page import check_validation_page
+    from edgekd.evaluation.subgroups import requested_attributes
+    from edgekd.evaluation.table import TableRequest, read_validation_table
+    from edgekd.evaluation.validation import ValidationRequest, common_facts, prevalences
+
+    load_policy(policy)
+    task, classes, ordered = common_facts(models)
+    table = TableRequest(
+        file=csv,
+        root=image_root,
+        image_column=image_column,
+        label_columns=label_column.split(","),
+        group_column=group_column,
+        labels=label_map(map_labels or [], drop or [], classes),
+        attributes=requested_attributes(by),
+    )
+    request = ValidationRequest(
+        models=models,
+        command=shlex.join(sys.argv),
+        prevalence=prevalences(prevalence or [], classes),
+        policy=policy,
+        allow_leaks=allow_leaks,
+    )
+    if html is not None:
+        check_validation_page()
+    data = read_validation_table(table, classes, task=task, ordered=ordered)
+    validation = _measured(request, data)
+    _write(validation, predictions=predictions, html=html, pictures=pictures, maps=maps)
+    if json is not None:
+        emit_json(validation.result, None if json == STDOUT else json)
+    if json != STDOUT:
+        _print(validation)
+
+
+def _measured(request: ValidationRequest, data: ValidationData) -> ExternalValidation:
+    """The validation, with progress; where an image is damaged, all of them are looked for."""
     from edgekd.data.damage import refuse_damaged
     from edgekd.errors import ImageError
+    from edgekd.evaluation.validation import validate
 
-    facts, columns = model_facts(model), label_column.split(",")
-    load_policy(policy)
-    data = data_of_csv(
-        csv,
-        facts.classes,
-        task=facts.task,
-        ordered=facts.ordered,
-        image_column=image_column,
-        label_column=columns[0] if len(columns) == 1 else columns,
-        group_column=group_column,
-        root=image_root,
-    )
-    for note in data.notes:
-        say(f"note: {note}")
-    tick, total = ticker("images"), len(data.images)
-    done = 0
+    try:
+        return validate(request, data, step=_steps(len(request.models) * len(data.bench.images)))
+    except ImageError:
+        refuse_damaged(data.bench.paths, _SIZE)
+        raise
+
+
+def _steps(total: int) -> Callable[[int], None]:
+    """Progress in images of all models together."""
+    tick, done = ticker("images"), 0
 
     def step(count: int) -> None:
         nonlocal done
         done += count
         tick(done, total)
 
-    try:
-        command = shlex.join(sys.argv)
-        evaluation = evaluate_model(model, data, command=command, policy=policy, step=step)
-    except ImageError:
-        refuse_damaged([path for path, _ in data.images], _SIZE)
-        raise
+    return step
+
+
+def _write(
+    validation: ExternalValidation,
+    *,
+    predictions: Path | None,
+    html: Path | None,
+    pictures: Path | None,
+    maps: int,
+) -> None:
+    """Write the files that were requested."""
+    from edgekd.errors import InputError
+    from edgekd.evaluation.predictions import write_predictions
+
     if predictions is not None:
-        evaluation.write_predictions(predictions)
+        write_predictions(predictions, validation)
         say(f"wrote {predictions}")
-    if json is not None:
-        emit_json(evaluation.result, None if json == STDOUT else json)
-    if json != STDOUT:
-        print_table(evaluation.result)
+    if html is None and pictures is None:
+        return
+    if validation.result.validation is None:
+        message = f"models of the task {validation.data.bench.task} have no classes to draw"
+        raise InputError(message, "leave --html and --pictures out")
+    from edgekd.evaluation.cases import cases_of
+    from edgekd.evaluation.figures import figures_of, write_figures
+    from edgekd.evaluation.page import write_validation_page
+
+    figures, cases = figures_of(validation), cases_of(validation, maps)
+    if pictures is not None:
+        write_figures(pictures, figures, cases)
+        say(f"wrote {pictures}")
+    if html is not None:
+        write_validation_page(html, validation, figures, cases)
+        say(f"wrote {html}")
+
+
+def _print(validation: ExternalValidation) -> None:
+    """The table of metrics, and below it what the first screen of the page says."""
+    from edgekd.bench.report import print_table
+    from edgekd.evaluation.sentences import plain_text
+
+    print_table(validation.result)
+    for line in plain_text(validation.result):
+        print(line)

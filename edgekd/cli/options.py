@@ -10,7 +10,19 @@ import typer
 
 from edgekd.cli.places import Reads, Writes
 
-__all__ = ["Continuation", "DryRun", "Force", "Json", "RecipeName", "Resume", "RunFolder", "Set"]
+__all__ = [
+    "Continuation",
+    "DryRun",
+    "Force",
+    "Json",
+    "Log",
+    "Quiet",
+    "RecipeName",
+    "Resume",
+    "RunFolder",
+    "Set",
+    "recipes_beginning",
+]
 
 
 class Continuation(str, Enum):
@@ -20,10 +32,21 @@ class Continuation(str, Enum):
     never = "never"
 
 
+def recipes_beginning(incomplete: str) -> list[str]:
+    """The shipped recipes whose name begins so, for the shell's completion."""
+    from edgekd.resources import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
 RecipeName = Annotated[
     str,
     Reads.RECIPE,
-    typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe."),
+    typer.Argument(
+        metavar="RECIPE",
+        help="A YAML file, or the name of a shipped recipe.",
+        autocompletion=recipes_beginning,
+    ),
 ]
 Set = Annotated[
     list[str] | None,
@@ -49,6 +72,12 @@ DryRun = Annotated[
         help="Train nothing: take some steps of each stage, say what time and memory to expect, "
         "and write nothing.",
     ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and results alone.")]
+Log = Annotated[
+    Path | None,
+    Writes.FILE,
+    typer.Option("--log", help="File that all progress is appended to, with date and time."),
 ]
 RunFolder = Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]

@@ -38,24 +38,28 @@ class Reads(Enum):
     PHOTO = "photo"
     VIDEO = "camera or video"
     IMAGES = "data set"
+    DATA = "data set, as a table or a folder"
     TABLE = "table of images and labels"
     RESULT = "result of bench or eval"
     EVIDENCE = "evidence for an engine"
     PRIVATE_KEY = "private key"
     PUBLIC_KEY = "public key"
     PREDICTIONS = "predictions of a comparison"
+    CODES = "table of codes"
     METER = "record of a power meter"
     WHEELHOUSE = "wheelhouse"
 
     @property
     def checked_first(self) -> bool:
         """Whether it must exist before the verb starts; verbs check the other kinds themselves."""
-        return self not in (Reads.RECIPE, Reads.SPACE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS)
+        return self not in (
+            Reads.RECIPE, Reads.SPACE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS, Reads.DATA
+        )  # fmt: skip
 
     @property
     def is_folder(self) -> bool | None:
         """Whether a folder or a file is expected; None accepts either."""
-        if self in (Reads.BUNDLE, Reads.MODEL, Reads.FOREIGN, Reads.PREDICTIONS):
+        if self in (Reads.BUNDLE, Reads.MODEL, Reads.FOREIGN, Reads.PREDICTIONS, Reads.DATA):
             return None
         return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads, Writes
+from edgekd.cli.prediction_exports import Exporter, Exports
 from edgekd.cli.prediction_text import line_of
 from edgekd.errors import EdgekdError, ImageError, InputError, MissingDependencyError
 
@@ -64,6 +65,37 @@ def predict(
     no_selftest: Annotated[
         bool, typer.Option("--no-selftest", help="Open without running self-test vectors.")
     ] = False,
+    fhir: Annotated[
+        Path | None,
+        Writes.FILE,
+        typer.Option(help="Of one photo: the decision as a FHIR R4B DiagnosticReport, JSON."),
+    ] = None,
+    dicom_sr: Annotated[
+        Path | None,
+        Writes.FILE,
+        typer.Option(help="Of one photo: the decision as a DICOM structured report."),
+    ] = None,
+    dicom_sc: Annotated[
+        Path | None,
+        Writes.FILE,
+        typer.Option(help="Of one photo: the --picture as a DICOM secondary capture."),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        Reads.PHOTO,
+        typer.Option(help="A picture for --dicom-sc, such as a map of what mattered."),
+    ] = None,
+    codes: Annotated[
+        Path | None,
+        Reads.CODES,
+        typer.Option(help="JSON with codes of a terminology for the classes, for the exports."),
+    ] = None,
+    patient: Annotated[
+        str, typer.Option(help="The patient's number, for exports of a photo that is not DICOM.")
+    ] = "",
+    udi: Annotated[
+        str | None, typer.Option(help="The unique device identifier, for the exports.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Decide for photos, or for what a camera sees (q quits, space captures)."""
@@ -81,6 +113,8 @@ def predict(
         )
 
     _check_usage(images, camera, camera_only=bool(headless or screen or save or interval))
+    exports = Exports(fhir, dicom_sr, dicom_sc, picture, codes, patient, udi)
+    exports.check(images or [])
     if camera is not None:
         from edgekd.cli.camera.run import CameraOptions, run_camera, screen_size
 
@@ -88,7 +122,9 @@ def predict(
         run_camera(CameraOptions(camera, headless, json, save, size, interval), opened)
         return
     with opened() as classifier:
-        code = _decide(classifier, images or [], json)
+        exporter = exports.prepared(classifier)
+        show = say if exports.to_stdout else print
+        code = _decide(classifier, images or [], json, show, exporter)
     if code:
         raise typer.Exit(code)
 
@@ -112,7 +148,13 @@ def _opened(bundle: Path, **options: Any) -> Classifier:
     return classifier
 
 
-def _decide(classifier: Classifier, images: list[Path], json: bool) -> int:
+def _decide(
+    classifier: Classifier,
+    images: list[Path],
+    json: bool,
+    show: Callable[[str], None],
+    exporter: Exporter | None,
+) -> int:
     """Print the decisions and return the exit code; an unreadable image does not stop the rest."""
     code, records = 0, []
     for image, outcome in _outcomes(classifier, images):
@@ -124,10 +166,22 @@ def _decide(classifier: Classifier, images: list[Path], json: bool) -> int:
         elif json:
             records.append({"image": str(image), **outcome.to_dict()})
         else:
-            print(line_of(str(image), outcome))
+            show(line_of(str(image), outcome))
+        if exporter is not None and not isinstance(outcome, EdgekdError):
+            code = max(code, _export(exporter, outcome, image))
     if json:
         emit_json(records)
     return code
+
+
+def _export(exporter: Exporter, prediction: Prediction, image: Path) -> int:
+    """Write the exports and return the exit code: the decision stands even where they fail."""
+    try:
+        exporter.write(prediction, image)
+    except EdgekdError as error:
+        report_error(error)
+        return error.exit_code
+    return 0
 
 
 def _outcomes(

@@ -28,6 +28,18 @@ def sign(
         Writes.NEW_FILE,
         typer.Option(help="Make a new key here instead; its public half stands beside it."),
     ] = None,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance",
+            help="Add a signed statement of how the bundle was built: in-toto, with SLSA's "
+            "predicate, in provenance.json.",
+        ),
+    ] = False,
+    builder: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="With --provenance: the build platform to vouch for."),
+    ] = None,
     passphrase_env: Annotated[
         str | None,
         typer.Option(
@@ -39,12 +51,14 @@ def sign(
     from edgekd.bundle import generate_key, sign_bundle
 
     passphrase = _passphrase(passphrase_env)
+    if builder is not None and not provenance:
+        raise InputError("--builder is for --provenance", "give both, or leave --builder out")
     if new_key is not None and bundle is None and key is None:
         public = new_key.with_name(f"{new_key.name.removesuffix('.pem')}.pub.pem")
         generate_key(new_key, public, passphrase=passphrase)
         print(f"{new_key}: private, keep it to yourself\n{public}: public, for the devices")
     elif new_key is None and bundle is not None and key is not None:
-        sign_bundle(bundle, key, passphrase=passphrase)
+        sign_bundle(bundle, key, passphrase=passphrase, provenance=provenance, builder=builder)
         print(f"{bundle}: signed with {key}")
     else:
         message = "give either a bundle and its --key, or --new-key alone"

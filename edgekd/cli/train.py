@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from edgekd.cli.console import say, ticker
-from edgekd.cli.options import Continuation, DryRun, Force, RecipeName, Resume, Set
+from edgekd.cli.options import Continuation, DryRun, Force, Log, Quiet, RecipeName, Resume, Set
+from edgekd.cli.output import output_of, training_output
 from edgekd.cli.places import Writes
 from edgekd.cli.recipes import read_recipe
 
@@ -31,21 +32,31 @@ def train(
     force: Force = False,
     dry_run: DryRun = False,
     overrides: Set = None,
+    quiet: Quiet = False,
+    log: Log = None,
 ) -> None:
     """Train the teacher, or the student without any teacher.
 
     An interrupted run continues where it stopped. Figures of the validation part are printed, those
     of the test part are not.
     """
-    loaded = read_recipe(recipe, overrides)
-    from edgekd.distill.runs import pipeline
+    with output_of(quiet, log):
+        loaded = read_recipe(recipe, overrides)
+        from edgekd.distill.runs import pipeline
 
-    resumes = resume == Continuation.auto
-    request = pipeline.RunRequest(loaded, out, say, ticker("images"), resumes, force)
-    if dry_run:
-        from edgekd.distill.runs.dry_run import dry_run as expect
+        request = pipeline.RunRequest(
+            loaded,
+            out,
+            say,
+            ticker("images"),
+            resume == Continuation.auto,
+            force,
+            output=training_output(),
+        )
+        if dry_run:
+            from edgekd.distill.runs.dry_run import dry_run as expect
 
-        print(expect(request, role.value).text())
-        return
-    pipeline.train(request, role.value)
-    say(f"wrote {out}")
+            print(expect(request, role.value).text())
+            return
+        pipeline.train(request, role.value)
+        say(f"wrote {out}")

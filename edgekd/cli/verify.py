@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekd.bundle import Bundle, SignatureState
+from edgekd.bundle.provenance import ProvenanceState, check_provenance
 from edgekd.cli.console import emit_json, say
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads
@@ -28,7 +29,7 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check a bundle's hashes and signature, and run its self-test vectors on this machine."""
+    """Check a bundle's hashes, signature and provenance, and run its self-test vectors here."""
     from edgekd.runtime import Classifier
 
     with Classifier.open(
@@ -38,21 +39,23 @@ def verify(
         report = classifier.selftest()
     for warning in warnings:
         say(f"warning: {warning}")
-    signature = _signature(bundle, public_key)
+    with Bundle.open(bundle, public_key=public_key, verify=False) as opened:
+        signature, provenance = opened.signature, check_provenance(opened, public_key)
     if json:
         facts: dict[str, object] = {
             "bundle": str(bundle),
             "files": files,
             "signature": signature,
+            "provenance": provenance,
             "warnings": warnings,
         }
         emit_json(facts | {"selftest": asdict(report)})
     report.require_pass(str(bundle))
     if not json:
         print(
-            f"{bundle}: {files} files as hashed, {_SIGNATURE_TEXTS[signature]}, {report.images} "
-            f"self-test vectors within {report.tolerance:.3g} (largest difference "
-            f"{report.max_difference:.3g})"
+            f"{bundle}: {files} files as hashed, {_SIGNATURE_TEXTS[signature]}, "
+            f"{_PROVENANCE_TEXTS[provenance]}{report.images} self-test vectors within "
+            f"{report.tolerance:.3g} (largest difference {report.max_difference:.3g})"
         )
 
 
@@ -61,11 +64,8 @@ _SIGNATURE_TEXTS: dict[SignatureState, str] = {
     "not checked": "signed, which was not checked for want of --public-key",
     "verified": "signature verified",
 }
-
-
-def _signature(bundle: Path, public_key: Path | None) -> SignatureState:
-    """State of a bundle's signature; one given a key has been verified with it already."""
-    if public_key is not None:
-        return "verified"
-    with Bundle.open(bundle, verify=False) as opened:
-        return opened.signature
+_PROVENANCE_TEXTS: dict[ProvenanceState, str] = {
+    "none": "",
+    "not checked": "its provenance names them, whose signature was not checked, ",
+    "verified": "provenance verified, ",
+}

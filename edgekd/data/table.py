@@ -130,7 +130,7 @@ def _delimiter(text: str, columns: Sequence[str], verbatim: bool) -> str:
             headers[delimiter] = next(_parsed(text, delimiter, verbatim), (0, []))[1]
         except csv.Error:
             continue
-        if set(columns) <= {clean(cell) for cell in headers[delimiter]}:
+        if columns and set(columns) <= {clean(cell) for cell in headers[delimiter]}:
             return delimiter
     return max(headers, key=lambda one: len(headers[one]), default=",")
 

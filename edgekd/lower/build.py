@@ -37,6 +37,7 @@ from edgekd.lower.ladder_run import (
 )
 from edgekd.lower.plan import BuildRequest, Plan, plans_of, policy_of, refuse_idle_fine_tuning
 from edgekd.lower.precision import LADDER, Variant
+from edgekd.lower.program import BundleProgram, bundle_program
 from edgekd.lower.progress import BuildObserver
 from edgekd.lower.selftest import selftest_vectors
 from edgekd.lower.source import Source, load_source
@@ -247,13 +248,15 @@ def _first_that_decides(
         compared = teacher_outputs(source, teacher)
         try:
             manifest = describe(source, plan, record, compared)
+            program = bundle_program(context, plan.name, taken.measured, plan.via)
         except GateFailedError as error:
             run.refuse(taken, error.message)
             hint = error.hint
             continue
         _report_changes(request.observer, plan.name, reported, rungs)
+        manifest = program.described(manifest)
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
-        manifest = _write(request, source, taken.measured, manifest, plan.path)
+        manifest = _write(request, source, taken.measured, program, manifest, plan.path)
         outputs = taken.measured.answers.outputs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, outputs=outputs)
 
@@ -273,7 +276,12 @@ def _sensitivity_of(context: BuildContext, rungs: Sequence[Rung]) -> tuple[Layer
 
 
 def _write(
-    request: BuildRequest, source: Source, measured: Measured, manifest: Manifest, path: Path
+    request: BuildRequest,
+    source: Source,
+    measured: Measured,
+    program: BundleProgram,
+    manifest: Manifest,
+    path: Path,
 ) -> Manifest:
     """Write the bundle, whole or not at all; returns the manifest with its list of files."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
@@ -282,6 +290,7 @@ def _write(
         files = measured.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
         if request.list_images:
             files[SEEN_IMAGES] = source.seen_images.encode()
+        files |= program.files
         if not request.zipped:
             return write_bundle(path, manifest, files)
         folder = Path(beside) / "bundle"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.files import atomic_write
 from edgekd.lower.attempt import Attempt
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
@@ -14,7 +20,7 @@ from edgekd.lower.progress import BuildObserver
 from edgekd.lower.source import Source
 from edgekd.lower.store import Store
 
-__all__ = ["BuildContext"]
+__all__ = ["BuildContext", "saved_array"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +58,15 @@ class BuildContext:
         scanned = reads_calibration(lowering, variant)
         key = self.store.key(self.source.card, backend, variant, images, scanned=scanned)
         return Attempt(lowering, variant, key, self.quantisation_aware)
+
+    def validation_file(self) -> Path:
+        """File (.npy) with the validation images, for the processes of jobs."""
+        return saved_array(self.work / "validation.npy", lambda: self.source.images)
+
+
+def saved_array(file: Path, array: Callable[[], NDArray[Any]]) -> Path:
+    """The file (.npy), written with the array unless it is there."""
+    if not file.is_file():  # two backends may both be the first to need it
+        with atomic_write(file) as beside, beside.open("wb") as stream:
+            np.save(stream, array())
+    return file

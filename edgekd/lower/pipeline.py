@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgekd.errors import MissingDependencyError
-from edgekd.files import atomic_write
 from edgekd.lower.attempt import Attempt, Checked, Failed, Lowered, Measured
 from edgekd.lower.backends.base import CheckedBackend, UnconvertibleError
-from edgekd.lower.context import BuildContext
+from edgekd.lower.context import BuildContext, saved_array
 from edgekd.lower.jobs.conversion import ConversionJob, convert
 from edgekd.lower.jobs.process import DISK_FULL, JobError
 from edgekd.lower.jobs.trial import Answers, TrialJob, try_files
@@ -93,7 +88,7 @@ def _calibration_file(context: BuildContext) -> str | None:
     if calibration is None:
         return None
     file = context.work / f"{calibration.sha256[:16]}.npy"
-    return _saved(file, lambda: calibration.images)
+    return str(saved_array(file, lambda: calibration.images))
 
 
 # ---- checking ----
@@ -170,7 +165,7 @@ def _try(context: BuildContext, files: Sequence[Lowered]) -> None:
     job = TrialJob(
         session=backend.host_session,
         files={label: str(one.model_file) for label, one in by_label.items()},
-        images=_saved(context.work / "validation.npy", lambda: context.source.images),
+        images=str(context.validation_file()),
         out=str(context.work / f"{backend.name}-answers"),
         threads=TRIAL_THREADS,
     )
@@ -180,13 +175,6 @@ def _try(context: BuildContext, files: Sequence[Lowered]) -> None:
         images = context.source.images_sha256
         context.store.keep_answers(one.attempt.key, images, TRIAL_THREADS, answers[label])
         context.observer.state(backend.name, label, "ran")
-
-
-def _saved(file: Path, images: Callable[[], NDArray[np.uint8]]) -> str:
-    if not file.is_file():  # two backends may both be the first to need it
-        with atomic_write(file) as beside, beside.open("wb") as stream:
-            np.save(stream, images())
-    return str(file)
 
 
 def _together_or_alone(

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekd.bundle import Bundle, Manifest
 from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
-from edgekd.lower.backends.base import CheckedBackend
+from edgekd.lower.backends.base import CheckedBackend, check_via
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.precision import FINE_TUNED, LADDER
 from edgekd.lower.progress import BuildObserver, LineReporter
@@ -44,6 +44,8 @@ class BuildRequest:
         quantisation_aware: Fine-tune the student with simulated int8 where int8 fails its gate.
         zipped: Write `.edgekd` files instead of folders.
         list_images: Put hashes of the training and validation images into the bundle.
+        via: The library that the device can build its engine via, beside the usual one (see
+            `ProgramBackend`); None for the usual one alone.
         observer: The progress observer.
     """
 
@@ -62,6 +64,7 @@ class BuildRequest:
     quantisation_aware: bool = False
     zipped: bool = False
     list_images: bool = True
+    via: str | None = None
     observer: BuildObserver = field(default_factory=LineReporter)
 
 
@@ -76,6 +79,7 @@ class Plan:
         ladder: Precisions to try, in this order.
         path: Path of the bundle's folder or `.edgekd` file.
         key: Hash of everything that the bundle is made from.
+        via: See `BuildRequest`.
     """
 
     target: Target
@@ -84,6 +88,7 @@ class Plan:
     ladder: tuple[str, ...]
     path: Path
     key: str
+    via: str | None = None
 
     @property
     def name(self) -> str:
@@ -124,15 +129,16 @@ def plans_of(
         calibration: Images for int8 ranges, or None.
 
     Raises:
-        InputError: A target lacks a precision.
+        InputError: A target lacks a precision, or cannot be built via the library.
     """
     made_from = (
         source.card, source.images_sha256, calibration.sha256 if calibration else None,
         policy, request.research, teacher.sha256, request.all_rungs,
-        request.quantisation_aware, request.list_images, code_sha256(),
+        request.quantisation_aware, request.list_images, request.via, code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
+        check_via(get_backend(target.backend), request.via)
         for precision in request.precisions or (None,):
             ladder = _ladder(target, precision)
             suffix = f"-{precision}" if precision else ""
@@ -145,7 +151,7 @@ def plans_of(
                 providers_of(backend, source.card.task),
             )
             key = fingerprint(made_from, target, ladder, tools)
-            plans.append(Plan(target, policy, request.research, ladder, path, key))
+            plans.append(Plan(target, policy, request.research, ladder, path, key, request.via))
     return plans
 
 

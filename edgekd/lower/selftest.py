@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST
 from edgekd.errors import GateFailedError
@@ -11,7 +12,7 @@ from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["selftest_vectors"]
+__all__ = ["selftest_vectors", "tolerance_of"]
 
 SELFTEST_IMAGES = 16
 _RELATIVE_TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "int8-weights": 0.02}
@@ -21,8 +22,7 @@ _INT8_TOLERANCE = 0.1
 def selftest_vectors(source: Source, measured: Measured) -> Vectors:
     """Validation images of different targets in turn, with the file's outputs on this host.
 
-    The tolerance is relative to the largest output: other processors sum in another order, and
-    int8 kernels may round differently by a step.
+    The tolerance is that of `tolerance_of`.
 
     Raises:
         GateFailedError: Outputs are not finite.
@@ -32,6 +32,15 @@ def selftest_vectors(source: Source, measured: Measured) -> Vectors:
     if not np.isfinite(outputs).all():
         message = f"{SELFTEST} cannot be made: outputs are not finite"
         raise GateFailedError(message, "take a safer --precision, or another student")
+    tolerance = tolerance_of(outputs, measured.attempt.variant.precision)
+    return Vectors(source.images[order], outputs, tolerance)
+
+
+def tolerance_of(outputs: NDArray[np.float32], precision: str) -> float:
+    """Largest difference that other kernels for the same file may have in an output.
+
+    It is relative to the largest of `outputs` [N, …]: other processors sum in another order, and
+    int8 kernels may round differently by a step.
+    """
     scale = max(1.0, float(np.abs(outputs).max()))
-    relative = _RELATIVE_TOLERANCE.get(measured.attempt.variant.precision, _INT8_TOLERANCE)
-    return Vectors(source.images[order], outputs, relative * scale)
+    return _RELATIVE_TOLERANCE.get(precision, _INT8_TOLERANCE) * scale

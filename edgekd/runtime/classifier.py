@@ -108,6 +108,11 @@ class Classifier:
         return self._bundle.manifest
 
     @property
+    def bundle_sha256(self) -> str:
+        """Hex SHA-256 of the bundle (see `Bundle.sha256`), by which reports name it."""
+        return self._bundle.sha256
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of classes, findings or values in the order of the outputs."""
         return self.manifest.model.classes

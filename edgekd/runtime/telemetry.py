@@ -1,11 +1,13 @@
-"""Switches off the telemetry of the engines, since they run next to patient data."""
+"""Keeps libraries from the network, since they run next to patient data."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
-__all__ = ["silence"]
+__all__ = ["silence", "without_requests"]
 
 
 def silence() -> None:
@@ -23,6 +25,24 @@ def silence() -> None:
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     _block_openvino_telemetry()
+
+
+@contextlib.contextmanager
+def without_requests() -> Iterator[None]:
+    """Import pydicom, or what imports it, within this block: it reaches no network.
+
+    pydicom imports `requests`, if installed, to fetch its examples, and thereby urllib3, which
+    opens a socket to test for IPv6. The import of both is prevented here.
+    """
+    absent = not sys.modules.keys() & {"pydicom", "requests"}
+    if absent:
+        # None in sys.modules is Python's own way to say "not importable".
+        sys.modules["requests"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if absent:
+            sys.modules.pop("requests", None)
 
 
 def _block_openvino_telemetry() -> None:

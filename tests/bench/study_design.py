@@ -1,8 +1,25 @@
-"""A study of networks that train in a second, on painted images."""
+"""A study of networks that train in a second, on painted images, and its scripts."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+STUDY = Path(__file__).resolve().parents[2] / "benchmarks" / "study"
+
+
+def importing() -> Iterator[Callable[[str], Any]]:
+    """Imports modules of `benchmarks/study`, whose names are forgotten afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(STUDY))
+        yield __import__
+    for path in STUDY.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
 
 TEACHER = """\
 name: tiny-teacher
@@ -51,18 +68,32 @@ control: none
 rows:
   none: {says: without a teacher}
   kd: {says: taught by both, teacher: both, set: {method: {name: kd}, teacher.cache: {views: 2}}}
-  at: {says: taught by one, teacher: one, set: {method: {name: at}}}
 """,
     "main": """\
 title: Main
 recipe: student
 role: student
 parts: [validation, test]
-seeds: [0, 1]
+seeds: [0, 1, 2]
 control: none
 rows:
   none: {says: without a teacher}
-  kd: {says: taught by one, teacher: one, set: {method: {name: kd}}}
+  at: {says: taught by one, teacher: one, set: {method: {name: at}}}
+""",
+    "labels": """\
+title: Labels
+recipe: student
+role: student
+parts: [validation, test]
+seeds: [0]
+rows:
+  all: {says: as none of main}
+  half:
+    says: half of the lesions
+    teacher: one
+    teacher_set: {teacher.fit.epochs: 2}
+    set: {split.train_share: 0.5, method: {name: kd}}
+  nothing: {says: a start that is missing, set: {student.model.pretrained: nowhere.safetensors}}
 """,
 }
 
@@ -73,7 +104,6 @@ def write_design(folder: Path) -> Path:
         _write(folder / "recipes" / f"{name}.yaml", text)
     for name, text in TABLES.items():
         _write(folder / "tables" / f"{name}.yaml", text)
-    (folder / "data").mkdir(exist_ok=True)
     return folder
 
 

@@ -7,18 +7,19 @@ import sys
 
 import pytest
 
+import edgekd
 from edgekd import cli
 from edgekd.cli import main
 
 HEAVY = {
     "torch", "timm", "lightning", "torchmetrics", "sklearn", "scipy", "matplotlib", "jinja2",
     "onnx", "onnxruntime", "openvino", "nncf", "ai_edge_litert", "litert_torch", "yaml",
-    "cryptography",
+    "cryptography", "pydicom", "highdicom", "fhir", "cyclonedx",
 }  # fmt: skip
 VERBS = [
     [], ["demo"], ["doctor"], ["import"], ["logits"], ["data", "inspect"], ["data", "prepare"],
-    ["train"], ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["eval"],
-    ["predict"], ["bench"], ["report"],
+    ["train"], ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["bom"],
+    ["eval"], ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
 ]  # fmt: skip
 HELP = """
 import sys
@@ -53,3 +54,24 @@ def test_usage_is_exit_2() -> None:
 def test_every_verb_checks_its_places_first() -> None:
     for command in cli.app.registered_commands:
         assert hasattr(command.callback, "__wrapped__"), command.name
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"edgekd {edgekd.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "offered"),
+    [("edgekd dis", 1, ["distill"]), ("edgekd distill idrid-k", 2, ["idrid-kd"]),
+     ("edgekd data i", 2, ["inspect"])],
+)  # fmt: skip
+def test_the_shell_completes_verbs_and_recipes(
+    words: str, count: int, offered: list[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name, value in (("_EDGEKD_COMPLETE", "complete_bash"), ("COMP_WORDS", words),
+                        ("COMP_CWORD", str(count))):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert main([]) == 0
+    assert capsys.readouterr().out.split() == offered

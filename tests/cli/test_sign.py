@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from manifests import make_manifest
+from tiny_bundles import write_tiny_bundle
 
 from edgekd.bundle import SIGNATURE, Bundle, write_bundle
+from edgekd.bundle.reader import PROVENANCE
 from edgekd.cli import main
 
 pytest.importorskip("cryptography")
@@ -92,6 +94,24 @@ def test_mistakes(
     (bundle / "model.onnx").write_bytes(b"another")
     refused(capsys, ["sign", str(bundle), "--key", str(key)], 6, "hash")
     assert not (bundle / SIGNATURE).exists()
+
+
+def test_provenance_is_signed_and_verified(
+    key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, public = write_tiny_bundle(tmp_path / "tiny"), str(tmp_path / "key.pub.pem")
+    words = ["sign", str(bundle), "--key", str(key)]
+    refused(capsys, [*words, "--builder", "urn:mine"], 2, "--builder is for --provenance")
+    refused(capsys, [*words, "--provenance", "--builder", "mine"], 2, "'mine' is not a URI")
+    assert not (bundle / SIGNATURE).exists()
+    assert main([*words, "--provenance", "--builder", "urn:mine"]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(bundle), "--public-key", public]) == 0
+    assert "signature verified, provenance verified, 4 self-test" in capsys.readouterr().out
+    assert main(["verify", str(bundle), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["provenance"] == "not checked"
+    (bundle / PROVENANCE).write_text("{}")
+    refused(capsys, ["verify", str(bundle), "--public-key", public], 6, "not an envelope")
 
 
 def said_of(bundle: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[str, str]:

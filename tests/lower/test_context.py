@@ -7,11 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from cards import make_card
 
 from edgekd.errors import InputError
-from edgekd.lower.context import BuildContext
+from edgekd.lower.context import BuildContext, saved_array
 from edgekd.lower.precision import Variant
 from edgekd.lower.progress import LineReporter
 from edgekd.lower.store import Store
@@ -43,3 +44,9 @@ def test_an_attempt_says_whose_weights_it_has(tmp_path: Path) -> None:
 def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="coreml"):
         context(tmp_path).attempt("coreml", INT8)
+
+
+def test_an_array_is_written_once(tmp_path: Path) -> None:
+    file = saved_array(tmp_path / "a.npy", lambda: np.arange(3))
+    assert saved_array(file, lambda: np.arange(4)) == file
+    assert np.load(file).tolist() == [0, 1, 2]

@@ -12,7 +12,7 @@ from edgekd.errors import GateFailedError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.lower.attempt import Measured
 from edgekd.lower.precision import Variant
-from edgekd.lower.selftest import SELFTEST_IMAGES, selftest_vectors
+from edgekd.lower.selftest import SELFTEST_IMAGES, selftest_vectors, tolerance_of
 from edgekd.lower.source import Source
 
 TARGETS = np.repeat([0, 1, 2], [90, 4, 6])
@@ -48,3 +48,8 @@ def test_outputs_that_are_not_finite_make_no_vectors() -> None:
     broken[0, 0] = np.nan
     with pytest.raises(GateFailedError, match="outputs are not finite"):
         selftest_vectors(SOURCE, measured("fp32", broken))
+
+
+def test_small_outputs_have_the_tolerance_of_outputs_of_one() -> None:
+    assert tolerance_of(np.full((2, 3), 0.01, np.float32), "fp32") == pytest.approx(0.002)
+    assert tolerance_of(np.full((2, 3), -50.0, np.float32), "int8") == pytest.approx(5.0)

@@ -96,3 +96,14 @@ def test_what_a_bundle_is_made_from_is_in_its_key() -> None:
     }
     assert len(others) == 4
     assert key() not in others
+
+
+def test_what_a_jetson_builds_via_is_in_the_plan_and_its_key() -> None:
+    policy, teacher = load_policy("none"), Teacher(None, "gone")
+    jetson = replace(REQUEST, targets=[load_target("jetson")])
+    (usual,) = plans_of(jetson, source(), policy, teacher, None)
+    (other,) = plans_of(replace(jetson, via="torch-tensorrt"), source(), policy, teacher, None)
+    assert (usual.via, other.via) == (None, "torch-tensorrt")
+    assert usual.key != other.key
+    with pytest.raises(InputError, match="ONNX Runtime builds nothing via 'torch-tensorrt'"):
+        plans_of(replace(REQUEST, via="torch-tensorrt"), source(), policy, teacher, None)

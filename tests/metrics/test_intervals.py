@@ -12,6 +12,7 @@ from scipy.stats import binomtest, norm
 
 from edgekd import metrics
 from edgekd.errors import InputError
+from edgekd.metrics.intervals import effective_size
 
 
 def case(n: int = 400, k: int = 4, seed: int = 0, skill: float = 1.5):
@@ -135,3 +136,16 @@ def test_two_thousand_images_take_about_a_second():
     metrics.bootstrap_intervals(logits, targets)
     # Twice the promise, in processor time: other work on the machine must not fail the test.
     assert time.process_time() - start < 2.5
+
+
+def test_the_effective_size_is_that_of_the_interval():
+    flags = np.repeat([1, 0, 1, 1, 0, 1], 10)
+    assert effective_size(flags) == 60.0
+    groups = np.arange(60) // 10
+    size = effective_size(flags, groups)
+    assert size == pytest.approx(6)  # images of a group agree: each group is one
+    assert metrics.share_interval(flags, groups) == pytest.approx(metrics.wilson(4, 6))
+    assert effective_size(flags, np.arange(60)) == pytest.approx(60)
+    assert effective_size(np.ones(10), np.arange(10) // 5) == 2.0
+    assert effective_size(np.ones(10), np.zeros(10)) == 1.0
+    assert effective_size([]) == 0.0

@@ -13,6 +13,7 @@ import pytest
 
 import edgekd.bundle
 import edgekd.runtime
+import edgekd.runtime.export
 from edgekd.runtime import (
     AsyncClassifier,
     CaptureQuality,
@@ -26,8 +27,8 @@ from edgekd.runtime import (
 HEAVY = (
     "torch", "torchvision", "timm", "lightning", "typer", "rich", "yaml", "matplotlib", "jinja2",
     "sklearn", "scipy", "safetensors", "onnx", "onnxruntime", "openvino", "nncf", "tensorrt",
-    "ai_edge_litert", "tflite_runtime", "edgekd.models", "edgekd.data", "edgekd.recipe",
-    "edgekd.distill", "edgekd.lower", "edgekd.bench", "edgekd.cli",
+    "ai_edge_litert", "tflite_runtime", "highdicom", "pydicom", "fhir", "edgekd.models",
+    "edgekd.data", "edgekd.recipe", "edgekd.distill", "edgekd.lower", "edgekd.bench", "edgekd.cli",
 )  # fmt: skip
 
 BUNDLE = [
@@ -59,8 +60,8 @@ def public(kind: type) -> list[str]:
 
 def test_methods_of_the_classifiers() -> None:
     assert public(Classifier) == [
-        "classes", "close", "facts", "logits", "manifest", "open", "predict", "predict_many",
-        "preprocess", "selftest", "size_bytes", "warnings",
+        "bundle_sha256", "classes", "close", "facts", "logits", "manifest", "open", "predict",
+        "predict_many", "preprocess", "selftest", "size_bytes", "warnings",
     ]  # fmt: skip
     assert public(AsyncClassifier) == [
         "classes", "close", "manifest", "open", "predict", "predict_many", "selftest", "warnings",
@@ -117,6 +118,14 @@ def imported_by(code: str) -> set[str]:
 
 def test_import_is_light() -> None:
     assert imported_by("import edgekd.runtime, edgekd.bundle") == set()
+    assert imported_by("import edgekd.runtime.export, edgekd.bundle.provenance") == set()
+
+
+def test_names_of_the_exports() -> None:
+    assert edgekd.runtime.export.__all__ == [
+        "Coding", "DeviceIdentity", "Photo", "new_study", "read_codes", "to_dicom_sr", "to_fhir",
+        "to_secondary_capture",
+    ]  # fmt: skip
 
 
 def test_reading_a_bundle_and_an_image_is_light(make_bundle: Any) -> None:

@@ -20,6 +20,7 @@ _FILES = (
     "bench/__init__.py",
 )
 _FOLDERS = ("bundle", "runtime", "extensions", "tasks", "bench/measure")
+_LEFT_OUT = (("runtime", "export"),)  # records for a hospital: not part of a measurement
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 
 
@@ -30,7 +31,12 @@ def runner_files() -> dict[str, Path]:
     """
     home = Path(edgekd.__file__).resolve().parent
     files = [home / name for name in _FILES]
-    files += [file for folder in _FOLDERS for file in (home / folder).rglob("*.py")]
+    files += [
+        file
+        for folder in _FOLDERS
+        for file in (home / folder).rglob("*.py")
+        if file.relative_to(home).parts[:2] not in _LEFT_OUT
+    ]
     return {f"edgekd/{file.relative_to(home).as_posix()}": file for file in sorted(files)}
 
 

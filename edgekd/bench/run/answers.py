@@ -33,6 +33,7 @@ __all__ = [
     "Unanswered",
     "bundle_answers",
     "checkpoint_answers",
+    "host_backend",
     "unanswered_bundle",
 ]
 
@@ -52,6 +53,8 @@ class Answered:
         calibrated: The outputs as metrics take them [N, …].
         backend: Engine used instead of the bundle's own, or None.
         device: Name of the device that computed the answers; None for this host.
+        images: The bundle's answer to each image; empty for a checkpoint, which decides nothing.
+        decision: The bundle's section `decision`; None for a checkpoint.
     """
 
     row: ResultRow
@@ -60,6 +63,8 @@ class Answered:
     calibrated: NDArray[Any]
     backend: str | None = None
     device: str | None = None
+    images: Sequence[ImageAnswer] = ()
+    decision: Any = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def bundle_answers(
     with Bundle.open(path) as bundle:
         manifest, size = bundle.manifest, bundle.size_bytes
     check_subject(f"the bundle {path}", manifest.task, manifest.model.classes, data)
-    row, backend = _bundle_row(manifest, size), _host_backend(manifest, is_target)
+    row, backend = _bundle_row(manifest, size), host_backend(manifest, is_target=is_target)
     try:
         answers = [
             _accuracy_job(on, path, backend, threads, chunk, step)
@@ -162,7 +167,7 @@ def bundle_answers(
         decisions=_decisions(images, data.groups),
     )
     device = None if on.kind == "local" and not is_target else on.name
-    return Answered(row, path, outputs, calibrated, backend, device)
+    return Answered(row, path, outputs, calibrated, backend, device, images, manifest.decision)
 
 
 def unanswered_bundle(path: Path, reason: EdgekdError) -> Unanswered:
@@ -171,7 +176,13 @@ def unanswered_bundle(path: Path, reason: EdgekdError) -> Unanswered:
         return Unanswered(_bundle_row(bundle.manifest, bundle.size_bytes), path, reason)
 
 
-def _host_backend(manifest: Manifest, is_target: bool) -> str | None:
+def host_backend(manifest: Manifest, *, is_target: bool = False) -> str | None:
+    """The engine that runs a bundle's file where its own cannot; None takes the bundle's own.
+
+    Args:
+        manifest: The bundle's manifest.
+        is_target: Whether the bundle is for the device that runs it.
+    """
     unfinished = manifest.lowering.completion == "finish-on-device" and not is_target
     return backend_named(manifest.lowering.backend).host_session if unfinished else None
 

@@ -1,32 +1,25 @@
-"""Accuracy of one bundle or checkpoint, without speed, as a result like any other."""
+"""Accuracy of bundles and checkpoints, without speed, as a result like any other."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.flags import NOT_MEASURED, Flag
 from edgekd.bench.measure.machine import default_threads, local_facts
 from edgekd.bench.result import DeviceFacts, Result
-from edgekd.bench.run.answers import RowAnswers, Unanswered, bundle_answers, checkpoint_answers
+from edgekd.bench.run.answers import Answered, Unanswered, bundle_answers, checkpoint_answers
 from edgekd.bench.run.progress import Step
 from edgekd.bench.run.speed import from_host
 from edgekd.bench.subjects.data import BenchData, data_facts
 from edgekd.bench.subjects.policy import policy_facts
-from edgekd.bench.task import report_task
 from edgekd.bundle import MANIFEST, Bundle
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import write_atomically
 from edgekd.models.card import CARD, read_card
 from edgekd.policy import DEFAULT_POLICY
 
@@ -35,44 +28,17 @@ __all__ = ["Evaluation", "ModelFacts", "evaluate", "is_bundle", "model_facts"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The accuracy of one model.
+    """The accuracy of one or several models on the same images.
 
     Attributes:
-        result: A result with one row.
+        result: A result with a row for each model.
         data: The images.
-        calibrated: Calibrated outputs [N, …].
+        answers: The answers of each model, in the order of the rows.
     """
 
     result: Result
     data: BenchData
-    calibrated: NDArray[Any]
-
-    def write_predictions(self, path: Path) -> None:
-        """Write a CSV with a line for each image: path, label, prediction, score of every class.
-
-        Where the task has no scores, the outputs of the network are written instead.
-        """
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerows(self._lines())
-        write_atomically(path, buffer.getvalue())
-
-    def _lines(self) -> Iterator[tuple[str, ...]]:
-        task, classes = report_task(self.data.task), self.data.classes
-        for index, (image, label) in enumerate(self.data.images):
-            outputs = self.calibrated[index]
-            scores = task.scores(outputs, classes)
-            if index == 0:
-                heads = ("prediction", *scores) if scores else _output_heads(outputs)
-                yield ("image", "label", *heads)
-            values = list(scores.values()) or np.ravel(outputs).tolist()
-            answer = task.answer(scores)
-            prediction = (";".join(name for name in classes if name in answer),) if scores else ()
-            yield (str(image), label, *prediction, *(f"{value:.6f}" for value in values))
-
-
-def _output_heads(outputs: NDArray[Any]) -> tuple[str, ...]:
-    return tuple(f"output_{index}" for index in range(np.size(outputs)))
+    answers: Sequence[Answered]
 
 
 def is_bundle(path: Path) -> bool:
@@ -118,32 +84,33 @@ def model_facts(path: Path) -> ModelFacts:
 
 
 def evaluate(
-    path: Path,
+    paths: Sequence[Path],
     data: BenchData,
     *,
     command: str,
     policy: str = DEFAULT_POLICY,
     step: Step = lambda count: None,
 ) -> Evaluation:
-    """Measure the accuracy of a bundle or checkpoint on every image of `data`, on this host.
+    """Measure the accuracy of bundles and checkpoints on every image of `data`, on this host.
 
     Args:
-        path: The bundle or the checkpoint's folder.
+        paths: The bundles and checkpoints' folders.
         data: The images.
         command: The command line, for the report.
         policy: Policy of a model that records none, by name or file.
-        step: Progress in images.
+        step: Progress in images, of all models together.
 
     Raises:
-        InputError: There is nothing at `path`, or its task or classes are not the data's.
-        ArtefactError: It is damaged.
-        MissingDependencyError: Its engine is not installed.
+        InputError: There is nothing at a path, or a model's task or classes are not the data's.
+        ArtefactError: A model is damaged.
+        MissingDependencyError: An engine is not installed.
     """
-    answers = _answers(path, data, step)
-    if isinstance(answers, Unanswered):
-        raise answers.reason
+    answers = [_answers(path, data, step) for path in paths]
     not_timed = Flag(NOT_MEASURED["latency"], "`edgekd eval` measures accuracy alone")
-    flags = [not_timed, from_host(answers.row)]
+    rows = [
+        msgspec.structs.replace(each.row, name=name, flags=[not_timed, from_host(each.row)])
+        for each, name in zip(answers, _unique_names(answers), strict=True)
+    ]
     result = Result(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=command,
@@ -151,13 +118,29 @@ def evaluate(
         data=data_facts(data),
         task=data.task,
         policy=policy_facts(policy, data.classes),
-        rows=[msgspec.structs.replace(answers.row, flags=flags)],
+        rows=rows,
     )
-    return Evaluation(result, data, answers.calibrated)
+    return Evaluation(result, data, answers)
 
 
-def _answers(path: Path, data: BenchData, step: Step) -> RowAnswers:
+def _answers(path: Path, data: BenchData, step: Step) -> Answered:
     if not is_bundle(path):
         return checkpoint_answers(path, read_card(path).role, data, step)
     host, threads = LocalDevice("host"), default_threads()
-    return bundle_answers(path, data, on=host, is_target=False, threads=threads, step=step)
+    answers = bundle_answers(path, data, on=host, is_target=False, threads=threads, step=step)
+    if isinstance(answers, Unanswered):
+        raise answers.reason
+    return answers
+
+
+def _unique_names(answers: Sequence[Answered]) -> list[str]:
+    """The name of each row; rows of one name are distinguished by their folder or a number."""
+    plain = [each.row.name for each in answers]
+    names = [
+        f"{name} ({each.path.name})" if plain.count(name) > 1 else name
+        for name, each in zip(plain, answers, strict=True)
+    ]
+    return [
+        name if names.count(name) == 1 else f"{name} {names[: index + 1].count(name)}"
+        for index, name in enumerate(names)
+    ]

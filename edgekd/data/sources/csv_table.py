@@ -94,9 +94,8 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def columns(self) -> RowColumns:
         """The columns that say more of a row than its image and its label."""
-        return RowColumns(
-            self.group_column, self.split_column, self.weight_column, dict(self.split_names)
-        )
+        names = {str(part): words for part, words in self.split_names.items()}
+        return RowColumns(self.group_column, self.split_column, self.weight_column, names)
 
     @property
     def listed_classes(self) -> list[str] | None:

@@ -35,6 +35,7 @@ from edgekd.distill.task import Trait, training_task
 from edgekd.distill.teachers.group import Teachers
 from edgekd.distill.training.precision import PrecisionChoice
 from edgekd.distill.training.processes import is_rank_zero
+from edgekd.distill.training.progress import ProgressOutput
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import Recipe, fingerprint
@@ -63,6 +64,7 @@ class CompareRequest:
         tick: Receives (done, total) while images are decoded.
         resume: Continue interrupted runs and reuse finished ones, rather than begin again.
         force: Replace finished runs of other recipes, which are refused otherwise.
+        output: Where trainings report their epochs; None reports them on stderr.
         precision: The precision of all runs; None where it is still to be chosen.
     """
 
@@ -74,6 +76,7 @@ class CompareRequest:
     folds: int = 0
     resume: bool = True
     force: bool = False
+    output: ProgressOutput | None = None
     precision: PrecisionChoice | None = None
 
 
@@ -319,7 +322,7 @@ def _run_of(request: CompareRequest, recipe: Recipe, out: Path) -> RunRequest:
     """The run of one recipe of the comparison."""
     return RunRequest(
         recipe, out, request.say, request.tick, request.resume, request.force,
-        precision=request.precision,
+        output=request.output, precision=request.precision,
     )  # fmt: skip
 
 

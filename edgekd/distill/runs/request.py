@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekd.distill.runs.record import EVALUATED
 from edgekd.distill.training.fit import AfterEpoch
 from edgekd.distill.training.precision import PrecisionChoice
+from edgekd.distill.training.progress import ProgressOutput
 from edgekd.recipe import Recipe
 
 __all__ = ["RunRequest"]
@@ -29,6 +30,7 @@ class RunRequest:
         after_epoch: Receives number and validation score of each epoch of a method's last stage,
             if that is scored by the selection metric; what it raises ends the training.
         evaluated: Parts that finished networks are evaluated on.
+        output: Where trainings report their epochs; None reports them on stderr.
         precision: The precision that several runs share; None where this run chooses its own.
     """
 
@@ -40,6 +42,7 @@ class RunRequest:
     force: bool = False
     after_epoch: AfterEpoch | None = None
     evaluated: tuple[str, ...] = EVALUATED
+    output: ProgressOutput | None = None
     precision: PrecisionChoice | None = None
 
     @property

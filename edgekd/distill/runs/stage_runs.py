@@ -100,13 +100,14 @@ class StageRuns:
         if kept is not None:
             self.request.say(f"{stage.name}: {stage_file(folder, stage)} is there already; reused")
             return kept
+        work = self.out / WORK / stage.name
         module = StageModule(
             self.method, stage, self.samples, metrics_task(recipe.task),
             stage.fit or self.method.context.fit, recipe.augment, recipe.seed + number,
         )  # fmt: skip
         outcome = fit_stage(
-            module, recipe.trainer, self.out / WORK / stage.name, key, self._log_plan(),
-            after_epoch=after_epoch,
+            module, recipe.trainer, work, key, self._log_plan(),
+            after_epoch=after_epoch, output=self.request.output,
         )  # fmt: skip
         if keep and is_rank_zero():
             store_stage(folder, self.method, stage, key, outcome)

@@ -25,7 +25,7 @@ from edgekd.distill.training.interrupted import (
 from edgekd.distill.training.loggers import LoggedHistory, LogPlan, loggers_of
 from edgekd.distill.training.module import StageModule
 from edgekd.distill.training.processes import barrier, is_rank_zero, losses_named
-from edgekd.distill.training.progress import ProgressReporter
+from edgekd.distill.training.progress import ProgressOutput, ProgressReporter
 from edgekd.distill.training.stopping import StopRequestedError, stopped
 from edgekd.distill.training.trainer import make_trainer, quiet_lightning
 from edgekd.recipe import TrainerSection, fingerprint
@@ -60,6 +60,7 @@ def fit_stage(
     logs: LogPlan | None = None,
     *,
     after_epoch: AfterEpoch | None = None,
+    output: ProgressOutput | None = None,
 ) -> StageOutcome:
     """Train a stage and leave the weights of its best epoch in its modules.
 
@@ -72,6 +73,7 @@ def fit_stage(
         logs: What is logged where, besides the history in `work`; None for nothing.
         after_epoch: Called after each validation by the selection metric; what it raises ends the
             training.
+        output: Where progress is reported; None reports it on stderr.
 
     Raises:
         StoppedError: A signal ended the run.
@@ -81,7 +83,7 @@ def fit_stage(
     module.workers = section.workers
     # The number of devices changes the steps of an epoch, and so the schedule of the rate.
     key = fingerprint(key, section.devices, section.nodes)
-    progress, checkpoints = ProgressReporter(module), SealedCheckpoints(key)
+    progress, checkpoints = ProgressReporter(module, output), SealedCheckpoints(key)
     if is_rank_zero():
         damage = clear_unless_whole(work, key)
         if damage:
@@ -100,6 +102,7 @@ def fit_stage(
         callbacks.extend(_observers(module, after_epoch))
         trainer = make_trainer(section, module, callbacks, checkpoints, loggers)
         resumed = str(last) if last.is_file() else None
+        progress.print(f"  {module.stage.name}: {work / LIVE} grows with each epoch")
         _fit(trainer, module, resumed)
     _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
     row = module.history[best_epoch(module.scores, module.better)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
@@ -12,22 +14,48 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgekd.distill.training.module import WAITING, StageModule
 from edgekd.distill.training.processes import is_rank_zero
 
-__all__ = ["ProgressReporter"]
+__all__ = ["ProgressOutput", "ProgressReporter"]
+
+_SILENCE = 60.0
+"""Seconds without a line after which an epoch gives a sign of life, where there is no bar."""
+
+
+@dataclass(frozen=True)
+class ProgressOutput:
+    """Where the progress of a training goes.
+
+    Attributes:
+        line: Receives one line.
+        bar: Whether a bar may be drawn on stderr, where that is a terminal.
+    """
+
+    line: Callable[[str], None]
+    bar: bool = True
 
 
 class ProgressReporter(Callback):
-    """A progress bar for each epoch and a line at its end, on stderr."""
+    """A progress bar for each epoch and a line at its end.
 
-    def __init__(self, module: StageModule) -> None:
+    Where no bar can be drawn, an epoch that takes minutes has a line in each.
+
+    Args:
+        module: The stage.
+        output: Where lines go; None prints them to stderr.
+    """
+
+    def __init__(self, module: StageModule, output: ProgressOutput | None = None) -> None:
         self._module = module
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._output = output or ProgressOutput(self._console.print)
         self._bar: Progress | None = None
         self._start = 0.0
+        self._last_line = 0.0
 
     def print(self, text: str) -> None:
         """Print a line, in process 0 alone."""
+        self._last_line = time.monotonic()
         if is_rank_zero():
-            self._console.print(text)
+            self._output.line(text)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Say from where an interrupted stage continues; its module has been restored by now."""
@@ -46,7 +74,9 @@ class ProgressReporter(Callback):
 
     def _begin(self, trainer: Any, steps: int) -> None:
         self._start = time.perf_counter()
-        if not self._console.is_terminal or not trainer.is_global_zero:
+        self._last_line = time.monotonic()
+        drawn = self._output.bar and self._console.is_terminal
+        if not drawn or not trainer.is_global_zero:
             return
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -57,10 +87,14 @@ class ProgressReporter(Callback):
         self._bar.add_task(title, total=trainer.num_training_batches, completed=steps)
         self._bar.start()
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Advance the bar."""
+    def on_train_batch_end(self, trainer: Any = None, *_: Any) -> None:
+        """Advance the bar; without one, say how far the epoch is once it was silent for long."""
         if self._bar:
             self._bar.advance(self._bar.task_ids[0])
+        elif time.monotonic() - self._last_line >= _SILENCE:
+            name, epoch = self._module.stage.name, trainer.current_epoch + 1
+            steps = f"step {self._module.steps} of {trainer.num_training_batches}"
+            self.print(f"  {name} epoch {epoch}/{trainer.max_epochs}  {steps}")
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Print the epoch's loss terms and its validation score."""

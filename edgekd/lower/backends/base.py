@@ -20,7 +20,7 @@ from edgekd.lower.precision import Variant
 if TYPE_CHECKING:  # importing this package must not import torch
     from torch import nn
 
-    from edgekd.bundle import EngineCheck
+    from edgekd.bundle import EngineCheck, ProgramRecord
     from edgekd.lower.graph import DeployGraph
 
 __all__ = [
@@ -29,8 +29,10 @@ __all__ = [
     "CheckedBackend",
     "Completion",
     "FinishingBackend",
+    "ProgramBackend",
     "UnconvertibleError",
     "check_request",
+    "check_via",
     "converting",
     "missing_tool",
     "reads_calibration",
@@ -49,7 +51,7 @@ class Backend(ABC):
     """Lowers deploy graphs for one engine.
 
     One whose engine only the device can build is also a `FinishingBackend`, and may be a
-    `CheckedBackend`.
+    `CheckedBackend` and a `ProgramBackend`.
 
     Args:
         descriptor: Descriptor of this backend.
@@ -162,6 +164,65 @@ class FinishingBackend(Protocol):
             GateFailedError: The engine's outputs differ too much from the student's.
             EdgekdError: The engine cannot be built here.
         """
+
+
+@runtime_checkable
+class ProgramBackend(FinishingBackend, Protocol):
+    """A backend whose device can build the engine via another library too.
+
+    Attributes:
+        via: What can give the device's builder the network: the usual one first, then libraries
+            that read a program of their own.
+    """
+
+    via: ClassVar[tuple[str, ...]]
+
+    def make_program(
+        self,
+        via: str,
+        model: Path,
+        images: Path,
+        outputs: Path,
+        out: Path,
+        *,
+        tolerance: float,
+        log: Path,
+        report: Callable[[str], None] = lambda state: None,
+    ) -> ProgramRecord:
+        """Write the program of a lowered file, and compare it with that file on every image.
+
+        Args:
+            via: One of `via`, not the first.
+            model: The lowered file.
+            images: File (.npy) with uint8 [N, S, S, 3].
+            outputs: File (.npy) with the outputs [N, …] of the lowered file for these images.
+            out: Folder that gets the program.
+            tolerance: Largest difference that is allowed; a larger one is a result, not an error.
+            log: File for the messages of the library.
+            report: Takes `done/total` as images are run.
+
+        Raises:
+            EdgekdError: The file cannot be made a program of.
+        """
+
+    def finish(
+        self,
+        bundle: Path,
+        say: Callable[[str], None],
+        *,
+        evidence: Path | None = None,
+        via: str | None = None,
+    ) -> Path:
+        """See `FinishingBackend.finish`; `via` is one of the attribute, or None for the usual."""
+
+
+def check_via(backend: Backend, via: str | None) -> None:
+    """Raise InputError where `via` is none of the backend's."""
+    known = backend.via if isinstance(backend, ProgramBackend) else ()
+    if via is None or via in known:
+        return
+    message = f"{backend.descriptor.title} builds nothing via {via!r}"
+    raise InputError(message, f"--via is one of: {', '.join(known)}" if known else "leave it out")
 
 
 def reads_calibration(backend: Backend, variant: Variant) -> bool:

@@ -60,6 +60,8 @@ def _model(manifest: Manifest) -> Iterator[str]:
         size = f"{model.params / 1e6:.2f} M parameters, {model.macs / 1e6:.0f} M MAC an image"
         yield f"- Size: {size}"
     yield f"- File: {lowering.precision} by {lowering.backend}; {lowering.completion}"
+    if lowering.program is not None:
+        yield f"- {lowering.program.summary}"
     if lowering.check is not None:
         yield f"- TensorRT check: {lowering.check.summary}"
         for finding in lowering.check.findings:
@@ -337,7 +339,8 @@ def _engine(manifest: Manifest) -> Iterator[str]:
         yield "  this bundle. They are patients' images: delete that file when the engine is built."
         return
     gate = engine.gate
-    yield f"- Built in {engine.seconds:.0f} s for {_listed(engine.built_for)}."
+    via = "" if engine.via == "onnx-parser" else f" via {engine.via}"
+    yield f"- Built{via} in {engine.seconds:.0f} s for {_listed(engine.built_for)}."
     balanced = ""
     if gate.balanced_accuracy is not None and gate.balanced_accuracy_drop is not None:
         drop = f"{gate.balanced_accuracy_drop:+.3f}"

@@ -64,7 +64,7 @@ class ForeignNetwork(nn.Module, ABC):
         plain, batch = images.float(), self.shape.batch
         if batch is None:
             return self.infer(plain)
-        return torch.cat([self._run(part, batch) for part in plain.split(batch)])
+        return torch.cat([self._run(part, batch) for part in torch.split(plain, batch)])
 
     def _run(self, images: Tensor, batch: int) -> Tensor:
         missing = batch - len(images)

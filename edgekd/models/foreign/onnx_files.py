@@ -79,7 +79,7 @@ class OnnxNetwork(ForeignNetwork):
         return {key: value for key, value in self.__dict__.items() if key != "_session"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._session = _opened(self.file)
 
 

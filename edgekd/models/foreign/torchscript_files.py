@@ -41,7 +41,8 @@ class TorchScriptNetwork(ForeignNetwork):
     def infer(self, images: Tensor) -> Tensor:
         """Outputs [B, …] of images [B, …], on their device and without gradient."""
         with torch.no_grad():
-            answer = self._program(images.cpu())
+            program: Any = self._program
+            answer = program(images.cpu())
         outputs = outputs_in(answer, "" if isinstance(answer, Tensor) else "0")
         return outputs.float().to(images.device)
 
@@ -50,7 +51,7 @@ class TorchScriptNetwork(ForeignNetwork):
         return {key: value for key, value in self.__dict__.items() if key != "_program"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._open()
 
 
@@ -64,7 +65,8 @@ def _opened(file: Path) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)  # it has no successor for us
             warnings.filterwarnings("ignore", category=DeprecationWarning)
-            program = torch.jit.load(str(file), map_location="cpu")
+            load: Any = torch.jit.load
+            program = load(str(file), map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
         why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         message = f"{file} is no TorchScript that PyTorch opens: {why}"

@@ -101,12 +101,11 @@ def read_rows(
         message = f"--check compares one class for each image, and the task is {task}"
         raise InputError(message, "import it without, and measure it with edgekd eval")
     hint = "correct the line, or give the folder with --images"
-    return list(
-        labelled_rows(
-            table, ImageFiles(root), image_column=image_column, label_column=label_column,
-            hint=hint, task=task,
-        )
-    )  # fmt: skip
+    files = ImageFiles(root)
+    rows = labelled_rows(
+        table, files, image_column=image_column, label_column=label_column, hint=hint, task=task
+    )
+    return list(rows)
 
 
 def labelled_images(rows: Sequence[LabelledRow], root: Path, card: ModelCard) -> LabelledImages:

@@ -123,7 +123,10 @@ def _of_timm(name: str) -> Preprocessing:
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or config.input_size is None:
         return Preprocessing()
-    return preprocessing_of_timm(config.to_dict(), f"usual for timm's {name}")
+    return preprocessing_of_timm(
+        config.to_dict(),  # type: ignore[no-untyped-call]
+        f"usual for timm's {name}",
+    )
 
 
 def _of_torchvision(name: str) -> Preprocessing:

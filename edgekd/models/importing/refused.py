@@ -16,7 +16,7 @@ _ONNX_HINT = "convert it to ONNX (tf2onnx does), and import that"
 
 def recognises(source: Path, head: bytes) -> bool:
     """Whether it is of one of these kinds."""
-    return bool(_reason(source, head))
+    return _reason(source, head) is not None
 
 
 def read(request: ImportRequest) -> ReadModel:
@@ -27,11 +27,11 @@ def read(request: ImportRequest) -> ReadModel:
     """
     source = request.source
     head = b"" if source.is_dir() else source.read_bytes()[:64]
-    what, hint = _reason(source, head)
+    what, hint = _reason(source, head) or ("of no kind that is read", "give a file of weights")
     raise InputError(f"{source} is {what}", hint)
 
 
-def _reason(source: Path, head: bytes) -> tuple[str, str] | tuple[()]:
+def _reason(source: Path, head: bytes) -> tuple[str, str] | None:
     """What it is, and what to do instead; nothing for other files."""
     if source.is_dir():
         return _of_folder(source)
@@ -45,12 +45,12 @@ def _reason(source: Path, head: bytes) -> tuple[str, str] | tuple[()]:
         return "a model of TensorFlow Lite", "import what it was converted from"
     if head.lstrip().startswith((b"<", b"{")) and source.suffix in (".html", ".htm", ".json"):
         return "text, and no weights", "give the file of the weights, or the folder of both"
-    return ()
+    return None
 
 
-def _of_folder(folder: Path) -> tuple[str, str] | tuple[()]:
+def _of_folder(folder: Path) -> tuple[str, str] | None:
     if (folder / CARD).is_file():
         return "a checkpoint of edgekd already", "measure it with edgekd eval"
     if (folder / "saved_model.pb").is_file():
         return "a SavedModel of TensorFlow", _ONNX_HINT
-    return ()
+    return None

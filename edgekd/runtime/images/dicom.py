@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from edgekd.runtime.images.header import (
     truncated_image,
 )
 from edgekd.runtime.images.jpeg import colour_is_declared, end_of_image
+from edgekd.runtime.telemetry import without_requests
 
 __all__ = ["Jpeg", "Pixels", "import_reader", "read_dicom"]
 
@@ -172,22 +172,12 @@ class _Budget(io.BytesIO):
 
 
 def import_reader() -> Any:
-    """The reader of pydicom.
-
-    pydicom imports `requests`, if installed, to fetch its examples, and thereby urllib3, which
-    opens a socket to test for IPv6. The import of both is prevented here.
-    """
-    absent = not sys.modules.keys() & {"pydicom", "requests"}
-    if absent:
-        # None in sys.modules is Python's own way to say "not importable".
-        sys.modules["requests"] = None  # type: ignore[assignment]
+    """The reader of pydicom."""
     try:
-        from pydicom.filereader import read_dataset
+        with without_requests():
+            from pydicom.filereader import read_dataset
     except ImportError:
         raise MissingDependencyError("pydicom", "dicom", "read DICOM files") from None
-    finally:
-        if absent:
-            sys.modules.pop("requests", None)
     return read_dataset
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgekd.bench.per_class import PerClassReport
 from edgekd.metrics import softmax
+from edgekd.tasks.classification.manifest import Decision
 
 __all__ = ["Report"]
 
@@ -29,3 +30,12 @@ class Report(PerClassReport):
         if not scores:
             return frozenset()
         return frozenset({max(scores, key=lambda name: scores[name])})
+
+    def thresholds(self, decision: Decision, name: str) -> dict[str, float]:
+        """The threshold from which the class cannot be excluded, if it has one."""
+        thresholds = decision.thresholds or {}
+        return {"cannot be excluded": thresholds[name]} if name in thresholds else {}
+
+    def refer_below(self, decision: Decision) -> float | None:
+        """The refer band of the decision."""
+        return decision.refer_below

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bench.per_class import PerClassReport
+from edgekd.tasks.multilabel.manifest import Decision
 
 __all__ = ["Report"]
 
@@ -34,3 +35,8 @@ class Report(PerClassReport):
     def label_names(self, label: str) -> frozenset[str]:
         """The findings of a label like `a;b`."""
         return frozenset(label.split(";")) - {"", "none"}
+
+    def thresholds(self, decision: Decision, name: str) -> dict[str, float]:
+        """The thresholds from which the finding cannot be excluded, and is present."""
+        absent, present = decision.limits_of(name)
+        return {"present": present} | ({"cannot be excluded": absent} if absent < present else {})

@@ -1,4 +1,4 @@
-"""Accuracy alone, of bundles of both tasks, with the predictions as a table."""
+"""Accuracy alone, of bundles of both tasks, one or several side by side."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ FINDINGS = ("red", "green", "blue")
 TASK = "multilabel"
 
 
-def predictions(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_a_bundle_of_classes(data, make_bundle, tmp_path):
-    evaluation = evaluate(make_bundle(), data, command="eval")
+def test_a_bundle_of_classes(data, make_bundle):
+    evaluation = evaluate([make_bundle()], data, command="eval")
     (row,) = evaluation.result.rows
     assert row.metrics.balanced_accuracy.value == 1.0
     assert {flag.code for flag in row.flags} == {"latency-not-measured", "accuracy-from-host"}
     assert evaluation.result.task == DEFAULT_TASK
-    evaluation.write_predictions(tmp_path / "predictions.csv")
-    lines = predictions(tmp_path / "predictions.csv")
-    assert list(lines[0]) == ["image", "label", "prediction", *data.classes]
-    assert all(line["label"] == line["prediction"] for line in lines)
-    assert sum(float(lines[0][name]) for name in data.classes) == pytest.approx(1, abs=1e-5)
+    (answers,) = evaluation.answers
+    assert [each.label for each in answers.images] == data.labels
+    assert {each.decision for each in answers.images} == {"answer"}
+    assert answers.decision.temperature == 2.0
+
+
+def test_models_side_by_side_have_names_of_their_own(data, make_bundle):
+    steps: list[int] = []
+    paths = [make_bundle(), make_bundle(), make_bundle("rpi")]
+    evaluation = evaluate(paths, data, command="eval", step=steps.append)
+    names = [row.name for row in evaluation.result.rows]
+    assert names == ["cpu fp32 (cpu) 1", "cpu fp32 (cpu) 2", "rpi fp32"]
+    assert sum(steps) == 3 * len(data.images)
+    assert [each.path for each in evaluation.answers] == paths
 
 
 @pytest.fixture
@@ -48,20 +52,19 @@ def table(data, tmp_path) -> Path:
     return file
 
 
-def test_a_bundle_of_findings_from_several_label_columns(table, make_bundle, tmp_path):
+def test_a_bundle_of_findings_from_several_label_columns(table, make_bundle):
     bundle = make_bundle(classes=FINDINGS, task=TASK)
     facts = model_facts(bundle)
     assert (facts.task, facts.classes) == (TASK, FINDINGS)
     data = data_of_csv(table, FINDINGS, task=TASK, label_column=FINDINGS, root=Path("/"))
-    evaluation = evaluate(bundle, data, command="eval")
+    evaluation = evaluate([bundle], data, command="eval")
     (row,) = evaluation.result.rows
     assert evaluation.result.task == TASK
     # Means of colours are positive logits: every finding is answered present.
     assert row.metrics.per_class["red"].sensitivity.value == 1.0
     assert row.metrics.per_class["red"].specificity.value == 0.0
-    evaluation.write_predictions(tmp_path / "predictions.csv")
-    first, *_ = predictions(tmp_path / "predictions.csv")
-    assert (first["label"], first["prediction"]) == ("red", "red;green;blue")
+    assert data.labels[0] == "red"
+    assert evaluation.answers[0].images[0].label == "red;green;blue"
 
 
 def test_the_verb_reads_label_columns(table, make_bundle, tmp_path, capsys):
@@ -75,7 +78,7 @@ def test_the_verb_reads_label_columns(table, make_bundle, tmp_path, capsys):
 
 def test_a_model_of_another_task_is_refused(data, make_bundle):
     with pytest.raises(InputError, match="made for multilabel, the labels for classification"):
-        evaluate(make_bundle(classes=data.classes, task=TASK), data, command="eval")
+        evaluate([make_bundle(classes=data.classes, task=TASK)], data, command="eval")
 
 
 def test_what_is_neither_bundle_nor_checkpoint(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,8 @@ def _make_small_files(base: Path) -> None:
     (base / "recipe.yaml").write_text(_RECIPE.format(base=base))
     (base / "space.yaml").write_text("student.fit.learning_rate: {low: 1.0e-3, high: 1.0e-2}\n")
     (base / "meter.csv").write_text("time,watts\n1700000000.0,3.0\n1700000001.0,3.1\n")
+    code = {"system": "http://snomed.info/sct", "code": "93655004", "display": "Melanoma"}
+    (base / "codes.json").write_text(json.dumps({"mel": code}))
     write_onnx(base / "foreign.onnx")
     (base / "wheels").mkdir()
     (base / "wheels" / "numpy-2.2.0-cp311-cp311-manylinux_2_17_aarch64.whl").write_bytes(b"PK")
@@ -187,6 +190,7 @@ EXAMPLES = {
     Reads.PHOTO: "photo.png",
     Reads.VIDEO: "video.avi",
     Reads.IMAGES: "images",
+    Reads.DATA: "table.csv",
     Reads.TABLE: "table.csv",
     Reads.RESULT: "result.json",
     Reads.EVIDENCE: "evidence.npz",
@@ -195,6 +199,7 @@ EXAMPLES = {
     Reads.METER: "meter.csv",
     Reads.PREDICTIONS: "predictions.npz",
     Reads.WHEELHOUSE: "wheels",
+    Reads.CODES: "codes.json",
 }
 EXAMPLES_FOR = {("build", "on_device"): "unfinished", ("build", "teacher"): "teacher"}
 """Where a verb takes a special one."""

@@ -82,6 +82,11 @@ def run_row(row: Row, folder: Path, work: Path) -> Iterator[Outcome]:
         shutil.rmtree(folder / OUT, ignore_errors=True)
 
 
+def log_of(words: Sequence[str]) -> str | None:
+    """The log of a command, which has its error, too."""
+    return words[words.index("--log") + 1] if "--log" in words else None
+
+
 def run_command(words: Sequence[str], spoilt: str, watched: Sequence[Path]) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
     before = _seen(watched)
@@ -92,7 +97,9 @@ def run_command(words: Sequence[str], spoilt: str, watched: Sequence[Path]) -> O
             code = None
             traceback.print_exc(file=err)
     after = _seen(watched)
-    changed = sorted({key for key, _ in before.items() ^ after.items()})
+    changed = sorted(
+        {key for key, _ in before.items() ^ after.items() if key != str(log_of(words))}
+    )
     return Outcome(list(words), spoilt, code, out.getvalue(), err.getvalue(), changed)
 
 

@@ -64,7 +64,8 @@ LOCKED_SPOILS = ("unreadable", "unwritable", "protected", "full")
 
 HARMLESS = {
     # What a cut of these leaves is whole in itself.
-    (Reads.TABLE, "cut"), (Reads.METER, "cut"), (Reads.RECIPE, "cut"), (Reads.VIDEO, "cut"),
+    (Reads.TABLE, "cut"), (Reads.DATA, "cut"), (Reads.METER, "cut"), (Reads.RECIPE, "cut"),
+    (Reads.VIDEO, "cut"),
 }  # fmt: skip
 FOLDERS_OF_ANYTHING = (Reads.IMAGES, Reads.WHEELHOUSE)
 """What is in them is known to their verbs alone."""

@@ -56,12 +56,19 @@ def _functions(own: typer.Typer, words: str = "") -> Iterator[tuple[str, Callabl
 
 
 FORMS: dict[str, list[tuple[str, ...]]] = {
-    "compare": [("recipes", "out", "json", "markdown"), ("predictions", "json", "markdown")],
+    "compare": [
+        ("recipes", "out", "json", "markdown", "log"),
+        ("predictions", "json", "markdown"),
+    ],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
     "import": [("source", "out", "check", "images")],
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
     "sign": [("bundle", "key"), ("new_key",)],
-    "predict": [("bundle", "images", "public_key"), ("bundle", "camera", "save")],
+    "predict": [
+        ("bundle", "images", "public_key"),
+        ("bundle", "camera", "save"),
+        ("bundle", "images", "fhir", "dicom_sr", "dicom_sc", "picture", "codes"),
+    ],
 }
 """Of verbs that do several things, which places belong to each."""
 
@@ -75,11 +82,12 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("logits", "recipe"): ("--set", "data.classes=[bkl,mel,nv]", "--views", "1"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
+    ("eval", "models"): ("--allow-leaks", "--maps", "0"),
     ("bench", "run"): ("--preset", "smoke"),
 }
 """What a form with that parameter needs besides places."""
 
-REQUIRED_WORDS = {"device": "cpu"}
+REQUIRED_WORDS = {"device": "cpu", "kind": "recipe"}
 """Values of required parameters that are no places."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 from small_runs import leftovers, run
@@ -32,3 +34,13 @@ def test_a_run_from_end_to_end(taught, tmp_path, method):
     assert (card.training.method, card.training.epochs) == (method, 2)
     assert (card.training.teacher is None) != resolve_method({"name": method})[0].needs_teacher
     assert not leftovers(tmp_path)
+
+
+def test_a_card_names_the_revision_of_its_checkout(taught, tmp_path):
+    checkout = Path(__file__).resolve().parents[3]
+    if not (checkout / ".git").exists():
+        pytest.skip("edgekd is not tested in a git checkout")
+    run(taught(method={"name": "none"}), tmp_path)
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    head = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert load_checkpoint(tmp_path / "student").card.training.git_revision == head

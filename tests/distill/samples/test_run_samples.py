@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from edgekd.distill.samples.run_samples import EpochSampler, OnceEach, Share
+from edgekd.data import Sample, Split, dataset_of
+from edgekd.distill.samples.run_samples import EpochSampler, OnceEach, RunSamples, Share
 from edgekd.distill.task import training_task
+from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 
 LABELS = np.repeat(np.arange(2), (900, 100))
@@ -63,3 +66,25 @@ def test_each_position_counts_once(size, processes):
     counted = [position for share in shares for position in list(share)[: share.counted]]
     assert sorted(counted) == list(range(size))
     assert all(position < size for share in shares for position in share)
+
+
+def test_weights_of_a_table_are_how_often_an_image_is_drawn(tmp_path):
+    samples = [
+        Sample(f"{n}.png", "ab"[n % 2], str(n), weight=weight)
+        for n, weight in enumerate((1.0, 1.0, 3.0, 0.0, 2.0, 5.0))
+    ]
+    dataset = dataset_of("weighted", tmp_path, samples)
+    split = Split(dataset, ("train",) * 5 + ("test",))
+    images = np.zeros((6, 16, 16, 3), np.uint8)
+    weighted = RunSamples(split, images, dataset.targets())
+    assert weighted.sampling_weights("none").tolist() == [1, 1, 3, 0, 2]
+    # Class a has three training images and class b two.
+    full = weighted.sampling_weights("full")
+    assert (full / full[0]).tolist() == pytest.approx([1, 1.5, 3, 0, 2])
+    unweighted = [replace(sample, weight=1.0) for sample in samples]
+    plain = replace(split, dataset=dataset_of("plain", tmp_path, unweighted))
+    assert RunSamples(plain, images, dataset.targets()).sampling_weights("none") is None
+    nothing = [replace(sample, weight=float(sample.weight > 4)) for sample in samples]
+    none = replace(split, dataset=dataset_of("none", tmp_path, nothing))
+    with pytest.raises(InputError, match="no training image has a weight above 0"):
+        RunSamples(none, images, dataset.targets()).sampling_weights("none")

@@ -9,8 +9,11 @@ import pytest
 from small_runs import SSD_KD, record_stages, run, same, weights
 
 from edgekd.distill.comparison.compare import CompareRequest, compare
+from edgekd.distill.samples.run_samples import load_samples
+from edgekd.distill.teachers.group import gather_teachers
 from edgekd.errors import InputError
-from edgekd.models import read_card
+from edgekd.models import load_checkpoint, read_card
+from edgekd.recipe import TeacherSection
 
 FIT = {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3}
 
@@ -111,3 +114,11 @@ def test_compared_methods_share_the_teachers_and_their_weights(recipe, sections,
     lines: list[str] = []
     compare(CompareRequest([again], [0], tmp_path, lines.append))
     assert sum("reused" in line for line in lines) == 3  # a teacher and two students
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_teachers_are_measured_on_the_parts_of_the_run_alone(recipe, teacher, views):
+    samples = load_samples(recipe())
+    teachers = gather_teachers([load_checkpoint(teacher)], TeacherSection(views=views), samples)
+    assert set(teachers.metrics(samples, ("validation",))) == {"validation"}
+    assert set(teachers.metrics(samples, ("validation", "test"))) == {"validation", "test"}

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from edgekd.distill.training import progress
-from edgekd.distill.training.progress import ProgressReporter
+from edgekd.distill.training.progress import ProgressOutput, ProgressReporter
 
 
 class Screen(io.StringIO):
@@ -47,6 +47,32 @@ def reporter(monkeypatch: pytest.MonkeyPatch, made: Any, *, terminal: bool = Fal
                                   **{k: v for k, v in options.items() if k != "stderr"}),
     )  # fmt: skip
     return ProgressReporter(made), screen
+
+
+def test_an_epoch_of_minutes_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reporting, screen = reporter(monkeypatch, module(steps=2))
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    reporting.on_train_epoch_start(trainer(), None)
+    for moment in (1059.0, 1060.0, 1061.0, 1119.0, 1120.0):
+        now[0] = moment
+        reporting.on_train_batch_end(trainer(), None)
+    assert screen.getvalue() == 2 * "  student epoch 2/8  step 2 of 4\n"
+
+
+def test_lines_go_where_the_output_says_and_the_bar_only_where_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = {"epoch": 2, "waiting": 0.0, "score": 0.5}
+    _, screen = reporter(monkeypatch, module(row), terminal=True)
+    lines: list[str] = []
+    silent = ProgressReporter(module(row), ProgressOutput(lines.append, bar=False))
+    silent.on_train_epoch_start(trainer(), None)
+    assert silent._bar is None
+    silent.on_validation_end(trainer(), None)
+    assert len(lines) == 1
+    assert "validation balanced accuracy 0.500" in lines[0]
+    assert screen.getvalue() == ""
 
 
 def test_a_line_for_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from edgekd.errors import InputError, MissingDependencyError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import (
     UnconvertibleError,
+    check_via,
     converting,
     missing_tool,
     reads_calibration,
@@ -106,3 +107,14 @@ def test_a_failure_that_is_not_the_networks_keeps_its_kind(
 def test_versions_of_those_that_are_installed() -> None:
     versions = versions_of("numpy", "no-such-distribution-of-tests")
     assert versions == {"numpy": np.__version__}
+
+
+def test_a_library_that_a_backend_does_not_build_via() -> None:
+    for via in (None, "onnx-parser", "torch-tensorrt"):
+        check_via(get_backend("tensorrt"), via)
+    with pytest.raises(InputError, match="TensorRT builds nothing via 'tvm'") as caught:
+        check_via(get_backend("tensorrt"), "tvm")
+    assert caught.value.hint == "--via is one of: onnx-parser, torch-tensorrt"
+    with pytest.raises(InputError, match="builds nothing via 'torch-tensorrt'") as caught:
+        check_via(get_backend("tflite"), "torch-tensorrt")
+    assert caught.value.hint == "leave it out"

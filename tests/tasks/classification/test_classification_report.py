@@ -9,6 +9,7 @@ from bench_results import POLICY, sample_result
 
 from edgekd.bench.task import report_task
 from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.tasks.classification.manifest import Decision
 
 METRICS = sample_result().rows[0].metrics
 
@@ -47,3 +48,10 @@ def test_grades_have_their_kappa():
     assert titles(task.headline(graded, POLICY)) == ["Balanced accuracy", "Quadratic kappa"]
     assert titles(task.regression_columns(graded)) == ["Balanced accuracy", "Quadratic kappa"]
     assert titles(task.details(graded)) == ["Accuracy", "Macro F1", "Macro AUROC", "ECE"]
+
+
+def test_the_thresholds_of_a_decision():
+    task, decision = report_task(DEFAULT_TASK), Decision(thresholds={"mel": 0.1}, refer_below=0.6)
+    assert task.thresholds(decision, "mel") == {"cannot be excluded": 0.1}
+    assert task.thresholds(decision, "nv") == task.thresholds(Decision(), "mel") == {}
+    assert (task.refer_below(decision), task.refer_below(Decision())) == (0.6, None)

@@ -19,6 +19,7 @@ from edgekd.bench.report.page import render_page
 from edgekd.bench.report.pareto import pareto_pictures
 from edgekd.bench.report.spreadsheet import csv_of
 from edgekd.bench.task import report_task
+from edgekd.tasks.multilabel.manifest import Decision
 
 
 def test_scores_are_a_probability_for_each_finding():
@@ -78,3 +79,12 @@ def test_markdown_and_spreadsheet():
     assert float(first["sensitivity_streaks"]) > 0.5
     rows = list(csv.DictReader(io.StringIO(csv_of([findings_result()]))))
     assert [row["margin_state"] for row in rows] == ["", "not-inferior", "inferior"]
+
+
+def test_the_thresholds_of_a_decision():
+    task = report_task(TASK)
+    decision = Decision(present_from={"network": 0.6}, absent_below={"network": 0.2})
+    thresholds = {"present": 0.6, "cannot be excluded": 0.2}
+    assert task.thresholds(decision, "network") == thresholds
+    assert task.thresholds(decision, "streaks") == {"present": 0.5}
+    assert task.refer_below(decision) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-__all__ = ["elements", "frame"]
+__all__ = ["elements", "frame", "standalone"]
 
 _MARGIN = 10.0
 
@@ -19,6 +19,14 @@ _LOOKS = {
     "grid": {"stroke": _RULE, "stroke-width": "1"},
     "ink": {"stroke": _INK},
     "front": {},
+    "share": {"stroke": _INK, "stroke-width": "1"},
+    "answered": {"fill": "#0072B2"},
+    "missed": {"fill": "#C44E00"},
+    "referred": {"fill": "#E69F00"},
+    "retaken": {"fill": _PAPER},
+    "stripe": {"stroke": _INK, "stroke-width": "1", "stroke-opacity": "0.45"},
+    "on-solid": _FONT | {"fill": "#ffffff", "font-weight": "bold"},
+    "on-open": _FONT | {"fill": _INK, "font-weight": "bold"},
 }
 """Attributes instead of classes: not every program that places an SVG reads its style sheet."""
 _ON_PAPER = {"#E69F00": "#B37B00", "#56B4E9": "#2A8CC7", "#CC79A7": "#BF5F95"}
@@ -41,6 +49,20 @@ def frame(title: str, width: float, height: float) -> ElementTree.Element:
     ElementTree.SubElement(root, "title").text = _NOT_XML.sub("?", title)
     ElementTree.SubElement(root, "rect", {"x": f"{-_MARGIN:g}"} | size | {"fill": _PAPER})
     return root
+
+
+def standalone(svg: str) -> bytes:
+    """A picture of a page as an SVG file of its own; its title is what the page has as its label.
+
+    Args:
+        svg: The picture's SVG element.
+    """
+    root = ElementTree.fromstring(_NOT_XML.sub("?", svg))
+    _, _, width, height = (float(number) for number in root.get("viewBox", "").split())
+    picture = frame(root.get("aria-label", ""), width, height)
+    picture.extend(elements(svg, whole=True))
+    content: bytes = ElementTree.tostring(picture, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def elements(markup: str, *, whole: bool = False) -> list[ElementTree.Element]:

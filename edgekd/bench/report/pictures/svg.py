@@ -100,9 +100,18 @@ class Drawing:
         where = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.5):.1f}" height="{height:.1f}"'
         self.parts.append(f"<rect {where}{_class(kind)}{_style(style)}/>")
 
-    def text(self, words: str, place: Point, kind: str = "tick", anchor: str = "middle") -> None:
-        """Words at a baseline point."""
+    def text(
+        self,
+        words: str,
+        place: Point,
+        kind: str = "tick",
+        anchor: str = "middle",
+        turn: float = 0.0,
+    ) -> None:
+        """Words at a baseline point, turned clockwise by degrees around it."""
         where = f'x="{place[0]:.1f}" y="{place[1]:.1f}"'
+        if turn:
+            where += f' transform="rotate({turn:g} {place[0]:.1f} {place[1]:.1f})"'
         self.parts.append(
             f'<text {where} text-anchor="{anchor}"{_class(kind)}>{escape(words)}</text>'
         )
@@ -121,6 +130,12 @@ class Drawing:
             corners = [(0.0, -1.25), (1.2, 0.95), (-1.2, 0.95)]
         d = "M" + "L".join(f"{x + size * dx:.1f} {y + size * dy:.1f}" for dx, dy in corners) + "Z"
         self.parts.append(f'<path d="{d}" {style}/>')
+
+    def image(self, jpeg: str, corner: Point, size: tuple[float, float]) -> None:
+        """A JPEG in base64, inside of the picture."""
+        (x, y), (width, height) = corner, size
+        where = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        self.parts.append(f'<image {where} href="data:image/jpeg;base64,{jpeg}"/>')
 
     def open_group(self, title: str) -> None:
         """Begin a group; `title` is its tooltip."""

@@ -27,12 +27,13 @@ from edgekd.extensions.engines.tensorrt import BACKEND
 from edgekd.files import scratch_folder
 from edgekd.lower.backends.tensorrt.job import (
     ENGINE,
+    PROGRAM,
     EngineJob,
     EngineResult,
     Library,
     run_engine_job,
 )
-from edgekd.lower.backends.tensorrt.library import load_tensorrt
+from edgekd.lower.backends.tensorrt.library import load_tensorrt, load_torch_tensorrt
 from edgekd.lower.backends.tensorrt.memory import read_memory, swap_hint
 from edgekd.lower.evidence.capture import retaken
 from edgekd.lower.evidence.card import write_card
@@ -49,6 +50,7 @@ __all__ = ["Toolchain", "finish_on_device"]
 ONNX = "model.onnx"
 CARD = "card.md"
 _LABEL = "engine"
+_TORCH = "torch-tensorrt"
 
 Say = Callable[[str], None]
 
@@ -61,11 +63,14 @@ class Toolchain:
         library: `tensorrt`; `tensorrt-rtx` builds for `capabilities`, on a machine without a GPU.
         capabilities: Such as `SM86`.
         session: Name of the session backend that runs the engine.
+        via: What gives TensorRT the network: its parser of `onnx`, or `torch-tensorrt`; None is
+            the parser where nothing is built yet, and what the engine that is there was built via.
     """
 
     library: Library = "tensorrt"
     capabilities: tuple[str, ...] = ()
     session: str = "tensorrt"
+    via: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,8 @@ def finish_on_device(
 
     Raises:
         InputError: The bundle is complete already for this machine, is a file rather than a folder,
-            is of another backend, or the disk is full.
-        MissingDependencyError: TensorRT is not installed here.
+            is of another backend, has no program for torch-tensorrt, or the disk is full.
+        MissingDependencyError: TensorRT or torch-tensorrt is not installed here.
         GateFailedError: There is no evidence, the engine's answers are not the student's, or it
             does not reach a floor of the policy.
         ArtefactError: The bundle or the evidence is damaged, or they do not belong together.
@@ -128,7 +133,7 @@ def finish_on_device(
     toolchain = toolchain or Toolchain()
     path = path.resolve()  # a link to a folder stays a link
     with Bundle.open(path) as bundle:
-        _refuse_foreign(bundle)
+        _refuse_foreign(bundle, toolchain)
         try:
             with scratch_folder(path) as work:
                 _finish(bundle, _Bench(path, work, toolchain, say), evidence)
@@ -142,7 +147,7 @@ def finish_on_device(
     return path / MANIFEST
 
 
-def _refuse_foreign(bundle: Bundle) -> None:
+def _refuse_foreign(bundle: Bundle, toolchain: Toolchain) -> None:
     backend = bundle.manifest.lowering.backend
     if backend != BACKEND.name:
         message = f"the bundle {bundle.label} is of {backend}; nothing of it is built on a device"
@@ -150,6 +155,10 @@ def _refuse_foreign(bundle: Bundle) -> None:
     if ONNX not in bundle.manifest.files:
         message = f"the bundle {bundle.label} has no {ONNX} to build an engine from"
         raise ArtefactError(message, "build it again on the host")
+    if toolchain.via == _TORCH and PROGRAM not in bundle.manifest.files:
+        message = f"the bundle {bundle.label} has no {PROGRAM} for {_TORCH} to build from"
+        hint = f"build it on the host with --via {_TORCH}, or leave --via out here"
+        raise InputError(message, hint)
 
 
 def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
@@ -165,14 +174,16 @@ def _finish(bundle: Bundle, bench: _Bench, file: Path | None) -> None:
         tried = _try_engine(bench, Vectors.read(stream), evidence, device_task(manifest.task))
     bench.say(f"the engine passed its gate on {tried.gate.images} images")
     try:
-        finished = _completed(manifest, result, tried, evidence)
+        finished = _completed(manifest, result, tried, evidence, bench.toolchain.via)
     except GateFailedError as error:
         raise _refused(f"the engine is refused: {error.message}") from error
     _write(bench, finished)
 
 
 def _require(toolchain: Toolchain) -> None:
-    """Raise where TensorRT is not installed, before a process is started for it."""
+    """Raise where a library is not installed, before a process is started for it."""
+    if toolchain.via == _TORCH and find_spec("torch_tensorrt") is None:
+        load_torch_tensorrt()  # raises
     if toolchain.library == "tensorrt" and find_spec("tensorrt") is None:
         load_tensorrt()  # raises
 
@@ -181,9 +192,11 @@ def _require(toolchain: Toolchain) -> None:
 
 
 def _job(bench: _Bench, onnx: Path | None = None, *, tf32: bool = True) -> EngineJob:
+    by_torch = onnx is not None and bench.toolchain.via == _TORCH
     return EngineJob(
         out=str(bench.work / "built"),
         onnx=None if onnx is None else str(onnx),
+        program=str(bench.bundle / PROGRAM) if by_torch else None,
         library=bench.toolchain.library,
         capabilities=bench.toolchain.capabilities,
         tf32=tf32,
@@ -199,14 +212,18 @@ def _refuse_complete(bundle: Bundle, bench: _Bench) -> None:
     except ArtefactError as error:
         bench.say(f"{error.message}; it is built again")
         return
-    if belongs_to(built_for, here):
+    if not belongs_to(built_for, here):
+        bench.say(f"the engine that is there was built for {built_for.environment}")
+    elif bench.toolchain.via in (None, built_for.via):
         message = f"the bundle {bundle.label} is complete already for {here}"
         raise InputError(message, "use it as it is")
-    bench.say(f"the engine that is there was built for {built_for.environment}")
+    else:
+        bench.say(f"the engine that is there was built via {built_for.via}")
 
 
 def _build(bench: _Bench, *, tf32: bool) -> EngineResult:
-    bench.say(f"building the engine of {bench.bundle}; this takes minutes on a small device")
+    how = f" via {bench.toolchain.via}" if bench.toolchain.via else ""
+    bench.say(f"building the engine of {bench.bundle}{how}; this takes minutes on a small device")
     job = _job(bench, bench.bundle / ONNX, tf32=tf32)
     try:
         return run_engine_job(job, log=bench.log("build"), report=bench.say)
@@ -261,7 +278,7 @@ def _ask(bench: _Bench, name: str, images: Path) -> Answers:
 
 
 def _completed(
-    manifest: Manifest, result: EngineResult, tried: _Tried, evidence: Evidence
+    manifest: Manifest, result: EngineResult, tried: _Tried, evidence: Evidence, via: str | None
 ) -> Manifest:
     """The manifest of the finished bundle, with decision, metrics and floors of the engine itself.
 
@@ -287,6 +304,7 @@ def _completed(
             latency_ms=tried.answers.latency_ms,
             selftest_difference=tried.selftest.max_difference,
             gate=tried.gate,
+            via=via or "onnx-parser",
         ),
     )
     return msgspec.structs.replace(

@@ -1,7 +1,7 @@
 """The process that builds an engine: `python -m edgekd.lower.backends.tensorrt.job job.json`.
 
-It does not import PyTorch, so that the build has a small board's memory to itself; all of it is
-freed at the end, and a build that the system kills ends nothing else.
+It imports PyTorch only to build by torch-tensorrt, so that the build has a small board's memory to
+itself; all of it is freed at the end, and a build that the system kills ends nothing else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ import msgspec
 from edgekd.errors import InputError
 from edgekd.files import pretty_json, sha256_of, write_atomically
 from edgekd.lower.backends.tensorrt.builder import EngineReport, build_engine
-from edgekd.lower.backends.tensorrt.library import load_tensorrt, load_tensorrt_rtx
-from edgekd.lower.backends.tensorrt.memory import budget_of, read_memory
+from edgekd.lower.backends.tensorrt.library import (
+    load_tensorrt,
+    load_tensorrt_rtx,
+    load_torch_tensorrt,
+)
+from edgekd.lower.backends.tensorrt.memory import Budget, budget_of, read_memory
 from edgekd.lower.jobs.process import announce, run_in_process, serve
 from edgekd.runtime.sessions.tensorrt.environment import (
     EngineEnvironment,
@@ -32,6 +36,7 @@ from edgekd.runtime.sessions.tensorrt.sidecar import EngineSidecar, write_sideca
 
 __all__ = [
     "ENGINE",
+    "PROGRAM",
     "EngineJob",
     "EngineResult",
     "Library",
@@ -40,6 +45,8 @@ __all__ = [
 ]
 
 ENGINE = "model.engine"
+PROGRAM = "model.pt2"
+"""The file that torch-tensorrt builds from, see `edgekd.lower.backends.tensorrt.program`."""
 _MODULE = "edgekd.lower.backends.tensorrt.job"  # this one; __name__ is __main__ there
 _RESULT = "result.json"
 
@@ -52,6 +59,7 @@ class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         out: Folder that gets `model.engine`, its sidecar and `result.json`.
         onnx: The file to build from; None requests the environment alone.
+        program: The program that torch-tensorrt builds from instead, which was made of `onnx`.
         library: TensorRT, or TensorRT-RTX, which builds for GPUs that are not installed.
         capabilities: Compute capabilities for TensorRT-RTX, such as `SM86`.
         tf32: See `build_engine`.
@@ -60,6 +68,7 @@ class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
 
     out: str
     onnx: str | None = None
+    program: str | None = None
     library: Library = "tensorrt"
     capabilities: tuple[str, ...] = ()
     tf32: bool = True
@@ -73,7 +82,7 @@ class EngineResult(msgspec.Struct, frozen=True, kw_only=True):
         environment: What the engine is bound to.
         seconds: Time of building; 0 where no engine was built.
         size_bytes: Size of the engine.
-        versions: Versions of TensorRT and its parser.
+        versions: Versions of TensorRT and its parser, or of torch-tensorrt.
     """
 
     environment: EngineEnvironment
@@ -93,8 +102,9 @@ def run_engine_job(
         report: Called with each step's description.
 
     Raises:
-        JobError: The job failed, with the exit code of the cause: 3 for no TensorRT, 5 for no
-            GPU, 6 for an ONNX file that cannot be parsed. `killed` means a lack of memory.
+        JobError: The job failed, with the exit code of the cause: 3 for no TensorRT or
+            torch-tensorrt, 5 for no GPU, 6 for a file that cannot be read. `killed` means a lack of
+            memory.
     """
     result = Path(job.out) / _RESULT
     raw = run_in_process(_MODULE, job, title="TensorRT", log=log, result=result, report=report)
@@ -107,7 +117,7 @@ def run_job(job: EngineJob) -> None:
     Raises:
         EdgekdError: See `run_engine_job`.
     """
-    trt = load_tensorrt_rtx() if job.library == "tensorrt-rtx" else load_tensorrt()
+    trt = _tensorrt_of(job)
     refuse_old_tensorrt(trt)
     result = EngineResult(environment=environment_of(trt, job))
     try:
@@ -117,6 +127,15 @@ def run_job(job: EngineJob) -> None:
     except OSError as error:
         message = f"the engine cannot be written: {error.strerror or error}"
         raise InputError(message, "make room on that disk") from error
+
+
+def _tensorrt_of(job: EngineJob) -> ModuleType:
+    if job.library == "tensorrt":
+        return load_tensorrt()
+    if job.program is None:
+        return load_tensorrt_rtx()
+    load_torch_tensorrt()  # brings a TensorRT-RTX of its own, as `tensorrt`
+    return load_tensorrt()
 
 
 def environment_of(trt: ModuleType, job: EngineJob) -> EngineEnvironment:
@@ -142,23 +161,39 @@ def _build(
 ) -> EngineResult:
     budget = budget_of(read_memory().get("MemAvailable"))
     announce(f"building for {environment}, with {budget.workspace_bytes >> 20} MiB of workspace")
-    report = build_engine(
-        onnx,
-        Path(job.out) / ENGINE,
-        trt=trt,
-        workspace_bytes=budget.workspace_bytes,
-        compute_capabilities=job.capabilities,
-        timing_cache=_timing_cache(job.timings, environment),
-        optimization_level=budget.optimization_level,
-        tf32=job.tf32,
-        progress=announce,
-    )
-    write_sidecar(report.path, _sidecar(report, onnx, environment))
+    if job.program is not None:
+        report = _compiled(job, Path(job.program), budget)
+    else:
+        report = build_engine(
+            onnx,
+            Path(job.out) / ENGINE,
+            trt=trt,
+            workspace_bytes=budget.workspace_bytes,
+            compute_capabilities=job.capabilities,
+            timing_cache=_timing_cache(job.timings, environment),
+            optimization_level=budget.optimization_level,
+            tf32=job.tf32,
+            progress=announce,
+        )
+    write_sidecar(report.path, _sidecar(report, job, environment))
     return EngineResult(
         environment=environment,
         seconds=report.seconds,
         size_bytes=report.bytes,
         versions=report.versions,
+    )
+
+
+def _compiled(job: EngineJob, program: Path, budget: Budget) -> EngineReport:
+    from edgekd.lower.backends.tensorrt.compiled import compile_engine
+
+    announce("torch-tensorrt converts and builds the program")
+    return compile_engine(
+        program,
+        Path(job.out) / ENGINE,
+        workspace_bytes=budget.workspace_bytes,
+        optimization_level=budget.optimization_level,
+        tf32=job.tf32,
     )
 
 
@@ -170,12 +205,15 @@ def _timing_cache(beginning: str | None, environment: EngineEnvironment) -> Path
     return Path(f"{beginning}.{key}.timing")
 
 
-def _sidecar(report: EngineReport, onnx: Path, environment: EngineEnvironment) -> EngineSidecar:
+def _sidecar(report: EngineReport, job: EngineJob, environment: EngineEnvironment) -> EngineSidecar:
     return EngineSidecar(
         environment=environment,
         engine_sha256=sha256_of(report.path),
-        onnx_sha256=sha256_of(onnx),
+        onnx_sha256=sha256_of(Path(job.onnx)) if job.onnx else "",
         flags=report.flags,
+        via="onnx-parser" if job.program is None else "torch-tensorrt",
+        program_sha256=sha256_of(Path(job.program)) if job.program else "",
+        versions=report.versions,
     )
 
 

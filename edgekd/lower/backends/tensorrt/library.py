@@ -1,4 +1,4 @@
-"""Loading TensorRT, of JetPack or NVIDIA's packages, or TensorRT-RTX, which needs no GPU."""
+"""Loading TensorRT, TensorRT-RTX (which needs no GPU), and torch-tensorrt."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from edgekd.errors import MissingDependencyError
+from edgekd.errors import DeviceUnreachableError, MissingDependencyError
 
-__all__ = ["load_tensorrt", "load_tensorrt_rtx"]
+__all__ = ["load_tensorrt", "load_tensorrt_rtx", "load_torch_tensorrt"]
 
 _RTX_LIBRARIES = "onnxruntime_ep_nv_tensorrt_rtx"
 _RTX_BINDINGS = "tensorrt_rtx_bindings"
+_TORCH_TENSORRT = "torch_tensorrt"
 
 
 def load_tensorrt() -> ModuleType:
@@ -52,3 +53,21 @@ def load_tensorrt_rtx() -> ModuleType:
     for pattern in ("libtensorrt_rtx.so.*", "libtensorrt_onnxparser_rtx.so.*"):
         ctypes.CDLL(str(next(folder.glob(pattern))), mode=ctypes.RTLD_GLOBAL)
     return import_module(_RTX_BINDINGS)
+
+
+def load_torch_tensorrt() -> ModuleType:
+    """The installed torch-tensorrt; then `tensorrt` is the TensorRT that it builds with.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+        DeviceUnreachableError: It cannot be loaded without a GPU and its driver.
+    """
+    if find_spec(_TORCH_TENSORRT) is None:
+        raise MissingDependencyError("torch-tensorrt", "torch-tensorrt", "build an engine with it")
+    try:
+        return import_module(_TORCH_TENSORRT)
+    except Exception as error:  # its own, of its libraries, or of the driver's
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        message = f"torch-tensorrt cannot be loaded: {reason}"
+        hint = "it needs a GPU with its driver (nvidia-smi), and the PyTorch of its own version"
+        raise DeviceUnreachableError(message, hint) from error

@@ -2,14 +2,14 @@
 
 TensorRT 11 knows no precision flags and no calibrator: the precision stands in the ONNX, int8
 as QuantizeLinear/DequantizeLinear pairs (signed, symmetric, zero point 0, weights per channel),
-fp16 as the type of the tensors.
+fp16 as the type of the tensors. Beside it may stand `model.pt2`, the same for torch-tensorrt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from edgekd.errors import ArtefactError
 from edgekd.lower.backends._onnx_half import half_model
@@ -27,7 +27,7 @@ from edgekd.lower.precision import Variant
 from edgekd.runtime.telemetry import silence
 
 if TYPE_CHECKING:
-    from edgekd.bundle import EngineCheck
+    from edgekd.bundle import EngineCheck, ProgramRecord
     from edgekd.lower.graph import DeployGraph
 
 __all__ = ["TensorRtBackend"]
@@ -61,6 +61,7 @@ class TensorRtBackend(Backend):
 
     precisions = ("fp32", "fp16", "int8-mixed", "int8")
     scanned = ("fp16",)
+    via: ClassVar[tuple[str, ...]] = ("onnx-parser", "torch-tensorrt")
 
     def lower(
         self,
@@ -105,13 +106,46 @@ class TensorRtBackend(Backend):
 
         return checker_versions()
 
-    def finish(
-        self, bundle: Path, say: Callable[[str], None], *, evidence: Path | None = None
-    ) -> Path:
-        """See `FinishingBackend.finish`, and `finish_on_device` for the errors."""
-        from edgekd.lower.backends.tensorrt.finish import finish_on_device
+    def make_program(
+        self,
+        via: str,
+        model: Path,
+        images: Path,
+        outputs: Path,
+        out: Path,
+        *,
+        tolerance: float,
+        log: Path,
+        report: Callable[[str], None] = lambda state: None,
+    ) -> ProgramRecord:
+        """Write `model.pt2`; see `ProgramBackend.make_program` and `compare_program`."""
+        from edgekd.bundle import ProgramRecord
+        from edgekd.lower.backends.tensorrt.job import PROGRAM
+        from edgekd.lower.backends.tensorrt.parity import ParityJob, compare_program
 
-        return finish_on_device(bundle, say, evidence=evidence)
+        job = ParityJob(onnx=str(model), images=str(images), outputs=str(outputs), out=str(out))
+        parity = compare_program(job, log=log, report=report)
+        return ProgramRecord(
+            via=via,
+            file=PROGRAM,
+            images=parity.images,
+            max_difference=parity.max_difference,
+            tolerance=tolerance,
+            pairs=parity.pairs,
+        )
+
+    def finish(
+        self,
+        bundle: Path,
+        say: Callable[[str], None],
+        *,
+        evidence: Path | None = None,
+        via: str | None = None,
+    ) -> Path:
+        """See `ProgramBackend.finish`, and `finish_on_device` for the errors."""
+        from edgekd.lower.backends.tensorrt.finish import Toolchain, finish_on_device
+
+        return finish_on_device(bundle, say, evidence=evidence, toolchain=Toolchain(via=via))
 
 
 def _ranges(graph: DeployGraph, image_size: int, calibration: Calibration | None) -> Ranges | None:

@@ -36,6 +36,10 @@ class EngineSidecar(msgspec.Struct, frozen=True, kw_only=True):
         engine_sha256: Hash of the engine.
         onnx_sha256: Hash of the ONNX file that it was built from.
         flags: Settings of the builder.
+        via: What TensorRT was given its network by: its parser of ONNX, or `torch-tensorrt`.
+        program_sha256: Hash of the program that torch-tensorrt built it from, which was made of the
+            ONNX file and compared with it; empty where ONNX itself was parsed.
+        versions: Versions of the builder and of what gave it the network.
         edgekd: Version of edgekd that built it.
     """
 
@@ -43,6 +47,9 @@ class EngineSidecar(msgspec.Struct, frozen=True, kw_only=True):
     engine_sha256: str
     onnx_sha256: str
     flags: dict[str, int | bool]
+    via: str = "onnx-parser"
+    program_sha256: str = ""
+    versions: dict[str, str] = {}
     edgekd: str = edgekd.__version__
 
 

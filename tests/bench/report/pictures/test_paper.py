@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from edgekd.bench.report.marked_rows import Mark
-from edgekd.bench.report.pictures.paper import elements, frame
+from edgekd.bench.report.pictures.paper import elements, frame, standalone
 from edgekd.bench.report.pictures.svg import Drawing
 
 
@@ -43,3 +43,18 @@ def test_an_unknown_class_is_an_error() -> None:
     with pytest.raises(KeyError, match="nowhere"):
         elements('<path class="nowhere"/>')
     assert ElementTree.tostring(frame("t", 1, 1)).startswith(b"<svg")
+
+
+def test_a_picture_of_the_page_becomes_a_file() -> None:
+    drawing = Drawing(100, 50)
+    drawing.box((1, 2), (30, 10), "share missed")
+    drawing.text("6", (16, 9), "on-solid", turn=-40)
+    drawing.image("AAAA", (0, 0), (10, 10))
+    root = ElementTree.fromstring(standalone(drawing.svg("One bar & a number.")))
+    spaces = "{http://www.w3.org/2000/svg}"
+    title, _, bar, number, photo = root
+    assert (root.get("width"), title.text) == ("120", "One bar & a number.")
+    assert (bar.get("fill"), bar.get("stroke")) == ("#C44E00", "#16191d")
+    assert (number.get("transform"), number.get("fill")) == ("rotate(-40 16.0 9.0)", "#ffffff")
+    assert photo.tag == f"{spaces}image"
+    assert photo.get("href") == "data:image/jpeg;base64,AAAA"

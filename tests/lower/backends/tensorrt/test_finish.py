@@ -19,20 +19,14 @@ import pytest
 from edgekd.bundle import (
     SELFTEST,
     Bundle,
-    Lineage,
-    Lowering,
-    Manifest,
-    ModelInfo,
     write_bundle,
 )
 from edgekd.bundle.policy import PolicyRecord
 from edgekd.errors import ArtefactError, GateFailedError, InputError
 from edgekd.lower.backends.tensorrt.finish import Toolchain, finish_on_device
-from edgekd.lower.evidence.device_gate import Evidence, Terms, evidence_beside
+from edgekd.lower.evidence.device_gate import Evidence, evidence_beside
 from edgekd.lower.jobs.process import JobError
-from edgekd.policy import DecisionRule, Floors, GateLimits
-from edgekd.runtime.selftest import Vectors
-from edgekd.tasks.classification.manifest import Decision
+from edgekd.policy import Floors
 
 pytest.importorskip("onnx")
 pytestmark = pytest.mark.skipif(
@@ -40,24 +34,9 @@ pytestmark = pytest.mark.skipif(
     reason="needs the extra: pip install 'edgekd[tensorrt-check]'",
 )
 
-from colour_networks import CLASSES, SIZE, coloured_images, logits_of, mean_colour  # noqa: E402
+from colour_networks import SIZE, coloured_images, logits_of, mean_colour  # noqa: E402
 from engine_standin import RTX, install  # noqa: E402
-
-IMAGES = 90
-COMMAND = "edgekd build --on-device BUNDLE"
-TERMS = Terms(
-    classes=CLASSES,
-    limits=GateLimits(
-        max_flips=0.02,
-        max_balanced_accuracy_drop=0.04,
-        max_sensitivity_drop=0.02,
-        max_ece_increase=0.02,
-    ),
-    critical={"mel": 0.1},
-    rule=DecisionRule(refer_coverage=0.9, critical_sensitivity=0.9),
-    exact=True,
-    fitted_on={"part": "validation", "images": IMAGES},
-)
+from unfinished_bundles import IMAGES, TERMS, make_bundle  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -66,52 +45,6 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     answering.write_bytes(mean_colour())
     install(tmp_path / "standin", answering, monkeypatch)
     return answering
-
-
-def make_bundle(
-    folder: Path,
-    onnx: bytes | None = None,
-    tolerance: float = 0.01,
-    *,
-    terms: Terms = TERMS,
-    policy: PolicyRecord | None = None,
-) -> Path:
-    """An unfinished bundle and its evidence beside it."""
-    images, targets = coloured_images(IMAGES)
-    student = logits_of(images)
-    bundle = folder / "bundles" / "jetson"
-    evidence = Evidence(images, student, targets, terms, teacher=student)
-    sha256 = evidence.save(evidence_beside(bundle))
-    vectors = folder / SELFTEST
-    Vectors(images[:16], student[:16], tolerance).save(vectors)
-    manifest = Manifest(
-        version="0",
-        task="classification",
-        model=ModelInfo(name="mean", classes=CLASSES, image_size=SIZE),
-        decision=Decision(temperature=9.0),
-        lowering=Lowering(
-            target="jetson",
-            backend="tensorrt",
-            precision="fp32",
-            completion="finish-on-device",
-            completion_command=COMMAND,
-            tools={"onnx": "1"},
-            evidence_sha256=sha256,
-        ),
-        policy=policy,
-        metrics={"part": "validation", "teacher": None},
-        lineage=Lineage(method="none"),
-        model_file="model.onnx",
-        files={},
-        description="mean colours",
-    )
-    files: dict[str, Path | bytes] = {
-        "model.onnx": onnx or mean_colour(),
-        SELFTEST: vectors,
-        "card.md": b"# as the host wrote it",
-    }
-    write_bundle(bundle, manifest, files)
-    return bundle
 
 
 @pytest.fixture

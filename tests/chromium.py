@@ -30,6 +30,61 @@ _FLAGS = (
 )
 
 
+# Of each picture that is shown: its name, its strokes, and whether all lies inside of it.
+PICTURES = """
+[...document.querySelectorAll('svg')].filter(svg => svg.clientWidth > 0).map(svg => {
+  const view = svg.viewBox.baseVal;
+  const inside = shape => {
+    const box = shape.getBBox();
+    return box.x >= -1 && box.y >= -1 && box.x + box.width <= view.width + 1
+      && box.y + box.height <= view.height + 1;
+  };
+  const data = [...svg.querySelectorAll('path:not(.grid):not(.ink), rect, circle')];
+  const paths = data.filter(shape => shape.tagName === 'path' && shape.getTotalLength() > 1);
+  return {
+    name: svg.getAttribute('aria-label').split('.')[0],
+    data: paths.length + data.filter(shape => shape.tagName === 'rect').length,
+    outside: [...svg.querySelectorAll('path, rect, circle, text:not([transform])')]
+      .filter(shape => !inside(shape))
+      .map(shape => shape.outerHTML),
+  };
+})
+"""
+
+# Everything that sticks out of the screen and does not scroll inside a box of its own.
+OVERFLOW = """
+[...document.body.querySelectorAll('*')].filter(each =>
+  !each.closest('.scroll, thead, svg') && each.getBoundingClientRect().right > innerWidth + 1
+).map(each => each.outerHTML.slice(0, 120))
+"""
+
+# Kinds of text with the contrast to what is behind them.
+CONTRASTS = """
+(() => {
+  const light = text => {
+    const parts = text.match(/[\\d.]+/g).slice(0, 3).map(each => each / 255)
+      .map(each => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  const behind = each => {
+    for (let at = each; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== 'rgba(0, 0, 0, 0)') return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const kinds = 'p, .soft, small, .badge, .chip, nav a, h2, td b, th, summary, .limits li';
+  const found = new Map();
+  for (const each of document.querySelectorAll(kinds)) {
+    const pair = [light(getComputedStyle(each).color), light(behind(each))].sort((a, b) => b - a);
+    const name = each.tagName + '.' + each.className + ' ' + behind(each);
+    found.set(name, (pair[0] + 0.05) / (pair[1] + 0.05));
+  }
+  return [...found];
+})()
+"""
+
+
 class Chromium:
     """One browser with one tab; DevTools messages are JSON with a zero byte behind each."""
 

@@ -1,0 +1,1 @@
+"""The dossier: documents about a bundle, for those who sign for it."""

@@ -1,0 +1,1 @@
+"""External validation: several models side by side on labelled images that none of them learnt."""
