@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekd.errors import ArtefactError
 from edgekd.lower.backends.base import Calibration, converting, missing_tool
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 
 if TYPE_CHECKING:
     import onnx
@@ -33,6 +35,7 @@ __all__ = [
     "in_order",
     "prepared_model",
     "quantise",
+    "ranges_of",
     "tensor_ranges",
 ]
 
@@ -95,7 +98,7 @@ def float_model(graph: DeployGraph, image_size: int, purpose: str) -> onnx.Model
 def quantise(
     graph: DeployGraph,
     image_size: int,
-    calibration: Calibration,
+    ranges: Ranges,
     float_layers: Sequence[str],
     preset: Preset,
 ) -> onnx.ModelProto:
@@ -112,7 +115,6 @@ def quantise(
 
     model = copy.deepcopy(prepared_model(graph, image_size))
     floats = [name for nodes in layer_nodes(model, float_layers).values() for name in nodes]
-    ranges = tensor_ranges(graph, image_size, Images(calibration))
     excluded = [*before_network(model), *floats, *subclass_nodes(model)]
     if not preset.constant_sums:
         excluded += _constant_sums(model.graph)
@@ -148,6 +150,22 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
 
     ONNXModel(model).topological_sort()
     return model
+
+
+def ranges_of(graph: DeployGraph, image_size: int, source: Calibration | RecordedRanges) -> Ranges:
+    """The ranges that were recorded, or those that calibration images have.
+
+    Raises:
+        ArtefactError: Recorded ranges lack a tensor of the graph.
+    """
+    if not isinstance(source, RecordedRanges):
+        return tensor_ranges(graph, image_size, Images(source))
+    ranges: Ranges = dict(source.tensors)
+    absent = set(_float_tensors(prepared_model(graph, image_size).graph)) - ranges.keys()
+    if absent:
+        message = f"the recorded ranges lack {min(absent)!r} of the network's ONNX"
+        raise ArtefactError(message, "install the versions that recorded them")
+    return ranges
 
 
 @functools.lru_cache(maxsize=1)
