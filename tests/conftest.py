@@ -121,7 +121,8 @@ def students(
     def make(folder: Path) -> None:
         import msgspec
 
-        from edgekd.lower.shipped.packing import Shipment, pack_student
+        from edgekd.lower.shipped.packing import pack_student
+        from edgekd.lower.shipped.shipment import Shipment
         from edgekd.targets import load_target
 
         target = msgspec.structs.replace(load_target("cpu-onnx"), ladder=("int8",))

@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _ship(options: argparse.Namespace) -> None:
     from edgekd.cli.console import say
     from edgekd.lower.progress import LineReporter
-    from edgekd.lower.shipped.packing import Shipment, pack_student
+    from edgekd.lower.shipped.packing import pack_student
+    from edgekd.lower.shipped.shipment import Shipment
     from edgekd.targets import resolve_targets
 
     pack_student(

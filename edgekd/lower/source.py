@@ -20,12 +20,16 @@ from edgekd.metrics.resampling import group_codes
 from edgekd.metrics.task import metrics_task
 from edgekd.models import DataCard, ModelCard, read_card
 from edgekd.models.card import read_metrics, read_own_split
+from edgekd.models.training_images import images_of_checkpoint, images_of_split
 from edgekd.seals import keep
 
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
 
 __all__ = ["Source", "find_student", "kept_outputs", "load_source"]
+
+_FITTED = ("train", "validation")
+"""Parts of the user's own images that files are fitted on: ranges, then decision."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,18 @@ class Source:
         return load_checkpoint(self.folder)
 
     @cached_property
-    def seen_images(self) -> SeenImages:
-        """Hashes of the images that the student was trained on or is fitted on."""
-        parts = {
-            part: image_hashes(self.split.dataset.paths(self.split.indices(part)))
-            for part in ("train", "validation")
-        }
-        return SeenImages.of(parts, self.card.data.sha256)
+    def seen_images(self) -> SeenImages | None:
+        """Hashes of the images that the student was trained on, and its files are fitted on.
+
+        None where the files are fitted on the user's own images, and nothing is known of those of
+        training: a list without them would let a test on them pass.
+        """
+        if self.own_data is None:
+            return images_of_split(self.split, self.card.data.sha256)
+        trained = images_of_checkpoint(self.folder)
+        fitted = [index for index, part in enumerate(self.split.parts) if part in _FITTED]
+        paths = self.split.dataset.paths(fitted)
+        return trained and trained.joined({"validation": image_hashes(paths)})
 
     @cached_property
     def images(self) -> NDArray[np.uint8]:

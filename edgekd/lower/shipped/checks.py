@@ -12,13 +12,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekd.bundle.seen_images import SEEN_IMAGES
 from edgekd.errors import ArtefactError, GateFailedError
-from edgekd.lower.shipped.student import read_student
+from edgekd.lower.shipped.student import ShippedStudent, read_student
 
 __all__ = ["refuse_places", "verify_rebuilt"]
 
 _PLACE = re.compile(r"(?:[A-Za-z]:\\|/)\w[\w.-]*(?:[/\\][\w.-]+)+")
 """A whole text that is an absolute path."""
+
+_ERROR = "error: "
+"""Start of the line of an error on stderr."""
 
 _TEXTS = (".json", ".md", ".csv")
 
@@ -38,7 +42,8 @@ def refuse_places(folder: Path, places: Sequence[Path]) -> None:
             continue
         text = file.read_text(encoding="utf-8")
         known = next((str(place) for place in places if f"{place}/" in text), None)
-        paths = _strings(json.loads(text)) if file.suffix == ".json" else ()
+        structured = file.suffix == ".json" and file.name != SEEN_IMAGES  # Base64 has slashes
+        paths = _strings(json.loads(text)) if structured else ()
         place = known or next((path for path in paths if _PLACE.fullmatch(path)), None)
         if place is not None:
             message = f"{file.relative_to(folder)} names a place on this machine: {place}"
@@ -73,23 +78,39 @@ def verify_rebuilt(folder: Path, cache: Path | None = None) -> int:
     """
     student = read_student(folder)
     with tempfile.TemporaryDirectory(prefix="edgekd-") as work:
-        for name, manifest in student.certificates.items():
-            lowering, out = manifest.lowering, Path(work) / "bundles"
-            words = ["build", "--target", lowering.target, "--model", str(folder.absolute())]
-            words += ["--out", str(out), "--json"]
-            words += [] if name == lowering.target else ["--precision", lowering.precision]
-            _run(words, Path(work), cache or Path(work) / "cache", name)
+        for targets, precision in _commands(student):
+            words = ["build", "--target", ",".join(targets), "--model", str(folder.absolute())]
+            words += ["--precision", precision] if precision else []
+            words += ["--out", str(Path(work) / "bundles"), "--json"]
+            _run(words, Path(work), cache or Path(work) / "cache")
     return len(student.certificates)
 
 
-def _run(words: Sequence[str], work: Path, cache: Path, name: str) -> None:
+def _commands(student: ShippedStudent) -> Iterator[tuple[list[str], str]]:
+    """Targets that are built by one command, and the precision of the command; "" for their own."""
+    by_precision: dict[str, list[str]] = {}
+    for name, manifest in student.certificates.items():
+        lowering = manifest.lowering
+        precision = "" if name == lowering.target else lowering.precision
+        by_precision.setdefault(precision, []).append(lowering.target)
+    for precision, targets in by_precision.items():
+        yield targets, precision
+
+
+def _run(words: Sequence[str], work: Path, cache: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "edgekd", *words],
         capture_output=True, text=True, check=False, cwd=work,
         env=os.environ | {"EDGEKD_CACHE": str(cache)},
     )  # fmt: skip
     built = json.loads(done.stdout) if done.stdout else []
-    if done.returncode != 0 or not all(one["certificate"]["certified"] for one in built):
-        last = (done.stderr.strip().splitlines() or ["it says nothing"])[:2]
-        message = f"{name} cannot be built again as it was certified: {' '.join(last)}"
+    if done.returncode != 0 or not built or not all(map(_is_certified, built)):
+        names = ", ".join(one["name"] for one in built if not _is_certified(one)) or "the student"
+        errors = [line for line in done.stderr.splitlines() if line.startswith(_ERROR)]
+        why = (errors or done.stderr.strip().splitlines()[-1:] or ["it says nothing"])[0]
+        message = f"{names} cannot be built again as it was certified: {why}"
         raise GateFailedError(message, "find what differs between two lowerings, and mend that")
+
+
+def _is_certified(summary: dict[str, Any]) -> bool:
+    return bool((summary["certificate"] or {}).get("certified"))

@@ -8,77 +8,30 @@ is not certified: it is refused, or marked where the build is for research.
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-import msgspec
-import numpy as np
-
-import edgekd
-from edgekd.bundle import Certificate, Manifest, Rung
-from edgekd.bundle.manifest import FORMAT_VERSION
 from edgekd.data import cache_folder
-from edgekd.errors import ArtefactError, EdgekdError, GateFailedError, InputError
-from edgekd.files import make_folder, scratch_folder, sha256_of
+from edgekd.errors import ArtefactError, EdgekdError, InputError
+from edgekd.files import make_folder, scratch_folder
 from edgekd.lower.attempt import Failed, Measured
-from edgekd.lower.backends import get_backend
 from edgekd.lower.built import BuiltBundle, bundle_files, held_alone, write_built
 from edgekd.lower.context import BuildContext
-from edgekd.lower.evidence.describe import completion_command, description_of
-from edgekd.lower.evidence.policy_check import blank_record
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.ladder_run import bundle_error
 from edgekd.lower.pipeline import lower_variants
-from edgekd.lower.plan import BuildRequest, Plan, ladder_of
+from edgekd.lower.plan import BuildRequest
 from edgekd.lower.precision import Variant
-from edgekd.lower.selftest import tolerance_of
-from edgekd.lower.shipped.student import ShippedStudent, variant_of
-from edgekd.lower.store import Store, code_sha256, providers_of, tool_versions
-from edgekd.policy import policy_of_values
-from edgekd.recipe import fingerprint
-from edgekd.runtime.selftest import Vectors
-from edgekd.targets import Target
+from edgekd.lower.shipped.certifying import certified, uncertified, why_not_certified
+from edgekd.lower.shipped.rebuild_jobs import (
+    NotCertifiedError,
+    RebuildJob,
+    rebuild_jobs,
+    remedy_of,
+)
+from edgekd.lower.shipped.student import ShippedStudent
+from edgekd.lower.store import Store
 
-__all__ = ["NotCertifiedError", "rebuild_all"]
-
-_SAFEST = "fp32"
-"""What a target without a certificate is lowered to, for research."""
-
-
-class NotCertifiedError(GateFailedError):
-    """A file is none of those that were judged where its student was made.
-
-    Args:
-        name: Name of the bundle.
-        reason: Why it is not certified.
-        remedy: The command that judges it on labelled images.
-    """
-
-    def __init__(self, name: str, reason: str, remedy: str) -> None:
-        super().__init__(
-            f"{name} is not certified: {reason}",
-            f"judge it on labelled images of yours: {remedy}; or add --research to have it marked",
-        )
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One bundle to build.
-
-    Attributes:
-        plan: Its plan; the ladder has one rung.
-        variant: The variant to lower to.
-        certificate: Name of the certificate that its file is compared with; None without one.
-    """
-
-    plan: Plan
-    variant: Variant
-    certificate: str | None
-
-    @property
-    def backend(self) -> str:
-        return self.plan.target.backend
+__all__ = ["rebuild_all"]
 
 
 def rebuild_all(request: BuildRequest, student: ShippedStudent) -> list[BuiltBundle]:
@@ -93,7 +46,7 @@ def rebuild_all(request: BuildRequest, student: ShippedStudent) -> list[BuiltBun
             process builds one of the bundles.
     """
     _refuse_what_needs_images(request, student)
-    jobs, built = _jobs(request, student)
+    jobs, built = rebuild_jobs(request, student)
     todo = []
     for job in jobs:
         known = _known(job, request)
@@ -124,6 +77,7 @@ def _refuse_what_needs_images(request: BuildRequest, student: ShippedStudent) ->
         "--teacher": request.teacher is not None,
         "--all-rungs": request.all_rungs,
         "--quantisation-aware": request.quantisation_aware,
+        "--via": request.via is not None,
     }
     for option in (name for name, requested in needing.items() if requested):
         message = f"{option} needs labelled images, and {student.name} carries none"
@@ -131,85 +85,7 @@ def _refuse_what_needs_images(request: BuildRequest, student: ShippedStudent) ->
         raise InputError(message, hint)
 
 
-# ---- which files ----
-
-
-def _jobs(
-    request: BuildRequest, student: ShippedStudent
-) -> tuple[list[_Job], dict[str, BuiltBundle]]:
-    """The bundles to build, and those that cannot be, by name."""
-    jobs, refused = [], {}
-    for target in request.targets:
-        for precision in request.precisions or (None,):
-            name = f"{target.name}-{precision}" if precision else target.name
-            try:
-                jobs.append(_job(request, student, target, precision, name))
-            except EdgekdError as error:
-                request.observer.line(f"{name}: not built: {error.message}")
-                refused[name] = BuiltBundle(target.name, name, None, None, (), error)
-    return jobs, refused
-
-
-def _job(
-    request: BuildRequest,
-    student: ShippedStudent,
-    target: Target,
-    precision: str | None,
-    name: str,
-) -> _Job:
-    """The plan of one bundle.
-
-    Raises:
-        InputError: The target has no such precision, or its ranges are not recorded.
-        NotCertifiedError: No certificate is for it, and the build is not for research.
-        EdgekdError: The target's backend cannot be loaded.
-    """
-    ladder = ladder_of(target, precision)
-    certificate, variant = _certificate_for(student, target, precision)
-    if certificate is None and not request.research:
-        what = f"{precision} for {target.name}" if precision else target.name
-        reason = f"{student.name} carries no certificate of {what}"
-        raise NotCertifiedError(name, reason, _remedy(request, student, target, precision))
-    if variant.calibrated and (target.backend, variant) not in student.ranges:
-        message = f"{student.name} carries no ranges for {variant.label} by {target.backend}"
-        raise InputError(message, "give labelled images with --data, or another --precision")
-    made_from = (
-        student.sha256, target, variant, certificate, request.research, ladder, code_sha256(),
-        tool_versions(target.backend), providers_of(target.backend, student.card.task),
-    )  # fmt: skip
-    path = request.out / f"{name}{'.edgekd' if request.zipped else ''}"
-    policy = policy_of_values(student.card.policy)
-    key = fingerprint("without images", made_from)
-    return _Job(
-        Plan(target, policy, request.research, (variant.precision,), path, key),
-        variant,
-        certificate,
-    )
-
-
-def _certificate_for(
-    student: ShippedStudent, target: Target, precision: str | None
-) -> tuple[str | None, Variant]:
-    """The certificate that the bundle can have, with its variant; for `auto` that of the ladder."""
-    fitting = list(student.certificates_for(target.name, target.backend))
-    if precision is None:  # a bundle of a chosen precision has it in its name
-        fitting = [one for one in fitting if one[0] == one[1].lowering.target] or fitting
-    for name, manifest in fitting:
-        if precision in (None, manifest.lowering.precision):
-            return name, variant_of(manifest)
-    return None, Variant(precision=precision or _SAFEST)
-
-
-def _remedy(
-    request: BuildRequest, student: ShippedStudent, target: Target, precision: str | None
-) -> str:
-    """The command that judges a bundle on labelled images."""
-    words = ["edgekd", "build", "--target", target.name, "--model", student.address]
-    words += ["--precision", precision] if precision else []
-    return f"{shlex.join([*words, '--out', str(request.out)])} --data FILE.csv"
-
-
-def _known(job: _Job, request: BuildRequest) -> BuiltBundle | None:
+def _known(job: RebuildJob, request: BuildRequest) -> BuiltBundle | None:
     """The bundle that is there already, if it is the one that would be built."""
     plan = job.plan
     manifest = plan.current(request.observer.line)
@@ -219,12 +95,9 @@ def _known(job: _Job, request: BuildRequest) -> BuiltBundle | None:
     return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, fresh=False)
 
 
-# ---- the files ----
-
-
 def _lowered(
-    context: BuildContext, jobs: Sequence[_Job]
-) -> Iterator[tuple[_Job, Measured | Failed | EdgekdError]]:
+    context: BuildContext, jobs: Sequence[RebuildJob]
+) -> Iterator[tuple[RebuildJob, Measured | Failed | EdgekdError]]:
     """Each bundle's file, run on the painted images; backends lower side by side."""
     backends = list(dict.fromkeys(job.backend for job in jobs))
 
@@ -246,7 +119,7 @@ def _lowered(
 def _finish(
     request: BuildRequest,
     student: ShippedStudent,
-    job: _Job,
+    job: RebuildJob,
     attempt: Measured | Failed | EdgekdError,
 ) -> BuiltBundle:
     """Write the bundle, certified or marked; or the error that prevents it."""
@@ -254,15 +127,16 @@ def _finish(
     try:
         measured = _measured(job, attempt)
         precision = plan.ladder[0] if plan.name != plan.target.name else None
-        remedy = _remedy(request, student, plan.target, precision)
-        reason = _why_not_certified(student, job, measured)
+        remedy = remedy_of(request, student, plan.target, precision)
+        reason = why_not_certified(student, job, measured)
         if reason is None:
-            manifest, vectors = _certified(student, job, measured)
+            manifest, vectors = certified(student, job, measured)
         elif request.research:
-            manifest, vectors = _uncertified(student, job, measured, reason, remedy)
+            manifest, vectors = uncertified(student, job, measured, reason, remedy)
         else:
             raise NotCertifiedError(plan.name, reason, remedy)
-        files = bundle_files(measured, manifest)
+        seen = student.seen_images if request.list_images else None
+        files = bundle_files(measured, manifest, seen=seen)
         manifest = write_built(plan.path, manifest, files, vectors, zipped=request.zipped)
         rungs = manifest.lowering.rungs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
@@ -271,7 +145,7 @@ def _finish(
         return BuiltBundle(plan.target.name, plan.name, None, None, (), cause)
 
 
-def _measured(job: _Job, attempt: Measured | Failed | EdgekdError) -> Measured:
+def _measured(job: RebuildJob, attempt: Measured | Failed | EdgekdError) -> Measured:
     """The file with its outputs.
 
     Raises:
@@ -285,140 +159,3 @@ def _measured(job: _Job, attempt: Measured | Failed | EdgekdError) -> Measured:
         raise attempt.error
     message = f"no bundle for {job.plan.name}: {attempt.failure}"
     raise ArtefactError(message, "choose another target, or give labelled images with --data")
-
-
-# ---- certified or not ----
-
-
-def _why_not_certified(student: ShippedStudent, job: _Job, measured: Measured) -> str | None:
-    """Why a file is none of those that were judged; None where it is one."""
-    if job.certificate is None:
-        return f"{student.name} carries no certificate of {job.variant.label} for this target"
-    certificate = student.certificates[job.certificate]
-    files = {file.name: sha256_of(file) for file in measured.made.folder.iterdir()}
-    expected = {name: entry.sha256 for name, entry in certificate.files.items()}
-    if files == expected:
-        return None
-    other = next(
-        (name for name in sorted(expected) if files.get(name) != expected[name]),
-        min(set(files) - set(expected), default=""),
-    )
-    return (
-        f"{other} is not the file that was judged where {student.name} was made "
-        f"({_differences(certificate.lowering.tools, measured.made.tools)})"
-    )
-
-
-def _differences(certified: Mapping[str, str], installed: Mapping[str, str]) -> str:
-    """What is known of why the file is another one, for people."""
-    names = sorted(certified.keys() | installed.keys())
-    texts = [
-        f"{name} {installed.get(name, 'missing')} here, {certified.get(name, 'missing')} there"
-        for name in names
-        if installed.get(name) != certified.get(name)
-    ]
-    return "; ".join(texts) or "the tools have the same versions: edgekd or the processor differs"
-
-
-def _certified(student: ShippedStudent, job: _Job, measured: Measured) -> tuple[Manifest, Vectors]:
-    """The manifest with the recorded evidence, and the recorded self-test.
-
-    Raises:
-        GateFailedError: The engine here answers otherwise than where the file was judged.
-    """
-    name, plan = job.certificate or "", job.plan
-    certificate, outputs = student.certificates[name], student.outputs[name]
-    tolerance = tolerance_of(outputs, job.variant.precision)
-    difference = float(np.abs(measured.answers.outputs - outputs).max())
-    if not difference <= tolerance:  # NaN too
-        message = (
-            f"{plan.name} is the certified file, and the engine here answers otherwise: an output "
-            f"is off by {difference:.3g}, more than {tolerance:.3g}"
-        )
-        raise GateFailedError(message, "report the machine and the engine; build it elsewhere")
-    manifest = msgspec.structs.replace(
-        certificate,
-        format_version=FORMAT_VERSION,
-        version=edgekd.__version__,
-        lowering=msgspec.structs.replace(
-            certificate.lowering,
-            target=plan.target.name,
-            build_key=plan.key,
-            tools=measured.made.tools,
-        ),
-        certificate=Certificate(student=student.name, certified=True),
-        description=description_of(student.card, plan.target),
-    )
-    return manifest, Vectors(student.images, outputs, tolerance)
-
-
-def _uncertified(
-    student: ShippedStudent, job: _Job, measured: Measured, reason: str, remedy: str
-) -> tuple[Manifest, Vectors]:
-    """The manifest of a file that nothing was measured on, marked so, and its self-test."""
-    plan, outputs = job.plan, measured.answers.outputs
-    if not np.isfinite(outputs).all():
-        message = f"{plan.name} gives outputs that are not finite"
-        raise GateFailedError(message, "take a safer --precision")
-    certificate = _nearest(student, job)
-    of_training = {"part", "teacher", "student"}
-    manifest = msgspec.structs.replace(
-        certificate,
-        format_version=FORMAT_VERSION,
-        version=edgekd.__version__,
-        lowering=msgspec.structs.replace(
-            certificate.lowering,
-            target=plan.target.name,
-            precision=job.variant.precision,
-            rungs=(_unjudged_rung(job, measured, reason),),
-            tried=0,
-            calibration=certificate.lowering.calibration if job.variant.calibrated else None,
-            layer_sensitivity=(),
-            build_key=plan.key,
-            tools=measured.made.tools,
-            check=measured.check,
-            evidence_sha256=None,
-        ),
-        policy=blank_record(plan.policy, student.card.classes, research=True),
-        metrics={key: value for key, value in certificate.metrics.items() if key in of_training},
-        certificate=Certificate(
-            student=student.name, certified=False, reason=reason, remedy=remedy
-        ),
-        model_file=get_backend(job.backend).model_file,
-        description=description_of(student.card, plan.target),
-    )
-    tolerance = tolerance_of(outputs, job.variant.precision)
-    return manifest, Vectors(student.images, outputs, tolerance)
-
-
-def _nearest(student: ShippedStudent, job: _Job) -> Manifest:
-    """The certificate whose decision is taken for a file that has none: of its backend, if any.
-
-    Raises:
-        ArtefactError: The student carries no certificate at all.
-    """
-    fitting = student.certificates_for(job.plan.target.name, job.backend)
-    manifest = next((one for _, one in fitting), next(iter(student.certificates.values()), None))
-    if manifest is None:
-        message = f"{student.name} carries no certificate, and so no decision"
-        raise ArtefactError(message, "give labelled images with --data")
-    lowering, backend = manifest.lowering, get_backend(job.backend)
-    if lowering.backend != backend.name:
-        lowering = msgspec.structs.replace(
-            lowering,
-            backend=backend.name,
-            completion=backend.completion,
-            completion_command=completion_command(backend),
-        )
-    return msgspec.structs.replace(manifest, lowering=lowering)
-
-
-def _unjudged_rung(job: _Job, measured: Measured, reason: str) -> Rung:
-    return Rung(
-        precision=job.variant.precision,
-        float_layers=job.variant.float_layers,
-        chosen=True,
-        size_bytes=sum(file.stat().st_size for file in measured.made.folder.iterdir()),
-        gate=None,
-        failure=f"not certified: {reason}",
-    )

@@ -6,6 +6,7 @@ Its folder has the files of a checkpoint (`model.json`, `model.safetensors`, `sp
 * `card.md` for people,
 * `certificates/BUNDLE.json`: the manifest of a file that was judged where the student was made,
 * `ranges/BACKEND-VARIANT.safetensors`: the ranges of that file's activations,
+* `seen-images.json`: hashes of the images that it was trained and fitted on,
 * `painted.npz`: painted images, and the outputs of each judged file for them,
 * `seal.json`: the hashes of all that.
 """
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import Manifest
 from edgekd.bundle.manifest import decode_manifest
+from edgekd.bundle.seen_images import SeenImages
 from edgekd.errors import ArtefactError
 from edgekd.files import sha256_of
 from edgekd.lower.backends import get_backend
@@ -31,6 +33,7 @@ from edgekd.lower.shipped.painted import painted_split
 from edgekd.lower.source import Source
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import read_metrics
+from edgekd.models.training_images import carried_list
 from edgekd.resources import student_folders
 from edgekd.seals import SEAL, flaws_of
 
@@ -64,6 +67,7 @@ class ShippedStudent:
             it is of one precision TARGET-PRECISION. Their `files` are the model files alone.
         images: Painted images for the self-test, uint8 [N, S, S, 3].
         outputs: Outputs [N, …] of the judged files for these images, by name of the bundle.
+        seen_images: Hashes of the images that it was trained and fitted on, if it has the list.
     """
 
     folder: Path
@@ -71,6 +75,7 @@ class ShippedStudent:
     certificates: Mapping[str, Manifest]
     images: NDArray[np.uint8]
     outputs: Mapping[str, NDArray[np.float32]]
+    seen_images: SeenImages | None = None
 
     @property
     def name(self) -> str:
@@ -148,7 +153,7 @@ def read_student(folder: Path) -> ShippedStudent:
         for file in sorted((folder / CERTIFICATES).glob("*.json"))
     }
     images, outputs = _painted(folder / PAINTED, card, certificates)
-    return ShippedStudent(folder, card, certificates, images, outputs)
+    return ShippedStudent(folder, card, certificates, images, outputs, carried_list(folder))
 
 
 def _certificate(file: Path, card: ModelCard) -> Manifest:

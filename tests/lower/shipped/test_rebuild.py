@@ -21,7 +21,7 @@ from edgekd.errors import ArtefactError, GateFailedError, InputError
 from edgekd.files import sha256_of
 from edgekd.lower.build import BuildRequest, BuiltBundle, build_all
 from edgekd.lower.int8.recorded_ranges import RecordedRanges
-from edgekd.lower.shipped.rebuild import NotCertifiedError
+from edgekd.lower.shipped.rebuild_jobs import NotCertifiedError
 from edgekd.lower.shipped.student import read_student
 from edgekd.runtime import Classifier
 from edgekd.targets import load_target
