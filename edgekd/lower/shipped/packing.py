@@ -7,7 +7,7 @@ The bundles are built as always, from the run's own images: gate, floors and dec
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from edgekd.data.split import write_split
 from edgekd.errors import GateFailedError
 from edgekd.files import pretty_json, whole_folder, write_atomically
 from edgekd.lower.backends import get_backend
-from edgekd.lower.build import build
+from edgekd.lower.build import build, build_all
 from edgekd.lower.built import BuiltBundle
 from edgekd.lower.plan import BuildRequest
 from edgekd.lower.shipped.checks import refuse_places, verify_rebuilt
@@ -33,9 +33,30 @@ from edgekd.models import ModelCard
 from edgekd.models.card import CARD, METRICS, SPLIT, read_metrics
 from edgekd.seals import seal_files, unseal_files
 
-__all__ = ["pack_student"]
+__all__ = ["check_student", "pack_student"]
 
 _EVALUATED = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A student that may ship: as it ships, and its teacher, if that is here."""
+
+    student: Source
+    teacher: Teacher
+
+
+def check_student(shipment: Shipment) -> None:
+    """Measure the student as it would ship, and report the floors of its policy.
+
+    Raises:
+        InputError: The name is none; or the run or its images are missing.
+        GateFailedError: The student does not reach a floor, its images could prove no file, or the
+            weights are too large.
+        ArtefactError: The run is damaged, or names places on this machine.
+    """
+    _checked(shipment)
+    shipment.say(f"{shipment.name} reaches its floors as a float network; nothing is lowered yet")
 
 
 def pack_student(shipment: Shipment) -> Path:
@@ -48,29 +69,40 @@ def pack_student(shipment: Shipment) -> Path:
         The folder.
 
     Raises:
-        InputError: The name is none; or the run or its images are missing.
+        InputError: See `check_student`.
         GateFailedError: The student or a file does not pass its gate or a floor of the policy, the
             weights are too large, or a file cannot be built again bit for bit.
         ArtefactError: The run is damaged, or the folder would name places on this machine.
     """
-    shipment.check_name()
-    original = load_source(find_student(shipment.run), shipment.data_root)
-    policy = shipment.policy_of(original.card)
-    student, teacher = _stored(shipment, original), find_teacher(original)
-    refuse_hopeless(student, policy, teacher_outputs(original, teacher), shipment.say)
-    bundles = _certified_bundles(shipment, student, teacher)
-    place = shipment.out / shipment.name
+    checked = _checked(shipment)
+    bundles = _certified_bundles(shipment, checked)
     beside = shipment.work / "package" / shipment.name
     with whole_folder(beside) as folder:
-        fill_folder(shipment, folder, student, bundles)
-    root = Path(original.split.dataset.root).absolute()
-    refuse_places(beside, [Path.home(), Path.cwd(), shipment.work.absolute(), root])
+        fill_folder(shipment, folder, checked.student, bundles)
+    refuse_places(beside, _places(shipment, checked.student))
     shipment.say("building every file again, without images")
     number = verify_rebuilt(beside)
+    place = shipment.out / shipment.name
     with whole_folder(place) as folder:
         shutil.copytree(beside, folder, dirs_exist_ok=True)
     shipment.say(f"shipped {place}: {number} certified bundles")
     return place
+
+
+def _checked(shipment: Shipment) -> _Checked:
+    shipment.check_name()
+    original = load_source(find_student(shipment.run), shipment.data_root)
+    policy = shipment.policy_of(original.card)
+    student, teacher = _stored(shipment, original), find_teacher(original)
+    refuse_places(student.folder, _places(shipment, student))
+    refuse_hopeless(student, policy, teacher_outputs(original, teacher), shipment.say)
+    return _Checked(student, teacher)
+
+
+def _places(shipment: Shipment, student: Source) -> list[Path]:
+    """Folders whose names no text of the student may have."""
+    root = Path(student.split.dataset.root).absolute()
+    return [Path.home(), Path.cwd(), shipment.work.absolute(), root]
 
 
 # ---- the student ----
@@ -119,22 +151,28 @@ def _measured(folder: Path, card: ModelCard, original: Source, part: str) -> Any
 # ---- the certified files ----
 
 
-def _certified_bundles(
-    shipment: Shipment, student: Source, teacher: Teacher
-) -> dict[str, BuiltBundle]:
-    """The bundles by name, each passed by gate, floors and decision."""
+def _certified_bundles(shipment: Shipment, checked: _Checked) -> dict[str, BuiltBundle]:
+    """The bundles by name, each passed by gate, floors and decision.
+
+    Raises:
+        EdgekdError: A target has none.
+    """
     request = BuildRequest(
-        model=student.folder,
+        model=checked.student.folder,
         targets=shipment.targets,
         out=shipment.work / "bundles",
-        teacher=teacher.folder,
-        data_root=student.split.dataset.root,
+        teacher=checked.teacher.folder,
+        data_root=checked.student.split.dataset.root,
         calibration_images=shipment.calibration_images,
         observer=shipment.observer,
     )
     built = build(request)
     for precision in shipment.precisions:
-        built += build(_of_precision(request, precision))
+        further = build_all(_of_precision(request, precision))
+        for bundle in further:
+            if bundle.error is not None:
+                shipment.say(f"{bundle.name} is not certified: {bundle.error.message}")
+        built += [bundle for bundle in further if bundle.passed]
     for bundle in built:
         _refuse_fine_tuned(bundle)
     return {bundle.name: bundle for bundle in built}

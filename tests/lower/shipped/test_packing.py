@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import lenient
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgekd.data.split import write_split
 from edgekd.errors import GateFailedError, InputError
 from edgekd.lower.backends import backend_names
 from edgekd.lower.shipped import packing
@@ -41,10 +43,22 @@ def test_the_folder_holds_no_image_but_the_painted_ones(students: Path, small_ru
     names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     assert names == {
         "model.json", "model.safetensors", "split.csv", "metrics.json", "card.md", "seal.json",
-        "painted.npz", "seen-images.json", "certificates/cpu-onnx.json", "ranges/onnx-int8.safetensors",
+        "painted.npz", "seen-images.json", "certificates/cpu-onnx.json",
+        "ranges/onnx-int8.safetensors",
     }  # fmt: skip
     assert {path.name for path in students.iterdir()} == {"tiny-student"}
     assert (folder / "split.csv").read_bytes() == (small_run / "student/split.csv").read_bytes()
+
+
+def test_attributes_of_patients_do_not_ship(small_run: Path) -> None:
+    """Age, sex and body site are of no use to a build; the hash of the split is without them."""
+    original = load_source(small_run)
+    dataset = original.split.dataset
+    samples = tuple(replace(one, attributes={"age": "45"}) for one in dataset.samples)
+    split = replace(original.split, dataset=replace(dataset, samples=samples))
+    assert "attribute:age" in write_split(split)
+    text = packing._split_without_attributes(replace(original, split=split))
+    assert text == (small_run / "student" / "split.csv").read_text()
 
 
 def test_the_policy_of_the_build_is_that_of_the_student(students: Path) -> None:

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
+from shipped_builds import build
 
 from edgekd.bench.report.states import research_state
 from edgekd.bench.result import ResultRow
 from edgekd.bench.subjects.policy import policy_of_bundle
 from edgekd.bundle import Bundle
 from edgekd.cli import main
-from edgekd.errors import ArtefactError, GateFailedError, InputError
+from edgekd.data import read_split
+from edgekd.data.synthetic import CLASSES
+from edgekd.errors import ArtefactError, InputError
+from edgekd.evaluation.leaks import find_leaks
 from edgekd.files import sha256_of
-from edgekd.lower.build import BuildRequest, BuiltBundle, build_all
+from edgekd.lower.built import BuiltBundle
 from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.lower.shipped.rebuild_jobs import NotCertifiedError
 from edgekd.lower.shipped.student import read_student
 from edgekd.runtime import Classifier
-from edgekd.targets import load_target
-
-TARGET = load_target("cpu-onnx")
-
-
-def build(model: Path, out: Path, **options: Any) -> BuiltBundle:
-    targets = options.pop("targets", [TARGET])
-    (built,) = build_all(BuildRequest(model=model, targets=targets, out=out, **options))
-    return built
 
 
 def change_a_byte(folder: Path, reseal: Callable[[Path], None]) -> None:
@@ -94,6 +87,26 @@ def test_the_bundle_works_and_its_selftest_is_painted(
         np.testing.assert_array_equal(vectors["images"], painted)
 
 
+def test_the_images_of_training_are_known_without_them(
+    certified: BuiltBundle, students: Path, small_run: Path, tmp_path: Path
+) -> None:
+    """Whoever tests the bundle, or the student, on those learns it by their bytes."""
+    folder = students / "tiny-student"
+    assert certified.path is not None
+    split = read_split(
+        small_run / "student" / "split.csv", small_run / "data", name="", classes=CLASSES
+    )
+    images = split.dataset.paths()
+    for leaks in find_leaks([certified.path, folder], images):
+        assert leaks.reason == ""
+        assert leaks.by_part() == {
+            part: len(split.indices(part)) for part in ("train", "validation")
+        }
+    unlisted = build(folder, tmp_path, list_images=False)
+    assert unlisted.path is not None
+    assert not (unlisted.path / "seen-images.json").exists()
+
+
 def test_a_bundle_that_is_there_is_left_as_it_is(certified: BuiltBundle, students: Path) -> None:
     assert certified.path is not None
     again = build(students / "tiny-student", certified.path.parent)
@@ -102,28 +115,6 @@ def test_a_bundle_that_is_there_is_left_as_it_is(certified: BuiltBundle, student
     assert zipped.path is not None
     with Bundle.open(zipped.path) as bundle:
         assert bundle.manifest.certificate == again.manifest.certificate  # type: ignore[union-attr]
-
-
-def test_another_target_of_the_backend_has_the_same_certificate(
-    students: Path, tmp_path: Path
-) -> None:
-    mine = msgspec.structs.replace(TARGET, name="mine", title="my device")
-    built = build(students / "tiny-student", tmp_path, targets=[mine])
-    assert built.manifest is not None
-    assert built.manifest.certificate is not None
-    assert built.manifest.certificate.certified
-    assert built.manifest.lowering.target == "mine"
-    assert "my device" in built.manifest.description
-
-
-def test_a_precision_by_name_has_the_certificate_of_its_file(
-    students: Path, tmp_path: Path
-) -> None:
-    built = build(students / "tiny-student", tmp_path, precisions=("int8",))
-    assert built.name == "cpu-onnx-int8"
-    assert built.manifest is not None
-    assert built.manifest.certificate is not None
-    assert built.manifest.certificate.certified
 
 
 # ---- not certified ----
@@ -181,38 +172,6 @@ def test_a_precision_without_a_certificate_is_not_certified(students: Path, tmp_
     assert marked.manifest.lowering.calibration is None
 
 
-def test_a_precision_without_ranges_is_not_lowered(students: Path, tmp_path: Path) -> None:
-    built = build(students / "tiny-student", tmp_path, precisions=("int8-mixed",), research=True)
-    assert isinstance(built.error, InputError)
-    assert "no ranges for int8-mixed" in built.error.message
-
-
-def test_an_engine_that_answers_otherwise_is_found_out(
-    copy: Path, reseal: Callable[[Path], None], tmp_path: Path
-) -> None:
-    with np.load(copy / "painted.npz") as arrays:
-        wrong = {"images": arrays["images"], "cpu-onnx": arrays["cpu-onnx"] + np.float32(5)}
-    np.savez(copy / "painted.npz", **wrong)
-    reseal(copy)
-    built = build(copy, tmp_path / "out")
-    assert isinstance(built.error, GateFailedError)
-    assert "the engine here answers otherwise" in built.error.message
-
-
-def test_another_certificate_is_another_file(
-    copy: Path, reseal: Callable[[Path], None], tmp_path: Path
-) -> None:
-    file = copy / "certificates" / "cpu-onnx.json"
-    manifest = json.loads(file.read_text())
-    manifest["files"]["model.onnx"]["sha256"] = "0" * 64
-    manifest["lowering"]["tools"]["onnx"] = "0.1"
-    file.write_text(json.dumps(manifest))
-    reseal(copy)
-    built = build(copy, tmp_path / "out")
-    assert isinstance(built.error, NotCertifiedError)
-    assert "0.1 there" in built.error.message
-
-
 def test_a_damaged_student_is_exit_6(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,6 +191,7 @@ def test_a_damaged_student_is_exit_6(
         ("teacher", Path("teacher")),
         ("all_rungs", True),
         ("quantisation_aware", True),
+        ("via", "torch-tensorrt"),
     ],
 )
 def test_what_means_to_judge_files_needs_images(
