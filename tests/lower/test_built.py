@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from manifests import make_manifest
 
 from edgekd.bundle import Bundle
+from edgekd.bundle.seen_images import SeenImages
 from edgekd.errors import ArtefactError, EdgekdError, GateFailedError, InputError
-from edgekd.lower.built import BuiltBundle, held_alone, worst_of, write_built
+from edgekd.lower.attempt import Measured
+from edgekd.lower.built import BuiltBundle, bundle_files, held_alone, worst_of, write_built
 from edgekd.lower.ladder_run import RefusedError
 from edgekd.runtime.selftest import Vectors
 
@@ -33,6 +37,18 @@ def test_why_there_is_no_bundle() -> None:
     assert failed(None).refused == ()
     assert failed(InputError("no target")).refused == ("no target",)
     assert failed(RefusedError("cpu", ["a", "b"])).refused == ("a", "b")
+
+
+def test_the_files_of_a_bundle(tmp_path: Path) -> None:
+    """The card always, the program where there is one, the list of images unless left out."""
+    model = {"model.onnx": tmp_path / "model.onnx"}
+    measured = cast(Measured, SimpleNamespace(files=lambda: dict(model)))
+    manifest = make_manifest()
+    assert set(bundle_files(measured, manifest)) == {"model.onnx", "card.md"}
+    seen, program = SeenImages(key="split"), {"model.pt2": tmp_path / "model.pt2"}
+    files = bundle_files(measured, manifest, program, seen)
+    assert set(files) == {"model.onnx", "card.md", "model.pt2", "seen-images.json"}
+    assert files["seen-images.json"] == seen.encode()
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from edgekd.errors import GateFailedError
 from edgekd.lower.evidence.capture import fit_capture, retaken
 from edgekd.lower.evidence.decision import requirements_of
@@ -54,7 +52,7 @@ def refuse_hopeless(
         say(f"floor {'met' if floor.met else 'NOT MET'}: {floor.sentence}")
     if record.teacher is not None:
         say(record.teacher.sentence)
-    unmet = tuple(msgspec.structs.replace(record, research=False).unmet())
+    unmet = tuple(record.unmet())
     if unmet:
         message = f"the student is below a floor of the policy {policy.name}: {'; '.join(unmet)}"
         raise GateFailedError(message, "it does not ship: train a better student")

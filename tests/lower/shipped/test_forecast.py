@@ -38,7 +38,7 @@ def test_a_student_that_reaches_its_floors_goes_on(source: Source) -> None:
 
 def test_a_student_below_a_floor_is_refused_with_all_of_them(source: Source) -> None:
     lines: list[str] = []
-    policy = lenient_with(answered=1.0, noticed=0.0)
+    policy = lenient_with(answered=1.0)
     with pytest.raises(GateFailedError, match=r"below a floor .* does not reach 1") as caught:
         refuse_hopeless(source, policy, WITHOUT_TEACHER, lines.append)
     assert "train a better student" in caught.value.hint

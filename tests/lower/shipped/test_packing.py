@@ -16,7 +16,7 @@ from edgekd.data.split import write_split
 from edgekd.errors import GateFailedError, InputError
 from edgekd.lower.backends import backend_names
 from edgekd.lower.shipped import packing
-from edgekd.lower.shipped.packing import pack_student
+from edgekd.lower.shipped.packing import check_student, pack_student
 from edgekd.lower.shipped.shipment import Shipment
 from edgekd.lower.shipped.student import read_student
 from edgekd.lower.source import load_source
@@ -74,9 +74,19 @@ def test_a_student_below_a_floor_is_not_shipped(small_run: Path, tmp_path: Path)
     lines: list[str] = []
     with pytest.raises(GateFailedError, match="below a floor of the policy lenient"):
         pack_student(shipment(small_run, tmp_path, policy=policy, say=lines.append))
-    assert [line[:14] for line in lines] == ["floor NOT MET:"]
+    assert any(line.startswith("floor NOT MET: the share of images that get") for line in lines)
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "work" / "bundles").exists()  # nothing was lowered for it
+
+
+def test_a_check_alone_writes_no_student(small_run: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    check_student(shipment(small_run, tmp_path, say=lines.append))
+    assert lines[-1] == (
+        "other-student reaches its floors as a float network; nothing is lowered yet"
+    )
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "work" / "bundles").exists()
 
 
 def test_a_students_name_is_checked_first(tmp_path: Path) -> None:
