@@ -16,6 +16,7 @@ from edgekd.data.split import write_split
 from edgekd.errors import GateFailedError, InputError
 from edgekd.lower.backends import backend_names
 from edgekd.lower.shipped import packing
+from edgekd.lower.shipped.checks import verify_rebuilt
 from edgekd.lower.shipped.packing import check_student, pack_student
 from edgekd.lower.shipped.shipment import Shipment
 from edgekd.lower.shipped.student import read_student
@@ -138,8 +139,19 @@ def test_ship_py_tells_a_mistake_in_two_lines(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+OLDER_PROCESSOR = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+    "OPENBLAS_CORETYPE": "NEHALEM",
+}
+"""Instructions that PyTorch, oneDNN and NumPy are held to; LiteRT and OpenVINO have no switch."""
+
+
 @pytest.mark.slow
-def test_every_backend_builds_the_certified_file_again(small_run: Path, tmp_path: Path) -> None:
+def test_every_backend_builds_the_certified_file_again(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`pack_student` itself builds them again without images, in new processes."""
     targets = [target(name, "int8") for name in ("rpi", "cpu", "cpu-onnx", "jetson")]
     assert {each.backend for each in targets} == set(backend_names())
@@ -151,3 +163,6 @@ def test_every_backend_builds_the_certified_file_again(small_run: Path, tmp_path
         student.certificates
     )
     assert len(student.ranges) == 2 * len(targets) + 1  # fp16 of TensorRT reads ranges too
+    for name, value in OLDER_PROCESSOR.items():
+        monkeypatch.setenv(name, value)
+    assert verify_rebuilt(folder) == len(student.certificates)
