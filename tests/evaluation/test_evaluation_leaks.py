@@ -72,7 +72,9 @@ def test_fifty_images_of_training_are_found_under_other_names(tmp_path: Path) ->
 
 def test_a_shipped_student_has_a_list_in_place_of_its_images(tmp_path: Path) -> None:
     train, new = images(tmp_path / "a", 5, "train"), images(tmp_path / "b", 3, "new")
-    student = checkpoint(tmp_path / "student", tmp_path / "gone", {"x.jpg": "train"})
+    (gone,) = images(tmp_path / "gone", 1, "gone")
+    student = checkpoint(tmp_path / "student", gone.parent, {gone.name: "train"})
+    gone.unlink()
     (unchecked,) = find_leaks([student], new)
     assert "are not at" in unchecked.reason
     listed = SeenImages.of({"train": image_hashes(train)}, "split")

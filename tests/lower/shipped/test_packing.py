@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import runpy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,12 +131,31 @@ def test_a_rounded_student_ships(small_run: Path, tmp_path: Path, rounding: int)
     assert student.certificates["cpu-onnx"].lowering.precision == "fp32"
 
 
-def test_ship_py_tells_a_mistake_in_two_lines(tmp_path: Path) -> None:
-    command = [sys.executable, str(SHIP), str(tmp_path / "absent"), "--name", "a"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "there is no checkpoint" in done.stderr
-    assert "Traceback" not in done.stderr
+def ship_main() -> Callable[[list[str]], int]:
+    main: Callable[[list[str]], int] = runpy.run_path(str(SHIP))["main"]
+    return main
+
+
+def test_ship_py_tells_a_mistake_in_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ship_main()([str(tmp_path / "absent"), "--name", "a", "--target", "cpu-onnx"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "there is no checkpoint" in lines[-2]
+    assert "`edgekd train`" in lines[-1]
+    assert not (tmp_path / "absent").exists()
+
+
+def test_ship_py_tells_floors_and_ends(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(small_run), "--name", "a", "--out", str(tmp_path / "out"), "--check"]
+    words += ["--work", str(tmp_path / "work"), "--target", "cpu-onnx"]
+    assert ship_main()([*words, "--policy", str(lenient.POLICY)]) == 0
+    assert "a reaches its floors" in capsys.readouterr().err
+    assert ship_main()(words) == 4  # by the policy of the run, few images prove nothing
+    assert "no file of this student can pass" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 OLDER_PROCESSOR = {
