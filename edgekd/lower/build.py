@@ -216,8 +216,8 @@ def _first_that_decides(
         _report_changes(request.observer, plan.name, reported, rungs)
         manifest = program.described(manifest)
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
-        seen = source.seen_images if request.list_images else None
-        files = bundle_files(taken.measured, manifest, program.files, seen)
+        images = source.seen_images if request.list_images else None
+        files = bundle_files(taken.measured, manifest, program.files, images)
         vectors = selftest_vectors(source, taken.measured)
         manifest = write_built(plan.path, manifest, files, vectors, zipped=request.zipped)
         outputs = taken.measured.answers.outputs

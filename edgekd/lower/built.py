@@ -83,7 +83,7 @@ def bundle_files(
     measured: Measured,
     manifest: Manifest,
     further: Mapping[str, Path] | None = None,
-    seen: SeenImages | None = None,
+    seen_images: SeenImages | None = None,
 ) -> dict[str, Path | bytes]:
     """The files of a bundle by name, all but the self-test vectors.
 
@@ -91,12 +91,12 @@ def bundle_files(
         measured: The lowered file.
         manifest: The bundle's manifest.
         further: Files of its program, if it has one.
-        seen: Hashes of the images that the network was made with; None lists none.
+        seen_images: Hashes of the images that the network was made with; None lists none.
     """
     files: dict[str, Path | bytes] = {**measured.files(), **(further or {})}
     files["card.md"] = write_card(manifest).encode()
-    if seen is not None:
-        files[SEEN_IMAGES] = seen.encode()
+    if seen_images is not None:
+        files[SEEN_IMAGES] = seen_images.encode()
     return files
 
 

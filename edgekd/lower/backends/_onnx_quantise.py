@@ -53,7 +53,7 @@ class Preset:
     Attributes:
         operators: Operators to quantise.
         activations: Name of ONNX Runtime's type of the activations, weights are `QInt8`.
-        seven_bits: Whether weights are kept within -64..64. Where they are not, the file says so,
+        seven_bits: Whether weights are kept within -64..64. Where they are not, the file is marked,
             and ONNX Runtime is kept from its integer kernels (see `FULL_RANGE`).
         float_outputs: Whether the engine has integer layers whose output is float. Where it
             has none, a float layer reads what its integer neighbour rounded.

@@ -61,8 +61,8 @@ def fill_folder(
         write_atomically(folder / CERTIFICATES / f"{name}.json", pretty_json(manifest))
     _write_ranges(shipment, folder / RANGES_FOLDER, student, certificates)
     _write_painted(shipment, folder / PAINTED, student.card, bundles, certificates)
-    if (seen := student.seen_images) is not None:
-        write_atomically(folder / SEEN_IMAGES, seen.encode())
+    if (images := student.seen_images) is not None:
+        write_atomically(folder / SEEN_IMAGES, images.encode())
     text = student_card(shipment.name, folder, read_card(folder), certificates)
     write_atomically(folder / STUDENT_CARD, text)
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]

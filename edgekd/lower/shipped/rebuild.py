@@ -135,8 +135,8 @@ def _finish(
             manifest, vectors = uncertified(student, job, measured, reason, remedy)
         else:
             raise NotCertifiedError(plan.name, reason, remedy)
-        seen = student.seen_images if request.list_images else None
-        files = bundle_files(measured, manifest, seen=seen)
+        images = student.seen_images if request.list_images else None
+        files = bundle_files(measured, manifest, seen_images=images)
         manifest = write_built(plan.path, manifest, files, vectors, zipped=request.zipped)
         rungs = manifest.lowering.rungs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
