@@ -43,7 +43,7 @@ def test_the_files_of_a_bundle(tmp_path: Path) -> None:
     """The card always, the program where there is one, the list of images unless left out."""
     model = {"model.onnx": tmp_path / "model.onnx"}
     measured = cast(Measured, SimpleNamespace(files=lambda: dict(model)))
-    manifest = make_manifest()
+    manifest = make_manifest(metrics={})
     assert set(bundle_files(measured, manifest)) == {"model.onnx", "card.md"}
     seen, program = SeenImages(key="split"), {"model.pt2": tmp_path / "model.pt2"}
     files = bundle_files(measured, manifest, program, seen)
