@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekd.bundle import SELFTEST, Manifest
 from edgekd.bundle.seen_images import SEEN_IMAGES
@@ -135,7 +135,7 @@ def _write_painted(
     images = painted_images(card.image_size)
     pixels = shipment.work / "painted.npy"
     np.save(pixels, images)
-    outputs: dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, Any] = {"images": images}
     for name, manifest in certificates.items():
         backend, path = get_backend(manifest.lowering.backend), bundles[name].path
         assert path is not None
@@ -146,5 +146,5 @@ def _write_painted(
             out=str(shipment.work / "painted"),
         )
         log = shipment.work / "logs" / f"painted-{name}.log"
-        outputs[name] = try_files(job, log=log)[name].outputs
-    np.savez_compressed(file, images=images, **outputs)
+        arrays[name] = try_files(job, log=log)[name].outputs
+    np.savez_compressed(file, **arrays)

@@ -27,8 +27,11 @@ def painted_images(size: int) -> NDArray[np.uint8]:
         paint(CLASSES[number % len(CLASSES)], number, side) for number in range(PAINTED_IMAGES)
     ]
     if side != size:
-        images = [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(images).astype(np.uint8)
+        images = [
+            cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA).astype(np.uint8)
+            for image in images
+        ]
+    return np.stack(images)
 
 
 def painted_split(count: int, classes: tuple[str, ...], task: str) -> Split:
