@@ -1,4 +1,4 @@
-"""Folders of the user: the cache, and the settings."""
+"""Folders of the user: the cache, the settings, and students by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekd.errors import InputError
 
-__all__ = ["cache_folder", "config_folder"]
+__all__ = ["cache_folder", "config_folder", "students_folder"]
 
 
 def cache_folder() -> Path:
@@ -33,6 +33,12 @@ def config_folder() -> Path | None:
         return Path(shared) / "edgekd"
     home = _home()
     return None if home is None else home / ".config" / "edgekd"
+
+
+def students_folder() -> Path | None:
+    """The user's folder of students that are called by name: `EDGEKD_STUDENTS`; None unless set."""
+    folder = os.environ.get("EDGEKD_STUDENTS")
+    return Path(folder) if folder else None
 
 
 def _home() -> Path | None:

@@ -110,3 +110,31 @@ def bundles(small_run: Path, made_once: Callable[[str, Callable[[Path], None]], 
         assert main(["build", *arguments]) == 0
 
     return made_once("run/bundles", make)
+
+
+@pytest.fixture(scope="session")
+def students(
+    small_run: Path, bundles: Path, made_once: Callable[[str, Callable[[Path], None]], Path]
+) -> Path:
+    """A folder of shipped students with one, `tiny-student`: of the run, certified for cpu-onnx."""
+
+    def make(folder: Path) -> None:
+        import msgspec
+
+        from edgekd.lower.shipped.packing import pack_student
+        from edgekd.lower.shipped.shipment import Shipment
+        from edgekd.targets import load_target
+
+        target = msgspec.structs.replace(load_target("cpu-onnx"), ladder=("int8",))
+        pack_student(
+            Shipment(
+                run=small_run,
+                name="tiny-student",
+                out=folder,
+                work=folder.with_name("shipping"),
+                targets=[target],
+                policy=lenient.POLICY,
+            )
+        )
+
+    return made_once("students", make)

@@ -28,7 +28,8 @@ DOCUMENTS = [
     *(
         REPOSITORY / name
         for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/results/README.md",
-                     "benchmarks/study/README.md", "examples/README.md", "targets/jetson/README.md")
+                     "benchmarks/study/README.md", "examples/README.md", "targets/jetson/README.md",
+                     "edgekd/students/README.md")
     ),
     *sorted(file for file in DOCS.rglob("*.md") if "reference" not in file.parts),
 ]  # fmt: skip

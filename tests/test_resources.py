@@ -1,6 +1,20 @@
 from __future__ import annotations
 
-from edgekd.resources import policy_files, recipe_file, recipe_names, target_folders
+from pathlib import Path
+
+import pytest
+
+from edgekd import resources
+from edgekd.errors import InputError
+from edgekd.resources import (
+    checkpoint_place,
+    policy_files,
+    recipe_file,
+    recipe_names,
+    student_folder,
+    student_folders,
+    target_folders,
+)
 
 
 def test_recipes_are_found_by_name() -> None:
@@ -24,3 +38,39 @@ def test_policies_are_found() -> None:
 def test_targets_are_found() -> None:
     assert {"android", "cpu", "jetson", "rpi"} <= {folder.name for folder in target_folders()}
     assert all((folder / "target.toml").is_file() for folder in target_folders())
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the user's students with one, beside a checkpoint that is none."""
+    (tmp_path / "mine" / "certificates").mkdir(parents=True)
+    (tmp_path / "checkpoint").mkdir()
+    monkeypatch.setenv("EDGEKD_STUDENTS", str(tmp_path))
+    return tmp_path
+
+
+def test_students_are_found_by_name(mine: Path) -> None:
+    assert student_folder("mine") == mine / "mine"
+    assert "checkpoint" not in student_folders()
+    with pytest.raises(InputError, match="no student 'other'") as caught:
+        student_folder("other")
+    assert "mine" in caught.value.hint
+
+
+def test_a_shipped_student_keeps_its_name(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = mine / "package"
+    (package / "students" / "mine" / "certificates").mkdir(parents=True)
+    monkeypatch.setattr(resources, "_PACKAGE", package)
+    assert student_folder("mine") == package / "students" / "mine"
+
+
+def test_a_checkpoint_is_at_its_path_or_of_its_name(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mine)
+    assert checkpoint_place("checkpoint") == Path("checkpoint")
+    assert checkpoint_place("absent") == Path("absent")
+    assert checkpoint_place(Path("mine")) == Path("mine")  # it is there
+    (mine / "elsewhere").mkdir()
+    monkeypatch.chdir(mine / "elsewhere")
+    assert checkpoint_place(Path("mine")) == mine / "mine"

@@ -3,6 +3,7 @@
 from edgekd.bundle.manifest import (
     Appearance,
     CaptureRule,
+    Certificate,
     ClassChange,
     EngineCheck,
     EngineRecord,
@@ -30,6 +31,7 @@ __all__ = [
     "Appearance",
     "Bundle",
     "CaptureRule",
+    "Certificate",
     "ClassChange",
     "EngineCheck",
     "EngineRecord",

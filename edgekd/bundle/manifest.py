@@ -22,6 +22,7 @@ __all__ = [
     "FORMAT_VERSION",
     "Appearance",
     "CaptureRule",
+    "Certificate",
     "ClassChange",
     "EngineCheck",
     "EngineRecord",
@@ -352,6 +353,34 @@ class Lowering(_Section, frozen=True, kw_only=True):
     program: ProgramRecord | None = None
 
 
+class Certificate(_Section, frozen=True, kw_only=True):
+    """Whether a file that was built without labelled images is one that was judged on them.
+
+    A shipped student carries no images, but the manifests of the files that were judged where it
+    was made. A file with the SHA-256 of one of those is that file.
+
+    Attributes:
+        student: Name of the shipped student.
+        certified: Whether every model file has the recorded hash. Then decision, gate, floors and
+            metrics of this manifest are the recorded ones of this very file; else the decision is
+            that of another file, and nothing was measured on this one.
+        reason: Why it is not certified; null for a certified file.
+        remedy: The command that judges the file on labelled images; null for a certified file.
+        selftest: What the images of the self-test vectors are.
+    """
+
+    student: str
+    certified: bool
+    reason: str | None = None
+    remedy: str | None = None
+    selftest: str = "painted dermoscopy, which says nothing about accuracy"
+
+    @property
+    def warning(self) -> str | None:
+        """The sentence that a device must show with the bundle; None for a certified file."""
+        return None if self.certified else f"for research, not certified: {self.reason}"
+
+
 class Lineage(_Section, frozen=True, kw_only=True):
     """Where the student comes from: what is needed to reproduce its training."""
 
@@ -385,6 +414,8 @@ class Manifest(_Section, frozen=True, kw_only=True):
         policy: The policy it was built under; null in bundles of a format before 1.6.
         metrics: Metrics of teacher, float student and the model file, by role.
         lineage: Where the student comes from.
+        certificate: Of a bundle that was built without labelled images; null where the file was
+            judged by the build that wrote it.
         model_file: The file that the runtime opens, a key of `files`.
         files: Size and hash of every other file of the bundle, by name.
         network_data_format: Tensors in and out, by MONAI's field names.
@@ -403,6 +434,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     policy: PolicyRecord | None = None
     metrics: dict[str, Any]
     lineage: Lineage
+    certificate: Certificate | None = None
     model_file: str
     files: dict[str, FileEntry]
     network_data_format: dict[str, Any] = {}
@@ -411,6 +443,13 @@ class Manifest(_Section, frozen=True, kw_only=True):
     limits: str = ""
     data_source: str = ""
     licences: dict[str, str] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that a device must show: no certificate, floors that are not met."""
+        uncertified = self.certificate.warning if self.certificate else None
+        unmet = self.policy.warnings if self.policy else ()
+        return (*((uncertified,) if uncertified else ()), *unmet)
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -18,7 +18,7 @@ from edgekd.bundle.reader import Bundle
 from edgekd.errors import ArtefactError
 from edgekd.files import pretty_json
 
-__all__ = ["SEEN_IMAGES", "SeenImages", "read_seen_images"]
+__all__ = ["SEEN_IMAGES", "SeenImages", "decode_seen_images", "read_seen_images"]
 
 SEEN_IMAGES = "seen-images.json"
 _BYTES = 6
@@ -55,6 +55,17 @@ class SeenImages(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         }
         return cls(key=key, parts=encoded)
 
+    def joined(self, parts: Mapping[str, Iterable[str]]) -> SeenImages:
+        """This list with further images, from the hex SHA-256 of the files of each part."""
+        more = SeenImages(key=self.key, hash_bytes=self.hash_bytes)
+        hashes = {part: set(_hashes(text, self.hash_bytes)) for part, text in self.parts.items()}
+        for part, names in parts.items():
+            hashes.setdefault(part, set()).update(map(more.short, names))
+        encoded = {
+            part: base64.b64encode(b"".join(sorted(each))).decode() for part, each in hashes.items()
+        }
+        return msgspec.structs.replace(more, parts=encoded)
+
     def short(self, sha256: str) -> bytes:
         """The hash in the list, from the hex SHA-256 of an image file."""
         return hashlib.sha256(f"{self.key} {sha256}".encode()).digest()[: self.hash_bytes]
@@ -70,16 +81,21 @@ class SeenImages(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _part_by_hash(self) -> dict[bytes, str]:
-        raws = {part: base64.b64decode(text) for part, text in reversed(self.parts.items())}
         return {
-            raw[at : at + self.hash_bytes]: part
-            for part, raw in raws.items()
-            for at in range(0, len(raw), self.hash_bytes)
+            short: part
+            for part, text in reversed(self.parts.items())
+            for short in _hashes(text, self.hash_bytes)
         }
 
     def encode(self) -> bytes:
         """The list as JSON."""
         return pretty_json(self)
+
+
+def _hashes(text: str, size: int) -> list[bytes]:
+    """The hashes of `size` bytes that a Base64 text has one after the other."""
+    raw = base64.b64decode(text)
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
 
 
 def read_seen_images(bundle: Bundle) -> SeenImages | None:
@@ -90,17 +106,30 @@ def read_seen_images(bundle: Bundle) -> SeenImages | None:
     """
     if SEEN_IMAGES not in bundle.manifest.files:
         return None
+    return decode_seen_images(bundle.read(SEEN_IMAGES), bundle.label, "build the bundle again")
+
+
+def decode_seen_images(content: bytes, place: str, hint: str) -> SeenImages:
+    """The list from its JSON.
+
+    Args:
+        content: The JSON.
+        place: Where it is, for the message.
+        hint: What to do where it is damaged.
+
+    Raises:
+        ArtefactError: It is damaged.
+    """
     try:
-        listed = msgspec.json.decode(bundle.read(SEEN_IMAGES), type=SeenImages)
+        listed = msgspec.json.decode(content, type=SeenImages)
         raws = [base64.b64decode(text, validate=True) for text in listed.parts.values()]
     except (msgspec.DecodeError, binascii.Error, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(bundle) from error
+        raise _damaged(place, hint) from error
     whole = _LEAST_BYTES <= listed.hash_bytes <= _MOST_BYTES
     if not whole or any(len(raw) % listed.hash_bytes for raw in raws):
-        raise _damaged(bundle)
+        raise _damaged(place, hint)
     return listed
 
 
-def _damaged(bundle: Bundle) -> ArtefactError:
-    message = f"the list of images {SEEN_IMAGES} of {bundle.label} is damaged"
-    return ArtefactError(message, "build the bundle again")
+def _damaged(place: str, hint: str) -> ArtefactError:
+    return ArtefactError(f"the list of images {SEEN_IMAGES} of {place} is damaged", hint)

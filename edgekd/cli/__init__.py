@@ -28,6 +28,7 @@ from edgekd.cli import (
     report,
     schema,
     sign,
+    students,
     train,
     tune,
 )
@@ -55,6 +56,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "distill": distill.distill,
     "compare": compare.compare,
     "tune": tune.tune,
+    "students": students.students,
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,

@@ -29,7 +29,10 @@ def build(
     model: Annotated[
         Path | None,
         Reads.CHECKPOINT,
-        typer.Option(help="The student's checkpoint, or the folder of its run."),
+        typer.Option(
+            help="The student's checkpoint, the folder of its run, or the name of a student that "
+            "edgekd ships (`edgekd students`)."
+        ),
     ] = None,
     out: Annotated[Path | None, Writes.FOLDER, typer.Option(help="Folder of the bundles.")] = None,
     precision: Annotated[
@@ -51,7 +54,8 @@ def build(
         bool,
         typer.Option(
             "--research",
-            help="Lower although a floor of the policy is not met, and say so in the bundle.",
+            help="Lower although a floor of the policy is not met, or a file is not certified, and "
+            "mark the bundle.",
         ),
     ] = False,
     teacher: Annotated[
@@ -92,6 +96,28 @@ def build(
         Reads.IMAGES,
         typer.Option(help="Where the model's images are now, if they moved."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        Reads.OWN_IMAGES,
+        typer.Option(
+            metavar="FILE.csv|RECIPE",
+            help="Labelled images of yours: a part calibrates, the others judge the files and fit "
+            "the decision, instead of the model's own.",
+        ),
+    ] = None,
+    image_column: Annotated[str, typer.Option(help="With --data FILE.csv: image paths.")] = "image",
+    label_column: Annotated[
+        str,
+        typer.Option(help="Its labels; several columns with commas, of findings with 1 and 0."),
+    ] = "label",
+    group_column: Annotated[
+        str | None, typer.Option(help="Its lesions or patients, which no split divides.")
+    ] = None,
+    image_root: Annotated[
+        Path | None,
+        Reads.IMAGES,
+        typer.Option(help="Folder of its images; by default that of the table."),
+    ] = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Write .edgekd files.")] = False,
     image_list: Annotated[
         bool,
@@ -125,7 +151,9 @@ def build(
 ) -> None:
     """Lower a student to the bundle of each target.
 
-    A file that loses too much, or does not reach a floor of the policy, fails (exit 4).
+    A file that loses too much, or does not reach a floor of the policy, fails (exit 4). A student
+    that edgekd ships is built without images: a file that is none of those that were judged where
+    it was made fails too, unless --data judges it on yours.
     """
     if on_device is not None:
         if policy or research or teacher or tighten or critical:
@@ -140,11 +168,19 @@ def build(
     if target is None or model is None or out is None:
         message = "--target, --model and --out are needed"
         raise InputError(message, "or --on-device BUNDLE to finish one")
+    if data is not None and data_root is not None:
+        message = "--data and --data-root name the images twice"
+        raise InputError(message, "give your own with --data, those of training with --data-root")
     from edgekd.cli.build_table import build_observer
     from edgekd.lower.build import BuiltBundle, build_all, worst_of
+    from edgekd.lower.own_images import OwnImages
     from edgekd.lower.plan import BuildRequest
     from edgekd.targets import resolve_targets
 
+    labels = label_column.split(",")
+    own_images = (
+        OwnImages(str(data), image_column, labels, group_column, image_root) if data else None
+    )
     broken: dict[str, EdgekdError] = {}
     targets = resolve_targets(target, broken)
     with build_observer() as observer:
@@ -158,6 +194,7 @@ def build(
                 research=research,
                 teacher=teacher,
                 data_root=data_root,
+                own_images=own_images,
                 calibration_images=calibration_images,
                 tighten=_limits(tighten or []),
                 critical=_critical(critical),
@@ -181,16 +218,23 @@ def build(
 
 
 def _print_warnings(built: list[BuiltBundle]) -> None:
-    """Print floors that are not met, and where evidence with patients' images was written."""
+    """Print what marks a bundle, and where evidence with patients' images was written."""
     from edgekd.lower.evidence.device_gate import evidence_beside
 
     for bundle in built:
         manifest = bundle.manifest
         if bundle.path is None or manifest is None:
             continue
-        for warning in manifest.policy.warnings if manifest.policy else ():
+        for warning in manifest.warnings:
             say(f"warning: {bundle.name}: {warning}")
-        if manifest.lowering.completion == "finish-on-device":
+        if manifest.lowering.completion == "complete":
+            continue
+        if manifest.lowering.evidence_sha256 is None:
+            say(
+                f"{bundle.name}: its board judges the engine on labelled images, and there are "
+                "none here: build it with --data to finish it there"
+            )
+        else:
             say(
                 f"copy {evidence_beside(bundle.path)} to the board beside the bundle; it holds "
                 "images: delete it on both when the engine is built"
@@ -263,6 +307,7 @@ def _summary(bundle: BuiltBundle) -> dict[str, object]:
         "error": None if error is None else _error_summary(error),
         "precision": manifest.lowering.precision if manifest else None,
         "check": manifest.lowering.check if manifest else None,
+        "certificate": manifest.certificate if manifest else None,
         "fresh": bundle.fresh,
         "rungs": bundle.rungs,
         "policy": manifest.policy if manifest else None,

@@ -127,8 +127,11 @@ def _worst_class(gate: GateRecord) -> str:
 def summary_of(bundle: BuiltBundle) -> str:
     """One line: chosen precision, size, selection metric with interval, worst class, flips."""
     taken = next((rung for rung in bundle.rungs if rung.chosen), None)
-    if taken is None or taken.gate is None or bundle.manifest is None:
+    if taken is None or bundle.manifest is None:
         return f"{bundle.name}: no file passed its gate"
+    if taken.gate is None:
+        size = f"{taken.size_bytes / 1e6:.2f} MB"
+        return f"{bundle.path}: {_label(taken)}, {size}, {taken.failure}"
     metric = metrics_task(bundle.manifest.task).selection_metric
     artefact = bundle.manifest.metrics["artefact"]
     estimate = artefact.get(metric) or artefact["measures"][metric]
@@ -138,9 +141,11 @@ def summary_of(bundle: BuiltBundle) -> str:
     known = "" if bundle.fresh else "  (was there already)"
     check = bundle.manifest.lowering.check
     checked = "" if check is None else f"; TensorRT check: {check.summary}"
+    certificate = bundle.manifest.certificate
+    certified = "" if certificate is None else f"; certified with {certificate.student}"
     return (
         f"{bundle.path}: {_label(taken)}, {taken.size_bytes / 1e6:.2f} MB, "
         f"{metric.replace('_', ' ')} {estimate['value']:.3f}{interval}, "
         f"{f'worst class drop {worst} points, ' if worst else ''}"
-        f"flips {taken.gate.flips:.1%}{checked}{known}"
+        f"flips {taken.gate.flips:.1%}{checked}{certified}{known}"
     )

@@ -16,13 +16,14 @@ from edgekd.streams import is_stream
 __all__ = ["check_file_place", "check_folder_place", "check_input_place"]
 
 
-def check_input_place(path: Path, kind: str, *, folder: bool | None = None) -> None:
+def check_input_place(path: Path, kind: str, *, folder: bool | None = None, hint: str = "") -> None:
     """Refuse an input that is missing or unreadable. It is not opened, since it may be a pipe.
 
     Args:
         path: A file or a folder.
         kind: What the input is, for the message: "bundle", "recipe".
         folder: Whether a folder or a file is expected; None accepts either.
+        hint: What to do where there is nothing; by default to check the path.
 
     Raises:
         InputError: It cannot be read.
@@ -30,7 +31,7 @@ def check_input_place(path: Path, kind: str, *, folder: bool | None = None) -> N
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"there is no {kind} at {path}", "check the path") from error
+        raise InputError(f"there is no {kind} at {path}", hint or "check the path") from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot read {path}: {why}", "check the path") from error

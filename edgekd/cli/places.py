@@ -2,8 +2,9 @@
 
 The annotation of such a parameter names its kind: `Annotated[Path, Reads.BUNDLE, typer.Option(…)]`.
 All of them are checked before the verb starts. A missing or unreadable input, an output that cannot
-be written, and an output that would replace an input or another output are refused at once. The
-table of users' mistakes in the tests is generated from the same annotations.
+be written, and an output that would replace an input or another output are refused at once. Where a
+checkpoint is expected, the name of a shipped student stands for its folder. The table of users'
+mistakes in the tests is generated from the same annotations.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from edgekd.cli.place_checks import check_file_place, check_folder_place, check_input_place
 from edgekd.errors import InputError
+from edgekd.resources import checkpoint_place, student_folders
 from edgekd.streams import is_stream
 
 __all__ = ["Reads", "Writes", "places_of", "with_checked_places"]
@@ -40,6 +42,7 @@ class Reads(Enum):
     IMAGES = "data set"
     DATA = "data set, as a table or a folder"
     TABLE = "table of images and labels"
+    OWN_IMAGES = "table of images and labels, or recipe"
     RESULT = "result of bench or eval"
     EVIDENCE = "evidence for an engine"
     PRIVATE_KEY = "private key"
@@ -53,8 +56,14 @@ class Reads(Enum):
     def checked_first(self) -> bool:
         """Whether it must exist before the verb starts; verbs check the other kinds themselves."""
         return self not in (
-            Reads.RECIPE, Reads.SPACE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS, Reads.DATA
+            Reads.RECIPE, Reads.SPACE, Reads.PHOTO, Reads.VIDEO, Reads.PREDICTIONS, Reads.DATA,
+            Reads.OWN_IMAGES,
         )  # fmt: skip
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a shipped student can be given by its name."""
+        return self in (Reads.CHECKPOINT, Reads.MODEL)
 
     @property
     def is_folder(self) -> bool | None:
@@ -89,7 +98,8 @@ def with_checked_places(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def checked(**arguments: Any) -> None:
         for name, place in places.items():
-            for path in _paths(arguments.get(name)):
+            arguments[name] = _with_students(arguments.get(name), place)
+            for path in _paths(arguments[name]):
                 _check(path, place)
         _refuse_shared(places, arguments)
         for name, place in places.items():
@@ -111,6 +121,15 @@ def _paths(value: Any) -> Iterator[Path]:
         yield value
     elif isinstance(value, list | tuple):
         yield from (item for item in value if isinstance(item, Path))
+
+
+def _with_students(value: Any, place: Place) -> Any:
+    """The value of a parameter, with folders of students in place of their names."""
+    if not (isinstance(place, Reads) and place.has_names):
+        return value
+    if isinstance(value, list):
+        return [_with_students(item, place) for item in value]
+    return checkpoint_place(value) if isinstance(value, Path) else value
 
 
 def _refuse_shared(places: dict[str, Place], arguments: dict[str, Any]) -> None:
@@ -141,7 +160,9 @@ def _inputs(value: Any) -> Iterator[Path]:
 def _check(path: Path, place: Place) -> None:
     if isinstance(place, Reads):
         if place.checked_first:
-            check_input_place(path, place.value, folder=place.is_folder)
+            students = ", ".join(student_folders()) if place.has_names else ""
+            hint = f"check the path, or name a student: {students}" if students else ""
+            check_input_place(path, place.value, folder=place.is_folder, hint=hint)
     elif place is Writes.FOLDER:
         check_folder_place(path)
     elif path != Path("-"):

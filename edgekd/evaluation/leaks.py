@@ -9,10 +9,11 @@ from pathlib import Path
 
 from edgekd.bench.run.evaluate import is_bundle
 from edgekd.bundle import Bundle
-from edgekd.bundle.seen_images import SeenImages, read_seen_images
+from edgekd.bundle.seen_images import read_seen_images
 from edgekd.data.image_hashes import image_hashes
 from edgekd.errors import ImageError, InputError
 from edgekd.models.card import read_card, read_own_split
+from edgekd.models.training_images import carried_list
 
 __all__ = ["Leaks", "find_leaks", "refuse_leaks"]
 
@@ -44,7 +45,8 @@ class Leaks:
 def find_leaks(models: Sequence[Path], images: Sequence[Path]) -> list[Leaks]:
     """The images that each model was trained on, or selected and fitted on.
 
-    A bundle has a list of them. A checkpoint names its images, which are read again.
+    A bundle and a shipped student have a list of them. Any other checkpoint names its images, which
+    are read again.
 
     Args:
         models: Bundles and checkpoints' folders.
@@ -73,8 +75,10 @@ def _list_of(model: Path) -> Callable[[str], str | None] | None:
     """A function that gives the part of an image by its hash; None where nothing is listed."""
     if is_bundle(model):
         with Bundle.open(model, verify=False) as bundle:
-            listed: SeenImages | None = read_seen_images(bundle)
+            listed = read_seen_images(bundle)
         return None if listed is None else listed.part_of
+    if (carried := carried_list(model)) is not None:
+        return carried.part_of
     split = read_own_split(model, read_card(model))
     chosen = {part: split.indices(part) for part in reversed(_PARTS)}
     return {

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgekd.bundle import SELFTEST, LayerSensitivity, Manifest, Rung, write_bundle, zip_bundle
-from edgekd.bundle.seen_images import SEEN_IMAGES
+from edgekd.bundle import LayerSensitivity, Rung
 from edgekd.data import cache_folder
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import make_folder, scratch_folder
-from edgekd.locks import hold_kind, only_writer
-from edgekd.lower.attempt import Measured
+from edgekd.locks import hold_kind
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
+from edgekd.lower.built import (
+    BuiltBundle,
+    bundle_files,
+    held_alone,
+    worst_of,
+    write_built,
+)
 from edgekd.lower.context import BuildContext
-from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.describe import BuildRecord, describe
 from edgekd.lower.evidence.device_gate import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.ladder import rungs_of, select, with_speed
@@ -37,54 +35,18 @@ from edgekd.lower.ladder_run import (
 )
 from edgekd.lower.plan import BuildRequest, Plan, plans_of, policy_of, refuse_idle_fine_tuning
 from edgekd.lower.precision import LADDER, Variant
-from edgekd.lower.program import BundleProgram, bundle_program
+from edgekd.lower.program import bundle_program
 from edgekd.lower.progress import BuildObserver
 from edgekd.lower.selftest import selftest_vectors
-from edgekd.lower.source import Source, load_source
+from edgekd.lower.shipped.rebuild import rebuild_all
+from edgekd.lower.shipped.student import is_shipped, read_student
+from edgekd.lower.source import Source, find_student, load_source
 from edgekd.lower.store import Store
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
 from edgekd.policy import Policy
 from edgekd.targets import Target
 
 __all__ = ["BuildRequest", "BuiltBundle", "build", "build_all", "worst_of"]
-
-
-@dataclass(frozen=True)
-class BuiltBundle:
-    """The result for one bundle: the bundle, or the error that prevented it (`path` is then None).
-
-    Attributes:
-        target: Name of its target.
-        name: Name of the bundle.
-        path: Path of the bundle; None where there is none.
-        manifest: Manifest of the bundle; None where there is none.
-        rungs: Every precision that was tried.
-        error: Why there is no bundle; None for a bundle.
-        fresh: Whether this build wrote it; False where the same bundle existed already.
-        outputs: The file's outputs [N, …] for the validation images; None unless this build wrote
-            it.
-    """
-
-    target: str
-    name: str
-    path: Path | None
-    manifest: Manifest | None
-    rungs: tuple[Rung, ...]
-    error: EdgekdError | None = None
-    fresh: bool = True
-    outputs: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def passed(self) -> bool:
-        """Whether there is a bundle."""
-        return self.path is not None
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """Why there is no bundle; empty for a bundle."""
-        if isinstance(self.error, RefusedError):
-            return self.error.reasons
-        return () if self.error is None else (self.error.message,)
 
 
 def build(request: BuildRequest) -> list[BuiltBundle]:
@@ -101,17 +63,10 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
     return built
 
 
-def worst_of(built: Sequence[BuiltBundle]) -> EdgekdError | None:
-    """The error that a build ends with: a failed gate before any other; None without errors."""
-    errors = [bundle.error for bundle in built if bundle.error is not None]
-    gates = [error for error in errors if isinstance(error, GateFailedError)]
-    if len(gates) > 1:
-        return GateFailedError("; ".join(error.message for error in gates), gates[0].hint)
-    return next(iter(gates or errors), None)
-
-
 def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """Build every bundle of a request; the error that prevents a bundle is in its result.
+
+    A shipped student is built without images, see `rebuild_all`, unless the request has some.
 
     Raises:
         InputError: The checkpoint, its images or the policy are missing, `out` cannot be
@@ -122,7 +77,10 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """
     for kind in ("students", "lowered"):
         hold_kind(kind)
-    source = load_source(request.model, request.data_root)
+    folder = find_student(request.model)
+    if is_shipped(folder) and request.own_images is None and request.data_root is None:
+        return rebuild_all(request, read_student(folder))
+    source = load_source(request.model, request.data_root, request.own_images)
     policy, teacher = policy_of(request, source), find_teacher(source, request.teacher)
     request, broken = _loadable(request)
     calibration = _calibration(request, source)
@@ -134,14 +92,25 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     if not todo:
         return [*(bundle for bundle in built.values() if bundle is not None), *broken]
     make_folder(request.out)  # fails now rather than after the lowering
-    with _alone(todo), scratch_folder(cache_folder() / "build") as work:
+    with held_alone(plan.path for plan in todo), scratch_folder(cache_folder() / "build") as work:
         context = BuildContext(
             source, calibration, Store(), work, request.out / "logs", request.observer,
             threads=max(1, (os.cpu_count() or 1) // parallel_backends(todo)),
         )  # fmt: skip
-        for run in run_ladders(request, context, todo):
+        runs = run_ladders(request, context, todo)
+        if source.also_trained_on:
+            request.observer.line(_also_trained_text(source))
+        for run in runs:
             built[run.plan.path] = _finish(request, context, run, teacher)
     return [*(bundle for bundle in built.values() if bundle is not None), *broken]
+
+
+def _also_trained_text(source: Source) -> str:
+    return (
+        f"warning: {source.also_trained_on} of the {len(source.targets)} images that judge the "
+        "files bear the name of an image that the student was trained on; leave them out if they "
+        "are the same"
+    )
 
 
 def _loadable(request: BuildRequest) -> tuple[BuildRequest, list[BuiltBundle]]:
@@ -187,15 +156,6 @@ def _calibration(request: BuildRequest, source: Source) -> CalibrationSet | None
     if not any(reads_calibration(one, variant) for one in backends for variant in variants):
         return None
     return draw_calibration(source.split, source.pixels, images=request.calibration_images)
-
-
-@contextmanager
-def _alone(plans: Sequence[Plan]) -> Iterator[None]:
-    """Hold the locks of bundles, so that no other process builds them meanwhile."""
-    with ExitStack() as held:
-        for plan in plans:
-            held.enter_context(only_writer(plan.path, "built"))
-        yield
 
 
 def _current_bundle(plan: Plan, observer: BuildObserver) -> BuiltBundle | None:
@@ -256,7 +216,10 @@ def _first_that_decides(
         _report_changes(request.observer, plan.name, reported, rungs)
         manifest = program.described(manifest)
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
-        manifest = _write(request, source, taken.measured, program, manifest, plan.path)
+        images = source.seen_images if request.list_images else None
+        files = bundle_files(taken.measured, manifest, program.files, images)
+        vectors = selftest_vectors(source, taken.measured)
+        manifest = write_built(plan.path, manifest, files, vectors, zipped=request.zipped)
         outputs = taken.measured.answers.outputs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, outputs=outputs)
 
@@ -273,30 +236,6 @@ def _report_changes(
 def _sensitivity_of(context: BuildContext, rungs: Sequence[Rung]) -> tuple[LayerSensitivity, ...]:
     """The layer sensitivity, where the ladder needed it."""
     return layer_sensitivity(context) if any(rung.float_layers for rung in rungs) else ()
-
-
-def _write(
-    request: BuildRequest,
-    source: Source,
-    measured: Measured,
-    program: BundleProgram,
-    manifest: Manifest,
-    path: Path,
-) -> Manifest:
-    """Write the bundle, whole or not at all; returns the manifest with its list of files."""
-    with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
-        vectors = Path(beside) / SELFTEST
-        selftest_vectors(source, measured).save(vectors)
-        files = measured.files() | {SELFTEST: vectors, "card.md": write_card(manifest).encode()}
-        if request.list_images:
-            files[SEEN_IMAGES] = source.seen_images.encode()
-        files |= program.files
-        if not request.zipped:
-            return write_bundle(path, manifest, files)
-        folder = Path(beside) / "bundle"
-        written = write_bundle(folder, manifest, files)
-        zip_bundle(folder, path)
-        return written
 
 
 def _why(rung: Rung) -> tuple[str, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.files import atomic_write
+from edgekd.files import atomic_write, sha256_of
 from edgekd.lower.attempt import Attempt
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
@@ -36,6 +36,7 @@ class BuildContext:
         observer: The progress observer.
         threads: Threads of each converter.
         quantisation_aware: Whether the weights of `source` were fine-tuned with simulated int8.
+        ranges: Files of recorded ranges by backend and variant; they replace the calibration.
     """
 
     source: Source
@@ -46,6 +47,7 @@ class BuildContext:
     observer: BuildObserver
     threads: int = 1
     quantisation_aware: bool = False
+    ranges: Mapping[tuple[str, Variant], Path] = field(default_factory=dict)
 
     def attempt(self, backend: str, variant: Variant) -> Attempt:
         """The attempt to lower the student to a variant, with its key in the store.
@@ -54,10 +56,18 @@ class BuildContext:
             InputError: There is no such backend.
         """
         lowering = get_backend(backend)
-        images = self.calibration.sha256 if self.calibration else None
         scanned = reads_calibration(lowering, variant)
-        key = self.store.key(self.source.card, backend, variant, images, scanned=scanned)
+        key = self.store.key(
+            self.source.card, backend, variant, self._calibrated_by(backend, variant),
+            scanned=scanned,
+        )  # fmt: skip
         return Attempt(lowering, variant, key, self.quantisation_aware)
+
+    def _calibrated_by(self, backend: str, variant: Variant) -> str | None:
+        """Hash of the recorded ranges, or else of the calibration images."""
+        if recorded := self.ranges.get((backend, variant)):
+            return f"ranges {sha256_of(recorded)}"
+        return self.calibration.sha256 if self.calibration else None
 
     def validation_file(self) -> Path:
         """File (.npy) with the validation images, for the processes of jobs."""

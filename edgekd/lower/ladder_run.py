@@ -26,6 +26,7 @@ from edgekd.lower.plan import BuildRequest, Plan
 from edgekd.lower.precision import CALIBRATED, FINE_TUNED, LADDER, Variant
 from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
+from edgekd.policy import Policy
 
 __all__ = ["LadderRun", "RefusedError", "bundle_error", "parallel_backends", "run_ladders"]
 
@@ -132,9 +133,10 @@ def _settle(runs: Sequence[LadderRun]) -> None:
         run.settle()
 
 
-def _start(source: Source, plan: Plan) -> LadderRun:
-    policy, card = plan.policy, source.card
-    reference = GateReference(
+def gate_reference(source: Source, policy: Policy) -> GateReference:
+    """What the files of a student are compared with, by a policy."""
+    card = source.card
+    return GateReference(
         student=source.outputs,
         targets=source.targets,
         classes=card.classes,
@@ -145,6 +147,10 @@ def _start(source: Source, plan: Plan) -> LadderRun:
         task_limits=policy.tasks.get(card.task, {}),
         words=policy.words,
     )
+
+
+def _start(source: Source, plan: Plan) -> LadderRun:
+    reference = gate_reference(source, plan.policy)
     lacking = evidence_task(reference.task).lacking_evidence(reference)
     error = RefusedError(plan.name, lacking) if lacking else None
     return LadderRun(plan, reference, error=error)

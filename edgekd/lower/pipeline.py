@@ -71,6 +71,11 @@ def _convert(context: BuildContext, attempts: Sequence[Attempt]) -> None:
         variants=tuple(one.variant for one in attempts),
         checkpoint=str(context.source.folder),
         calibration=_calibration_file(context),
+        ranges={
+            one.label: str(context.ranges[backend, one.variant])
+            for one in attempts
+            if (backend, one.variant) in context.ranges
+        },
         out=str(out),
         threads=context.threads,
     )

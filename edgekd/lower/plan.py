@@ -11,6 +11,7 @@ from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import CheckedBackend, check_via
 from edgekd.lower.int8.calibration import CalibrationSet
+from edgekd.lower.own_images import OwnImages
 from edgekd.lower.precision import FINE_TUNED, LADDER
 from edgekd.lower.progress import BuildObserver, LineReporter
 from edgekd.lower.source import Source
@@ -20,7 +21,7 @@ from edgekd.policy import Policy, load_policy, policy_of_values
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
-__all__ = ["BuildRequest", "Plan", "plans_of", "policy_of", "refuse_idle_fine_tuning"]
+__all__ = ["BuildRequest", "Plan", "ladder_of", "plans_of", "policy_of", "refuse_idle_fine_tuning"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class BuildRequest:
         research: Whether a file below a floor of the policy is taken, and its bundle so marked.
         teacher: The teacher's checkpoint; None looks beside the student and in its recipe.
         data_root: Where the images of the checkpoint are now, if not where they were.
+        own_images: Labelled images of the user's own, that files are judged on instead.
         calibration_images: Number of calibration images.
         tighten: Limits of the gate and floors to make stricter, by name.
         critical: Further critical classes with their limits; None for the policy's own alone.
@@ -57,6 +59,7 @@ class BuildRequest:
     research: bool = False
     teacher: Path | None = None
     data_root: Path | None = None
+    own_images: OwnImages | None = None
     calibration_images: int = 512
     tighten: dict[str, float] = field(default_factory=dict)
     critical: dict[str, float] | None = None
@@ -132,7 +135,7 @@ def plans_of(
         InputError: A target lacks a precision, or cannot be built via the library.
     """
     made_from = (
-        source.card, source.images_sha256, calibration.sha256 if calibration else None,
+        source.card, source.data, source.images_sha256, calibration.sha256 if calibration else None,
         policy, request.research, teacher.sha256, request.all_rungs,
         request.quantisation_aware, request.list_images, request.via, code_sha256(),
     )  # fmt: skip
@@ -140,7 +143,7 @@ def plans_of(
     for target in request.targets:
         check_via(get_backend(target.backend), request.via)
         for precision in request.precisions or (None,):
-            ladder = _ladder(target, precision)
+            ladder = ladder_of(target, precision)
             suffix = f"-{precision}" if precision else ""
             ending = ".edgekd" if request.zipped else ""
             path = request.out / f"{target.name}{suffix}{ending}"
@@ -213,7 +216,12 @@ def _checkers(target: Target) -> dict[str, str]:
     return backend.checkers() if isinstance(backend, CheckedBackend) else {}
 
 
-def _ladder(target: Target, precision: str | None) -> tuple[str, ...]:
+def ladder_of(target: Target, precision: str | None) -> tuple[str, ...]:
+    """The precisions to try for a target: those of its ladder, or the one that is requested.
+
+    Raises:
+        InputError: The target lacks the precision.
+    """
     possible = get_backend(target.backend).precisions
     if precision is None:
         rungs = tuple(name for name in target.ladder if name in possible)

@@ -7,22 +7,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.bundle.seen_images import SeenImages
 from edgekd.data import Split, cache_folder, decoded_images
 from edgekd.data.image_hashes import image_hashes
+from edgekd.lower.own_images import OwnImages, names_trained_on, own_data_card, split_of
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
-from edgekd.models import ModelCard, read_card
+from edgekd.metrics.task import metrics_task
+from edgekd.models import DataCard, ModelCard, read_card
 from edgekd.models.card import read_metrics, read_own_split
+from edgekd.models.training_images import images_of_checkpoint, images_of_split
 from edgekd.seals import keep
 
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
 
 __all__ = ["Source", "find_student", "kept_outputs", "load_source"]
+
+_FITTED = ("train", "validation")
+"""Parts of the user's own images that files are fitted on: ranges, then decision."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Source:
         split: The parts of its data set.
         pixels: Every image of the data set, uint8 [M, S, S, 3], mapped from the cache.
         metrics: Metrics of the student and its teacher, by training.
+        own_data: Card of the images where they are the user's own; None for those of training.
+        also_trained_on: Number of the user's judging images that bear the name of a training image.
     """
 
     folder: Path
@@ -44,6 +53,13 @@ class Source:
     split: Split
     pixels: NDArray[np.uint8]
     metrics: dict[str, Any]
+    own_data: DataCard | None = None
+    also_trained_on: int = 0
+
+    @property
+    def data(self) -> DataCard:
+        """Card of the data set whose images judge the files."""
+        return self.own_data or self.card.data
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
@@ -53,13 +69,18 @@ class Source:
         return load_checkpoint(self.folder)
 
     @cached_property
-    def seen_images(self) -> SeenImages:
-        """Hashes of the images that the student was trained on or is fitted on."""
-        parts = {
-            part: image_hashes(self.split.dataset.paths(self.split.indices(part)))
-            for part in ("train", "validation")
-        }
-        return SeenImages.of(parts, self.card.data.sha256)
+    def seen_images(self) -> SeenImages | None:
+        """Hashes of the images that the student was trained on, and its files are fitted on.
+
+        None where the files are fitted on the user's own images, and nothing is known of those of
+        training: a list without them would let a test on them pass.
+        """
+        if self.own_data is None:
+            return images_of_split(self.split, self.card.data.sha256)
+        trained = images_of_checkpoint(self.folder)
+        fitted = [index for index, part in enumerate(self.split.parts) if part in _FITTED]
+        paths = self.split.dataset.paths(fitted)
+        return trained and trained.joined({"validation": image_hashes(paths)})
 
     @cached_property
     def images(self) -> NDArray[np.uint8]:
@@ -88,6 +109,21 @@ class Source:
     def outputs(self) -> NDArray[np.float32]:
         """The float student's outputs [N, …] for the validation images; kept in the cache."""
         return kept_outputs(self.folder, self.card, self.images)
+
+    @cached_property
+    def validation_metrics(self) -> tuple[Any, Any]:
+        """Metrics of teacher and float student on the validation images; None where not known.
+
+        Those of training, or for images of the user's own the student's alone.
+        """
+        if self.own_data is None:
+            teacher = self.metrics.get("teacher") or {}
+            return teacher.get("validation"), self.metrics.get("validation")
+        metrics = metrics_task(self.card.task).evaluate(
+            self.outputs, self.targets, self.card.classes,
+            ordered=self.card.ordered, groups=self.groups,
+        )  # fmt: skip
+        return None, msgspec.to_builtins(metrics)
 
 
 def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -120,19 +156,28 @@ def find_student(model: Path) -> Path:
     return model / "student" if (model / "student").is_dir() else model
 
 
-def load_source(model: Path, data_root: Path | None = None) -> Source:
-    """Read a student and the validation images that its checkpoint names.
+def load_source(
+    model: Path, data_root: Path | None = None, own_images: OwnImages | None = None
+) -> Source:
+    """Read a student and the images that its files are judged on.
 
     Args:
         model: A checkpoint, or the folder of a run with `student` in it.
-        data_root: Where the images are now, if not where they were.
+        data_root: Where the images of training are now, if not where they were.
+        own_images: Images of the user's own; None for the validation images of training.
 
     Raises:
-        InputError: There is no checkpoint, or its images are missing.
+        InputError: There is no checkpoint, or the images are missing.
         ArtefactError: The checkpoint is damaged.
     """
     folder = find_student(model)
     card = read_card(folder)
-    split = read_own_split(folder, card, data_root)
+    if own_images is None:
+        split = read_own_split(folder, card, data_root)
+        pixels = decoded_images(split.dataset, card.image_size)
+        return Source(folder, card, split, pixels, read_metrics(folder))
+    split = split_of(own_images, card)
     pixels = decoded_images(split.dataset, card.image_size)
-    return Source(folder, card, split, pixels, read_metrics(folder))
+    return Source(
+        folder, card, split, pixels, {}, own_data_card(split), len(names_trained_on(folder, split))
+    )

@@ -17,6 +17,7 @@ from edgekd.lower.evidence.non_inferiority import TeacherOutputs
 from edgekd.lower.source import Source, kept_outputs
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import CARD, WEIGHTS
+from edgekd.resources import checkpoint_place
 from edgekd.seals import read_checked
 
 __all__ = ["Teacher", "find_teacher", "teacher_outputs"]
@@ -130,7 +131,7 @@ def _named_by_recipe(file: Path) -> Path | None:
     """`teacher.checkpoint` of a run's recipe; None without one."""
     try:
         recipe = msgspec.json.decode(read_checked(file))
-        return Path(recipe["teacher"]["checkpoint"])
+        return checkpoint_place(recipe["teacher"]["checkpoint"])
     except (EdgekdError, OSError, msgspec.DecodeError, LookupError, TypeError):
         return None  # no recipe, or no teacher in it: the bundle states that none was compared
 

@@ -11,6 +11,7 @@ import msgspec
 from edgekd.data.split import Split, read_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.resources import student_folders
 from edgekd.seals import read_checked
 
 __all__ = [
@@ -334,7 +335,9 @@ def _hint_for(place: Path) -> str:
     """What to do where there is no checkpoint: a model of another tool can be made one."""
     if place.is_file() or (place / "config.json").is_file():
         return f"make one of it: edgekd import {place} --classes FILE|a,b,c --out DIR"
-    return "give the folder that `edgekd train`, `distill` or `import` wrote"
+    hint = "give the folder that `edgekd train`, `distill` or `import` wrote"
+    students = ", ".join(student_folders())
+    return f"{hint}, or a student: {students}" if students else hint
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -33,7 +33,10 @@ class ModelSection(Section, frozen=True, kw_only=True):
 
 
 class RoleSection(Section, frozen=True, kw_only=True):
-    """A teacher or a student: a network and its training, or an existing checkpoint."""
+    """A teacher or a student: a network and its training, or an existing checkpoint.
+
+    `checkpoint` is its folder, or the name of a shipped student.
+    """
 
     model: ModelSection | None = None
     fit: FitSection = FitSection()

@@ -129,9 +129,11 @@ class Classifier:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One sentence for each option that was not obtained and each floor that is not met."""
-        policy = self.manifest.policy
-        return (*self._session.warnings, *(policy.warnings if policy else ()))
+        """One sentence for each option that was not obtained and each floor that is not met.
+
+        And one where the file is none of those that a shipped student's certificates are of.
+        """
+        return (*self._session.warnings, *self.manifest.warnings)
 
     def preprocess(self, image: ImageSource) -> NDArray[np.uint8]:
         """The image as the network gets it, uint8 [S, S, 3] (see `edgekd.runtime.preprocess`)."""

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from manifests import make_manifest
 
 from edgekd.bundle import (
+    Certificate,
     FileEntry,
+    FloorRecord,
     GateRecord,
     Lowering,
     Manifest,
     ModelInfo,
+    PolicyRecord,
     Rung,
 )
 from edgekd.bundle.manifest import FORMAT_VERSION, decode_manifest, encode_manifest
@@ -231,3 +234,30 @@ def test_any_json_in_any_field_is_read_or_refused(path: tuple[str, ...], value: 
     except ArtefactError:
         return
     assert decode_manifest(encode_manifest(manifest)) == manifest
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_a_certificate_is_kept_and_a_missing_one_is_a_warning(
+    manifest: Manifest, certified: bool
+) -> None:
+    reason = None if certified else "model.onnx is another file"
+    certificate = Certificate(student="tiny", certified=certified, reason=reason)
+    manifest = msgspec.structs.replace(manifest, certificate=certificate)
+    again = decode_manifest(encode_manifest(manifest))
+    assert again.certificate == certificate
+    warning = "for research, not certified: model.onnx is another file"
+    assert again.warnings == (() if certified else (warning,))
+
+
+def test_warnings_are_those_of_certificate_and_policy(manifest: Manifest) -> None:
+    assert manifest.warnings == ()
+    floor = FloorRecord(
+        code="answered", quantity="answers", value=0.1, least=0.5, by="low", met=False
+    )
+    policy = PolicyRecord(name="mine", sha256="", research=True, floors=(floor,))
+    certificate = Certificate(student="tiny", certified=False, reason="r")
+    marked = msgspec.structs.replace(manifest, policy=policy, certificate=certificate)
+    assert [text.split(":")[0] for text in marked.warnings] == [
+        "for research, not certified",
+        "for research, floor not met",
+    ]

@@ -45,6 +45,17 @@ def test_an_image_of_two_parts_is_one_of_training() -> None:
     assert listed.part_of(TRAIN[0]) == "train"
 
 
+def test_a_list_takes_further_images_in_its_own_key() -> None:
+    """Images that a trained student's files are fitted on later are listed beside its own."""
+    listed = SeenImages.of({"train": TRAIN, "validation": VALIDATION[:2]}, key="split")
+    joined = listed.joined({"validation": [*VALIDATION[1:], TRAIN[0]]})
+    assert {joined.part_of(image) for image in VALIDATION} == {"validation"}
+    assert {joined.part_of(image) for image in TRAIN} == {"train"}
+    assert joined.counts() == {"train": 5, "validation": 6}
+    assert joined.part_of(sha256("other")) is None
+    assert listed.counts() == {"train": 5, "validation": 2}
+
+
 def test_the_list_is_short_keyed_and_in_no_order_of_the_table() -> None:
     listed = SeenImages.of({"train": TRAIN}, key="split")
     text = listed.encode().decode()

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import lenient
 import msgspec
+from manifests import make_manifest
 
-from edgekd.bundle import ClassChange, GateRecord, Rung
+from edgekd.bundle import Certificate, ClassChange, GateRecord, Rung
 from edgekd.cli.build_table import _LiveTable, summary_of
 from edgekd.lower.build import BuiltBundle
 from edgekd.lower.progress import LineReporter, verdict_of
@@ -120,3 +121,17 @@ def test_a_living_table_on_a_terminal(small_run: Path, tmp_path: Path) -> None:
         assert column in shown
     assert re.search(r"cpu-onnx-fp32 +fp32 +\d\.\d\d +\d\d\.\d .* 0\.0% .* taken", shown)
     assert "cpu-onnx-fp32: fp32" in shown.splitlines()[-1]
+
+
+def built(**changes: object) -> BuiltBundle:
+    chosen = rung(chosen=True, **changes)
+    artefact = {"balanced_accuracy": {"value": 0.61, "low": None, "high": None}}
+    certificate = Certificate(student="tiny", certified=chosen.gate is not None)
+    manifest = make_manifest(metrics={"artefact": artefact}, certificate=certificate)
+    return BuiltBundle("cpu", "cpu", Path("out/cpu"), manifest, (chosen,))
+
+
+def test_a_bundle_of_a_shipped_student_says_whether_it_is_certified() -> None:
+    assert summary_of(built()).endswith("flips 1.1%; certified with tiny")
+    uncertified = built(gate=None, failure="not certified: another file")
+    assert summary_of(uncertified) == "out/cpu: int8, 2.40 MB, not certified: another file"

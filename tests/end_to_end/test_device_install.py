@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def test_the_wheel_carries_targets_recipes_and_policies(device: Path) -> None:
     assert "demo" in done.stdout
     assert "jetson" in done.stdout
     assert "Fundus photographs" in done.stdout
+
+
+def test_the_wheel_carries_every_file_of_the_students(device: Path) -> None:
+    (wheel,) = device.parents[2].glob("*.whl")
+    home = REPOSITORY / "edgekd" / "students"
+    files = [file for file in home.rglob("*") if file.is_file()]
+    expected = {file.relative_to(REPOSITORY).as_posix() for file in files}
+    assert "edgekd/students/README.md" in expected
+    with zipfile.ZipFile(wheel) as archive:
+        assert expected <= set(archive.namelist())
 
 
 def test_the_command_line_works_on_the_device(device: Path, bundles: Path) -> None:

@@ -70,6 +70,19 @@ def test_fifty_images_of_training_are_found_under_other_names(tmp_path: Path) ->
     assert "--allow-leaks" in caught.value.hint
 
 
+def test_a_shipped_student_has_a_list_in_place_of_its_images(tmp_path: Path) -> None:
+    train, new = images(tmp_path / "a", 5, "train"), images(tmp_path / "b", 3, "new")
+    (gone,) = images(tmp_path / "gone", 1, "gone")
+    student = checkpoint(tmp_path / "student", gone.parent, {gone.name: "train"})
+    gone.unlink()
+    (unchecked,) = find_leaks([student], new)
+    assert "are not at" in unchecked.reason
+    listed = SeenImages.of({"train": image_hashes(train)}, "split")
+    (student / SEEN_IMAGES).write_bytes(listed.encode())
+    (leaks,) = find_leaks([student], [*new, train[2]])
+    assert (leaks.parts, leaks.reason) == ({3: "train"}, "")
+
+
 def test_new_images_are_none(tmp_path: Path) -> None:
     train, new = images(tmp_path / "a", 20, "train"), images(tmp_path / "b", 20, "new")
     leaks = find_leaks([bundle(tmp_path / "bundle", train=train)], new)

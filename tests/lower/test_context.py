@@ -35,6 +35,17 @@ def test_calibration_images_count_for_int8_alone(tmp_path: Path) -> None:
     assert first.attempt("onnx", FP32).key != first.attempt("tflite", FP32).key
 
 
+def test_recorded_ranges_count_in_place_of_images(tmp_path: Path) -> None:
+    def key(content: bytes) -> str:
+        file = tmp_path / "onnx-int8"
+        file.write_bytes(content)
+        ranges = {("onnx", INT8): file}
+        return replace(context(tmp_path, None), ranges=ranges).attempt("onnx", INT8).key
+
+    assert key(b"ranges") == key(b"ranges")
+    assert len({key(b"ranges"), key(b"others"), context(tmp_path).attempt("onnx", INT8).key}) == 3
+
+
 def test_an_attempt_says_whose_weights_it_has(tmp_path: Path) -> None:
     fine_tuned = replace(context(tmp_path), quantisation_aware=True)
     assert fine_tuned.attempt("onnx", INT8).quantisation_aware

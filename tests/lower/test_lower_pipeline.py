@@ -98,6 +98,23 @@ def test_files_are_lowered_and_run_together_and_once(tools: Tools, context: Buil
         assert tools.jobs == ["lower int8+fp32", "run int8+fp32"]
 
 
+def test_recorded_ranges_are_given_to_the_variants_that_they_are_of(
+    tools: Tools, context: BuildContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, str]] = []
+
+    def convert(job: ConversionJob, **options: Any) -> Any:
+        given.append(job.ranges)
+        return tools.convert(job, **options)
+
+    monkeypatch.setattr(pipeline, "convert", convert)
+    file = tmp_path / "ranges"
+    file.write_bytes(b"ranges")
+    ranges = {("onnx", VARIANTS[0]): file, ("tflite", VARIANTS[1]): file}
+    lower_variants(replace(context, ranges=ranges), "onnx", VARIANTS)
+    assert given == [{"int8": str(file)}]
+
+
 def test_a_variant_that_cannot_be_lowered_stops_no_other(
     tools: Tools, context: BuildContext
 ) -> None:

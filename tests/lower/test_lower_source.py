@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from edgekd.bundle.seen_images import SeenImages
 from edgekd.data.image_hashes import image_hashes
 from edgekd.lower import source as module
 from edgekd.lower.source import Source, find_student
@@ -47,9 +49,32 @@ def test_images_of_training_and_validation_are_seen(source: Source, tmp_path: Pa
     source.split.dataset.paths = lambda chosen: [paths[n] for n in chosen]  # type: ignore[method-assign]
     source.card.data = SimpleNamespace(sha256="split")  # type: ignore[misc]
     listed = source.seen_images
+    assert listed is not None
     assert [listed.part_of(image) for image in image_hashes(paths)] == (
         ["train"] * 3 + ["validation"] * 3
     )
+
+
+def test_own_images_are_listed_beside_those_of_training(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the user's own images all are fitted on; without those of training there is no list."""
+    paths = [tmp_path / f"{n}.png" for n in range(7)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    split: Any = source.split
+    split.parts = ("train",) * 3 + ("validation",) * 2 + ("test",)
+    split.dataset.paths = lambda chosen: [paths[n] for n in chosen]
+    own = replace(source, own_data=cast(Any, SimpleNamespace(sha256="own")))
+    trained = SeenImages.of({"train": image_hashes(paths[6:])}, "split")
+    monkeypatch.setattr(module, "images_of_checkpoint", lambda folder: trained)
+    listed = own.seen_images
+    assert listed is not None
+    assert [listed.part_of(image) for image in image_hashes(paths)] == (
+        ["validation"] * 5 + [None, "train"]
+    )
+    monkeypatch.setattr(module, "images_of_checkpoint", lambda folder: None)
+    assert replace(own).seen_images is None
 
 
 def test_outputs_are_computed_once(

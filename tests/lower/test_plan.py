@@ -31,9 +31,12 @@ class Card:
 
 
 def source(
-    policy: dict[str, Any] | None = None, classes: tuple[str, ...] = ("MEL", "nv")
+    policy: dict[str, Any] | None = None,
+    classes: tuple[str, ...] = ("MEL", "nv"),
+    labels: str = "of-labels",
 ) -> Source:
-    return cast(Source, SimpleNamespace(card=Card(classes, policy), images_sha256="of-images"))
+    card, data = Card(classes, policy), {"sha256": labels}
+    return cast(Source, SimpleNamespace(card=card, data=data, images_sha256="of-images"))
 
 
 def test_an_old_checkpoint_follows_dermoscopy() -> None:
@@ -82,19 +85,23 @@ def test_what_a_bundle_is_made_from_is_in_its_key() -> None:
     policy, teacher = load_policy("none"), Teacher(None, "gone")
 
     def key(
-        request: BuildRequest = REQUEST, policy: Any = policy, teacher: Teacher = teacher
+        request: BuildRequest = REQUEST,
+        policy: Any = policy,
+        teacher: Teacher = teacher,
+        labels: str = "of-labels",
     ) -> str:
-        (plan,) = plans_of(request, source(), policy, teacher, None)
+        (plan,) = plans_of(request, source(labels=labels), policy, teacher, None)
         return plan.key
 
     assert key() == key(teacher=Teacher(None, "another reason"))
     others = {
+        key(labels="of other labels of the same images"),
         key(replace(REQUEST, research=True)),
         key(policy=policy.tightened({"answered": 0.6})),
         key(policy=msgspec.structs.replace(policy, title="Another title")),
         key(teacher=Teacher(Path("teacher"), sha256="of-teacher")),
     }
-    assert len(others) == 4
+    assert len(others) == 5
     assert key() not in others
 
 

@@ -68,6 +68,19 @@ def test_it_is_where_the_recipe_names_it(tmp_path: Path) -> None:
     assert find_teacher(student).folder == place
 
 
+def test_it_is_the_student_that_the_recipe_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write(tmp_path / "students" / "known", card("teacher"))
+    (place / "certificates").mkdir()
+    student = source(tmp_path / "run")
+    recipe = {"name": "mine", "teacher": {"checkpoint": "known"}}
+    (student.folder / "recipe.json").write_bytes(msgspec.json.encode(recipe))
+    assert find_teacher(student).folder is None
+    monkeypatch.setenv("EDGEKD_STUDENTS", str(tmp_path / "students"))
+    assert find_teacher(student).folder == place
+
+
 @pytest.mark.parametrize("recipe", [b"{", b"{}", b'{"teacher": null}', b'{"teacher": {}}'])
 def test_without_one_the_reason_is_given(tmp_path: Path, recipe: bytes) -> None:
     student = source(tmp_path / "run")

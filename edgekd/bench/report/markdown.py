@@ -130,7 +130,8 @@ def _whole(entry: MarkedRow) -> str:
 def _limits(entries: Sequence[MarkedRow]) -> list[str]:
     letters = {entry.label: entry.mark.letter for entry in entries}
     lines = [
-        f"- {_safe(entry.label)}: {states.RESEARCH}: {_safe('; '.join(entry.row.below_floors))}"
+        f"- {_safe(entry.label)}: {states.research_text(entry.row)}: "
+        f"{_safe('; '.join(entry.row.below_floors))}"
         for entry in entries
         if entry.row.research
     ]

@@ -154,6 +154,9 @@ def _limits(entries: Sequence[MarkedRow]) -> dict[str, Any]:
         "flags": flags,
         "missing": missing,
         "research": [entry for entry in entries if entry.row.research],
+        "research_texts": sorted(
+            {states.research_text(entry.row) for entry in entries if entry.row.research}
+        ),
         "several": len(places) > 1,
         "marks": marks,
     }

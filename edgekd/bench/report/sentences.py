@@ -15,7 +15,7 @@ from edgekd.bench.report.formats import (
     smaller,
     value_text,
 )
-from edgekd.bench.report.states import RESEARCH
+from edgekd.bench.report.states import research_text
 from edgekd.bench.result import Estimate, Result, ResultRow
 from edgekd.bench.task import MetricColumn
 
@@ -38,7 +38,8 @@ def row_sentences(row: ResultRow, result: Result, columns: Sequence[MetricColumn
     else:
         sentences += [_metric(column, row, teacher) for column in columns]
     sentences.append(_agreement(row, result.data.n))
-    sentences += [f"{RESEARCH[0].upper()}{RESEARCH[1:]}: {floor}." for floor in row.below_floors]
+    research = research_text(row)
+    sentences += [f"{research[0].upper()}{research[1:]}: {floor}." for floor in row.below_floors]
     return [sentence for sentence in sentences if sentence]
 
 

@@ -74,7 +74,8 @@ def _columns() -> dict[str, str]:
         "margin": "How much of it a file may lose against the teacher",
         "margin_policy": "Policy that sets the margin",
         "margin_state": "not-inferior, inferior or not-shown, by the paired 95 % interval",
-        "research": "true where a bundle was built although it is below a floor of its policy",
+        "research": "true where a bundle was built although it is below a floor of its policy, "
+        "or is not certified",
         "below_floors": "Those floors, separated by ' | '",
         "agreement_with_teacher": "Share of images with the teacher's answer",
         "flips_against_teacher": "Number of images with another answer than the teacher's",

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from edgekd.bench.result import PolicyFacts, ResultRow
+from edgekd.bench.subjects.policy import NOT_CERTIFIED
 from edgekd.bench.task import policy_order
 
 __all__ = [
-    "RESEARCH",
     "RowState",
     "margin_lines",
     "margin_names",
     "margin_state",
     "research_state",
+    "research_text",
     "summary",
     "time_state",
     "weaker_classes",
 ]
 
-RESEARCH = "for research, floor not met"
+_BELOW_FLOOR, _UNCERTIFIED = "for research, floor not met", "for research, not certified"
 
 _MARGIN_WORDS = {
     "not-inferior": ("good", "not inferior to teacher"),
@@ -47,8 +49,14 @@ def margin_state(row: ResultRow) -> RowState:
 
 
 def research_state(row: ResultRow) -> RowState | None:
-    """The mark of a bundle that is below a floor of its policy; None for others."""
-    return RowState("bad", RESEARCH) if row.research else None
+    """The mark of a bundle for research: below a floor, or not certified; None for others."""
+    return RowState("bad", research_text(row)) if row.research else None
+
+
+def research_text(row: ResultRow) -> str:
+    """Why a bundle is for research alone, in a few words."""
+    uncertified = any(sentence.startswith(NOT_CERTIFIED) for sentence in row.below_floors)
+    return _UNCERTIFIED if uncertified else _BELOW_FLOOR
 
 
 def time_state(row: ResultRow) -> RowState:
@@ -111,8 +119,8 @@ def summary(rows: Sequence[ResultRow]) -> str:
         _counted(margins, "doubt", "not shown either way"),
         _counted(margins, "none", "not compared"),
     ]
-    research = sum(row.research for row in artefacts)
-    parts.append(f"{research} {RESEARCH}" if research else "")
+    research = Counter(research_text(row) for row in artefacts if row.research)
+    parts += [f"{number} {text}" for text, number in research.items()]
     times = [time_state(row) for row in artefacts]
     timed = [
         _counted(times, "good", "valid"),

@@ -23,7 +23,7 @@ from edgekd.bench.report.formats import (
     value_text,
 )
 from edgekd.bench.report.marked_rows import presentable
-from edgekd.bench.report.states import RESEARCH, margin_lines
+from edgekd.bench.report.states import margin_lines, research_text
 from edgekd.bench.result import Result, ResultRow
 from edgekd.bench.task import MetricColumn
 
@@ -56,7 +56,7 @@ def print_table(result: Result, console: Console | None = None) -> None:
 def _warnings(result: Result) -> list[str]:
     """Rich markup of everything that limits the numbers."""
     lines = [
-        escape(f"{row.name}: {RESEARCH}: {'; '.join(row.below_floors)}")
+        escape(f"{row.name}: {research_text(row)}: {'; '.join(row.below_floors)}")
         for row in result.rows
         if row.research
     ]

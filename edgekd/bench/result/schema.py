@@ -236,7 +236,7 @@ class ResultRow(_Section, frozen=True, kw_only=True):
     `target`, `backend` and `precision` describe the file, `runtime` the engine that ran it.
     `flipped` is the number of images whose answer differs from the float student's, `flips` some of
     them. `policy` is that of the bundle; `research` marks a bundle that was built although it is
-    below a floor of its policy, and `below_floors` has a sentence for each such floor.
+    below a floor of its policy or not certified, and `below_floors` has a sentence for each cause.
     """
 
     name: str

@@ -14,7 +14,16 @@ from edgekd.policy import Policy, load_policy
 if TYPE_CHECKING:
     from edgekd.bundle import Manifest
 
-__all__ = ["BundlePolicy", "facts_of_policy", "policy_facts", "policy_of_bundle"]
+__all__ = [
+    "NOT_CERTIFIED",
+    "BundlePolicy",
+    "facts_of_policy",
+    "policy_facts",
+    "policy_of_bundle",
+]
+
+NOT_CERTIFIED = "not certified: "
+"""Start of the sentence of a bundle of a shipped student that no certificate is of."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,8 @@ class BundlePolicy:
 
     Attributes:
         facts: The policy; None where the bundle was made before bundles recorded one.
-        research: Whether the bundle was built although it is below a floor.
-        below_floors: One sentence for each such floor.
+        research: Whether the bundle was built although it is below a floor, or not certified.
+        below_floors: One sentence for each cause.
     """
 
     facts: PolicyFacts | None = None
@@ -72,5 +81,8 @@ def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
             margin=record.teacher.margin,
             required=record.teacher.required,
         )
-    unmet = tuple(record.unmet())
-    return BundlePolicy(facts, bool(unmet), unmet)
+    certificate = manifest.certificate
+    uncertified = certificate is not None and not certificate.certified
+    causes = (f"{NOT_CERTIFIED}{certificate.reason}",) if certificate and uncertified else ()
+    causes = (*causes, *record.unmet())
+    return BundlePolicy(facts, bool(causes), causes)

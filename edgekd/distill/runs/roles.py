@@ -14,6 +14,7 @@ from edgekd.distill.task import training_task
 from edgekd.errors import InputError
 from edgekd.models import read_card
 from edgekd.recipe import ModelSection, Recipe, RoleSection, TeacherSection
+from edgekd.resources import checkpoint_place
 
 __all__ = [
     "model_of",
@@ -59,7 +60,7 @@ def teacher_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
 
 def model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
     """The network of a trained teacher; None for one that will be refused."""
-    card, dataset = read_card(folder), split.dataset
+    card, dataset = read_card(checkpoint_place(folder)), split.dataset
     classes = training_task(dataset.task).outputs(dataset.classes)
     if card.outputs != (len(dataset.subclass_of) if kind.learns_subclasses else classes):
         return None
@@ -83,7 +84,7 @@ def models_of(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
     networks = [model_to_train(recipe, "student")]
     for of_one in teacher_recipes(recipe) if with_teacher else ():
         if folder := role_section(of_one, "teacher").checkpoint:
-            card = read_card(folder)
+            card = read_card(checkpoint_place(folder))
             networks.append(ModelSection(arch=card.arch, options=card.arch_options))
         else:
             networks.append(model_to_train(of_one, "teacher"))
@@ -100,7 +101,7 @@ def teacher_folders(recipe: Recipe, out: Path) -> list[Path]:
     several = [out / "teachers" / str(number + 1) for number, _ in enumerate(recipe.teachers)]
     sections = [role_section(each, "teacher") for each in teacher_recipes(recipe)]
     pairs = zip(sections, several or [out / "teacher"], strict=True)
-    return [Path(section.checkpoint or folder) for section, folder in pairs]
+    return [checkpoint_place(section.checkpoint or folder) for section, folder in pairs]
 
 
 def trained_teachers(recipe: Recipe, out: Path) -> list[Path]:

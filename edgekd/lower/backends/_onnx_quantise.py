@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekd.errors import ArtefactError
 from edgekd.lower.backends.base import Calibration, converting, missing_tool
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.runtime.sessions.onnx import FULL_RANGE
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ __all__ = [
     "in_order",
     "prepared_model",
     "quantise",
+    "ranges_of",
     "tensor_ranges",
 ]
 
@@ -50,7 +53,7 @@ class Preset:
     Attributes:
         operators: Operators to quantise.
         activations: Name of ONNX Runtime's type of the activations, weights are `QInt8`.
-        seven_bits: Whether weights are kept within -64..64. Where they are not, the file says so,
+        seven_bits: Whether weights are kept within -64..64. Where they are not, the file is marked,
             and ONNX Runtime is kept from its integer kernels (see `FULL_RANGE`).
         float_outputs: Whether the engine has integer layers whose output is float. Where it
             has none, a float layer reads what its integer neighbour rounded.
@@ -97,7 +100,7 @@ def float_model(graph: DeployGraph, image_size: int, purpose: str) -> onnx.Model
 def quantise(
     graph: DeployGraph,
     image_size: int,
-    calibration: Calibration,
+    ranges: Ranges,
     float_layers: Sequence[str],
     preset: Preset,
 ) -> onnx.ModelProto:
@@ -114,7 +117,6 @@ def quantise(
 
     model = copy.deepcopy(prepared_model(graph, image_size))
     floats = [name for nodes in layer_nodes(model, float_layers).values() for name in nodes]
-    ranges = tensor_ranges(graph, image_size, Images(calibration))
     excluded = [*before_network(model), *floats, *subclass_nodes(model)]
     if not preset.constant_sums:
         excluded += _constant_sums(model.graph)
@@ -153,6 +155,22 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
 
     ONNXModel(model).topological_sort()
     return model
+
+
+def ranges_of(graph: DeployGraph, image_size: int, source: Calibration | RecordedRanges) -> Ranges:
+    """The ranges that were recorded, or those that calibration images have.
+
+    Raises:
+        ArtefactError: Recorded ranges lack a tensor of the graph.
+    """
+    if not isinstance(source, RecordedRanges):
+        return tensor_ranges(graph, image_size, Images(source))
+    ranges: Ranges = dict(source.tensors)
+    absent = set(_float_tensors(prepared_model(graph, image_size).graph)) - ranges.keys()
+    if absent:
+        message = f"the recorded ranges lack {min(absent)!r} of the network's ONNX"
+        raise ArtefactError(message, "install the versions that recorded them")
+    return ranges
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.lower.backends.base import Calibration, missing_tool
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 
-__all__ = ["Statistics", "activation_ranges", "every_tensor_kept"]
+__all__ = ["Statistics", "activation_ranges", "every_tensor_kept", "recorded", "statistics_of"]
 
 Statistics = dict[str, dict[str, NDArray[np.float32]]]
 """Least and greatest value of each tensor by its name, as AI Edge Quantizer takes them."""
@@ -40,6 +41,17 @@ def activation_ranges(content: bytes, calibration: Calibration) -> Statistics:
         _kept.clear()
         _kept[key] = _measure(content, calibration)
     return {tensor: dict(range_) for tensor, range_ in _kept[key].items()}
+
+
+def recorded(statistics: Statistics, images: int) -> RecordedRanges:
+    """The ranges as they are recorded; `images` is the number that they were measured on."""
+    tensors = {name: (each["min"], each["max"]) for name, each in statistics.items()}
+    return RecordedRanges(tensors, images)
+
+
+def statistics_of(ranges: RecordedRanges) -> Statistics:
+    """Recorded ranges as the quantizer takes them."""
+    return {name: {"min": low, "max": high} for name, (low, high) in ranges.tensors.items()}
 
 
 @contextmanager

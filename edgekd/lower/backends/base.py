@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import EdgekdError, InputError, MissingDependencyError
+from edgekd.errors import ArtefactError, EdgekdError, InputError, MissingDependencyError
 from edgekd.extensions.backends import BackendDescriptor, Completion
 from edgekd.lower.precision import Variant
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # importing this package must not import torch
 
     from edgekd.bundle import EngineCheck, ProgramRecord
     from edgekd.lower.graph import DeployGraph
+    from edgekd.lower.int8.recorded_ranges import RecordedRanges
 
 __all__ = [
     "Backend",
@@ -30,11 +31,14 @@ __all__ = [
     "Completion",
     "FinishingBackend",
     "ProgramBackend",
+    "RangedBackend",
     "UnconvertibleError",
+    "check_precision",
     "check_request",
     "check_via",
     "converting",
     "missing_tool",
+    "quantising_by_ranges",
     "reads_calibration",
     "versions_of",
 ]
@@ -125,6 +129,35 @@ class Backend(ABC):
         """
         del network
         return ()
+
+
+@runtime_checkable
+class RangedBackend(Protocol):
+    """A backend that can lower by recorded ranges, without the calibration images."""
+
+    def measure(
+        self, graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
+    ) -> RecordedRanges:
+        """Everything that `lower` takes from the calibration images for this variant.
+
+        Arguments and errors: see `Backend.lower`.
+        """
+
+    def lower_by_ranges(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        ranges: RecordedRanges,
+        out: Path,
+    ) -> dict[str, str]:
+        """Write the very files that `lower` writes with the images that were measured.
+
+        Arguments, result and errors: see `Backend.lower`.
+
+        Raises:
+            ArtefactError: The ranges lack a tensor of this graph.
+        """
 
 
 @runtime_checkable
@@ -230,14 +263,19 @@ def reads_calibration(backend: Backend, variant: Variant) -> bool:
     return variant.calibrated or variant.precision in backend.scanned
 
 
-def check_request(
-    backend: Backend, image_size: int, variant: Variant, calibration: Calibration | None
-) -> None:
-    """Raise InputError where a variant is not possible, or lacks its calibration images."""
+def check_precision(backend: Backend, variant: Variant) -> None:
+    """Raise InputError where a backend has no such precision."""
     if variant.precision not in backend.precisions:
         known = ", ".join(backend.precisions)
         message = f"{backend.name} does not lower to {variant.precision!r}"
         raise InputError(message, f"one of: {known}")
+
+
+def check_request(
+    backend: Backend, image_size: int, variant: Variant, calibration: Calibration | None
+) -> None:
+    """Raise InputError where a variant is not possible, or lacks its calibration images."""
+    check_precision(backend, variant)
     if not variant.calibrated:
         return
     if calibration is None or len(calibration) == 0:
@@ -291,6 +329,25 @@ def _cause(error: BaseException) -> str:
     text = "\n".join(map(str, reversed(chain)))
     operator = next((match[1] for regex in _OPERATORS if (match := regex.search(text))), None)
     return cause if operator is None or operator in cause else f"{cause} (operator {operator})"
+
+
+@contextmanager
+def quantising_by_ranges(engine: str) -> Iterator[None]:
+    """Context of a quantisation by recorded ranges, to translate its errors.
+
+    Args:
+        engine: Title of the engine.
+
+    Raises:
+        ArtefactError: The ranges are not those of this network as the tools here convert it.
+    """
+    try:
+        yield
+    except (EdgekdError, ImportError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        message = f"the recorded ranges do not fit {engine}'s file of the network: {_cause(error)}"
+        raise ArtefactError(message, "install the versions that recorded them") from error
 
 
 def missing_tool(error: ImportError, purpose: str) -> MissingDependencyError:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekd.lower.backends._onnx_quantise import Preset, float_model, quantise
-from edgekd.lower.backends.base import Backend, Calibration, check_request, versions_of
+from edgekd.lower.backends._onnx_quantise import Preset, float_model, quantise, ranges_of
+from edgekd.lower.backends.base import (
+    Backend,
+    Calibration,
+    check_precision,
+    check_request,
+    quantising_by_ranges,
+    versions_of,
+)
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.lower.precision import Variant
 from edgekd.runtime.telemetry import silence
 
@@ -70,11 +78,43 @@ class OnnxBackend(Backend):
             InputError: Also where a float layer is not in the graph.
         """
         check_request(self, image_size, variant, calibration)
+        return self._write(graph, image_size, variant, calibration, out)
+
+    def measure(
+        self, graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
+    ) -> RecordedRanges:
+        """See `RangedBackend.measure`."""
+        check_request(self, image_size, variant, calibration)
+        silence()
+        return RecordedRanges(ranges_of(graph, image_size, calibration), len(calibration))
+
+    def lower_by_ranges(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        ranges: RecordedRanges,
+        out: Path,
+    ) -> dict[str, str]:
+        """See `RangedBackend.lower_by_ranges`."""
+        check_precision(self, variant)
+        with quantising_by_ranges("ONNX Runtime"):
+            return self._write(graph, image_size, variant, ranges, out)
+
+    def _write(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        source: Calibration | RecordedRanges | None,
+        out: Path,
+    ) -> dict[str, str]:
         silence()
         model = float_model(graph, image_size, "lower for ONNX Runtime")
         tools = ["torch", "onnx", "onnxscript"]
-        if variant.calibrated and calibration is not None:
-            model = quantise(graph, image_size, calibration, variant.float_layers, _PRESET)
+        if variant.calibrated and source is not None:
+            ranges = ranges_of(graph, image_size, source)
+            model = quantise(graph, image_size, ranges, variant.float_layers, _PRESET)
             tools.append("onnxruntime")
         (out / self.model_file).write_bytes(model.SerializeToString())
         return versions_of(*tools)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgekd.errors import InputError
 from edgekd.lower.backends._onnx_quantise import float_model
+from edgekd.lower.backends._openvino_statistics import by_statistics, recording_statistics
 from edgekd.lower.backends.base import (
     Backend,
     Calibration,
+    check_precision,
     check_request,
     converting,
     missing_tool,
+    quantising_by_ranges,
     versions_of,
 )
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.lower.precision import Variant
 from edgekd.runtime.telemetry import silence
 
@@ -29,6 +36,8 @@ __all__ = ["OpenVinoBackend"]
 
 _SIGNED_ACTIVATIONS = {"Elu", "Gelu", "HSwish", "Mish", "PRelu", "Softplus", "Swish", "Tanh"}
 
+
+_AUTOMATIC_NAME = re.compile(r"([A-Z]\w*)_\d+$")
 
 _WEIGHTED = {
     "Convolution",
@@ -60,20 +69,63 @@ class OpenVinoBackend(Backend):
             InputError: Also where a float layer is not in the graph.
         """
         check_request(self, image_size, variant, calibration)
-        silence()
-        exported = float_model(graph, image_size, "lower for OpenVINO")
-        model = _converted(exported)
+        return self._write(graph, image_size, variant, calibration, out)
+
+    def measure(
+        self, graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
+    ) -> RecordedRanges:
+        """See `RangedBackend.measure`."""
+        check_request(self, image_size, variant, calibration)
+        with recording_statistics() as tensors:
+            _quantised(graph, image_size, variant, calibration)
+        return RecordedRanges(tensors, len(calibration))
+
+    def lower_by_ranges(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        ranges: RecordedRanges,
+        out: Path,
+    ) -> dict[str, str]:
+        """See `RangedBackend.lower_by_ranges`."""
+        check_precision(self, variant)
+        shape = (ranges.images, image_size, image_size, 3)
+        blank = np.broadcast_to(np.uint8(0), shape)  # as many as were measured, never looked at
+        with quantising_by_ranges("OpenVINO"), by_statistics(ranges.tensors):
+            return self._write(graph, image_size, variant, blank, out)
+
+    def _write(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        calibration: Calibration | None,
+        out: Path,
+    ) -> dict[str, str]:
         tools = ["torch", "onnx", "onnxscript", "openvino"]
         if variant.calibrated and calibration is not None:
-            floats = list(_float_operations(model, exported, variant.float_layers))
-            floats += _sums_of_subclasses(model, exported)
-            model = _quantise(model, calibration, floats)
+            model = _quantised(graph, image_size, variant, calibration)
             tools.append("nncf")
+        else:
+            model = _converted(float_model(graph, image_size, "lower for OpenVINO"))
         _save(model, out / self.model_file, half=variant.precision == "fp16")
         return versions_of(*tools)
 
 
+def _quantised(
+    graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
+) -> Any:
+    """OpenVINO's model of the graph, with int8 weights and activations."""
+    exported = float_model(graph, image_size, "lower for OpenVINO")
+    model = _converted(exported)
+    floats = list(_float_operations(model, exported, variant.float_layers))
+    floats += _sums_of_subclasses(model, exported)
+    return _quantise(model, calibration, floats)
+
+
 def _converted(exported: onnx.ModelProto) -> Any:
+    silence()
     with (
         converting("OpenVINO", "lower for OpenVINO"),
         tempfile.TemporaryDirectory() as folder,
@@ -88,8 +140,22 @@ def _converted(exported: onnx.ModelProto) -> Any:
 def _save(model: Any, file: Path, *, half: bool) -> None:
     import openvino
 
+    _number_in_order(model)
     # Half-precision weights are a precision of their own, not a way to store fp32.
     openvino.save_model(model, str(file), compress_to_fp16=half)
+
+
+def _number_in_order(model: Any) -> None:
+    """Number, in the order of computation, what OpenVINO named itself (`Constant_18979`).
+
+    Its own numbers count whatever the process has made before, so that the same network would
+    give other files after another one.
+    """
+    operations = model.get_ordered_ops()
+    matches = [_AUTOMATIC_NAME.match(one.get_friendly_name()) for one in operations]
+    for number, (operation, match) in enumerate(zip(operations, matches, strict=True)):
+        if match:
+            operation.set_friendly_name(f"{match[1]}_{number}")
 
 
 def _float_operations(

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekd.lower.backends._tflite_layers import scopes_of
-from edgekd.lower.backends._tflite_ranges import activation_ranges
+from edgekd.lower.backends._tflite_ranges import (
+    Statistics,
+    activation_ranges,
+    recorded,
+    statistics_of,
+)
 from edgekd.lower.backends._tflite_recipe import quantise_activations, quantise_weights
 from edgekd.lower.backends.base import (
     Backend,
     Calibration,
+    check_precision,
     check_request,
     converting,
+    quantising_by_ranges,
     versions_of,
 )
 from edgekd.lower.precision import Variant
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgekd.lower.graph import DeployGraph
+    from edgekd.lower.int8.recorded_ranges import RecordedRanges
 
 __all__ = ["TfliteBackend"]
 
@@ -62,10 +70,44 @@ class TfliteBackend(Backend):
             ArtefactError: A layer that is to stay in float cannot be identified in the file.
         """
         check_request(self, image_size, variant, calibration)
+        statistics = None
+        if variant.calibrated and calibration is not None:
+            statistics = activation_ranges(_float_model(graph, image_size), calibration)
+        return self._write(graph, image_size, variant, statistics, out)
+
+    def measure(
+        self, graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
+    ) -> RecordedRanges:
+        """See `RangedBackend.measure`."""
+        check_request(self, image_size, variant, calibration)
+        statistics = activation_ranges(_float_model(graph, image_size), calibration)
+        return recorded(statistics, len(calibration))
+
+    def lower_by_ranges(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        ranges: RecordedRanges,
+        out: Path,
+    ) -> dict[str, str]:
+        """See `RangedBackend.lower_by_ranges`."""
+        check_precision(self, variant)
+        with quantising_by_ranges("LiteRT"):
+            return self._write(graph, image_size, variant, statistics_of(ranges), out)
+
+    def _write(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        statistics: Statistics | None,
+        out: Path,
+    ) -> dict[str, str]:
         content = _float_model(graph, image_size)
         tools = ["torch", "litert-torch", "litert-converter"]
         if variant.precision != "fp32":
-            content = _quantised(content, graph.network, variant, calibration)
+            content = _quantised(content, graph.network, variant, statistics)
             tools += ["ai-edge-quantizer", "ai-edge-litert"]
         (out / self.model_file).write_bytes(content)
         return versions_of(*tools)
@@ -104,9 +146,9 @@ def _float_model(graph: DeployGraph, image_size: int) -> bytes:
 
 
 def _quantised(
-    content: bytes, network: nn.Module, variant: Variant, calibration: Calibration | None
+    content: bytes, network: nn.Module, variant: Variant, statistics: Statistics | None
 ) -> bytes:
-    if calibration is None or not variant.calibrated:
+    if statistics is None or not variant.calibrated:
         return quantise_weights(content, variant.precision)
     kept = scopes_of(content, network, variant.float_layers) if variant.float_layers else []
-    return quantise_activations(content, activation_ranges(content, calibration), kept)
+    return quantise_activations(content, statistics, kept)

@@ -30,6 +30,7 @@ def write_card(manifest: Manifest) -> str:
     """The model card of a bundle, as Markdown."""
     sections = (
         _model(manifest),
+        _certificate(manifest),
         _use(manifest),
         _policy(manifest),
         _data(manifest),
@@ -51,7 +52,7 @@ def _model(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield manifest.description + "."
     yield ""
-    for warning in manifest.policy.warnings if manifest.policy else ():
+    for warning in manifest.warnings:
         yield f"**{warning}**"
         yield ""
     yield f"- Classes: {', '.join(model.classes)}"
@@ -72,6 +73,29 @@ def _model(manifest: Manifest) -> Iterator[str]:
     yield f"- Teacher: {_short(lineage.teacher)}; revision {_short(lineage.git_revision)}"
     if lowering.quantisation_aware:
         yield "- The weights were trained on with simulated int8 before lowering."
+
+
+def _certificate(manifest: Manifest) -> Iterator[str]:
+    certificate = manifest.certificate
+    if certificate is None:
+        return
+    yield "## Certificate"
+    yield ""
+    student = certificate.student
+    if certificate.certified:
+        yield (
+            f"- Built from {student} without its images. Every model file has the SHA-256 of the "
+            "one that was judged where the student was made: decision, gate, floors and metrics "
+            "are those recorded of this very file."
+        )
+    else:
+        yield f"- Not certified: {certificate.reason}."
+        yield (
+            f"- Built from {student} without its images. Nothing was measured on this file; its "
+            "decision was fitted to another one."
+        )
+        yield f"- To judge it on labelled images: `{certificate.remedy}`"
+    yield f"- Images of the self-test: {certificate.selftest}."
 
 
 def _use(manifest: Manifest) -> Iterator[str]:
@@ -305,7 +329,7 @@ def _rung_name(rung: Rung) -> str:
 def _rung_cells(rung: Rung) -> list[str]:
     gate = rung.gate
     if gate is None:
-        return ["", "", "", "", "", "", f"failed: {rung.failure}"]
+        return ["", "", "", "", "", "", f"{'' if rung.chosen else 'failed: '}{rung.failure}"]
     high = gate.balanced_accuracy_drop_high
     verdict = "taken" if rung.chosen else "; ".join(gate.reasons) or "passed"
     measures = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in gate.measures.items()]
@@ -335,6 +359,10 @@ def _engine(manifest: Manifest) -> Iterator[str]:
     engine = lowering.engine
     if engine is None:
         yield f"- Built on the device: `{lowering.completion_command}`."
+        if lowering.evidence_sha256 is None and manifest.certificate is not None:
+            yield "- It is judged there on labelled images, which this bundle was built without."
+            yield "  `edgekd build --data` leaves them beside a bundle that can be finished."
+            return
         yield "- It is judged there by the images of the `.evidence.npz` that was written beside"
         yield "  this bundle. They are patients' images: delete that file when the engine is built."
         return
@@ -370,8 +398,10 @@ def _caveats(manifest: Manifest) -> Iterator[str]:
     yield f"- {manifest.limits}"
     yield f"- {_independence(manifest)}"
     if manifest.lowering.engine is None:
+        host = "this host" if manifest.certificate is None else "the host that made the student"
         yield (
-            "- The gate saw this host's engine; the self-test tells whether another machine agrees."
+            f"- The gate saw the engine of {host}; the self-test tells whether another machine "
+            "agrees."
         )
 
 

@@ -64,7 +64,7 @@ def requirements_of(source: Source, policy: Policy) -> DecisionRequirements:
         "part": "validation",
         "images": len(source.targets),
         "groups": len(np.unique(source.groups)),
-        "split_sha256": source.card.data.sha256,
+        "split_sha256": source.data.sha256,
         "images_sha256": source.images_sha256,
     }
     return DecisionRequirements(

@@ -18,9 +18,10 @@ from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.plan import Plan
 from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
+from edgekd.models import ModelCard
 from edgekd.targets import Target
 
-__all__ = ["BuildRecord", "describe"]
+__all__ = ["BuildRecord", "completion_command", "describe", "description_of"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
     fit = task.fit_decision(requirements, outputs)
     capture = fit_capture(source.images, policy.decision.capture_kept, policy.capture)
     taken_again = retaken(source.images, capture)
+    teacher_metrics, student_metrics = source.validation_metrics
     policy_record = checked_record(
         blank_record(policy, card.classes, research=plan.research),
         policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
@@ -80,12 +82,12 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
         ),
         decision=fit.decision,
         capture=capture,
-        lowering=_lowering(target, record),
+        lowering=_lowering(source, target, record),
         policy=policy_record,
         metrics={
             "part": "validation",
-            "teacher": (source.metrics.get("teacher") or {}).get("validation"),
-            "student": source.metrics.get("validation"),
+            "teacher": teacher_metrics,
+            "student": student_metrics,
             **task.metrics_with(fit, requirements, outputs, taken_again),
         },
         lineage=Lineage(
@@ -99,25 +101,63 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
         model_file=measured.attempt.backend.model_file,
         files={},
         network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
-        description=f"{card.arch} for {target.title}, distilled by {card.training.method}",
+        description=description_of(card, target),
         intended_use=(
             "Decision support for trained staff who look at the patient themselves; not a "
             "diagnosis and not a medical device."
         ),
-        limits=(
-            f"Judged on {len(source.targets)} validation images of {card.data.name}, which also "
-            "chose the student's best epoch and fitted the decision; other cameras, patients and "
-            "diseases are outside of what was measured."
-        ),
-        data_source=f"{card.data.name}. {card.data.citation}".strip(),
+        limits=_limits(source),
+        data_source=_data_source(source),
         licences={
-            "data": card.data.licence or "unknown",
-            "weights": f"start: {card.pretrained}; else as the data",
+            "data": source.data.licence or "unknown",
+            "weights": f"start: {card.pretrained}; else {_weights_licence(source)}",
         },
     )
 
 
-def _lowering(target: Target, record: BuildRecord) -> Lowering:
+def _limits(source: Source) -> str:
+    count, trained, judging = len(source.targets), source.card.data.name, source.data.name
+    chose = "chose the student's best epoch and fitted the decision"
+    if source.own_data is not None:
+        chose = f"fitted the decision (the student was trained on {trained})"
+    text = (
+        f"Judged on {count} validation images of {judging}, which also {chose}; other cameras, "
+        "patients and diseases are outside of what was measured."
+    )
+    if not source.also_trained_on:
+        return text
+    return (
+        f"{text} {source.also_trained_on} of them bear the name of an image that the student was "
+        "trained on: if they are the same, they prove nothing."
+    )
+
+
+def _data_source(source: Source) -> str:
+    trained, judging = source.card.data, source.data
+    if source.own_data is None:
+        return f"{trained.name}. {trained.citation}".strip()
+    return f"{judging.name}; trained on {trained.name}. {trained.citation}".strip()
+
+
+def _weights_licence(source: Source) -> str:
+    trained = source.card.data
+    if source.own_data is None:
+        return "as the data"
+    return f"as {trained.name}, {trained.licence or 'licence unknown'}"
+
+
+def description_of(card: ModelCard, target: Target) -> str:
+    """A bundle in a few words."""
+    return f"{card.arch} for {target.title}, distilled by {card.training.method}"
+
+
+def _calibration(source: Source, calibration: CalibrationSet) -> dict[str, Any]:
+    """The record of the draw; the user's own images are of no training part."""
+    part = {} if source.own_data is None else {"part": "calibration"}
+    return calibration.record() | part
+
+
+def _lowering(source: Source, target: Target, record: BuildRecord) -> Lowering:
     measured, attempt = record.measured, record.measured.attempt
     calibrated = reads_calibration(attempt.backend, attempt.variant)
     return Lowering(
@@ -125,10 +165,12 @@ def _lowering(target: Target, record: BuildRecord) -> Lowering:
         backend=target.backend,
         precision=attempt.variant.precision,
         completion=attempt.backend.completion,
-        completion_command=_completion_command(attempt.backend),
+        completion_command=completion_command(attempt.backend),
         rungs=record.rungs,
         tried=tried(record.rungs),
-        calibration=record.calibration.record() if calibrated and record.calibration else None,
+        calibration=_calibration(source, record.calibration)
+        if calibrated and record.calibration
+        else None,
         layer_sensitivity=record.sensitivity,
         quantisation_aware=attempt.quantisation_aware,
         build_key=record.build_key,
@@ -137,7 +179,8 @@ def _lowering(target: Target, record: BuildRecord) -> Lowering:
     )
 
 
-def _completion_command(backend: Backend) -> str | None:
+def completion_command(backend: Backend) -> str | None:
+    """The command that finishes a bundle of a backend on its device; None for a complete one."""
     if backend.completion == "complete":
         return None
     return "edgekd build --on-device BUNDLE"

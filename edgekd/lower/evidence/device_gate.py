@@ -235,7 +235,8 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
     """
     if sha256 is None:
         message = "the bundle's manifest names no evidence for an engine"
-        raise GateFailedError(message, "build it again with this edgekd on the host")
+        hint = "build it again on the host, with this edgekd and labelled images (`--data`)"
+        raise GateFailedError(message, hint)
     if not file.is_file():
         message = f"no evidence for the engine: {file} is missing"
         raise GateFailedError(

@@ -67,7 +67,7 @@ def draw_calibration(
     train = split.indices("train")
     if min(images, len(train)) < MIN_IMAGES:
         message = f"{min(images, len(train))} calibration images are fewer than {MIN_IMAGES}"
-        raise InputError(message, "ask for more, or train on more images")
+        raise InputError(message, "ask for more, or give more images")
     chosen = tuple(_round_robin(split, train, images, seed))
     names = tuple(split.dataset.samples[index].image for index in chosen)
     drawn = np.asarray(pixels[list(chosen)])

@@ -10,9 +10,11 @@ import msgspec
 from edgekd.lower.jobs.process import run_in_process
 from edgekd.lower.precision import Variant
 
-__all__ = ["Conversion", "ConversionJob", "ConversionReport", "convert"]
+__all__ = ["RANGES", "Conversion", "ConversionJob", "ConversionReport", "convert"]
 
 REPORT = "report.json"
+RANGES = ".ranges"
+"""Suffix of the files of recorded ranges."""
 _WORKER = "edgekd.lower.jobs.worker"
 
 
@@ -24,7 +26,10 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
         variants: Variants to lower to, one after the other in one process, so that the tools are
             imported once and ranges are measured once.
         checkpoint: Folder of the student.
-        calibration: File (.npy) with uint8 [N, S, S, 3]; needed for int8.
+        calibration: File (.npy) with uint8 [N, S, S, 3]; needed for int8 without ranges.
+        ranges: Files of recorded ranges by label; such a variant is lowered by them alone.
+        record: Whether the ranges of each variant are recorded, as `<label>.ranges`; only for
+            variants that depend on the calibration images.
         out: Folder that gets one folder per variant, named by its label, and `report.json`.
         threads: Threads of torch; None leaves them to torch.
     """
@@ -34,6 +39,8 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str
     out: str
     calibration: str | None = None
+    ranges: dict[str, str] = {}
+    record: bool = False
     threads: int | None = None
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekd.errors import InputError
 from edgekd.files import pretty_json, whole_folder, write_atomically
 from edgekd.lower.backends import Backend, get_backend
-from edgekd.lower.jobs.conversion import REPORT, Conversion, ConversionJob, ConversionReport
+from edgekd.lower.backends.base import RangedBackend, reads_calibration
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
+from edgekd.lower.jobs.conversion import (
+    RANGES,
+    REPORT,
+    Conversion,
+    ConversionJob,
+    ConversionReport,
+)
 from edgekd.lower.jobs.process import announce, serve
 from edgekd.lower.precision import Variant
 from edgekd.runtime.telemetry import silence
@@ -34,7 +43,7 @@ def run_job(job: ConversionJob) -> None:
     calibration = _load_calibration(job)
     stem = _stem(graph, image_size)
     conversions = tuple(
-        _convert(backend, graph, image_size, variant, stem, calibration, Path(job.out))
+        _convert(job, _Lowering(backend, graph, image_size, variant, stem, calibration))
         for variant in job.variants
     )
     report = ConversionReport(backend=job.backend, conversions=conversions)
@@ -75,28 +84,69 @@ def _load_calibration(job: ConversionJob) -> Calibration | None:
     return images
 
 
-def _convert(
-    backend: Backend,
-    graph: DeployGraph,
-    image_size: int,
-    variant: Variant,
-    stem: str | None,
-    calibration: Calibration | None,
-    out: Path,
-) -> Conversion:
-    from edgekd.lower.int8.stem import with_float_stem
+@dataclass(frozen=True)
+class _Lowering:
+    """One variant to lower, with its first layer in float."""
 
-    announce(variant.label)
+    backend: Backend
+    graph: DeployGraph
+    image_size: int
+    variant: Variant
+    stem: str | None
+    calibration: Calibration | None
+
+    @property
+    def effective(self) -> Variant:
+        from edgekd.lower.int8.stem import with_float_stem
+
+        return with_float_stem(self.variant, self.stem)
+
+    def write(self, out: Path) -> dict[str, str]:
+        """Lower by the calibration images, if there are any."""
+        return self.backend.lower(
+            self.graph, self.image_size, self.effective, self.calibration, out
+        )
+
+    def write_by_ranges(self, file: Path, out: Path) -> dict[str, str]:
+        """Lower by recorded ranges."""
+        ranges = RecordedRanges.load(file)
+        backend = _ranged(self.backend)
+        return backend.lower_by_ranges(self.graph, self.image_size, self.effective, ranges, out)
+
+    def record(self, file: Path) -> None:
+        """Record what the file takes from the calibration images."""
+        if self.calibration is None or not reads_calibration(self.backend, self.variant):
+            return
+        backend = _ranged(self.backend)
+        ranges = backend.measure(self.graph, self.image_size, self.effective, self.calibration)
+        ranges.save(file)
+
+
+def _ranged(backend: Backend) -> RangedBackend:
+    if not isinstance(backend, RangedBackend):
+        message = f"{backend.name} cannot record ranges, nor lower by recorded ones"
+        raise InputError(message, "give calibration images")
+    return backend
+
+
+def _convert(job: ConversionJob, lowering: _Lowering) -> Conversion:
+    backend, label, out = lowering.backend, lowering.variant.label, Path(job.out)
+    announce(label)
     start = time.perf_counter()
-    with whole_folder(out / variant.label) as folder:
-        effective = with_float_stem(variant, stem)
-        versions = backend.lower(graph, image_size, effective, calibration, folder)
+    with whole_folder(out / label) as folder:
+        ranges = job.ranges.get(label)
+        if ranges is None:
+            versions = lowering.write(folder)
+        else:
+            versions = lowering.write_by_ranges(Path(ranges), folder)
+    if job.record:
+        lowering.record(out / f"{label}{RANGES}")
     seconds = time.perf_counter() - start
-    print(f"[edgekd] {backend.name} {variant.label}: done in {seconds:.1f} s", flush=True)
+    print(f"[edgekd] {backend.name} {label}: done in {seconds:.1f} s", flush=True)
     return Conversion(
-        variant=variant,
-        file=f"{variant.label}/{backend.model_file}",
-        size_bytes=sum(file.stat().st_size for file in (out / variant.label).iterdir()),
+        variant=lowering.variant,
+        file=f"{label}/{backend.model_file}",
+        size_bytes=sum(file.stat().st_size for file in (out / label).iterdir()),
         seconds=round(seconds, 3),
         versions=versions,
     )

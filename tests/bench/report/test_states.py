@@ -56,6 +56,9 @@ def test_a_bundle_below_a_floor_is_marked():
     assert research_state(row) is None
     marked = research_state(msgspec.structs.replace(row, research=True))
     assert marked == ("bad", "for research, floor not met")
+    sentences = ["not certified: another file"]
+    uncertified = msgspec.structs.replace(row, research=True, below_floors=sentences)
+    assert research_state(uncertified) == ("bad", "for research, not certified")
 
 
 def test_classes_below_the_teachers_interval_are_named_in_the_policys_order():

@@ -192,6 +192,7 @@ EXAMPLES = {
     Reads.IMAGES: "images",
     Reads.DATA: "table.csv",
     Reads.TABLE: "table.csv",
+    Reads.OWN_IMAGES: "table.csv",
     Reads.RESULT: "result.json",
     Reads.EVIDENCE: "evidence.npz",
     Reads.PRIVATE_KEY: "key.pem",

@@ -60,7 +60,11 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
         ("recipes", "out", "json", "markdown", "log"),
         ("predictions", "json", "markdown"),
     ],
-    "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
+    "build": [
+        ("model", "out", "data_root", "teacher"),
+        ("model", "out", "data", "image_root"),
+        ("on_device", "evidence"),
+    ],
     "import": [("source", "out", "check", "images")],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [
@@ -77,6 +81,7 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
     ("import", "source"): ("--classes", "bkl,mel,nv,other"),
+    ("build", "data"): ("--precision", "fp32"),  # the few images are too few to calibrate
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
     ("eval", "models"): ("--allow-leaks", "--maps", "0"),

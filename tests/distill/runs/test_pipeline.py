@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -101,6 +102,21 @@ def test_a_network_that_crckd_trained_teaches_a_smaller_one(recipe, tmp_path):
     assert student.card.training.teacher == teacher.card.weights_sha256
     assert teacher.card.training.method == "crckd"
     assert student.card.params < teacher.card.params
+
+
+def test_a_shipped_student_teaches_by_its_name(taught, teacher, tmp_path, monkeypatch):
+    recipe = taught(teacher={"checkpoint": "small"})
+    shutil.copytree(teacher, tmp_path / "students" / "small")
+    (tmp_path / "students" / "small" / "certificates").mkdir()
+    monkeypatch.setenv("EDGEKD_STUDENTS", str(tmp_path / "students"))
+    run(recipe, tmp_path)
+    student, named = load_checkpoint(tmp_path / "student"), load_checkpoint(teacher)
+    assert student.card.training.teacher == named.card.weights_sha256
+    assert not (tmp_path / "teacher").exists()
+    assert '"checkpoint": "small"' in (tmp_path / "student" / "recipe.json").read_text()
+    monkeypatch.delenv("EDGEKD_STUDENTS")
+    with pytest.raises(InputError, match="no checkpoint at small"):
+        run(recipe, tmp_path / "unknown")
 
 
 def test_fitnet_from_end_to_end(taught, tmp_path):

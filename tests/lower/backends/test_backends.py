@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.lowered_files import BUILT_IN, FROM_ONNX, SIZE, answers
+from backends.lowered_files import BUILT_IN, FROM_ONNX, SIZE, answers, variant
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.extensions.engines.tflite import BACKEND
 from edgekd.lower.backends import Backend, backend_names, get_backend
+from edgekd.lower.backends.base import RangedBackend, reads_calibration
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.lower.precision import CALIBRATED, LADDER, Variant
 
 ALL = [(name, precision) for name in FROM_ONNX for precision in get_backend(name).precisions]
@@ -45,6 +47,54 @@ def test_every_precision_agrees_with_the_student(
     allowed = {"fp32": 1e-3, "fp16": 2e-2}.get(precision, 0.5)
     assert apart < allowed
     assert (logits.argmax(1) == student.logits.argmax(1)).mean() >= 0.95
+
+
+RANGED = [
+    (name, precision)
+    for name in BUILT_IN
+    for precision in ("fp16", "int8-mixed", "int8")
+    if reads_calibration(get_backend(name), Variant(precision=precision))
+]
+
+
+@pytest.mark.parametrize(("name", "precision"), RANGED)
+def test_recorded_ranges_make_the_very_file_that_images_make(
+    name: str, precision: str, lowered: Any, student: Any, tmp_path: Path
+) -> None:
+    backend = get_backend(name)
+    assert isinstance(backend, RangedBackend)
+    ranges = backend.measure(student.graph, SIZE, variant(precision), student.calibration)
+    ranges.save(tmp_path / "ranges")
+    out = tmp_path / "out"
+    out.mkdir()
+    loaded = RecordedRanges.load(tmp_path / "ranges")
+    versions = backend.lower_by_ranges(student.graph, SIZE, variant(precision), loaded, out)
+    assert "torch" in versions
+    names = sorted(file.name for file in lowered(name, precision).iterdir())
+    assert sorted(file.name for file in out.iterdir()) == names
+    for file in names:
+        assert (out / file).read_bytes() == (lowered(name, precision) / file).read_bytes()
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_other_ranges_make_another_file(
+    name: str, lowered: Any, student: Any, tmp_path: Path
+) -> None:
+    """Or the file would not depend on them, and the test above could not fail."""
+    backend = get_backend(name)
+    ranges = backend.measure(student.graph, SIZE, variant("int8"), student.calibration)
+    wider = {key: (low, high * np.float32(1.25)) for key, (low, high) in ranges.tensors.items()}
+    changed = RecordedRanges(wider, ranges.images)
+    backend.lower_by_ranges(student.graph, SIZE, variant("int8"), changed, tmp_path)
+    files = list(lowered(name, "int8").iterdir())
+    assert any((tmp_path / each.name).read_bytes() != each.read_bytes() for each in files)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_ranges_of_another_network_are_refused(name: str, student: Any, tmp_path: Path) -> None:
+    ranges = RecordedRanges({"unknown": (np.float32(0), np.float32(1))}, 48)
+    with pytest.raises(ArtefactError, match="recorded ranges"):
+        get_backend(name).lower_by_ranges(student.graph, SIZE, variant("int8"), ranges, tmp_path)
 
 
 @pytest.mark.parametrize("name", FROM_ONNX)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from manifests import make_manifest
 
-from edgekd.bundle import GateRecord, Lowering, Manifest, Rung
+from edgekd.bundle import Certificate, GateRecord, Lowering, Manifest, Rung
 from edgekd.bundle.policy import FloorRecord, PolicyRecord, PolicyWords, TeacherRecord
 from edgekd.lower.evidence.card import write_card
 from edgekd.lower.evidence.ladder import tried
@@ -157,3 +157,40 @@ def test_a_bundle_of_an_older_edgekd_is_told_as_it_was() -> None:
     text = write_card(manifest(old, {"images": 100}))
     assert "verdicts were read" not in text
     assert "one-sided" not in text
+
+
+def certified_card(certificate: Certificate, **changed: Any) -> str:
+    chosen = Rung(
+        precision="int8", chosen=True, size_bytes=1, gate=None, failure="not certified: x"
+    )
+    lowering = Lowering(target="cpu", backend="onnx", precision="int8", rungs=(chosen,), **changed)
+    return write_card(make_manifest(lowering=lowering, metrics={}, certificate=certificate))
+
+
+def test_the_card_says_where_the_evidence_was_taken() -> None:
+    text = certified_card(Certificate(student="tiny", certified=True))
+    assert "SHA-256 of the one that was judged where the student was made" in text
+    assert "The gate saw the engine of the host that made the student" in text
+    assert "painted dermoscopy" in text
+    assert "**" not in text.split("## ")[0]
+    assert "## Certificate" not in card()
+
+
+def test_the_card_of_a_file_without_a_certificate_warns_and_says_what_to_do() -> None:
+    uncertified = Certificate(
+        student="tiny", certified=False, reason="x differs", remedy="edgekd build --data FILE.csv"
+    )
+    text = certified_card(uncertified)
+    assert "**for research, not certified: x differs**" in text.split("## ")[0]
+    assert "`edgekd build --data FILE.csv`" in text
+    assert "| int8 |  |  |  |  |  |  | not certified: x |" in text  # and not as if it had failed
+
+
+def test_the_card_of_an_engine_without_images_says_so() -> None:
+    text = certified_card(
+        Certificate(student="tiny", certified=True),
+        completion="finish-on-device",
+        completion_command="it",
+    )
+    assert "which this bundle was built without" in text
+    assert ".evidence.npz" not in text

@@ -31,11 +31,12 @@ def test_requirements_have_the_critical_classes_of_the_model() -> None:
     )  # fmt: skip
     card = SimpleNamespace(
         classes=CLASSES, ordered=True, task=DEFAULT_TASK,
-        data=SimpleNamespace(sha256="of-split"),
+        data=SimpleNamespace(sha256="of-training"),
     )  # fmt: skip
     source = SimpleNamespace(
-        card=card, targets=TARGETS, images_sha256="of-images", groups=np.arange(N) // 2
-    )
+        card=card, data=SimpleNamespace(sha256="of-split"), targets=TARGETS,
+        images_sha256="of-images", groups=np.arange(N) // 2,
+    )  # fmt: skip
     requirements = requirements_of(cast(Any, source), policy)
     assert (requirements.rule, requirements.classes, requirements.ordered) == (RULE, CLASSES, True)
     assert requirements.critical == ("bkl", "mel")

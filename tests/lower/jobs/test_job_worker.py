@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
-from cards import ARCH, CLASSES, make_card
+from cards import ARCH, CLASSES, SIZE, make_card
 
+from edgekd.errors import InputError
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.lower.jobs import worker
 from edgekd.lower.jobs.conversion import ConversionJob
 from edgekd.lower.jobs.process import serve
@@ -57,3 +60,30 @@ def test_damaged_calibration(checkpoint: Path, tmp_path: Path) -> None:
     content = make_job(checkpoint, tmp_path / "out", calibration=str(file))
     job.write_bytes(msgspec.json.encode(content))
     assert serve(ConversionJob, worker.run_job, [str(job)]) == 2
+
+
+class Imaged:
+    """A backend that can lower by images alone."""
+
+    name, model_file, scanned = "imaged", "model.bin", ()
+
+    def lower(
+        self, graph: object, size: int, variant: Variant, images: object, out: Path
+    ) -> dict[str, str]:
+        (out / "model.bin").write_bytes(b"whole")
+        return {}
+
+
+@pytest.mark.parametrize("changes", [{"ranges": {"int8": "ranges"}}, {"record": True}])
+def test_a_backend_without_ranges_is_refused(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    monkeypatch.setattr(worker, "get_backend", lambda name: Imaged())
+    RecordedRanges({}, 1).save(tmp_path / "ranges")
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((2, SIZE, SIZE, 3), np.uint8))
+    if "ranges" in changes:
+        changes = {"ranges": {"int8": str(tmp_path / "ranges")}}
+    job = make_job(checkpoint, tmp_path / "out", calibration=str(images), **changes)
+    with pytest.raises(InputError, match="imaged cannot record ranges"):
+        worker.run_job(job)

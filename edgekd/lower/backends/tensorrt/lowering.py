@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, ClassVar
 from edgekd.errors import ArtefactError
 from edgekd.lower.backends._onnx_half import half_model
 from edgekd.lower.backends._onnx_quantise import (
-    Images,
     Preset,
     Ranges,
     float_model,
     prepared_model,
     quantise,
-    tensor_ranges,
+    ranges_of,
 )
-from edgekd.lower.backends.base import Backend, Calibration, check_request, versions_of
+from edgekd.lower.backends.base import (
+    Backend,
+    Calibration,
+    check_precision,
+    check_request,
+    quantising_by_ranges,
+    versions_of,
+)
+from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.lower.precision import Variant
 from edgekd.runtime.telemetry import silence
 
@@ -79,16 +86,47 @@ class TensorRtBackend(Backend):
                 is to be fp16 of a student that gives NaN on calibration images.
         """
         check_request(self, image_size, variant, calibration)
+        return self._write(graph, image_size, variant, calibration, out)
+
+    def measure(
+        self, graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
+    ) -> RecordedRanges:
+        """See `RangedBackend.measure`."""
+        check_request(self, image_size, variant, calibration)
+        silence()
+        return RecordedRanges(ranges_of(graph, image_size, calibration), len(calibration))
+
+    def lower_by_ranges(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        ranges: RecordedRanges,
+        out: Path,
+    ) -> dict[str, str]:
+        """See `RangedBackend.lower_by_ranges`."""
+        check_precision(self, variant)
+        with quantising_by_ranges("TensorRT"):
+            return self._write(graph, image_size, variant, ranges, out)
+
+    def _write(
+        self,
+        graph: DeployGraph,
+        image_size: int,
+        variant: Variant,
+        source: Calibration | RecordedRanges | None,
+        out: Path,
+    ) -> dict[str, str]:
         silence()
         model, file = float_model(graph, image_size, "lower for TensorRT"), out / self.model_file
         tools = ["torch", "onnx", "onnxscript"]
-        if variant.calibrated and calibration is not None:
-            model = quantise(graph, image_size, calibration, variant.float_layers, _PRESET)
+        if variant.calibrated and source is not None:
+            ranges = ranges_of(graph, image_size, source)
+            model = quantise(graph, image_size, ranges, variant.float_layers, _PRESET)
             tools.append("onnxruntime")
         elif variant.precision == "fp16":
-            model = half_model(
-                prepared_model(graph, image_size), _ranges(graph, image_size, calibration)
-            )
+            scanned = _scanned(graph, image_size, source)
+            model = half_model(prepared_model(graph, image_size), scanned)
             tools.append("onnxruntime")
         file.write_bytes(model.SerializeToString())
         _check(file)
@@ -148,10 +186,13 @@ class TensorRtBackend(Backend):
         return finish_on_device(bundle, say, evidence=evidence, toolchain=Toolchain(via=via))
 
 
-def _ranges(graph: DeployGraph, image_size: int, calibration: Calibration | None) -> Ranges | None:
-    if calibration is None or len(calibration) == 0:
+def _scanned(
+    graph: DeployGraph, image_size: int, source: Calibration | RecordedRanges | None
+) -> Ranges | None:
+    """The ranges that fp16 is checked by; None without images."""
+    if source is None or (not isinstance(source, RecordedRanges) and len(source) == 0):
         return None
-    return tensor_ranges(graph, image_size, Images(calibration))
+    return ranges_of(graph, image_size, source)
 
 
 def _check(file: Path) -> None:

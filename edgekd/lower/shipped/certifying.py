@@ -1,0 +1,170 @@
+"""Whether a file is one that was judged where its student was made, and what its bundle says.
+
+A file with the SHA-256 of a judged one leaves with the evidence that was recorded of it. Any other
+file has a manifest that says that nothing was measured on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+import edgekd
+from edgekd.bundle import Certificate, Manifest, Rung
+from edgekd.bundle.manifest import FORMAT_VERSION
+from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.files import sha256_of
+from edgekd.lower.attempt import Measured
+from edgekd.lower.backends import get_backend
+from edgekd.lower.evidence.describe import completion_command, description_of
+from edgekd.lower.evidence.policy_check import blank_record
+from edgekd.lower.selftest import tolerance_of
+from edgekd.lower.shipped.rebuild_jobs import RebuildJob
+from edgekd.lower.shipped.student import ShippedStudent
+from edgekd.runtime.selftest import Vectors
+
+__all__ = ["certified", "uncertified", "why_not_certified"]
+
+
+def why_not_certified(student: ShippedStudent, job: RebuildJob, measured: Measured) -> str | None:
+    """Why a file is none of those that were judged; None where it is one.
+
+    Args:
+        student: The shipped student.
+        job: The bundle to build.
+        measured: Its file, with the outputs for the painted images.
+    """
+    if job.certificate is None:
+        return f"{student.name} carries no certificate of {job.variant.label} for this target"
+    certificate = student.certificates[job.certificate]
+    files = {file.name: sha256_of(file) for file in measured.made.folder.iterdir()}
+    expected = {name: entry.sha256 for name, entry in certificate.files.items()}
+    if files == expected:
+        return None
+    other = next(
+        (name for name in sorted(expected) if files.get(name) != expected[name]),
+        min(set(files) - set(expected), default=""),
+    )
+    return (
+        f"{other} is not the file that was judged where {student.name} was made "
+        f"({_differences(certificate.lowering.tools, measured.made.tools)})"
+    )
+
+
+def _differences(certified: Mapping[str, str], installed: Mapping[str, str]) -> str:
+    """What is known of why the file is another one, for people."""
+    names = sorted(certified.keys() | installed.keys())
+    texts = [
+        f"{name} {installed.get(name, 'missing')} here, {certified.get(name, 'missing')} there"
+        for name in names
+        if installed.get(name) != certified.get(name)
+    ]
+    return "; ".join(texts) or "the tools have the same versions: edgekd or the processor differs"
+
+
+def certified(
+    student: ShippedStudent, job: RebuildJob, measured: Measured
+) -> tuple[Manifest, Vectors]:
+    """The manifest with the recorded evidence, and the recorded self-test.
+
+    Raises:
+        GateFailedError: The engine here answers otherwise than where the file was judged.
+    """
+    name, plan = job.certificate or "", job.plan
+    certificate, outputs = student.certificates[name], student.outputs[name]
+    tolerance = tolerance_of(outputs, job.variant.precision)
+    difference = float(np.abs(measured.answers.outputs - outputs).max())
+    if not difference <= tolerance:  # NaN too
+        message = (
+            f"{plan.name} is the certified file, and the engine here answers otherwise: an output "
+            f"is off by {difference:.3g}, more than {tolerance:.3g}"
+        )
+        raise GateFailedError(message, "report the machine and the engine; build it elsewhere")
+    manifest = msgspec.structs.replace(
+        certificate,
+        format_version=FORMAT_VERSION,
+        version=edgekd.__version__,
+        lowering=msgspec.structs.replace(
+            certificate.lowering,
+            target=plan.target.name,
+            build_key=plan.key,
+            tools=measured.made.tools,
+        ),
+        certificate=Certificate(student=student.name, certified=True),
+        description=description_of(student.card, plan.target),
+    )
+    return manifest, Vectors(student.images, outputs, tolerance)
+
+
+def uncertified(
+    student: ShippedStudent, job: RebuildJob, measured: Measured, reason: str, remedy: str
+) -> tuple[Manifest, Vectors]:
+    """The manifest of a file that nothing was measured on, marked so, and its self-test."""
+    plan, outputs = job.plan, measured.answers.outputs
+    if not np.isfinite(outputs).all():
+        message = f"{plan.name} gives outputs that are not finite"
+        raise GateFailedError(message, "take a safer --precision")
+    certificate = _nearest(student, job)
+    of_training = {"part", "teacher", "student"}
+    manifest = msgspec.structs.replace(
+        certificate,
+        format_version=FORMAT_VERSION,
+        version=edgekd.__version__,
+        lowering=msgspec.structs.replace(
+            certificate.lowering,
+            target=plan.target.name,
+            precision=job.variant.precision,
+            rungs=(_unjudged_rung(job, measured, reason),),
+            tried=0,
+            calibration=certificate.lowering.calibration if job.variant.calibrated else None,
+            layer_sensitivity=(),
+            build_key=plan.key,
+            tools=measured.made.tools,
+            check=measured.check,
+            evidence_sha256=None,
+        ),
+        policy=blank_record(plan.policy, student.card.classes, research=True),
+        metrics={key: value for key, value in certificate.metrics.items() if key in of_training},
+        certificate=Certificate(
+            student=student.name, certified=False, reason=reason, remedy=remedy
+        ),
+        model_file=get_backend(job.backend).model_file,
+        description=description_of(student.card, plan.target),
+    )
+    tolerance = tolerance_of(outputs, job.variant.precision)
+    return manifest, Vectors(student.images, outputs, tolerance)
+
+
+def _nearest(student: ShippedStudent, job: RebuildJob) -> Manifest:
+    """The certificate whose decision is taken for a file that has none: of its backend, if any.
+
+    Raises:
+        ArtefactError: The student carries no certificate at all.
+    """
+    fitting = student.certificates_for(job.plan.target.name, job.backend)
+    manifest = next((one for _, one in fitting), next(iter(student.certificates.values()), None))
+    if manifest is None:
+        message = f"{student.name} carries no certificate, and so no decision"
+        raise ArtefactError(message, "give labelled images with --data")
+    lowering, backend = manifest.lowering, get_backend(job.backend)
+    if lowering.backend != backend.name:
+        lowering = msgspec.structs.replace(
+            lowering,
+            backend=backend.name,
+            completion=backend.completion,
+            completion_command=completion_command(backend),
+        )
+    return msgspec.structs.replace(manifest, lowering=lowering)
+
+
+def _unjudged_rung(job: RebuildJob, measured: Measured, reason: str) -> Rung:
+    return Rung(
+        precision=job.variant.precision,
+        float_layers=job.variant.float_layers,
+        chosen=True,
+        size_bytes=sum(file.stat().st_size for file in measured.made.folder.iterdir()),
+        gate=None,
+        failure=f"not certified: {reason}",
+    )
