@@ -18,7 +18,7 @@ from edgekd.lower import teacher as module
 from edgekd.lower.source import Source
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
 from edgekd.models import DataCard, ModelCard, TrainingCard
-from edgekd.models.card import CARD, WEIGHTS
+from edgekd.models.card import CARD, WEIGHTS, ImportCard
 
 CLASSES = ("mel", "nv")
 
@@ -132,3 +132,29 @@ def test_damage_is_an_error_only_where_the_user_named_it(
     with pytest.raises(ArtefactError):
         teacher_outputs(student, find_teacher(student, place))
     assert teacher_outputs(student, Teacher(None, "gone")).reason == "gone"
+
+
+def test_an_imported_teacher_is_compared_where_the_student_learnt_from_it(tmp_path: Path) -> None:
+    imported = ImportCard(kind="a file", file="a", sha256="")
+    elsewhere = DataCard(name="", root="", sha256="", images={})
+    turned = card("teacher", imported=imported, data=elsewhere, classes=CLASSES[::-1])
+    place = write(tmp_path / "teacher", turned)
+    assert find_teacher(source(tmp_path)) == Teacher(place, sha256="of-teacher")
+    (place / WEIGHTS).write_bytes(b"")
+    with pytest.raises(InputError, match="may have seen the validation images"):
+        find_teacher(source(tmp_path, teacher=None), place)
+    plain = card("teacher", data=elsewhere, classes=CLASSES[::-1])
+    with pytest.raises(InputError, match="other classes"):
+        find_teacher(source(tmp_path), write(tmp_path / "plain", plain))
+
+
+def test_outputs_of_an_imported_teacher_come_in_the_students_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = ImportCard(kind="a file", file="a", sha256="")
+    place = write(tmp_path / "teacher", card("teacher", imported=imported, classes=CLASSES[::-1]))
+    outputs = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    monkeypatch.setattr(module, "kept_outputs", lambda *_: outputs)
+    answered = teacher_outputs(source(tmp_path), Teacher(place, sha256="of-teacher"))
+    assert answered.outputs is not None
+    assert answered.outputs.tolist() == outputs[:, ::-1].tolist()

@@ -62,6 +62,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     ],
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
     "import": [("source", "out", "check", "images")],
+    "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [
         ("bundle", "images", "public_key"),
@@ -77,6 +78,8 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
     ("import", "source"): ("--classes", "bkl,mel,nv,other"),
+    ("logits", "csv"): ("--set", "image_size=32", "--views", "1"),
+    ("logits", "recipe"): ("--set", "data.classes=[bkl,mel,nv]", "--views", "1"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
     ("eval", "models"): ("--allow-leaks", "--maps", "0"),
