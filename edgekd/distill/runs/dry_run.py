@@ -229,6 +229,8 @@ def _notes(recipe: Recipe) -> list[str]:
         notes.append("the run measures which precision is quicker when it begins")
     if trainer.devices * trainer.nodes > 1:
         notes.append("measured on one device; the time is divided by their number")
+    if teacher is not None and teacher.logits is not None:
+        notes.append("the student was not timed: the run alone reads `teacher.logits`")
     if teacher is not None and (teacher.cache is not None or teacher.engine != "torch"):
         notes.append("the teacher was run by PyTorch, without its cache or engine")
     return notes
