@@ -11,6 +11,7 @@ import typer
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads, Writes
+from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.errors import EdgekdError, InputError
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def build(
             help="With --on-device: what the engine is judged by, if it is not beside the bundle."
         ),
     ] = None,
+    trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
     """Lower a student to the bundle of each target.
@@ -140,6 +142,7 @@ def build(
     if target is None or model is None or out is None:
         message = "--target, --model and --out are needed"
         raise InputError(message, "or --on-device BUNDLE to finish one")
+    trust_checkpoints([model, teacher], trusted=trust_code)
     from edgekd.cli.build_table import build_observer
     from edgekd.lower.build import BuiltBundle, build_all, worst_of
     from edgekd.lower.plan import BuildRequest

@@ -11,6 +11,7 @@ from edgekd.cli.console import say, ticker
 from edgekd.cli.options import Set
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.recipes import read_recipe
+from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def logits(
     ] = 8,
     seed: Annotated[int, typer.Option(help="Seed of the views.")] = 0,
     overrides: Set = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Write a teacher's outputs to a file, from which students elsewhere are trained.
 
@@ -60,6 +62,7 @@ def logits(
     if not 0 <= views <= 1000:
         raise InputError(f"--views {views} is no number of views", "give one of 0 to 1000")
     loaded = _recipe(recipe, overrides)
+    trust_checkpoints([teacher], trusted=trust_code)
     from edgekd.distill.samples.run_samples import load_split
     from edgekd.distill.teachers.logits_file import LogitsRequest, images_of_table, write_logits
 

@@ -19,8 +19,8 @@ class ModelSection(Section, frozen=True, kw_only=True):
 
     Attributes:
         arch: Name of the architecture in timm; `torchvision:NAME`; `transformers:CLASS`; or a class
-            of yours as `package.module:Class`, where the environment variable EDGEKD_TRUST_CODE
-            names its package.
+            of yours as `package.module:Class`, where `--trust-code` or the environment variable
+            EDGEKD_TRUST_CODE allows it.
         pretrained: `none`, `package`, `hub`, or the path of a safetensors file or of a checkpoint,
             whose head is used where it has as many outputs.
         options: Further arguments of the architecture's constructor.
@@ -83,6 +83,8 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
             them in every step; shared by all methods, seeds and students.
         logits: Outputs in a file (`.npz`, `.csv`, `.parquet`) that `edgekd logits` or another
             program wrote, instead of a network.
+        trust_logits: Take a file that does not say how it was made, such as a table of another
+            program: that its numbers are of these very images is then your word.
     """
 
     average: Literal["probabilities", "logits"] = "probabilities"
@@ -92,18 +94,22 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
     engine: TeacherEngine = "torch"
     cache: CacheSection | None = None
     logits: str | None = None
+    trust_logits: bool = False
 
     def __post_init__(self) -> None:
         """Refuse weights without any weight, and a network beside a file of outputs."""
         RoleSection.__post_init__(self)
         if self.logits is not None:
             self._refuse_network()
+        elif self.trust_logits:
+            raise ValueError("`trust_logits` is of a file in `logits`, and there is none")
         if not isinstance(self.weights, str) and not sum(self.weights) > 0:
             raise ValueError("the weights of the teachers are all 0")
 
     def _refuse_network(self) -> None:
+        of_files = ("logits", "trust_logits")
         for field in msgspec.structs.fields(TeacherSection):
-            if field.name != "logits" and getattr(self, field.name) != field.default:
+            if field.name not in of_files and getattr(self, field.name) != field.default:
                 raise ValueError(f"`logits` are in a file: nothing would read `{field.name}`")
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from edgekd.data.augment import Augmentation
 from edgekd.data.damage import cores
+from edgekd.data.task import data_task
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.teachers.fixed_views import FixedViews
 from edgekd.distill.teachers.soft_label_files import SoftLabelFile, read_soft_label_file
@@ -34,6 +35,9 @@ __all__ = ["HASH", "NamedLabels", "match_labels", "views_of_facts"]
 
 HASH = 16
 """Hex digits of an image's hash that a file keeps."""
+
+_SLACK = 1e-2
+"""By how much probabilities that were written with few digits may sum to more than 1."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,18 @@ def match_labels(file: Path, recipe: Recipe, samples: RunSamples) -> NamedLabels
         ArtefactError: It is damaged.
     """
     content = read_soft_label_file(file)
-    facts, notes = content.facts, []
+    facts, notes, gives = content.facts, [], cast(Gives, "logits")
     if facts is None:
-        notes.append(f"{file} does not say how it was made: its teacher saw images as they are")
+        _refuse_stranger(file, recipe)
     else:
         _refuse_other_facts(file, facts, recipe)
-    order, gives = _classes(file, content, samples.classes)
+    order = _order(file, content, samples.classes)
+    if facts is None:
+        gives = _kind_of(file, content.outputs[:, :, order], recipe.task)
+        notes.append(
+            f"{file} does not say how it was made: its numbers are taken as {gives} of a teacher "
+            "that saw the images as they are"
+        )
     chosen = _rows(file, content, samples)
     _refuse_other_images(file, content, chosen, samples)
     outputs = torch.from_numpy(content.outputs[[row for _, row in chosen]][:, :, order])
@@ -98,6 +108,18 @@ def views_of_facts(facts: SoftLabelFacts, recipe: Recipe) -> FixedViews | None:
 
 
 # Facts -------------------------------------------------------------------------------------
+
+
+def _refuse_stranger(file: Path, recipe: Recipe) -> None:
+    """Refuse a file without facts: nothing shows that its numbers are of these very images.
+
+    Raises:
+        InputError: The recipe does not say that it is trusted.
+    """
+    if recipe.teacher is None or not recipe.teacher.trust_logits:
+        message = f"{file} does not say how it was made: of which images, with which preprocessing"
+        hint = "make it by `edgekd logits`, or set `teacher.trust_logits` to true if you know"
+        raise InputError(message, hint)
 
 
 def _refuse_other_facts(file: Path, facts: SoftLabelFacts, recipe: Recipe) -> None:
@@ -131,8 +153,12 @@ def _refuse_other_views(
 # Classes -----------------------------------------------------------------------------------
 
 
-def _classes(file: Path, content: SoftLabelFile, classes: Sequence[str]) -> tuple[list[int], Gives]:
-    """Where each class of the run is in the file, and what its numbers are."""
+def _order(file: Path, content: SoftLabelFile, classes: Sequence[str]) -> list[int]:
+    """Where each class of the run is in the file.
+
+    Raises:
+        InputError: The file lacks a class, or is of one more, whose probability is not known.
+    """
     missing = [name for name in classes if name not in content.columns]
     surplus = [name for name in content.columns if name not in classes]
     if missing:
@@ -141,18 +167,23 @@ def _classes(file: Path, content: SoftLabelFile, classes: Sequence[str]) -> tupl
     if surplus and content.facts is not None:
         message = f"{file} is of {', '.join(surplus)}, too, which the data do not have"
         raise InputError(message, "import its teacher with --map, and make the file again")
-    order = [content.columns.index(name) for name in classes]
-    if content.facts is not None:
-        return order, "logits"
-    return order, _kind_of(content.outputs[:, :, order])
+    return [content.columns.index(name) for name in classes]
 
 
-def _kind_of(outputs: NDArray[np.float32]) -> Gives:
-    """Whether the numbers of a table of another program are logits or probabilities."""
-    inside = bool((outputs >= 0).all() and (outputs <= 1).all())
-    if inside and np.allclose(outputs.sum(axis=2), 1.0, atol=1e-2):
+def _kind_of(file: Path, outputs: NDArray[np.float32], task: str) -> Gives:
+    """Whether the numbers of a table of another program are logits or probabilities.
+
+    Probabilities may sum to less than 1, where the table has further classes.
+
+    Raises:
+        InputError: They may be either, or neither: read as logits they would be near to uniform.
+    """
+    if (outputs < 0).any() or (outputs > 1).any():
+        return "logits"
+    if data_task(task).merges_classes and (outputs.sum(axis=2) <= 1.0 + _SLACK).all():
         return "probabilities"
-    return "logits"
+    message = f"{file} holds numbers of 0 to 1 that are no probabilities of one class to an image"
+    raise InputError(message, "write logits into it")
 
 
 def _logits(outputs: Tensor, gives: Gives) -> Tensor:

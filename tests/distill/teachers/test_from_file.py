@@ -67,10 +67,13 @@ def test_outputs_for_the_images_themselves(recipe, own_teacher, tmp_path):
     write_soft_label_file(tmp_path / "theirs.csv", replace(
         content, facts=None, outputs=outputs, hashes=(), positions=()
     ))  # fmt: skip
-    lines = run(
-        recipe(teacher={"logits": str(tmp_path / "theirs.csv")}, **known), tmp_path / "them"
-    )
-    assert any("does not say how it was made" in line for line in lines)
+    theirs = {"logits": str(tmp_path / "theirs.csv")}
+    with pytest.raises(InputError, match="does not say how it was made") as caught:
+        run(recipe(teacher=theirs, **known), tmp_path / "them")
+    assert "trust_logits" in caught.value.hint
+    assert not (tmp_path / "them" / "student").exists()
+    lines = run(recipe(teacher={**theirs, "trust_logits": True}, **known), tmp_path / "them")
+    assert any("its numbers are taken as probabilities" in line for line in lines)
     for name, tensor in weights(tmp_path / "edgekd").items():
         found = weights(tmp_path / "them")[name]
         torch.testing.assert_close(found, tensor, rtol=1e-3, atol=1e-4)
@@ -91,6 +94,8 @@ def test_what_a_file_does_not_hold_is_refused_before_any_training(
     assert trained == []
     with pytest.raises(InputError, match="nothing would read `checkpoint`"):
         recipe(teacher={**section, "checkpoint": str(own_teacher)})
+    with pytest.raises(InputError, match="and there is none"):
+        recipe(teacher={"trust_logits": True})
     with pytest.raises(InputError, match="in a file, or `teachers`"):
         recipe(teacher=section, teachers=[{"checkpoint": "a"}, {"checkpoint": "b"}])
 

@@ -128,11 +128,31 @@ def test_a_file_of_more_classes(recipe, samples, tmp_path):
                    facts=msgspec.structs.replace(content.facts, outputs=columns))  # fmt: skip
     with pytest.raises(InputError, match="is of other, too"):
         matched(more, tmp_path / "a.npz", recipe(), samples)
-    stranger = replace(more, facts=None, hashes=(), positions=(), outputs=outputs[:, :1])
-    found = matched(stranger, tmp_path / "a.npz", recipe(), samples)
+
+
+def test_a_table_of_another_program_is_taken_where_the_user_vouches_for_it(
+    recipe, samples, tmp_path
+):
+    content, trusted = content_of(samples, recipe()), {"logits": "a", "trust_logits": True}
+    columns, train = (*content.columns, "other"), samples.split.indices("train")
+    shares = np.random.default_rng(0).dirichlet(np.ones(len(columns)), (len(content.names), 1))
+    stranger = replace(content, facts=None, hashes=(), positions=(), columns=columns,
+                       outputs=shares.astype(np.float32))  # fmt: skip
+    with pytest.raises(InputError, match="does not say how it was made"):
+        matched(stranger, tmp_path / "a.npz", recipe(), samples)
+    found = matched(stranger, tmp_path / "a.npz", recipe(teacher=trusted), samples)
     assert found.fixed is None
-    assert found.notes
-    assert found.labels.logits.shape[2] == len(samples.classes)
+    assert "taken as probabilities" in found.notes[0]
+    known = shares[train][:, :, :-1]  # the mass of the further class goes to the others
+    expected = torch.from_numpy(known / known.sum(axis=2, keepdims=True)).float()
+    torch.testing.assert_close(found.labels.logits.softmax(2), expected)
+    logits = replace(stranger, outputs=np.log(stranger.outputs))
+    again = matched(logits, tmp_path / "a.npz", recipe(teacher=trusted), samples)
+    assert "taken as logits" in again.notes[0]
+    torch.testing.assert_close(again.labels.logits.softmax(2), expected)
+    neither = replace(stranger, outputs=np.full_like(stranger.outputs, 0.9))
+    with pytest.raises(InputError, match="numbers of 0 to 1 that are no probabilities"):
+        matched(neither, tmp_path / "a.npz", recipe(teacher=trusted), samples)
 
 
 def test_rows_that_do_not_match_their_positions(recipe, samples, tmp_path):
