@@ -393,7 +393,9 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         read_checked(file)
     except OSError as error:
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
-        raise InputError(message, "copy the checkpoint's whole folder") from error
+        of_import = "no import does: train a student from it, by `student.model.pretrained`"
+        hint = of_import if card.imported else "copy the checkpoint's whole folder"
+        raise InputError(message, hint) from error
     split = read_split(
         file, root or Path(card.data.root), name=card.data.name, classes=card.classes,
         task=card.task,
