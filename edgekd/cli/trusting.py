@@ -44,7 +44,7 @@ def trust_recipe(recipe: Recipe, *, trusted: bool) -> None:
 
 
 def trust_checkpoints(folders: Iterable[Path | None], *, trusted: bool) -> None:
-    """Trust the classes of checkpoints, where the user said so.
+    """Trust the classes of checkpoints and of their teachers, where the user said so.
 
     Args:
         folders: Folders of checkpoints, or of runs with `student` in them; other places, such as
@@ -55,12 +55,19 @@ def trust_checkpoints(folders: Iterable[Path | None], *, trusted: bool) -> None:
         ArtefactError: A checkpoint is damaged.
     """
     if trusted:
-        places = [place for folder in folders if folder for place in (folder, *_roles(folder))]
+        places = [place for folder in folders if folder for place in _checkpoints_at(folder)]
         _trust([_class_in(place) for place in places if (place / "model.json").is_file()])
 
 
-def _roles(folder: Path) -> tuple[Path, Path]:
-    return folder / "teacher", folder / "student"
+def _checkpoints_at(folder: Path) -> Iterator[Path]:
+    """Where a checkpoint may be: the folder itself, the roles of a run, and a student's teacher."""
+    from edgekd.lower.teacher import teacher_in_recipe
+
+    for place in (folder, folder / "teacher", folder / "student"):
+        yield place
+        teacher = teacher_in_recipe(place)
+        if teacher is not None:
+            yield teacher
 
 
 def _trust(architectures: Iterable[str]) -> None:

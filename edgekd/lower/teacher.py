@@ -19,7 +19,7 @@ from edgekd.models import ModelCard, read_card
 from edgekd.models.card import CARD
 from edgekd.seals import read_checked
 
-__all__ = ["Teacher", "find_teacher", "teacher_outputs"]
+__all__ = ["Teacher", "find_teacher", "teacher_in_recipe", "teacher_outputs"]
 
 _ROLE, _RECIPE = "teacher", "recipe.json"
 
@@ -123,15 +123,15 @@ def _places(source: Source) -> Iterator[Path]:
     beside = source.folder.parent / _ROLE
     if (beside / CARD).is_file():
         yield beside
-    named = _named_by_recipe(source.folder / _RECIPE)
+    named = teacher_in_recipe(source.folder)
     if named is not None and (named / CARD).is_file():
         yield named
 
 
-def _named_by_recipe(file: Path) -> Path | None:
-    """`teacher.checkpoint` of a run's recipe; None without one."""
+def teacher_in_recipe(student: Path) -> Path | None:
+    """`teacher.checkpoint` of the recipe beside a student's weights; None without one."""
     try:
-        recipe = msgspec.json.decode(read_checked(file))
+        recipe = msgspec.json.decode(read_checked(student / _RECIPE))
         return Path(recipe["teacher"]["checkpoint"])
     except (EdgekdError, OSError, msgspec.DecodeError, LookupError, TypeError):
         return None  # no recipe, or no teacher in it: the bundle states that none was compared
@@ -140,8 +140,10 @@ def _named_by_recipe(file: Path) -> Path | None:
 def _problem_of(source: Source, card: ModelCard) -> str:
     """Why a network cannot be compared with the student; empty where it can."""
     learnt_from = source.card.training.teacher
-    members = [each["sha256"] for each in source.card.training.teaching.get("members", ())]
-    if learnt_from is not None and card.weights_sha256 not in (learnt_from, *members):
+    teaching = source.card.training.teaching
+    members = [each["sha256"] for each in teaching.get("members", ())]
+    of_file = teaching.get("teacher", {}).get("sha256")  # which made a file of outputs
+    if learnt_from is not None and card.weights_sha256 not in (learnt_from, of_file, *members):
         return "its weights are not those that the student learnt from"
     if not _is_of_classes(card, source.card):
         return "it was trained for another task or other classes"

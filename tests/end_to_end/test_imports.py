@@ -73,7 +73,7 @@ class Kind:
     by_hand: bool = True
 
 
-def of_colours(write: Callable[[Path, nn.Module], Path]) -> Callable[[Path], Original]:
+def of_colours(write: Callable[[Path, nn.Module], object]) -> Callable[[Path], Original]:
     def written(place: Path) -> Original:
         network = colours_network()
         write(place, network)
@@ -133,7 +133,7 @@ KINDS = {
     "ExportedProgram": Kind("e.pt2", of_colours(write_exported), features=False),
     "TorchScript": Kind("f.pt", of_colours(write_torchscript), features=False),
     "a class of a package": Kind(
-        "g.pth", of_colours(lambda file, network: torch.save(network.state_dict(), file) or file),
+        "g.pth", of_colours(lambda file, network: torch.save(network.state_dict(), file)),
         (*NAMES, *OWN_CLASS),
     ),
 }  # fmt: skip

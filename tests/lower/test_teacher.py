@@ -68,6 +68,29 @@ def test_it_is_where_the_recipe_names_it(tmp_path: Path) -> None:
     assert find_teacher(student).folder == place
 
 
+def test_the_teacher_that_made_a_file_of_outputs_is_taken_where_the_user_names_it(
+    tmp_path: Path,
+) -> None:
+    student = source(tmp_path / "run", teacher="of-the-file")
+    teaching = {"logits": "soft.npz", "teacher": {"sha256": "of-teacher"}}
+    training = msgspec.structs.replace(student.card.training, teaching=teaching)
+    known = SimpleNamespace(
+        folder=student.folder, card=msgspec.structs.replace(student.card, training=training)
+    )
+    assert find_teacher(cast(Source, known)).folder is None  # it is not beside the student
+    (tmp_path / "run" / "teacher").mkdir(parents=True)
+    weights = tmp_path / "run" / "teacher" / WEIGHTS
+    weights.write_bytes(b"weights")
+    made = hashlib.sha256(b"weights").hexdigest()
+    (tmp_path / "run" / "teacher" / CARD).write_bytes(
+        pretty_json(card("teacher", weights_sha256=made))
+    )
+    with pytest.raises(InputError, match="not those that the student learnt from"):
+        find_teacher(cast(Source, known), tmp_path / "run")
+    teaching["teacher"] = {"sha256": made}
+    assert find_teacher(cast(Source, known), tmp_path / "run").by_user
+
+
 @pytest.mark.parametrize("recipe", [b"{", b"{}", b'{"teacher": null}', b'{"teacher": {}}'])
 def test_without_one_the_reason_is_given(tmp_path: Path, recipe: bytes) -> None:
     student = source(tmp_path / "run")
