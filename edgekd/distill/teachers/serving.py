@@ -98,6 +98,9 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
         network.to(plan.device).to(memory_format=torch.channels_last)
         return Teacher(network, setup, head=plan.kind.learns_subclasses)
 
+    from edgekd.distill.training.trainer import set_threads  # whose methods have teachers
+
+    set_threads(plan.recipe.trainer)  # sums depend on it, and a file is to have the same
     labels = make_soft_labels(cache_plan, teacher, plan.device, plan.tick)
     cache = CachedOutputs(labels, len(plan.samples.targets))
     return replace(setup, fixed_views=cache_plan.fixed, cache=cache)
