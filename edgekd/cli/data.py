@@ -124,7 +124,10 @@ def prepare(recipe: RecipeName, overrides: Set = None) -> None:
 
 def _largest_side(recipe: Recipe) -> int:
     """The side in pixels that training images are augmented at: a teacher may see more."""
-    if find_spec("torch") is None:  # which reads no checkpoints, and trains nothing
+    files = [section.checkpoint for section in recipe.teacher_networks]
+    if recipe.teacher is not None:
+        files.append(recipe.teacher.logits)
+    if not any(files) or find_spec("torch") is None:  # without it nothing is trained here
         return recipe.image_size
     from edgekd.distill.teachers.sides import crop_side
 

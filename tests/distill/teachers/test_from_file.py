@@ -69,9 +69,9 @@ def test_outputs_for_the_images_themselves(recipe, own_teacher, tmp_path):
     ))  # fmt: skip
     theirs = {"logits": str(tmp_path / "theirs.csv")}
     with pytest.raises(InputError, match="does not say how it was made") as caught:
-        run(recipe(teacher=theirs, **known), tmp_path / "them")
+        run(recipe(teacher=theirs, **known), tmp_path / "refused")
     assert "trust_logits" in caught.value.hint
-    assert not (tmp_path / "them" / "student").exists()
+    assert not (tmp_path / "refused" / "student" / "model.json").exists()
     lines = run(recipe(teacher={**theirs, "trust_logits": True}, **known), tmp_path / "them")
     assert any("its numbers are taken as probabilities" in line for line in lines)
     for name, tensor in weights(tmp_path / "edgekd").items():
