@@ -51,6 +51,9 @@ student:
 method: {{name: {method}}}
 """
 
+FLOAT = ("--precision", "fp32", "--research", "--critical", "none")
+"""How bundles are built: no policy names these classes."""
+
 Original = Callable[[Tensor], Tensor]
 
 
@@ -199,7 +202,7 @@ def test_from_a_file_to_a_bundle(hospital: Path, kind: str) -> None:
     run, bundles = hospital / "run", hospital / "bundles"
     assert main(["distill", str(write_recipe(hospital, teacher, "kd")), "--out", str(run)]) == 0
     build = ["build", "--target", "cpu-onnx", "--model", str(run), "--out", str(bundles)]
-    assert main([*build, "--precision", "fp32", "--research"]) == 0
+    assert main([*build, *FLOAT]) == 0
     assert main(["verify", str(bundles / "cpu-onnx")]) == 0
     hints = write_recipe(hospital, teacher, "fitnet")
     arguments = ["distill", str(hints), "--out", str(hospital / "hints")]
@@ -225,8 +228,8 @@ def test_an_imported_student_is_built(hospital: Path, kind: str) -> None:
     assert main(["distill", str(write_recipe(hospital, teacher, "none")), "--out", str(run)]) == 0
     student = as_student(teacher, run)
     build = ["build", "--target", "cpu-onnx", "--model", str(student), "--policy"]
-    build += [str(lenient.POLICY), "--out", str(hospital / "bundles"), "--research"]
-    assert main([*build, "--precision", "fp32"]) == 0
+    build += [str(lenient.POLICY), "--out", str(hospital / "bundles")]
+    assert main([*build, *FLOAT]) == 0
     assert main(["verify", str(hospital / "bundles" / "cpu-onnx")]) == 0
 
 
@@ -247,7 +250,7 @@ def test_a_class_of_ones_own_is_a_student(
     student = f"student.model={{arch: '{PACKAGE}:Colours'}}"
     distill = ["distill", recipe, "--out", run, "--set", student]
     build = ["build", "--target", "cpu-onnx", "--model", run, "--out", str(hospital / "bundles")]
-    build += ["--precision", "fp32", "--research"]
+    build += FLOAT
     for command in (distill, build):
         monkeypatch.setenv(TRUSTED, "")
         assert main(command) == 2
