@@ -42,7 +42,7 @@ name: colours
 image_size: 32
 policy: {policy}
 data: {{source: csv, file: {table}, root: {root}}}
-split: {{validation: 0.3, test: 0.2}}
+split: {{validation: 0.45, test: 0.1}}
 trainer: {{accelerator: cpu, precision: fp32, threads: 1}}
 teacher: {{checkpoint: {teacher}}}
 student:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -71,7 +71,8 @@ def match_labels(file: Path, recipe: Recipe, samples: RunSamples) -> NamedLabels
         ArtefactError: It is damaged.
     """
     content = read_soft_label_file(file)
-    facts, notes, gives = content.facts, [], cast(Gives, "logits")
+    facts, notes = content.facts, []
+    gives: Gives = "logits"
     if facts is None:
         _refuse_stranger(file, recipe)
     else:

@@ -147,7 +147,8 @@ def _write_npz(place: Path, content: SoftLabelFile) -> None:
 
 
 def _read_npz(file: Path) -> SoftLabelFile:
-    with np.load(file, allow_pickle=False) as arrays:
+    # NumPy leaves the file of a damaged archive open.
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         outputs = np.asarray(arrays["logits"], np.float32)
         names, columns = _texts(arrays["names"]), _texts(arrays["classes"])
         about = bytes(arrays[_KEY]) if _KEY in arrays else b"null"
@@ -275,7 +276,7 @@ def _read_parquet(file: Path) -> SoftLabelFile:
 
 def _pyarrow() -> tuple[Any, Any]:
     try:
-        import pyarrow
+        import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
         from pyarrow import parquet
     except ImportError as error:
         purpose = "read and write soft labels as Parquet"
