@@ -12,6 +12,7 @@ import typer
 
 from edgekd.cli.console import report_error, say
 from edgekd.cli.places import Reads, Writes
+from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.errors import (
     DeviceUnreachableError,
     EdgekdError,
@@ -97,6 +98,7 @@ def bench(
         typer.Option("--json", help="File for the result; of several devices, one each."),
     ] = None,
     html: Annotated[Path | None, Writes.FILE, typer.Option(help="File for the page.")] = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Measure teacher, student and bundles on a device, beside one another.
 
@@ -126,6 +128,7 @@ def bench(
     for path in bundle or []:
         Bundle.open(path).close()  # refuse a damaged bundle before minutes of measuring
     folder = run or _default_run(bundle)
+    trust_checkpoints([folder], trusted=trust_code)
     subjects = subjects_of_run(folder, data_root)
     requests = [
         BenchRequest(

@@ -11,6 +11,7 @@ import typer
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads, Writes
+from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.errors import EdgekdError, InputError
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def build(
             help="With --on-device: what the engine is judged by, if it is not beside the bundle."
         ),
     ] = None,
+    trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
     """Lower a student to the bundle of each target.
@@ -171,6 +173,7 @@ def build(
     if data is not None and data_root is not None:
         message = "--data and --data-root name the images twice"
         raise InputError(message, "give your own with --data, those of training with --data-root")
+    trust_checkpoints([model, teacher], trusted=trust_code)
     from edgekd.cli.build_table import build_observer
     from edgekd.lower.build import BuiltBundle, build_all, worst_of
     from edgekd.lower.own_images import OwnImages

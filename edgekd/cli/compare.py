@@ -12,10 +12,12 @@ from edgekd.cli.options import Continuation, Force, Log, Quiet, Resume, Set
 from edgekd.cli.output import output_of, training_output
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.recipes import read_recipe
+from edgekd.cli.trusting import TrustCode, trust_recipe
 from edgekd.errors import InputError
 
 if TYPE_CHECKING:
     from edgekd.distill.comparison.comparison import Comparison
+    from edgekd.recipe import Recipe
 
 __all__ = ["compare"]
 
@@ -49,6 +51,7 @@ def compare(
     resume: Resume = Continuation.auto,
     force: Force = False,
     overrides: Set = None,
+    trust_code: TrustCode = False,
     predictions: Annotated[
         Path | None,
         Reads.PREDICTIONS,
@@ -81,7 +84,10 @@ def compare(
         raise InputError(message, "give --from DIR alone, with --json or --markdown")
     with output_of(quiet, log):
         if predictions is None:
-            comparison = _trained(recipes or [], out, seeds, folds, overrides, resume, force)
+            loaded = [read_recipe(name, overrides) for name in recipes or []]
+            for each in loaded:
+                trust_recipe(each, trusted=trust_code)
+            comparison = _trained(loaded, out, seeds, folds, resume, force)
         else:
             comparison = _from_predictions(predictions)
         if is_main_process():
@@ -89,17 +95,15 @@ def compare(
 
 
 def _trained(
-    recipes: list[str],
+    loaded: list[Recipe],
     out: Path | None,
     seeds: str,
     folds: int,
-    overrides: list[str] | None,
     resume: Continuation,
     force: bool,
 ) -> Comparison:
-    if not recipes or out is None:
+    if not loaded or out is None:
         raise InputError("recipes and --out are needed", "or --from DIR for a table made before")
-    loaded = [read_recipe(name, overrides) for name in recipes]
     numbers, parts = _seeds(seeds or _SEEDS), _folds(folds)
     from edgekd.distill.comparison import compare as comparing
 

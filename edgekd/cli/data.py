@@ -14,6 +14,7 @@ from edgekd.cli.console import emit_json, report_error, say, ticker
 from edgekd.cli.options import Json, RecipeName, Set
 from edgekd.cli.places import Writes, with_checked_places
 from edgekd.cli.recipes import read_recipe
+from edgekd.cli.trusting import TrustCode, trust_recipe
 from edgekd.errors import EdgekdError, GateFailedError, ImageError, InputError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(help="Check a data set before anything is trained on it.", no_
 def inspect(
     recipe: RecipeName,
     overrides: Set = None,
+    trust_code: TrustCode = False,
     sheet: Annotated[
         Path | None,
         Writes.FILE,
@@ -50,6 +52,7 @@ def inspect(
     from edgekd.data.split import split_dataset
 
     loaded = read_recipe(recipe, overrides)
+    trust_recipe(loaded, trusted=trust_code)
     split = split_dataset(load_dataset(loaded.data, loaded.task), loaded.split)
     if sheet is not None and sheet.is_file():
         _refuse_data(sheet, [*split.dataset.paths(), Path(str(loaded.data.get("file", "")))])
@@ -111,13 +114,24 @@ def prepare(recipe: RecipeName, overrides: Set = None) -> None:
 
     loaded = read_recipe(recipe, overrides)
     dataset = load_dataset(loaded.data, loaded.task)
-    size = loaded.image_size
-    sizes = sorted({size, loaded.augment.decoded_size(size)})
+    sizes = sorted({loaded.image_size, loaded.augment.decoded_size(_largest_side(loaded))})
     images, *_ = decoded_at_sizes(dataset, sizes, ticker("images"))
     for note in dataset.notes:
         say(f"note: {note}")
     shown = " and ".join(map(str, sizes))
     say(f"{len(images)} images of {dataset.name} at {shown} pixels are in the cache")
+
+
+def _largest_side(recipe: Recipe) -> int:
+    """The side in pixels that training images are augmented at: a teacher may see more."""
+    files = [section.checkpoint for section in recipe.teacher_networks]
+    if recipe.teacher is not None:
+        files.append(recipe.teacher.logits)
+    if not any(files) or find_spec("torch") is None:  # without it nothing is trained here
+        return recipe.image_size
+    from edgekd.distill.teachers.sides import crop_side
+
+    return crop_side(recipe)
 
 
 app.command("inspect")(with_checked_places(inspect))

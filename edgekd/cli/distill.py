@@ -16,6 +16,7 @@ from edgekd.cli.options import (
 )
 from edgekd.cli.output import output_of, training_output
 from edgekd.cli.recipes import read_recipe
+from edgekd.cli.trusting import TrustCode, trust_recipe
 
 __all__ = ["distill"]
 
@@ -27,6 +28,7 @@ def distill(
     force: Force = False,
     dry_run: DryRun = False,
     overrides: Set = None,
+    trust_code: TrustCode = False,
     quiet: Quiet = False,
     log: Log = None,
 ) -> None:
@@ -37,6 +39,7 @@ def distill(
     """
     with output_of(quiet, log):
         loaded = read_recipe(recipe, overrides)
+        trust_recipe(loaded, trusted=trust_code)
         from edgekd.distill.runs import pipeline
 
         request = pipeline.RunRequest(

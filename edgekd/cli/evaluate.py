@@ -12,6 +12,7 @@ import typer
 
 from edgekd.cli.console import emit_json, say, ticker
 from edgekd.cli.places import STDOUT, Reads, Writes
+from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.policy import DEFAULT_POLICY, load_policy
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def evaluate(
         str,
         typer.Option(help="Policy of a model that records none: a name, or a .toml file."),
     ] = DEFAULT_POLICY,
+    trust_code: TrustCode = False,
 ) -> None:
     """Measure bundles and checkpoints side by side on labelled images: external validation."""
     from edgekd.evaluation.labels import label_map
@@ -113,6 +115,7 @@ def evaluate(
     from edgekd.evaluation.validation import ValidationRequest, common_facts, prevalences
 
     load_policy(policy)
+    trust_checkpoints(models, trusted=trust_code)
     task, classes, ordered = common_facts(models)
     table = TableRequest(
         file=csv,

@@ -13,6 +13,7 @@ from edgekd.cli.options import Continuation, DryRun, Force, Log, Quiet, RecipeNa
 from edgekd.cli.output import output_of, training_output
 from edgekd.cli.places import Writes
 from edgekd.cli.recipes import read_recipe
+from edgekd.cli.trusting import TrustCode, trust_recipe
 
 __all__ = ["train"]
 
@@ -32,6 +33,7 @@ def train(
     force: Force = False,
     dry_run: DryRun = False,
     overrides: Set = None,
+    trust_code: TrustCode = False,
     quiet: Quiet = False,
     log: Log = None,
 ) -> None:
@@ -42,6 +44,7 @@ def train(
     """
     with output_of(quiet, log):
         loaded = read_recipe(recipe, overrides)
+        trust_recipe(loaded, trusted=trust_code)
         from edgekd.distill.runs import pipeline
 
         request = pipeline.RunRequest(

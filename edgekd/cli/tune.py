@@ -12,6 +12,7 @@ from edgekd.cli.console import emit_json, say, ticker
 from edgekd.cli.options import Json, RecipeName, Set
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.recipes import read_recipe
+from edgekd.cli.trusting import TrustCode, trust_recipe
 
 __all__ = ["CostName", "PruningName", "tune"]
 
@@ -81,6 +82,7 @@ def tune(
         typer.Option(help="Name of the study in the database; by default the recipe's."),
     ] = None,
     overrides: Set = None,
+    trust_code: TrustCode = False,
     out: Annotated[
         Path,
         Writes.FOLDER,
@@ -99,6 +101,7 @@ def tune(
     from edgekd.tune.space import load_space
 
     loaded = read_recipe(recipe, overrides)
+    trust_recipe(loaded, trusted=trust_code)
     searched = load_space(space, loaded)
     from edgekd.tune import table, tuning
 

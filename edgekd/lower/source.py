@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from edgekd.bundle.seen_images import SeenImages
 from edgekd.data import Split, cache_folder, decoded_images
 from edgekd.data.image_hashes import image_hashes
+from edgekd.errors import InputError
 from edgekd.lower.own_images import OwnImages, names_trained_on, own_data_card, split_of
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.metrics.task import metrics_task
 from edgekd.models import DataCard, ModelCard, read_card
-from edgekd.models.card import read_metrics, read_own_split
+from edgekd.models.card import TEACHERS_ALONE, read_metrics, read_own_split
 from edgekd.models.training_images import images_of_checkpoint, images_of_split
 from edgekd.seals import keep
 
@@ -138,8 +139,8 @@ def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> ND
         ArtefactError: The weights are damaged.
     """
     images_sha256 = array_sha256(images)
-    key = f"{card.weights_sha256} {images_sha256}"
-    name = f"{card.weights_sha256[:16]}-{images_sha256[:16]}.npy"
+    key = f"{card.network_sha256} {images_sha256}"
+    name = f"{card.network_sha256[:16]}-{images_sha256[:16]}.npy"
 
     def write(place: Path) -> None:
         from edgekd.models import load_checkpoint, logits_of
@@ -167,11 +168,13 @@ def load_source(
         own_images: Images of the user's own; None for the validation images of training.
 
     Raises:
-        InputError: There is no checkpoint, or the images are missing.
+        InputError: There is no checkpoint, its images are missing, or it is of a kind that can
+            teach alone.
         ArtefactError: The checkpoint is damaged.
     """
     folder = find_student(model)
     card = read_card(folder)
+    _refuse_teacher(folder, card)
     if own_images is None:
         split = read_own_split(folder, card, data_root)
         pixels = decoded_images(split.dataset, card.image_size)
@@ -181,3 +184,17 @@ def load_source(
     return Source(
         folder, card, split, pixels, {}, own_data_card(split), len(names_trained_on(folder, split))
     )
+
+
+def _refuse_teacher(folder: Path, card: ModelCard) -> None:
+    """Refuse an imported network that is no module to lower, or gives no logits.
+
+    Raises:
+        InputError: It is.
+    """
+    if card.arch in TEACHERS_ALONE:
+        message = f"{folder} is {card.arch}, which can teach a student but cannot be lowered itself"
+        raise InputError(message, "import its state dict, or distil a student from it")
+    if card.gives is not None and card.gives.gives != "logits":
+        message = f"{folder} gives {card.gives.gives}, and a file for a device gives logits"
+        raise InputError(message, "import a network without its last softmax or sigmoid")

@@ -95,7 +95,7 @@ class Store:
             scanned: Whether they matter for this variant too, see `reads_calibration`.
         """
         network = (
-            card.weights_sha256, card.arch, card.arch_options, card.mean, card.std,
+            card.network_sha256, card.arch, card.arch_options, card.mean, card.std,
             card.subclass_of,
         )  # fmt: skip
         used = calibration if variant.calibrated or scanned else None

@@ -16,11 +16,11 @@ from edgekd.files import sha256_of
 from edgekd.lower.evidence.non_inferiority import TeacherOutputs
 from edgekd.lower.source import Source, kept_outputs
 from edgekd.models import ModelCard, read_card
-from edgekd.models.card import CARD, WEIGHTS
+from edgekd.models.card import CARD
 from edgekd.resources import checkpoint_place
 from edgekd.seals import read_checked
 
-__all__ = ["Teacher", "find_teacher", "teacher_outputs"]
+__all__ = ["Teacher", "find_teacher", "teacher_in_recipe", "teacher_outputs"]
 
 _ROLE, _RECIPE = "teacher", "recipe.json"
 
@@ -86,7 +86,7 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
 
 def _refuse_damaged(folder: Path, card: ModelCard) -> None:
     """Compare the weights with the card's hash, without PyTorch."""
-    file = folder / WEIGHTS
+    file = folder / card.weights
     if not file.is_file() or sha256_of(file) != card.weights_sha256:
         state = "damaged, or another network's" if file.exists() else "missing"
         raise ArtefactError(f"{file} is {state}", "copy the checkpoint's whole folder")
@@ -114,7 +114,9 @@ def _outputs(source: Source, folder: Path) -> NDArray[np.float32]:
     if card.image_size != source.card.image_size:
         pixels = decoded_images(source.split.dataset, card.image_size)
         images = np.asarray(pixels[source.split.indices("validation")])
-    return kept_outputs(folder, card, images)
+    outputs = kept_outputs(folder, card, images)
+    order = [card.classes.index(name) for name in source.card.classes]
+    return outputs if order == sorted(order) else outputs[:, order]
 
 
 def _places(source: Source) -> Iterator[Path]:
@@ -122,15 +124,15 @@ def _places(source: Source) -> Iterator[Path]:
     beside = source.folder.parent / _ROLE
     if (beside / CARD).is_file():
         yield beside
-    named = _named_by_recipe(source.folder / _RECIPE)
+    named = teacher_in_recipe(source.folder)
     if named is not None and (named / CARD).is_file():
         yield named
 
 
-def _named_by_recipe(file: Path) -> Path | None:
-    """`teacher.checkpoint` of a run's recipe; None without one."""
+def teacher_in_recipe(student: Path) -> Path | None:
+    """`teacher.checkpoint` of the recipe beside a student's weights; None without one."""
     try:
-        recipe = msgspec.json.decode(read_checked(file))
+        recipe = msgspec.json.decode(read_checked(student / _RECIPE))
         return checkpoint_place(recipe["teacher"]["checkpoint"])
     except (EdgekdError, OSError, msgspec.DecodeError, LookupError, TypeError):
         return None  # no recipe, or no teacher in it: the bundle states that none was compared
@@ -139,11 +141,24 @@ def _named_by_recipe(file: Path) -> Path | None:
 def _problem_of(source: Source, card: ModelCard) -> str:
     """Why a network cannot be compared with the student; empty where it can."""
     learnt_from = source.card.training.teacher
-    members = [each["sha256"] for each in source.card.training.teaching.get("members", ())]
-    if learnt_from is not None and card.weights_sha256 not in (learnt_from, *members):
+    teaching = source.card.training.teaching
+    members = [each["sha256"] for each in teaching.get("members", ())]
+    of_file = teaching.get("teacher", {}).get("sha256")  # which made a file of outputs
+    if learnt_from is not None and card.weights_sha256 not in (learnt_from, of_file, *members):
         return "its weights are not those that the student learnt from"
-    if (card.task, card.classes) != (source.card.task, source.card.classes):
+    if not _is_of_classes(card, source.card):
         return "it was trained for another task or other classes"
+    if card.imported is not None:
+        unknown = "it was imported, and may have seen the validation images"
+        return "" if learnt_from is not None else unknown
     if card.data.sha256 != source.card.data.sha256:
         return "it was trained on another split, and may have seen the validation images"
     return ""
+
+
+def _is_of_classes(card: ModelCard, student: ModelCard) -> bool:
+    """Whether two networks answer the same question; an imported one in any order of classes."""
+    if card.task != student.task:
+        return False
+    in_order = card.classes == student.classes
+    return in_order or bool(card.imported and set(card.classes) == set(student.classes))

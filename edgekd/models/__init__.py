@@ -1,4 +1,4 @@
-"""Teachers and students: timm networks, their pretrained weights, their checkpoints.
+"""Teachers and students: networks, their pretrained weights, their checkpoints, and imports.
 
 Names that need PyTorch are imported on first use: a bundle is evaluated on devices without it.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgekd.models.network import (
         BuiltNetwork,
         build_network,
+        classifier_of,
         count_macs,
         count_params,
         create_network,
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingCard",
     "build_network",
     "check_model",
+    "classifier_of",
     "count_macs",
     "count_params",
     "create_network",
@@ -50,6 +52,7 @@ _HOMES = {
     "network": (
         "BuiltNetwork",
         "build_network",
+        "classifier_of",
         "count_macs",
         "count_params",
         "create_network",

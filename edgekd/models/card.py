@@ -11,6 +11,7 @@ import msgspec
 from edgekd.data.split import Split, read_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.recipe import fingerprint
 from edgekd.resources import student_folders
 from edgekd.seals import read_checked
 
@@ -20,6 +21,7 @@ __all__ = [
     "METRICS",
     "OUTPUTS_ALONE",
     "SPLIT",
+    "TEACHERS_ALONE",
     "WEIGHTS",
     "Channels",
     "DataCard",
@@ -50,6 +52,9 @@ OUTPUTS_ALONE: Mapping[str, str] = {
     "TorchScript": "model.ts",
 }
 """`arch` of networks whose file gives outputs and no features, and the name of that file."""
+
+TEACHERS_ALONE = ("ONNX", "TorchScript")
+"""Those that are no module of PyTorch's, and cannot be lowered."""
 
 Channels = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
@@ -229,8 +234,8 @@ class ModelCard(_Section, frozen=True, kw_only=True):
         mean: Normalisation: mean of each channel, of pixels scaled to 0…1.
         std: Normalisation: standard deviation of each channel, of pixels scaled to 0…1.
         resize: Name of the preprocessing rule.
-        params: Number of trained parameters.
-        macs: Multiply-accumulates of one image.
+        params: Number of trained parameters; 0 where its file does not tell them.
+        macs: Multiply-accumulates of one image; 0 where they are not known.
         pretrained: The initial weights: `none`, `package`, `hub`, or a file.
         data: What it was trained on.
         training: How it was trained.
@@ -271,8 +276,16 @@ class ModelCard(_Section, frozen=True, kw_only=True):
 
     @property
     def outputs_alone(self) -> bool:
-        """Whether the network gives outputs and no features, and is no module to lower."""
+        """Whether the network gives outputs and no features."""
         return self.arch in OUTPUTS_ALONE
+
+    @property
+    def network_sha256(self) -> str:
+        """Hash of what the outputs depend on: the weights, and how an imported network is used."""
+        if self.imported is None:
+            return self.weights_sha256
+        used = (self.mean, self.std, self.takes, self.gives, self.arch, self.arch_options)
+        return fingerprint(self.weights_sha256, self.image_size, used)
 
     def own_side(self, image_size: int) -> int | None:
         """The size in pixels that this network sees images at, where it teaches others at a size.
@@ -328,7 +341,17 @@ def read_card(folder: str | Path) -> ModelCard:
     if card.subclasses and not all(card.subclasses.get(name) for name in card.classes):
         message = f"{file} is damaged: it names the subclasses of some classes alone"
         raise ArtefactError(message, "train again, or copy it again")
+    if card.gives is not None and not _is_whole(card.gives, card.classes):
+        message = f"{file} is damaged: its outputs do not come to its classes"
+        raise ArtefactError(message, "import it again, or copy it again")
     return card
+
+
+def _is_whole(gives: OutputCard, classes: tuple[str, ...]) -> bool:
+    """Whether each output comes to a class or is dropped, and each class has an output."""
+    if set(gives.names) != gives.classes.keys() or len(set(gives.names)) < len(gives.names):
+        return False
+    return set(gives.classes.values()) - {""} == set(classes)
 
 
 def _hint_for(place: Path) -> str:
@@ -373,7 +396,9 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         read_checked(file)
     except OSError as error:
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
-        raise InputError(message, "copy the checkpoint's whole folder") from error
+        of_import = "no import does: train a student from it, by `student.model.pretrained`"
+        hint = of_import if card.imported else "copy the checkpoint's whole folder"
+        raise InputError(message, hint) from error
     split = read_split(
         file, root or Path(card.data.root), name=card.data.name, classes=card.classes,
         task=card.task,

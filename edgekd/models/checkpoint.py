@@ -16,7 +16,7 @@ from edgekd.files import pretty_json, sha256_of, write_atomically
 from edgekd.models.adapted import adapted
 from edgekd.models.card import CARD, WEIGHTS, InputCard, ModelCard, read_card
 from edgekd.models.foreign import open_foreign
-from edgekd.models.libraries import is_own_class
+from edgekd.models.libraries import CHECKPOINT, is_own_class
 from edgekd.models.network import create_network
 from edgekd.models.normalised import NormalisedNetwork
 from edgekd.models.own_size import OwnSize
@@ -89,6 +89,9 @@ def _network_of(folder: Path, card: ModelCard) -> nn.Module:
         return open_foreign(card.arch, folder / card.weights)
     if is_own_class(card.arch):
         refuse_untrusted(card.arch)
+    if card.arch.startswith(f"{CHECKPOINT}:"):
+        message = f"{folder / CARD} names another checkpoint as its architecture"
+        raise ArtefactError(message, "copy the checkpoint again, or make it again")
     try:
         return create_network(card.arch, card.width, card.arch_options)
     except InputError as error:

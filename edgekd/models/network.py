@@ -21,6 +21,7 @@ __all__ = [
     "BuiltNetwork",
     "build_network",
     "checkpoint_of",
+    "classifier_of",
     "count_macs",
     "count_params",
     "create_network",
@@ -104,6 +105,15 @@ def checkpoint_of(section: ModelSection) -> Path | None:
     """The checkpoint that a section stands for as a whole; None for an architecture."""
     prefix, colon, folder = section.arch.partition(":")
     return Path(folder) if colon and prefix == CHECKPOINT else None
+
+
+def classifier_of(network: nn.Module) -> nn.Module:
+    """The last layer, whose outputs are those of the network; the network itself without one."""
+    if hasattr(network, "get_classifier"):
+        head: nn.Module = network.get_classifier()  # type: ignore[operator]
+        return head
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    return layers[-1] if layers else network
 
 
 def count_params(network: nn.Module) -> int:

@@ -59,8 +59,7 @@ def _check(model: bytes, classes: int, image_size: int) -> None:
     section = msgspec.json.decode(model, type=ModelSection)
     arch, options = section.arch, section.options
     if checkpoint_of(section):
-        create_network(arch, classes)  # which was run when it was trained or imported
-        return
+        return  # it was run when it was trained or imported
     with torch.random.fork_rng(devices=[]):
         try:
             network = create_network(arch, classes, options)

@@ -32,7 +32,8 @@ def refuse_untrusted(place: str) -> None:
         return
     package = module.partition(".")[0]
     message = f"{place} is code, which is imported and run when the network is built"
-    raise InputError(message, f"if you trust it, set {TRUSTED}={package}, or give --trust-code")
+    hint = f"if you trust it, give --trust-code, or set {TRUSTED}={package}"
+    raise InputError(message, hint)
 
 
 def trust(place: str) -> None:

@@ -6,7 +6,7 @@ validates with `convert`.
 """
 
 from edgekd.recipe.augment import AugmentSection
-from edgekd.recipe.files import load_recipe
+from edgekd.recipe.files import load_recipe, recipe_of
 from edgekd.recipe.finish import FinishSection
 from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
@@ -49,4 +49,5 @@ __all__ = [
     "convert",
     "fingerprint",
     "load_recipe",
+    "recipe_of",
 ]

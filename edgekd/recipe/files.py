@@ -12,7 +12,7 @@ from edgekd.recipe.recipe import Recipe
 from edgekd.recipe.section import convert
 from edgekd.resources import recipe_file, recipe_names
 
-__all__ = ["load_recipe", "parse_yaml"]
+__all__ = ["load_recipe", "parse_yaml", "recipe_of"]
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
@@ -35,14 +35,27 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     raw = parse_yaml(path.read_bytes(), str(path))
     if not isinstance(raw, dict):
         raise InputError(f"the recipe {path} is not a mapping", "start it with `name: …`")
+    return recipe_of(raw, overrides, f"the recipe {path}")
+
+
+def recipe_of(raw: dict[str, Any], overrides: list[str] | None, where: str) -> Recipe:
+    """A recipe of plain values.
+
+    Args:
+        raw: Its keys, which the overrides change.
+        overrides: See `load_recipe`.
+        where: What it is, for messages.
+
+    Raises:
+        InputError: A key or value is wrong.
+    """
     for override in overrides or []:
         _apply(raw, override)
-    recipe = convert(raw, Recipe, f"the recipe {path}")
+    recipe = convert(raw, Recipe, where)
     try:
         TASKS.check(recipe.task)
     except InputError as error:
-        message = f"the recipe {path}: {error.message} (at task)"
-        raise InputError(message, error.hint) from None
+        raise InputError(f"{where}: {error.message} (at task)", error.hint) from None
     return recipe
 
 

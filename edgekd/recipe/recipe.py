@@ -62,6 +62,8 @@ class Recipe(Section, frozen=True, kw_only=True):
             if teacher.weights != "equal":
                 raise ValueError("`teacher.weights` are those of `teachers`, and there are none")
             return
+        if teacher.logits is not None:
+            raise ValueError("a recipe has the outputs of a `teacher` in a file, or `teachers`")
         if len(self.teachers) < 2:
             raise ValueError("`teachers` are two at least; a single one is `teacher`")
         if teacher.network() != RoleSection():
@@ -77,4 +79,5 @@ class Recipe(Section, frozen=True, kw_only=True):
         """The network of each teacher; empty without any."""
         if self.teachers:
             return self.teachers
-        return (self.teacher.network(),) if self.teacher else ()
+        runs = self.teacher is not None and self.teacher.logits is None
+        return (self.teacher.network(),) if self.teacher and runs else ()

@@ -18,9 +18,12 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """A network.
 
     Attributes:
-        arch: Name of the architecture in timm.
-        pretrained: `none`, `package`, `hub`, or the path of a safetensors file.
-        options: Further arguments of timm's constructor.
+        arch: Name of the architecture in timm; `torchvision:NAME`; `transformers:CLASS`; or a class
+            of yours as `package.module:Class`, where `--trust-code` or the environment variable
+            EDGEKD_TRUST_CODE allows it.
+        pretrained: `none`, `package`, `hub`, or the path of a safetensors file or of a checkpoint,
+            whose head is used where it has as many outputs.
+        options: Further arguments of the architecture's constructor.
         mean: Mean of each channel that the pretrained weights expect; by default their source's.
         std: Standard deviation of each channel that they expect; by default their source's.
     """
@@ -41,6 +44,14 @@ class RoleSection(Section, frozen=True, kw_only=True):
     model: ModelSection | None = None
     fit: FitSection = FitSection()
     checkpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a trained network in the place of an architecture."""
+        if self.model is not None and self.model.arch.startswith("checkpoint:"):
+            raise ValueError(
+                "model.arch is an architecture; a trained network is `checkpoint` (of a teacher) "
+                "or `model.pretrained`"
+            )
 
 
 class CacheSection(Section, frozen=True, kw_only=True):
@@ -73,6 +84,10 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
             lowered in memory and compared with PyTorch first.
         cache: Keep the outputs for some fixed views of each training image, instead of computing
             them in every step; shared by all methods, seeds and students.
+        logits: Outputs in a file (`.npz`, `.csv`, `.parquet`) that `edgekd logits` or another
+            program wrote, instead of a network.
+        trust_logits: Take a file that does not say how it was made, such as a table of another
+            program: that its numbers are of these very images is then your word.
     """
 
     average: Literal["probabilities", "logits"] = "probabilities"
@@ -81,11 +96,29 @@ class TeacherSection(RoleSection, frozen=True, kw_only=True):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     engine: TeacherEngine = "torch"
     cache: CacheSection | None = None
+    logits: str | None = None
+    trust_logits: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse weights without any weight."""
+        """Refuse weights without any weight, and a network beside a file of outputs."""
+        RoleSection.__post_init__(self)
+        if self.logits is not None:
+            self._refuse_network()
+        elif self.trust_logits:
+            raise ValueError("`trust_logits` is of a file in `logits`, and there is none")
         if not isinstance(self.weights, str) and not sum(self.weights) > 0:
             raise ValueError("the weights of the teachers are all 0")
+
+    def _refuse_network(self) -> None:
+        of_files = ("logits", "trust_logits")
+        for field in msgspec.structs.fields(TeacherSection):
+            if field.name not in of_files and getattr(self, field.name) != field.default:
+                raise ValueError(f"`logits` are in a file: nothing would read `{field.name}`")
+
+    @property
+    def runs_before(self) -> bool:
+        """Whether the outputs are there before the training, and no teacher runs in it."""
+        return self.cache is not None or self.logits is not None
 
     def network(self) -> RoleSection:
         """The network and its training alone."""

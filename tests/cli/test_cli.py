@@ -17,8 +17,9 @@ HEAVY = {
     "cryptography", "pydicom", "highdicom", "fhir", "cyclonedx",
 }  # fmt: skip
 VERBS = [
-    [], ["demo"], ["doctor"], ["import"], ["data", "inspect"], ["data", "prepare"], ["train"],
-    ["distill"], ["compare"], ["tune"], ["students"], ["build"], ["sign"], ["verify"], ["bom"],
+    [], ["demo"], ["doctor"], ["import"], ["logits"], ["data", "inspect"], ["data", "prepare"],
+    ["train"], ["distill"], ["compare"], ["tune"], ["students"], ["build"], ["sign"], ["verify"],
+    ["bom"],
     ["eval"], ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
 ]  # fmt: skip
 HELP = """

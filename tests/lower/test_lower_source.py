@@ -7,13 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pytest
+from cards import make_card
 
 from edgekd.bundle.seen_images import SeenImages
 from edgekd.data.image_hashes import image_hashes
+from edgekd.errors import InputError
+from edgekd.files import pretty_json
 from edgekd.lower import source as module
-from edgekd.lower.source import Source, find_student
+from edgekd.lower.source import Source, find_student, load_source
+from edgekd.models.card import CARD, ImportCard, OutputCard
 
 
 class Split:
@@ -32,7 +37,7 @@ class Split:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     pixels = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    card = SimpleNamespace(weights_sha256="w" * 64)
+    card = SimpleNamespace(network_sha256="w" * 64)
     return Source(tmp_path, cast(Any, card), cast(Any, Split()), pixels, {})
 
 
@@ -103,3 +108,26 @@ def test_a_run_has_its_student_in_a_folder(tmp_path: Path, is_run: bool) -> None
     if is_run:
         (tmp_path / "student").mkdir()
     assert find_student(tmp_path) == (tmp_path / "student" if is_run else tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arch", "gives", "words"),
+    [
+        ("ONNX", "logits", "ONNX, which can teach a student but cannot be lowered itself"),
+        ("TorchScript", "logits", "TorchScript, which can teach"),
+        ("resnet10t", "probabilities", "gives probabilities, and a file for a device gives logits"),
+    ],
+)
+def test_imports_that_cannot_be_lowered_are_refused_by_name(
+    tmp_path: Path, arch: str, gives: Any, words: str
+) -> None:
+    names = ("a", "b")
+    card = msgspec.structs.replace(
+        make_card(), arch=arch, classes=names,
+        imported=ImportCard(kind="a file", file="a", sha256=""),
+        gives=OutputCard(names=names, classes={name: name for name in names}, gives=gives),
+    )  # fmt: skip
+    (tmp_path / CARD).write_bytes(pretty_json(card))
+    with pytest.raises(InputError, match=words) as caught:
+        load_source(tmp_path)
+    assert caught.value.hint

@@ -18,7 +18,7 @@ from edgekd.lower import teacher as module
 from edgekd.lower.source import Source
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
 from edgekd.models import DataCard, ModelCard, TrainingCard
-from edgekd.models.card import CARD, WEIGHTS
+from edgekd.models.card import CARD, WEIGHTS, ImportCard
 
 CLASSES = ("mel", "nv")
 
@@ -79,6 +79,29 @@ def test_it_is_the_student_that_the_recipe_names(
     assert find_teacher(student).folder is None
     monkeypatch.setenv("EDGEKD_STUDENTS", str(tmp_path / "students"))
     assert find_teacher(student).folder == place
+
+
+def test_the_teacher_that_made_a_file_of_outputs_is_taken_where_the_user_names_it(
+    tmp_path: Path,
+) -> None:
+    student = source(tmp_path / "run", teacher="of-the-file")
+    teaching = {"logits": "soft.npz", "teacher": {"sha256": "of-teacher"}}
+    training = msgspec.structs.replace(student.card.training, teaching=teaching)
+    known = SimpleNamespace(
+        folder=student.folder, card=msgspec.structs.replace(student.card, training=training)
+    )
+    assert find_teacher(cast(Source, known)).folder is None  # it is not beside the student
+    (tmp_path / "run" / "teacher").mkdir(parents=True)
+    weights = tmp_path / "run" / "teacher" / WEIGHTS
+    weights.write_bytes(b"weights")
+    made = hashlib.sha256(b"weights").hexdigest()
+    (tmp_path / "run" / "teacher" / CARD).write_bytes(
+        pretty_json(card("teacher", weights_sha256=made))
+    )
+    with pytest.raises(InputError, match="not those that the student learnt from"):
+        find_teacher(cast(Source, known), tmp_path / "run")
+    teaching["teacher"] = {"sha256": made}
+    assert find_teacher(cast(Source, known), tmp_path / "run").by_user
 
 
 @pytest.mark.parametrize("recipe", [b"{", b"{}", b'{"teacher": null}', b'{"teacher": {}}'])
@@ -145,3 +168,29 @@ def test_damage_is_an_error_only_where_the_user_named_it(
     with pytest.raises(ArtefactError):
         teacher_outputs(student, find_teacher(student, place))
     assert teacher_outputs(student, Teacher(None, "gone")).reason == "gone"
+
+
+def test_an_imported_teacher_is_compared_where_the_student_learnt_from_it(tmp_path: Path) -> None:
+    imported = ImportCard(kind="a file", file="a", sha256="")
+    elsewhere = DataCard(name="", root="", sha256="", images={})
+    turned = card("teacher", imported=imported, data=elsewhere, classes=CLASSES[::-1])
+    place = write(tmp_path / "teacher", turned)
+    assert find_teacher(source(tmp_path)) == Teacher(place, sha256="of-teacher")
+    (place / WEIGHTS).write_bytes(b"")
+    with pytest.raises(InputError, match="may have seen the validation images"):
+        find_teacher(source(tmp_path, teacher=None), place)
+    plain = card("teacher", data=elsewhere, classes=CLASSES[::-1])
+    with pytest.raises(InputError, match="other classes"):
+        find_teacher(source(tmp_path), write(tmp_path / "plain", plain))
+
+
+def test_outputs_of_an_imported_teacher_come_in_the_students_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = ImportCard(kind="a file", file="a", sha256="")
+    place = write(tmp_path / "teacher", card("teacher", imported=imported, classes=CLASSES[::-1]))
+    outputs = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    monkeypatch.setattr(module, "kept_outputs", lambda *_: outputs)
+    answered = teacher_outputs(source(tmp_path), Teacher(place, sha256="of-teacher"))
+    assert answered.outputs is not None
+    assert answered.outputs.tolist() == outputs[:, ::-1].tolist()

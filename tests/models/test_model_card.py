@@ -114,3 +114,22 @@ def test_a_file_of_another_tool_is_referred_to_the_import(tmp_path: Path) -> Non
     with pytest.raises(InputError) as caught:
         load_checkpoint(tmp_path)
     assert "edgekd import" not in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [
+        {"names": ["a", "b"], "classes": {"a": "bkl"}},
+        {"names": ["a", "b"], "classes": {"a": "bkl", "b": "x"}},
+        {"names": ["a", "a"], "classes": {"a": "bkl"}},
+        {"names": ["a", "b"], "classes": {"a": "bkl", "b": "mel"}},
+    ],
+)
+def test_outputs_that_do_not_come_to_the_classes(folder: Path, gives: Any) -> None:
+    edit(folder, gives=gives)
+    assert "its outputs do not come to its classes" in refusal(folder).message
+
+
+def test_a_checkpoint_is_no_architecture(folder: Path) -> None:
+    edit(folder, arch=f"checkpoint:{folder}")
+    assert "names another checkpoint" in refusal(folder).message

@@ -24,6 +24,7 @@ from edgekd.extensions.backends import backend_named
 from edgekd.metrics import Metrics, share_interval
 from edgekd.metrics.resampling import Groups
 from edgekd.metrics.task import metrics_task
+from edgekd.models.card import ModelCard
 from edgekd.runtime.task import device_task
 
 __all__ = [
@@ -99,8 +100,9 @@ def checkpoint_answers(
     models = torch_models()
     checkpoint = models.load_checkpoint(folder)
     card = checkpoint.card
-    check_subject(f"the {role} {folder}", card.task, card.classes, data)
-    network = checkpoint.normalised()
+    classes = data.classes if _is_permuted(card, data) else card.classes
+    check_subject(f"the {role} {folder}", card.task, classes, data)
+    network = checkpoint.normalised(classes=classes)
     batches = []
     for images in _batches(data.paths, card.image_size):
         batches.append(models.logits_of(network, images, BATCH))
@@ -111,14 +113,19 @@ def checkpoint_answers(
         role=role,
         backend="pytorch",
         precision="fp32",
-        params=card.params,
-        macs=card.macs,
+        params=card.params or None,
+        macs=card.macs or None,
         size_bytes=checkpoint.size_bytes,
         sha256=card.weights_sha256,
         runtime=_torch_facts(),
         metrics=_metrics(outputs, data),
     )
     return Answered(row, folder, outputs, outputs)
+
+
+def _is_permuted(card: ModelCard, data: BenchData) -> bool:
+    """Whether an imported network has the data's classes in another order."""
+    return card.imported is not None and set(card.classes) == set(data.classes)
 
 
 def bundle_answers(

@@ -211,7 +211,7 @@ def _tested(request: CompareRequest) -> _Tested:
         folders = [_student(request, recipe, seed, teachers) for seed in request.seeds]
         outputs.append([_outputs(folder, images) for folder in folders])
         bits.append(recorded_label_bits(folders[0]))  # one teacher for all seeds
-    of_teacher = logits_of(teachers.network(), images) if teachers else None
+    of_teacher = teachers.outputs(samples, "test") if teachers else None
     part = TestedPart(labels, _groups(samples), np.array(outputs, np.float32), of_teacher)
     return _Tested(samples, part, bits)
 

@@ -27,6 +27,7 @@ from edgekd.distill.runs.request import RunRequest
 from edgekd.distill.runs.roles import models_of
 from edgekd.distill.runs.trial import Planned, method_of
 from edgekd.distill.samples.run_samples import RunSamples, load_split
+from edgekd.distill.teachers.sides import crop_side
 from edgekd.distill.training.first_steps import StageTimes, time_stage
 from edgekd.distill.training.int8_grid import Int8Grid, stage_on_grid
 from edgekd.distill.training.module import StageModule
@@ -150,9 +151,10 @@ def _plans(recipe: Recipe, role: Role | None, split: Split) -> list[Planned]:
 def _samples(recipe: Recipe, split: Split) -> tuple[RunSamples, list[ImagesOnDemand]]:
     """The images of the run, each decoded when it is taken."""
     size, paths = recipe.image_size, split.dataset.paths()
-    sizes = dict.fromkeys((recipe.augment.decoded_size(size), size))
+    most = recipe.augment.decoded_size(crop_side(recipe))
+    sizes = dict.fromkeys((most, size))
     by_size = {each: ImagesOnDemand(paths, each) for each in sizes}
-    larger = by_size[recipe.augment.decoded_size(size)]
+    larger = by_size[most]
     samples = RunSamples(
         split,
         cast("Any", by_size[size]),
@@ -229,6 +231,8 @@ def _notes(recipe: Recipe) -> list[str]:
         notes.append("the run measures which precision is quicker when it begins")
     if trainer.devices * trainer.nodes > 1:
         notes.append("measured on one device; the time is divided by their number")
+    if teacher is not None and teacher.logits is not None:
+        notes.append("the student was not timed: the run alone reads `teacher.logits`")
     if teacher is not None and (teacher.cache is not None or teacher.engine != "torch"):
         notes.append("the teacher was run by PyTorch, without its cache or engine")
     return notes

@@ -28,7 +28,12 @@ from edgekd.distill.runs.roles import (
 from edgekd.distill.runs.trial import Planned, check_training
 from edgekd.distill.samples.run_samples import RunSamples, decode_samples, load_split
 from edgekd.distill.task import training_task
-from edgekd.distill.teachers.checks import refuse_teachers
+from edgekd.distill.teachers.checks import (
+    UNKNOWN_IMAGES,
+    refuse_other_classes,
+    refuse_teachers,
+)
+from edgekd.distill.teachers.from_file import teachers_in_file
 from edgekd.distill.teachers.group import Teachers, gather_teachers
 from edgekd.distill.training.loggers import refuse_missing_loggers
 from edgekd.distill.training.nodes import connect, refuse_strategy
@@ -100,7 +105,7 @@ def pin_for_distilling(
         runs: Number of students that are trained in this precision.
     """
     recipe = request.recipe
-    cached = recipe.teacher is not None and recipe.teacher.cache is not None
+    cached = recipe.teacher is not None and recipe.teacher.runs_before
     networks = models_of(recipe, with_teacher=with_teacher and not cached)
     fits = [role_section(recipe, "student").fit] * runs
     if with_teacher:
@@ -186,7 +191,7 @@ def distillation_plans(recipe: Recipe, split: Split) -> Iterator[Planned]:
     for of_one in teacher_recipes(recipe) if kind.needs_teacher else ():
         section = role_section(of_one, "teacher")
         if section.checkpoint:
-            teachers.append(model_of(section.checkpoint, kind, split))
+            teachers.append(model_of(section.checkpoint, kind, split, recipe.image_size))
         else:
             teachers.append(model_to_train(of_one, "teacher"))
             yield training_plan(of_one, "teacher", split)
@@ -259,6 +264,8 @@ def make_teachers(request: RunRequest, samples: RunSamples) -> Teachers:
         for recipe, folder in zip(recipes, folders, strict=True)
     ]
     section = request.recipe.teacher or TeacherSection()
+    if section.logits is not None:
+        return teachers_in_file(request.recipe, samples, request.say)
     teachers = gather_teachers(members, section, samples)
     if len(members) > 1:
         request.say(f"teachers: {teachers.text()}")
@@ -275,11 +282,9 @@ def _teacher(request: RunRequest, samples: RunSamples, folder: Path) -> Checkpoi
     if checkpoint.card.task != request.recipe.task:
         message = f"the teacher {folder} was trained for the task {checkpoint.card.task}"
         raise InputError(message, f"take one of the recipe's task, {request.recipe.task}")
-    if checkpoint.card.classes != samples.classes:
-        message = (
-            f"the teacher {folder} knows {checkpoint.card.classes}, the data {samples.classes}"
-        )
-        raise InputError(message, "take a teacher that was trained on the same classes")
+    refuse_other_classes(checkpoint.card, folder, samples.classes)
+    if checkpoint.card.imported:
+        request.say(f"teacher: {UNKNOWN_IMAGES}")
     _refuse_leak(checkpoint, samples, folder)
     return checkpoint
 

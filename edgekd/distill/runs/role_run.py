@@ -36,6 +36,7 @@ from edgekd.models import (
     ModelCard,
     NormalisedNetwork,
     build_network,
+    classifier_of,
     count_params,
     read_card,
 )
@@ -195,9 +196,10 @@ class RoleRun:
         model = model_to_train(self.request.recipe, self.role)
         built = build_network(model, len(of) or samples.task.outputs(samples.classes))
         if of:
-            network: Any = built.network
-            start_even(network.get_classifier(), of)
+            start_even(classifier_of(built.network), of)
         self._say(f"{model.arch}, {count_params(built.network) / 1e6:.2f} M parameters")
+        for note in built.notes:
+            self._say(note)
         return built
 
     @property

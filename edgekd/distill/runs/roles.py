@@ -11,8 +11,9 @@ from edgekd.data import Split
 from edgekd.distill.methods import Method
 from edgekd.distill.runs.record import Role
 from edgekd.distill.task import training_task
+from edgekd.distill.teachers.checks import refuse_other_classes
 from edgekd.errors import InputError
-from edgekd.models import read_card
+from edgekd.models import read_card, section_of
 from edgekd.recipe import ModelSection, Recipe, RoleSection, TeacherSection
 from edgekd.resources import checkpoint_place
 
@@ -45,6 +46,8 @@ def role_section(recipe: Recipe, role: Role) -> RoleSection:
 
 def teacher_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
     """A recipe for each teacher, with that one alone."""
+    if recipe.teacher is not None and recipe.teacher.logits is not None:
+        return ()  # its outputs are in a file
     if not recipe.teachers:
         return (recipe,)
     return tuple(
@@ -58,13 +61,20 @@ def teacher_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
     )
 
 
-def model_of(folder: str, kind: type[Method], split: Split) -> ModelSection | None:
-    """The network of a trained teacher; None for one that will be refused."""
-    card, dataset = read_card(checkpoint_place(folder)), split.dataset
+def model_of(folder: str, kind: type[Method], split: Split, image_size: int) -> ModelSection | None:
+    """The network of a trained teacher, for students of a size; None where it will be refused.
+
+    Raises:
+        InputError: It was imported, and has other classes than the data.
+    """
+    place, dataset = checkpoint_place(folder), split.dataset
+    card = read_card(place)
+    if card.imported is not None:
+        refuse_other_classes(card, place, dataset.classes)
     classes = training_task(dataset.task).outputs(dataset.classes)
     if card.outputs != (len(dataset.subclass_of) if kind.learns_subclasses else classes):
         return None
-    return ModelSection(arch=card.arch, options=card.arch_options)
+    return section_of(folder, card, image_size)
 
 
 def model_to_train(recipe: Recipe, role: Role) -> ModelSection:
@@ -84,8 +94,8 @@ def models_of(recipe: Recipe, *, with_teacher: bool) -> list[ModelSection]:
     networks = [model_to_train(recipe, "student")]
     for of_one in teacher_recipes(recipe) if with_teacher else ():
         if folder := role_section(of_one, "teacher").checkpoint:
-            card = read_card(checkpoint_place(folder))
-            networks.append(ModelSection(arch=card.arch, options=card.arch_options))
+            place = checkpoint_place(folder)
+            networks.append(section_of(str(place), read_card(place), recipe.image_size))
         else:
             networks.append(model_to_train(of_one, "teacher"))
     return networks
@@ -100,7 +110,7 @@ def teacher_folders(recipe: Recipe, out: Path) -> list[Path]:
     """The folder of each teacher's checkpoint, of a run in `out`."""
     several = [out / "teachers" / str(number + 1) for number, _ in enumerate(recipe.teachers)]
     sections = [role_section(each, "teacher") for each in teacher_recipes(recipe)]
-    pairs = zip(sections, several or [out / "teacher"], strict=True)
+    pairs = zip(sections, several or [out / "teacher"] * len(sections), strict=True)
     return [checkpoint_place(section.checkpoint or folder) for section, folder in pairs]
 
 

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from edgekd.distill.samples.mixing import Mixing, Mixture, Targets
 from edgekd.errors import InputError
+from edgekd.models.own_size import resized
 
 if TYPE_CHECKING:
-    from edgekd.distill.teachers.fixed_views import EpochViews
+    from edgekd.distill.teachers.fixed_views import EpochViews, WholeImages
 
 __all__ = ["Augment", "AugmentBoth", "Batch", "StepContext", "SynthesisedBatch", "UnlabelledBatch"]
 
@@ -47,6 +48,11 @@ class _Images:
         """
         return self.augment(self.raw)
 
+    @property
+    def crops(self) -> Tensor:
+        """The same views as `pixels`, for a teacher."""
+        return self.pixels
+
 
 @dataclass(frozen=True)
 class Batch(_Images):
@@ -63,6 +69,7 @@ class Batch(_Images):
         augment_both: Augments images and their targets by the same draw; by default targets stay.
         mixing: How the augmented images are mixed with each other; None leaves them apart.
         views: Number of the fixed view that each of `pixels` is [B]; None where they are not fixed.
+        side: S, where the images are augmented at a larger size for the teacher; else None.
     """
 
     raw: Tensor
@@ -74,10 +81,16 @@ class Batch(_Images):
     augment_both: AugmentBoth | None = None
     mixing: Mixing | None = None
     views: Tensor | None = None
+    side: int | None = None
 
     @cached_property
     def pixels(self) -> Tensor:
         """The images, augmented and mixed once, on first access."""
+        return self.crops if self.side is None else resized(self.crops, self.side)
+
+    @cached_property
+    def crops(self) -> Tensor:
+        """The same views as `pixels`, at the larger of the sizes of teacher and student."""
         pixels, _ = self._augmented
         return pixels if self._mixture is None else self._mixture.pixels(pixels)
 
@@ -170,6 +183,7 @@ class StepContext:
         mixing: See `Batch`.
         views: The fixed view of each image in this epoch; None where every batch is augmented by
             draws of its own.
+        side: See `Batch`.
     """
 
     size: int
@@ -179,7 +193,8 @@ class StepContext:
     generator: torch.Generator = field(default_factory=torch.Generator)
     augment_both: AugmentBoth | None = None
     mixing: Mixing | None = None
-    views: EpochViews | None = None
+    views: EpochViews | WholeImages | None = None
+    side: int | None = None
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""

@@ -18,6 +18,7 @@ from edgekd.data import Split, decoded_at_sizes, load_dataset, split_dataset
 from edgekd.data.decoded import Progress, content_of
 from edgekd.data.task import data_task
 from edgekd.distill.task import TrainingTask, Trait, training_task
+from edgekd.distill.teachers.sides import crop_side
 from edgekd.errors import InputError
 from edgekd.recipe import Balance, FitSection, Recipe
 
@@ -46,7 +47,7 @@ class RunSamples:
         targets: Targets [N, …]; for classification class indices, int64 [N].
         content_sha256: Hash of the image files; "" where it does not matter.
         enlarged: The same images with more pixels, uint8 [N, M, M, 3], for training alone; None
-            where the recipe's `augment.margin` is 1.
+            where the recipe's `augment.margin` is 1 and no teacher sees more than the student.
     """
 
     split: Split
@@ -57,10 +58,16 @@ class RunSamples:
 
     @property
     def training_images(self) -> NDArray[np.uint8]:
-        """The images that training augments, uint8 [N, M, M, 3], M = round(S · `augment.margin`):
-        the same centre square as in `images`, so that a crop of it still has S pixels.
+        """The images that training augments, uint8 [N, M, M, 3], M = round(C · `augment.margin`),
+        C being the larger of the sizes of teacher and student: the same centre square as in
+        `images`, so that a crop of it still has C pixels.
         """
         return self.images if self.enlarged is None else self.enlarged
+
+    @property
+    def image_size(self) -> int:
+        """S, the side in pixels of what the student sees."""
+        return int(self.images.shape[1])
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -188,7 +195,7 @@ def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Spli
 def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = None) -> RunSamples:
     """The decoded images of a recipe's split."""
     content = content_of(split.dataset)
-    sizes = (recipe.image_size, recipe.augment.decoded_size(recipe.image_size))
+    sizes = (recipe.image_size, recipe.augment.decoded_size(crop_side(recipe)))
     images, enlarged = decoded_at_sizes(split.dataset, sizes, progress, content)
     targets = split.dataset.targets()
     return RunSamples(

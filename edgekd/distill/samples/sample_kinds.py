@@ -19,7 +19,7 @@ from torch import Tensor
 from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.samples.loading import BatchLoader, Loader, LoadersTogether, StepNumbers
 from edgekd.distill.samples.run_samples import EpochSampler, RunSamples, Share
-from edgekd.distill.teachers.fixed_views import EpochViews
+from edgekd.distill.teachers.fixed_views import EpochViews, WholeImages
 from edgekd.models import pixels_of
 from edgekd.recipe import FitSection
 
@@ -113,7 +113,7 @@ class Labelled(SampleKind):
         images, targets, indices = loaded
         batch = Batch(
             pixels_of(images), targets, indices, context.epoch, context.augment, context.generator,
-            context.augment_both, context.mixing,
+            context.augment_both, context.mixing, side=context.side,
         )  # fmt: skip
         return batch if context.views is None else _in_fixed_views(batch, context.views)
 
@@ -255,8 +255,10 @@ def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:
     return setup.done % batches * size if batches else 0
 
 
-def _in_fixed_views(batch: Batch, views: EpochViews) -> Batch:
-    """The batch whose pixels are the fixed views of this epoch."""
+def _in_fixed_views(batch: Batch, views: EpochViews | WholeImages) -> Batch:
+    """The batch whose pixels are the fixed views of this epoch, where there are any."""
+    if isinstance(views, WholeImages):
+        return replace(batch, views=views.of(batch.indices))
     augmented = partial(views.augmented, indices=batch.indices)
     return replace(batch, augment_both=augmented, views=views.of(batch.indices))
 

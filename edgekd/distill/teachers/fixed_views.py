@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import hashlib
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -10,7 +11,24 @@ from torch import Tensor
 
 from edgekd.data.augment import Augmentation, Draw
 
-__all__ = ["EpochViews", "FixedViews"]
+__all__ = ["WHOLE_IMAGES", "EpochViews", "FixedViews", "WholeImages"]
+
+
+class WholeImages:
+    """The images themselves, where the outputs are theirs: a batch shows them augmented by draws of
+    its own.
+    """
+
+    def in_epoch(self, seed: int, epoch: int) -> WholeImages:
+        """The same in every epoch."""
+        return self
+
+    def of(self, indices: Tensor) -> Tensor:
+        """Number 0 for each image [B]."""
+        return torch.zeros_like(indices)
+
+
+WHOLE_IMAGES = WholeImages()
 
 
 @dataclass(frozen=True)
@@ -22,12 +40,24 @@ class FixedViews:
         images: N, the number of images in the data set.
         views: K, the number of views of each.
         seed: Seed of the views alone, so that runs with other seeds share them.
+        positions: Where each image of a run is in the data set that the views are of [N′]; None
+            where that is the run's own.
     """
 
     augmentation: Augmentation
     images: int
     views: int
     seed: int
+    positions: Tensor | None = None
+
+    def at(self, positions: Tensor) -> FixedViews:
+        """The same views for the images of another data set, by their positions in this one."""
+        return replace(self, positions=positions)
+
+    def digest(self) -> str:
+        """Hash of what is drawn for all views, by which another program's draws are known."""
+        draws = (getattr(self._draws, field.name) for field in fields(Draw))
+        return hashlib.sha256(b"".join(draw.numpy().tobytes() for draw in draws)).hexdigest()
 
     def pixels(self, raw: Tensor, indices: Tensor, views: Tensor) -> Tensor:
         """The views [B, 3, S, S] of images.
@@ -37,7 +67,7 @@ class FixedViews:
             indices: Their positions in the data set [B].
             views: Number of the view of each [B], 0…K−1.
         """
-        rows = (views * self.images + indices).cpu()
+        rows = (views * self.images + self.own_positions(indices)).cpu()
         return self.augmentation.apply(raw, self._draws.rows(rows))
 
     def in_epoch(self, seed: int, epoch: int) -> EpochViews:
@@ -48,6 +78,12 @@ class FixedViews:
         generator = torch.Generator().manual_seed(seed)
         starts = torch.randint(self.views, (self.images,), generator=generator)
         return EpochViews(self, (starts + epoch) % self.views)
+
+    def own_positions(self, indices: Tensor) -> Tensor:
+        """Positions [B] in the data set of the views, of those in the run's."""
+        if self.positions is None:
+            return indices
+        return self.positions.to(indices.device)[indices]
 
     @cached_property
     def _draws(self) -> Draw:
@@ -75,7 +111,7 @@ class EpochViews:
 
     def of(self, indices: Tensor) -> Tensor:
         """Numbers of the views [B] of images by their positions in the data set [B]."""
-        return self.numbers.to(indices.device)[indices]
+        return self.numbers.to(indices.device)[self.fixed.own_positions(indices)]
 
     def augmented(self, raw: Tensor, targets: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
         """The views of images [B, 3, M, M], and their targets, which stay."""

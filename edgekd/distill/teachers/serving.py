@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgekd.data.augment import Augmentation
 from edgekd.distill.samples.run_samples import RunSamples
@@ -17,6 +18,7 @@ from edgekd.distill.teachers.cached import CachedOutputs
 from edgekd.distill.teachers.caching import CachePlan, make_soft_labels
 from edgekd.distill.teachers.engines.engine import Engine, lower_teacher
 from edgekd.distill.teachers.fixed_views import FixedViews
+from edgekd.distill.teachers.from_file import FileTeachers, setup_of_file
 from edgekd.distill.teachers.group import Teachers
 from edgekd.distill.teachers.soft_labels import SoftLabelFacts
 from edgekd.distill.teachers.teacher import (
@@ -28,6 +30,7 @@ from edgekd.distill.teachers.teacher import (
 from edgekd.errors import InputError
 from edgekd.extensions.teacher_engines import TEACHER_ENGINES
 from edgekd.models import pixels_of
+from edgekd.models.own_size import resized
 from edgekd.recipe import CacheSection, Recipe
 from edgekd.runtime.preprocess import RULE
 
@@ -79,7 +82,9 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
         plan: What they are needed for.
         say: Receives one line of progress.
     """
-    setup = TeacherSetup(teachers.section.precision)
+    if isinstance(teachers, FileTeachers):
+        return setup_of_file(teachers, plan.samples, say)
+    setup = TeacherSetup(teachers.section.precision, side=teachers.side)
     if teachers.section.engine in TEACHER_ENGINES:
         setup = replace(setup, engine=_lowered(teachers, plan, say))
     if teachers.section.cache is None:
@@ -93,6 +98,9 @@ def setup_of(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
         network.to(plan.device).to(memory_format=torch.channels_last)
         return Teacher(network, setup, head=plan.kind.learns_subclasses)
 
+    from edgekd.distill.training.trainer import set_threads  # whose methods have teachers
+
+    set_threads(plan.recipe.trainer)  # sums depend on it, and a file is to have the same
     labels = make_soft_labels(cache_plan, teacher, plan.device, plan.tick)
     cache = CachedOutputs(labels, len(plan.samples.targets))
     return replace(setup, fixed_views=cache_plan.fixed, cache=cache)
@@ -108,7 +116,7 @@ def _lowered(teachers: Teachers, plan: ServingPlan, say: Callable[[str], None]) 
     forward = head_of(network) if plan.kind.learns_subclasses else network
     indices = plan.samples.split.indices("train")
     chosen = indices[:: max(len(indices) // _CHECKED, 1)][:_CHECKED]
-    images = pixels_of(torch.from_numpy(np.array(plan.samples.images[chosen])))
+    images = _shown(plan.samples, chosen, teachers.side)
     engine = lower_teacher(
         teachers.section.engine, network, forward, images,
         features=plan.kind.teacher_by(plan.config) != "outputs",
@@ -127,9 +135,23 @@ def _engine_precision(teachers: Teachers, plan: ServingPlan) -> str:
     return "fp32" if precision == "auto" else precision
 
 
-def fixed_views_of(recipe: Recipe, section: CacheSection, images: int) -> FixedViews:
-    """The fixed views of a recipe's data set of so many images."""
-    augmentation = Augmentation(recipe.augment, recipe.image_size)
+def _shown(samples: RunSamples, indices: Sequence[int], side: int) -> Tensor:
+    """Pixels of images as a training step shows them to the teacher, without augmentation."""
+    if side <= samples.image_size:
+        return pixels_of(torch.from_numpy(np.array(samples.images[indices])))
+    return resized(pixels_of(torch.from_numpy(np.array(samples.training_images[indices]))), side)
+
+
+def fixed_views_of(recipe: Recipe, section: CacheSection, images: int, side: int = 0) -> FixedViews:
+    """The fixed views of a recipe's data set of so many images.
+
+    Args:
+        recipe: The recipe.
+        section: The views.
+        images: Number of images in the data set.
+        side: The largest size in pixels that a teacher sees; 0 where it is the student's.
+    """
+    augmentation = Augmentation(recipe.augment, max(recipe.image_size, side))
     return FixedViews(augmentation, images, section.views, section.seed)
 
 
@@ -148,6 +170,8 @@ def _cache_plan(
         "seed": section.seed,
         "augmentation": msgspec.to_builtins(recipe.augment),
     }
+    if teachers.side > recipe.image_size:
+        views["side"] = teachers.side
     facts = SoftLabelFacts(
         task=recipe.task,
         classes=dataset.classes,
@@ -162,7 +186,7 @@ def _cache_plan(
         },
         data={"name": dataset.name, "sha256": plan.samples.content_sha256},
     )
-    fixed = fixed_views_of(recipe, section, len(plan.samples.targets))
+    fixed = fixed_views_of(recipe, section, len(plan.samples.targets), teachers.side)
     return CachePlan(plan.samples, fixed, facts, plan.pooled)
 
 

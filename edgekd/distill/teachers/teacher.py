@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgekd.distill.teachers.cached import CachedOutputs
 from edgekd.distill.teachers.engines.engine import Engine
-from edgekd.distill.teachers.fixed_views import FixedViews
+from edgekd.distill.teachers.fixed_views import FixedViews, WholeImages
 from edgekd.errors import InputError
 from edgekd.models.features import Features, features_of
 
@@ -32,15 +32,18 @@ class TeacherSetup:
 
     Attributes:
         precision: Precision of the teacher; `auto` is that of the run.
-        fixed_views: The views that training batches show, where they are fixed.
+        fixed_views: The views that training batches show, where they are fixed, or
+            `WHOLE_IMAGES`, where the outputs are those of the images themselves.
         cache: The outputs for the fixed views, where they are kept.
         engine: Computes the outputs instead of PyTorch.
+        side: The largest size in pixels that a teacher sees images at; 0 where it is the student's.
     """
 
     precision: TeacherPrecision = "auto"
-    fixed_views: FixedViews | None = None
+    fixed_views: FixedViews | WholeImages | None = None
     cache: CachedOutputs | None = None
     engine: Engine | None = None
+    side: int = 0
 
 
 class Teacher:
@@ -50,7 +53,7 @@ class Teacher:
     to save inference tensors for a backward pass, and methods apply trained layers to them.
 
     Args:
-        network: Maps pixels [B, 3, S, S] in 0…1 to outputs.
+        network: Maps pixels in 0…1 to outputs, at the size that it sees images at.
         setup: How the run computes the outputs.
         head: Whether outputs are subclass logits of the network's head instead of the task's.
     """
@@ -70,7 +73,7 @@ class Teacher:
         if (cache := self._cache_of(batch, pixels)) is not None:
             return cache.outputs(batch.indices, batch.views)
         # Outside of the block: pixels of a generator keep their graph, for the student's pass.
-        pixels = batch.pixels if pixels is None else pixels
+        pixels = batch.crops if pixels is None else pixels
         if self._setup.engine is not None:
             return self._setup.engine.outputs(pixels)
         with torch.no_grad(), in_precision(self._setup.precision, pixels.device):
@@ -83,7 +86,7 @@ class Teacher:
         """
         if (cache := self._cache_of(batch, pixels)) is not None:
             return cache.features(batch.indices, batch.views)
-        pixels = batch.pixels if pixels is None else pixels
+        pixels = batch.crops if pixels is None else pixels
         if self._setup.engine is not None:
             return self._setup.engine.features(pixels)
         with torch.no_grad(), in_precision(self._setup.precision, pixels.device):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from edgekd.distill.training.term_means import TermMeans
 from edgekd.errors import InputError
 from edgekd.metrics.task import MetricsTask
 from edgekd.models import pixels_of
+from edgekd.models.own_size import resized
 from edgekd.recipe import AugmentSection, FitSection, OptimiserSection
 
 __all__ = ["WAITING", "StageModule", "refuse_batches_of", "total_of", "trained_state"]
@@ -140,10 +142,17 @@ class StageModule(LightningModule):
         """The validation part, as a device sees it."""
         indices = self.samples.split.indices("validation")
         self._once_each = OnceEach(len(indices), self._share())
+        images = self.samples.training_images if self._validates_crops else self.samples.images
         return BatchLoader(
-            self.samples.images, indices, self._once_each, 2 * self.fit.batch_size,
+            images, indices, self._once_each, 2 * self.fit.batch_size,
             targets=[self.samples.targets], drop_last=False, workers=self.workers, pin=self._pins,
         )  # fmt: skip
+
+    @property
+    def _validates_crops(self) -> bool:
+        """Whether the criterion compares with a teacher that sees more pixels than the student."""
+        larger = self.method.context.teacher.side > self.method.context.image_size
+        return larger and self.stage.criterion is not None
 
     @property
     def _pins(self) -> bool:
@@ -214,19 +223,26 @@ class StageModule(LightningModule):
         states = np.random.SeedSequence(draw).generate_state(2, np.uint64) >> np.uint64(1)
         generator = torch.Generator().manual_seed(int(states[0]))
         torch.manual_seed(int(states[1]))  # for dropout and the like
-        augmentation = Augmentation(self.augmentation, self._training_side())
+        side, larger = self._training_side(), self._crop_side()
+        augmentation = Augmentation(self.augmentation, side)
+        cropping = Augmentation(self.augmentation, larger)
         views = self.method.context.teacher.fixed_views
         return StepContext(
             self.fit.batch_size, self.device, self.current_epoch,
             partial(augmentation, generator=generator), generator,
-            partial(self._augmented, augmentation=augmentation, generator=generator),
+            partial(self._augmented, augmentation=cropping, generator=generator),
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
+            None if side == larger else side,
         )  # fmt: skip
 
     def _training_side(self) -> int:
         """Side of the training images of this epoch in pixels."""
         return self.fit.training_side(self.current_epoch, self.method.context.image_size)
+
+    def _crop_side(self) -> int:
+        """Side of what teacher and student see of an image in this epoch, in pixels."""
+        return max(self._training_side(), self.method.context.teacher.side)
 
     def _augmented(
         self, pixels: Tensor, targets: Tensor, *, augmentation: Augmentation,
@@ -253,6 +269,9 @@ class StageModule(LightningModule):
             self._collect(pixels_of(images), targets, indices)
             return
         sample = Batch(pixels_of(images), targets, indices, self.current_epoch)
+        if self._validates_crops:
+            crops = resized(sample.raw, self.method.context.teacher.side)
+            sample = replace(sample, raw=crops, side=self.method.context.image_size)
         loss = total_of(self.stage.criterion(sample), self.stage).detach()
         row = torch.stack((loss.double() * len(targets), loss.new_tensor(len(targets)).double()))
         self._losses.append(row[None])

@@ -56,7 +56,9 @@ class ExportedNetwork(ForeignNetwork):
     def __init__(self, file: Path) -> None:
         program = _opened(file)
         super().__init__(image_shape(str(file), _sizes(program, file)), file)
-        self.program = program.module().requires_grad_(False)
+        self.program = program.module(check_guards=False).requires_grad_(False)
+        for name in ("train", "eval"):  # which refuse: an exported program has one mode
+            self.program.__dict__.pop(name, None)
 
     def train(self, mode: bool = True) -> ExportedNetwork:
         """Nothing: an exported program stays in the mode in which it was exported."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from edgekd.data.image_files import ImageFiles
 from edgekd.data.labelled_rows import LabelledRow, labelled_rows
+from edgekd.data.task import data_task
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.metrics import accuracy as accuracy_of
@@ -93,9 +94,12 @@ def read_rows(
     """The images and labels of a table, whatever the classes of a model.
 
     Raises:
-        InputError: The table cannot be read.
+        InputError: The table cannot be read, or the task has not one class for each image.
         ImageError: Images are missing.
     """
+    if not data_task(task).merges_classes:
+        message = f"--check compares one class for each image, and the task is {task}"
+        raise InputError(message, "import it without, and measure it with edgekd eval")
     hint = "correct the line, or give the folder with --images"
     files = ImageFiles(root)
     rows = labelled_rows(
@@ -144,8 +148,9 @@ def check_model_on(
     own = _outputs(network, images.paths, lambda path: own_view(path, size, rule), step)
     shown = _outputs(network, images.paths, lambda path: load_image(path, size), lambda _: None)
     confusion = confusion_matrix(own, images.labels)
-    warnings = [*_left_out(images), *_exchanged(confusion, card.classes)]
-    warnings += _other_readings(checkpoint, images, own)
+    suspicions = [_exchanged(confusion, card.classes), _other_reading(checkpoint, images, own)]
+    best = max(share for share, _ in suspicions)
+    warnings = [*_left_out(images), *(line for share, line in suspicions if line and share == best)]
     return Check(
         classes=card.classes,
         images=len(images.labels),
@@ -179,36 +184,46 @@ def _left_out(images: LabelledImages) -> Iterator[str]:
         yield f"no image is labelled {', '.join(images.absent)}"
 
 
-def _exchanged(confusion: NDArray[np.int64], classes: Sequence[str]) -> Iterator[str]:
-    """Classes that would be right far more often in another order."""
+def _exchanged(confusion: NDArray[np.int64], classes: Sequence[str]) -> tuple[float, str]:
+    """Classes that would be right far more often in another order: the share that would be right.
+
+    Returns:
+        0 and "" where the order looks right.
+    """
     from scipy.optimize import linear_sum_assignment
 
     _, columns = linear_sum_assignment(-confusion)
     moved = [place for place, column in enumerate(columns) if place != column]
     before, after = confusion[moved, moved], confusion[moved, columns[moved]]
-    if _is_better(int(after.sum() - before.sum()), int(after.sum() + before.sum())):
-        pairs = ", ".join(f"{classes[place]} as {classes[columns[place]]}" for place in moved)
-        yield f"images are mostly answered {pairs}: check the order of --classes"
+    if not _is_better(int(after.sum() - before.sum()), int(after.sum() + before.sum())):
+        return 0.0, ""
+    share = float(confusion[np.arange(len(classes)), columns].sum() / confusion.sum())
+    pairs = ", ".join(f"{classes[place]} as {classes[columns[place]]}" for place in moved)
+    return share, f"images are mostly answered {pairs}: check the order of --classes"
 
 
-def _other_readings(
+def _other_reading(
     checkpoint: Checkpoint, images: LabelledImages, outputs: NDArray[np.float32]
-) -> Iterator[str]:
-    """Other colours or numbers of the preprocessing with which more answers are right."""
+) -> tuple[float, str]:
+    """Other colours or numbers of the preprocessing: the share of answers that would be right.
+
+    Returns:
+        0 and "" where no others look better.
+    """
     chosen = np.unique(np.linspace(0, len(images.labels) - 1, _TRIED).round().astype(int))
     card, labels = checkpoint.card, images.labels[chosen]
     rule, size = card.takes or InputCard(), card.image_size
     pixels = np.stack([own_view(images.paths[place], size, rule) for place in chosen])
     right = outputs[chosen].argmax(axis=1) == labels
-    best: tuple[int, str] = (0, "")
+    best: tuple[float, str] = (0.0, "")
     for advice, network in _readings(checkpoint):
         now = logits_of(network, pixels, _BATCH).argmax(axis=1) == labels
         gained, lost = int((now & ~right).sum()), int((right & ~now).sum())
-        if _is_better(gained - lost, gained + lost) and gained - lost > best[0]:
-            share = f"{np.mean(now):.3f} of {len(labels)} images, not {np.mean(right):.3f}"
-            best = (gained - lost, f"{advice} would be right on {share}")
-    if best[1]:
-        yield best[1]
+        share = float(np.mean(now))
+        if _is_better(gained - lost, gained + lost) and share > best[0]:
+            of = f"{share:.3f} of {len(labels)} images, not {np.mean(right):.3f}"
+            best = (share, f"{advice} would be right on {of}")
+    return best
 
 
 def _readings(checkpoint: Checkpoint) -> Iterator[tuple[str, NormalisedNetwork]]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from colours import CLASSES, HALF, paint
+from model_files import write_onnx
 
 from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.run.answers import (
@@ -15,7 +17,10 @@ from edgekd.bench.run.answers import (
     checkpoint_answers,
     unanswered_bundle,
 )
+from edgekd.bench.subjects.labelled import data_of_csv
 from edgekd.errors import ArtefactError, InputError
+from edgekd.models.importing.imported import import_model
+from edgekd.models.importing.request import ImportRequest, Preprocessing
 
 TASK = "multilabel"
 
@@ -65,3 +70,17 @@ def test_a_bundle_that_was_not_run(make_bundle) -> None:
     answers = unanswered_bundle(make_bundle(), reason)
     assert isinstance(answers, Unanswered)
     assert (answers.reason, answers.row.metrics, answers.row.name) == (reason, None, "cpu fp32")
+
+
+def test_an_imported_teacher_answers_in_the_order_of_the_data(tmp_path) -> None:
+    paint(tmp_path, each=2)
+    write_onnx(tmp_path / "a.onnx")
+    own = Preprocessing(size=32, mean=HALF, std=HALF)
+    import_model(ImportRequest(tmp_path / "a.onnx", CLASSES, preprocessing=own), tmp_path / "t")
+    data = data_of_csv(tmp_path / "labels.csv", CLASSES[::-1])
+    answers = checkpoint_answers(tmp_path / "t", "teacher", data, lambda _: None)
+    assert answers.row.metrics.accuracy.value == 1.0
+    assert (answers.row.name, answers.row.params, answers.row.macs) == ("teacher ONNX", None, None)
+    other = data_of_csv(tmp_path / "labels.csv", (*CLASSES[:3], "white", "more"))
+    with pytest.raises(InputError, match="knows the classes"):
+        checkpoint_answers(tmp_path / "t", "teacher", other, lambda _: None)

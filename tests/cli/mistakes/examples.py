@@ -205,6 +205,9 @@ EXAMPLES = {
 EXAMPLES_FOR = {("build", "on_device"): "unfinished", ("build", "teacher"): "teacher"}
 """Where a verb takes a special one."""
 
+SUFFIX_FOR = {"logits": ".csv"}
+"""Of outputs whose name says what is written."""
+
 PARTS = {
     Reads.BUNDLE: ("manifest.json", "model.onnx"),
     Reads.CHECKPOINT: ("model.json", "model.safetensors"),
@@ -230,7 +233,7 @@ def good_words(verb: Verb, form: dict[str, Reads | Writes], folder: Path) -> dic
                 own = EXAMPLES_FOR.get((verb.name, name), EXAMPLES[place])
                 values[name] = str(folder / HERE / own)
             else:
-                values[name] = str(folder / OUT / f"{name}.svg")
+                values[name] = str(folder / OUT / f"{name}{SUFFIX_FOR.get(verb.name, '.svg')}")
         elif parameter.required:
             values[name] = REQUIRED_WORDS[name]
     return values

@@ -66,6 +66,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
         ("on_device", "evidence"),
     ],
     "import": [("source", "out", "check", "images")],
+    "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
     "sign": [("bundle", "key"), ("new_key",)],
     "predict": [
         ("bundle", "images", "public_key"),
@@ -82,6 +83,8 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
     ("import", "source"): ("--classes", "bkl,mel,nv,other"),
     ("build", "data"): ("--precision", "fp32"),  # the few images are too few to calibrate
+    ("logits", "csv"): ("--set", "image_size=32", "--views", "1"),
+    ("logits", "recipe"): ("--set", "data.classes=[bkl,mel,nv]", "--views", "1"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
     ("eval", "models"): ("--allow-leaks", "--maps", "0"),
