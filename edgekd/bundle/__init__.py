@@ -1,5 +1,6 @@
 """The bundle: one lowered student with everything that a device needs to run it."""
 
+from edgekd.bundle.data_record import DataRecord, PartRecord
 from edgekd.bundle.manifest import (
     Appearance,
     CaptureRule,
@@ -31,6 +32,7 @@ __all__ = [
     "Bundle",
     "CaptureRule",
     "ClassChange",
+    "DataRecord",
     "EngineCheck",
     "EngineRecord",
     "FileEntry",
@@ -43,6 +45,7 @@ __all__ = [
     "Manifest",
     "ModelFiles",
     "ModelInfo",
+    "PartRecord",
     "PolicyRecord",
     "PolicyWords",
     "ProgramRecord",

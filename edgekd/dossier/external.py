@@ -1,0 +1,136 @@
+"""The chapter on an external validation, from the result of `edgekd eval`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgekd.bench.report.columns import columns_of, policy_of
+from edgekd.bench.report.formats import estimate_with_unit, percent_interval
+from edgekd.bench.task import policy_order
+from edgekd.dossier.facts import ExternalFacts
+from edgekd.evaluation.pictures.decisions import PARTS
+from edgekd.evaluation.section_figures import SectionFigures, section_figures
+from edgekd.evaluation.sentences import (
+    absent_sentence,
+    gap_sentence,
+    label_sentences,
+    leak_sentence,
+    model_sentences,
+)
+from edgekd.lower.evidence.data_table import markdown_cell
+
+__all__ = ["external_lines", "external_pictures"]
+
+_MOST_GAPS = 12
+
+
+def external_lines(external: ExternalFacts) -> Iterator[tuple[str, bool]]:
+    """Lines of Markdown, each with whether it says that something is missing."""
+    result = external.result
+    groups = f" of {result.data.groups:,} groups" if result.data.groups else ""
+    yield (
+        (
+            f"{result.data.n:,} images{groups} of {markdown_cell(result.data.name)}, SHA-256 of contents "
+            f"and labels {result.data.sha256[:12]}, measured {result.created[:10]}."
+        ),
+        False,
+    )
+    yield "", False
+    yield from _news(external)
+    yield from ((f"- {_plain(text)}", False) for text in _sentences(external))
+    yield "", False
+    yield from ((line, False) for line in _outcomes(external))
+    yield "", False
+    yield from _subgroups(external)
+    yield from ((line, False) for line in _metrics(external))
+
+
+def external_pictures(external: ExternalFacts) -> list[tuple[str, str]]:
+    """Title and SVG of each picture of this bundle; those of subgroups have all models."""
+    drawn: SectionFigures = section_figures(external.result, external.section)
+    index = [each.name for each in external.section.models].index(external.model.name)
+    confusion = drawn.confusions[index]
+    pictures = [("Decisions by class", drawn.decisions[index])]
+    pictures += [("Confusion matrix, true classes in rows", confusion)] if confusion else []
+    return [*pictures, *drawn.subgroups]
+
+
+def _news(external: ExternalFacts) -> Iterator[tuple[str, bool]]:
+    """Whether the images are new to the bundle; external validation is nothing without it."""
+    leaks = external.leaks
+    if external.external:
+        yield "None of the images was used to make the bundle, by the bytes of their files.", False
+    elif leaks is None:
+        yield "whether the images are new to the bundle: the result does not say it", True
+    else:
+        sentence = leak_sentence(leaks, external.result.data.n)
+        yield f"images that are new to the bundle: {_plain(sentence)}", True
+    yield "", False
+
+
+def _sentences(external: ExternalFacts) -> Iterator[str]:
+    yield from model_sentences(external.model, policy_of(external.result))
+    if absent := absent_sentence(external.section):
+        yield absent
+    yield from label_sentences(external.section)
+
+
+def _outcomes(external: ExternalFacts) -> Iterator[str]:
+    policy, model = policy_of(external.result), external.model
+    heads = [f"{words}, %" for _, _, words in PARTS]
+    yield f"| class | images | {' | '.join(heads)} |"
+    yield f"|---|---|{'---|' * len(heads)}"
+    for name in policy_order(list(model.outcomes), policy):
+        outcome = model.outcomes[name]
+        shares = [getattr(outcome, key) for key, _, _ in PARTS]
+        cells = " | ".join(f"{each.count:,}: {percent_interval(each)}" for each in shares)
+        yield f"| {markdown_cell(name)} | {outcome.images:,} | {cells} |"
+    yield ""
+    yield "Number of images, then their share of the class with its 95 % interval."
+
+
+def _subgroups(external: ExternalFacts) -> Iterator[tuple[str, bool]]:
+    gaps = external.model.gaps
+    if not gaps:
+        yield "subgroups: none were measured (`edgekd eval --by sex,age,…`)", True
+        yield "", False
+        return
+    yield "### Subgroups", False
+    yield "", False
+    for attribute in external.model.attributes:
+        counts = [f"{markdown_cell(each.name)} {each.images:,}" for each in attribute.subgroups]
+        yield f"- {markdown_cell(attribute.name)}: {', '.join(counts)} images", False
+    yield "", False
+    for gap in gaps[:_MOST_GAPS]:
+        certain = "certain" if gap.shown else "not certain"
+        yield f"- {certain}: {_plain(gap_sentence(gap))}", False
+    yield "", False
+    yield (
+        (
+            "The most certain difference of each column and measure, in points; the 95 % intervals hold "
+            f"for all {external.model.comparisons:,} pairs of subgroups together."
+        ),
+        False,
+    )
+    yield "", False
+
+
+def _metrics(external: ExternalFacts) -> Iterator[str]:
+    result = external.result
+    row = next(row for row in result.rows if row.name == external.model.name)
+    columns = columns_of([result])
+    yield "| metric of the answers, whatever the decision | value, 95 % interval |"
+    yield "|---|---|"
+    for column in (*columns.headline, *columns.details):
+        estimate = column.estimate(row.metrics)
+        if estimate is not None and estimate.value is not None:
+            yield f"| {markdown_cell(column.title)} | {estimate_with_unit(estimate, column)} |"
+    for name, values in external.model.values.items():
+        at = f"{markdown_cell(name)} at a prevalence of {values.prevalence:.3g}"
+        yield f"| positive predictive value, {at}, % | {percent_interval(values.positive)} |"
+        yield f"| negative predictive value, {at}, % | {percent_interval(values.negative)} |"
+
+
+def _plain(sentence: str) -> str:
+    """A sentence with names from tables in it, which may hold Markdown."""
+    return markdown_cell(sentence.replace("\N{NO-BREAK SPACE}", " "))
