@@ -68,8 +68,8 @@ def report(
 ) -> None:
     """Print the results of one or several devices; write them as a page, Markdown, CSV, a picture.
 
-    The page begins with what is missed and what is referred, and needs no network. Results of other images, another timed span or another schema stand
-    in their own part of it.
+    The page begins with what is missed and what is referred, and needs no network. Results of
+    other images, another timed span or another schema stand in their own part of it.
     """
     from edgekd.bench import report as written
     from edgekd.bench.compare.margin import with_margins

@@ -10,13 +10,11 @@ from edgekd.dossier.external import external_lines
 from edgekd.dossier.facts import DossierFacts
 from edgekd.dossier.items import item_lines
 from edgekd.dossier.limits import limit_lines
+from edgekd.dossier.markup import OPEN
 from edgekd.dossier.questions import Question, question_chapters
 from edgekd.lower.evidence.data_table import markdown_cell, part_table
 
-__all__ = ["OPEN", "Chapter", "chapters", "open_items"]
-
-OPEN = "> **Open:** "
-"""Beginning of the line of what is open."""
+__all__ = ["Chapter", "chapters", "open_items"]
 
 _TITLES = {
     "model": "How the model was made",
@@ -185,8 +183,7 @@ def _external(facts: DossierFacts) -> Iterator[str]:
             "OUT`, then `edgekd dossier --result OUT`)"
         )
         return
-    for line, missing in external_lines(facts.external):
-        yield f"{OPEN}{line}" if missing else line
+    yield from external_lines(facts.external)
 
 
 def _risk(facts: DossierFacts) -> Iterator[str]:

@@ -8,6 +8,7 @@ from edgekd.bench.report.columns import columns_of, policy_of
 from edgekd.bench.report.formats import estimate_with_unit, percent_interval
 from edgekd.bench.task import policy_order
 from edgekd.dossier.facts import ExternalFacts
+from edgekd.dossier.markup import OPEN
 from edgekd.evaluation.pictures.decisions import PARTS
 from edgekd.evaluation.section_figures import SectionFigures, section_figures
 from edgekd.evaluation.sentences import (
@@ -24,25 +25,24 @@ __all__ = ["external_lines", "external_pictures"]
 _MOST_GAPS = 12
 
 
-def external_lines(external: ExternalFacts) -> Iterator[tuple[str, bool]]:
-    """Lines of Markdown, each with whether it says that something is missing."""
-    result = external.result
-    groups = f" of {result.data.groups:,} groups" if result.data.groups else ""
+def external_lines(external: ExternalFacts) -> Iterator[str]:
+    """The chapter's Markdown; what is missing begins with `OPEN`."""
+    data, created = external.result.data, external.result.created[:10]
+    groups = f" of {data.groups:,} groups" if data.groups else ""
     yield (
-        (
-            f"{result.data.n:,} images{groups} of {markdown_cell(result.data.name)}, SHA-256 of contents "
-            f"and labels {result.data.sha256[:12]}, measured {result.created[:10]}."
-        ),
-        False,
+        f"{data.n:,} images{groups} of {markdown_cell(data.name)}, SHA-256 of contents and labels "
+        f"{data.sha256[:12]}, measured {created}."
     )
-    yield "", False
-    yield from _news(external)
-    yield from ((f"- {_plain(text)}", False) for text in _sentences(external))
-    yield "", False
-    yield from ((line, False) for line in _outcomes(external))
-    yield "", False
+    yield ""
+    yield _news(external)
+    yield ""
+    yield from (f"- {_plain(text)}" for text in _sentences(external))
+    yield ""
+    yield from _outcomes(external)
+    yield ""
     yield from _subgroups(external)
-    yield from ((line, False) for line in _metrics(external))
+    yield ""
+    yield from _metrics(external)
 
 
 def external_pictures(external: ExternalFacts) -> list[tuple[str, str]]:
@@ -55,17 +55,15 @@ def external_pictures(external: ExternalFacts) -> list[tuple[str, str]]:
     return [*pictures, *drawn.subgroups]
 
 
-def _news(external: ExternalFacts) -> Iterator[tuple[str, bool]]:
+def _news(external: ExternalFacts) -> str:
     """Whether the images are new to the bundle; external validation is nothing without it."""
     leaks = external.leaks
     if external.external:
-        yield "None of the images was used to make the bundle, by the bytes of their files.", False
-    elif leaks is None:
-        yield "whether the images are new to the bundle: the result does not say it", True
-    else:
-        sentence = leak_sentence(leaks, external.result.data.n)
-        yield f"images that are new to the bundle: {_plain(sentence)}", True
-    yield "", False
+        return "None of the images was used to make the bundle, by the bytes of their files."
+    if leaks is None:
+        return f"{OPEN}whether the images are new to the bundle: the result does not say it"
+    sentence = leak_sentence(leaks, external.result.data.n)
+    return f"{OPEN}images that are new to the bundle: {_plain(sentence)}"
 
 
 def _sentences(external: ExternalFacts) -> Iterator[str]:
@@ -89,30 +87,24 @@ def _outcomes(external: ExternalFacts) -> Iterator[str]:
     yield "Number of images, then their share of the class with its 95 % interval."
 
 
-def _subgroups(external: ExternalFacts) -> Iterator[tuple[str, bool]]:
-    gaps = external.model.gaps
-    if not gaps:
-        yield "subgroups: none were measured (`edgekd eval --by sex,age,…`)", True
-        yield "", False
+def _subgroups(external: ExternalFacts) -> Iterator[str]:
+    model = external.model
+    if not model.gaps:
+        yield f"{OPEN}subgroups: none were measured (`edgekd eval --by sex,age,…`)"
         return
-    yield "### Subgroups", False
-    yield "", False
-    for attribute in external.model.attributes:
+    yield from ("### Subgroups", "")
+    for attribute in model.attributes:
         counts = [f"{markdown_cell(each.name)} {each.images:,}" for each in attribute.subgroups]
-        yield f"- {markdown_cell(attribute.name)}: {', '.join(counts)} images", False
-    yield "", False
-    for gap in gaps[:_MOST_GAPS]:
-        certain = "certain" if gap.shown else "not certain"
-        yield f"- {certain}: {_plain(gap_sentence(gap))}", False
-    yield "", False
+        yield f"- {markdown_cell(attribute.name)}: {', '.join(counts)} images"
+    yield ""
     yield (
-        (
-            "The most certain difference of each column and measure, in points; the 95 % intervals hold "
-            f"for all {external.model.comparisons:,} pairs of subgroups together."
-        ),
-        False,
+        "The most certain difference of each column and measure; the 95 % intervals hold for all "
+        f"{model.comparisons:,} pairs of subgroups together:"
     )
-    yield "", False
+    yield ""
+    for gap in model.gaps[:_MOST_GAPS]:
+        certain = "certain" if gap.shown else "not certain"
+        yield f"- {certain}: {_plain(gap_sentence(gap))}"
 
 
 def _metrics(external: ExternalFacts) -> Iterator[str]:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-__all__ = ["html_of"]
+__all__ = ["OPEN", "html_of"]
+
+OPEN = "> **Open:** "
+"""Beginning of a line of Markdown that says what is open."""
 
 
 def html_of(markdown: str, label: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from manifests import make_manifest
 
-from edgekd.bundle import DataRecord, PartRecord
+from edgekd.bundle import DataRecord, FileEntry, PartRecord
 from edgekd.bundle.manifest import decode_manifest, encode_manifest
-from edgekd.bundle.manifest import FileEntry
 
 
 def test_attributes_of_all_parts_in_their_order() -> None:

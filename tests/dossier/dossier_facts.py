@@ -78,11 +78,11 @@ def facts_of(
     return DossierFacts(manifest, "5" * 64, "none", answers or {}, external)
 
 
-def external(state: str = "none", index: int = 0) -> ExternalFacts:
+def external(state: Any = "none", index: int = 0) -> ExternalFacts:
     """The first model of a scripted validation of three models with subgroups."""
     result = mixed().result
     section = result.validation
     assert section is not None
     model = section.models[index]
-    leaks = LeakFacts(model=model.name, state=state, reason="it has no list", by_part={"train": 3})  # type: ignore[arg-type]
+    leaks = LeakFacts(model=model.name, state=state, reason="it has no list", by_part={"train": 3})
     return ExternalFacts(result, section, model, leaks)

@@ -23,16 +23,14 @@ def test_every_question_is_open_until_it_is_answered() -> None:
 
 
 def test_patients_of_each_part() -> None:
-    text = by_key(chapters(facts_of()))["data"]
+    every = by_key(chapters(facts_of()))
+    text = every["data"]
     assert "| sex: female | 12 (0.6%) | 0 (0.0%) |" in text
     assert "| lesions | 1,500 | 40 |" in text
     assert "dx" not in text
     assert "7 images of the data set are in no part" in text
-    assert (
-        "| dx\\_type: histo | 1,900 (95.0%) | 0 (0.0%) |"
-        in by_key(chapters(facts_of()))["reference"]
-    )
-    assert "| camera: A | 2,000 (100.0%)" in by_key(chapters(facts_of()))["acquisition"]
+    assert "| dx\\_type: histo | 1,900 (95.0%) | 0 (0.0%) |" in every["reference"]
+    assert "| camera: A | 2,000 (100.0%)" in every["acquisition"]
 
 
 def test_an_older_bundle_invents_no_patients() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from dossier_facts import facts_of
+
 from edgekd.dossier.chapters import chapters
 from edgekd.dossier.guidelines import Topic, guidelines, open_parts
 from edgekd.dossier.questions import all_questions
-from dossier_facts import facts_of
 
 
 def test_each_guideline_has_its_source_with_a_year() -> None:

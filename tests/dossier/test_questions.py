@@ -33,7 +33,8 @@ def test_the_hospital_is_asked_for_what_reviewers_want() -> None:
 
 
 def test_answers_are_texts_or_lists_of_them(tmp_path: Path) -> None:
-    text = "use:\n  purpose: '  to   refer '\n  users: [nurses, ' ', doctors]\ncontact: {date: 2026-05-01}\n"  # noqa: E501
+    lines = ("use:", "  purpose: '  to   refer '", "  users: [nurses, ' ', doctors]")
+    text = "\n".join((*lines, "contact: {date: 2026-05-01}"))
     assert read_answers(answers(tmp_path, text)) == {
         "use.purpose": ("to refer",),
         "use.users": ("nurses", "doctors"),

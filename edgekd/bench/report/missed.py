@@ -51,18 +51,16 @@ def missed_blocks(
     blocks: Sequence[Mapping[str, Any]], validations: Mapping[int, ReportedValidation]
 ) -> list[dict[str, Any]]:
     """For each device the rows that a device runs, or all rows where none is, with sentences."""
-    return [
-        {
-            "place": block["place"],
-            "warnings": validations[key].warnings if key in validations else (),
-            "rows": [
-                (entry, _sentences(entry, validations.get(key)))
-                for entry in _first(block["entries"])
-            ],
-        }
-        for block in blocks
-        for key in [id(block["result"])]
-    ]
+    return [_block(block, validations.get(id(block["result"]))) for block in blocks]
+
+
+def _block(block: Mapping[str, Any], validation: ReportedValidation | None) -> dict[str, Any]:
+    rows = _first(block["entries"])
+    return {
+        "place": block["place"],
+        "warnings": validation.warnings if validation is not None else (),
+        "rows": [(entry, _sentences(entry, validation)) for entry in rows],
+    }
 
 
 def _first(entries: Sequence[MarkedRow]) -> list[MarkedRow]:
@@ -95,11 +93,8 @@ def missed_sentences(row: ResultRow, result: Result) -> Iterator[str]:
 def _named(per_class: Mapping[str, ClassMetrics], policy: PolicyFacts) -> list[str]:
     """Classes that the policy names, else the one that is missed most."""
     first = {name.casefold() for name in policy.first}
-    known = {
-        name: each.sensitivity.value
-        for name, each in per_class.items()
-        if each.sensitivity is not None and each.sensitivity.value is not None
-    }
+    values = {name: each.sensitivity.value for name, each in per_class.items()}
+    known = {name: value for name, value in values.items() if value is not None}
     named = [name for name in known if name in policy.critical or name.casefold() in first]
     if named:
         return policy_order(named, policy)
@@ -107,7 +102,7 @@ def _named(per_class: Mapping[str, ClassMetrics], policy: PolicyFacts) -> list[s
 
 
 def _missed(name: str, metrics: ClassMetrics) -> str:
-    """Of 60 images of mel, 5 are named as something else (8.3 %, …), whatever the decision."""
+    """Of 60 images of mel, 5 are not named so (8.3 %, …), whatever the decision."""
     estimate = metrics.sensitivity
     value = estimate.value or 0.0
     low, high = (None if each is None else 1 - each for each in (estimate.high, estimate.low))
@@ -115,10 +110,8 @@ def _missed(name: str, metrics: ClassMetrics) -> str:
     verb = "is" if count == 1 else "are"
     number = f"{count:,}" if count else "none"
     share = _share(Estimate(value=1 - value, low=low, high=high))
-    return (
-        f"Of {metrics.n:,} image{'s' if metrics.n != 1 else ''} of {name}, {number} {verb} named as "
-        f"something else ({share}), whatever the decision."
-    )
+    images = f"{metrics.n:,} image{'s' if metrics.n != 1 else ''} of {name}"
+    return f"Of {images}, {number} {verb} not named so ({share}), whatever the decision."
 
 
 def _share(estimate: Estimate) -> str:

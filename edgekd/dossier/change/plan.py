@@ -68,7 +68,7 @@ name: retrained students of the same data
 may_change: [method, lowering, decision]
 # How much worse a figure may become on the same images (`--csv`), by its whole paired 95 %
 # interval: a margin without images, or with fewer than `images` of them, does not hold.
-# Figures: balanced_accuracy, quadratic_kappa, not_answered; of a class: sensitivity, answered_wrong.
+# Figures of all images: balanced_accuracy, not_answered; of a class: sensitivity, answered_wrong.
 margins:
   - {{figure: balanced_accuracy, worse: 0.02, images: 300}}
   - {{figure: sensitivity, of: mel, worse: 0.02, images: 100}}

@@ -63,6 +63,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "build": [("model", "out", "data_root", "teacher"), ("on_device", "evidence")],
     "import": [("source", "out", "check", "images")],
     "sign": [("bundle", "key"), ("new_key",)],
+    "dossier": [("bundle", "out", "fill", "public_key"), ("bundle", "out", "result")],
     "predict": [
         ("bundle", "images", "public_key"),
         ("bundle", "camera", "save"),
