@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def html_of(markdown: str, label: str) -> str:
         name = f"{label}, table {number}" if len(rest) > 1 else f"{label}, table"
         box = f'<div class="scroll" tabindex="0" role="region" aria-label="{_attribute(name)}">'
         parts.append(f"{box}<table>{part.replace('</table>', '</table></div>', 1)}")
-    return "".join(parts).replace("<th>", '<th scope="col">').replace("<th ", '<th scope="col" ')
+    return re.sub(r"<th(?=[ >])", '<th scope="col"', "".join(parts))
 
 
 @cache

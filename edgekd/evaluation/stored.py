@@ -16,7 +16,7 @@ _HINT = "run `edgekd eval --json` again"
 
 
 class _Document(msgspec.Struct):
-    validation: msgspec.Raw | None = None
+    validation: msgspec.Raw = msgspec.Raw()
 
 
 class _Version(msgspec.Struct):
@@ -46,7 +46,7 @@ def with_section(result: ValidatedResult) -> tuple[ValidatedResult, Validation] 
 def _section(path: Path) -> Validation | None:
     try:
         raw = msgspec.json.decode(path.read_bytes(), type=_Document).validation
-        if raw is None or bytes(raw) == b"null":
+        if bytes(raw) in (b"", b"null"):
             return None
         version = msgspec.json.decode(raw, type=_Version).version
         if version.split(".")[0] != VALIDATION_VERSION.split(".")[0]:

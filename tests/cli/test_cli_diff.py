@@ -99,11 +99,12 @@ def test_an_allowed_change_within_its_margins(
 
 
 def test_a_forbidden_change_says_why(
-    old: Path, table: Path, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "plan.yaml").write_text("name: seeds\nmay_change: [method]\nmargins: []\n")
     lineage = Lineage(method="kd", seed=1, data_sha256="other")
     retrained = write_tiny_bundle(tmp_path / "data", lineage=lineage)
-    words = [str(old), str(retrained), "--plan", str(plan), "--csv", str(table)]
+    words = [str(old), str(retrained), "--plan", str(tmp_path / "plan.yaml")]
     reason = "lineage.data_sha256 changed from none to other, and the plan allows no change of data"
     outside(capsys, words, "outside of the plan seeds", reason)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from commands import refused
@@ -15,25 +16,26 @@ from edgekd.cli import main
 from edgekd.dossier.questions import all_questions
 
 
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listed = SeenImages.of({"train": ["0" * 64]}, "split").encode()
-    return write_tiny_bundle(tmp_path / "bundle", files={SEEN_IMAGES: listed})
+    folder = tmp_path_factory.mktemp("dossier") / "bundle"
+    return write_tiny_bundle(folder, files={SEEN_IMAGES: listed})
 
 
-@pytest.fixture
-def result(bundle: Path, tmp_path: Path) -> Path:
-    lines = ["image,label,sex"]
+@pytest.fixture(scope="module")
+def result(bundle: Path) -> Path:
+    """What `edgekd eval` measured with the bundle."""
+    lines, folder = ["image,label,sex"], bundle.parent
     for number in range(24):
         colour = (ANSWER, REFER)[number % 2]
         shade = tuple(max(0, part - number) for part in colour)
-        write_photo(tmp_path / f"{number}.png", shade)
+        write_photo(folder / f"{number}.png", shade)
         lines.append(f"{number}.png,{('bkl', 'mel', 'nv')[number % 3]},{'fm'[number // 2 % 2]}")
-    table, out = tmp_path / "table.csv", tmp_path / "result.json"
-    table.write_text("\n".join(lines))
-    words = ["--csv", str(table), "--by", "sex", "--json", str(out)]
-    assert main(["eval", str(bundle), *words]) == 0
-    return out
+    (folder / "table.csv").write_text("\n".join(lines))
+    words = ["--csv", str(folder / "table.csv"), "--by", "sex"]
+    assert main(["eval", str(bundle), *words, "--json", str(folder / "result.json")]) == 0
+    return folder / "result.json"
 
 
 def test_from_the_template_to_a_dossier_without_open_questions(
@@ -51,7 +53,9 @@ def test_from_the_template_to_a_dossier_without_open_questions(
     assert card.count("As agreed.") == len(all_questions()) + 1  # the product's name is the title
     assert "None of the images was used to make the bundle" in card
     assert "Decisions by class" in (out / "dossier.html").read_text(encoding="utf-8")
-    assert "(`" not in card[: card.index("## 1. ")]
+    head = card[: card.index("## 1. ")]
+    assert not any(f"(`{key}`)" in head for key in all_questions())
+    assert "numbers of each part" in head  # which this bundle has none of
 
 
 def test_what_is_open_is_counted_and_refused_on_request(
@@ -75,14 +79,8 @@ def test_mistakes(
     plain = json.loads(result.read_text()) | {"validation": None}
     (tmp_path / "plain.json").write_text(json.dumps(plain))
     refused(capsys, [*words, "--result", str(tmp_path / "plain.json")], 2, "no external validation")
-    other = write_tiny_bundle(tmp_path / "other", weights=_other())
+    other = write_tiny_bundle(tmp_path / "other", weights=np.eye(3, dtype=np.float32))
     words = ["dossier", str(other), "--out", str(out), "--result", str(result)]
     refused(capsys, words, 2, "is of other models than")
     refused(capsys, ["dossier", str(bundle), "--out", str(bundle)], 2, "as it was hashed")
     assert not out.exists()
-
-
-def _other():  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.eye(3, dtype=np.float32) / 64

@@ -410,10 +410,12 @@ def _independence(manifest: Manifest) -> str:
     )
 
 
-def estimate_text(estimate: Mapping[str, Any] | None) -> str:
-    """A value with its interval, of an `Estimate` as plain values; empty for None."""
+def estimate_text(estimate: Mapping[str, Any] | float | None) -> str:
+    """A value with its interval, of an `Estimate` as plain values, or alone; empty for None."""
     if estimate is None:
         return ""
+    if isinstance(estimate, int | float):
+        return f"{estimate:.3f}"
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None:
         return "not measured"
