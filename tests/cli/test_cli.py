@@ -18,8 +18,8 @@ HEAVY = {
 }  # fmt: skip
 VERBS = [
     [], ["demo"], ["doctor"], ["import"], ["data", "inspect"], ["data", "prepare"], ["train"],
-    ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["bom"], ["eval"],
-    ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
+    ["distill"], ["compare"], ["tune"], ["build"], ["sign"], ["verify"], ["diff"], ["bom"],
+    ["dossier"], ["eval"], ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
 ]  # fmt: skip
 HELP = """
 import sys
