@@ -42,6 +42,8 @@ _GROUP = "root:x:0:\nnogroup:x:65534:\n"
 class Userland:
     """An unpacked userland below `folder`: `rootfs/` and `qemu-aarch64`.
 
+    Beside them is `qemu-x86_64`, for programs of this machine on an older CPU.
+
     `rootfs/opt/litert` and `rootfs/opt/tflite` hold the packages of the two plain environments.
     """
 
@@ -116,12 +118,13 @@ def _unpack_qemu(work: Path) -> None:
     (archive,) = _fetch(work / "apt/host", "", ["qemu-user-static"], alone=True)
     unpacked = work / "apt/qemu"
     _unpack(archive, unpacked)
-    binary = unpacked / "usr/bin/qemu-aarch64-static"
-    if not binary.is_file():
-        raise MissingError(
-            "the package qemu-user-static of this Debian carries no qemu-aarch64-static"
-        )
-    shutil.move(binary, work / "qemu-aarch64")
+    for name in ("qemu-aarch64", "qemu-x86_64"):
+        binary = unpacked / f"usr/bin/{name}-static"
+        if not binary.is_file():
+            raise MissingError(
+                f"the package qemu-user-static of this Debian carries no {name}-static"
+            )
+        shutil.move(binary, work / name)
 
 
 def _unpack_debian(userland: Userland) -> None:

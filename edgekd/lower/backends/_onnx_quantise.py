@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekd.lower.backends.base import Calibration, converting, missing_tool
+from edgekd.runtime.sessions.onnx import FULL_RANGE
 
 if TYPE_CHECKING:
     import onnx
@@ -49,7 +50,8 @@ class Preset:
     Attributes:
         operators: Operators to quantise.
         activations: Name of ONNX Runtime's type of the activations, weights are `QInt8`.
-        seven_bits: Whether weights are kept within -64..64.
+        seven_bits: Whether weights are kept within -64..64. Where they are not, the file says so,
+            and ONNX Runtime is kept from its integer kernels (see `FULL_RANGE`).
         float_outputs: Whether the engine has integer layers whose output is float. Where it
             has none, a float layer reads what its integer neighbour rounded.
         constant_sums: Whether to quantise also sums with a constant (the 1 + erf of a GELU, the
@@ -118,7 +120,10 @@ def quantise(
         excluded += _constant_sums(model.graph)
     quantised = _with_pairs(model, ranges, excluded, preset)
     _feed_unrounded(quantised.graph, floats, behind_integers=preset.float_outputs)
-    return clean_model(quantised)
+    quantised = clean_model(quantised)
+    if not preset.seven_bits:
+        quantised.metadata_props.add(key=FULL_RANGE, value="yes")
+    return quantised
 
 
 def before_network(model: onnx.ModelProto) -> list[str]:

@@ -18,7 +18,16 @@ from edgekd.runtime.sessions._engine import (
 from edgekd.runtime.sessions.base import Facts, Image, Output
 from edgekd.runtime.telemetry import silence
 
-__all__ = ["OnnxSession", "open_file"]
+__all__ = ["FULL_RANGE", "OnnxSession", "open_file"]
+
+FULL_RANGE = "edgekd.full_range"
+"""Key of a file's metadata: its int8 weights take all eight bits.
+
+Such a file was made for another engine, in whose place ONNX Runtime computes. Its integer kernels
+add pairs of 8-bit products in 16 bits on x86 without VNNI, which saturates, silently; so its Q/DQ
+pairs are computed as they stand, in float, which gives the same outputs on every CPU. With signed
+activations the integer kernels are no faster (see `OnnxBackend`).
+"""
 
 _CPU = "CPUExecutionProvider"
 _ERROR = 3  # ONNX Runtime's severities: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
@@ -109,19 +118,24 @@ def _provider(available: list[str], word: str) -> str | None:
     return next((name for name in names if name in available), None)
 
 
-def _options(ort: Any, threads: int | None) -> Any:
+def _options(ort: Any, threads: int | None, *, integers: bool = True) -> Any:
     options = ort.SessionOptions()
+    if not integers:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = _ERROR
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = threads or 0  # 0: one per core
     return options
 
 
-def _on_cpu(ort: Any, model: ModelFiles, threads: int | None) -> Any:
-    options = _options(ort, threads)
+def _on_cpu(ort: Any, model: ModelFiles, threads: int | None, *, integers: bool = True) -> Any:
+    options = _options(ort, threads, integers=integers)
     try:
         # ONNX Runtime's own fallback prints to stdout, where `--json` writes.
-        return ort.InferenceSession(_source(model), options, providers=[_CPU], enable_fallback=0)
+        session = ort.InferenceSession(_source(model), options, providers=[_CPU], enable_fallback=0)
+        if integers and FULL_RANGE in session.get_modelmeta().custom_metadata_map:
+            return _on_cpu(ort, model, threads, integers=False)
+        return session
     except Exception as error:  # its errors have no common base class
         raise damaged_model(model, "ONNX Runtime", error) from error
 

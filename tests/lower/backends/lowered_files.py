@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ __all__ = [
     "SIZE",
     "answers",
     "float_in_order",
-    "saturates",
     "variant",
     "weighted_sources",
 ]
@@ -62,10 +60,3 @@ def weighted_sources(folder: Path) -> list[list[str]]:
     producer = {output: node.op_type for node in graph.node for output in node.output}
     weighted = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
     return [[producer.get(name, "") for name in node.input[:2]] for node in weighted]
-
-
-def saturates(name: str) -> bool:
-    """Whether sums of int8 products saturate in 16 bits: OpenVINO on x86 without VNNI."""
-    cpu = Path("/proc/cpuinfo")
-    x86 = platform.machine() in ("x86_64", "AMD64")
-    return name == "openvino" and x86 and cpu.is_file() and "vnni" not in cpu.read_text()

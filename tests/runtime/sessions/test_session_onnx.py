@@ -8,6 +8,7 @@ import pytest
 
 from edgekd.errors import DeviceUnreachableError
 from edgekd.runtime.sessions import open_session
+from edgekd.runtime.sessions.onnx import FULL_RANGE, OnnxSession
 
 
 def available() -> list[str]:
@@ -42,3 +43,27 @@ def test_a_provider_that_takes_no_node_is_not_obtained(files: dict[str, Path]) -
     assert warning.endswith("; the rest runs on the CPU")
     with pytest.raises(DeviceUnreachableError, match="took 0 of"):
         open_session("onnx", files["onnx"], accelerator=idle, require=True)
+
+
+def test_full_range_weights_are_computed_as_they_stand(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    """Not by integer kernels, which saturate on some CPUs; see also test_without_vnni.py."""
+    import onnx
+
+    model = onnx.load(files["onnx"])
+    model.metadata_props.add(key=FULL_RANGE, value="yes")
+    marked = tmp_path / "model.onnx"
+    onnx.save(model, marked)
+    assert [disabled(files["onnx"]), disabled(marked)] == [False, True]
+
+
+def disabled(file: Path) -> bool:
+    """Whether Q/DQ pairs are left as they stand."""
+    session = open_session("onnx", file)
+    assert isinstance(session, OnnxSession)
+    options = session._session.get_session_options()
+    try:
+        return bool(options.get_session_config_entry("session.disable_quant_qdq") == "1")
+    except RuntimeError:  # ONNX Runtime's answer for what was never set
+        return False
