@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from edgekd.bench.report.columns import columns_of, policy_of
 from edgekd.bench.report.formats import estimate_with_unit, percent_interval
 from edgekd.bench.task import policy_order
@@ -46,11 +48,14 @@ def external_lines(external: ExternalFacts) -> Iterator[str]:
 
 
 def external_pictures(external: ExternalFacts) -> list[tuple[str, str]]:
-    """Title and SVG of each picture of this bundle; those of subgroups have all models."""
-    drawn: SectionFigures = section_figures(external.result, external.section)
-    index = [each.name for each in external.section.models].index(external.model.name)
-    confusion = drawn.confusions[index]
-    pictures = [("Decisions by class", drawn.decisions[index])]
+    """Title and SVG of each picture of this bundle, without the other models of the result."""
+    rows = [row for row in external.result.rows if row.name == external.model.name]
+    drawn: SectionFigures = section_figures(
+        msgspec.structs.replace(external.result, rows=rows),
+        msgspec.structs.replace(external.section, models=[external.model]),
+    )
+    (decisions,), (confusion,) = drawn.decisions, drawn.confusions
+    pictures = [("Decisions by class", decisions)]
     pictures += [("Confusion matrix, true classes in rows", confusion)] if confusion else []
     return [*pictures, *drawn.subgroups]
 

@@ -25,14 +25,15 @@ def reported_validation(validated: ValidatedResult) -> ReportedValidation | None
     return ReportedValidation(
         sentences={each.name: model_sentences(each, policy) for each in section.models},
         warnings=[each for each in (*leaks, absent_sentence(section)) if each],
-        pictures=list(_pictures(section_figures(result, section))),
+        pictures=lambda entries: list(_pictures(section_figures(result, section, entries))),
     )
 
 
 def _pictures(drawn: SectionFigures) -> Iterator[tuple[str, str]]:
-    for index, entry in enumerate(drawn.entries):
-        confusion = drawn.confusions[index]
-        yield f"Decisions by class: {entry.label}", drawn.decisions[index]
+    for entry, decisions, confusion in zip(
+        drawn.entries, drawn.decisions, drawn.confusions, strict=True
+    ):
+        yield f"Decisions by class: {entry.label}", decisions
         if confusion is not None:
             yield f"Confusion matrix, true classes in rows: {entry.label}", confusion
     yield from drawn.subgroups

@@ -40,14 +40,18 @@ class SectionFigures:
     subgroups: list[tuple[str, str]]
 
 
-def section_figures(result: Result, section: Validation) -> SectionFigures:
+def section_figures(
+    result: Result, section: Validation, entries: Sequence[MarkedRow] | None = None
+) -> SectionFigures:
     """Draw them.
 
     Args:
         result: The result; each of its rows is a model of the section.
         section: Its section.
+        entries: The rows with the marks of a page that has other results too; None marks them.
     """
-    entries, models, policy = marked_rows_of([result]), section.models, policy_of(result)
+    entries = marked_rows_of([result]) if entries is None else list(entries)
+    models, policy = section.models, policy_of(result)
     names = policy_order(list(models[0].outcomes), policy)
     return SectionFigures(
         entries=entries,

@@ -34,3 +34,6 @@ def test_pictures_are_of_this_bundle() -> None:
     first, second = (external_pictures(external(index=index))[0][1] for index in (0, 1))
     assert first.startswith("<svg")
     assert first != second
+    subgroups = external_pictures(external())[2][1]
+    assert "female: A " in subgroups
+    assert ", B " not in subgroups

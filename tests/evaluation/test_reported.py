@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from scripted import mixed
 
+from edgekd.bench.report.marked_rows import marked_rows_of
 from edgekd.evaluation.reported import reported_validation
 
 
@@ -14,7 +15,7 @@ def test_sentences_by_row_and_pictures() -> None:
     assert reported is not None
     assert list(reported.sentences) == [row.name for row in result.rows]
     assert reported.sentences["rpi int8"][0].startswith("Of 80 images of mel, ")
-    titles = [title for title, _ in reported.pictures]
+    titles = [title for title, _ in reported.pictures(marked_rows_of([result]))]
     assert titles[0] == "Decisions by class: rpi int8"
     assert "Sensitivity for mel" in titles
     assert reported.warnings == []

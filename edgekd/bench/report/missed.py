@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +22,12 @@ class ReportedValidation:
     Attributes:
         sentences: What each row misses and refers, by its name.
         warnings: What a reader has to know before: images that were not new, classes without any.
-        pictures: Title and SVG of each picture.
+        pictures: Draws title and SVG of each picture, from the rows with their marks.
     """
 
     sentences: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
-    pictures: Sequence[tuple[str, str]] = ()
+    pictures: Callable[[Sequence[MarkedRow]], Sequence[tuple[str, str]]] = lambda entries: ()
 
 
 def validations_by_result(

@@ -211,8 +211,11 @@ def _validated(
     section: ReportPart, validations: Mapping[int, ReportedValidation]
 ) -> list[tuple[str, str]]:
     """The pictures of the external validations of a part."""
-    known = (validations.get(id(result)) for result in section.results)
-    return [picture for each in known if each is not None for picture in each.pictures]
+    pictures: list[tuple[str, str]] = []
+    for result in section.results:
+        if validation := validations.get(id(result)):
+            pictures += validation.pictures([e for e in section.entries if e.result is result])
+    return pictures
 
 
 def _distinct(entries: Sequence[MarkedRow]) -> list[MarkedRow]:
