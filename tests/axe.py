@@ -23,9 +23,7 @@ def serious_violations(browser: Chromium) -> list[Any]:
     """
     source = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     browser.evaluate(f"{source}; null")
-    answer = browser.ask(
-        "Runtime.evaluate", expression=_RUN, awaitPromise=True, returnByValue=True
-    )
+    answer = browser.ask("Runtime.evaluate", expression=_RUN, awaitPromise=True, returnByValue=True)
     assert "exceptionDetails" not in answer, answer
     found: list[Any] = answer["result"]["value"]
     return found

@@ -65,9 +65,7 @@ def plan(tmp_path: Path) -> Path:
     return tmp_path / "plan.yaml"
 
 
-def outside(
-    capsys: pytest.CaptureFixture[str], words: list[str], *reasons: str
-) -> str:
+def outside(capsys: pytest.CaptureFixture[str], words: list[str], *reasons: str) -> str:
     """The verdict of a change outside of its plan, as it is printed."""
     capsys.readouterr()
     assert main(["diff", *words]) == 4

@@ -59,9 +59,7 @@ def table(out: Path, folder: Path, rows: list[dict[str, str]], labels: list[str]
     return ["--csv", str(out), *columns, *maps, "--by", "Ort,Geschlecht,Alter:40:60"]
 
 
-def test_ham10000_under_other_names(
-    ham: tuple[Path, list[dict[str, str]]], tmp_path: Path
-) -> None:
+def test_ham10000_under_other_names(ham: tuple[Path, list[dict[str, str]]], tmp_path: Path) -> None:
     folder, rows = ham
     bundle = bundle_of(tmp_path / "bundle", tuple(WORDS))
     words = table(tmp_path / "befund.csv", folder, rows, [row["dx"] for row in rows])

@@ -73,7 +73,7 @@ def test_the_page_begins_with_it_and_has_the_validation_of_the_right_result() ->
     entries = marked_rows_of([first, second])
     found = validations_by_result(entries, [first, second], [None, known])
     (key,) = found
-    assert [each.result.created for each in entries if id(each.result) == key][0] == "later"
+    assert next(e.result.created for e in entries if id(e.result) == key) == "later"
     html = render_page([second], validations=[known])
     assert html.index('id="missed"') < html.index('id="overview"') < html.index('id="limits"')
     assert "All melanomas are named." in html

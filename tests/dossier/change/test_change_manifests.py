@@ -89,7 +89,7 @@ def test_figures_with_an_interval_of_the_bundles_own_images() -> None:
         "artefact": {
             "balanced_accuracy": estimate,
             "per_class": {"mel": {"n": 3, "sensitivity": estimate}},
-        },  # noqa: E501
+        },
         "decision": {"answered": estimate, "per_class": {"mel": {"missed": estimate, "images": 3}}},
     }
     names = list(figures_of_manifest(msgspec.structs.replace(manifest(), metrics=metrics)))

@@ -56,7 +56,7 @@ def test_a_margin_without_evidence_fails() -> None:
         (
             [PairedFigure("sensitivity", "nv", 1, 1, Estimate(value=0.0), 9)],
             "measured were: sensitivity of nv",
-        ),  # noqa: E501
+        ),
     ):
         verdict = verdict_of(PLAN, [], figures)
         assert not verdict.within
