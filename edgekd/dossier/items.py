@@ -50,9 +50,9 @@ def _table(guideline: Guideline, facts: DossierFacts, numbers: Mapping[str, int]
         yield f"|{part} {topic.name} | {numbers[topic.chapter]} | {state} |"
 
 
-def _name(lacking: str) -> str:
+def _name(missing: str) -> str:
     """A question's title for people, or the kind of evidence."""
     questions = all_questions()
-    if lacking in questions:
-        return f"{questions[lacking].title.lower()} (`{lacking}`)"
-    return _EVIDENCE[lacking]
+    if missing in questions:
+        return f"{questions[missing].title.lower()} (`{missing}`)"
+    return _EVIDENCE[missing]
