@@ -81,8 +81,8 @@ def _of_all(validation: ExternalValidation) -> Iterator[PairedFigure]:
         None if each is None else 0.0 - each for each in (drop.value, drop.high, drop.low)
     )
     gain = Estimate(value=value, low=low, high=high)
-    shares = (float(np.mean(each)) for each in (old_flags, new_flags))
-    yield PairedFigure("not_answered", None, *shares, gain, images)
+    before, after = (float(np.mean(each)) for each in (old_flags, new_flags))
+    yield PairedFigure("not_answered", None, before, after, gain, images)
 
 
 def _metric(row: ResultRow, key: str) -> float | None:
@@ -103,8 +103,8 @@ def _of_classes(validation: ExternalValidation) -> Iterator[PairedFigure]:
         old, new = (_sensitivity(each, index) for each in validation.answers)
         images = int(validation.answers[0].shown[:, index].sum())
         yield PairedFigure("sensitivity", name, old, new, difference, images)
-        outcomes = [model.outcomes[name].answered_wrong.value for model in section.models]
-        yield PairedFigure("answered_wrong", name, *outcomes, wrong[name], images)
+        before, after = (model.outcomes[name].answered_wrong.value for model in section.models)
+        yield PairedFigure("answered_wrong", name, before, after, wrong[name], images)
 
 
 def _sensitivity(answers: ModelAnswers, index: int) -> float:
