@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -26,29 +28,39 @@ ANSWER, REFER, RETAKE = (240, 20, 20), (128, 128, 128), (8, 8, 8)
 
 
 def write_tiny_bundle(
-    out: Path, *, tolerance: float = 1e-3, wrong_by: float = 0.0, **changes: Any
+    out: Path,
+    *,
+    tolerance: float = 1e-3,
+    wrong_by: float = 0.0,
+    weights: np.ndarray = _MEANS,
+    classes: tuple[str, ...] = ("bkl", "mel", "nv"),
+    files: Mapping[str, bytes] = MappingProxyType({}),
+    **changes: Any,
 ) -> Path:
-    """A finished bundle of three classes.
+    """A finished bundle, by default of three classes.
 
     Args:
         out: Its folder.
         tolerance: Of its self-test vectors.
         wrong_by: Added to their logits.
+        weights: Matrix [3, K] from a photo's mean colour to its logits.
+        classes: The K classes.
+        files: Further files of the bundle.
         changes: Fields of the manifest to replace.
     """
     images = np.random.default_rng(0).integers(0, 256, (4, _SIZE, _SIZE, 3)).astype(np.uint8)
-    logits = (images.mean(axis=(1, 2)) @ _MEANS.astype(np.float64)).astype(np.float32)
+    logits = (images.mean(axis=(1, 2)) @ weights.astype(np.float64)).astype(np.float32)
     out.parent.mkdir(parents=True, exist_ok=True)
     selftest = out.with_name(f"{out.name}-{SELFTEST}")
     Vectors(images, logits + np.float32(wrong_by), tolerance).save(selftest)
     limits = {"brightness": Limit(low=0.2, high=0.95), "sharpness": Limit(low=-1.0)}
     manifest = make_manifest(
-        model=ModelInfo(name="tiny", classes=("bkl", "mel", "nv"), image_size=_SIZE),
+        model=ModelInfo(name="tiny", classes=classes, image_size=_SIZE),
         decision=Decision(refer_below=0.97, conformal_quantile=0.96),
         capture=CaptureRule(limits=limits),
     )
     manifest = msgspec.structs.replace(manifest, **changes)
-    write_bundle(out, manifest, {"model.onnx": _network(), SELFTEST: selftest})
+    write_bundle(out, manifest, {"model.onnx": _network(weights), SELFTEST: selftest, **files})
     return out
 
 
@@ -72,8 +84,8 @@ def write_video(path: Path, colours: list[tuple[int, int, int]]) -> Path:
     return path
 
 
-def _network() -> bytes:
-    """uint8 [1, S, S, 3] to float [1, 3]: the colour's mean, times a matrix."""
+def _network(weights: np.ndarray) -> bytes:
+    """uint8 [1, S, S, 3] to float [1, K]: the colour's mean, times a matrix [3, K]."""
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2], keepdims=0),
@@ -83,8 +95,8 @@ def _network() -> bytes:
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, _SIZE, _SIZE, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 3])],
-        [numpy_helper.from_array(_MEANS, "weights")],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, weights.shape[1]])],
+        [numpy_helper.from_array(weights.astype(np.float32), "weights")],
     )
     opset = [helper.make_opsetid("", 13)]
     model: onnx.ModelProto = helper.make_model(graph, opset_imports=opset, ir_version=8)

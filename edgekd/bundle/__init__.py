@@ -1,5 +1,6 @@
 """The bundle: one lowered student with everything that a device needs to run it."""
 
+from edgekd.bundle.data_record import DataRecord, PartRecord
 from edgekd.bundle.manifest import (
     Appearance,
     CaptureRule,
@@ -33,6 +34,7 @@ __all__ = [
     "CaptureRule",
     "Certificate",
     "ClassChange",
+    "DataRecord",
     "EngineCheck",
     "EngineRecord",
     "FileEntry",
@@ -45,6 +47,7 @@ __all__ = [
     "Manifest",
     "ModelFiles",
     "ModelInfo",
+    "PartRecord",
     "PolicyRecord",
     "PolicyWords",
     "ProgramRecord",

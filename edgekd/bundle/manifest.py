@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from edgekd.bundle.data_record import DataRecord
 from edgekd.bundle.policy import PolicyRecord, Sentence
 from edgekd.bundle.task import ManifestTask, manifest_task
 from edgekd.errors import ArtefactError
@@ -40,7 +41,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.7"
+FORMAT_VERSION = "1.8"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 _T = TypeVar("_T")
@@ -412,6 +413,8 @@ class Manifest(_Section, frozen=True, kw_only=True):
         capture: When a photo has to be taken again; null where that was not fitted.
         lowering: How the model file was lowered.
         policy: The policy it was built under; null in bundles of a format before 1.6.
+        data: Numbers of the images that it was made with, by part; null in bundles of a format
+            before 1.8.
         metrics: Metrics of teacher, float student and the model file, by role.
         lineage: Where the student comes from.
         certificate: Of a bundle that was built without labelled images; null where the file was
@@ -432,6 +435,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     capture: CaptureRule | None = None
     lowering: Lowering
     policy: PolicyRecord | None = None
+    data: DataRecord | None = None
     metrics: dict[str, Any]
     lineage: Lineage
     certificate: Certificate | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgekd.evaluation.table import ValidationData
     from edgekd.evaluation.validation import ExternalValidation, ValidationRequest
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "measured"]
 
 _SIZE = 256
 """Side in pixels at which all images are decoded again if one of them is damaged."""
@@ -136,7 +136,7 @@ def evaluate(
     if html is not None:
         check_validation_page()
     data = read_validation_table(table, classes, task=task, ordered=ordered)
-    validation = _measured(request, data)
+    validation = measured(request, data)
     _write(validation, predictions=predictions, html=html, pictures=pictures, maps=maps)
     if json is not None:
         emit_json(validation.result, None if json == STDOUT else json)
@@ -144,8 +144,12 @@ def evaluate(
         _print(validation)
 
 
-def _measured(request: ValidationRequest, data: ValidationData) -> ExternalValidation:
-    """The validation, with progress; where an image is damaged, all of them are looked for."""
+def measured(request: ValidationRequest, data: ValidationData) -> ExternalValidation:
+    """The validation, with progress; where an image is damaged, all of them are looked for.
+
+    Raises:
+        EdgekdError: See `edgekd.evaluation.validation.validate`.
+    """
     from edgekd.data.damage import refuse_damaged
     from edgekd.errors import ImageError
     from edgekd.evaluation.validation import validate

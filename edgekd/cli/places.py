@@ -49,6 +49,8 @@ class Reads(Enum):
     PUBLIC_KEY = "public key"
     PREDICTIONS = "predictions of a comparison"
     CODES = "table of codes"
+    ANSWERS = "answers for a dossier"
+    PLAN = "plan of changes"
     METER = "record of a power meter"
     WHEELHOUSE = "wheelhouse"
 

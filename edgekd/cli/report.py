@@ -68,14 +68,16 @@ def report(
 ) -> None:
     """Print the results of one or several devices; write them as a page, Markdown, CSV, a picture.
 
-    The page needs no network. Results of other images, another timed span or another schema stand
-    in their own part of it.
+    The page begins with what is missed and what is referred, and needs no network. Results of
+    other images, another timed span or another schema stand in their own part of it.
     """
     from edgekd.bench import report as written
     from edgekd.bench.compare.margin import with_margins
     from edgekd.bench.result.file import read_result
     from edgekd.bench.subjects.policy import policy_facts
     from edgekd.bench.subjects.run_folder import images_of_runs
+    from edgekd.evaluation.reported import reported_validation
+    from edgekd.evaluation.stored import read_validated
 
     below = None if images is None else written.images_below(_folder(images))
     if pareto is not None:
@@ -92,7 +94,8 @@ def report(
     drawn = written.write_pareto(loaded, pareto) if pareto is not None else []
     if html is not None:
         find = below or images_of_runs(list(zip(results, loaded, strict=True)))
-        written.write_page(loaded, html, images=find)
+        validations = [reported_validation(read_validated(path)) for path in results]
+        written.write_page(loaded, html, images=find, validations=validations)
     if markdown is not None:
         written.write_markdown(loaded, markdown)
     if csv is not None:

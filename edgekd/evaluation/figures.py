@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgekd.bench.report.columns import policy_of
-from edgekd.bench.report.marked_rows import MarkedRow, marked_rows_of
+from edgekd.bench.report.marked_rows import MarkedRow
 from edgekd.bench.report.pictures.paper import standalone
 from edgekd.bench.task import policy_order
 from edgekd.evaluation.answers import ModelAnswers
 from edgekd.evaluation.cases import ModelCases
-from edgekd.evaluation.document import ModelValidation, Share, SubgroupShares
 from edgekd.evaluation.operating import class_points, coverage_points
 from edgekd.evaluation.pictures import (
     DrawnCurve,
     OperatingMark,
-    SubgroupLine,
-    confusion_picture,
     coverage_picture,
-    decisions_picture,
     precision_recall_picture,
     reliability_picture,
     roc_picture,
-    subgroup_picture,
 )
-from edgekd.evaluation.sentences import first_classes
+from edgekd.evaluation.section_figures import section_figures
 from edgekd.evaluation.table import ValidationData
 from edgekd.evaluation.validation import ExternalValidation
 from edgekd.files import make_folder, write_atomically
@@ -130,36 +125,23 @@ def _map_files(
 
 def figures_of(validation: ExternalValidation) -> Figures:
     """Draw all pictures of a validation that has a section."""
-    section = validation.result.validation
+    section, data = validation.result.validation, validation.data
     assert section is not None
-    entries = marked_rows_of([validation.result])
-    policy, models, data = policy_of(validation.result), section.models, validation.data
-    names = policy_order(list(models[0].outcomes), policy)
-    pairs = list(zip(entries, validation.answers, strict=True))
+    drawn = section_figures(validation.result, section)
+    names = policy_order(list(section.models[0].outcomes), policy_of(validation.result))
+    pairs = list(zip(drawn.entries, validation.answers, strict=True))
     return Figures(
-        entries=entries,
-        decisions=[
-            decisions_picture({name: model.outcomes[name] for name in names}) for model in models
-        ],
-        confusions=[_confusion(model) for model in models],
+        entries=drawn.entries,
+        decisions=drawn.decisions,
+        confusions=drawn.confusions,
         curves=[_class_curves(data, pairs, name) for name in names],
         reliability=[_reliability(entry, answers) for entry, answers in pairs],
         coverage=_coverage(data, pairs),
-        subgroups=_subgroups(models, entries, first_classes(models[0], policy)),
+        subgroups=drawn.subgroups,
     )
 
 
 _Pairs = Sequence[tuple[MarkedRow, ModelAnswers]]
-_ShareOf = Callable[[SubgroupShares], Share | None]
-
-
-def _confusion(model: ModelValidation) -> str | None:
-    confusion = model.confusion
-    if confusion is None:
-        return None
-    if model.decides:
-        return confusion_picture(confusion.counts, confusion.columns)
-    return confusion_picture(confusion.answers, list(confusion.answers))
 
 
 def _class_curves(data: ValidationData, pairs: _Pairs, name: str) -> ClassCurves:
@@ -209,42 +191,3 @@ def _coverage(data: ValidationData, pairs: _Pairs) -> str:
         for marks in [coverage_points(answers, data)]
     )
     return coverage_picture(_drawn(curves))
-
-
-def _subgroups(
-    models: Sequence[ModelValidation], entries: Sequence[MarkedRow], names: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Sensitivity for the classes that the policy names, and for others with a certain gap."""
-    if not models[0].attributes:
-        return []
-    gaps = [gap.member for model in models for gap in model.gaps if gap.shown and gap.member]
-    measures: list[tuple[str, _ShareOf]] = [
-        (f"Sensitivity for {name}", _sensitivity_for(name))
-        for name in dict.fromkeys([*names, *gaps])
-    ]
-    if any(model.decides for model in models):
-        measures.append(("Without an answer", lambda each: each.not_answered))
-    pictures = ((title, _lines(models, entries, share)) for title, share in measures)
-    return [(title, subgroup_picture(title, lines)) for title, lines in pictures if lines]
-
-
-def _sensitivity_for(name: str) -> _ShareOf:
-    return lambda each: each.sensitivity.get(name)
-
-
-def _lines(
-    models: Sequence[ModelValidation],
-    entries: Sequence[MarkedRow],
-    share: _ShareOf,
-) -> list[SubgroupLine]:
-    """A line for each subgroup in which some model has such images."""
-    lines = []
-    for place, attribute in enumerate(models[0].attributes):
-        for number, subgroup in enumerate(attribute.subgroups):
-            shares = [
-                (entry.mark, share(model.attributes[place].subgroups[number]))
-                for entry, model in zip(entries, models, strict=True)
-            ]
-            if any(each is not None for _, each in shares):
-                lines.append(SubgroupLine(attribute.name, subgroup.name, shares))
-    return lines

@@ -77,7 +77,7 @@ def test_bytes_are_readable_and_the_same_every_time(manifest: Manifest) -> None:
 
 
 def test_newer_minor_version_with_a_new_field_is_read(manifest: Manifest) -> None:
-    newer = changed(manifest, "format_version", value="1.7").replace(b'"task"', b'"hue": 1, "task"')
+    newer = changed(manifest, "format_version", value="1.9").replace(b'"task"', b'"hue": 1, "task"')
     assert decode_manifest(newer).task == "classification"
 
 

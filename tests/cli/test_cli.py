@@ -19,8 +19,8 @@ HEAVY = {
 VERBS = [
     [], ["demo"], ["doctor"], ["import"], ["logits"], ["data", "inspect"], ["data", "prepare"],
     ["train"], ["distill"], ["compare"], ["tune"], ["students"], ["build"], ["sign"], ["verify"],
-    ["bom"],
-    ["eval"], ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
+    ["diff"], ["bom"],
+    ["dossier"], ["eval"], ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
 ]  # fmt: skip
 HELP = """
 import sys

@@ -69,7 +69,7 @@ def test_attributes_travel_in_the_split_and_do_not_change_its_hash(
     painted: Path, tmp_path: Path
 ) -> None:
     dataset = load_dataset({"source": "ham10000", "root": str(painted)})
-    assert dataset.attributes == ("age", "sex", "localization")
+    assert dataset.attributes == ("age", "sex", "localization", "dx_type")
     split = split_dataset(dataset, SplitSection())
     file = tmp_path / "split.csv"
     file.write_text(write_split(split), encoding="utf-8")

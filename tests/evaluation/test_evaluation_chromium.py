@@ -6,6 +6,7 @@ import chromium
 import cv2
 import numpy as np
 import pytest
+from axe import serious_violations
 from chromium import CONTRASTS, OVERFLOW, PICTURES
 from scripted import mixed
 
@@ -83,3 +84,11 @@ def test_it_is_printed_with_everything_open(browser, page, tmp_path):
     assert browser.pdf().startswith(b"%PDF")
     browser.screenshot(tmp_path / "page.png")
     assert cv2.imread(str(tmp_path / "page.png")) is not None
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_no_serious_violation(browser, page, width, dark):
+    browser.open(page, width=width, dark=dark)
+    browser.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert serious_violations(browser) == []

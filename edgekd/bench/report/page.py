@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from edgekd.bench.report.marked_rows import (
     marked_rows_of,
     parts_of,
     timed_parts,
+)
+from edgekd.bench.report.missed import (
+    ReportedValidation,
+    missed_blocks,
+    validations_by_result,
 )
 from edgekd.bench.report.sentences import row_sentences
 from edgekd.bench.result import Result
@@ -34,6 +39,7 @@ def write_page(
     gallery: Iterable[GalleryItem] | None = None,
     *,
     images: Resolver | None = None,
+    validations: Sequence[ReportedValidation | None] = (),
 ) -> None:
     """Write the page, whole or not at all.
 
@@ -42,13 +48,14 @@ def write_page(
         out: The HTML file.
         gallery: Photos with decisions, shown at the end.
         images: Finds the images whose decision changed; see `images_below`.
+        validations: The external validation of each result, None for those without one.
 
     Raises:
         InputError: There is no result, or the place cannot be written to.
         ImageError: A photo of the gallery cannot be read.
         MissingDependencyError: jinja2 is not installed.
     """
-    html = render_page(results, gallery, images=images)
+    html = render_page(results, gallery, images=images, validations=validations)
     try:
         write_atomically(out, html)
     except OSError as error:
@@ -70,6 +77,7 @@ def render_page(
     gallery: Iterable[GalleryItem] | None = None,
     *,
     images: Resolver | None = None,
+    validations: Sequence[ReportedValidation | None] = (),
 ) -> str:
     """The page as text; see `write_page`."""
     several = [results] if isinstance(results, Result) else list(results)
@@ -77,14 +85,20 @@ def render_page(
         raise InputError("there is no result to report", "give a file of `edgekd bench --json`")
     entries = marked_rows_of(several)
     sections = parts_of(entries)
+    overview = _overview(sections)
+    validated = validations_by_result(entries, several, validations)
     html: str = _template().render(
         formats=formats,
         states=states,
         reason_for_null=reason_for_null,
         entries=entries,
-        overview=_overview(sections),
+        overview=overview,
+        missed=missed_blocks(overview["blocks"], validated),
         limits=_limits(entries),
-        sections=[_section(section, images) for section in sections],
+        sections=[
+            _section(section, images) | {"validated": _validated(section, validated)}
+            for section in sections
+        ],
         gallery=[_gallery_cell(item) for item in gallery or ()],
         shown_changes=_SHOWN_CHANGES,
     )
@@ -194,6 +208,17 @@ def _section(section: ReportPart, images: Resolver | None) -> dict[str, Any]:
             (place, result, _environment(result)) for place, result in _placed([section])
         ],
     }
+
+
+def _validated(
+    section: ReportPart, validations: Mapping[int, ReportedValidation]
+) -> list[tuple[str, str]]:
+    """The pictures of the external validations of a part."""
+    pictures: list[tuple[str, str]] = []
+    for result in section.results:
+        if validation := validations.get(id(result)):
+            pictures += validation.pictures([e for e in section.entries if e.result is result])
+    return pictures
 
 
 def _distinct(entries: Sequence[MarkedRow]) -> list[MarkedRow]:

@@ -15,7 +15,7 @@ from edgekd.recipe import Section
 
 __all__ = ["ATTRIBUTES", "CLASSES", "Config", "load"]
 
-ATTRIBUTES = ("age", "sex", "localization")
+ATTRIBUTES = ("age", "sex", "localization", "dx_type")
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 METADATA = "HAM10000_metadata.csv"
 # The archive comes in two parts; people also put all images into one folder.

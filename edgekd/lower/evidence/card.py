@@ -10,9 +10,10 @@ from typing import Any
 
 from edgekd.bundle import ClassChange, Manifest, Rung
 from edgekd.bundle.policy import words_of
+from edgekd.lower.evidence.data_table import part_table
 from edgekd.lower.task import evidence_task
 
-__all__ = ["estimate_text", "write_card"]
+__all__ = ["card_sections", "estimate_text", "write_card"]
 
 _SENSITIVITY_ROWS = 10
 _BOUND = "one-sided 95 % bound"
@@ -28,22 +29,29 @@ _SHARES = {"missed": "missed (answered wrong)"}
 
 def write_card(manifest: Manifest) -> str:
     """The model card of a bundle, as Markdown."""
-    sections = (
-        _model(manifest),
-        _certificate(manifest),
-        _use(manifest),
-        _policy(manifest),
-        _data(manifest),
-        _decision(manifest),
-        _capture(manifest),
-        _metrics(manifest),
-        _classes(manifest),
-        _gate(manifest),
-        _engine(manifest),
-        _layer_sensitivity(manifest),
-        _caveats(manifest),
-    )
-    return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+    sections = ("\n".join(lines) for lines in card_sections(manifest).values())
+    return "\n\n".join(sections) + "\n"
+
+
+def card_sections(manifest: Manifest) -> dict[str, list[str]]:
+    """The lines of each section that is not empty, with its heading, by its key."""
+    sections = {
+        "model": _model(manifest),
+        "certificate": _certificate(manifest),
+        "use": _use(manifest),
+        "policy": _policy(manifest),
+        "data": _data(manifest),
+        "people": _people(manifest),
+        "decision": _decision(manifest),
+        "capture": _capture(manifest),
+        "metrics": _metrics(manifest),
+        "classes": _classes(manifest),
+        "gate": _gate(manifest),
+        "engine": _engine(manifest),
+        "layers": _layer_sensitivity(manifest),
+        "caveats": _caveats(manifest),
+    }
+    return {key: lines for key, section in sections.items() if (lines := list(section))}
 
 
 def _model(manifest: Manifest) -> Iterator[str]:
@@ -146,6 +154,15 @@ def _data(manifest: Manifest) -> Iterator[str]:
             f"- Gate and decision: {fitted_on.get('images')} images{_of_groups(manifest)} of the "
             f"{fitted_on.get('part')} part, split {_short(fitted_on.get('split_sha256'))}"
         )
+
+
+def _people(manifest: Manifest) -> Iterator[str]:
+    if manifest.data is None:  # a bundle of a format before 1.8
+        return
+    yield "## Images of each part"
+    yield ""
+    words, attributes = words_of(manifest.policy), manifest.data.attributes
+    yield from part_table(manifest.data, words, counts=True, attributes=attributes)
 
 
 def _fitted_on(manifest: Manifest) -> Mapping[str, Any]:
@@ -423,10 +440,12 @@ def _independence(manifest: Manifest) -> str:
     )
 
 
-def estimate_text(estimate: Mapping[str, Any] | None) -> str:
-    """A value with its interval, of an `Estimate` as plain values; empty for None."""
+def estimate_text(estimate: Mapping[str, Any] | float | None) -> str:
+    """A value with its interval, of an `Estimate` as plain values, or alone; empty for None."""
     if estimate is None:
         return ""
+    if isinstance(estimate, int | float):
+        return f"{estimate:.3f}"
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None:
         return "not measured"

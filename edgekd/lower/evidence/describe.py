@@ -10,6 +10,7 @@ from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelIn
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends.base import Backend, reads_calibration
 from edgekd.lower.evidence.capture import fit_capture, retaken
+from edgekd.lower.evidence.data_record import data_record
 from edgekd.lower.evidence.decision import requirements_of
 from edgekd.lower.evidence.ladder import tried
 from edgekd.lower.evidence.non_inferiority import TeacherOutputs
@@ -84,6 +85,7 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
         capture=capture,
         lowering=_lowering(source, target, record),
         policy=policy_record,
+        data=data_record(source.split),
         metrics={
             "part": "validation",
             "teacher": teacher_metrics,

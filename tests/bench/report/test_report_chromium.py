@@ -10,6 +10,7 @@ import chromium
 import cv2
 import numpy as np
 import pytest
+from axe import serious_violations
 from bench_results import board_result, emulated_result, full_result, other_images
 from chromium import CONTRASTS, OVERFLOW, PICTURES
 
@@ -134,3 +135,11 @@ def test_printed_it_is_black_on_white_with_everything_open(browser, page):
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
     assert pdf.count(b"/Type /Page\n") >= 3
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_no_serious_violation(browser, page, width, dark):
+    browser.open(page, width=width, dark=dark)
+    browser.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert serious_violations(browser) == []

@@ -52,6 +52,9 @@ def _make_small_files(base: Path) -> None:
     (base / "space.yaml").write_text("student.fit.learning_rate: {low: 1.0e-3, high: 1.0e-2}\n")
     (base / "meter.csv").write_text("time,watts\n1700000000.0,3.0\n1700000001.0,3.1\n")
     code = {"system": "http://snomed.info/sct", "code": "93655004", "display": "Melanoma"}
+    (base / "answers.yaml").write_text("use:\n  purpose: to refer\n  users: [nurses]\n")
+    margin = "margins:\n  - {figure: not_answered, worse: 0.5}\n"
+    (base / "plan.yaml").write_text(f"name: seeds\nmay_change: [method]\n{margin}")
     (base / "codes.json").write_text(json.dumps({"mel": code}))
     write_onnx(base / "foreign.onnx")
     (base / "wheels").mkdir()
@@ -159,10 +162,10 @@ def make_result(base: Path) -> None:
 
     done = main(
         ["eval", str(base / "bundle"), "--csv", str(base / "table.csv"), "--json",
-         str(base / "result.json")]
+         str(base / "validated.json")]
     )  # fmt: skip
     assert done == 0
-    result = read_result(base / "result.json")
+    result = read_result(base / "validated.json")
     spans = summarise(np.full(100, 2.0) + np.arange(100) / 100)
     latency = Latency(model=spans, end_to_end=spans, load_ms=1.0, first_ms=2.0)
     timed = [msgspec.structs.replace(row, latency_ms=latency) for row in result.rows]
@@ -201,8 +204,14 @@ EXAMPLES = {
     Reads.PREDICTIONS: "predictions.npz",
     Reads.WHEELHOUSE: "wheels",
     Reads.CODES: "codes.json",
+    Reads.ANSWERS: "answers.yaml",
+    Reads.PLAN: "plan.yaml",
 }
-EXAMPLES_FOR = {("build", "on_device"): "unfinished", ("build", "teacher"): "teacher"}
+EXAMPLES_FOR = {
+    ("build", "on_device"): "unfinished",
+    ("build", "teacher"): "teacher",
+    ("dossier", "result"): "validated.json",
+}
 """Where a verb takes a special one."""
 
 SUFFIX_FOR = {"logits": ".csv"}

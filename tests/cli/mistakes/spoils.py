@@ -66,6 +66,7 @@ HARMLESS = {
     # What a cut of these leaves is whole in itself.
     (Reads.TABLE, "cut"), (Reads.DATA, "cut"), (Reads.METER, "cut"), (Reads.RECIPE, "cut"),
     (Reads.VIDEO, "cut"), (Reads.OWN_IMAGES, "cut"),
+    (Reads.VIDEO, "cut"), (Reads.ANSWERS, "cut"), (Reads.ANSWERS, "empty"),
 }  # fmt: skip
 FOLDERS_OF_ANYTHING = (Reads.IMAGES, Reads.WHEELHOUSE)
 """What is in them is known to their verbs alone."""

@@ -68,6 +68,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "import": [("source", "out", "check", "images")],
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
     "sign": [("bundle", "key"), ("new_key",)],
+    "dossier": [("bundle", "out", "fill", "public_key"), ("bundle", "out", "result")],
     "predict": [
         ("bundle", "images", "public_key"),
         ("bundle", "camera", "save"),

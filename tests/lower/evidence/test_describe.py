@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import lenient
 import msgspec
@@ -13,6 +12,8 @@ import pytest
 
 import edgekd
 from edgekd.bundle import EngineCheck, GateRecord, LayerSensitivity, Manifest, Rung
+from edgekd.data import Split
+from edgekd.data.dataset import Sample, dataset_of
 from edgekd.lower.attempt import Attempt, Checked, Lowered, Measured
 from edgekd.lower.backends import get_backend
 from edgekd.lower.evidence.describe import BuildRecord, describe
@@ -62,16 +63,8 @@ CARD = ModelCard(
 )
 
 
-class Split:
-    """Every image validates, each of a lesion of its own."""
-
-    dataset = SimpleNamespace(
-        samples=[SimpleNamespace(group=str(index)) for index in range(N)],
-        targets=lambda: TARGETS,
-    )
-
-    def indices(self, part: str) -> list[int]:
-        return list(range(N)) if part == "validation" else []
+SAMPLES = [Sample(f"{n}.png", CLASSES[label], str(n)) for n, label in enumerate(TARGETS)]
+SPLIT = Split(dataset_of("spots", Path("images"), SAMPLES, classes=CLASSES), ("validation",) * N)
 
 
 def gate_of(*, passed: bool) -> GateRecord:
@@ -94,7 +87,7 @@ def described(
     device = load_target(target)
     metrics = {"validation": {"accuracy": 0.9}, "teacher": {"validation": {"accuracy": 0.95}}}
     pixels = np.zeros((N, SIZE, SIZE, 3), np.uint8)
-    source = Source(folder, CARD, cast(Any, Split()), pixels, metrics)
+    source = Source(folder, CARD, SPLIT, pixels, metrics)
     plan = Plan(device, POLICY, research, (precision,), folder / target, "k" * 64)
     layers = ("stem",) if precision == "int8-mixed" else ()
     variant = Variant(precision=precision, float_layers=layers)
@@ -131,6 +124,8 @@ def test_model_lineage_and_data_are_those_of_the_card(tmp_path: Path) -> None:
     assert (manifest.lineage.method, manifest.lineage.seed) == ("kd", 7)
     assert manifest.lineage.data_sha256 == "d" * 64
     assert manifest.data_source == "spots. By me."
+    assert manifest.data is not None
+    assert manifest.data.parts["validation"].classes == {"bkl": 80, "mel": 60, "nv": 160}
     assert manifest.licences == {"data": "CC0", "weights": "start: package; else as the data"}
     assert f"Judged on {N} validation images of spots" in manifest.limits
     assert manifest.intended_use.endswith("not a diagnosis and not a medical device.")

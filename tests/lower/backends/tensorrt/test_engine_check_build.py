@@ -98,7 +98,7 @@ def test_the_bundle_says_by_what_its_file_was_checked(
     assert said in summary_of(built)
     with Bundle.open(built.path) as opened:
         assert opened.manifest.lowering.check == check
-        assert opened.manifest.format_version == "1.7"
+        assert opened.manifest.format_version == "1.8"
     (again,), notes = run(small_run, tmp_path / "b", jetson, "int8")
     assert again.fresh
     assert check_of(again) == check

@@ -1,0 +1,1 @@
+"""Change control: two bundles compared, and a verdict by a plan that was made before."""
