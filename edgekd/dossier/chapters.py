@@ -170,8 +170,8 @@ def _performance(facts: DossierFacts) -> Iterator[str]:
     part = facts.manifest.metrics.get("part", "")
     certificate = facts.manifest.certificate
     if certificate is None or certificate.certified:
-        yield f"Of this very file, on the {part} part: images that chose its training's best epoch and"
-        yield "its decision. Figures on images that were never seen stand in the next chapter."
+        yield f"Of this very file, on the {part} part: images that chose its training's best epoch"
+        yield "and its decision. Figures on images that were never seen stand in the next chapter."
     if "certificate" in facts.card:
         yield from ("", "### Certificate", "", *_body(facts, "certificate"))
     for key in ("metrics", "classes"):

@@ -32,9 +32,9 @@ HEAVY = (
 )  # fmt: skip
 
 BUNDLE = [
-    "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "ClassChange",
-    "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
-    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo",
+    "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "Certificate",
+    "ClassChange", "DataRecord", "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
+    "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PartRecord",
     "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "Rung", "Sentence",
     "SignatureState", "TeacherRecord", "generate_key", "sign_bundle", "verify_signature",
     "write_bundle", "zip_bundle",
