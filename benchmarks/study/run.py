@@ -36,13 +36,15 @@ def _run(options: argparse.Namespace) -> int:
         for job in jobs:
             print(f"{job.table}/{job.name}: {study.state(job)}")
         return 0
-    return max((_finished(study, job) for job in jobs), default=0)
+    return max((_finished(study, job, keep=options.keep) for job in jobs), default=0)
 
 
-def _finished(study: Study, job: Job) -> int:
+def _finished(study: Study, job: Job, *, keep: bool) -> int:
     """Finish a run; an error of one does not end the night of the others."""
     try:
         study.finish(job)
+        if keep and job.kind != "average":
+            study.keep(job)
     except StoppedError:
         raise
     except EdgekdError as error:
@@ -73,6 +75,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for all cores")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     parser.add_argument("--design", type=Path, default=HERE, help="folder of tables and recipes")
+    parser.add_argument(
+        "--keep", action="store_true",
+        help="keep the rows' networks beside their records, so that they teach without training",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="list the runs and their state")
     return parser.parse_args(arguments)
 

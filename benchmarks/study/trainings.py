@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from costs import cost_in, metered
 from design import Job, with_teachers, written
+from kept import keep, kept_network
 from msgspec.structs import replace
 from records import (
     Data,
@@ -30,9 +31,10 @@ from edgekd.data.decoded import content_of
 from edgekd.distill.runs.pipeline import RunRequest, distill, train
 from edgekd.distill.samples.run_samples import RunSamples, load_samples, load_split
 from edgekd.distill.teachers.group import Teachers, gather_teachers
+from edgekd.errors import InputError
 from edgekd.files import sha256_of
 from edgekd.models import load_checkpoint, logits_of, read_card
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, ModelCard
 from edgekd.recipe import Recipe, TeacherSection
 
 __all__ = ["BEGUN", "MISSING", "RECORDED", "STALE", "Place", "Study"]
@@ -64,6 +66,10 @@ class Place:
         return self.out / job.table / job.name
 
     def checkpoint(self, job: Job) -> Path:
+        """The folder of the network that a run trains, or the one that is kept of it."""
+        return kept_network(self.results, job) or self.trained(job)
+
+    def trained(self, job: Job) -> Path:
         """The folder of the network that a run trains."""
         return self.folder(job) / "student" if job.kind == "student" else self.folder(job)
 
@@ -135,6 +141,19 @@ class Study:
             self._make(job)
         return self._written(*(elsewhere or self._judged(job)))
 
+    def keep(self, job: Job) -> Record:
+        """Keep the network of a run that this machine trained, and write its record of that.
+
+        Raises:
+            InputError: It was not trained here.
+        """
+        if not (self.place.trained(job) / CARD).is_file():
+            message = f"{self.place.trained(job)} holds no finished network"
+            raise InputError(message, "remove its record to train it again")
+        folder = keep(self.place.results, job, self.place.trained(job))
+        self.say(f"{job.table}/{job.name}: kept in {folder}")
+        return self._written(*self._judged(job, folder))
+
     def _written(self, record: Record, judged: dict[str, Judged]) -> Record:
         self.say(f"wrote {write_record(self.place.results, record, judged)}")
         return record
@@ -161,7 +180,8 @@ class Study:
     def _make(self, job: Job) -> None:
         """Train the teachers that are not there, then the run itself, or continue them."""
         for teacher in job.teachers:
-            self._make(teacher)
+            if kept_network(self.place.results, teacher) is None:
+                self._make(teacher)
             if teacher.derived and self.state(teacher) != RECORDED:
                 self._written(*self._judged(teacher))
         if job.kind == "average":
@@ -171,20 +191,26 @@ class Study:
             self.place.recipe(job), self.place.folder(job), self.say, evaluated=job.parts
         )
         self.place.folder(job).mkdir(parents=True, exist_ok=True)
-        with metered(self.place.cost(job), self.place.checkpoint(job) / CARD):
+        with metered(self.place.cost(job), self.place.trained(job) / CARD):
             if job.kind == "student":
                 distill(request)
             else:
                 train(request, "teacher")
 
-    def _judged(self, job: Job) -> tuple[Record, dict[str, Judged]]:
-        """The record of a finished run, and its logits of the parts that its table may see."""
+    def _judged(self, job: Job, folder: Path | None = None) -> tuple[Record, dict[str, Judged]]:
+        """The record of a finished run, and its logits of the parts that its table may see.
+
+        Args:
+            job: The run.
+            folder: Its network; by default what it trained.
+        """
+        checkpoint = folder or self.place.trained(job)
         samples = load_samples(self.place.recipe(job))
         average = self._average(job, samples) if job.kind == "average" else None
-        network: Any = average.network() if average else self._trained(job)
+        network: Any = average.network() if average else load_checkpoint(checkpoint).normalised()
         judged = {part: _judged_part(network, samples, part) for part in job.parts}
         dataset = samples.split.dataset
-        card = read_card(self.place.checkpoint(job.teachers[0] if average else job))
+        card = read_card(self.place.checkpoint(job.teachers[0]) if average else checkpoint)
         record = Record(
             table=job.table,
             row=job.row,
@@ -198,7 +224,7 @@ class Study:
                 content_sha256=samples.content_sha256,
             ),
             recipe=written(job.recipe),
-            network=_of_average(average) if average else self._network(job),
+            network=_of_average(average) if average else self._network(card),
             method="" if average else card.training.method,
             teachers=tuple(self._taught(each) for each in job.teachers),
             epochs=0 if average else card.training.epochs,
@@ -211,15 +237,11 @@ class Study:
         )
         return record, judged
 
-    def _trained(self, job: Job) -> Any:
-        return load_checkpoint(self.place.checkpoint(job)).normalised()
-
     def _average(self, job: Job, samples: RunSamples) -> Teachers:
         members = [load_checkpoint(self.place.checkpoint(each)) for each in job.teachers]
         return gather_teachers(members, job.recipe.teacher or TeacherSection(), samples)
 
-    def _network(self, job: Job) -> Network:
-        card = read_card(self.place.checkpoint(job))
+    def _network(self, card: ModelCard) -> Network:
         file = self.place.weights_file(Path(card.pretrained).name)
         return Network(
             arch=card.arch,

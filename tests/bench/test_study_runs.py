@@ -15,6 +15,7 @@ from study_design import importing, write_design
 
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.training.module import StageModule
+from edgekd.files import sha256_of
 
 
 @dataclass
@@ -243,3 +244,26 @@ def test_a_wrong_key_of_a_table_is_named(study, capsys):
     table.write_text(table.read_text().replace("teacher: one", "teachr: one"))
     assert study.run("main", "--dry-run") == 2
     assert "unknown key 'teachr'\n       did you mean 'teacher'?" in capsys.readouterr().err
+
+
+def test_a_kept_teacher_teaches_without_being_trained(study, trained):
+    """Its record is of what is kept, and without the folder of runs it is not trained again."""
+    for row in ("one", "two"):
+        assert study.run("teachers", "--only", row, "--keep") == 0
+    kept = study.folder / "results/teachers/one-seed0/model.safetensors"
+    assert study.record("teachers", "one-seed0")["network"]["weights_sha256"] == sha256_of(kept)
+    shutil.rmtree(study.folder / "out")
+    for file in (study.folder / "results/screen").glob("kd-*"):
+        file.unlink()
+    trained.clear()
+    assert study.run("screen", "--only", "kd") == 0
+    assert trained == ["student"]
+    taught = study.record("screen", "kd-seed0")["teachers"]
+    assert taught[0]["weights_sha256"] == sha256_of(kept)
+
+
+def test_what_was_not_trained_here_cannot_be_kept(study, capsys):
+    assert study.run("teachers", "--only", "one") == 0
+    shutil.rmtree(study.folder / "out")
+    assert study.run("teachers", "--only", "one", "--keep") == 2
+    assert "holds no finished network" in capsys.readouterr().err
