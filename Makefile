@@ -40,7 +40,7 @@ slow: setup ## The long tests: trainings, long repetitions and `make simulation`
 	$(BIN)/python -m pytest $(PARALLEL) -m "slow or simulation" -rP $(ARGS)
 
 emulated: setup ## The tests on emulated arm64 boards; fetches 190 MB once, needs no root
-	$(BIN)/python -m pytest -m emulated $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m emulated $(ARGS)
 
 torchtrt: setup ## Engines by torch-tensorrt, without a GPU; installs it apart (240 MB) once, some minutes
 	$(BIN)/python -m pytest -m torchtrt $(ARGS)
