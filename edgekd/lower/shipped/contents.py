@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from edgekd.bundle import SELFTEST, Manifest
 from edgekd.bundle.seen_images import SEEN_IMAGES
+from edgekd.data.split import write_split
 from edgekd.files import pretty_json, write_atomically
 from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import reads_calibration
@@ -55,6 +57,7 @@ def fill_folder(
     """
     for name in CHECKPOINT:
         shutil.copyfile(student.folder / name, folder / name)
+    write_atomically(folder / SPLIT, _split_without_attributes(student))
     certificates = {name: _certificate(bundle) for name, bundle in bundles.items()}
     (folder / CERTIFICATES).mkdir()
     for name, manifest in certificates.items():
@@ -67,6 +70,16 @@ def fill_folder(
     write_atomically(folder / STUDENT_CARD, text)
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     seal_files(folder, [file.relative_to(folder).as_posix() for file in files])
+
+
+def _split_without_attributes(student: Source) -> str:
+    """The split without age, sex and body site of each patient, of which its hash is not made.
+
+    Certificates have their numbers by part.
+    """
+    dataset = student.split.dataset
+    samples = tuple(replace(sample, attributes={}) for sample in dataset.samples)
+    return write_split(replace(student.split, dataset=replace(dataset, samples=samples)))
 
 
 def _certificate(bundle: BuiltBundle) -> Manifest:

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgekd.data.split import write_split
 from edgekd.errors import GateFailedError
 from edgekd.files import pretty_json, whole_folder, write_atomically
 from edgekd.lower.backends import get_backend
@@ -116,7 +115,7 @@ def _stored(shipment: Shipment, original: Source) -> Source:
     if shipment.policy is not None:
         card = msgspec.structs.replace(card, policy=shipment.policy_of(card).values())
         write_atomically(folder / CARD, pretty_json(card))
-    write_atomically(folder / SPLIT, _split_without_attributes(original))
+    shutil.copyfile(original.folder / SPLIT, folder / SPLIT)
     metrics = read_metrics(original.folder)
     if card.weights_sha256 != original.card.weights_sha256:
         shipment.say("the weights ship as float16; measuring the student that they compute")
@@ -124,13 +123,6 @@ def _stored(shipment: Shipment, original: Source) -> Source:
     write_atomically(folder / METRICS, pretty_json(metrics))
     seal_files(folder, CHECKPOINT)
     return load_source(folder, original.split.dataset.root)
-
-
-def _split_without_attributes(original: Source) -> str:
-    """The split; age, sex and body site of patients do not ship, and its hash is not of them."""
-    dataset = original.split.dataset
-    samples = tuple(replace(sample, attributes={}) for sample in dataset.samples)
-    return write_split(replace(original.split, dataset=replace(dataset, samples=samples)))
 
 
 def _measured(folder: Path, card: ModelCard, original: Source, part: str) -> Any:

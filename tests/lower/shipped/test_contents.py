@@ -35,6 +35,21 @@ def test_a_certificate_is_of_the_model_files_alone(folder: Path, students: Path)
     assert certificate.decision == manifest.decision
 
 
+def test_attributes_of_patients_do_not_ship(folder: Path, small_run: Path) -> None:
+    """Age, sex and body site are of no use to a build; everything else of the split ships."""
+    with (small_run / "student" / "split.csv").open() as stream:
+        original = list(csv.DictReader(stream))
+    with (folder / "split.csv").open() as stream:
+        shipped = list(csv.DictReader(stream))
+    columns = ["image", "label", "group", "part"]
+    assert list(shipped[0]) == columns
+    assert {"attribute:age", "attribute:sex"} < set(original[0])
+    data = read_student(folder).certificates["cpu-onnx"].data
+    assert data is not None
+    assert set(data.parts["train"].attributes) >= {"age", "sex"}  # counted, of nobody in particular
+    assert shipped == [{name: row[name] for name in columns} for row in original]
+
+
 def test_the_list_of_images_is_that_of_the_run(folder: Path, small_run: Path) -> None:
     listed = read_student(folder).seen_images
     assert listed is not None

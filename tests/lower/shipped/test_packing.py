@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -47,18 +46,6 @@ def test_the_folder_holds_no_image_but_the_painted_ones(students: Path, small_ru
         "ranges/onnx-int8.safetensors",
     }  # fmt: skip
     assert {path.name for path in students.iterdir()} == {"tiny-student"}
-
-
-def test_attributes_of_patients_do_not_ship(students: Path, small_run: Path) -> None:
-    """Age, sex and body site are of no use to a build; everything else of the split ships."""
-    with (small_run / "student" / "split.csv").open() as stream:
-        original = list(csv.DictReader(stream))
-    with (students / "tiny-student" / "split.csv").open() as stream:
-        shipped = list(csv.DictReader(stream))
-    columns = ["image", "label", "group", "part"]
-    assert list(shipped[0]) == columns
-    assert {"attribute:age", "attribute:sex"} < set(original[0])
-    assert shipped == [{name: row[name] for name in columns} for row in original]
 
 
 def test_the_policy_of_the_build_is_that_of_the_student(students: Path) -> None:
