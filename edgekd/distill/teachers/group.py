@@ -97,7 +97,7 @@ class Teachers:
 
     def facts(self) -> dict[str, Any]:
         """Plain values that the outputs depend on, besides precision."""
-        facts = {"sha256": self.sha256, "views": self.section.views}
+        facts: dict[str, Any] = {"sha256": self.sha256, "views": self.section.views}
         if shown := self._shown():
             facts["shown"] = list(shown)
         if len(self.members) == 1 and self.section.views == 1:
