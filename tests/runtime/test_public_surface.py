@@ -33,7 +33,8 @@ HEAVY = (
 
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "Certificate",
-    "ClassChange", "DataRecord", "EngineCheck", "EngineRecord", "FileEntry", "FloorRecord", "GateRecord", "LayerSensitivity",
+    "ClassChange", "DataRecord", "EngineCheck", "EngineRecord", "FileEntry",
+    "FloorRecord", "GateRecord", "LayerSensitivity",
     "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PartRecord",
     "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "Rung", "Sentence",
     "SignatureState", "TeacherRecord", "generate_key", "sign_bundle", "verify_signature",
