@@ -396,7 +396,7 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         read_checked(file)
     except OSError as error:
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
-        of_import = "no import does: train a student from it, by `student.model.pretrained`"
+        of_import = "no import does: give labelled images of yours, such as `build --data FILE.csv`"
         hint = of_import if card.imported else "copy the checkpoint's whole folder"
         raise InputError(message, hint) from error
     split = read_split(
