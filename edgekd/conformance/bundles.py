@@ -116,9 +116,7 @@ def _manifests() -> dict[str, _Made]:
         for version in ("1.0", "1.4", "1.5", "1.6", FORMAT_VERSION, "1.99", "1")
     }
     made |= {
-        "version-1.5-names": _of(
-            _manifest(format_version="1.5", capture=capture, lowering=before)
-        ),
+        "version-1.5-names": _of(_manifest(format_version="1.5", capture=capture, lowering=before)),
         "both-names": _of(_manifest(capture=capture | {"coverage": 0.8})),
         "unknown-fields": _of(_manifest(a_newer_field={"deep": [1]}, decision={"newer": 1})),
         "version-2": _of(_manifest(format_version="2.0")),
@@ -267,8 +265,7 @@ def _hashes() -> dict[str, _Made]:
         "listed-signature": listed(SIGNATURE),
         "listed-65": _of(
             _manifest(
-                files=manifest["files"]
-                | {f"f{n}": {"sha256": "0", "size": 0} for n in range(64)}
+                files=manifest["files"] | {f"f{n}": {"sha256": "0", "size": 0} for n in range(64)}
             )
         ),
         "file-beside-the-listed": _Made(packed(manifest, {**FILES, "note.txt": b"hello"})),

@@ -156,7 +156,9 @@ def _refused(error: EdgekdError, expected: Refusal | None) -> Iterator[str]:
     if expected is None:
         yield f"it is refused: {error.message}"
         return
-    found = refusal_of(error, start="" if expected.exact else error.message[: len(expected.message)])
+    found = refusal_of(
+        error, start="" if expected.exact else error.message[: len(expected.message)]
+    )
     yield from _differs("the error is", found, expected)
 
 

@@ -14,8 +14,10 @@ class Folder:
         self.root = root
 
     def add(self, name: str, content: bytes) -> str:
-        """Write a file and return its name."""
+        """Write a file and return its name; one of another content is never overwritten."""
         place = self.root / name
+        if place.is_file() and place.read_bytes() != content:
+            raise ValueError(f"two files of the vectors have the name {name}")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         return name

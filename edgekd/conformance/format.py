@@ -52,7 +52,7 @@ class Refusal(_Section, frozen=True, kw_only=True):
     """The error that a case ends with.
 
     Attributes:
-        error: Kind of the error: `image`, `artefact`, `input`, `missing` (of a package) or `device`.
+        error: Kind of the error: `image`, `artefact`, `input`, `missing`, `device`.
         exit_code: Exit code of a command that ends with it.
         message: What is wrong. Of a photo `the image` and the rest of the sentence.
         hint: What to do about it.

@@ -131,12 +131,19 @@ def _damaged_jpegs() -> Iterator[Photo]:
 
 
 def _jpeg_header(
-    *, marker: int = 0xC0, precision: int = 8, width: int = 64, height: int = 48, components: int = 3
+    *,
+    marker: int = 0xC0,
+    precision: int = 8,
+    width: int = 64,
+    height: int = 48,
+    components: int = 3,
 ) -> bytes:
     """A JPEG whose frame header is refused before its picture matters."""
     frame = struct.pack(">BHHB", precision, height, width, components)
     frame += b"".join(bytes([n + 1, 0x11, 0]) for n in range(components))
-    scan = bytes([components]) + b"".join(bytes([n + 1, 0]) for n in range(components)) + b"\0\x3f\0"
+    scan = (
+        bytes([components]) + b"".join(bytes([n + 1, 0]) for n in range(components)) + b"\0\x3f\0"
+    )
     return b"\xff\xd8" + b"".join((_segment(marker, frame), _segment(0xDA, scan))) + b"\0\xff\xd9"
 
 
@@ -188,9 +195,7 @@ def _webps() -> Iterator[Photo]:
     canvas = (image.shape[1] - 1).to_bytes(3, "little") + (image.shape[0] - 1).to_bytes(3, "little")
     yield Photo("animated.webp", _webp((b"VP8X", bytes([2, 0, 0, 0]) + canvas), lossy[12:]))
     turned = (b"EXIF", exif(6)[6:])
-    yield Photo(
-        "turned.webp", _webp((b"VP8X", bytes([8, 0, 0, 0]) + canvas), lossy[12:], turned)
-    )
+    yield Photo("turned.webp", _webp((b"VP8X", bytes([8, 0, 0, 0]) + canvas), lossy[12:], turned))
 
 
 def _webp(*chunks: tuple[bytes, bytes] | bytes) -> bytes:
@@ -250,7 +255,7 @@ def _coloured() -> Iterator[Photo]:
     }
     for name, (icc, difference) in profiles.items():
         packed = chunk(b"iCCP", b"x\0\0" + zlib.compress(icc))
-        yield Photo(f"{name}.png", inserted(png, packed), max_difference=difference)
+        yield Photo(f"profile-{name}.png", inserted(png, packed), max_difference=difference)
     icc = profiles["display-p3"][0]
     for parts in (1, 3):
         yield Photo(f"display-p3-in-{parts}.jpg", _in_jpeg(jpeg, icc, parts), max_difference=1)

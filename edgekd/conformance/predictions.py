@@ -1,4 +1,4 @@
-"""From a photo to a decision: a small network in float and in int8, for every engine that is here."""
+"""From a photo to a decision: a small network in float and in int8, by every installed engine."""
 
 from __future__ import annotations
 
@@ -120,4 +120,3 @@ def _vectors(backend: BackendDescriptor, files: dict[str, bytes], precision: str
     stream = io.BytesIO()
     np.savez(stream, images=images, logits=logits, tolerance=np.float64(1e-3))
     return stream.getvalue()
-

@@ -24,9 +24,7 @@ def test_it_writes_and_says_what(
     assert "no engine is installed here" in said.err
 
 
-def test_a_file_in_its_place_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_in_its_place_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("mine")
     assert main(["conformance", "--out", str(tmp_path / "file")]) == 2
     assert (tmp_path / "file").read_text() == "mine"

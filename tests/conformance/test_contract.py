@@ -69,7 +69,7 @@ def test_numbers(place: str) -> None:
 
 
 def test_a_number_that_is_not_the_codes_is_noticed() -> None:
-    assert "At most {} members".format(65) not in CONTRACT
+    assert "At most 65 members" not in CONTRACT
 
 
 def test_renamed_fields() -> None:
@@ -79,7 +79,8 @@ def test_renamed_fields() -> None:
 
 
 def test_measures_and_their_codes() -> None:
-    rows = dict(re.findall(r"\| `(\w+)` \| [^|]*(?:\\\|[^|]*)*\| ([^|]*\|[^|]*) \|", CONTRACT))
+    table = CONTRACT.replace("\\|", "")
+    rows = dict(re.findall(r"\| `(\w+)` \| [^|]*\|([^|]*\|[^|]*)\|", table))
     codes = {
         name: tuple(re.search(r"`(.*)`", cell).group(1) if "`" in cell else None  # type: ignore
                     for cell in rows[name].split("|"))

@@ -20,7 +20,12 @@ class BundleVectorsTest {
             } else {
                 Bundle.open(bytes, key).use { bundle ->
                     assertEquals(case.text("sha256"), bundle.sha256)
-                    assertEquals(case.text("signature"), bundle.signature.name.lowercase().replace('_', ' '))
+                    assertEquals(
+                        case.text("signature"),
+                        bundle.signature.name
+                            .lowercase()
+                            .replace('_', ' '),
+                    )
                     assertEquals(case.texts("classes"), bundle.manifest.classes)
                     assertEquals(case.orNull("coverage")?.number(), bundle.manifest.capture?.coverage)
                 }

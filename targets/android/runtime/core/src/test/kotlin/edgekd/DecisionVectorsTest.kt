@@ -17,7 +17,12 @@ class DecisionVectorsTest {
             val decision = case.getValue("decision").jsonObject
             assertNull(task.problemOf(decision))
             assertEquals(emptyList<String>(), task.contradictions(classes, decision))
-            val logits = case.getValue("logits").jsonArray.map { it.number().toFloat() }.toFloatArray()
+            val logits =
+                case
+                    .getValue("logits")
+                    .jsonArray
+                    .map { it.number().toFloat() }
+                    .toFloatArray()
             val judgement = task.judge(logits, classes, decision)
             assertEquals(case.text("label"), judgement.label)
             assertEquals(case.text("verdict"), if (judgement.reasons.isEmpty()) "answer" else "refer")

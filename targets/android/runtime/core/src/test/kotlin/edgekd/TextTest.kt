@@ -13,9 +13,21 @@ class TextTest {
     fun `general has significant digits`() {
         val expected =
             mapOf(
-                0.0 to "0", 1.0 to "1", 0.5 to "0.5", 123.4 to "123", 1234.0 to "1.23e+03", 0.00012345 to "0.000123",
-                0.000012345 to "1.23e-05", 999.9 to "1e+03", 2.675 to "2.67", 1e300 to "1e+300", -0.0456 to "-0.0456",
-                Double.NaN to "nan", Double.NEGATIVE_INFINITY to "-inf", -0.0 to "-0", 100.0 to "100",
+                0.0 to "0",
+                1.0 to "1",
+                0.5 to "0.5",
+                123.4 to "123",
+                1234.0 to "1.23e+03",
+                0.00012345 to "0.000123",
+                0.000012345 to "1.23e-05",
+                999.9 to "1e+03",
+                2.675 to "2.67",
+                1e300 to "1e+300",
+                -0.0456 to "-0.0456",
+                Double.NaN to "nan",
+                Double.NEGATIVE_INFINITY to "-inf",
+                -0.0 to "-0",
+                100.0 to "100",
             )
         expected.forEach { (value, text) -> assertEquals(text, general(value, 3), value.toString()) }
     }

@@ -123,7 +123,8 @@ internal class Bundle private constructor(
                 try {
                     val state = signatureState(storage, raw, key)
                     Bundle(storage, label, raw, Manifest.decode(raw), state)
-                } catch (error: ArtefactException) { // name the bundle, since there may be several
+                } catch (error: ArtefactException) {
+                    // name the bundle, since there may be several
                     throw ArtefactException("$label: ${error.message}", error.hint, error)
                 }
             return bundle.also { it.checkFiles() }

@@ -172,14 +172,26 @@ private fun changed(
     change: Renamed,
 ): JsonElement =
     when {
-        element is JsonArray -> JsonArray(element.map { if (it is JsonObject) changed(it, path, change) else it })
-        element !is JsonObject -> element
+        element is JsonArray -> {
+            JsonArray(element.map { if (it is JsonObject) changed(it, path, change) else it })
+        }
+
+        element !is JsonObject -> {
+            element
+        }
+
         path.isEmpty() && change.before in element -> {
             val value = element[change.now] ?: element.getValue(change.before)
             JsonObject(element - change.before + (change.now to value))
         }
-        path.isEmpty() || path[0] !in element -> element
-        else -> JsonObject(element + (path[0] to changed(element.getValue(path[0]), path.drop(1), change)))
+
+        path.isEmpty() || path[0] !in element -> {
+            element
+        }
+
+        else -> {
+            JsonObject(element + (path[0] to changed(element.getValue(path[0]), path.drop(1), change)))
+        }
     }
 
 private fun taskOf(name: String): Task =
@@ -228,7 +240,10 @@ internal fun captureRule(section: JsonObject): CaptureRule {
                 Appearance(
                     it.getValue("mean").numbers(),
                     it.getValue("whitening").jsonArray.map { row -> row.numbers() },
-                    it.getValue("limit").jsonPrimitive.content.toDouble(),
+                    it
+                        .getValue("limit")
+                        .jsonPrimitive.content
+                        .toDouble(),
                 )
             },
         coverage = section.number("coverage"),
@@ -242,7 +257,11 @@ internal fun captureRule(section: JsonObject): CaptureRule {
 private fun policyWarnings(document: JsonObject): List<String> {
     val policy = document["policy"] as? JsonObject ?: return emptyList()
     val unmet =
-        policy["floors"]?.jsonArray.orEmpty().map { it.jsonObject }.filter { it.text("met") == "false" }
+        policy["floors"]
+            ?.jsonArray
+            .orEmpty()
+            .map { it.jsonObject }
+            .filter { it.text("met") == "false" }
     return unmet.map { "for research, floor not met: ${it.text("quantity")}" } +
         listOfNotNull(policy["teacher"] as? JsonObject)
             .filter { it["required"]?.jsonPrimitive?.content == "true" && it.text("state") != "not-inferior" }

@@ -86,8 +86,19 @@ internal class Schema(
     private companion object {
         val KEYWORDS =
             setOf(
-                "\$schema", "title", "description", "default", "\$defs", "\$ref", "anyOf", "type", "enum",
-                "properties", "required", "additionalProperties", "items",
+                "\$schema",
+                "title",
+                "description",
+                "default",
+                "\$defs",
+                "\$ref",
+                "anyOf",
+                "type",
+                "enum",
+                "properties",
+                "required",
+                "additionalProperties",
+                "items",
             )
 
         fun isOf(

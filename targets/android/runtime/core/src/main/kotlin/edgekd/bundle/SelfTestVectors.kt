@@ -40,7 +40,8 @@ internal class SelfTestVectors(
                     }
                 } catch (error: ZipException) {
                     throw unreadable(error)
-                } catch (error: RuntimeException) { // places outside of the bytes, shapes that are no numbers
+                } catch (error: RuntimeException) {
+                    // places outside of the bytes, shapes that are no numbers
                     throw unreadable(error)
                 }
             return of(arrays[0], arrays[1], arrays[2], limit)
@@ -67,7 +68,8 @@ internal class SelfTestVectors(
                     outputShape = logits.shape.drop(1),
                     tolerance = tolerance.buffer().getDouble(),
                 )
-            } catch (error: RuntimeException) { // the data are shorter than their shape
+            } catch (error: RuntimeException) {
+                // the data are shorter than their shape
                 throw unreadable(error)
             }
         }
@@ -99,7 +101,12 @@ private class Npy(
         kind = find(header, "'descr': *'([^']*)'")
         if (find(header, "'fortran_order': *(\\w+)") != "False") throw ZipException("an array by columns")
         val sides = find(header, "'shape': *\\(([0-9, ]*)\\)")
-        shape = sides.split(',').map { it.trim() }.filter { it.isNotEmpty() }.map { it.toInt() }
+        shape =
+            sides
+                .split(',')
+                .map { it.trim() }
+                .filter { it.isNotEmpty() }
+                .map { it.toInt() }
     }
 
     fun buffer(): ByteBuffer = ByteBuffer.wrap(bytes.array, start, bytes.size - start).order(ByteOrder.LITTLE_ENDIAN)

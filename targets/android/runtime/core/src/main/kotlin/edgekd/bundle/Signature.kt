@@ -54,7 +54,8 @@ internal class PublicKey(
                     body?.let { PublicKeyFactory.createKey(Base64.getMimeDecoder().decode(it)) }
                 } catch (_: IOException) {
                     null
-                } catch (_: RuntimeException) { // BouncyCastle's and Base64's, of damaged bytes
+                } catch (_: RuntimeException) {
+                    // BouncyCastle's and Base64's, of damaged bytes
                     null
                 }
             if (key == null) {

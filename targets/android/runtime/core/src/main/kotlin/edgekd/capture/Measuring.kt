@@ -74,7 +74,11 @@ private fun sharpness(grey: Mat): Double {
 /** Median luma of the disc, 0 to 1. */
 private fun brightness(colours: Mat): Double {
     val pixels = bytesOf(colours)
-    val luma = DISC.indices.filter { DISC[it] }.map { pixels[3 * it].toInt() and 0xFF }.sorted()
+    val luma =
+        DISC.indices
+            .filter { DISC[it] }
+            .map { pixels[3 * it].toInt() and 0xFF }
+            .sorted()
     val middle = luma.size / 2
     val median = if (luma.size % 2 == 1) luma[middle].toDouble() else (luma[middle - 1] + luma[middle]) / 2.0
     return median / 255
@@ -111,7 +115,14 @@ private fun lesion(
 
 private fun otsu(levels: ByteArray): Double {
     val column = Mat(DISC_AREA, 1, CvType.CV_8UC1)
-    column.put(0, 0, DISC.indices.filter { DISC[it] }.map { levels[it] }.toByteArray())
+    column.put(
+        0,
+        0,
+        DISC.indices
+            .filter { DISC[it] }
+            .map { levels[it] }
+            .toByteArray(),
+    )
     return Imgproc.threshold(column, Mat(), 0.0, 255.0, Imgproc.THRESH_OTSU)
 }
 

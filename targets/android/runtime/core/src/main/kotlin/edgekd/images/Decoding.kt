@@ -98,8 +98,7 @@ internal fun headerOf(data: Data): ImageHeader =
         else -> throw refusal(data)
     }
 
-private fun notHere(kind: String) =
-    Unreadable("is $kind, which the runtime for Android does not read", "save it as JPEG or PNG")
+private fun notHere(kind: String) = Unreadable("is $kind, which the runtime for Android does not read", "save it as JPEG or PNG")
 
 /** The pixels BGR, upright, with at least 2 · size of them on the shorter side where the image has them. */
 private fun decode(

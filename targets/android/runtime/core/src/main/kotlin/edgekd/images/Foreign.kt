@@ -39,9 +39,19 @@ internal fun refusal(data: Data): Unreadable {
 
 private fun baseMedia(brand: String): Unreadable =
     when (brand) {
-        in HEIC ->
+        in HEIC -> {
             Unreadable("is a HEIC photo", "set the camera to JPEG (“most compatible”), or convert it to JPEG")
-        "avif", "avis" -> Unreadable("is an AVIF image", CONVERT)
-        "crx " -> Unreadable("is $RAW", EXPORT)
-        else -> Unreadable("is a video", "give one of its pictures as JPEG or PNG")
+        }
+
+        "avif", "avis" -> {
+            Unreadable("is an AVIF image", CONVERT)
+        }
+
+        "crx " -> {
+            Unreadable("is $RAW", EXPORT)
+        }
+
+        else -> {
+            Unreadable("is a video", "give one of its pictures as JPEG or PNG")
+        }
     }

@@ -19,8 +19,7 @@ internal class Unreadable(
 internal fun damagedImage(kind: String) =
     Unreadable("cannot be decoded as $kind", "open it in an image viewer; replace it if it is damaged")
 
-internal fun truncatedImage(kind: String) =
-    Unreadable("is truncated: the end of the $kind is missing", "copy it again from its source")
+internal fun truncatedImage(kind: String) = Unreadable("is truncated: the end of the $kind is missing", "copy it again from its source")
 
 internal fun corruptImage(kind: String) =
     Unreadable("is damaged: the $kind data do not make up its picture", "copy it again from its source")

@@ -51,7 +51,14 @@ internal class Lookup(
     ) {
         val run = symbol shr 4
         val size = symbol and 15
-        val meaning = if (size > 0) run else if (run == 15) SIXTEEN_ZEROS else EMPTY_BLOCKS + run
+        val meaning =
+            if (size > 0) {
+                run
+            } else if (run == 15) {
+                SIXTEEN_ZEROS
+            } else {
+                EMPTY_BLOCKS + run
+            }
         dc.fill((if (symbol < 16) length + symbol else 0).toByte(), from, to)
         ac.fill((length + size).toByte(), from, to)
         step.fill((if (size > 0 || run == 15) run + 1 else BLOCK_END).toByte(), from, to)

@@ -75,9 +75,18 @@ internal fun scansOf(data: Data): Sequence<Scan> =
         for ((marker, start, end) in segments(data)) {
             val body = Data(data.slice(start, end))
             when (marker) {
-                in FRAMES -> frame = frameOf(marker, body)
-                HUFFMAN -> tables += tablesOf(body)
-                INTERVAL -> interval = if (body.size >= 2) body.short(0) else 0
+                in FRAMES -> {
+                    frame = frameOf(marker, body)
+                }
+
+                HUFFMAN -> {
+                    tables += tablesOf(body)
+                }
+
+                INTERVAL -> {
+                    interval = if (body.size >= 2) body.short(0) else 0
+                }
+
                 START_OF_SCAN -> {
                     val known = frame ?: throw damagedImage("jpeg")
                     yield(scanOf(known, body, tables, interval, end..endOfScan(data, end)))
@@ -122,7 +131,14 @@ private fun scanOf(
     if (body.size != 4 + 2 * count || count !in 1..frame.components.size) throw damagedImage("jpeg")
     val known = frame.components.associateBy { it.number }
     val pairs = (0 until count).map { body.byte(1 + 2 * it) to body.byte(2 + 2 * it) }
-    if (pairs.map { it.first }.filter { it in known }.distinct().size != count) throw damagedImage("jpeg")
+    if (pairs
+            .map { it.first }
+            .filter { it in known }
+            .distinct()
+            .size != count
+    ) {
+        throw damagedImage("jpeg")
+    }
     val place = body.size - 3
     val first = if (frame.progressive) body.byte(place) else 0
     val last = if (frame.progressive) body.byte(place + 1) else 63

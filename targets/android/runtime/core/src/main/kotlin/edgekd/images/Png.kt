@@ -31,7 +31,14 @@ internal fun readPng(data: Data): ImageHeader {
     refuseStuffing(chunks)
     refuseColours(chunks.associate { it.kind to Data(data.slice(it.start, it.start + minOf(it.length, MOST_COLOUR_BYTES))) })
     val alpha = colour == GREY_ALPHA || colour == RGB_ALPHA
-    val memory = if (!alpha) 6 else if (depth == 16) 16 else 8
+    val memory =
+        if (!alpha) {
+            6
+        } else if (depth == 16) {
+            16
+        } else {
+            8
+        }
     return ImageHeader(
         "png",
         data.int(first.start),
@@ -164,14 +171,16 @@ private fun refuseColours(chunks: Map<String, Data>) {
     val alike =
         when {
             codes != null -> codes.text(0, 4) == SRGB_CODES
-            "iCCP" in chunks || "sRGB" in chunks -> true // they take precedence
+
+            "iCCP" in chunks || "sRGB" in chunks -> true
+
+            // they take precedence
             else -> hasGamma(chunks["gAMA"]) && hasPrimaries(chunks["cHRM"])
         }
     if (!alike) throw Unreadable("is a PNG in other colours than sRGB", "save it as sRGB")
 }
 
-private fun hasGamma(gamma: Data?): Boolean =
-    gamma == null || gamma.size < 4 || Math.abs(gamma.int(0) - SRGB_GAMMA) <= GAMMA_SPARE
+private fun hasGamma(gamma: Data?): Boolean = gamma == null || gamma.size < 4 || Math.abs(gamma.int(0) - SRGB_GAMMA) <= GAMMA_SPARE
 
 private fun hasPrimaries(primaries: Data?): Boolean =
     primaries == null ||

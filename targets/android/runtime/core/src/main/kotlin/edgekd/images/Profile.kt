@@ -116,8 +116,7 @@ private fun inPng(data: Data): ByteArray? {
     }
 }
 
-private fun notRead() =
-    Unreadable("has a colour profile that is not read", "convert it to sRGB in an image program")
+private fun notRead() = Unreadable("has a colour profile that is not read", "convert it to sRGB in an image program")
 
 /** The conversion from the colours of a profile to sRGB; null where they are sRGB, or grey. */
 internal fun conversionOf(profile: ByteArray): ColourConversion? {
@@ -130,7 +129,8 @@ internal fun conversionOf(profile: ByteArray): ColourConversion? {
             conversion(tagsOf(data))
         } catch (_: ProfileException) {
             null
-        } catch (_: IndexOutOfBoundsException) { // cut off
+        } catch (_: IndexOutOfBoundsException) {
+            // cut off
             null
         }
     if (conversion == null) {

@@ -109,8 +109,7 @@ internal object Multilabel : Task {
     }
 
     /** −Σ log(1 + exp z) over the findings (Wang et al. 2021, JointEnergy). */
-    private fun energy(logits: FloatArray): Double =
-        -logits.sumOf { max(it.toDouble(), 0.0) + ln1p(exp(-abs(it.toDouble()))) }
+    private fun energy(logits: FloatArray): Double = -logits.sumOf { max(it.toDouble(), 0.0) + ln1p(exp(-abs(it.toDouble()))) }
 
     private fun reasons(
         logits: FloatArray,
@@ -138,8 +137,7 @@ internal object Multilabel : Task {
         return Reason.Output("unsure", "the probability $shown of $name lies between $absent and $present")
     }
 
-    private fun criticalOf(decision: JsonObject): List<String> =
-        decision["critical"]?.jsonArray.orEmpty().map { it.jsonPrimitive.content }
+    private fun criticalOf(decision: JsonObject): List<String> = decision["critical"]?.jsonArray.orEmpty().map { it.jsonPrimitive.content }
 
     private class Limits(
         decision: JsonObject,

@@ -30,5 +30,6 @@ internal fun problemOf(
 
 /** Numbers by name of a field that may be null. */
 internal fun JsonObject.numbersByName(name: String): Map<String, Double> =
-    (get(name) as? JsonObject)?.mapValues { (_, value) -> (value as kotlinx.serialization.json.JsonPrimitive).content.toDouble() }
+    (get(name) as? JsonObject)
+        ?.mapValues { (_, value) -> (value as kotlinx.serialization.json.JsonPrimitive).content.toDouble() }
         .orEmpty()

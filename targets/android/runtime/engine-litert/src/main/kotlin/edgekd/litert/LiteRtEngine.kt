@@ -61,9 +61,10 @@ private class LiteRtSession(
 
     init {
         try {
-            val environment = created("an environment", api::LiteRtDestroyEnvironment) {
-                api.LiteRtCreateEnvironment(0, null, it)
-            }
+            val environment =
+                created("an environment", api::LiteRtDestroyEnvironment) {
+                    api.LiteRtCreateEnvironment(0, null, it)
+                }
             val network = created("a model", api::LiteRtDestroyModel) { load(environment, it) }
             val signature = got("the signature") { api.LiteRtGetModelSignature(network, NONE, it) }
             val takes = tensor(signature, api::LiteRtGetNumSignatureInputs, api::LiteRtGetSignatureInputTensorByIndex)
@@ -117,7 +118,7 @@ private class LiteRtSession(
         val bytes = model.bytes()
         if (bytes.isEmpty()) throw LiteRtException("the file is empty")
         val memory = Memory(bytes.size.toLong()).apply { write(0, bytes, 0, bytes.size) }
-        keptAlive += memory // LiteRT reads the weights where they are
+        keptAlive.add(memory) // LiteRT reads the weights where they are
         return api.LiteRtCreateModelFromBuffer(environment, memory, NativeLong(memory.size()), result)
     }
 
@@ -161,7 +162,7 @@ private class LiteRtSession(
         check("the accelerator") { api.LiteRtSetOptionsHardwareAccelerators(settings, accelerator) }
         val text = "num_threads = ${options.threads ?: 1}\n".toByteArray() + 0
         val payload = Memory(text.size.toLong()).apply { write(0, text, 0, text.size) }
-        keptAlive += listOf(payload, NOTHING)
+        keptAlive.addAll(listOf(payload, NOTHING))
         val cpu = got("the number of threads") { api.LiteRtCreateOpaqueOptions(CPU_OPTIONS, payload, NOTHING, it) }
         check("the number of threads") { api.LiteRtAddOpaqueOptions(settings, cpu) }
         return created("the compiled model", api::LiteRtDestroyCompiledModel) {

@@ -1,7 +1,7 @@
 package edgekd.onnxruntime
 
-import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OnnxJavaType
+import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtLoggingLevel
