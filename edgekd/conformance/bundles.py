@@ -60,13 +60,14 @@ def _case(folder: Folder, name: str, made: _Made) -> BundleCase:
         if made.runs:
             Classifier.open(made.content, public_key=content).close()
         with Bundle.open(made.content, public_key=content) as bundle:
-            capture = bundle.manifest.capture
+            capture, policy = bundle.manifest.capture, bundle.manifest.policy
             return BundleCase(
                 **common,
                 sha256=bundle.sha256,
                 signature=bundle.signature,
                 classes=bundle.manifest.model.classes,
                 coverage=capture.coverage if capture else None,
+                warnings=policy.warnings if policy else (),
             )
     except EdgekdError as error:
         return BundleCase(**common, refused=refusal_of(error, start=made.start))
@@ -144,9 +145,32 @@ def _manifests() -> dict[str, _Made]:
         ),
         "temperature-a-word": _of(_manifest(decision={"temperature": "hot"}), _INVALID_DECISION),
         "thresholds-a-list": _of(_manifest(decision={"thresholds": [0.5]}), _INVALID_DECISION),
+        "floors-not-met": _of(_manifest(policy=_policy())),
+        "floor-of-an-unknown-kind": _of(
+            _manifest(policy=_policy() | {"floors": [{"code": "noticed", "by": "luck"}]}), _INVALID
+        ),
         "decision-a-list": _of(_manifest(decision=[]), _INVALID_DECISION),
     }
     return made
+
+
+def _policy() -> dict[str, Any]:
+    """Floors met and not met, each of another form, and a margin that was not shown."""
+    reached = {"value": 0.9514, "low": 0.8996, "high": 1.0}
+    floors = [
+        {"code": "noticed", "quantity": "a", **reached, "least": 0.9, "by": "low", "met": False},
+        {"code": "answered", "quantity": "b", "value": 0.5, "least": 0.6, "by": "value"},
+        {"code": "specificity", "quantity": "c", "value": None, "least": 0.25, "by": "value"},
+        {"code": "beyond-chance", "quantity": "d", "value": 0.3, "least": 1 / 3, "by": "value"},
+        {"code": "noticed", "quantity": "e", **reached, "least": 0.8, "by": "low", "met": True},
+    ]
+    margin = {"metric": "balanced_accuracy", "margin": 0.05, "deficit": 0.04, "required": True}
+    return {
+        "name": "strict",
+        "sha256": "0" * 64,
+        "floors": [{"met": False, **floor} for floor in floors],
+        "teacher": {"state": "not-shown", **margin, "low": -0.01, "high": 0.09},
+    }
 
 
 def _with(section: str, **changes: Any) -> dict[str, Any]:

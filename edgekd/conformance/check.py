@@ -123,6 +123,7 @@ def _bundle(folder: Path, case: BundleCase) -> Iterator[str]:
             Classifier.open(content, public_key=key).close()
         with Bundle.open(content, public_key=key) as bundle:
             manifest, sha256, state = bundle.manifest, bundle.sha256, bundle.signature
+            warnings = manifest.policy.warnings if manifest.policy else ()
     except EdgekdError as error:
         yield from _refused(error, case.refused)
         return
@@ -130,10 +131,9 @@ def _bundle(folder: Path, case: BundleCase) -> Iterator[str]:
         yield "it is opened, not refused"
         return
     coverage = manifest.capture.coverage if manifest.capture else None
-    found = (sha256, state, manifest.model.classes, coverage)
-    yield from _differs(
-        "it is opened as", found, (case.sha256, case.signature, case.classes, case.coverage)
-    )
+    found = (sha256, state, manifest.model.classes, coverage, warnings)
+    expected = (case.sha256, case.signature, case.classes, case.coverage, case.warnings)
+    yield from _differs("it is opened as", found, expected)
 
 
 def _prediction(folder: Path, case: PredictionCase) -> Iterator[str]:

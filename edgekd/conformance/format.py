@@ -172,6 +172,7 @@ class BundleCase(_Section, frozen=True, kw_only=True):
         signature: State of its signature; null for a refusal.
         classes: Its classes; empty for a refusal.
         coverage: `capture.coverage` of its manifest, which had another name before format 1.6.
+        warnings: Sentences about floors of its policy that are not met, which a device must show.
         refused: The error, or null.
     """
 
@@ -183,6 +184,7 @@ class BundleCase(_Section, frozen=True, kw_only=True):
     signature: str | None = None
     classes: tuple[str, ...] = ()
     coverage: float | None = None
+    warnings: tuple[str, ...] = ()
     refused: Refusal | None = None
 
 

@@ -30,7 +30,7 @@ FLOAT_TOLERANCE = 1e-4
 """Largest difference of a float network's outputs between two builds of an engine."""
 
 _DECISION = {
-    "temperature": 1.4,
+    "temperature": 0.25,
     "thresholds": {"mel": 0.2},
     "refer_below": 0.6,
     "energy_threshold": 4.0,

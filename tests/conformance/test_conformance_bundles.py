@@ -13,6 +13,7 @@ def test_every_kind_is_among_them(vectors: Vectors) -> None:
     assert by_id["version-1.5-names"].coverage == 0.9
     assert by_id["both-names"].coverage == 0.8
     assert by_id["signed"].signature == "verified"
+    assert len(by_id["floors-not-met"].warnings) == 5
     refusals = {name: case.refused for name, case in by_id.items() if case.refused is not None}
     for name, words in {
         "version-2": "format version", "member-parent": "leads out of the bundle",

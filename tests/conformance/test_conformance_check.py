@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,10 @@ def copied(vectors_folder: Path, tmp_path: Path) -> Callable[..., Path]:
         empty = dict.fromkeys(("photos", "captures", "decisions", "bundles", "predictions"), ())
         alone = {**empty, group: (msgspec.structs.replace(chosen, **changes),)}
         folder = tmp_path / "vectors"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(vectors_folder, folder, ignore=shutil.ignore_patterns("12-*"))
+        folder.mkdir()
+        for part in vectors_folder.iterdir():
+            if part.is_dir():
+                (folder / part.name).symlink_to(part)
         (folder / VECTORS).write_bytes(pretty_json(msgspec.structs.replace(vectors, **alone)))
         return folder
 
@@ -52,6 +53,7 @@ FAULTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("decisions", "classification-plain", {"probabilities": {"bkl": 0.5}}, "the probability of"),
     ("decisions", "multilabel-unsure", {"findings": {}}, "findings is"),
     ("bundles", "good", {"sha256": "0" * 64}, "it is opened as"),
+    ("bundles", "floors-not-met", {"warnings": ()}, "it is opened as"),
     ("bundles", "good", {"refused": OTHER}, "it is opened, not refused"),
     ("bundles", "not-signed", {"public_key": None}, "it is opened, not refused"),
     ("predictions", "fp32-onnx-photo-0.jpg", {"logits": (0.0, 0.0, 0.0)}, "an output differs by"),

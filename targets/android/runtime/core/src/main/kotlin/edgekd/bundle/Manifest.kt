@@ -86,7 +86,7 @@ internal class Manifest(
     val section: JsonObject get() = decision.jsonObject
 
     /** Sentences about floors of the policy that the file does not reach. */
-    val policyWarnings: List<String> = policyWarnings(document)
+    val policyWarnings: List<String> = (document["policy"] as? JsonObject)?.let(::policyWarnings).orEmpty()
 
     companion object {
         private val SCHEMA: Schema by lazy {
@@ -252,20 +252,6 @@ internal fun captureRule(section: JsonObject): CaptureRule {
                 Sentence(sentence.jsonObject.text("problem"), sentence.jsonObject.text("remedy"))
             },
     )
-}
-
-private fun policyWarnings(document: JsonObject): List<String> {
-    val policy = document["policy"] as? JsonObject ?: return emptyList()
-    val unmet =
-        policy["floors"]
-            ?.jsonArray
-            .orEmpty()
-            .map { it.jsonObject }
-            .filter { it.text("met") == "false" }
-    return unmet.map { "for research, floor not met: ${it.text("quantity")}" } +
-        listOfNotNull(policy["teacher"] as? JsonObject)
-            .filter { it["required"]?.jsonPrimitive?.content == "true" && it.text("state") != "not-inferior" }
-            .map { "for research, floor not met: ${it.text("metric").replace('_', ' ')} beside the teacher" }
 }
 
 internal fun JsonObject.text(name: String): String = getValue(name).jsonPrimitive.content

@@ -127,31 +127,17 @@ private fun refuseKinds(
     components: Int,
 ) {
     val hint = "save it as an ordinary 8-bit JPEG or as PNG"
-    when {
-        marker in setOf(0xC3, 0xC7, 0xCB, 0xCF) -> {
-            throw Unreadable("is a lossless JPEG, which few decoders read", hint)
+    val (problem, remedy) =
+        when {
+            marker in setOf(0xC3, 0xC7, 0xCB, 0xCF) -> "is a lossless JPEG, which few decoders read" to hint
+            marker in setOf(0xC9, 0xCA, 0xCD, 0xCE) -> "is a JPEG with arithmetic coding, which few decoders read" to hint
+            marker !in SEQUENTIAL_OR_PROGRESSIVE -> "is a hierarchical JPEG, which few decoders read" to hint
+            precision != 8 -> "is a JPEG of $precision bits a channel" to hint
+            components == 4 -> "is a CMYK JPEG, colours for print" to "save it as RGB"
+            components != 1 && components != 3 -> "is a JPEG of $components channels" to "save it as RGB"
+            else -> return
         }
-
-        marker in setOf(0xC9, 0xCA, 0xCD, 0xCE) -> {
-            throw Unreadable("is a JPEG with arithmetic coding, which few decoders read", hint)
-        }
-
-        marker !in SEQUENTIAL_OR_PROGRESSIVE -> {
-            throw Unreadable("is a hierarchical JPEG, which few decoders read", hint)
-        }
-
-        precision != 8 -> {
-            throw Unreadable("is a JPEG of $precision bits a channel", hint)
-        }
-
-        components == 4 -> {
-            throw Unreadable("is a CMYK JPEG, colours for print", "save it as RGB")
-        }
-
-        components != 1 && components != 3 -> {
-            throw Unreadable("is a JPEG of $components channels", "save it as RGB")
-        }
-    }
+    throw Unreadable(problem, remedy)
 }
 
 /** Memory for the coefficients of an image of several scans, at two bytes each. */

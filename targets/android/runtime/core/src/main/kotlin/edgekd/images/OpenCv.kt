@@ -2,6 +2,7 @@ package edgekd.images
 
 import edgekd.MissingDependencyException
 import org.opencv.core.CvException
+import org.opencv.core.CvType
 import org.opencv.core.Mat
 import org.opencv.core.MatOfByte
 import org.opencv.imgcodecs.Imgcodecs
@@ -32,7 +33,7 @@ internal object OpenCv {
     /** Whether this OpenCV returns nothing for a truncated JPEG; some builds fill the rest with grey. */
     val detectsMissingData: Boolean by lazy {
         val noise = ByteArray(NOISE_SIDE * NOISE_SIDE * 3).also { Random(0).nextBytes(it) }
-        val image = Mat(NOISE_SIDE, NOISE_SIDE, org.opencv.core.CvType.CV_8UC3)
+        val image = Mat(NOISE_SIDE, NOISE_SIDE, CvType.CV_8UC3)
         image.put(0, 0, noise)
         val encoded = MatOfByte()
         Imgcodecs.imencode(".jpg", image, encoded)
@@ -49,7 +50,7 @@ internal object OpenCv {
         flags: Int,
     ): Mat? =
         try {
-            val encoded = MatOfByte(*bytes)
+            val encoded = Mat(1, bytes.size, CvType.CV_8UC1).apply { put(0, 0, bytes) }
             Imgcodecs.imdecode(encoded, flags).takeIf { !it.empty() }.also { encoded.release() }
         } catch (_: CvException) {
             null
