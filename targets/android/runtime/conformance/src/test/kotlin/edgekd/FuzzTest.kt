@@ -60,7 +60,7 @@ class FuzzTest {
     private fun run(work: (Random) -> Unit): Int =
         (0 until cases).count { case ->
             try {
-                assertTimeoutPreemptively(HANG, { work(Random(seed * cases + case)) }, "case $case of seed $seed hangs")
+                assertTimeoutPreemptively(HANG, "case $case of seed $seed hangs") { work(Random(seed * cases + case)) }
                 true
             } catch (_: EdgekdException) {
                 false

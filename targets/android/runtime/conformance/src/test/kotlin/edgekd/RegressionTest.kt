@@ -19,7 +19,7 @@ class RegressionTest {
     fun `what Python's fuzz found is refused`(): List<DynamicTest> {
         val folder = tests?.let { File(it, "abuse/regressions") }
         assumeTrue(folder != null) { "give -Dedgekd.repository=PATH, which `make android` does" }
-        val files = File(folder, "bundles").listFiles().orEmpty() + File(folder, "images").listFiles().orEmpty()
+        val files = listOf("bundles", "images").flatMap { File(folder, it).listFiles().orEmpty().toList() }
         assertTrue(files.size > 5)
         return files.map { file -> DynamicTest.dynamicTest(file.name) { assertThrows<EdgekdException> { use(file) } } }
     }

@@ -19,7 +19,7 @@ private const val LIBRARY = "LiteRt"
  * Source: google-ai-edge/LiteRT, `litert/c/litert_environment.h`, `litert_model.h`, `litert_options.h`,
  * `litert_opaque_options.h`, `litert_compiled_model.h`, `litert_tensor_buffer.h` (version 2).
  */
-@Suppress("FunctionNaming", "TooManyFunctions", "LongParameterList")
+@Suppress("ktlint:standard:function-naming", "FunctionNaming", "LongParameterList")
 internal interface LiteRtLibrary : Library {
     fun LiteRtCreateEnvironment(
         options: Int,
