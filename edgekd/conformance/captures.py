@@ -71,7 +71,7 @@ def squares() -> dict[str, Image]:
     made = {f"skin-{side}": skin(side, side, side) for side in SIDES}
     image = skin(96, 96, 3)
     made["blurred"] = np.asarray(cv2.GaussianBlur(image, (0, 0), 4), np.uint8)
-    made["dark"] = image // 8
+    made["dark"] = (image // 8).astype(np.uint8)
     made["bright"] = (image // 4 + 191).astype(np.uint8)
     glare = image.copy()
     glare[30:60, 30:60] = 255

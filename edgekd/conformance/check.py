@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edgekd.bundle import Bundle
-from edgekd.conformance.decisions import judged
+from edgekd.conformance.decisions import decide
 from edgekd.conformance.format import (
     VECTORS_VERSION,
     BundleCase,
@@ -106,7 +106,7 @@ def _close(value: float | None, expected: float | None, tolerance: float) -> boo
 
 
 def _decision(_: Path, case: DecisionCase) -> Iterator[str]:
-    answer = judged(case.id, case.task, case.classes, case.decision, case.logits)
+    answer = decide(case.id, case.task, case.classes, case.decision, case.logits)
     for name in ("label", "verdict", "reasons", "conformal_set", "findings"):
         yield from _differs(f"{name} is", getattr(answer, name), getattr(case, name))
     for name, expected in case.probabilities.items():
@@ -162,6 +162,6 @@ def _refused(error: EdgekdError, expected: Refusal | None) -> Iterator[str]:
     yield from _differs("the error is", found, expected)
 
 
-def _differs(what: str, value: object, expected: object) -> Iterator[str]:
+def _differs(claim: str, value: object, expected: object) -> Iterator[str]:
     if value != expected:
-        yield f"{what} {value!r}, not {expected!r}"
+        yield f"{claim} {value!r}, not {expected!r}"

@@ -14,7 +14,7 @@ from edgekd.conformance.format import DecisionCase, Number, ReasonText, number, 
 from edgekd.extensions.tasks import TASKS
 from edgekd.runtime.task import device_task
 
-__all__ = ["decision_cases", "judged"]
+__all__ = ["decision_cases", "decide"]
 
 
 def decision_cases() -> Iterator[DecisionCase]:
@@ -22,10 +22,10 @@ def decision_cases() -> Iterator[DecisionCase]:
     for task in sorted(TASKS.built_in):
         vectors = import_module(f"edgekd.tasks.{task}.vectors")
         for name, (classes, decision, logits) in vectors.DECISIONS.items():
-            yield judged(f"{task}-{name}", task, classes, decision, tuple(map(number, logits)))
+            yield decide(f"{task}-{name}", task, classes, decision, tuple(map(number, logits)))
 
 
-def judged(
+def decide(
     case: str,
     task: str,
     classes: tuple[str, ...],

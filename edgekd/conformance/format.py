@@ -255,9 +255,9 @@ def number(value: float) -> Number:
     return value
 
 
-def plain(value: Number | None) -> float | None:
+def plain(value: Number) -> float:
     """The number that stands in the vectors."""
-    return None if value is None else float(value)
+    return float(value)
 
 
 _KINDS: tuple[tuple[type[EdgekdError], ErrorKind], ...] = (
@@ -275,7 +275,7 @@ def refusal_of(error: EdgekdError, *, start: str = "") -> Refusal:
         error: The error.
         start: Beginning of its message that every runtime has; empty where they have all of it.
     """
-    kind = next((name for each, name in _KINDS if isinstance(error, each)), "input")
+    kind: ErrorKind = next((name for each, name in _KINDS if isinstance(error, each)), "input")
     if start and not error.message.startswith(start):
         raise ValueError(f"{error.message!r} does not begin with {start!r}")
     message = start or error.message

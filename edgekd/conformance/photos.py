@@ -6,10 +6,11 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekd.conformance.files import Folder
 from edgekd.conformance.format import PhotoCase, refusal_of
@@ -173,7 +174,7 @@ def _pngs() -> Iterator[Photo]:
     yield Photo("no-header.png", png[:8] + chunk(b"IDAT", b""))
 
 
-def _written(bgr: np.ndarray) -> bytes:
+def _written(bgr: NDArray[Any]) -> bytes:
     written, encoded = cv2.imencode(".png", bgr)
     assert written
     return encoded.tobytes()

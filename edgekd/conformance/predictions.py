@@ -84,11 +84,11 @@ def _case(
 def _photos() -> dict[str, bytes]:
     photos = {}
     for seed in range(8):
-        image = skin(300 + 20 * seed, 260, seed).astype(np.int16)
-        image = (image + (seed - 3) * np.array([9, -7, 5])).clip(0, 255).astype(np.uint8)
+        plain = skin(300 + 20 * seed, 260, seed).astype(np.int16)
+        image = (plain + (seed - 3) * np.array([9, -7, 5])).clip(0, 255).astype(np.uint8)
         photos[f"photo-{seed}.jpg"] = encode(image, ".jpg")
     photos["turned.jpg"] = with_segment(photos["photo-1.jpg"], 0xE1, orientation(6))
-    photos["dark.png"] = encode(skin(80, 80, 3) // 10, ".png")
+    photos["dark.png"] = encode((skin(80, 80, 3) // 10).astype(np.uint8), ".png")
     rng = np.random.default_rng(9)
     photos["noise.webp"] = encode(rng.integers(0, 256, (90, 70, 3)).astype(np.uint8), ".webp")
     return photos

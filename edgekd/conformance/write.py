@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 import edgekd
@@ -15,7 +17,6 @@ from edgekd.conformance.photos import photo_cases
 from edgekd.conformance.predictions import prediction_cases, usable_backends
 from edgekd.files import pretty_json, whole_folder
 from edgekd.runtime.preprocess import RULE
-from edgekd.runtime.sessions._engine import version_of
 
 __all__ = ["VECTORS", "write_vectors"]
 
@@ -39,7 +40,7 @@ def write_vectors(out: Path) -> Vectors:
             rule=RULE,
             manifest_version=FORMAT_VERSION,
             engines={
-                backend.name: version_of(*backend.engine.distributions)
+                backend.name: _version_of(backend.engine.distributions)
                 for backend in usable_backends()
             },
             photos=tuple(photo_cases(folder)),
@@ -50,3 +51,13 @@ def write_vectors(out: Path) -> Vectors:
         )
         folder.add(VECTORS, pretty_json(vectors))
     return vectors
+
+
+def _version_of(distributions: Sequence[str]) -> str:
+    """`name version` of the first distribution that is installed."""
+    for name in distributions:
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return "unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekd.conformance import Vectors
-from edgekd.conformance.decisions import judged
+from edgekd.conformance.decisions import decide
 from edgekd.extensions.tasks import TASKS
 
 
@@ -18,6 +18,6 @@ def test_every_task_and_every_reason_occurs(vectors: Vectors) -> None:
 
 def test_words_for_numbers_are_read_back(vectors: Vectors) -> None:
     case = next(case for case in vectors.decisions if "nan" in case.logits)
-    again = judged(case.id, case.task, case.classes, case.decision, case.logits)
+    again = decide(case.id, case.task, case.classes, case.decision, case.logits)
     assert again == case
     assert set(case.probabilities.values()) == {"nan"}
