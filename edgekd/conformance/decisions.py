@@ -14,7 +14,7 @@ from edgekd.conformance.format import DecisionCase, Number, ReasonText, number, 
 from edgekd.extensions.tasks import TASKS
 from edgekd.runtime.task import device_task
 
-__all__ = ["decision_cases", "decide"]
+__all__ = ["decide", "decision_cases"]
 
 
 def decision_cases() -> Iterator[DecisionCase]:
