@@ -30,6 +30,8 @@ _HINTS = {
     errno.ELOOP: "check the symbolic links",
     errno.EMFILE: "raise the limit of open files: ulimit -n",
 }
+_REPEATING = ("dossier",)
+"""Extras that bring what others do, too: named where no other brings a package."""
 _IMPORTED_AS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Distribution names by import name, where they differ."""
 _CUT_SHORT = re.compile(r"inline_container\.cc.*unexpected pos|failed writing|iostream error")
@@ -138,8 +140,9 @@ def _not_imported(error: ImportError, purpose: str) -> EdgekdError | None:
 
 def _extra_of(package: str) -> str | None:
     """The smallest extra of edgekd that installs the package; None where none does."""
-    brought = [extra for extra, packages in _extras().items() if package.lower() in packages]
-    return min(brought, key=lambda extra: len(_extras()[extra]), default=None)
+    extras = _extras()
+    brought = [extra for extra, packages in extras.items() if package.lower() in packages]
+    return min(brought, key=lambda extra: (extra in _REPEATING, len(extras[extra])), default=None)
 
 
 def _extras() -> dict[str, set[str]]:

@@ -63,6 +63,9 @@ def logits(
         raise InputError(f"--views {views} is no number of views", "give one of 0 to 1000")
     loaded = _recipe(recipe, overrides)
     trust_checkpoints([teacher], trusted=trust_code)
+    from edgekd.models.card import read_card, refuse_damaged
+
+    refuse_damaged(teacher, read_card(teacher))  # before any image is looked at
     from edgekd.distill.samples.run_samples import load_split
     from edgekd.distill.teachers.logits_file import LogitsRequest, images_of_table, write_logits
 

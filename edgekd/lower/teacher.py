@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data import decoded_images
-from edgekd.errors import ArtefactError, EdgekdError, InputError
-from edgekd.files import sha256_of
+from edgekd.errors import EdgekdError, InputError
 from edgekd.lower.evidence.non_inferiority import TeacherOutputs
 from edgekd.lower.source import Source, kept_outputs
 from edgekd.models import ModelCard, read_card
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, refuse_damaged
 from edgekd.resources import checkpoint_place
 from edgekd.seals import read_checked
 
@@ -65,7 +64,7 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         if problem:
             message = f"{folder} cannot be the teacher: {problem}"
             raise InputError(message, "give the checkpoint of the teacher of this student")
-        _refuse_damaged(folder, card)  # now, and not after the lowering
+        refuse_damaged(folder, card)  # now, and not after the lowering
         return Teacher(folder, sha256=card.weights_sha256, by_user=True)
     if source.card.training.teacher is None:
         return Teacher(None, "the student was trained without a teacher; --teacher DIR names one")
@@ -82,14 +81,6 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         if not reason:
             return Teacher(folder, sha256=card.weights_sha256)
     return Teacher(None, reason)
-
-
-def _refuse_damaged(folder: Path, card: ModelCard) -> None:
-    """Compare the weights with the card's hash, without PyTorch."""
-    file = folder / card.weights
-    if not file.is_file() or sha256_of(file) != card.weights_sha256:
-        state = "damaged, or another network's" if file.exists() else "missing"
-        raise ArtefactError(f"{file} is {state}", "copy the checkpoint's whole folder")
 
 
 def teacher_outputs(source: Source, teacher: Teacher) -> TeacherOutputs:

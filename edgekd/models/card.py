@@ -11,6 +11,7 @@ import msgspec
 from edgekd.data.split import Split, read_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
+from edgekd.files import sha256_of
 from edgekd.recipe import fingerprint
 from edgekd.resources import student_folders
 from edgekd.seals import read_checked
@@ -38,6 +39,7 @@ __all__ = [
     "read_card",
     "read_metrics",
     "read_own_split",
+    "refuse_damaged",
 ]
 
 CARD = "model.json"
@@ -377,6 +379,18 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         message = f"{file} is damaged: {error}"
         raise ArtefactError(message, "train again, or copy it again") from error
+
+
+def refuse_damaged(folder: Path, card: ModelCard) -> None:
+    """Compare the weights of a checkpoint with the card's hash, without PyTorch.
+
+    Raises:
+        ArtefactError: They are missing, damaged, or another network's.
+    """
+    file = folder / card.weights
+    if not file.is_file() or sha256_of(file) != card.weights_sha256:
+        state = "damaged, or another network's" if file.exists() else "missing"
+        raise ArtefactError(f"{file} is {state}", "copy the checkpoint's whole folder")
 
 
 def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> Split:

@@ -10,6 +10,7 @@ from edgekd.distill.task import Trait, training_task
 from edgekd.errors import InputError
 from edgekd.models.card import ModelCard, read_card
 from edgekd.recipe import Recipe, TeacherSection
+from edgekd.resources import checkpoint_place
 
 if TYPE_CHECKING:
     from edgekd.distill.methods import Method
@@ -43,7 +44,7 @@ def refuse_teachers(kind: type[Method], config: Any, recipe: Recipe) -> None:
         _refuse_moving_views(recipe, "teacher.logits")
     for folder in (each.checkpoint for each in recipe.teacher_networks):
         if folder is not None:
-            _refuse_trained(kind, config, recipe, folder)
+            _refuse_trained(kind, config, recipe, str(checkpoint_place(folder)))
     if recipe.teachers or section.views > 1:
         several = "`teachers`" if recipe.teachers else "`teacher.views`"
         _refuse_features(kind, config, f"{several} do not average", ("outputs",))

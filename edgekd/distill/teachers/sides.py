@@ -11,6 +11,7 @@ from pathlib import Path
 from edgekd.distill.teachers.soft_label_files import read_soft_label_file
 from edgekd.models.card import read_card
 from edgekd.recipe import Recipe
+from edgekd.resources import checkpoint_place
 
 __all__ = ["crop_side", "side_of_file"]
 
@@ -38,4 +39,5 @@ def crop_side(recipe: Recipe) -> int:
     if teacher is not None and teacher.logits is not None:
         return max(size, side_of_file(Path(teacher.logits)))
     folders = [section.checkpoint for section in recipe.teacher_networks if section.checkpoint]
-    return max(size, *(read_card(folder).own_side(size) or 0 for folder in folders), 0)
+    cards = [read_card(checkpoint_place(folder)) for folder in folders]
+    return max(size, *(card.own_side(size) or 0 for card in cards), 0)
