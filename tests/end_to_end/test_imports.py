@@ -141,7 +141,7 @@ KINDS = {
         (*NAMES, *OWN_CLASS),
     ),
 }  # fmt: skip
-QUICK = ("ONNX", "a class of a package")
+QUICK = ("ONNX",)
 _MODULES = ("ExportedProgram", "torchvision .pth", "timm .pth")
 IN_TURN = [
     pytest.param(kind, marks=[] if kind in QUICK else [pytest.mark.slow], id=kind) for kind in KINDS

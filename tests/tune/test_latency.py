@@ -22,6 +22,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "PRESET", "smoke")
 
 
+@pytest.mark.slow
 def test_a_trial_is_timed_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[BenchRequest] = []
     results: list[Result] = []

@@ -137,8 +137,7 @@ def test_printed_it_is_black_on_white_with_everything_open(browser, page):
     assert pdf.count(b"/Type /Page\n") >= 3
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "dark"), [(360, True), (1280, False)])
 def test_axe_finds_no_serious_violation(browser, page, width, dark):
     browser.open(page, width=width, dark=dark)
     browser.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
