@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chromium
 import lenient
 import pytest
 from filelock import FileLock
@@ -138,3 +139,11 @@ def students(
         )
 
     return made_once("students", make)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Chromium]:
+    """A browser for the pages of a module; skip the module where `chromium.PROGRAM` is None."""
+    opened = chromium.Chromium(tmp_path_factory.mktemp("chromium"))
+    yield opened
+    opened.close()

@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, say
+from edgekd.cli.options import (
+    DropLabels,
+    GroupColumn,
+    ImageColumn,
+    ImageRoot,
+    LabelColumn,
+    MapLabels,
+)
 from edgekd.cli.places import STDOUT, Reads, Writes
 
 if TYPE_CHECKING:
@@ -44,30 +52,12 @@ def diff(
         Reads.TABLE,
         typer.Option(help="Table of images and labels that both are run on, as by `edgekd eval`."),
     ] = None,
-    image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
-    label_column: Annotated[str, typer.Option(help="Column of labels; several with commas.")] = (
-        "label"
-    ),
-    group_column: Annotated[
-        str | None,
-        typer.Option(help="Column of lesions or patients, which intervals take as independent."),
-    ] = None,
-    image_root: Annotated[
-        Path | None,
-        Reads.IMAGES,
-        typer.Option(help="Folder of the images; by default that of the table."),
-    ] = None,
-    map_labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="LABEL=CLASS|FILE",
-            help="The class that a label of the table stands for, or a file of such lines.",
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="Leave images of this label out.")
-    ] = None,
+    image_column: ImageColumn = "image",
+    label_column: LabelColumn = "label",
+    group_column: GroupColumn = None,
+    image_root: ImageRoot = None,
+    map_labels: MapLabels = None,
+    drop: DropLabels = None,
     json: Annotated[
         Path | None,
         Writes.FILE,

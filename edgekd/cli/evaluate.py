@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, say, ticker
+from edgekd.cli.options import (
+    DropLabels,
+    GroupColumn,
+    ImageColumn,
+    ImageRoot,
+    LabelColumn,
+    MapLabels,
+)
 from edgekd.cli.places import STDOUT, Reads, Writes
 from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.policy import DEFAULT_POLICY, load_policy
@@ -32,31 +40,12 @@ def evaluate(
         typer.Argument(metavar="MODEL...", help="Bundles and checkpoints' folders."),
     ],
     csv: Annotated[Path, Reads.TABLE, typer.Option(help="Table of images and labels.")],
-    image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
-    label_column: Annotated[
-        str,
-        typer.Option(help="Column of labels; several with commas, of findings with 1 and 0."),
-    ] = "label",
-    group_column: Annotated[
-        str | None,
-        typer.Option(help="Column of lesions or patients, which intervals take as independent."),
-    ] = None,
-    image_root: Annotated[
-        Path | None,
-        Reads.IMAGES,
-        typer.Option(help="Folder of the images; by default that of the table."),
-    ] = None,
-    map_labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="LABEL=CLASS|FILE",
-            help="The class that a label of the table stands for, or a file of such lines.",
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="Leave images of this label out.")
-    ] = None,
+    image_column: ImageColumn = "image",
+    label_column: LabelColumn = "label",
+    group_column: GroupColumn = None,
+    image_root: ImageRoot = None,
+    map_labels: MapLabels = None,
+    drop: DropLabels = None,
     by: Annotated[
         str | None,
         typer.Option(

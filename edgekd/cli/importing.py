@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgekd.cli.console import emit_json, say, ticker
-from edgekd.cli.options import Json
+from edgekd.cli.options import ImageColumn, Json
 from edgekd.cli.places import Reads, Writes
 from edgekd.errors import InputError
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -158,7 +158,7 @@ def import_model(
         Reads.IMAGES,
         typer.Option(help="Folder of these images; by default that of the table."),
     ] = None,
-    image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
+    image_column: ImageColumn = "image",
     label_column: Annotated[str, typer.Option(help="Column of labels.")] = "label",
     json: Json = False,
 ) -> None:

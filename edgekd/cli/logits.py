@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import say, ticker
-from edgekd.cli.options import Set
+from edgekd.cli.options import ImageColumn, Set
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.recipes import read_recipe
 from edgekd.cli.trusting import TrustCode, trust_checkpoints
@@ -35,7 +35,7 @@ def logits(
         Reads.IMAGES,
         typer.Option(help="Folder of these images; by default that of the table."),
     ] = None,
-    image_column: Annotated[str, typer.Option(help="Column of image paths.")] = "image",
+    image_column: ImageColumn = "image",
     recipe: Annotated[
         str | None,
         Reads.RECIPE,

@@ -12,10 +12,16 @@ from edgekd.cli.places import Reads, Writes
 
 __all__ = [
     "Continuation",
+    "DropLabels",
     "DryRun",
     "Force",
+    "GroupColumn",
+    "ImageColumn",
+    "ImageRoot",
     "Json",
+    "LabelColumn",
     "Log",
+    "MapLabels",
     "Quiet",
     "RecipeName",
     "Resume",
@@ -81,3 +87,28 @@ Log = Annotated[
 ]
 RunFolder = Annotated[Path, Writes.FOLDER, typer.Option("--out", help="Folder of the run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]
+ImageColumn = Annotated[str, typer.Option(help="Column of image paths.")]
+LabelColumn = Annotated[
+    str, typer.Option(help="Column of labels; several with commas, of findings with 1 and 0.")
+]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of lesions or patients, which intervals take as independent."),
+]
+ImageRoot = Annotated[
+    Path | None,
+    Reads.IMAGES,
+    typer.Option(help="Folder of the images; by default that of the table."),
+]
+MapLabels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="LABEL=CLASS|FILE",
+        help="The class that a label of the table stands for, or a file of such lines.",
+    ),
+]
+DropLabels = Annotated[
+    list[str] | None,
+    typer.Option("--drop", metavar="LABEL", help="Leave images of this label out."),
+]

@@ -17,13 +17,6 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    opened = chromium.Chromium(tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """Some items are answered, one of them at length, others are open."""
     folder = tmp_path_factory.mktemp("dossier")

@@ -22,13 +22,6 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    opened = chromium.Chromium(tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """Three models, with a photo under its map and a long name."""
     folder = tmp_path_factory.mktemp("page")

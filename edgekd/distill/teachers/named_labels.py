@@ -119,7 +119,7 @@ def _refuse_stranger(file: Path, recipe: Recipe) -> None:
     """
     if recipe.teacher is None or not recipe.teacher.trust_logits:
         message = f"{file} does not say how it was made: of which images, with which preprocessing"
-        hint = "make it by `edgekd logits`, or set `teacher.trust_logits` to true if you know"
+        hint = "make it by `edgekd logits`, or set `teacher.trust_logits: true` if you know it"
         raise InputError(message, hint)
 
 

@@ -91,7 +91,10 @@ def read_plan(file: Path) -> ChangePlan:
     """
     where, hint = f"the plan {file}", "see `edgekd diff --plan-template`"
     try:
-        plan = msgspec.convert(parse_yaml(file.read_bytes(), where), ChangePlan)
+        raw = parse_yaml(file.read_bytes(), where)
+        if not isinstance(raw, dict):
+            raise InputError(f"{where} must be a mapping of keys to values", hint)
+        plan = msgspec.convert(raw, ChangePlan)
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror}", hint) from error
     except msgspec.ValidationError as error:

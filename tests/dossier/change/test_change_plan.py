@@ -38,6 +38,7 @@ def test_areas_and_fields(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name: a\nmay_change: [methods]\nmargins: []\n", "'methods', which is no area"),
+        ("image,dx\na.jpg,mel\n", "must be a mapping of keys to values"),
         ("name: a\nmay_change: []\nmargin: []\n", "is wrong"),
         ("may_change: []\nmargins: []\n", "is wrong"),
         ("name: a\nmay_change: []\nmargins: [{figure: sensitivity, worse: 0.1}]", "needs a class"),
