@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from edgekd.bundle.manifest import FORMAT_VERSION
+
 __all__ = ["archive", "document", "packed", "with_end"]
 
 
@@ -36,7 +38,7 @@ def document(files: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
         for name, content in files.items()
     }
     manifest: dict[str, Any] = {
-        "format_version": "1.7",
+        "format_version": FORMAT_VERSION,
         "version": "0.1.0",
         "task": "",
         "model": {"name": "tiny", "classes": ["bkl", "mel", "nv"], "image_size": 32},

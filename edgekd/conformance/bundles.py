@@ -45,14 +45,14 @@ def _case(folder: Folder, name: str, made: Made) -> BundleCase:
         if made.runs:
             Classifier.open(made.content, public_key=content).close()
         with Bundle.open(made.content, public_key=content) as bundle:
-            capture, policy = bundle.manifest.capture, bundle.manifest.policy
+            capture = bundle.manifest.capture
             return BundleCase(
                 **common,
                 sha256=bundle.sha256,
                 signature=bundle.signature,
                 classes=bundle.manifest.model.classes,
                 coverage=capture.coverage if capture else None,
-                warnings=policy.warnings if policy else (),
+                warnings=bundle.manifest.warnings,
             )
     except EdgekdError as error:
         return BundleCase(**common, refused=refusal_of(error, start=made.start))

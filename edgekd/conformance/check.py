@@ -123,7 +123,7 @@ def _bundle(folder: Path, case: BundleCase) -> Iterator[str]:
             Classifier.open(content, public_key=key).close()
         with Bundle.open(content, public_key=key) as bundle:
             manifest, sha256, state = bundle.manifest, bundle.sha256, bundle.signature
-            warnings = manifest.policy.warnings if manifest.policy else ()
+            warnings = manifest.warnings
     except EdgekdError as error:
         yield from _refused(error, case.refused)
         return

@@ -172,7 +172,7 @@ class BundleCase(_Section, frozen=True, kw_only=True):
         signature: State of its signature; null for a refusal.
         classes: Its classes; empty for a refusal.
         coverage: `capture.coverage` of its manifest, which had another name before format 1.6.
-        warnings: Sentences about floors of its policy that are not met, which a device must show.
+        warnings: Sentences that a device must show: no certificate, floors that are not met.
         refused: The error, or null.
     """
 

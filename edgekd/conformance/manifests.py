@@ -58,7 +58,7 @@ def _versions_and_types() -> dict[str, Made]:
     before = lowering | {"rescued": True, "layer_harm": []}
     made = {
         f"version-{version}": bundle_of(manifest_of(format_version=version))
-        for version in ("1.0", "1.4", "1.5", "1.6", FORMAT_VERSION, "1.99", "1")
+        for version in ("1.0", "1.4", "1.5", "1.6", "1.7", FORMAT_VERSION, "1.99", "1")
     }
     made |= {
         "version-1.5-names": bundle_of(
@@ -104,7 +104,31 @@ def _versions_and_types() -> dict[str, Made]:
         ),
         "decision-a-list": bundle_of(manifest_of(decision=[]), _INVALID_DECISION),
     }
-    return made
+    return made | _data_and_certificates()
+
+
+def _data_and_certificates() -> dict[str, Made]:
+    """What the data were, and whether a file without labelled images is one that was judged."""
+    part = {"images": 9, "groups": 7, "classes": {"mel": 2}, "attributes": {"sex": {"female": 5}}}
+    data = {"name": "painted", "parts": {"train": part, "test": part}, "unused": 1}
+    certified = {"student": "lesion-s", "certified": True}
+    changed_file = {"reason": "model.onnx has another hash", "remedy": "edgekd build --data DIR"}
+    uncertified = certified | {"certified": False} | changed_file
+    return {
+        "data": bundle_of(manifest_of(data=data)),
+        "data-of-no-name": bundle_of(manifest_of(data={"parts": {}}), _INVALID),
+        "data-of-half-an-image": bundle_of(
+            manifest_of(data=data | {"parts": {"train": part | {"images": 0.5}}}), _INVALID
+        ),
+        "certified": bundle_of(manifest_of(certificate=certified)),
+        "not-certified": bundle_of(manifest_of(certificate=uncertified)),
+        "not-certified-and-below-floors": bundle_of(
+            manifest_of(certificate=uncertified, policy=_policy())
+        ),
+        "certificate-in-words": bundle_of(
+            manifest_of(certificate=certified | {"certified": "yes"}), _INVALID
+        ),
+    }
 
 
 def _policy() -> dict[str, Any]:

@@ -19,9 +19,9 @@ from edgekd.conformance.painting import encode, skin, with_segment
 from edgekd.conformance.painting import exif as orientation
 from edgekd.extensions.backends import BackendDescriptor, loadable_backends
 from edgekd.extensions.tasks import DEFAULT_TASK
-from edgekd.runtime import Classifier
+from edgekd.runtime import Classifier, Prediction
 
-__all__ = ["MODELS", "SIZE", "prediction_cases", "usable_backends"]
+__all__ = ["MODELS", "SIZE", "case_of", "prediction_cases", "usable_backends"]
 
 MODELS = Path(__file__).resolve().parent / "models"
 SIZE = 32
@@ -51,8 +51,8 @@ def prediction_cases(folder: Folder) -> Iterator[PredictionCase]:
             with Classifier.open(content, threads=1) as classifier:
                 for photo, place in photos.items():
                     raw = (folder.root / place).read_bytes()
-                    yield _case(f"{name}-{photo}", bundle, backend.name, place, tolerance,
-                                classifier.predict(raw))  # fmt: skip
+                    yield case_of(f"{name}-{photo}", bundle, backend.name, place, tolerance,
+                                  classifier.predict(raw))  # fmt: skip
 
 
 def usable_backends() -> Iterator[BackendDescriptor]:
@@ -63,9 +63,10 @@ def usable_backends() -> Iterator[BackendDescriptor]:
             yield backend
 
 
-def _case(
-    case: str, bundle: str, backend: str, photo: str, tolerance: float, prediction: Any
+def case_of(
+    case: str, bundle: str, backend: str, photo: str, tolerance: float, prediction: Prediction
 ) -> PredictionCase:
+    """A prediction of Python's as a case: its name, the files, and how much a logit may differ."""
     return PredictionCase(
         id=case,
         bundle=bundle,

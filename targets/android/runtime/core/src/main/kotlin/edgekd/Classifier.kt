@@ -58,8 +58,8 @@ class Classifier internal constructor(
     /** The engine with its version, and the options that it obtained. */
     val facts: Map<String, String> get() = session.facts
 
-    /** One sentence for each option that was not obtained and each floor that is not met; to be shown. */
-    val warnings: List<String> get() = session.warnings + manifest.policyWarnings
+    /** One sentence for each option that was not obtained, a missing certificate, each floor that is not met; to be shown. */
+    val warnings: List<String> get() = session.warnings + manifest.warnings
 
     /**
      * The decision for one photo, computed on [dispatcher].

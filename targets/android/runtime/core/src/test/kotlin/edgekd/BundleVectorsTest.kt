@@ -28,7 +28,7 @@ class BundleVectorsTest {
                     )
                     assertEquals(case.texts("classes"), bundle.manifest.classes)
                     assertEquals(case.orNull("coverage")?.number(), bundle.manifest.capture?.coverage)
-                    assertEquals(case.texts("warnings"), bundle.manifest.policyWarnings)
+                    assertEquals(case.texts("warnings"), bundle.manifest.warnings)
                 }
             }
         }

@@ -17,7 +17,7 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import java.math.BigInteger
 
-internal const val FORMAT_VERSION = "1.7"
+internal const val FORMAT_VERSION = "1.8"
 internal const val RULE = "centre-square-area-v2"
 private const val MOST_CLASSES = 10_000
 private const val LONGEST_NAME = 200
@@ -85,8 +85,10 @@ internal class Manifest(
     /** The section `decision` of a manifest that was accepted. */
     val section: JsonObject get() = decision.jsonObject
 
-    /** Sentences about floors of the policy that the file does not reach. */
-    val policyWarnings: List<String> = (document["policy"] as? JsonObject)?.let(::policyWarnings).orEmpty()
+    /** Sentences that a device must show: no certificate, floors of the policy that the file does not reach. */
+    val warnings: List<String> =
+        listOfNotNull((document["certificate"] as? JsonObject)?.let(::certificateWarning)) +
+            (document["policy"] as? JsonObject)?.let(::policyWarnings).orEmpty()
 
     companion object {
         private val SCHEMA: Schema by lazy {

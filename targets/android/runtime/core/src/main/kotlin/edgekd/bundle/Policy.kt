@@ -10,6 +10,12 @@ import kotlinx.serialization.json.jsonPrimitive
 private val VERDICTS =
     mapOf("not-inferior" to "not inferior", "inferior" to "inferior", "not-shown" to "not shown either way")
 
+/** The sentence that a device must show with a file that was built without labelled images and never judged; else null. */
+internal fun certificateWarning(certificate: JsonObject): String? {
+    if (certificate.text("certified") == "true") return null
+    return "for research, not certified: ${certificate["reason"].orNull()?.content ?: "None"}"
+}
+
 /** Sentences that a device must show with a bundle: floors of its policy that its file does not reach. */
 internal fun policyWarnings(policy: JsonObject): List<String> {
     val floors = policy["floors"]?.jsonArray.orEmpty().map { it.jsonObject }
