@@ -44,8 +44,8 @@ def test_every_file_is_there_and_named(vectors_folder: Path, vectors: Vectors) -
 
 
 def test_ids_are_unique(vectors: Vectors) -> None:
-    for group in (vectors.photos, vectors.planes, vectors.captures, vectors.decisions, vectors.bundles,
-                  vectors.predictions):  # fmt: skip
+    for name in ("photos", "planes", "captures", "decisions", "bundles", "predictions"):
+        group = getattr(vectors, name)
         ids = [case.id for case in group]
         assert len(set(ids)) == len(ids) > 10
 
