@@ -7,7 +7,7 @@ export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated torchtrt abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt android abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,9 @@ torchtrt: setup ## Engines by torch-tensorrt, without a GPU; installs it apart (
 
 abuse: setup ## The runtime's long tests: many threads, many openings; some minutes
 	$(BIN)/python -m pytest -m abuse -rP tests/abuse $(ARGS)
+
+android: setup ## The runtime for Android in Kotlin, on the JVM, by all conformance vectors; needs JDK 17 and Maven
+	.ci/android $(BIN) $(ARGS)
 
 simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
 	$(BIN)/python -m pytest -m simulation -rP $(ARGS)

@@ -97,6 +97,13 @@ def test_without_root_it_says_what_is_missing(machine) -> None:
     assert machine.calls.read_text() == ""
 
 
+def test_what_the_runtime_for_android_needs_is_installed() -> None:
+    script = (CI / "android").read_text()
+    named = set(re.findall(r"apt install ([a-z][\w.+-]+)", script))
+    assert named == {"default-jdk-headless", "maven"}
+    assert named <= set(PACKAGES)
+
+
 def test_without_debian_it_goes_on(machine) -> None:
     assert "no Debian" in machine(user=0, installed=[], debian=False)
 
@@ -129,4 +136,5 @@ def test_every_mark_has_its_target_in_the_makefile() -> None:
 def test_ci_runs_what_runs_always_on_all_cores() -> None:
     lines = (CI / "run").read_text().splitlines()
     assert "make test" in lines
+    assert lines.index("make android") > lines.index("make test")
     assert re.search(r"(?m)^PARALLEL := .*-n auto", (REPOSITORY / "Makefile").read_text())

@@ -19,6 +19,7 @@ class KindName(str, Enum):
     manifest = "manifest"
     result = "result"
     policy = "policy"
+    vectors = "vectors"
 
 
 def schema(
@@ -26,7 +27,7 @@ def schema(
         KindName,
         typer.Argument(
             help="recipe; manifest of a bundle; result of eval and bench; policy, as the keys of "
-            "its TOML file."
+            "its TOML file; vectors of `edgekd conformance`."
         ),
     ],
 ) -> None:

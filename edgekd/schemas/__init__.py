@@ -16,7 +16,7 @@ from edgekd.schemas.meanings import schema_with_meanings
 
 __all__ = ["KINDS", "Kind", "published", "schema_of"]
 
-Kind = Literal["recipe", "manifest", "result", "policy"]
+Kind = Literal["recipe", "manifest", "result", "policy", "vectors"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -66,4 +66,16 @@ def _policy() -> dict[str, Any]:
     return schema_with_meanings(Policy)
 
 
-_SCHEMAS = {"recipe": _recipe, "manifest": _manifest, "result": _result, "policy": _policy}
+def _vectors() -> dict[str, Any]:
+    from edgekd.conformance.format import Vectors
+
+    return schema_with_meanings(Vectors)
+
+
+_SCHEMAS = {
+    "recipe": _recipe,
+    "manifest": _manifest,
+    "result": _result,
+    "policy": _policy,
+    "vectors": _vectors,
+}

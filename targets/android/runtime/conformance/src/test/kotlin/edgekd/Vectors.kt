@@ -1,0 +1,30 @@
+package edgekd
+
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+import java.io.File
+
+/** The vectors that `edgekd conformance --out DIR` wrote; `-Dedgekd.vectors=DIR` says where. */
+internal object Vectors {
+    private val folder =
+        File(checkNotNull(System.getProperty("edgekd.vectors")) { "give -Dedgekd.vectors=DIR, of `edgekd conformance`" })
+    private val document = Json.parseToJsonElement(File(folder, "vectors.json").readText()).jsonObject
+
+    fun cases(group: String): List<JsonObject> = document.getValue(group).jsonArray.map { it.jsonObject }
+
+    fun bytes(name: String): ByteArray = File(folder, name).readBytes()
+}
+
+internal fun JsonObject.text(name: String): String = getValue(name).jsonPrimitive.content
+
+internal fun JsonObject.texts(name: String): List<String>? =
+    when (val value = getValue(name)) {
+        is JsonNull -> null
+        is JsonArray -> value.map { it.jsonPrimitive.content }
+        else -> error("$name is no list")
+    }

@@ -1,0 +1,80 @@
+package edgekd.bundle
+
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
+
+/** The bytes are not JSON. */
+internal class JsonException : Exception()
+
+private const val DEEPEST = 200
+private val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
+private val INTEGER = Regex("-?(0|[1-9][0-9]*)")
+
+/** JSON of RFC 8259, strictly: the library's reader takes unquoted words and any depth. */
+internal fun parseJson(raw: ByteArray): JsonElement {
+    val text =
+        try {
+            Charsets.UTF_8
+                .newDecoder()
+                .decode(ByteBuffer.wrap(raw))
+                .toString()
+        } catch (_: CharacterCodingException) {
+            throw JsonException()
+        }
+    if (text.startsWith('\uFEFF') || tooDeep(text)) throw JsonException()
+    val element =
+        try {
+            Json.parseToJsonElement(text)
+        } catch (_: SerializationException) {
+            throw JsonException()
+        }
+    check(element)
+    return element
+}
+
+/** Whether arrays and objects are nested too deeply; a bracket within a text counts, which does not matter. */
+private fun tooDeep(text: String): Boolean {
+    var depth = 0
+    for (letter in text) {
+        if (letter == '[' || letter == '{') depth++
+        if (letter == ']' || letter == '}') depth--
+        if (depth > DEEPEST) return true
+    }
+    return false
+}
+
+private fun check(element: JsonElement) {
+    when (element) {
+        is JsonObject -> element.values.forEach(::check)
+        is JsonArray -> element.forEach(::check)
+        is JsonPrimitive -> if (!isSound(element)) throw JsonException()
+    }
+}
+
+private fun isSound(value: JsonPrimitive): Boolean =
+    when {
+        value.isString -> !hasLoneSurrogate(value.content)
+        value is JsonNull || value.content in setOf("true", "false") -> true
+        else -> NUMBER.matches(value.content) && value.content.toDouble().isFinite()
+    }
+
+private fun hasLoneSurrogate(text: String): Boolean =
+    text.codePoints().anyMatch { it in Character.MIN_SURROGATE.code..Character.MAX_SURROGATE.code }
+
+internal val JsonElement.isNumber: Boolean
+    get() = this is JsonPrimitive && !isString && NUMBER.matches(content)
+
+internal val JsonElement.isInteger: Boolean
+    get() = this is JsonPrimitive && !isString && INTEGER.matches(content)
+
+internal val JsonElement.isBoolean: Boolean
+    get() = this is JsonPrimitive && !isString && content in setOf("true", "false")
+
+internal val JsonElement.isText: Boolean get() = this is JsonPrimitive && isString
