@@ -16,7 +16,8 @@ class FuzzTest {
     fun `damage is refused`() {
         val cases = System.getProperty("edgekd.fuzz", "200")
         val seed = System.getProperty("edgekd.fuzz.seed", "0")
-        run("--bundles=$cases", "--images=$cases", "--seed=$seed", "--compare")
+        val jobs = System.getProperty("edgekd.fuzz.jobs", "1")
+        run("--bundles=$cases", "--images=$cases", "--seed=$seed", "--jobs=$jobs", "--compare")
     }
 
     @Test
