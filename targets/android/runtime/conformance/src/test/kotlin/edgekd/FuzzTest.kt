@@ -25,6 +25,11 @@ class FuzzTest {
         run("--seed=1", "--only", *FOLLOWED_OUT_OF_MEMORY)
     }
 
+    @Test
+    fun `LiteRT is kept from ports without names`() {
+        run("--seed=2", "--only", "bundle:6140")
+    }
+
     private fun run(vararg arguments: String) {
         val python = System.getProperty("edgekd.python")
         assumeTrue(python != null) { "give -Dedgekd.python=PATH, of edgekd's environment, which `make android` does" }

@@ -10,6 +10,9 @@ private const val PLACE = 2
 private const val IDENTIFIER = "TFL3"
 private const val ROOT = "Model"
 
+/** Texts by table that the library takes to be there, though the schema does not: names of signatures and of their ports. */
+private val REQUIRED = mapOf("SignatureDef" to 8, "TensorMap" to 4)
+
 /**
  * Whether every offset of a LiteRT file leads to what it should, within the file.
  *
@@ -42,7 +45,8 @@ internal class FileCheck private constructor(
         val length = short(places)
         if (length % PLACE != 0 || !spans(places, length.toLong())) return false
         val table = Table(at, places, length, depth)
-        return TABLES.getValue(name).all { field -> isField(table, field) }
+        return TABLES.getValue(name).all { field -> isField(table, field) } &&
+            REQUIRED[name].let { it == null || placeOf(table, it) != null }
     }
 
     private class Table(
