@@ -85,6 +85,7 @@ class MainActivityTest {
 
     @After
     fun finish() {
+        AppUnderTest.warnings = emptyList()
         if (::controller.isInitialized) controller.pause().stop().destroy()
     }
 
@@ -142,6 +143,18 @@ class MainActivityTest {
         assertTrue(text(R.id.detail).startsWith("there is no asset model.edgekd\n"))
         assertFalse(isVisible(R.id.action))
         assertFalse(isVisible(R.id.picture))
+    }
+
+    @Test
+    fun `the warnings of the bundle are shown beside preview, decision and photo`() {
+        AppUnderTest.warnings = listOf("for research, not certified", "the GPU was not obtained")
+        launch()
+        val expected = "Warning: for research, not certified\nWarning: the GPU was not obtained"
+        for (photo in listOf(null, "predicted/photo-2.jpg", "predicted/dark.png")) {
+            if (photo != null) photograph(photo)
+            assertEquals(expected, text(R.id.warnings))
+            if (photo != null) click()
+        }
     }
 
     @Test
