@@ -23,13 +23,37 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["TARGETS", "Target", "load_target", "resolve_targets", "target_names"]
+__all__ = [
+    "TARGETS",
+    "Target",
+    "TargetApp",
+    "load_target",
+    "resolve_targets",
+    "target_folder",
+    "target_names",
+]
 
 TARGETS = Registry("target", "edgekd.targets", {path.name: path for path in target_folders()})
 """Names of targets; each stands for the path of its folder."""
 
 _POLICY_SECTIONS = ("critical", "gate", "decision")
 """Sections that earlier versions had in target files, and that policies have now."""
+
+
+class TargetApp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sources of an app that runs bundles on the device; all paths are relative.
+
+    Attributes:
+        project: Files and folders of the target's folder that are the app's project.
+        bundle: Where the `.edgekd` file goes in the project.
+        public_key: Where the public key goes that the bundle must be signed with.
+        command: The command that builds the app, run in the project.
+    """
+
+    project: Annotated[tuple[str, ...], Meta(min_length=1)]
+    bundle: str
+    public_key: str
+    command: str
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +69,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             machine is recognised as such a device.
         ladder: Precisions that `--precision auto` tries, in this order; the first that passes the
             gate is taken.
+        app: Its app; None where there is none.
     """
 
     name: str
@@ -54,11 +79,22 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     any_computer: bool = False
     board_models: tuple[str, ...] = ()
     ladder: Annotated[tuple[str, ...], Meta(min_length=1)]
+    app: TargetApp | None = None
 
 
 def target_names() -> list[str]:
     """Names of all targets, sorted."""
     return sorted(TARGETS.names())
+
+
+def target_folder(name: str) -> Path:
+    """The folder of a target, with all that only that device needs.
+
+    Raises:
+        InputError: There is no such target.
+        MissingDependencyError, ArtefactError: A third party's target cannot be loaded.
+    """
+    return Path(TARGETS.load(name, lambda path: isinstance(path, str | Path)))
 
 
 def load_target(name: str) -> Target:
@@ -68,7 +104,7 @@ def load_target(name: str) -> Target:
         InputError: There is no such target, or its `target.toml` is wrong.
         MissingDependencyError, ArtefactError: A third party's target cannot be loaded.
     """
-    file = Path(TARGETS.load(name, lambda path: isinstance(path, str | Path))) / "target.toml"
+    file = target_folder(name) / "target.toml"
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
         _refuse_policy_sections(raw, file)

@@ -148,6 +148,27 @@ def build(
             help="With --on-device: what the engine is judged by, if it is not beside the bundle."
         ),
     ] = None,
+    app: Annotated[
+        Path | None,
+        Writes.FOLDER,
+        typer.Option(
+            help="Write the sources of the target's app here too, with the bundle inside; of one "
+            "target (android)."
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        Reads.BUNDLE,
+        typer.Option(help="With --app: this bundle, such as one that is signed; none is built."),
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        Reads.PUBLIC_KEY,
+        typer.Option(
+            help="With --app: Ed25519 key as PEM that the app demands of its bundle; the bundle "
+            "must be signed with it."
+        ),
+    ] = None,
     trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
@@ -158,6 +179,9 @@ def build(
     it was made fails too, unless --data judges it on yours.
     """
     if on_device is not None:
+        if app or bundle or public_key:
+            message = "--app, --bundle and --public-key do not go with --on-device"
+            raise InputError(message, "finish the bundle first, then write the app with --bundle")
         if policy or research or teacher or tighten or critical:
             message = "a bundle keeps the policy that it was built by"
             hint = "leave --policy, --research, --teacher, --tighten and --critical to the host"
@@ -166,6 +190,15 @@ def build(
 
         finished = finish_bundle(on_device, say, evidence=evidence, target=target, via=via)
         say(f"finished {finished}")
+        return
+    from edgekd.cli.build_app import app_target, write_built_app, write_target_app
+
+    of_app = app_target(target, app, bundle, public_key, precision)
+    if of_app is not None and app is not None and bundle is not None:
+        if model is not None or out is not None:
+            message = "--bundle is a bundle that is there, and --model and --out build one"
+            raise InputError(message, "leave out --bundle, or both others")
+        write_target_app(of_app, bundle, app, public_key)
         return
     if target is None or model is None or out is None:
         message = "--target, --model and --out are needed"
@@ -212,6 +245,8 @@ def build(
     built += [BuiltBundle(name, name, None, None, (), why) for name, why in broken.items()]
     _report(built, json=json)
     _print_warnings(built)
+    if of_app is not None and app is not None:
+        write_built_app(of_app, built, app)
     worst = worst_of(built)
     if worst is not None:
         errors = {bundle.error.message: bundle.error for bundle in built if bundle.error}

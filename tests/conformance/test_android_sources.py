@@ -35,8 +35,8 @@ def test_names_that_both_sides_have() -> None:
 
 def test_modules_are_those_of_the_folder() -> None:
     pom = ElementTree.parse(RUNTIME / "pom.xml")
-    modules = {module.text for module in pom.iter(f"{POM}module")}
-    assert modules == {file.parent.name for file in RUNTIME.glob("*/pom.xml")}
+    modules = {(RUNTIME / (module.text or "")).resolve() for module in pom.iter(f"{POM}module")}
+    assert modules == {file.parent for file in RUNTIME.parent.glob("*/**/pom.xml")} - {RUNTIME}
 
 
 def test_core_has_no_class_of_android() -> None:

@@ -63,6 +63,7 @@ def _make_small_files(base: Path) -> None:
 
 def make_bundle(base: Path) -> None:
     """A signed bundle and the keys."""
+    import msgspec
     from tiny_bundles import write_tiny_bundle
 
     from edgekd.bundle import generate_key, sign_bundle
@@ -71,6 +72,11 @@ def make_bundle(base: Path) -> None:
     (base / "bundle-selftest.npz").unlink(missing_ok=True)
     generate_key(base / "key.pem", base / "key.pub.pem")
     sign_bundle(base / "bundle", base / "key.pem")
+    shutil.copytree(base / "bundle", base / "phone")
+    manifest = msgspec.json.decode((base / "phone" / "manifest.json").read_bytes())
+    manifest["lowering"]["backend"] = "tflite"  # what the app of the phone has
+    (base / "phone" / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    sign_bundle(base / "phone", base / "key.pem")
 
 
 def _make_run(base: Path, photos: list[Path], labels: list[str]) -> ModelCard:
@@ -208,6 +214,7 @@ EXAMPLES = {
     Reads.PLAN: "plan.yaml",
 }
 EXAMPLES_FOR = {
+    ("build", "bundle"): "phone",
     ("build", "on_device"): "unfinished",
     ("build", "teacher"): "teacher",
     ("dossier", "result"): "validated.json",

@@ -64,6 +64,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
         ("model", "out", "data_root", "teacher"),
         ("model", "out", "data", "image_root"),
         ("on_device", "evidence"),
+        ("bundle", "app", "public_key"),
     ],
     "import": [("source", "out", "check", "images")],
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
@@ -83,6 +84,7 @@ _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("build", "model"): ("--target", "cpu-onnx", "--policy", str(_LENIENT)),
     ("import", "source"): ("--classes", "bkl,mel,nv,other"),
+    ("build", "bundle"): ("--target", "android"),
     ("build", "data"): ("--precision", "fp32"),  # the few images are too few to calibrate
     ("logits", "csv"): ("--set", "image_size=32", "--views", "1"),
     ("logits", "recipe"): ("--set", "data.classes=[bkl,mel,nv]", "--views", "1"),
