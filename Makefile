@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated torchtrt android abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt android browser abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -50,6 +50,9 @@ abuse: setup ## The runtime's long tests: many threads, many openings; some minu
 
 android: setup ## The runtime for Android in Kotlin, on the JVM, by all conformance vectors; needs JDK 17 and Maven
 	.ci/android $(BIN) $(ARGS)
+
+browser: setup ## The runtime and page for browsers, by all conformance vectors in Chromium; needs Node 20 and npm
+	.ci/browser $(BIN)
 
 simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
 	$(BIN)/python -m pytest -m simulation -rP $(ARGS)
