@@ -26,7 +26,8 @@ def photo(colour: tuple[int, int, int], *, blurred: bool = False) -> np.ndarray:
 
 def make_sites(out: Path) -> None:
     """Write the bundle signed by one key, damaged twins of it, another key, and photos."""
-    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     limits = {"brightness": Limit(low=0.2, high=0.95), "sharpness": Limit(low=1.5)}
     folder = write_tiny_bundle(out / "bundle", capture=CaptureRule(limits=limits))
     for name in ("key", "other"):
