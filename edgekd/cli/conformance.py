@@ -23,7 +23,7 @@ def conformance(
     from edgekd.conformance import VECTORS, write_vectors
 
     vectors = write_vectors(out)
-    groups = ("photos", "captures", "decisions", "bundles", "predictions")
+    groups = ("photos", "planes", "captures", "decisions", "bundles", "predictions")
     counts = (f"{len(getattr(vectors, group))} {group}" for group in groups)
     say(f"wrote {out / VECTORS}: {', '.join(counts)}")
     if not vectors.engines:

@@ -23,6 +23,7 @@ from edgekd.conformance.manifests import (
     manifest_bundles,
     manifest_of,
 )
+from edgekd.conformance.predictions import MODELS, runnable, usable_backends
 from edgekd.errors import EdgekdError
 from edgekd.runtime import Classifier
 
@@ -78,7 +79,8 @@ def _keys(folder: Folder) -> Mapping[str, Any]:
 
 
 def _all(keys: Mapping[str, Any]) -> dict[str, Made]:
-    return {**manifest_bundles(), **_zips(), **_hashes(), **_signed(keys)} | (_not_runnable())
+    closed = {**manifest_bundles(), **_zips(), **_hashes(), **_signed(keys)}
+    return closed | _not_runnable() | _signed_and_run(keys)
 
 
 def _zips() -> dict[str, Made]:
@@ -192,6 +194,28 @@ def _signed(keys: Mapping[str, Any]) -> dict[str, Made]:
         "key-of-another-kind": signed(raw, signature, "elliptic.pem"),
         "key-of-text": signed(raw, signature, "text.pem"),
     }
+
+
+def _signed_and_run(keys: Mapping[str, Any]) -> dict[str, Made]:
+    """Bundles that run, signed; and the same with a byte of one file changed."""
+    made = {}
+    for backend in usable_backends():
+        model = MODELS / "int8" / backend.model_file
+        if not model.is_file():
+            continue
+        manifest, files = runnable(backend, model)
+        raw = json.dumps(manifest, indent=2).encode()
+        members = {MANIFEST: raw, SIGNATURE: sign_manifest(raw, keys["signer"]), **files}
+        name = f"signed-{backend.name}"
+        made[name] = Made(archive(members), key="signer.pem", runs=True)
+        for member, content in members.items():
+            middle = len(content) // 2
+            other = bytes([content[middle] ^ 1])
+            spoilt = members | {member: content[:middle] + other + content[middle + 1 :]}
+            made[f"{name}-{member}-changed-by-a-byte"] = Made(
+                archive(spoilt), key="signer.pem", runs=True
+            )
+    return made
 
 
 def _not_runnable() -> dict[str, Made]:

@@ -17,14 +17,17 @@ from edgekd.conformance.format import (
     CaptureCase,
     DecisionCase,
     PhotoCase,
+    PlaneFile,
+    PlanesCase,
     PredictionCase,
     Refusal,
     Vectors,
     plain,
     refusal_of,
 )
+from edgekd.conformance.planes import Frame, Plane, square_of_planes
 from edgekd.conformance.write import VECTORS
-from edgekd.errors import ArtefactError, EdgekdError
+from edgekd.errors import ArtefactError, EdgekdError, MissingDependencyError
 from edgekd.extensions.backends import backend_named
 from edgekd.runtime import Classifier
 from edgekd.runtime.capture import appearance_features, examine_photo, problems, views
@@ -55,6 +58,7 @@ def failures(folder: Path) -> list[str]:
     vectors = read_vectors(folder)
     checks: tuple[tuple[tuple[Any, ...], Callable[[Path, Any], Iterator[str]]], ...] = (
         (vectors.photos, _photo),
+        (vectors.planes, _planes),
         (vectors.captures, _capture),
         (vectors.decisions, _decision),
         (vectors.bundles, _bundle),
@@ -81,6 +85,25 @@ def _photo(folder: Path, case: PhotoCase) -> Iterator[str]:
     difference = int(np.abs(square.reshape(-1).astype(int) - expected).max())
     if difference > case.max_difference:
         yield f"a channel differs by {difference}, more than {case.max_difference}"
+
+
+def _planes(folder: Path, case: PlanesCase) -> Iterator[str]:
+    def plane(stored: PlaneFile) -> Plane:
+        content = (folder / stored.file).read_bytes()
+        return Plane(content, stored.row_stride, stored.pixel_stride)
+
+    frame = Frame(
+        plane(case.y), plane(case.u), plane(case.v), case.width, case.height, case.turn
+    )  # fmt: skip
+    try:
+        square = square_of_planes(frame, case.size)
+    except EdgekdError as error:
+        yield from _refused(error, case.refused)
+        return
+    if case.refused is not None or case.square is None:
+        yield "it is read, not refused"
+    elif square.tobytes() != (folder / case.square).read_bytes():
+        yield "the square is another one"
 
 
 def _capture(folder: Path, case: CaptureCase) -> Iterator[str]:
@@ -125,15 +148,17 @@ def _bundle(folder: Path, case: BundleCase) -> Iterator[str]:
             manifest, sha256, state = bundle.manifest, bundle.sha256, bundle.signature
             warnings = manifest.warnings
     except EdgekdError as error:
+        if isinstance(error, MissingDependencyError) and case.runs:
+            return  # its engine is not here
         yield from _refused(error, case.refused)
         return
     if case.refused is not None:
         yield "it is opened, not refused"
         return
     coverage = manifest.capture.coverage if manifest.capture else None
-    found = (sha256, state, manifest.model.classes, coverage, warnings)
+    opened = (sha256, state, manifest.model.classes, coverage, warnings)
     expected = (case.sha256, case.signature, case.classes, case.coverage, case.warnings)
-    yield from _differs("it is opened as", found, expected)
+    yield from _differs("it is opened as", opened, expected)
 
 
 def _prediction(folder: Path, case: PredictionCase) -> Iterator[str]:
@@ -146,9 +171,9 @@ def _prediction(folder: Path, case: PredictionCase) -> Iterator[str]:
     if not difference <= case.logits_tolerance:
         yield f"an output differs by {difference}, more than {case.logits_tolerance}"
     reasons = tuple(reason.code for reason in prediction.reasons)
-    found = (prediction.label, prediction.decision, reasons, prediction.conformal_set)
+    answer = (prediction.label, prediction.decision, reasons, prediction.conformal_set)
     yield from _differs(
-        "the answer is", found, (case.label, case.decision, case.reasons, case.conformal_set)
+        "the answer is", answer, (case.label, case.decision, case.reasons, case.conformal_set)
     )
 
 
@@ -156,10 +181,10 @@ def _refused(error: EdgekdError, expected: Refusal | None) -> Iterator[str]:
     if expected is None:
         yield f"it is refused: {error.message}"
         return
-    found = refusal_of(
+    refusal = refusal_of(
         error, start="" if expected.exact else error.message[: len(expected.message)]
     )
-    yield from _differs("the error is", found, expected)
+    yield from _differs("the error is", refusal, expected)
 
 
 def _differs(claim: str, value: object, expected: object) -> Iterator[str]:

@@ -27,6 +27,8 @@ __all__ = [
     "DecisionCase",
     "Number",
     "PhotoCase",
+    "PlaneFile",
+    "PlanesCase",
     "PredictionCase",
     "ReasonText",
     "Refusal",
@@ -36,7 +38,7 @@ __all__ = [
     "refusal_of",
 ]
 
-VECTORS_VERSION = "1.0"
+VECTORS_VERSION = "1.1"
 """Major.minor of the vectors; a reader refuses another major version, and ignores new fields."""
 
 Number = float | Literal["nan", "inf", "-inf"]
@@ -96,6 +98,44 @@ class PhotoCase(_Section, frozen=True, kw_only=True):
     square: str | None = None
     max_difference: int = 0
     needs: str = ""
+    refused: Refusal | None = None
+
+
+class PlaneFile(_Section, frozen=True, kw_only=True):
+    """A plane of a frame: the file of its bytes, and the distances of its rows and pixels."""
+
+    file: str
+    row_stride: int
+    pixel_stride: int
+
+
+class PlanesCase(_Section, frozen=True, kw_only=True):
+    """A camera's frame (YUV 4:2:0, full range), and the square that the network gets.
+
+    Attributes:
+        id: Its name.
+        y: The luma.
+        u: Cb, at half of the sides.
+        v: Cr, at half of the sides.
+        width: W in pixels, as stored.
+        height: H in pixels, as stored.
+        turn: Degrees clockwise by which it is turned to be upright.
+        size: S in pixels.
+        sha256: Hex SHA-256 of the square, uint8 [S, S, 3] RGB, row by row; null for a refusal.
+        square: File with those bytes; null for a refusal.
+        refused: The error, or null.
+    """
+
+    id: str
+    y: PlaneFile
+    u: PlaneFile
+    v: PlaneFile
+    width: int
+    height: int
+    turn: int
+    size: int
+    sha256: str | None = None
+    square: str | None = None
     refused: Refusal | None = None
 
 
@@ -166,7 +206,8 @@ class BundleCase(_Section, frozen=True, kw_only=True):
     Attributes:
         id: Its name.
         bundle: The `.edgekd` file, to be opened as bytes: its name in messages is `<bytes>`.
-        runs: Whether an engine is opened too, so that the checks that need none come first.
+        runs: Whether an engine is opened too, so that the checks that need none come first; a
+            runtime without that engine leaves the case out.
         public_key: File of the key that it must be signed with, or null.
         sha256: Hex SHA-256 of its manifest; null for a refusal.
         signature: State of its signature; null for a refusal.
@@ -228,6 +269,7 @@ class Vectors(_Section, frozen=True, kw_only=True):
         manifest_version: Newest format of a manifest among them.
         engines: Engines that the logits come from, by backend.
         photos: Photos and their squares.
+        planes: Frames of a camera and their squares; none before version 1.1.
         captures: Squares and their measures.
         decisions: Logits and decisions.
         bundles: Bundles that are opened or refused.
@@ -240,6 +282,7 @@ class Vectors(_Section, frozen=True, kw_only=True):
     manifest_version: str
     engines: dict[str, str]
     photos: tuple[PhotoCase, ...] = ()
+    planes: tuple[PlanesCase, ...] = ()
     captures: tuple[CaptureCase, ...] = ()
     decisions: tuple[DecisionCase, ...] = ()
     bundles: tuple[BundleCase, ...] = ()

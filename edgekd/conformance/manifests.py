@@ -109,9 +109,14 @@ def _versions_and_types() -> dict[str, Made]:
 
 def _data_and_certificates() -> dict[str, Made]:
     """What the data were, and whether a file without labelled images is one that was judged."""
-    part = {"images": 9, "groups": 7, "classes": {"mel": 2}, "attributes": {"sex": {"female": 5}}}
-    data = {"name": "painted", "parts": {"train": part, "test": part}, "unused": 1}
-    certified = {"student": "lesion-s", "certified": True}
+    part: dict[str, Any] = {
+        "images": 9,
+        "groups": 7,
+        "classes": {"mel": 2},
+        "attributes": {"sex": {"female": 5}},
+    }
+    data: dict[str, Any] = {"name": "painted", "parts": {"train": part, "test": part}, "unused": 1}
+    certified: dict[str, Any] = {"student": "lesion-s", "certified": True}
     changed_file = {"reason": "model.onnx has another hash", "remedy": "edgekd build --data DIR"}
     uncertified = certified | {"certified": False} | changed_file
     return {
@@ -134,7 +139,7 @@ def _data_and_certificates() -> dict[str, Made]:
 def _policy() -> dict[str, Any]:
     """Floors met and not met, each of another form, and a margin that was not shown."""
     reached = {"value": 0.9514, "low": 0.8996, "high": 1.0}
-    floors = [
+    floors: list[dict[str, Any]] = [
         {"code": "noticed", "quantity": "a", **reached, "least": 0.9, "by": "low", "met": False},
         {"code": "answered", "quantity": "b", "value": 0.5, "least": 0.6, "by": "value"},
         {"code": "specificity", "quantity": "c", "value": None, "least": 0.25, "by": "value"},

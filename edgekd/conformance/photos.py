@@ -79,7 +79,7 @@ def all_photos() -> Iterator[Photo]:
     yield from _damaged_jpegs()
     yield from _pngs()
     yield from _webps()
-    yield from _others()
+    yield from _other_formats()
     yield from _coloured()
 
 
@@ -211,7 +211,7 @@ def _webp(*chunks: tuple[bytes, bytes] | bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def _others() -> Iterator[Photo]:
+def _other_formats() -> Iterator[Photo]:
     """BMP, TIFF, and what is no photo."""
     image = skin(70, 50, 9)
     bmp = encode(image, ".bmp")

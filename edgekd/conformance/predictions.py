@@ -21,7 +21,7 @@ from edgekd.extensions.backends import BackendDescriptor, loadable_backends
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.runtime import Classifier, Prediction
 
-__all__ = ["MODELS", "SIZE", "case_of", "prediction_cases", "usable_backends"]
+__all__ = ["MODELS", "SIZE", "case_of", "prediction_cases", "runnable", "usable_backends"]
 
 MODELS = Path(__file__).resolve().parent / "models"
 SIZE = 32
@@ -44,7 +44,7 @@ def prediction_cases(folder: Folder) -> Iterator[PredictionCase]:
     for backend in usable_backends():
         for model in sorted(MODELS.glob(f"*/{backend.model_file}")):
             precision = model.parent.name
-            content = _bundle(backend, model.read_bytes(), precision)
+            content = packed(*runnable(backend, model))
             name = f"{precision}-{backend.name}"
             bundle = folder.add(f"predicted/{name}.edgekd", content)
             tolerance = FLOAT_TOLERANCE if precision.startswith("fp") else 0.0
@@ -95,11 +95,12 @@ def _photos() -> dict[str, bytes]:
     return photos
 
 
-def _bundle(backend: BackendDescriptor, model: bytes, precision: str) -> bytes:
-    """A bundle of a model, with its self-test vectors."""
-    files = {backend.model_file: model}
+def runnable(backend: BackendDescriptor, model: Path) -> tuple[Any, dict[str, bytes]]:
+    """Manifest and files of a bundle that runs: a model, with its self-test vectors."""
+    precision = model.parent.name
+    files = {backend.model_file: model.read_bytes()}
     files[SELFTEST] = _vectors(backend, files, precision)
-    return packed(_manifest(backend, files, precision), files)
+    return _manifest(backend, files, precision), files
 
 
 def _manifest(backend: BackendDescriptor, files: dict[str, bytes], precision: str) -> Any:

@@ -14,6 +14,7 @@ from edgekd.conformance.decisions import decision_cases
 from edgekd.conformance.files import Folder
 from edgekd.conformance.format import Vectors
 from edgekd.conformance.photos import photo_cases
+from edgekd.conformance.planes import plane_cases
 from edgekd.conformance.predictions import prediction_cases, usable_backends
 from edgekd.files import pretty_json, whole_folder
 from edgekd.runtime.preprocess import RULE
@@ -44,6 +45,7 @@ def write_vectors(out: Path) -> Vectors:
                 for backend in usable_backends()
             },
             photos=tuple(photo_cases(folder)),
+            planes=tuple(plane_cases(folder)),
             captures=tuple(capture_cases(folder)),
             decisions=tuple(decision_cases()),
             bundles=tuple(bundle_cases(folder)),

@@ -22,7 +22,7 @@ import msgspec
 from abuse.cases import bundle_case, image_case
 from abuse.worker import Answer
 
-__all__ = ["LONGEST", "Campaign", "Failure", "run", "table"]
+__all__ = ["LONGEST", "Campaign", "Failure", "Process", "run", "table"]
 
 LONGEST = 5.0
 """Seconds that a case may take."""
@@ -97,11 +97,14 @@ def _described(case: str, seed: int) -> tuple[str, str, str]:
     return kind, made.group, made.backend if made.reaches_engine else ""
 
 
-class _Process:
+class Process:
     """One worker process, started again after it died."""
 
+    keeps_errors = False
+    """Whether the file `stderr` is made here, or by the process itself."""
+
     def __init__(self, seed: int, folder: Path) -> None:
-        self._command = [sys.executable, *WORKER, str(seed), str(folder)]
+        self._seed = seed
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -109,12 +112,21 @@ class _Process:
         """The answer, or in a word how the process ended."""
         process = self._process or self._start()
         assert process.stdin is not None
-        process.stdin.write(f"{case}\n".encode())
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it died before; `_end` says of what
+            process.stdin.write(self.request(case))
+            process.stdin.flush()
         line = self._line(process, LONGEST)
         if line:
             return msgspec.json.decode(line, type=Answer)
         return self._end(process)
+
+    def command(self) -> list[str]:
+        """The program that runs the cases."""
+        return [sys.executable, *WORKER, str(self._seed), str(self._folder)]
+
+    def request(self, case: str) -> bytes:
+        """What it reads for a case."""
+        return f"{case}\n".encode()
 
     def stack(self) -> str:
         """Python's stack where the last process crashed, the innermost call first."""
@@ -139,9 +151,11 @@ class _Process:
                 file.unlink()
         path = os.pathsep.join([str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"}
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        with (self._folder / "stderr").open("ab") as errors:
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=errors if self.keeps_errors else None, env=environment,
+            )  # fmt: skip
         assert self._line(self._process, _START) == b"ready\n", self.stack()
         return self._process
 
@@ -178,6 +192,7 @@ def run(
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[int, Campaign], None] = lambda done, campaign: None,
+    worker: Callable[[int, Path], Process] = Process,
 ) -> Campaign:
     """Run the cases, each named `bundle:N` or `image:N`.
 
@@ -186,13 +201,14 @@ def run(
         seed: Of all cases.
         jobs: Number of processes.
         progress: Called after each case with the number of those that are done.
+        worker: Starts the processes: of a seed, and of a folder of its own.
     """
     campaign, left, lock = Campaign(), deque(cases), threading.Lock()
     start = time.monotonic()
 
     def work(folder: Path) -> None:
         folder.mkdir()
-        process = _Process(seed, folder)
+        process = worker(seed, folder)
         try:
             while case := _next(left):
                 answer, slow = _twice(process, case)
@@ -211,8 +227,8 @@ def run(
         tempfile.TemporaryDirectory(prefix="edgekd-fuzz-") as home,
         ThreadPoolExecutor(jobs) as pool,
     ):
-        for worker in [pool.submit(work, Path(home) / str(job)) for job in range(jobs)]:
-            worker.result()
+        for job in [pool.submit(work, Path(home) / str(number)) for number in range(jobs)]:
+            job.result()
     campaign.seconds = time.monotonic() - start
     return campaign
 
@@ -224,7 +240,7 @@ def _next(left: deque[str]) -> str:
     return ""
 
 
-def _twice(process: _Process, case: str) -> tuple[Answer | str, bool]:
+def _twice(process: Process, case: str) -> tuple[Answer | str, bool]:
     """The answer; asked for again where it took long, on a machine with other things to do."""
     answer = process.ask(case)
     slow = answer == "hang"

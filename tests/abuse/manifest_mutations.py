@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 from numpy.random import Generator
@@ -47,12 +48,13 @@ def _change(rng: Generator, document: Any) -> None:
     holder, key = _somewhere(rng, document)
     old, way = holder[key], int(rng.integers(8))
     if way < 3:
-        holder[key] = pick(rng, _VALUES)
+        holder[key] = deepcopy(pick(rng, _VALUES))  # a later change must not reach the next case
     elif way == 3:
         del holder[key]
     elif way == 4:
         other, where = _somewhere(rng, document)
-        holder[key], other[where] = other[where], old
+        # Copies, since one may contain the other.
+        holder[key], other[where] = deepcopy(other[where]), deepcopy(old)
     elif way == 5 and isinstance(holder, dict):
         holder[pick(rng, ("x", "", "é", "../a", key + " ", key.upper(), "a" * 300))] = old
     elif way == 6 and isinstance(old, str | list | dict):

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abuse import procfs
 from abuse.bundles import BACKENDS, installed, parts, zip_of
 from abuse.campaign import Campaign, Failure, run
 from abuse.cases import bundle_case, image_case
+from abuse.manifest_mutations import _VALUES, mutate_manifest
 from abuse.photos import photos
 from edgekd.errors import EdgekdError
 from edgekd.runtime import Classifier
@@ -65,6 +67,14 @@ def test_a_case_is_the_same_every_time() -> None:
         assert bundle_case(0, number) == bundle_case(0, number)
         assert image_case(0, number) == image_case(0, number)
     assert bundle_case(0, 1) != bundle_case(1, 1)
+
+
+def test_manifests_are_changed_without_a_trace() -> None:
+    """No change makes a circle, and none is left in the values that the next case draws."""
+    raw, values = parts("onnx")["manifest.json"], repr(_VALUES)
+    for number in range(3000):
+        assert isinstance(mutate_manifest(np.random.default_rng(number), raw), bytes)
+    assert repr(_VALUES) == values
 
 
 CRASH = """

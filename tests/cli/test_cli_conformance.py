@@ -20,7 +20,7 @@ def test_it_writes_and_says_what(
     assert main(["conformance", "--out", str(tmp_path / "vectors")]) == 0
     said = capsys.readouterr()
     assert said.out == ""
-    assert "0 photos, 0 captures, 0 decisions, 0 bundles, 0 predictions" in said.err
+    assert "0 photos, 0 planes, 0 captures, 0 decisions, 0 bundles, 0 predictions" in said.err
     assert "no engine is installed here" in said.err
 
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_mistake_is_told_in_two_lines(row: Row, examples: Path, tmp_path: Path
 
 @pytest.fixture(scope="session")
 def told_without_rights(
-    examples: Path, tmp_path_factory: pytest.TempPathFactory
+    examples: Path, made_once: Callable[[str, Callable[[Path], None]], Path]
 ) -> list[tuple[Row, Outcome]]:
     """What came of the rows that take a process which permissions bind."""
     command = [sys.executable, "-m", "mistakes", str(examples), *LOCKED_SPOILS]
@@ -59,9 +60,14 @@ def told_without_rights(
         if shutil.which("setpriv") is None:
             pytest.skip("root's rights cannot be dropped without setpriv, of util-linux")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+
+    def make(folder: Path) -> None:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
+        assert done.returncode == 0, done.stderr
+        folder.mkdir()
+        (folder / "told.json").write_text(done.stdout)
+
+    told = json.loads((made_once("mistakes-without-rights", make) / "told.json").read_text())
     assert told["lacks"], "this process may read everything: no permission can be tested"
     return [(Row(**row), Outcome(**outcome)) for row, outcome in told["told"]]
 

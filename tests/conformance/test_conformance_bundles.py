@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from edgekd.conformance import Vectors
 
 
@@ -14,6 +16,10 @@ def test_every_kind_is_among_them(vectors: Vectors) -> None:
     assert by_id["both-names"].coverage == 0.8
     assert by_id["signed"].signature == "verified"
     assert len(by_id["floors-not-met"].warnings) == 5
+    assert by_id["certified"].warnings == ()
+    assert len(by_id["not-certified"].warnings) == 1
+    both = by_id["not-certified-and-below-floors"].warnings
+    assert both == by_id["not-certified"].warnings + by_id["floors-not-met"].warnings
     refusals = {name: case.refused for name, case in by_id.items() if case.refused is not None}
     for name, words in {
         "version-2": "format version", "member-parent": "leads out of the bundle",
@@ -32,3 +38,13 @@ def test_only_wordings_of_parsers_are_inexact(vectors: Vectors) -> None:
     exact = {case.id for case in vectors.bundles if case.refused and case.refused.exact}
     assert inexact
     assert len(exact) > len(inexact)
+
+
+def test_of_a_signed_bundle_no_byte_may_change(vectors: Vectors) -> None:
+    for engine, backend in (("onnxruntime", "onnx"), ("ai_edge_litert", "tflite")):
+        pytest.importorskip(engine, reason=f"needs pip install 'edgekd[{backend}]'")
+        by_id = {case.id: case for case in vectors.bundles}
+        assert by_id[f"signed-{backend}"].signature == "verified"
+        changed = [case for name, case in by_id.items() if name.startswith(f"signed-{backend}-")]
+        assert len(changed) == 4  # manifest, signature, model, vectors
+        assert all(case.refused and case.refused.exact for case in changed)

@@ -27,7 +27,9 @@ def copied(vectors_folder: Path, tmp_path: Path) -> Callable[..., Path]:
     def copy(group: str, case: str, **changes: Any) -> Path:
         vectors = read_vectors(vectors_folder)
         chosen = next(each for each in getattr(vectors, group) if each.id == case)
-        empty = dict.fromkeys(("photos", "captures", "decisions", "bundles", "predictions"), ())
+        empty = dict.fromkeys(
+            ("photos", "planes", "captures", "decisions", "bundles", "predictions"), ()
+        )
         alone = {**empty, group: (msgspec.structs.replace(chosen, **changes),)}
         folder = tmp_path / "vectors"
         folder.mkdir()
@@ -46,6 +48,9 @@ FAULTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("photos", "rgb.png-at-32", {"square": None, "refused": OTHER}, "it is read, not refused"),
     ("photos", "empty-at-32", {"refused": OTHER}, "the error is"),
     ("photos", "empty-at-32", {"refused": None}, "it is refused"),
+    ("planes", "portrait-at-64", {"turn": 180}, "the square is another one"),
+    ("planes", "portrait-at-64", {"square": None, "refused": OTHER}, "it is read, not refused"),
+    ("planes", "odd-sides-at-64", {"refused": OTHER}, "the error is"),
     ("captures", "dark", {"reasons": ()}, "the reasons are"),
     ("captures", "dark", {"distance": None}, "the distance is"),
     ("captures", "dark", {"features": (0.0,) * 16}, "a feature"),

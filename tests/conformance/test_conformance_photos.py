@@ -31,6 +31,12 @@ def test_only_profiles_allow_a_difference(vectors: Vectors) -> None:
 
 
 def test_photos_are_the_same_every_time() -> None:
-    kinds = (photos._damaged_jpegs, photos._pngs, photos._webps, photos._others, photos._coloured)
+    kinds = (
+        photos._damaged_jpegs,
+        photos._pngs,
+        photos._webps,
+        photos._other_formats,
+        photos._coloured,
+    )
     for kind in kinds:
         assert list(kind()) == list(kind())

@@ -24,10 +24,17 @@ def test_vectors_are_valid_by_their_schema(vectors_folder: Path) -> None:
 
 def test_every_file_is_there_and_named(vectors_folder: Path, vectors: Vectors) -> None:
     named = {VECTORS}
-    groups = (vectors.photos, vectors.captures, vectors.bundles, vectors.predictions)
+    groups = (
+        vectors.photos,
+        vectors.planes,
+        vectors.captures,
+        vectors.bundles,
+        vectors.predictions,
+    )
     for case in (case for group in groups for case in group):
         for field in ("photo", "square", "bundle", "public_key"):
             named |= {getattr(case, field, None)} - {None}
+    named |= {plane.file for case in vectors.planes for plane in (case.y, case.u, case.v)}
     there = {
         file.relative_to(vectors_folder).as_posix()
         for file in vectors_folder.rglob("*")
@@ -37,8 +44,8 @@ def test_every_file_is_there_and_named(vectors_folder: Path, vectors: Vectors) -
 
 
 def test_ids_are_unique(vectors: Vectors) -> None:
-    for group in (vectors.photos, vectors.captures, vectors.decisions, vectors.bundles,
-                  vectors.predictions):  # fmt: skip
+    for name in ("photos", "planes", "captures", "decisions", "bundles", "predictions"):
+        group = getattr(vectors, name)
         ids = [case.id for case in group]
         assert len(set(ids)) == len(ids) > 10
 

@@ -10,8 +10,10 @@ import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Assumptions.assumeTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
+import java.io.File
 
 /** What an app does with a classifier beside asking for one decision. */
 class ClassifierTest {
@@ -21,7 +23,7 @@ class ClassifierTest {
     private fun opened(options: Options = Options(engine = EngineOptions(threads = 1))) = Edgekd.open(bundle, options)
 
     @Test
-    fun `many coroutines get the answers of one`() =
+    fun `many coroutines get the answers of one`(): Unit =
         opened().use { classifier ->
             val alone = photos.map { classifier.predictNow(it).logits }
             val together =
@@ -32,7 +34,7 @@ class ClassifierTest {
         }
 
     @Test
-    fun `a camera's flow ends with the decision on its last frame`() =
+    fun `a camera's flow ends with the decision on its last frame`(): Unit =
         opened().use { classifier ->
             val frames =
                 flow {
@@ -47,7 +49,7 @@ class ClassifierTest {
         }
 
     @Test
-    fun `without quality nothing is measured`() =
+    fun `without quality nothing is measured`(): Unit =
         opened(Options(quality = false)).use { classifier ->
             val dark = classifier.predictNow(Photo.Encoded(Vectors.bytes("predicted/dark.png")))
             assertNull(dark.quality)
@@ -55,12 +57,13 @@ class ClassifierTest {
         }
 
     @Test
-    fun `pixels get the answer of their lossless file`() =
+    fun `pixels get the answer of their lossless file`(): Unit =
         opened().use { classifier ->
             val square = classifier.preprocessed(photos[0])
             val side = classifier.imageSize
             assertEquals(square.toList(), classifier.preprocessed(Photo.Rgb(square, side, side)).toList())
             assertThrows<ImageException> { classifier.predictNow(Photo.Rgb(square, side, side + 1)) }
+            Unit
         }
 
     @Test
@@ -90,5 +93,22 @@ class ClassifierTest {
         assertThrows<InputException> { EngineOptions(threads = 0) }
         assertThrows<InputException> { EngineOptions(threads = 100_000) }
         assertThrows<InputException> { EngineOptions(accelerator = " ") }
+    }
+
+    @Test
+    fun `LiteRT takes the number of threads`() {
+        val tasks = File("/proc/self/task")
+        assumeTrue(System.getProperty("edgekd.litert.library") != null) { "give -Dedgekd.litert.library=PATH" }
+        assumeTrue(tasks.isDirectory) { "threads are counted by Linux's /proc" }
+        val (alone, together) =
+            listOf(1, 9).map { threads ->
+                val options = Options(engine = EngineOptions(threads = threads))
+                Edgekd.open(Vectors.bytes("predicted/fp32-tflite.edgekd"), options).use {
+                    it.predictNow(photos[0])
+                    tasks.list().orEmpty().size
+                }
+            }
+        // Some of the JVM's own threads may come or go between.
+        assertTrue(together - alone in 5..11) { "$alone threads, then $together" }
     }
 }

@@ -148,6 +148,7 @@ class Classifier internal constructor(
         when (photo) {
             is Photo.Encoded -> squareOf(photo.bytes, imageSize)
             is Photo.Rgb -> squareOf(photo.pixels, photo.width, photo.height, imageSize)
+            is Photo.Yuv -> squareOf(photo, imageSize)
         }
 
     private fun prediction(

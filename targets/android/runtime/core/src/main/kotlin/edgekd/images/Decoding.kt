@@ -76,16 +76,25 @@ private fun rgbSquare(
 ): Square {
     val side = minOf(image.rows(), image.cols())
     val crop = Mat(image, Rect((image.cols() - side) / 2, (image.rows() - side) / 2, side, side))
-    val square = Mat()
-    if (side == size) {
-        crop.copyTo(square)
-    } else {
-        Imgproc.resize(crop, square, Size(size.toDouble(), size.toDouble()), 0.0, 0.0, Imgproc.INTER_AREA)
-    }
+    val square = resizedByArea(crop, size)
     if (conversion != null) Imgproc.cvtColor(square, square, conversion)
     val rgb = ByteArray(size * size * 3).also { square.get(0, 0, it) }
     listOf(crop, square, image).forEach { it.release() }
     return Square(size, rgb)
+}
+
+/** The square at another size, by area; a copy where it has that size. */
+internal fun resizedByArea(
+    square: Mat,
+    size: Int,
+): Mat {
+    val resized = Mat()
+    if (square.rows() == size) {
+        square.copyTo(resized)
+    } else {
+        Imgproc.resize(square, resized, Size(size.toDouble(), size.toDouble()), 0.0, 0.0, Imgproc.INTER_AREA)
+    }
+    return resized
 }
 
 internal fun headerOf(data: Data): ImageHeader =
