@@ -53,7 +53,18 @@ _KEPT = 400
 _BASE = ("torch", "timm", "numpy")
 """What every lowered file depends on, whatever its backend."""
 ABOVE = frozenset(
-    {"__main__.py", "bench", "cli", "distill", "doctor", "dossier", "evaluation", "schemas", "tune"}
+    {
+        "__main__.py",
+        "bench",
+        "cli",
+        "conformance",
+        "distill",
+        "doctor",
+        "dossier",
+        "evaluation",
+        "schemas",
+        "tune",
+    }
 )
 """Parts of edgekd that lowering must not import (the layers of pyproject.toml)."""
 
