@@ -53,8 +53,9 @@ abuse: setup ## The runtime's long tests: many threads, many openings; some minu
 android: setup ## The runtime for Android in Kotlin, on the JVM, by all conformance vectors; needs JDK 17 and Maven
 	.ci/android $(BIN) $(ARGS)
 
-android-fuzz: setup ## That runtime on 20,000 damaged bundles and 20,000 damaged images; half an hour
-	.ci/android $(BIN) -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false -Dedgekd.fuzz=20000 $(ARGS)
+android-fuzz: setup ## That runtime on 20,000 damaged bundles and 20,000 damaged images; an hour
+	.ci/android $(BIN) -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false \
+		-Dedgekd.fuzz=20000 -Dedgekd.fuzz.jobs=2 $(ARGS)
 
 simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
 	$(BIN)/python -m pytest -m simulation -rP $(ARGS)

@@ -138,3 +138,31 @@ def test_ci_runs_what_runs_always_on_all_cores() -> None:
     assert "make test" in lines
     assert lines.index("make android") > lines.index("make test")
     assert re.search(r"(?m)^PARALLEL := .*-n auto", (REPOSITORY / "Makefile").read_text())
+
+
+CUT_OFF = "[ERROR] Could not transfer artifact a:b:pom:1 from/to central: Connection refused"
+WRONG = "[ERROR] Compilation failure"
+
+
+@pytest.mark.parametrize(("said", "code"), [(CUT_OFF, 0), (WRONG, 1), (None, 0)])
+def test_android_is_skipped_where_maven_is_cut_off_alone(
+    said: str | None, code: int, tmp_path: Path
+) -> None:
+    """What does not compile is no skip."""
+    scripts = {
+        "java": "echo 'openjdk version \"17.0.15\"' >&2",
+        "javac": "true",
+        "edgekd": "true",
+        "python": "true",
+        "mvn": f"echo '{said}'; exit 1" if said else "echo BUILD SUCCESS",
+    }
+    for name, text in scripts.items():
+        (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [CI / "android", tmp_path], env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("the runtime for Android is not built" in done.stdout) == (said == CUT_OFF)
+    assert ("fill ~/.m2" in done.stdout) == (said == CUT_OFF)

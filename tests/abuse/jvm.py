@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # this folder is the package `abuse`
@@ -104,6 +105,7 @@ class Jvm(Process):
         return f" in {found[1]}" if found else ""
 
 
+@lru_cache(maxsize=2)
 def made_of(case: str, seed: int) -> BundleCase | ImageCase:
     """The case of its name."""
     kind, number = case.split(":")

@@ -139,10 +139,16 @@ def _converted(
     except EdgekdError:
         raise
     except Exception as error:  # torch-tensorrt's, torch's and TensorRT's have no common base
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        message = f"torch-tensorrt could not build {title}: {reason}"
+        message = f"torch-tensorrt could not build {title}: {_reason(error)}"
         raise EngineBuildError(message, "leave --via out to build it from ONNX") from error
     return bytes(engine)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error below all others, which names the operator."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @functools.cache

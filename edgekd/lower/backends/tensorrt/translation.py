@@ -134,7 +134,8 @@ def _max_pool(
     features, padding = _padded(features, pads, -math.inf)
     pool: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[features.ndim - 3]
     steps, gaps = list(strides) or 1, list(dilations) or 1
-    result: Tensor = pool(features, list(kernel_shape), steps, padding, gaps, bool(ceil_mode))
+    up = bool(ceil_mode) and _is_rounded(features, kernel_shape, steps, padding, gaps)
+    result: Tensor = pool(features, list(kernel_shape), steps, padding, gaps, up)
     return result
 
 
@@ -154,10 +155,29 @@ def _average_pool(
     features, padding = _padded(features, pads, 0.0)
     pool: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[features.ndim - 3]
     steps = list(strides) or 1
-    result: Tensor = pool(
-        features, list(kernel_shape), steps, padding, bool(ceil_mode), bool(count_include_pad)
-    )
+    up = bool(ceil_mode) and _is_rounded(features, kernel_shape, steps, padding, 1)
+    result: Tensor = pool(features, list(kernel_shape), steps, padding, up, bool(count_include_pad))
     return result
+
+
+def _is_rounded(
+    features: Tensor,
+    kernel: Sequence[int],
+    steps: Sequence[int] | int,
+    padding: Sequence[int] | int,
+    gaps: Sequence[int] | int,
+) -> bool:
+    """Whether the windows leave a rest on any axis, so that rounding up or down is a difference.
+
+    torch-tensorrt converts no pooling that rounds up, and the shortcuts of ResNet-D ask for it on
+    sizes that divide evenly.
+    """
+    axes = len(kernel)
+    step, pad, gap = ([v] * axes if isinstance(v, int) else v for v in (steps, padding, gaps))
+    sizes = features.shape[-axes:]
+    return any(
+        (sizes[i] + 2 * pad[i] - gap[i] * (kernel[i] - 1) - 1) % step[i] for i in range(axes)
+    )
 
 
 def _require_explicit(auto_pad: str) -> None:

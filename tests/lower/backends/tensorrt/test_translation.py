@@ -75,6 +75,10 @@ CASES = [
     Case("LayerNormalization", (weights(6, 8),), {"axis": 2, "epsilon": 1e-3}),
     Case("MaxPool", (), {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
     Case("MaxPool", (), {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}),
+    Case("MaxPool", (), {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    Case("MaxPool", (), {"kernel_shape": [3, 3], "strides": [3, 3], "ceil_mode": 1}),
+    Case("AveragePool", (), {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    Case("AveragePool", (), {"kernel_shape": [3, 3], "strides": [3, 3], "ceil_mode": 1}),
     Case("AveragePool", (), {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
     Case("AveragePool", (), {"kernel_shape": [2, 3], "count_include_pad": 1,
                              "pads": [1, 1, 1, 1]}),
@@ -230,3 +234,16 @@ def test_what_has_no_translation_is_refused_with_its_node(
     with pytest.raises(InputError, match=rf"node 'it' \({case.operator}\).*{reason}") as caught:
         program_of(tmp_path / "model.onnx")
     assert "leave --via out" in caught.value.hint
+
+
+@pytest.mark.parametrize(("side", "rounded"), [(2, False), (3, True)])
+@pytest.mark.parametrize("operator", ["AveragePool", "MaxPool"])
+def test_pooling_rounds_up_only_where_it_makes_a_difference(
+    operator: str, side: int, rounded: bool, tmp_path: Path
+) -> None:
+    """torch-tensorrt converts no pooling that rounds up."""
+    attributes = {"kernel_shape": [side] * 2, "strides": [side] * 2, "ceil_mode": 1}
+    onnx.save(model_of(Case(operator, (), attributes)), tmp_path / "model.onnx")
+    graph = program_of(tmp_path / "model.onnx").graph
+    (pool,) = (node for node in graph.nodes if "pool" in str(node.target))
+    assert (True in pool.args) == rounded

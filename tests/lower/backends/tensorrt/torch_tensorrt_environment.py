@@ -1,8 +1,8 @@
 """The Python of torch-tensorrt: an environment of its own, above the one that tests run in.
 
-torch-tensorrt-rtx needs another TensorRT-RTX than the extra `tensorrt-check` has, so that both
-cannot be in one environment. Only what `torch-tensorrt.txt` pins is installed (240 MB); everything
-else, PyTorch too, is found in the environment below.
+torch-tensorrt-rtx asks for another TensorRT-RTX than the extra `tensorrt-check` has, so that no
+installer puts both into one environment. Only what `torch-tensorrt.txt` pins is installed (240 MB,
+without asking for dependencies); everything else, PyTorch too, is found in the environment below.
 """
 
 from __future__ import annotations

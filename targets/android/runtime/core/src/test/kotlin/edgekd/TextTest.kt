@@ -1,5 +1,6 @@
 package edgekd
 
+import edgekd.bundle.isNumber
 import edgekd.text.fixed
 import edgekd.text.general
 import edgekd.text.oneLine
@@ -57,5 +58,13 @@ class TextTest {
     fun `a message is one line of bounded length`() {
         assertEquals("a\\nb", oneLine("a\nb"))
         assertEquals("x".repeat(800) + " …", oneLine("x".repeat(2000)))
+    }
+
+    @Test
+    fun `numbers are those of JSON`() {
+        val numbers = listOf("0", "-0", "10", "-1.5", "0.25", "1e5", "1E+05", "-2.5e-300")
+        val others = listOf("", "-", "01", "+1", ".5", "1.", "1e", "1e+", "0x1", "1.5.5", "NaN", "1 ", "--1", "e5")
+        assertEquals(numbers, numbers.filter(::isNumber))
+        assertEquals(emptyList<String>(), others.filter(::isNumber))
     }
 }

@@ -14,8 +14,6 @@ import java.nio.charset.CharacterCodingException
 internal class JsonException : Exception()
 
 private const val DEEPEST = 200
-private val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
-private val INTEGER = Regex("-?(0|[1-9][0-9]*)")
 
 /** JSON of RFC 8259, strictly: the library's reader takes unquoted words and any depth. */
 internal fun parseJson(raw: ByteArray): JsonElement {
@@ -62,17 +60,44 @@ private fun isSound(value: JsonPrimitive): Boolean =
     when {
         value.isString -> !hasLoneSurrogate(value.content)
         value is JsonNull || value.content in setOf("true", "false") -> true
-        else -> NUMBER.matches(value.content) && value.content.toDouble().isFinite()
+        else -> isNumber(value.content) && value.content.toDouble().isFinite()
     }
 
 private fun hasLoneSurrogate(text: String): Boolean =
     text.codePoints().anyMatch { it in Character.MIN_SURROGATE.code..Character.MAX_SURROGATE.code }
 
 internal val JsonElement.isNumber: Boolean
-    get() = this is JsonPrimitive && !isString && NUMBER.matches(content)
+    get() = this is JsonPrimitive && !isString && isNumber(content)
 
 internal val JsonElement.isInteger: Boolean
-    get() = this is JsonPrimitive && !isString && INTEGER.matches(content)
+    get() = this is JsonPrimitive && !isString && content.isNotEmpty() && endOfInteger(content) == content.length
+
+/** Whether a text is a number of RFC 8259. By hand: a manifest may have a million of them. */
+internal fun isNumber(text: String): Boolean {
+    var at = endOfInteger(text)
+    if (at > 0 && at < text.length && text[at] == '.') at = endOfDigits(text, at + 1)
+    if (at > 0 && at < text.length && text[at] in "eE") {
+        val sign = at + 1
+        at = endOfDigits(text, if (sign < text.length && text[sign] in "+-") sign + 1 else sign)
+    }
+    return at == text.length && at > 0
+}
+
+/** Where a whole number without leading zeros ends; -1 where there is none. */
+private fun endOfInteger(text: String): Int {
+    val start = if (text.startsWith('-')) 1 else 0
+    return if (start < text.length && text[start] == '0') start + 1 else endOfDigits(text, start)
+}
+
+/** Where digits end; -1 where there is none. */
+private fun endOfDigits(
+    text: String,
+    start: Int,
+): Int {
+    var at = start
+    while (at < text.length && text[at] in '0'..'9') at++
+    return if (at > start) at else -1
+}
 
 internal val JsonElement.isBoolean: Boolean
     get() = this is JsonPrimitive && !isString && content in setOf("true", "false")

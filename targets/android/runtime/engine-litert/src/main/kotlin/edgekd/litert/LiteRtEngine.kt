@@ -12,6 +12,7 @@ import edgekd.engine.EngineOptions
 import edgekd.engine.EngineSession
 import edgekd.engine.ModelFile
 import edgekd.engine.Tensor
+import java.nio.ByteBuffer
 
 private const val ENGINE = "LiteRT"
 private const val CPU = 1
@@ -113,10 +114,9 @@ private class LiteRtSession(
         environment: Pointer,
         result: PointerByReference,
     ): Int {
-        val file = model.file
-        if (file != null) return api.LiteRtCreateModelFromFile(environment, file.path, result)
+        // The bytes that were hashed and are checked here; what a path leads to may change.
         val bytes = model.bytes()
-        if (bytes.isEmpty()) throw LiteRtException("the file is empty")
+        if (!FileCheck.isSound(ByteBuffer.wrap(bytes))) throw LiteRtException("it is no valid FlatBuffer of a model")
         val memory = Memory(bytes.size.toLong()).apply { write(0, bytes, 0, bytes.size) }
         keptAlive.add(memory) // LiteRT reads the weights where they are
         return api.LiteRtCreateModelFromBuffer(environment, memory, NativeLong(memory.size()), result)

@@ -29,12 +29,6 @@ internal interface LiteRtLibrary : Library {
 
     fun LiteRtDestroyEnvironment(environment: Pointer)
 
-    fun LiteRtCreateModelFromFile(
-        environment: Pointer,
-        path: String,
-        model: PointerByReference,
-    ): Int
-
     fun LiteRtCreateModelFromBuffer(
         environment: Pointer,
         content: Pointer,
