@@ -7,7 +7,7 @@ export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz browser abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -56,6 +56,9 @@ android: setup ## The runtime for Android in Kotlin, on the JVM, by all conforma
 android-fuzz: setup ## That runtime on 20,000 damaged bundles and 20,000 damaged images; an hour
 	.ci/android $(BIN) -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false \
 		-Dedgekd.fuzz=20000 -Dedgekd.fuzz.jobs=2 $(ARGS)
+
+browser: setup ## The runtime and page for browsers, by all conformance vectors in Chromium; needs Node 20 and npm
+	.ci/browser $(BIN)
 
 simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
 	$(BIN)/python -m pytest -m simulation -rP $(ARGS)

@@ -166,3 +166,33 @@ def test_android_is_skipped_where_maven_is_cut_off_alone(
     assert done.returncode == code, done.stdout + done.stderr
     assert ("the runtime for Android is not built" in done.stdout) == (said == CUT_OFF)
     assert ("fill ~/.m2" in done.stdout) == (said == CUT_OFF)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("npm error code ENOTFOUND", 0), ("npm error code EUSAGE", 1), (None, 0)],
+)
+def test_the_page_is_skipped_where_npm_is_cut_off_alone(
+    said: str | None, code: int, tmp_path: Path
+) -> None:
+    """A lock file that does not fit is no skip."""
+    copy, bin_ = tmp_path / "copy", tmp_path / "bin"
+    (copy / ".ci").mkdir(parents=True)
+    shutil.copy(CI / "browser", copy / ".ci")
+    (copy / "targets" / "browser").mkdir(parents=True)
+    (copy / "targets" / "browser" / "package-lock.json").write_text("{}")
+    (copy / "build" / "browser" / "node_modules").mkdir(parents=True)
+    bin_.mkdir()
+    refusal = f"[ $1 = ci ] && {{ echo '{said}'; exit 1; }}; " if said else ""
+    scripts = {"node": "echo v22.0.0", "npm": f"{refusal}true"}
+    scripts |= dict.fromkeys(("edgekd", "python", "chromium"), "true")
+    for name, text in scripts.items():
+        (bin_ / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
+        (bin_ / name).chmod(0o755)
+    done = subprocess.run(
+        [copy / ".ci" / "browser", bin_], env=os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    skipped = "the runtime for browsers is not built: npm cannot fetch" in done.stdout
+    assert skipped == (said == "npm error code ENOTFOUND")

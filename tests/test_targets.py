@@ -12,8 +12,8 @@ from edgekd.lower.precision import LADDER
 from edgekd.targets import load_target, resolve_targets, target_names
 
 SHIPPED = {
-    "android": "tflite", "cpu": "openvino", "cpu-onnx": "onnx", "jetson": "tensorrt",
-    "rpi": "tflite",
+    "android": "tflite", "browser": "tflite", "cpu": "openvino", "cpu-onnx": "onnx",
+    "jetson": "tensorrt", "rpi": "tflite",
 }  # fmt: skip
 
 TARGET = """

@@ -53,6 +53,7 @@ class Reads(Enum):
     PLAN = "plan of changes"
     METER = "record of a power meter"
     WHEELHOUSE = "wheelhouse"
+    PAGE = "page for browsers"
 
     @property
     def checked_first(self) -> bool:
@@ -72,7 +73,9 @@ class Reads(Enum):
         """Whether a folder or a file is expected; None accepts either."""
         if self in (Reads.BUNDLE, Reads.MODEL, Reads.FOREIGN, Reads.PREDICTIONS, Reads.DATA):
             return None
-        return self in (Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE)
+        return self in (
+            Reads.CHECKPOINT, Reads.RUN, Reads.IMAGES, Reads.WHEELHOUSE, Reads.PAGE,
+        )  # fmt: skip
 
 
 class Writes(Enum):

@@ -17,7 +17,9 @@ from edgekd.lower.backends.tensorrt.lint import check_onnx
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.runtime import Classifier
 
-BACKENDS = {"cpu": None, "cpu-onnx": None, "android": None, "rpi": None, "jetson": "onnx"}
+BACKENDS = {
+    "cpu": None, "cpu-onnx": None, "android": None, "browser": None, "rpi": None, "jetson": "onnx",
+}  # fmt: skip
 BUNDLES = [(target, precision) for target in BACKENDS for precision in ("fp32", "int8")]
 
 

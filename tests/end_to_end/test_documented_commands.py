@@ -26,6 +26,7 @@ TEACHER = "a heavy teacher; tests/end_to_end/test_imports.py has light ones"
 STUDENT = "a student that ships for all targets; that of the next command does"
 MANY = "149 melanomas for validation; tests/lower/evidence has other limits"
 LONG = "many trainings; tests/tune has shorter searches"
+PAGE = "the page that `make browser` builds; tests/cli/test_serve.py has a small one"
 
 _BUILD, _IMPORT = "edgekd build --target", "edgekd import heavy.pth --arch torchvision:resnet50"
 _SHIPPED = "ham10000-student"
@@ -39,6 +40,10 @@ NEEDS = {
     "edgekd build --tighten max_flips=0.01 --critical mel=0.02 …": MANY,
     f"{_BUILD} jetson --via torch-tensorrt --model runs/ham --out runs/ham/bundles": DATA,
     "edgekd doctor --device rpi": DEVICE,
+    "edgekd serve BUNDLE": PAGE,
+    "edgekd serve BUNDLE --write DIR": PAGE,
+    "edgekd serve bundles/browser": PAGE,
+    "edgekd serve bundles/browser --public-key key.pub.pem --write page": PAGE,
     "edgekd predict BUNDLE --camera 0": DEVICE,
     "edgekd distill ham10000-kd --set data.root=/data/ham10000 --out runs/ham": DATA,
     "edgekd compare ham10000-kd ham10000-ssd-kd --seeds 0,1,2 --out DIR": DATA,

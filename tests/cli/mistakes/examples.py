@@ -47,6 +47,7 @@ def make_photos(base: Path) -> tuple[list[Path], list[str]]:
 
 def _make_small_files(base: Path) -> None:
     from model_files import write_onnx
+    from tiny_page import make_page
 
     (base / "recipe.yaml").write_text(_RECIPE.format(base=base))
     (base / "space.yaml").write_text("student.fit.learning_rate: {low: 1.0e-3, high: 1.0e-2}\n")
@@ -57,6 +58,7 @@ def _make_small_files(base: Path) -> None:
     (base / "plan.yaml").write_text(f"name: seeds\nmay_change: [method]\n{margin}")
     (base / "codes.json").write_text(json.dumps({"mel": code}))
     write_onnx(base / "foreign.onnx")
+    make_page(base / "page")
     (base / "wheels").mkdir()
     (base / "wheels" / "numpy-2.2.0-cp311-cp311-manylinux_2_17_aarch64.whl").write_bytes(b"PK")
 
@@ -212,6 +214,7 @@ EXAMPLES = {
     Reads.CODES: "codes.json",
     Reads.ANSWERS: "answers.yaml",
     Reads.PLAN: "plan.yaml",
+    Reads.PAGE: "page",
 }
 EXAMPLES_FOR = {
     ("build", "bundle"): "phone",
@@ -229,6 +232,7 @@ PARTS = {
     Reads.CHECKPOINT: ("model.json", "model.safetensors"),
     Reads.MODEL: ("model.json", "model.safetensors"),
     Reads.RUN: ("student/model.json",),
+    Reads.PAGE: ("engines.json",),
 }
 """Files that each example that is a folder cannot do without."""
 

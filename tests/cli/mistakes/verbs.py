@@ -68,6 +68,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     ],
     "import": [("source", "out", "check", "images")],
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
+    "serve": [("bundle", "write", "public_key", "page")],
     "sign": [("bundle", "key"), ("new_key",)],
     "dossier": [("bundle", "out", "fill", "public_key"), ("bundle", "out", "result")],
     "predict": [

@@ -1,0 +1,143 @@
+"""A folder of static files: the page, one engine, and a bundle.
+
+The page itself is built from `targets/browser` by `make browser`. Beside its files it has
+`engines.json`: for each backend whose files it runs, the folder of that engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import msgspec
+
+from edgekd.bundle import MANIFEST, Bundle
+from edgekd.bundle.signature import SIGNATURE
+from edgekd.errors import ArtefactError, InputError, MissingDependencyError
+from edgekd.files import pretty_json, sha256_of, whole_folder
+
+__all__ = ["BUNDLE", "ENGINES", "page_folder", "write_page"]
+
+BUNDLE = "bundle.edgekd"
+"""Name of the bundle beside the page."""
+
+ENGINES = "engines.json"
+_KEY = "key.pub.pem"
+_SITE = "site.json"
+_WORKER = "sw.js"
+_INDEX = "index.html"
+_MOST_SIGNATURE_BYTES = 1024
+_HOME = Path(__file__).resolve().parents[2]
+_BUILT = ("build/browser/app/dist",)
+
+
+def page_folder(page: Path | None = None) -> Path:
+    """The folder of the page: the given one, or what `make browser` built in this checkout.
+
+    Raises:
+        InputError: The given folder has no page.
+        MissingDependencyError: None is given, and none is built.
+    """
+    if page is not None:
+        if not (page / _INDEX).is_file() or not (page / ENGINES).is_file():
+            message = f"{page} is not a page: it has no {_INDEX} with {ENGINES}"
+            hint = "give the folder that `make browser` built: build/browser/app/dist"
+            raise InputError(message, hint)
+        return page
+    for place in _BUILT:
+        if (_HOME / place / ENGINES).is_file():
+            return _HOME / place
+    raise MissingDependencyError(
+        "the page",
+        "",
+        "serve a bundle",
+        message="the page for browsers is not built here",
+        hint="run `make browser` in a checkout (Node 20, npm), or give its folder by --page",
+    )
+
+
+def write_page(
+    bundle: Path, out: Path, *, page: Path | None = None, public_key: Path | None = None
+) -> None:
+    """Write the page with a bundle, to be put on any file server.
+
+    Args:
+        bundle: A bundle folder or `.edgekd` file.
+        out: The folder; what was there is replaced in the end.
+        page: Folder of the built page; None takes that of this checkout.
+        public_key: Ed25519 key as PEM: the bundle must be signed with it, here and in the page.
+
+    Raises:
+        InputError: There is no bundle, or `page` is none.
+        MissingDependencyError: The page is not built.
+        ArtefactError: The bundle is damaged, not signed with the key, or of an engine that the page
+            does not have.
+    """
+    source = page_folder(page)
+    with Bundle.open(bundle, public_key=public_key) as opened:
+        engines = _engines(source)
+        backend = opened.manifest.lowering.backend
+        if backend not in engines:
+            known = ", ".join(sorted(engines))
+            message = f"the page runs files of {known}, and {opened.label} has one of {backend}"
+            raise ArtefactError(message, "build it with `edgekd build --target browser`")
+        unused = {folder for name, folder in engines.items() if name != backend}
+        with whole_folder(out) as folder:
+            shutil.copytree(source, folder, dirs_exist_ok=True, ignore=_Ignore(source, unused))
+            (folder / BUNDLE).write_bytes(_packed(opened))
+            if public_key is not None:
+                shutil.copyfile(public_key, folder / _KEY)
+            site = {"bundle": BUNDLE, "key": None if public_key is None else _KEY}
+            (folder / _SITE).write_bytes(pretty_json(site))
+            _write_worker(folder, engines[backend])
+
+
+def _engines(page: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode((page / ENGINES).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError) as error:
+        message = f"{page / ENGINES} cannot be read: {error}"
+        raise InputError(message, "build the page again with `make browser`") from error
+
+
+class _Ignore:
+    """Leaves out the folders of engines that the bundle does not need."""
+
+    def __init__(self, page: Path, unused: set[str]) -> None:
+        self._page = str(page)
+        self._unused = unused
+
+    def __call__(self, folder: str, names: list[str]) -> set[str]:
+        return self._unused & set(names) if folder == self._page else set()
+
+
+def _packed(bundle: Bundle) -> bytes:
+    """The bundle as one uncompressed zip, with the same bytes every time."""
+    stream = io.BytesIO()
+    files = {name: bundle.read(name) for name in (MANIFEST, *bundle.manifest.files)}
+    signature = bundle.read_unlisted(SIGNATURE, _MOST_SIGNATURE_BYTES)
+    if signature is not None:
+        files[SIGNATURE] = signature
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name])
+    return stream.getvalue()
+
+
+def _write_worker(folder: Path, engine: str) -> None:
+    """Put the version and the files to keep before the service worker.
+
+    The engine has files for several kinds of browsers; the page itself says which one it loaded.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    hashes = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    version = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:16]
+    kept = [name for name in hashes if name != _WORKER and not name.startswith(f"{engine}/")]
+    head = json.dumps({"version": version, "files": ["./", *kept]})
+    worker = folder / _WORKER
+    code = worker.read_text(encoding="utf-8")
+    worker.write_text(f"self.EDGEKD = {head};\n{code}", encoding="utf-8")
