@@ -58,7 +58,7 @@ class AssetsTest {
         val refused =
             mapOf(
                 FLOAT to "the bundle is not signed",
-                "bundles/signed-by-another.edgekd" to "the signature does not belong",
+                "bundles/signed-tflite-manifest.sig-changed-by-a-byte.edgekd" to "the signature does not belong",
                 "bundles/signed-tflite-manifest.json-changed-by-a-byte.edgekd" to "the signature does not belong",
                 "bundles/signed-tflite-model.tflite-changed-by-a-byte.edgekd" to "does not have the hash",
             )

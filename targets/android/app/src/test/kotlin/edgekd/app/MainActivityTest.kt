@@ -65,7 +65,10 @@ class MainActivityTest {
         waitUntil { text(R.id.headline) !in before }
     }
 
-    private fun click() = activity.findViewById<Button>(R.id.action)!!.performClick()
+    private fun click() {
+        activity.findViewById<Button>(R.id.action)!!.performClick()
+        shadowOf(Looper.getMainLooper()).idle()
+    }
 
     private fun waitUntil(condition: () -> Boolean) {
         val end = System.nanoTime() + PATIENCE_MS * 1_000_000
