@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tiny_bundles import ANSWER, REFER, write_tiny_bundle
 
 from edgekd.bundle import CaptureRule, Limit, generate_key, sign_bundle, zip_bundle
@@ -15,13 +16,13 @@ from edgekd.bundle import CaptureRule, Limit, generate_key, sign_bundle, zip_bun
 SIDE = 320
 
 
-def photo(colour: tuple[int, int, int], *, blurred: bool = False) -> np.ndarray:
+def photo(colour: tuple[int, int, int], *, blurred: bool = False) -> NDArray[np.uint8]:
     """A picture of that mean colour, RGB, with texture of blocks that survive the small input."""
     rng = np.random.default_rng(1)
     blocks = rng.integers(-14, 15, (SIDE // 20, SIDE // 20, 1))
     texture = np.kron(blocks, np.ones((20, 20, 1), np.int64))
     image = (np.array(colour) + texture).clip(0, 255).astype(np.uint8)
-    return cv2.GaussianBlur(image, (0, 0), 40) if blurred else image
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 40) if blurred else image, np.uint8)
 
 
 def make_sites(out: Path) -> None:

@@ -27,7 +27,8 @@ def names(folder: Path) -> set[str]:
 def worker(folder: Path) -> dict[str, object]:
     first, rest = (folder / "sw.js").read_text().split("\n", 1)
     assert rest.startswith("const { version")
-    return json.loads(first.removeprefix("self.EDGEKD = ").removesuffix(";"))
+    head: dict[str, object] = json.loads(first.removeprefix("self.EDGEKD = ").removesuffix(";"))
+    return head
 
 
 def test_the_folder_has_one_engine_and_the_bundle(tmp_path: Path, page: Path) -> None:

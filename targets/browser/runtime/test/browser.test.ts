@@ -56,6 +56,18 @@ describe('predictions in Chromium', () => {
   });
 });
 
+describe('bundles in Chromium', () => {
+  const run = VECTORS.bundles.filter((each) => each.runs && !each.refused);
+
+  it('that run are opened with their keys, and pass their self-tests', async () => {
+    expect(run.length).toBeGreaterThan(0);
+    for (const vector of run) {
+      const found = await page.evaluate((each) => window.vectors.passes(each), vector);
+      expect(found, vector.id).toEqual([vector.signature, true]);
+    }
+  });
+});
+
 describe('photos in Chromium', () => {
   const exact = VECTORS.photos.filter((each) => !each.refused && each.max_difference === 0 && each.needs === '');
 
