@@ -41,12 +41,14 @@ _TYPES = {
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **_TYPES}  # noqa: RUF012  # as in the base
-
     def end_headers(self) -> None:
         for name, value in HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
+
+    def guess_type(self, path: Any) -> str:
+        """The type by the file's name, also where the system's own table lacks it."""
+        return _TYPES.get(Path(path).suffix) or super().guess_type(path)
 
     def list_directory(self, path: Any) -> None:
         """No listing: a folder without a page is not found."""
