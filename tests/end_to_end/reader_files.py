@@ -41,7 +41,8 @@ def make_reader(folder: Path, run: Path, bundles: Path) -> None:
     places = ["runs/demo/bundles/rpi", "runs/mine/bundles/rpi", "bundles/rpi", "OLD", "NEW"]
     for place in [*places, "bundles/rpi-2025", "bundles/rpi-2026"]:
         shutil.copytree(bundles / "rpi-int8", folder / place)
-    shutil.copytree(bundles / "jetson-int8", folder / "bundles/jetson")
+    for target in ("android", "jetson"):
+        shutil.copytree(bundles / f"{target}-int8", folder / "bundles" / target)
     for role in ("teacher", "student"):
         (folder / "runs/mine" / role).symlink_to(run / role)
     (folder / "teacher").symlink_to(run / "teacher")

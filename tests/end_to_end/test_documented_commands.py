@@ -33,6 +33,7 @@ _SHIPPED = "ham10000-student"
 NEEDS = {
     f"{_BUILD} all --model NAME --out DIR": STUDENT,
     f"{_BUILD} all --model NAME --out bundles": STUDENT,
+    f"{_BUILD} browser --model NAME --out bundles": STUDENT,
     f"{_IMPORT} --classes mel,nv,bkl --out DIR --check labels.csv": TEACHER,
     f"{_IMPORT} --classes mel,nv,bkl --out teacher --check labels.csv": TEACHER,
     "edgekd build --on-device jetson": DEVICE,
@@ -58,6 +59,7 @@ STANDS_FOR = {
     "DIR": "runs/mine",
     "NAME": "tiny-student",
     "RECIPE": "mine.yaml",
+    "RUN": "runs/mine",
 }
 """What a word in capitals stands for."""
 
@@ -153,6 +155,8 @@ def test_a_documented_command_runs(
             assert main(["diff", "--plan-template"]) == 0
         plan = re.sub("worse: .*", "worse: 0.5}", Path("plan.yaml").read_text())
         Path("plan.yaml").write_text(plan)  # 200 images do not hold two points
+    if "--bundle" in run.words:
+        assert main(["sign", "bundles/android", "--key", "key.pem"]) == 0
     if "--fill" in run.words:
         with Path("answers.yaml").open("w") as file, redirect_stdout(file):
             assert main(["dossier", "--template"]) == 0

@@ -266,5 +266,5 @@ def install_target(home: Path, target: Target) -> None:
     )
     (home / "one_target.py").write_text(f"FOLDER = {str(home)!r}\n")
     values = msgspec.to_builtins(target).items()
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values]
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values if value is not None]
     (home / "target.toml").write_text("\n".join(lines) + "\n")
