@@ -46,6 +46,7 @@ NEEDS = {
     "edgekd serve bundles/browser": PAGE,
     "edgekd serve bundles/browser --public-key key.pub.pem --write page": PAGE,
     "edgekd predict BUNDLE --camera 0": DEVICE,
+    "edgekd predict bundles/rpi IDRID/images/*.jpg": DATA,
     "edgekd distill ham10000-kd --set data.root=/data/ham10000 --out runs/ham": DATA,
     "edgekd compare ham10000-kd ham10000-ssd-kd --seeds 0,1,2 --out DIR": DATA,
     "edgekd tune demo --space demo --trials 20 --workers 2 --out DIR": LONG,
