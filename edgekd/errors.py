@@ -26,6 +26,7 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "StoppedError",
+    "reason_of",
 ]
 
 
@@ -47,6 +48,11 @@ class EdgekdError(Exception):
         self.message = _one_line(message)
         self.hint = _one_line(hint)
         super().__init__(self.message)
+
+
+def reason_of(error: BaseException) -> str:
+    """What another library's exception says, in one line: its first, or the name of its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _one_line(text: str) -> str:

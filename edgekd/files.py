@@ -18,7 +18,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,10 @@ from edgekd.user_folders import cache_folder
 __all__ = [
     "atomic_write",
     "hidden_twin",
+    "is_occupied",
     "make_folder",
     "pretty_json",
+    "refuse_other_content",
     "resolve_links",
     "scratch_folder",
     "sha256_of",
@@ -119,6 +121,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
         _replace_folder(twin, place)
     finally:
         _remove(twin)
+
+
+def is_occupied(path: Path) -> bool:
+    """Whether a file or a folder with anything in it is there, once all links are followed.
+
+    Raises:
+        InputError: The links form a cycle.
+    """
+    place = resolve_links(path)
+    return place.exists() and (not place.is_dir() or any(place.iterdir()))
+
+
+def refuse_other_content(folder: Path, kind: str, is_earlier: Callable[[Path], bool]) -> None:
+    """Refuse a place where an output would replace anything but an earlier one of its kind.
+
+    Args:
+        folder: Where a command is to write.
+        kind: Its output, such as "import".
+        is_earlier: Whether a folder holds an earlier one.
+
+    Raises:
+        InputError: It is a file, or a folder with other content.
+    """
+    if is_occupied(folder) and not is_earlier(folder):
+        message = f"{folder} is not empty, and holds no earlier {kind}"
+        raise InputError(message, "choose another place for the output, or remove what is there")
 
 
 @contextlib.contextmanager

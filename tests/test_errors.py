@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgekd import errors
-from edgekd.errors import EdgekdError, MissingDependencyError
+from edgekd.errors import EdgekdError, MissingDependencyError, reason_of
 
 EXIT_CODES = {
     "EdgekdError": 1,
@@ -22,7 +22,8 @@ STOPPED = "StoppedError"
 
 
 def test_exit_codes() -> None:
-    codes = {name: getattr(errors, name).exit_code for name in errors.__all__ if name != STOPPED}
+    kinds = {name: getattr(errors, name) for name in errors.__all__ if name != STOPPED}
+    codes = {name: kind.exit_code for name, kind in kinds.items() if isinstance(kind, type)}
     assert codes == EXIT_CODES
 
 
@@ -67,3 +68,8 @@ def test_a_stopped_run_is_no_error_that_is_handled() -> None:
     error = errors.StoppedError("saved", 128 + 15)
     assert not isinstance(error, Exception)
     assert (error.message, error.exit_code) == ("saved", 143)
+
+
+def test_the_reason_of_a_foreign_error_is_one_line() -> None:
+    assert reason_of(ValueError("\n bad shape\n  at line 3")) == "bad shape"
+    assert reason_of(RuntimeError()) == "RuntimeError"

@@ -16,7 +16,14 @@ import pytest
 
 from edgekd.cli.place_checks import check_file_place, check_folder_place
 from edgekd.errors import InputError
-from edgekd.files import atomic_write, sha256_of, whole_folder, write_atomically
+from edgekd.files import (
+    atomic_write,
+    is_occupied,
+    refuse_other_content,
+    sha256_of,
+    whole_folder,
+    write_atomically,
+)
 from edgekd.user_folders import cache_folder
 
 
@@ -281,3 +288,22 @@ def test_a_cache_that_cannot_be_made_names_its_variable(
     with pytest.raises(InputError) as caught:
         write_atomically(cache_folder() / "decoded" / "x", b"")
     assert "EDGEKD_CACHE" in caught.value.hint
+
+
+def test_what_is_there_is_seen_through_links(tmp_path: Path) -> None:
+    empty, file = tmp_path / "empty", tmp_path / "file"
+    empty.mkdir()
+    file.touch()
+    (tmp_path / "link").symlink_to(tmp_path)
+    occupied = [file, tmp_path, tmp_path / "link"]
+    assert [is_occupied(path) for path in (empty, tmp_path / "missing", *occupied)] == [
+        False, False, True, True, True,
+    ]  # fmt: skip
+
+
+def test_only_an_earlier_output_may_be_replaced(tmp_path: Path) -> None:
+    refuse_other_content(tmp_path / "missing", "page", lambda folder: False)
+    (tmp_path / "thesis.txt").touch()
+    refuse_other_content(tmp_path, "page", lambda folder: (folder / "thesis.txt").is_file())
+    with pytest.raises(InputError, match="is not empty, and holds no earlier page"):
+        refuse_other_content(tmp_path, "page", lambda folder: False)

@@ -23,7 +23,7 @@ from edgekd.bundle.model_files import ModelFiles
 from edgekd.bundle.policy import FloorRecord, PolicyRecord, PolicyWords, Sentence, TeacherRecord
 from edgekd.bundle.reader import MANIFEST, SELFTEST, Bundle, SignatureState
 from edgekd.bundle.signature import SIGNATURE, PublicKey, generate_key, verify_signature
-from edgekd.bundle.writer import sign_bundle, write_bundle, zip_bundle
+from edgekd.bundle.writer import pack_bundle, sign_bundle, write_bundle, zip_bundle
 
 __all__ = [
     "MANIFEST",
@@ -57,6 +57,7 @@ __all__ = [
     "SignatureState",
     "TeacherRecord",
     "generate_key",
+    "pack_bundle",
     "sign_bundle",
     "verify_signature",
     "write_bundle",

@@ -13,7 +13,7 @@ from edgekd.bundle.reader import MANIFEST, MAX_FILE_BYTES, PROVENANCE, Bundle
 from edgekd.bundle.signature import SIGNATURE, load_private_key, sign_manifest
 from edgekd.files import atomic_write, sha256_of, whole_folder, write_atomically
 
-__all__ = ["sign_bundle", "write_bundle", "zip_bundle"]
+__all__ = ["pack_bundle", "sign_bundle", "write_bundle", "zip_bundle"]
 
 
 def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes]) -> Manifest:
@@ -41,6 +41,18 @@ def zip_bundle(folder: Path, out: Path) -> None:
     files = (path for path in folder.rglob("*") if path.is_file())
     names = [file.relative_to(folder).as_posix() for file in files]
     _write_zip(out, names, lambda name: (folder / name).read_bytes())
+
+
+def pack_bundle(bundle: Bundle, out: Path) -> None:
+    """Write an open bundle as one `.edgekd` file, with reproducible bytes.
+
+    What lies in its folder and is not of the bundle stays out: only what the manifest lists, the
+    signature and the provenance are written.
+
+    Raises:
+        ArtefactError: The bundle has been damaged since it was opened.
+    """
+    _write_packed(bundle, out, {})
 
 
 def sign_bundle(
@@ -82,8 +94,14 @@ def sign_bundle(
             for name, content in signed.items():
                 write_atomically(path / name, content)
             return
-        names = [MANIFEST, *signed, *bundle.manifest.files]
-        _write_zip(path, names, lambda name: signed.get(name) or bundle.read(name))
+        _write_packed(bundle, path, signed)
+
+
+def _write_packed(bundle: Bundle, out: Path, signed: Mapping[str, bytes]) -> None:
+    kept = {name: bundle.read_unlisted(name, MAX_FILE_BYTES) for name in (SIGNATURE, PROVENANCE)}
+    beside = {name: content for name, content in kept.items() if content is not None} | {**signed}
+    names = [MANIFEST, *beside, *bundle.manifest.files]
+    _write_zip(out, names, lambda name: beside.get(name) or bundle.read(name))
 
 
 def _write_zip(out: Path, names: Iterable[str], read: Callable[[str], bytes]) -> None:

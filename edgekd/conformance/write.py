@@ -16,7 +16,7 @@ from edgekd.conformance.format import Vectors
 from edgekd.conformance.photos import photo_cases
 from edgekd.conformance.planes import plane_cases
 from edgekd.conformance.predictions import prediction_cases, usable_backends
-from edgekd.files import pretty_json, whole_folder
+from edgekd.files import pretty_json, refuse_other_content, whole_folder
 from edgekd.runtime.preprocess import RULE
 
 __all__ = ["VECTORS", "write_vectors"]
@@ -31,9 +31,11 @@ def write_vectors(out: Path) -> Vectors:
         The vectors as written.
 
     Raises:
-        InputError: `out` is a file, or its parent folder cannot be made.
+        InputError: `out` is a file or holds anything but earlier vectors, or its parent folder
+            cannot be made.
         MissingDependencyError: `cryptography`, which makes the signatures, is not installed.
     """
+    refuse_other_content(out, "vectors", lambda folder: (folder / VECTORS).is_file())
     with whole_folder(out) as root:
         folder = Folder(root)
         vectors = Vectors(

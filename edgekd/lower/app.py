@@ -9,9 +9,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from edgekd.bundle import Bundle, zip_bundle
+from edgekd.bundle import Bundle, pack_bundle
 from edgekd.errors import InputError
-from edgekd.files import resolve_links, whole_folder
+from edgekd.files import is_occupied, whole_folder
 from edgekd.targets import Target, TargetApp, target_folder
 
 __all__ = ["check_app_place", "write_app"]
@@ -29,8 +29,7 @@ def check_app_place(target: Target, out: Path) -> TargetApp:
     if target.app is None:
         message = f"the target {target.name!r} has no app"
         raise InputError(message, "leave --app out, or choose a target that has one")
-    place = resolve_links(out)
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+    if is_occupied(out):
         message = f"there is something at {out} already, and an app may hold changes of yours"
         raise InputError(message, "choose another place for the app, or remove what is there")
     return target.app
@@ -39,8 +38,7 @@ def check_app_place(target: Target, out: Path) -> TargetApp:
 def write_app(target: Target, bundle: Path, out: Path, public_key: Path | None = None) -> None:
     """Write the sources of the target's app with a bundle, and the key that it must be signed with.
 
-    The app's bundle is one `.edgekd` file: the same bytes where `bundle` is one, else the zip of
-    the folder.
+    The app's bundle is one `.edgekd` file, of the bundle's own files alone.
 
     Raises:
         InputError: The target has no app, the bundle is for another engine, the key is no key, or
@@ -50,15 +48,14 @@ def write_app(target: Target, bundle: Path, out: Path, public_key: Path | None =
     app = check_app_place(target, out)
     with Bundle.open(bundle, public_key=public_key) as opened:
         _check_engine(target, opened, bundle)
-    with whole_folder(out) as folder:
-        source = target_folder(target.name)
-        for name in app.project:
-            _copy(source / name, folder / name)
-        _put_bundle(bundle, folder / app.bundle)
-        with Bundle.open(folder / app.bundle, public_key=public_key):
-            pass  # what was copied is what was checked
-        if public_key is not None:
-            (folder / app.public_key).write_bytes(public_key.read_bytes())
+        with whole_folder(out) as folder:
+            source = target_folder(target.name)
+            for name in app.project:
+                _copy(source / name, folder / name)
+            (folder / app.bundle).parent.mkdir(parents=True, exist_ok=True)
+            pack_bundle(opened, folder / app.bundle)
+            if public_key is not None:
+                shutil.copyfile(public_key, folder / app.public_key)
 
 
 def _check_engine(target: Target, opened: Bundle, bundle: Path) -> None:
@@ -74,11 +71,3 @@ def _copy(source: Path, place: Path) -> None:
         shutil.copytree(source, place, ignore=shutil.ignore_patterns(*_PRODUCTS))
     else:
         shutil.copyfile(source, place)
-
-
-def _put_bundle(bundle: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if bundle.is_dir():
-        zip_bundle(bundle, place)
-    else:
-        shutil.copyfile(bundle, place)

@@ -7,18 +7,15 @@ The page itself is built from `targets/browser` by `make browser`. Beside its fi
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
-import zipfile
 from pathlib import Path
 
 import msgspec
 
-from edgekd.bundle import MANIFEST, Bundle
-from edgekd.bundle.signature import SIGNATURE
+from edgekd.bundle import Bundle, pack_bundle
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
-from edgekd.files import pretty_json, sha256_of, whole_folder
+from edgekd.files import pretty_json, refuse_other_content, sha256_of, whole_folder
 
 __all__ = ["BUNDLE", "ENGINES", "page_folder", "write_page"]
 
@@ -30,9 +27,8 @@ _KEY = "key.pub.pem"
 _SITE = "site.json"
 _WORKER = "sw.js"
 _INDEX = "index.html"
-_MOST_SIGNATURE_BYTES = 1024
-_HOME = Path(__file__).resolve().parents[2]
-_BUILT = ("build/browser/app/dist",)
+_BUILT = Path(__file__).resolve().parents[2] / "build" / "browser" / "app" / "dist"
+"""Where `make browser` builds the page in a checkout."""
 
 
 def page_folder(page: Path | None = None) -> Path:
@@ -48,9 +44,8 @@ def page_folder(page: Path | None = None) -> Path:
             hint = "give the folder that `make browser` built: build/browser/app/dist"
             raise InputError(message, hint)
         return page
-    for place in _BUILT:
-        if (_HOME / place / ENGINES).is_file():
-            return _HOME / place
+    if (_BUILT / ENGINES).is_file():
+        return _BUILT
     raise MissingDependencyError(
         "the page",
         "",
@@ -67,16 +62,17 @@ def write_page(
 
     Args:
         bundle: A bundle folder or `.edgekd` file.
-        out: The folder; what was there is replaced in the end.
+        out: The folder; an earlier page there is replaced in the end.
         page: Folder of the built page; None takes that of this checkout.
         public_key: Ed25519 key as PEM: the bundle must be signed with it, here and in the page.
 
     Raises:
-        InputError: There is no bundle, or `page` is none.
+        InputError: There is no bundle, `page` is none, or `out` holds anything but an earlier page.
         MissingDependencyError: The page is not built.
         ArtefactError: The bundle is damaged, not signed with the key, or of an engine that the page
             does not have.
     """
+    refuse_other_content(out, "page", lambda folder: (folder / _SITE).is_file())
     source = page_folder(page)
     with Bundle.open(bundle, public_key=public_key) as opened:
         engines = _engines(source)
@@ -88,7 +84,7 @@ def write_page(
         unused = {folder for name, folder in engines.items() if name != backend}
         with whole_folder(out) as folder:
             shutil.copytree(source, folder, dirs_exist_ok=True, ignore=_Ignore(source, unused))
-            (folder / BUNDLE).write_bytes(_packed(opened))
+            pack_bundle(opened, folder / BUNDLE)
             if public_key is not None:
                 shutil.copyfile(public_key, folder / _KEY)
             site = {"bundle": BUNDLE, "key": None if public_key is None else _KEY}
@@ -113,19 +109,6 @@ class _Ignore:
 
     def __call__(self, folder: str, names: list[str]) -> set[str]:
         return self._unused & set(names) if folder == self._page else set()
-
-
-def _packed(bundle: Bundle) -> bytes:
-    """The bundle as one uncompressed zip, with the same bytes every time."""
-    stream = io.BytesIO()
-    files = {name: bundle.read(name) for name in (MANIFEST, *bundle.manifest.files)}
-    signature = bundle.read_unlisted(SIGNATURE, _MOST_SIGNATURE_BYTES)
-    if signature is not None:
-        files[SIGNATURE] = signature
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name])
-    return stream.getvalue()
 
 
 def _write_worker(folder: Path, engine: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from manifests import make_manifest
 
-from edgekd.bundle import MANIFEST, Bundle, write_bundle, zip_bundle
+from edgekd.bundle import MANIFEST, Bundle, pack_bundle, write_bundle, zip_bundle
 from edgekd.bundle.manifest import decode_manifest
 
 
@@ -86,3 +86,15 @@ def test_zip_holds_the_folder_uncompressed(folder: Path, zipped: Path) -> None:
         assert {member.filename: archive.read(member) for member in members} == snapshot(folder)
     assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
     assert {member.date_time for member in members} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_a_packed_bundle_has_nothing_of_its_folder_besides(folder: Path, tmp_path: Path) -> None:
+    zip_bundle(folder, tmp_path / "zip.edgekd")
+    (folder / "patient.jpg").write_bytes(b"a face")
+    with Bundle.open(folder) as bundle:
+        pack_bundle(bundle, tmp_path / "packed.edgekd")
+    packed = (tmp_path / "packed.edgekd").read_bytes()
+    assert packed == (tmp_path / "zip.edgekd").read_bytes()
+    with Bundle.open(tmp_path / "packed.edgekd") as bundle:
+        pack_bundle(bundle, tmp_path / "again.edgekd")
+    assert (tmp_path / "again.edgekd").read_bytes() == packed

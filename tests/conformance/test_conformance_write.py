@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.conformance import VECTORS, Vectors
+from edgekd.conformance import VECTORS, Vectors, write_vectors
+from edgekd.errors import InputError
 from edgekd.schemas import published
 
 
@@ -60,3 +61,10 @@ def test_hashes_are_those_of_the_squares(vectors_folder: Path, vectors: Vectors)
 
 def test_no_path_of_this_machine(vectors_folder: Path) -> None:
     assert str(vectors_folder.parent) not in (vectors_folder / VECTORS).read_text()
+
+
+def test_a_folder_with_anything_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("of a year")
+    with pytest.raises(InputError, match="holds no earlier vectors"):
+        write_vectors(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "of a year"

@@ -38,10 +38,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_the_app_is_the_target_s_with_the_bundle(target: Target, tmp_path: Path) -> None:
     assert target.app is not None
     bundle = bundle_for(target, tmp_path / "bundle")
+    zip_bundle(bundle, tmp_path / "bundle.edgekd")
+    (bundle / "patient.jpg").write_bytes(b"a face")  # of nobody's manifest
     write_app(target, bundle, tmp_path / "app")
     written = files_of(tmp_path / "app")
     content = written.pop(target.app.bundle)
-    zip_bundle(bundle, tmp_path / "bundle.edgekd")
     assert content == (tmp_path / "bundle.edgekd").read_bytes()
     with Bundle.open(content) as inside, Bundle.open(bundle) as given:
         assert inside.sha256 == given.sha256

@@ -56,6 +56,14 @@ def test_the_worker_keeps_all_but_the_engine(tmp_path: Path, page: Path) -> None
     assert worker(tmp_path / "one")["version"] != worker(tmp_path / "two")["version"]
 
 
+def test_a_folder_with_anything_else_is_not_replaced(tmp_path: Path, page: Path) -> None:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "index.html").write_text("the clinic's own page")
+    with pytest.raises(InputError, match="holds no earlier page"):
+        write_page(write_tiny_bundle(tmp_path / "bundle"), tmp_path / "www", page=page)
+    assert names(tmp_path / "www") == {"index.html"}
+
+
 def test_a_signed_bundle_stays_signed(tmp_path: Path, page: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle")
     key = tmp_path / "key.pub.pem"
@@ -89,10 +97,9 @@ def test_what_is_no_page_is_refused(tmp_path: Path, page: Path) -> None:
 def test_a_page_that_is_not_built_is_missing(
     tmp_path: Path, page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_module, "_HOME", tmp_path)
+    monkeypatch.setattr(page_module, "_BUILT", tmp_path / "built")
     with pytest.raises(MissingDependencyError, match="not built here") as caught:
         page_folder()
     assert "make browser" in caught.value.hint
     page.rename(tmp_path / "built")
-    monkeypatch.setattr(page_module, "_BUILT", ("built",))
     assert page_folder() == tmp_path / "built"

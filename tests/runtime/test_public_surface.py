@@ -37,8 +37,8 @@ BUNDLE = [
     "FloorRecord", "GateRecord", "LayerSensitivity",
     "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PartRecord",
     "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "Rung", "Sentence",
-    "SignatureState", "TeacherRecord", "generate_key", "sign_bundle", "verify_signature",
-    "write_bundle", "zip_bundle",
+    "SignatureState", "TeacherRecord", "generate_key", "pack_bundle", "sign_bundle",
+    "verify_signature", "write_bundle", "zip_bundle",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from edgekd.data.synthetic.catalogue import CLASSES
 from edgekd.data.synthetic.painter import MINIMUM_SIZE, paint
 from edgekd.errors import InputError
+from edgekd.files import is_occupied
 
 __all__ = ["GENERATOR_VERSION", "PREVALENCE", "class_counts", "write_dataset"]
 
@@ -153,9 +154,7 @@ def _is_complete(folder: Path, recipe: dict[str, int]) -> bool:
 
 
 def _refuse_occupied(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if folder.exists():
+    if is_occupied(folder):
         raise InputError(f"{folder} exists and holds something else", "delete it or name another")
 
 

@@ -11,7 +11,13 @@ import torch
 from torch import nn
 
 from edgekd.errors import ArtefactError, InputError
-from edgekd.files import pretty_json, sha256_of, whole_folder, write_atomically
+from edgekd.files import (
+    pretty_json,
+    refuse_other_content,
+    sha256_of,
+    whole_folder,
+    write_atomically,
+)
 from edgekd.models.adapted import adapted
 from edgekd.models.card import (
     CARD,
@@ -74,7 +80,7 @@ def import_model(
         InputError: The model cannot be read, nothing fits it, or `out` holds something else.
         MissingDependencyError: A package that it needs is not installed.
     """
-    _refuse_other_content(out)
+    refuse_other_content(out, "import", _is_import)
     imported = read_model(request, say)
     with whole_folder(out) as folder:
         _write(imported, folder)
@@ -202,19 +208,8 @@ def _compare(imported: Imported, checkpoint: Checkpoint) -> None:
         raise ArtefactError(message, hint)
 
 
-def _refuse_other_content(out: Path) -> None:
-    """Refuse a folder with anything but an earlier import in it: it would be replaced.
-
-    Raises:
-        InputError: It has other content.
-    """
-    if not out.is_dir() or not any(out.iterdir()):
-        return
+def _is_import(folder: Path) -> bool:
     try:
-        card = msgspec.json.decode((out / CARD).read_bytes())
-        earlier = bool(card.get("imported"))
+        return bool(msgspec.json.decode((folder / CARD).read_bytes()).get("imported"))
     except (OSError, msgspec.DecodeError, AttributeError):
-        earlier = False
-    if not earlier:
-        message = f"{out} is not empty, and holds no earlier import"
-        raise InputError(message, "choose another --out, or remove it")
+        return False

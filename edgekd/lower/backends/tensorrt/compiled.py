@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from edgekd.errors import EdgekdError
+from edgekd.errors import EdgekdError, reason_of
 from edgekd.files import write_atomically
 from edgekd.lower.backends.base import versions_of
 from edgekd.lower.backends.tensorrt.builder import EngineBuildError, EngineReport
@@ -139,16 +139,16 @@ def _converted(
     except EdgekdError:
         raise
     except Exception as error:  # torch-tensorrt's, torch's and TensorRT's have no common base
-        message = f"torch-tensorrt could not build {title}: {_reason(error)}"
+        message = f"torch-tensorrt could not build {title}: {reason_of(_first_cause(error))}"
         raise EngineBuildError(message, "leave --via out to build it from ONNX") from error
     return bytes(engine)
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of the error below all others, which names the operator."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _first_cause(error: BaseException) -> BaseException:
+    """The exception from which the others came, which names the operator."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error
 
 
 @functools.cache

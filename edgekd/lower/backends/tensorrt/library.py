@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from edgekd.errors import DeviceUnreachableError, MissingDependencyError
+from edgekd.errors import DeviceUnreachableError, MissingDependencyError, reason_of
 
 __all__ = ["load_tensorrt", "load_tensorrt_rtx", "load_torch_tensorrt"]
 
@@ -67,7 +67,6 @@ def load_torch_tensorrt() -> ModuleType:
     try:
         return import_module(_TORCH_TENSORRT)
     except Exception as error:  # its own, of its libraries, or of the driver's
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        message = f"torch-tensorrt cannot be loaded: {reason}"
+        message = f"torch-tensorrt cannot be loaded: {reason_of(error)}"
         hint = "it needs a GPU with its driver (nvidia-smi), and the PyTorch of its own version"
         raise DeviceUnreachableError(message, hint) from error

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekd.errors import ArtefactError, EdgekdError
+from edgekd.errors import ArtefactError, EdgekdError, reason_of
 from edgekd.files import atomic_write
 from edgekd.lower.backends.base import UnconvertibleError, converting
 from edgekd.lower.backends.tensorrt.translation import TRANSLATIONS
@@ -103,8 +103,7 @@ def load_program(file: Path) -> ExportedProgram:
     except EdgekdError:
         raise
     except Exception as error:  # torch's, zipfile's and the system's have no common base
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        message = f"PyTorch {torch.__version__} cannot read {file.name}: {reason}"
+        message = f"PyTorch {torch.__version__} cannot read {file.name}: {reason_of(error)}"
         hint = "use the PyTorch that wrote it (manifest.json names it), or leave --via out"
         raise ArtefactError(message, hint) from error
 
@@ -202,8 +201,7 @@ class _Network(nn.Module):
         try:
             return translation.compute(*inputs, **node.attributes)
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UnconvertibleError(f"{node} in PyTorch: {reason}", _HINT) from error
+            raise UnconvertibleError(f"{node} in PyTorch: {reason_of(error)}", _HINT) from error
 
     def _dequantised(self, node: _Node, values: Mapping[str, Any]) -> Tensor:
         quantised = values.get(node.inputs[0])
