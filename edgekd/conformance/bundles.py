@@ -17,7 +17,7 @@ from edgekd.conformance.format import BundleCase, refusal_of
 from edgekd.conformance.manifests import (
     FILES,
     MODEL,
-    Made,
+    BundleBytes,
     bundle_of,
     changed,
     manifest_bundles,
@@ -33,19 +33,19 @@ __all__ = ["bundle_cases"]
 def bundle_cases(folder: Folder) -> Iterator[BundleCase]:
     """Every bundle, as this runtime opens it."""
     keys = _keys(folder)
-    for name, made in _all(keys).items():
-        yield _case(folder, name, made)
+    for name, given in _all(keys).items():
+        yield _case(folder, name, given)
 
 
-def _case(folder: Folder, name: str, made: Made) -> BundleCase:
-    place = folder.add(f"bundles/{name}.edgekd", made.content)
-    key = f"keys/{made.key}" if made.key else None
+def _case(folder: Folder, name: str, given: BundleBytes) -> BundleCase:
+    place = folder.add(f"bundles/{name}.edgekd", given.content)
+    key = f"keys/{given.key}" if given.key else None
     content = (folder.root / key).read_bytes() if key else None
-    common: dict[str, Any] = {"id": name, "bundle": place, "runs": made.runs, "public_key": key}
+    common: dict[str, Any] = {"id": name, "bundle": place, "runs": given.runs, "public_key": key}
     try:
-        if made.runs:
-            Classifier.open(made.content, public_key=content).close()
-        with Bundle.open(made.content, public_key=content) as bundle:
+        if given.runs:
+            Classifier.open(given.content, public_key=content).close()
+        with Bundle.open(given.content, public_key=content) as bundle:
             capture = bundle.manifest.capture
             return BundleCase(
                 **common,
@@ -56,7 +56,7 @@ def _case(folder: Folder, name: str, made: Made) -> BundleCase:
                 warnings=bundle.manifest.warnings,
             )
     except EdgekdError as error:
-        return BundleCase(**common, refused=refusal_of(error, start=made.start))
+        return BundleCase(**common, refused=refusal_of(error, start=given.start))
 
 
 def _keys(folder: Folder) -> Mapping[str, Any]:
@@ -78,32 +78,34 @@ def _keys(folder: Folder) -> Mapping[str, Any]:
     return keys
 
 
-def _all(keys: Mapping[str, Any]) -> dict[str, Made]:
-    closed = {**manifest_bundles(), **_zips(), **_hashes(), **_signed(keys)}
+def _all(keys: Mapping[str, Any]) -> dict[str, BundleBytes]:
+    closed = {**manifest_bundles(), **_zips(), **_listed_files(), **_signed(keys)}
     return closed | _not_runnable() | _signed_and_run(keys)
 
 
-def _zips() -> dict[str, Made]:
+def _zips() -> dict[str, BundleBytes]:
     """Zips that escape, swell or lie."""
     raw = json.dumps(manifest_of()).encode()
     good = archive({MANIFEST: raw, **FILES})
     no_zip = "<bytes> is not a bundle: "
     made = {
-        "good": Made(good),
-        "no-manifest": Made(archive(FILES)),
-        "not-a-zip": Made(b"no zip at all, but long enough to hold the last record", no_zip),
-        "empty": Made(b"", no_zip),
-        "cut-in-the-middle": Made(good[: len(good) // 2], no_zip),
-        "comment": Made(_commented(good), no_zip),
-        "trailing-bytes": Made(good + b"\0" * 30, no_zip),
-        "compressed": Made(archive({MANIFEST: raw, **FILES}, compression=zipfile.ZIP_DEFLATED)),
-        "65-members": Made(archive({MANIFEST: raw, **{f"f{n}": b"" for n in range(64)}})),
-        "directory-overlong": Made(with_end(good, directory_bytes=65 << 10)),
-        "directory-outside": Made(with_end(good, offset=1 << 30), no_zip),
-        "twice": Made(_twice(raw)),
-        "overlap": Made(_overlapping(good)),
-        "size-lies": Made(_replaced_in_directory(good, 24, struct.pack("<I", 1 << 29))),
-        "checksum": Made(_flipped(good, MANIFEST.encode(), 40), no_zip),
+        "good": BundleBytes(good),
+        "no-manifest": BundleBytes(archive(FILES)),
+        "not-a-zip": BundleBytes(b"no zip at all, but long enough to hold the last record", no_zip),
+        "empty": BundleBytes(b"", no_zip),
+        "cut-in-the-middle": BundleBytes(good[: len(good) // 2], no_zip),
+        "comment": BundleBytes(_commented(good), no_zip),
+        "trailing-bytes": BundleBytes(good + b"\0" * 30, no_zip),
+        "compressed": BundleBytes(
+            archive({MANIFEST: raw, **FILES}, compression=zipfile.ZIP_DEFLATED)
+        ),
+        "65-members": BundleBytes(archive({MANIFEST: raw, **{f"f{n}": b"" for n in range(64)}})),
+        "directory-overlong": BundleBytes(with_end(good, directory_bytes=65 << 10)),
+        "directory-outside": BundleBytes(with_end(good, offset=1 << 30), no_zip),
+        "twice": BundleBytes(_twice(raw)),
+        "overlap": BundleBytes(_overlapping(good)),
+        "size-lies": BundleBytes(_replaced_in_directory(good, 24, struct.pack("<I", 1 << 29))),
+        "checksum": BundleBytes(_flipped(good, MANIFEST.encode(), 40), no_zip),
     }
     for name, member in (
         ("parent", "../escape"),
@@ -115,7 +117,7 @@ def _zips() -> dict[str, Made]:
         ("long-name", "n" * 256),
         ("control-letter", "a\x07b"),
     ):
-        made[f"member-{name}"] = Made(archive({MANIFEST: raw, **FILES, member: b"x"}))
+        made[f"member-{name}"] = BundleBytes(archive({MANIFEST: raw, **FILES, member: b"x"}))
     return made
 
 
@@ -149,17 +151,19 @@ def _flipped(content: bytes, after: bytes, distance: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
-def _hashes() -> dict[str, Made]:
-    """Files that are not those of the manifest, and names that lead out of the bundle."""
+def _listed_files() -> dict[str, BundleBytes]:
+    """Bundles with other files than the manifest lists, or with names that lead out of them."""
     manifest = manifest_of()
 
-    def listed(name: str) -> Made:
+    def listed(name: str) -> BundleBytes:
         return bundle_of(manifest_of(files=manifest["files"] | {name: {"sha256": "0", "size": 1}}))
 
     return {
-        "model-changed-by-a-byte": Made(packed(manifest, {MODEL: b"a model that nobody openS"})),
-        "model-longer": Made(packed(manifest, {MODEL: FILES[MODEL] + b"x"})),
-        "model-missing": Made(packed(manifest, {})),
+        "model-changed-by-a-byte": BundleBytes(
+            packed(manifest, {MODEL: b"a model that nobody openS"})
+        ),
+        "model-longer": BundleBytes(packed(manifest, {MODEL: FILES[MODEL] + b"x"})),
+        "model-missing": BundleBytes(packed(manifest, {})),
         "listed-parent": listed("../escape"),
         "listed-manifest": listed(MANIFEST),
         "listed-signature": listed(SIGNATURE),
@@ -168,18 +172,18 @@ def _hashes() -> dict[str, Made]:
                 files=manifest["files"] | {f"f{n}": {"sha256": "0", "size": 0} for n in range(64)}
             )
         ),
-        "file-beside-the-listed": Made(packed(manifest, {**FILES, "note.txt": b"hello"})),
+        "file-beside-the-listed": BundleBytes(packed(manifest, {**FILES, "note.txt": b"hello"})),
     }
 
 
-def _signed(keys: Mapping[str, Any]) -> dict[str, Made]:
+def _signed(keys: Mapping[str, Any]) -> dict[str, BundleBytes]:
     """Signatures right and wrong."""
     raw = json.dumps(manifest_of(), indent=2).encode()
     signature = sign_manifest(raw, keys["signer"])
     changed = raw.replace(b'"fp32"', b'"fp16"')
 
-    def signed(manifest: bytes, text: bytes, key: str) -> Made:
-        return Made(archive({MANIFEST: manifest, SIGNATURE: text, **FILES}), key=key)
+    def signed(manifest: bytes, text: bytes, key: str) -> BundleBytes:
+        return BundleBytes(archive({MANIFEST: manifest, SIGNATURE: text, **FILES}), key=key)
 
     return {
         "signed": signed(raw, signature, "signer.pem"),
@@ -190,13 +194,13 @@ def _signed(keys: Mapping[str, Any]) -> dict[str, Made]:
         "signature-cut": signed(raw, signature[:40], "signer.pem"),
         "signature-no-base64": signed(raw, b"!" * 88, "signer.pem"),
         "signature-of-zeros": signed(raw, b"A" * 86 + b"==", "signer.pem"),
-        "not-signed": Made(archive({MANIFEST: raw, **FILES}), key="signer.pem"),
+        "not-signed": BundleBytes(archive({MANIFEST: raw, **FILES}), key="signer.pem"),
         "key-of-another-kind": signed(raw, signature, "elliptic.pem"),
         "key-of-text": signed(raw, signature, "text.pem"),
     }
 
 
-def _signed_and_run(keys: Mapping[str, Any]) -> dict[str, Made]:
+def _signed_and_run(keys: Mapping[str, Any]) -> dict[str, BundleBytes]:
     """Bundles that run, signed; and the same with a byte of one file changed."""
     made = {}
     for backend in usable_backends():
@@ -207,18 +211,18 @@ def _signed_and_run(keys: Mapping[str, Any]) -> dict[str, Made]:
         raw = json.dumps(manifest, indent=2).encode()
         members = {MANIFEST: raw, SIGNATURE: sign_manifest(raw, keys["signer"]), **files}
         name = f"signed-{backend.name}"
-        made[name] = Made(archive(members), key="signer.pem", runs=True)
+        made[name] = BundleBytes(archive(members), key="signer.pem", runs=True)
         for member, content in members.items():
             middle = len(content) // 2
             other = bytes([content[middle] ^ 1])
             spoilt = members | {member: content[:middle] + other + content[middle + 1 :]}
-            made[f"{name}-{member}-changed-by-a-byte"] = Made(
+            made[f"{name}-{member}-changed-by-a-byte"] = BundleBytes(
                 archive(spoilt), key="signer.pem", runs=True
             )
     return made
 
 
-def _not_runnable() -> dict[str, Made]:
+def _not_runnable() -> dict[str, BundleBytes]:
     """Bundles that open, and that this runtime would run wrongly or cannot run."""
     appearance = {"mean": [0.0, 0.0], "whitening": [[1.0, 0.0], [0.0, 1.0]], "limit": 1.0}
     finish = {"completion": "finish-on-device", "completion_command": "edgekd build there"}

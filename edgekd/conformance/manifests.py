@@ -11,7 +11,15 @@ from edgekd.bundle.manifest import FORMAT_VERSION
 from edgekd.conformance.archives import document, packed
 from edgekd.extensions.tasks import DEFAULT_TASK
 
-__all__ = ["FILES", "MODEL", "Made", "bundle_of", "changed", "manifest_bundles", "manifest_of"]
+__all__ = [
+    "FILES",
+    "MODEL",
+    "BundleBytes",
+    "bundle_of",
+    "changed",
+    "manifest_bundles",
+    "manifest_of",
+]
 
 MODEL = "model.onnx"
 FILES = {MODEL: b"a model that nobody opens"}
@@ -19,7 +27,7 @@ _INVALID = "<bytes>: the bundle's manifest is not valid: "
 _INVALID_DECISION = "<bytes>: the bundle's manifest's section `decision` is not valid: "
 
 
-class Made(NamedTuple):
+class BundleBytes(NamedTuple):
     """A bundle as bytes.
 
     Attributes:
@@ -35,7 +43,7 @@ class Made(NamedTuple):
     runs: bool = False
 
 
-def manifest_bundles() -> dict[str, Made]:
+def manifest_bundles() -> dict[str, BundleBytes]:
     """Bundles around every manifest, by name."""
     return {**_versions_and_types(), **_contradictions()}
 
@@ -46,12 +54,12 @@ def manifest_of(**changes: Any) -> dict[str, Any]:
     return document(FILES, task=DEFAULT_TASK, lowering=lowering) | changes
 
 
-def bundle_of(manifest: Mapping[str, Any] | bytes, start: str = "", **options: Any) -> Made:
+def bundle_of(manifest: Mapping[str, Any] | bytes, start: str = "", **options: Any) -> BundleBytes:
     """A bundle of `FILES` around a manifest."""
-    return Made(packed(manifest, FILES), start, **options)
+    return BundleBytes(packed(manifest, FILES), start, **options)
 
 
-def _versions_and_types() -> dict[str, Made]:
+def _versions_and_types() -> dict[str, BundleBytes]:
     """Manifests of every version, good and bad."""
     capture = {"kept": 0.9, "images": 12}
     lowering = manifest_of()["lowering"]
@@ -107,7 +115,7 @@ def _versions_and_types() -> dict[str, Made]:
     return made | _data_and_certificates()
 
 
-def _data_and_certificates() -> dict[str, Made]:
+def _data_and_certificates() -> dict[str, BundleBytes]:
     """What the data were, and whether a file without labelled images is one that was judged."""
     part: dict[str, Any] = {
         "images": 9,
@@ -161,7 +169,7 @@ def changed(section: str, **changes: Any) -> dict[str, Any]:
     return manifest | {section: manifest[section] | changes}
 
 
-def _contradictions() -> dict[str, Made]:
+def _contradictions() -> dict[str, BundleBytes]:
     """Manifests that contradict themselves."""
     whitening = [[1.0, 0.0], [0.0, 1.0]]
     appearance = {"mean": [0.0, 0.0], "whitening": whitening, "limit": 1.0}
