@@ -33,19 +33,19 @@ __all__ = ["bundle_cases"]
 def bundle_cases(folder: Folder) -> Iterator[BundleCase]:
     """Every bundle, as this runtime opens it."""
     keys = _keys(folder)
-    for name, given in _all(keys).items():
-        yield _case(folder, name, given)
+    for name, variant in _all(keys).items():
+        yield _case(folder, name, variant)
 
 
-def _case(folder: Folder, name: str, given: BundleBytes) -> BundleCase:
-    place = folder.add(f"bundles/{name}.edgekd", given.content)
-    key = f"keys/{given.key}" if given.key else None
+def _case(folder: Folder, name: str, variant: BundleBytes) -> BundleCase:
+    place = folder.add(f"bundles/{name}.edgekd", variant.content)
+    key = f"keys/{variant.key}" if variant.key else None
     content = (folder.root / key).read_bytes() if key else None
-    common: dict[str, Any] = {"id": name, "bundle": place, "runs": given.runs, "public_key": key}
+    common: dict[str, Any] = {"id": name, "bundle": place, "runs": variant.runs, "public_key": key}
     try:
-        if given.runs:
-            Classifier.open(given.content, public_key=content).close()
-        with Bundle.open(given.content, public_key=content) as bundle:
+        if variant.runs:
+            Classifier.open(variant.content, public_key=content).close()
+        with Bundle.open(variant.content, public_key=content) as bundle:
             capture = bundle.manifest.capture
             return BundleCase(
                 **common,
@@ -56,7 +56,7 @@ def _case(folder: Folder, name: str, given: BundleBytes) -> BundleCase:
                 warnings=bundle.manifest.warnings,
             )
     except EdgekdError as error:
-        return BundleCase(**common, refused=refusal_of(error, start=given.start))
+        return BundleCase(**common, refused=refusal_of(error, start=variant.start))
 
 
 def _keys(folder: Folder) -> Mapping[str, Any]:

@@ -171,6 +171,7 @@ def test_a_documented_command_runs(
 
 
 WRITES = {
+    "conformance": ["runs/mine"],
     "train": ["runs/mine"],
     "distill": ["runs/mine"],
     "init": ["mine.yaml"],
