@@ -4,8 +4,9 @@
     python tests/abuse/jvm.py --classpath CLASSES --bundles 2000 --images 2000
 
 Every outcome must be a prediction or one of the runtime's own errors: no crash, no more
-than 5 s of the processors nor a minute of the clock, no memory over 1 GB, of a heap of 256 MB. With `--compare` each outcome is also held against the one
-of Python, whose runtime gets the same case in a process of its own. A crash of an engine by a
+than 5 s of the processors nor a minute of the clock, no memory over 1 GB, of a heap of 256 MB. With
+`--compare` each outcome is also held against the one of Python, whose runtime gets the same case in
+a process of its own. A crash of an engine by a
 damaged model whose hashes agree fails too, unless `upstream.txt` has it.
 """
 
