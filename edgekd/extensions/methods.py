@@ -27,6 +27,7 @@ METHODS = Registry(
         "crckd_cross": "edgekd.distill.methods.crckd_cross:CategoryRelationTransfer",
         "subclass": "edgekd.distill.methods.subclass:SubclassSupervised",
         "skd": "edgekd.distill.methods.skd:SubclassDistillation",
+        "amal": "edgekd.distill.methods.amal:AdaptiveMixing",
         "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
         "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
     },

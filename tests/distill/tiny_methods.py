@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 
+from edgekd.data import Dataset, Sample, Split
 from edgekd.distill.losses import class_weights
-from edgekd.distill.methods import Batch, Method, MethodContext, resolve_method
+from edgekd.distill.methods import Batch, Method, MethodContext, Stage, resolve_method
 from edgekd.distill.methods.base import Subclasses
+from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import FitSection
 
@@ -45,6 +49,23 @@ def method(
     teacher = network(1, 4, 8, 8, 16, subclass_of=divided) if kind.needs_teacher else None
     student = student or network(0, 4, 4, 8, 8, subclass_of=divided)
     return kind(config, student, teacher, make_context(fit)).eval()
+
+
+def run_samples(side: int = 32, validated: int = 20) -> RunSamples:
+    """80 images of noise, the last ones for validation; their classes take turns."""
+    parts = ("train",) * (80 - validated) + ("validation",) * validated
+    names = tuple("abcde")
+    samples = tuple(Sample(f"{n}.png", names[n % 5], str(n)) for n in range(80))
+    images = np.random.default_rng(0).integers(0, 256, (80, side, side, 3), dtype=np.uint8)
+    split = Split(Dataset("noise", Path(), names, samples), parts)
+    return RunSamples(split, images, np.arange(80) % 5)
+
+
+def prepared(stage: Stage, side: int = 32) -> Stage:
+    """The stage, once it has seen the images of a run if it has to."""
+    if stage.prepare is not None:
+        stage.prepare(run_samples(side))
+    return stage
 
 
 def batch(epoch: int = 0, size: int = 6, seed: int = 0) -> Batch:

@@ -11,6 +11,7 @@ from edgekd.distill.losses.lin2017 import binary_focal_loss, focal_loss
 from edgekd.distill.losses.menon2021 import adjusted_logits, class_log_prior, finding_log_odds
 from edgekd.distill.losses.park2019 import angle_relation, distance_relation
 from edgekd.distill.losses.romero2015 import hint
+from edgekd.distill.losses.sivasubramanian2023 import mixed_weights, virtual_logits
 from edgekd.distill.losses.tarvainen2017 import average_decay, ramp_up
 from edgekd.distill.losses.wang2023 import (
     channel_relation,
@@ -63,6 +64,7 @@ __all__ = [
     "hint",
     "instance_contrast",
     "kept_rows",
+    "mixed_weights",
     "multi_weighted_binary_focal_loss",
     "multi_weighted_focal_loss",
     "noise_contrast",
@@ -78,6 +80,7 @@ __all__ = [
     "target_kl",
     "transformed_kl",
     "view_similarity",
+    "virtual_logits",
     "weighted_binary_cross_entropy",
     "weighted_cross_entropy",
 ]

@@ -71,7 +71,10 @@ def resolve_method(
     options = {key: value for key, value in section.items() if key != "name"}
     method = load_method(name)
     _refuse_task(method, task)
-    return method, convert(options, method.Config, f"method {name}")
+    config = convert(options, method.Config, f"method {name}")
+    specialised = method.specialised(config)
+    _refuse_task(specialised, task)
+    return specialised, config
 
 
 def load_method(name: str) -> type[Method]:

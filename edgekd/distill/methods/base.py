@@ -26,6 +26,7 @@ from edgekd.distill.methods.temperature import (
 )
 from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.samples.mixing import MixedTargets, Targets
+from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.samples.sample_kinds import (
     Labelled,
     NoSamples,
@@ -162,6 +163,9 @@ class Stage:
         idle: Parameters of trained modules that no loss depends on, such as a classifier behind
             the feature map that is trained; they are frozen. Every other parameter must get a
             gradient in every step, since several processes wait for it.
+        prepare: Called once with the images of the run before the first step, and again where the
+            stage is resumed: what it computes must be the same each time. The stages before have
+            been trained by then, and the modules are on their device.
 
     Raises:
         InputError: The stage has both an objective and a step, or neither; modules to train that
@@ -181,6 +185,7 @@ class Stage:
     followers: tuple[nn.Module, ...] = ()
     after_step: Callable[[], None] | None = None
     idle: tuple[nn.Parameter, ...] = ()
+    prepare: Callable[[RunSamples], None] | None = None
 
     def __post_init__(self) -> None:
         if (self.objective is None) == (self.step is None):
@@ -253,6 +258,11 @@ class Method(nn.Module, ABC):
     balancing: Tensor | None
 
     @classmethod
+    def specialised(cls, config: Any) -> type[Method]:
+        """The class of the method with these options: another one where they name a method."""
+        return cls
+
+    @classmethod
     def teacher_by(cls, config: Any) -> TeacherBy:
         """What the method takes from its teacher with these options.
 
@@ -309,6 +319,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order; the last one leaves the student trained."""
+
+    def term_weights(self) -> dict[str, float]:
+        """The weight of each term of the last stage that is a loss on logits, for `amal`."""
+        return {"ce": 1.0}
 
     @property
     def required_teacher(self) -> nn.Module:

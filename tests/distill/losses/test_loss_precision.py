@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_methods import SUBCLASS_OF, batch, make_context
+from tiny_methods import SUBCLASS_OF, batch, make_context, prepared
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
@@ -147,7 +147,7 @@ def terms_and_gradients(
 ) -> dict[str, Tensor]:
     """Of every stage, in an epoch in which all terms count."""
     made, found = close_pair(name, options), {}
-    for stage in made.stages():
+    for stage in map(prepared, made.stages()):
         for module in stage.trained:
             module.requires_grad_(True)
         with surroundings():
@@ -211,6 +211,10 @@ LABELS, DRAWN = torch.arange(6) % 5, torch.arange(12).reshape(6, 2)
 SIMILARITY = {"student": (6, 2), "teacher": (6, 2)}
 FEATURES = {"student": (6, 5), "teacher": (6, 5)}
 LABELLED = {**FEATURES, "targets": LABELS, "temperature": ()}
+VIRTUAL = {
+    "weights": (6, 2), "gradients": (6, 2, 5), "pooled": (6, 8), "held_out_pooled": (4, 8),
+    "held_out_logits": (4, 5),
+}  # fmt: skip
 MAPS = {"student": (3, 5, 4, 4), "teacher": (3, 5, 4, 4)}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "adjusted_logits": {"logits": (6, 5), "adjustment": (5,)},
@@ -230,6 +234,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "focal_loss": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},
     "hint": MAPS,
     "instance_contrast": {"similarity": (6, 2)},
+    "mixed_weights": {
+        **VIRTUAL, "held_out_slope": lambda logits: logits, "rate": 0.1,
+        "step": 1.0, "most": (2,),
+    },
     "multi_weighted_binary_focal_loss": {
         "logits": (6, 5), "targets": (6, 5), "weights": (5,),
     },
@@ -243,6 +251,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "sources_of": {"similarity": (6, 2)},
     "target_kl": LABELLED,
     "transformed_kl": {**FEATURES, "targets": LABELS},
+    "virtual_logits": {**VIRTUAL, "rate": 0.1},
     "view_similarity": {"embedded": (8, 5)},
     "weighted_binary_cross_entropy": {"logits": (6, 5), "targets": (6, 5), "weights": (5,)},
     "weighted_cross_entropy": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},
