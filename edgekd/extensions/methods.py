@@ -28,6 +28,7 @@ METHODS = Registry(
         "subclass": "edgekd.distill.methods.subclass:SubclassSupervised",
         "skd": "edgekd.distill.methods.skd:SubclassDistillation",
         "amal": "edgekd.distill.methods.amal:AdaptiveMixing",
+        "smpl": "edgekd.distill.methods.smpl:SelfMetaPseudoLabels",
         "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
         "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
     },

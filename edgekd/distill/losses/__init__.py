@@ -22,6 +22,7 @@ from edgekd.distill.losses.wang2023 import (
     transformed_kl,
     view_similarity,
 )
+from edgekd.distill.losses.xie2020 import sharpened_consistency
 from edgekd.distill.losses.xing2021 import (
     category_relation,
     class_centroids,
@@ -73,6 +74,7 @@ __all__ = [
     "ramp_up",
     "reversal",
     "reversed_gradient",
+    "sharpened_consistency",
     "similarity_transfer",
     "softened_binary_kl",
     "softened_kl",

@@ -20,6 +20,7 @@ from edgekd.distill.methods.base import (
     Terms,
     Unlabelled,
     UnlabelledBatch,
+    UnlabelledPool,
 )
 from edgekd.distill.task import Trait, training_task
 from edgekd.errors import InputError
@@ -43,6 +44,7 @@ __all__ = [
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
+    "UnlabelledPool",
     "load_method",
     "method_names",
     "resolve_method",

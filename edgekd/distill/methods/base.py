@@ -34,6 +34,7 @@ from edgekd.distill.samples.sample_kinds import (
     Several,
     Synthesised,
     Unlabelled,
+    UnlabelledPool,
 )
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.distill.teachers.teacher import Teacher, TeacherBy, TeacherSetup
@@ -63,6 +64,7 @@ __all__ = [
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
+    "UnlabelledPool",
     "seeded",
 ]
 
@@ -116,6 +118,7 @@ class MethodContext:
         adjustment: What the hard-label loss adds to the outputs: τ times the log-prior of the
             images as they are drawn, float32 [K]; None without logit adjustment.
         training_images: Number of training images.
+        unlabelled_images: Number of the images of `data.unlabelled`.
     """
 
     class_counts: tuple[int, ...]
@@ -130,6 +133,7 @@ class MethodContext:
     teacher: TeacherSetup = field(default_factory=TeacherSetup)
     adjustment: Tensor | None = None
     training_images: int = 0
+    unlabelled_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -253,6 +257,8 @@ class Method(nn.Module, ABC):
     """Whether its terms are right for mixed images: it looks at `batch.pixels` alone, and gives
     labels to `hard_label` or `sample_weights` alone.
     """
+    takes_unlabelled: ClassVar[bool] = False
+    """Whether it learns from the images of `data.unlabelled`."""
     class_weights: Tensor
     adjustment: Tensor | None
     balancing: Tensor | None
