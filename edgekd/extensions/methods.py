@@ -29,6 +29,8 @@ METHODS = Registry(
         "skd": "edgekd.distill.methods.skd:SubclassDistillation",
         "amal": "edgekd.distill.methods.amal:AdaptiveMixing",
         "smpl": "edgekd.distill.methods.smpl:SelfMetaPseudoLabels",
+        "ces_kd": "edgekd.distill.methods.ces_kd:CurriculumExpertSelection",
+        "assistants": "edgekd.distill.methods.assistants:TeachingAssistants",
         "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
         "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
     },

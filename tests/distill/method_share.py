@@ -37,10 +37,13 @@ from edgekd.recipe import AugmentSection, FitSection, Recipe, TrainerSection, co
 PRECISIONS = ("fp32", "bf16")
 SIDE, EPOCHS = 64, 2
 FIT = FitSection(epochs=EPOCHS, batch_size=8, learning_rate=1e-3)
+ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 8, 8, 8], "stem_width": 4}}
 # What would make a method's first stage longer than it has to be here.
 BRIEF: dict[str, dict[str, Any]] = {
     "fitnet": {"hint_epochs": EPOCHS},
     "smpl": {"ratio": 1},
+    "ces_kd": {"assistants": [ASSISTANT]},
+    "assistants": {"assistants": [ASSISTANT], "with_teacher": True},
     "ssd_kd": {"teacher_head": {"epochs": EPOCHS, "batch_size": 8, "stop_after": 0}},
 }
 SECTIONS = {

@@ -1,5 +1,6 @@
 """Losses: pure functions of tensors, one file per paper."""
 
+from edgekd.distill.losses.amara2022 import difficulty_of, joined_strata, strata_of
 from edgekd.distill.losses.binary_cross_entropy import (
     positive_weights,
     weighted_binary_cross_entropy,
@@ -59,11 +60,13 @@ __all__ = [
     "class_log_prior",
     "class_weights",
     "contrast_scores",
+    "difficulty_of",
     "distance_relation",
     "finding_log_odds",
     "focal_loss",
     "hint",
     "instance_contrast",
+    "joined_strata",
     "kept_rows",
     "mixed_weights",
     "multi_weighted_binary_focal_loss",
@@ -79,6 +82,7 @@ __all__ = [
     "softened_binary_kl",
     "softened_kl",
     "sources_of",
+    "strata_of",
     "target_kl",
     "transformed_kl",
     "view_similarity",

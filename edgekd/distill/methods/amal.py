@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
@@ -116,8 +116,6 @@ class AdaptiveMixing(Method):
     name = "amal"
     Config = AdaptiveMixingConfig
     mixes = False
-    mixed: ClassVar[type[Method]]
-    """The method whose terms are mixed."""
 
     @classmethod
     def specialised(cls, config: AdaptiveMixingConfig) -> type[Method]:
@@ -126,16 +124,12 @@ class AdaptiveMixing(Method):
         Raises:
             InputError: There is no such method, or it cannot be mixed.
         """
-        name = method_name(config.of)
-        if name == cls.name:
-            raise InputError("amal cannot mix the terms of amal", "name another method in `of`")
-        kind: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
-        return _mixture_of(cls, kind)
+        return _mixture_of(cls, _mixed_kind(config))
 
     @classmethod
     def teacher_by(cls, config: AdaptiveMixingConfig) -> TeacherBy:
         """What the mixed method takes."""
-        return cls.mixed.teacher_by(_mixed_config(cls, config))
+        return _mixed_kind(config).teacher_by(_mixed_config(config))
 
     def __init__(
         self,
@@ -144,7 +138,7 @@ class AdaptiveMixing(Method):
         teacher: nn.Module | None,
         context: MethodContext,
     ) -> None:
-        super().__init__(_mixed_config(type(self), config), student, teacher, context)
+        super().__init__(_mixed_config(config), student, teacher, context)
         self.mixing = config
         start = {name: weight for name, weight in self.term_weights().items() if weight > 0.0}
         if not start:
@@ -300,13 +294,22 @@ class AdaptiveMixing(Method):
 @cache
 def _mixture_of(mixing: type[AdaptiveMixing], kind: type[Method]) -> type[Method]:
     """The class of a method whose terms are mixed."""
-    facts = {"mixed": kind, "requires": kind.requires | {Trait.IMAGE_LEVEL}}
+    facts = {"requires": kind.requires | {Trait.IMAGE_LEVEL}}
     return type(f"{mixing.__name__}Of{kind.__name__}", (mixing, kind), facts)
 
 
-def _mixed_config(cls: type[AdaptiveMixing], config: AdaptiveMixingConfig) -> Section:
+def _mixed_kind(config: AdaptiveMixingConfig) -> type[Method]:
+    """The method whose terms are mixed."""
+    name = method_name(config.of)
+    if name == AdaptiveMixing.name:
+        raise InputError("amal cannot mix the terms of amal", "name another method in `of`")
+    kind: type[Method] = METHODS.load(name, lambda loaded: issubclass(loaded, Method))
+    return kind
+
+
+def _mixed_config(config: AdaptiveMixingConfig) -> Section:
     """The config of the mixed method."""
-    kind = cls.mixed
+    kind = _mixed_kind(config)
     options = {key: value for key, value in config.of.items() if key != "name"}
     return convert(options, kind.Config, f"method {kind.name}")
 

@@ -238,7 +238,7 @@ class StageModule(LightningModule):
             partial(self._augmented, augmentation=cropping, generator=generator),
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
-            None if side == larger else side, side,
+            None if side == larger else side, training_side=side,
         )  # fmt: skip
 
     def _training_side(self) -> int:

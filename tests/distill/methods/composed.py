@@ -72,6 +72,25 @@ RELATIONS = {"distance": 25.0, "angle": 50.0, "channel": 1000.0}
 AUGMENT = msgspec.to_builtins(AugmentSection())
 
 
+DEFAULT_MODEL = {
+    "arch": "resnet10t",
+    "pretrained": "none",
+    "options": {},
+    "mean": None,
+    "std": None,
+}
+
+
+LADDER = {"assistants": [DEFAULT_MODEL], "assistant_fit": None, "chained": False,
+          "temperature": 4.0, "weight": 0.7}  # fmt: skip
+
+
+SMALLER, SMALLEST = (
+    {"arch": "resnet10t", "options": {"channels": channels, "stem_width": 4}}
+    for channels in ([4, 8, 8, 8], [4, 4, 8, 8])
+)
+
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "none": {},
     "subclass": {},
@@ -87,6 +106,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "crckd_cross": {"ce": 1.0, "consistency": 1.0, "category": BANKS},
     "amal": {"of": {"name": "kd", "temperature": 4.0, "weight": 0.9}, "every": 0.05,
              "step": 1500.0, "repeats": 5, "rate": 0.1, "images": 128},
+    "ces_kd": LADDER | {"weight": 0.9, "curriculum": 0.5},
+    "assistants": LADDER | {"mixture": True, "with_teacher": False},
     "smpl": {"ratio": 7, "feedback": 1.0, "consistency": 8.0, "ramp": 1 / 60,
              "temperature": 0.7, "threshold": 0.6, "weak": AUGMENT | {"colour": 0.0},
              "strong": AUGMENT | {"policy": "trivial", "erase": 0.5}},
@@ -122,6 +143,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "amal": {"of": {"name": "kd", "temperature": 2.0, "weight": 0.2, "weigh_classes": True},
              "every": 0.2, "step": 10.0, "repeats": 2, "rate": 0.5, "images": 7},
+    "ces_kd": {"assistants": [SMALLER, SMALLEST], "temperature": 2.0, "weight": 0.3,
+               "curriculum": 0.0},
+    "assistants": {"assistants": [SMALLER, SMALLEST], "temperature": 2.0, "weight": 0.2,
+                   "chained": True, "with_teacher": True},
     "smpl": {"ratio": 2, "feedback": 3.0, "consistency": 0.5, "ramp": 0.8, "temperature": 1.5,
              "threshold": 0.1, "strong": {"crop": 0.5}},
     "d_kd": {"distance": 3.0, "angle": 9.0, "channel": 200.0, "temperature": 2.0, "weight": 0.2},

@@ -17,7 +17,7 @@ from edgekd.recipe import FitSection
 
 FIT = FitSection(epochs=10, class_weights="full")
 NEVER = {"every": 1.0}  # in the last epoch alone
-MIXED = [name for name in method_names() if name not in ("amal", "none")]
+MIXED = [name for name in method_names() if name not in ("amal", "none", "smpl")]
 
 
 def amal(of: str = "kd", fit: FitSection = FIT, **options: Any) -> Method:
@@ -144,6 +144,11 @@ def test_an_empty_validation_part_is_refused() -> None:
 def test_what_cannot_be_mixed_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         method("amal", **options)
+
+
+def test_a_method_that_takes_its_steps_itself_is_refused() -> None:
+    with pytest.raises(InputError, match="smpl has no terms that amal could mix"):
+        amal("smpl").stages()
 
 
 def test_a_last_layer_that_is_not_linear_is_refused() -> None:
