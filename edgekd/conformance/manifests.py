@@ -66,7 +66,7 @@ def _versions_and_types() -> dict[str, BundleBytes]:
     before = lowering | {"rescued": True, "layer_harm": []}
     made = {
         f"version-{version}": bundle_of(manifest_of(format_version=version))
-        for version in ("1.0", "1.4", "1.5", "1.6", "1.7", FORMAT_VERSION, "1.99", "1")
+        for version in ("1.0", "1.4", "1.5", "1.6", "1.7", "1.8", FORMAT_VERSION, "1.99", "1")
     }
     made |= {
         "version-1.5-names": bundle_of(

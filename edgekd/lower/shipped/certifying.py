@@ -21,11 +21,15 @@ from edgekd.lower.backends import get_backend
 from edgekd.lower.evidence.describe import completion_command, description_of
 from edgekd.lower.evidence.policy_check import blank_record
 from edgekd.lower.selftest import tolerance_of
+from edgekd.lower.shipped.float_student import FloatStudent
 from edgekd.lower.shipped.rebuild_jobs import RebuildJob
 from edgekd.lower.shipped.student import ShippedStudent
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["certified", "uncertified", "why_not_certified"]
+__all__ = ["REMEDY", "certified", "uncertified", "why_not_certified"]
+
+REMEDY = "edgekd certify BUNDLE --csv LABELS.csv --out CERTIFIED"
+"""The command that judges a file that is not certified, wherever there are labelled images."""
 
 
 def why_not_certified(student: ShippedStudent, job: RebuildJob, measured: Measured) -> str | None:
@@ -99,9 +103,21 @@ def certified(
 
 
 def uncertified(
-    student: ShippedStudent, job: RebuildJob, measured: Measured, reason: str, remedy: str
+    student: ShippedStudent,
+    job: RebuildJob,
+    measured: Measured,
+    reason: str,
+    beside: FloatStudent | None,
 ) -> tuple[Manifest, Vectors]:
-    """The manifest of a file that nothing was measured on, marked so, and its self-test."""
+    """The manifest of a file that nothing was measured on, marked so, and its self-test.
+
+    Args:
+        student: The student.
+        job: The bundle to build.
+        measured: Its file, with the outputs for the painted images.
+        reason: Why it is not certified.
+        beside: The float student beside the file; None where the file is the float student.
+    """
     plan, outputs = job.plan, measured.answers.outputs
     if not np.isfinite(outputs).all():
         message = f"{plan.name} gives outputs that are not finite"
@@ -128,8 +144,9 @@ def uncertified(
         policy=blank_record(plan.policy, student.card.classes, research=True),
         metrics={key: value for key, value in certificate.metrics.items() if key in of_training},
         certificate=Certificate(
-            student=student.name, certified=False, reason=reason, remedy=remedy
+            student=student.name, certified=False, reason=reason, remedy=REMEDY
         ),
+        reference=beside.record if beside else None,
         model_file=get_backend(job.backend).model_file,
         description=description_of(student.card, plan.target),
     )
