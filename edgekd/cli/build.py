@@ -267,7 +267,8 @@ def _print_warnings(built: list[BuiltBundle]) -> None:
         if manifest.lowering.evidence_sha256 is None:
             say(
                 f"{bundle.name}: its board judges the engine on labelled images, and there are "
-                "none here: build it with --data to finish it there"
+                "none here: `edgekd certify` or --data leaves them beside a bundle that can be "
+                "finished there"
             )
         else:
             say(

@@ -85,18 +85,24 @@ def certify(
     """
     from edgekd.bundle import Bundle
     from edgekd.evaluation.labels import label_map
+    from edgekd.evaluation.table import TableRequest, dataset_of_table, read_validation_table
     from edgekd.lower.certify.run import CertifyRequest
     from edgekd.lower.certify.run import certify as certified
-    from edgekd.lower.own_images import OwnImages
 
     with Bundle.open(bundle, verify=False) as opened:
-        labels = label_map(map_labels or [], drop or [], opened.manifest.model.classes)
+        task, model = opened.manifest.task, opened.manifest.model
+    table = TableRequest(
+        file=csv,
+        root=image_root,
+        image_column=image_column,
+        label_columns=label_column.split(","),
+        group_column=group_column,
+        labels=label_map(map_labels or [], drop or [], model.classes),
+    )
+    data = read_validation_table(table, model.classes, task=task, ordered=model.ordered)
     request = CertifyRequest(
         bundle=bundle,
-        images=OwnImages(
-            str(csv), image_column, label_column.split(","), group_column, image_root,
-            labels.classes, sorted(labels.dropped),
-        ),
+        images=dataset_of_table(data, image_root or csv.parent),
         out=out,
         policy=policy,
         tighten=limits_by_name(tighten or []),
@@ -105,7 +111,7 @@ def certify(
         list_images=image_list,
         say=say,
         tick=ticker("images"),
-    )  # fmt: skip
+    )
     result = certified(request)
     if json:
         emit_json(_summary(request, result))

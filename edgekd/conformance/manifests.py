@@ -125,7 +125,7 @@ def _data_and_certificates() -> dict[str, BundleBytes]:
     }
     data: dict[str, Any] = {"name": "painted", "parts": {"train": part, "test": part}, "unused": 1}
     certified: dict[str, Any] = {"student": "lesion-s", "certified": True}
-    changed_file = {"reason": "model.onnx has another hash", "remedy": "edgekd build --data DIR"}
+    changed_file = {"reason": "model.onnx has another hash", "remedy": "edgekd certify BUNDLE"}
     uncertified = certified | {"certified": False} | changed_file
     return {
         "data": bundle_of(manifest_of(data=data)),

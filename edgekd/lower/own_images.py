@@ -5,10 +5,10 @@ A part of them calibrates, the others judge the files and fit the decision; no w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from edgekd.data import Dataset, Split, load_dataset, split_dataset
 from edgekd.data.table import read_table
@@ -17,14 +17,7 @@ from edgekd.models import DataCard, ModelCard
 from edgekd.models.card import SPLIT
 from edgekd.recipe import SplitSection, load_recipe
 
-__all__ = [
-    "OwnImages",
-    "Question",
-    "names_trained_on",
-    "own_data_card",
-    "split_of",
-    "validation_split_of",
-]
+__all__ = ["OwnImages", "names_trained_on", "own_data_card", "split_of"]
 
 _TABLES = (".csv", ".tsv", ".tab")
 _SHARES = SplitSection(validation=0.75, test=0.0)
@@ -41,8 +34,6 @@ class OwnImages:
         label_columns: Column of labels; several, of findings with 1 and 0.
         group_column: Column of lesions or patients; None where every image stands alone.
         root: Folder of the images; None for that of the table.
-        label_map: Class by label as the table writes it, for those that have another name there.
-        dropped: Labels whose images are left out.
     """
 
     place: str
@@ -50,34 +41,6 @@ class OwnImages:
     label_columns: Sequence[str] = ("label",)
     group_column: str | None = None
     root: Path | None = None
-    label_map: Mapping[str, str] = field(default_factory=dict)
-    dropped: Sequence[str] = ()
-
-
-class Question(Protocol):
-    """What labels of a student's images are about; a `ModelCard` says it."""
-
-    @property
-    def task(self) -> str:
-        """Name of the task."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names, in the student's order."""
-
-    @property
-    def ordered(self) -> bool:
-        """Whether the classes are grades."""
-
-
-def validation_split_of(images: OwnImages, question: Question) -> Split:
-    """The images of a table, all of them in the part `validation`: nothing is calibrated on them.
-
-    Raises:
-        InputError: As `split_of`.
-    """
-    dataset = load_dataset(_section(images, question), question.task)
-    return Split(dataset, ("validation",) * len(dataset.samples))
 
 
 def split_of(images: OwnImages, card: ModelCard) -> Split:
@@ -131,7 +94,7 @@ def names_trained_on(folder: Path, split: Split) -> list[str]:
     return [name for name in names if PurePosixPath(name).stem in trained]
 
 
-def _section(images: OwnImages, card: Question) -> dict[str, Any]:
+def _section(images: OwnImages, card: ModelCard) -> dict[str, Any]:
     """The `data` section of a recipe that reads the table."""
     labels = list(images.label_columns)
     options: dict[str, Any] = {
@@ -142,12 +105,7 @@ def _section(images: OwnImages, card: Question) -> dict[str, Any]:
         "ordered": card.ordered,
     }
     options |= {"label_columns": labels} if len(labels) > 1 else {"label_column": labels[0]}
-    optional = {
-        "group_column": images.group_column,
-        "root": images.root and str(images.root),
-        "label_map": dict(images.label_map) or None,
-        "drop": list(images.dropped) or None,
-    }
+    optional = {"group_column": images.group_column, "root": images.root and str(images.root)}
     return options | {key: value for key, value in optional.items() if value is not None}
 
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from edgekd.bundle import Bundle, Manifest
 from edgekd.bundle.seen_images import SeenImages, read_seen_images
-from edgekd.data import Split, decoded_images
+from edgekd.data import Dataset, Split, decoded_images
 from edgekd.data.image_hashes import image_hashes
 from edgekd.errors import InputError
-from edgekd.lower.own_images import OwnImages, validation_split_of
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 
@@ -58,28 +57,25 @@ class CertifyingImages:
         return array_sha256(self.pixels)
 
 
-@dataclass(frozen=True)
-class _BundleQuestion:
-    """What the labels are about, by the bundle's manifest."""
+def read_images(dataset: Dataset, manifest: Manifest) -> CertifyingImages:
+    """The images of a data set as the bundle's network gets them.
 
-    task: str
-    classes: tuple[str, ...]
-    ordered: bool
-
-
-def read_images(images: OwnImages, manifest: Manifest) -> CertifyingImages:
-    """The images of a table, labelled in the order of the bundle's classes.
+    Args:
+        dataset: Labelled images, their classes in the order of the bundle's.
+        manifest: The bundle's manifest.
 
     Raises:
-        InputError: The table, a column, a label or an image is missing, or a label is no class of
-            the bundle.
+        InputError: The data set is of other classes, or for another task.
         ImageError: An image cannot be read.
     """
     model = manifest.model
-    question = _BundleQuestion(manifest.task, model.classes, model.ordered)
-    split = validation_split_of(images, question)
-    pixels = np.asarray(decoded_images(split.dataset, model.image_size))
-    return CertifyingImages(split, pixels)
+    if (dataset.task, dataset.classes) != (manifest.task, model.classes):
+        message = f"the images are of {', '.join(dataset.classes)}, for {dataset.task}"
+        raise InputError(
+            message, f"the bundle knows {', '.join(model.classes)}, for {manifest.task}"
+        )
+    pixels = np.asarray(decoded_images(dataset, model.image_size))
+    return CertifyingImages(Split(dataset, ("validation",) * len(dataset.samples)), pixels)
 
 
 def refuse_trained_on(bundle: Bundle, images: CertifyingImages) -> str | None:

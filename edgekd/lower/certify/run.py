@@ -21,6 +21,7 @@ from edgekd.bundle import (
     PublicKey,
 )
 from edgekd.bundle.seen_images import SEEN_IMAGES
+from edgekd.data import Dataset
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.files import is_occupied
 from edgekd.lower.built import held_alone, write_bundle_at
@@ -44,7 +45,6 @@ from edgekd.lower.evidence.decision import description_of_images
 from edgekd.lower.evidence.device_gate import Evidence, evidence_beside, terms_of
 from edgekd.lower.evidence.policy_check import blank_record
 from edgekd.lower.jobs.trial import Answers
-from edgekd.lower.own_images import OwnImages
 from edgekd.lower.plan import tightened_policy
 from edgekd.lower.task import evidence_task
 from edgekd.policy import Policy, load_policy
@@ -69,7 +69,7 @@ class CertifyRequest:
 
     Attributes:
         bundle: The bundle's folder or `.edgekd` file.
-        images: The labelled images.
+        images: The labelled images, their classes in the order of the bundle's.
         out: Where the certified bundle is written: a folder, or a file where it ends in `.edgekd`.
         policy: A policy's name or file; None takes the one that the bundle was built under.
         tighten: Limits of the gate and floors to make stricter, by name.
@@ -81,7 +81,7 @@ class CertifyRequest:
     """
 
     bundle: Path
-    images: OwnImages
+    images: Dataset
     out: Path
     policy: str | None = None
     tighten: Mapping[str, float] = field(default_factory=dict)

@@ -390,7 +390,8 @@ def _engine(manifest: Manifest) -> Iterator[str]:
         yield f"- Built on the device: `{lowering.completion_command}`."
         if lowering.evidence_sha256 is None and manifest.certificate is not None:
             yield "- It is judged there on labelled images, which this bundle was built without."
-            yield "  `edgekd build --data` leaves them beside a bundle that can be finished."
+            yield "  `edgekd certify` or `edgekd build --data` leaves them beside one that can be"
+            yield "  finished."
             return
         yield "- It is judged there by the images of the `.evidence.npz` that was written beside"
         yield "  this bundle. They are patients' images: delete that file when the engine is built."

@@ -260,7 +260,7 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
     """
     if sha256 is None:
         message = "the bundle's manifest names no evidence for an engine"
-        hint = "build it again on the host, with this edgekd and labelled images (`--data`)"
+        hint = "where there are labelled images: `edgekd certify`, or `edgekd build --data`"
         raise GateFailedError(message, hint)
     if not file.is_file():
         message = f"no evidence for the engine: {file} is missing"

@@ -14,11 +14,15 @@ import numpy as np
 import edgekd
 from edgekd.bundle import Certificate, Manifest, Rung
 from edgekd.bundle.manifest import FORMAT_VERSION
-from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.errors import GateFailedError
 from edgekd.files import sha256_of
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
-from edgekd.lower.evidence.describe import completion_command, description_of
+from edgekd.lower.evidence.describe import (
+    completion_command,
+    description_of,
+    unmeasured_manifest,
+)
 from edgekd.lower.evidence.policy_check import blank_record
 from edgekd.lower.selftest import tolerance_of
 from edgekd.lower.shipped.float_student import FloatStudent
@@ -40,6 +44,8 @@ def why_not_certified(student: ShippedStudent, job: RebuildJob, measured: Measur
         job: The bundle to build.
         measured: Its file, with the outputs for the painted images.
     """
+    if not student.certificates:
+        return f"{student.name} has no labelled images, and nothing was measured on its file"
     if job.certificate is None:
         return f"{student.name} carries no certificate of {job.variant.label} for this target"
     certificate = student.certificates[job.certificate]
@@ -157,14 +163,12 @@ def uncertified(
 def _nearest(student: ShippedStudent, job: RebuildJob) -> Manifest:
     """The certificate whose decision is taken for a file that has none: of its backend, if any.
 
-    Raises:
-        ArtefactError: The student carries no certificate at all.
+    Of a student without certificates, a manifest whose decision was fitted to nothing.
     """
     fitting = student.certificates_for(job.plan.target.name, job.backend)
     manifest = next((one for _, one in fitting), next(iter(student.certificates.values()), None))
     if manifest is None:
-        message = f"{student.name} carries no certificate, and so no decision"
-        raise ArtefactError(message, "give labelled images with --data")
+        return unmeasured_manifest(student.card, job.plan.target, get_backend(job.backend))
     lowering, backend = manifest.lowering, get_backend(job.backend)
     if lowering.backend != backend.name:
         lowering = msgspec.structs.replace(
