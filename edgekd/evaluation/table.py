@@ -124,12 +124,17 @@ def dataset_of_table(data: ValidationData, root: Path) -> Dataset:
     bench = data.bench
     groups = bench.groups or [""] * len(bench.images)
     samples = tuple(
-        Sample(path.relative_to(root).as_posix(), label, group)
+        Sample(_below(path, root).as_posix(), label, group)
         for (path, label), group in zip(bench.images, groups, strict=True)
     )
     return grouped(
         Dataset(bench.name, root, bench.classes, samples, ordered=bench.ordered, task=bench.task)
     )
+
+
+def _below(path: Path, root: Path) -> Path:
+    """The path from the root on; a table may also name places elsewhere."""
+    return path.relative_to(root) if path.is_relative_to(root) else path.absolute()
 
 
 def _labelled(

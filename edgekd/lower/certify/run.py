@@ -158,9 +158,9 @@ def _certified(request: CertifyRequest, bundle: Bundle) -> Certification:
     return Certification(gate, record, reference.title, manifest, None, signed)
 
 
-def _refused(bundle: Bundle, what: str, reasons: tuple[str, ...]) -> GateFailedError:
+def _refused(bundle: Bundle, verdict: str, reasons: tuple[str, ...]) -> GateFailedError:
     return GateFailedError(
-        f"{bundle.label} {what}: {'; '.join(reasons)}",
+        f"{bundle.label} {verdict}: {'; '.join(reasons)}",
         "it stays as it is, not certified: give more labelled images, or take another file",
     )
 

@@ -113,7 +113,7 @@ def uncertified(
     job: RebuildJob,
     measured: Measured,
     reason: str,
-    beside: FloatStudent | None,
+    float_file: FloatStudent | None,
 ) -> tuple[Manifest, Vectors]:
     """The manifest of a file that nothing was measured on, marked so, and its self-test.
 
@@ -122,7 +122,7 @@ def uncertified(
         job: The bundle to build.
         measured: Its file, with the outputs for the painted images.
         reason: Why it is not certified.
-        beside: The float student beside the file; None where the file is the float student.
+        float_file: The float student beside the file; None where the file is the float student.
     """
     plan, outputs = job.plan, measured.answers.outputs
     if not np.isfinite(outputs).all():
@@ -152,7 +152,7 @@ def uncertified(
         certificate=Certificate(
             student=student.name, certified=False, reason=reason, remedy=REMEDY
         ),
-        reference=beside.record if beside else None,
+        reference=float_file.record if float_file else None,
         model_file=get_backend(job.backend).model_file,
         description=description_of(student.card, plan.target),
     )

@@ -135,19 +135,19 @@ def _finish(
         measured = _measured(job, attempt)
         precision = plan.ladder[0] if plan.name != plan.target.name else None
         remedy = remedy_of(request, student, plan.target, precision)
-        reason, beside = why_not_certified(student, job, measured), None
+        reason, float_file = why_not_certified(student, job, measured), None
         if reason is None:
             manifest, vectors = certified(student, job, measured)
         elif request.research:
-            beside = _float_student(context, job, measured)
-            manifest, vectors = uncertified(student, job, measured, reason, beside)
+            float_file = _float_student(context, job, measured)
+            manifest, vectors = uncertified(student, job, measured, reason, float_file)
         else:
             raise NotCertifiedError(plan.name, reason, remedy)
         images = student.seen_images if request.list_images else None
         files = bundle_files(measured, manifest, seen_images=images)
         manifest = write_built(
             plan.path, manifest, files, vectors,
-            zipped=request.zipped, reference=beside.files if beside else None,
+            zipped=request.zipped, reference=float_file.files if float_file else None,
         )  # fmt: skip
         rungs = manifest.lowering.rungs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
