@@ -72,6 +72,10 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
     "serve": [("bundle", "write", "public_key", "page")],
     "sign": [("bundle", "key"), ("new_key",)],
+    "certify": [
+        ("bundle", "csv", "image_root", "out"),
+        ("bundle", "csv", "out", "public_key"),
+    ],
     "dossier": [("bundle", "out", "fill", "public_key"), ("bundle", "out", "result")],
     "predict": [
         ("bundle", "images", "public_key"),
@@ -93,6 +97,7 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("logits", "recipe"): ("--set", "data.classes=[bkl,mel,nv]", "--views", "1"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
+    ("certify", "bundle"): ("--policy", str(_LENIENT)),
     ("eval", "models"): ("--allow-leaks", "--maps", "0"),
     ("bench", "run"): ("--preset", "smoke"),
 }
