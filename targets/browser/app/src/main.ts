@@ -48,6 +48,7 @@ async function use(open: () => Promise<Classifier>): Promise<void> {
   }
   byId('capture').hidden = false;
   show('ready');
+  performance.mark('ready'); // `edgekd bench` reads both marks
 }
 
 function drawNetwork(): void {
@@ -94,6 +95,7 @@ async function decide(photo: Photo, name: string): Promise<void> {
     results = [{ name, time, square, size, prediction, network: networkOf(classifier) }, ...results];
     drawResults();
     resultBox.querySelector('h3')?.focus();
+    performance.mark('decision');
   } catch (error) {
     tell(error, name);
   } finally {
