@@ -70,7 +70,11 @@ class Chromium(driver.Chromium):
     """One browser with one tab, which shows pages as devices of different widths do."""
 
     def open(self, page: Path, *, width: int, height: int = 900, dark: bool = False) -> None:
-        """Load a page as a device of that width shows it."""
+        """Load a file as a device of that width shows it."""
+        self.load(page.as_uri(), width=width, height=height, dark=dark)
+
+    def load(self, url: str, *, width: int, height: int = 900, dark: bool = False) -> None:
+        """The same for an address."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -80,7 +84,12 @@ class Chromium(driver.Chromium):
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", media="screen", features=[scheme])
-        super().open(page.as_uri())
+        super().open(url)
+
+    def wait_until(self, condition: str) -> None:
+        """Wait until an expression is true on the page."""
+        look = f"() => ({condition}) ? done(true) : setTimeout(look, 10)"
+        self.evaluate(f"new Promise(done => {{ const look = {look}; look(); }})")
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for since it was opened."""

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from built_page import built_page
+from chromium import Chromium
 from shared_data import shared_data
 
 from edgekd.bench.devices.browser import BrowserDevice
@@ -18,7 +22,9 @@ from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.job import ImageAnswer, Job
 from edgekd.bundle import Bundle
 from edgekd.cli import main
+from edgekd.page import PageServer, page_folder, write_page
 from edgekd.page.runner import run_model
+from edgekd.runtime import Classifier
 from edgekd.runtime.preprocess import load_image
 from edgekd.runtime.sessions import open_session
 
@@ -26,7 +32,14 @@ pytestmark = pytest.mark.slow
 
 STUDENT = "ham10000-student"
 PHOTOS = 300
+IN_THE_PAGE = 24
 THREADS = 2
+SIZES = Path(__file__).parents[2] / "targets" / "browser" / "sizes.mjs"
+
+_SHOWN = """
+Object.fromEntries([...document.querySelectorAll('article')]
+  .map(each => [each.dataset.photo, each.dataset.decision]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +91,33 @@ def test_photographs_of_skin_are_decided_alike(bundle: Path) -> None:
     assert Counter(each.decision for each in local).keys() == {"answer", "refer", "retake"}
     assert browser == local  # outputs bit by bit, label, decision, reasons
     print(Counter(each.decision for each in browser))
+
+
+def test_a_person_who_chooses_photographs_of_an_eye_sees_pythons_decisions(bundle: Path) -> None:
+    photos = photos_of("idrid_512", IN_THE_PAGE)
+    with Classifier.open(bundle) as classifier:
+        expected = {photo.name: classifier.predict(photo).decision for photo in photos}
+    with TemporaryDirectory() as folder:
+        write_page(bundle, Path(folder) / "page")
+        with PageServer(Path(folder) / "page") as server, Chromium() as browser:
+            browser.load(server.url, width=390)
+            browser.wait_until("performance.getEntriesByName('ready').length")
+            browser.choose_files("#file", photos)
+            browser.wait_until(f"document.querySelectorAll('article').length === {len(photos)}")
+            shown = browser.evaluate(_SHOWN)
+    assert shown == expected
+    assert set(shown.values()) <= {"retake", "refer", "answer"}
+    assert list(shown.values()).count("answer") <= 0.1 * len(shown)
+
+
+def test_sizes_over_the_wire_are_within_the_budget(bundle: Path) -> None:
+    """Page, runtime, decoders and engine within 2.8 MB of brotli; the model within 2.6 MB."""
+    if shutil.which("node") is None:
+        pytest.skip("brotli is Node's here: apt install nodejs")
+    command = ["node", SIZES, str(page_folder()), str(bundle / "model.tflite")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 4), done.stderr
 
 
 def test_photographs_of_an_eye_are_decided_alike(bundle: Path) -> None:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
-import lenient
 import msgspec
+import numpy as np
 import pytest
 from built_page import built_page
+from tiny_bundles import write_tiny_bundle
 
-from edgekd.bundle import Bundle, Manifest
 from edgekd.lower import page_answers
-from edgekd.lower.build import build
-from edgekd.lower.plan import BuildRequest
+from edgekd.lower.attempt import Attempt, Checked, Failed, Lowered, Measured
+from edgekd.lower.context import BuildContext
+from edgekd.lower.jobs.trial import Answers
+from edgekd.lower.page_answers import answered_for
+from edgekd.lower.precision import Variant
+from edgekd.lower.store import Kept, Store, array_sha256
 from edgekd.page import folder as page_module
 from edgekd.page import runner as runner_module
 from edgekd.page.chromium import ChromiumError
 from edgekd.targets import Target, load_target
+
+KEY = "key"
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
+HOST = Answers(np.zeros((40, 3), np.float32), np.ones(40), {"engine": "onnxruntime of the host"})
 
 
 class Notes:
@@ -32,59 +42,80 @@ class Notes:
     def state(self, backend: str, label: str, state: str) -> None:
         self.states.append(state)
 
-    def rung(self, bundle: str, rung: object) -> None:
-        """Rungs are read from the manifest."""
-
 
 @pytest.fixture
 def target() -> Target:
-    """The page as a target of ONNX files, whose lowering is the quickest."""
-    return msgspec.structs.replace(load_target("cpu-onnx"), page=True, ladder=("fp32",))
+    """The page as a target of ONNX files, of which a small one is quickly made."""
+    return msgspec.structs.replace(load_target("cpu-onnx"), page=True)
 
 
-def built(model: Path, out: Path, target: Target) -> tuple[Manifest | None, Notes]:
-    notes = Notes()
-    request = BuildRequest(
-        model, [target], out, observer=notes, calibration_images=64, policy=lenient.POLICY
-    )
-    (result,) = build(request)
-    if result.error is not None:
-        notes.lines.append(str(result.error))
-        return None, notes
-    with Bundle.open(out / target.name) as bundle:
-        return bundle.manifest, notes
+@pytest.fixture
+def context(tmp_path: Path) -> BuildContext:
+    source = SimpleNamespace(images=IMAGES, images_sha256=array_sha256(IMAGES))
+    store = Store(tmp_path / "store")
+    (tmp_path / "store" / KEY).mkdir(parents=True)
+    return cast(BuildContext, SimpleNamespace(source=source, store=store, observer=Notes()))
 
 
-def engine(manifest: Manifest | None) -> str:
-    assert manifest is not None
-    (rung,) = manifest.lowering.ladder
-    assert rung.gate is not None
-    return str(rung.gate.runtime["engine"])
+@pytest.fixture
+def measured(tmp_path: Path) -> Measured:
+    """A real ONNX file, with outputs that stand for those of the host."""
+    backend = SimpleNamespace(name="onnx", model_file="model.onnx", completion="complete")
+    attempt = Attempt(cast(Any, backend), Variant(precision="fp32"), KEY)
+    made = Kept(write_tiny_bundle(tmp_path / "bundle"), {})
+    return Measured(Checked(Lowered(attempt, made), None), HOST)
 
 
-def test_the_page_answers_once(small_run: Path, target: Target, tmp_path: Path) -> None:
+def notes_of(context: BuildContext) -> Notes:
+    return cast(Notes, context.observer)
+
+
+def test_the_page_answers_and_its_answers_are_kept(
+    context: BuildContext, target: Target, measured: Measured
+) -> None:
     built_page()
-    manifest, notes = built(small_run, tmp_path / "one", target)
-    assert engine(manifest).startswith("onnxruntime-web")
-    assert "ran in Chromium" in notes.states
-    again, later = built(small_run, tmp_path / "two", target)
-    assert engine(again).startswith("onnxruntime-web")
-    assert "ran in Chromium" not in later.states  # its outputs were kept
+    (one,) = answered_for(context, target, ("fp32",), [measured])
+    assert isinstance(one, Measured)
+    assert str(one.answers.facts["engine"]).startswith("onnxruntime-web")
+    expected = IMAGES.mean(axis=(1, 2)) @ (np.array([[4.0, -3.0, 0.5], [-2.0, 5.0, 1.0],
+                                                     [1.0, -1.0, 3.0]]) / 64)  # fmt: skip
+    np.testing.assert_allclose(one.answers.outputs, expected, atol=1e-3)
+    assert one.latency_ms is not None
+    assert notes_of(context).states[-1] == "ran in Chromium"
+    notes_of(context).states.clear()
+    (again,) = answered_for(context, target, ("fp32",), [measured])
+    assert isinstance(again, Measured)
+    np.testing.assert_array_equal(again.answers.outputs, one.answers.outputs)
+    assert notes_of(context).states == []
 
 
 def test_without_the_page_the_hosts_engine_answers(
-    small_run: Path, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: BuildContext,
+    target: Target,
+    measured: Measured,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(page_module, "_BUILT", tmp_path / "none")
-    manifest, notes = built(small_run, tmp_path / "out", target)
-    assert engine(manifest).startswith("onnxruntime ")
-    (line,) = [line for line in notes.lines if "of this host answers" in line]
+    assert answered_for(context, target, ("fp32",), [measured]) == [measured]
+    (line,) = notes_of(context).lines
     assert line.startswith("cpu-onnx: onnx of this host answers: ")
     assert "make browser" in line or "apt install chromium" in line
 
 
+def test_a_browser_that_does_not_start_leaves_the_answer_to_the_host(
+    context: BuildContext, target: Target, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> str:
+        raise ChromiumError("Chromium has ended")
+
+    monkeypatch.setattr(page_answers, "page_identity", fail)
+    assert answered_for(context, target, ("fp32",), [measured]) == [measured]
+    assert notes_of(context).lines == ["cpu-onnx: onnx of this host answers: Chromium has ended"]
+
+
 def test_a_file_that_crashes_the_browser_fails(
-    small_run: Path, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: BuildContext, target: Target, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built_page()
 
@@ -92,23 +123,18 @@ def test_a_file_that_crashes_the_browser_fails(
         self._browser.ask_browser("Browser.crash")
 
     monkeypatch.setattr(runner_module.PageRunner, "outputs", crash)
-    # Another identity, so that no outputs of another test are found.
-    monkeypatch.setattr(page_answers, "page_identity", lambda: "crashes")
-    manifest, notes = built(small_run, tmp_path / "out", target)
-    assert manifest is None
-    assert "in Chromium: Chromium has ended" in notes.lines[-1]
+    (one,) = answered_for(context, target, ("fp32",), [measured])
+    assert isinstance(one, Failed)
+    assert (one.stage, one.failure) == ("running", "in Chromium: Chromium has ended")
 
 
-def test_other_targets_keep_their_engine(
-    small_run: Path, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_other_targets_and_rungs_off_the_ladder_are_left_alone(
+    context: BuildContext, target: Target, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> str:
-        raise ChromiumError("it must not be started")
+        raise AssertionError("no browser is needed")
 
     monkeypatch.setattr(page_answers, "page_identity", refuse)
     other = msgspec.structs.replace(target, page=False)
-    manifest, notes = built(small_run, tmp_path / "out", other)
-    assert engine(manifest).startswith("onnxruntime ")
-    assert not any("of this host answers" in line for line in notes.lines)
-    _, notes = built(small_run, tmp_path / "page", target)
-    assert any("it must not be started" in line for line in notes.lines)
+    assert answered_for(context, other, ("fp32",), [measured]) == [measured]
+    assert answered_for(context, target, ("int8",), [measured]) == []

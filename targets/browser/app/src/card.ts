@@ -37,7 +37,7 @@ export function cardOf(result: Result, remove: () => void): HTMLElement {
   }
   return make(
     'article',
-    { class: `card ${decision}` },
+    { class: `card ${decision}`, 'data-photo': name, 'data-decision': decision },
     heading,
     make('p', { class: 'soft' }, `${name}, ${new Date(result.time).toLocaleString(currentLanguage())}`),
     painted(result.square, result.size, word('square')),
