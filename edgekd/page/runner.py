@@ -149,6 +149,17 @@ class PageRunner:
         outputs = tuple(_number(each) for each in found["outputs"])
         return PageAnswer(outputs, found["label"], found["decision"], tuple(found["reasons"]))
 
+    def occlusion(self, photo: Path, name: str) -> NDArray[np.float64]:
+        """The occlusion map of a photo for a class, [G, G]; as `edgekd.evaluation.occlusion`'s.
+
+        Raises:
+            ImageError: The photo cannot be read.
+            InputError: There is no such class.
+        """
+        values = self._call("occlusion", self._beside(photo), name)
+        cells = math.isqrt(len(values))
+        return np.array([_number(each) for each in values]).reshape(cells, cells)
+
     def take(self, photos: Sequence[Path]) -> None:
         """Fetch photos that times are taken on, and prepare their pixels."""
         self._call("take", [self._beside(photo) for photo in photos])

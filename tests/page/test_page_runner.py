@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from built_page import built_page
+from make_sites import spotted
 from tiny_bundles import ANSWER, RETAKE, write_photo, write_tiny_bundle
 
 from edgekd.bundle import Bundle
 from edgekd.errors import ArtefactError, ImageError, InputError
+from edgekd.evaluation.occlusion import Explained
 from edgekd.page.runner import PageRunner, first_visit, run_bundle, run_model
 from edgekd.runtime import Classifier
 
@@ -50,6 +53,20 @@ def test_answers_are_those_of_pythons_runtime(
         assert (ours.label, ours.decision) == (theirs.label, theirs.decision)
         assert [reason.code for reason in ours.reasons] == list(theirs.reasons)
         np.testing.assert_allclose(theirs.outputs, ours.logits, atol=1e-4)
+
+
+def test_what_speaks_for_an_answer_is_what_pythons_map_says(
+    bundle: Path, runner: PageRunner, tmp_path: Path
+) -> None:
+    photo = tmp_path / "spot.png"
+    cv2.imwrite(str(photo), spotted()[..., ::-1])
+    with Explained(bundle) as explained:
+        expected = explained.map_of(photo, "bkl")
+    found = runner.occlusion(photo, "bkl")
+    assert expected[3, 3] > 0 > expected[0, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)  # Python's scores have six decimals
+    with pytest.raises(InputError, match="there is no class 'mole'"):
+        runner.occlusion(photo, "mole")
 
 
 def test_a_file_that_is_no_photo_has_the_runtimes_error(runner: PageRunner, tmp_path: Path) -> None:

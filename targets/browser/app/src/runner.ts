@@ -53,6 +53,13 @@ const runner = {
       return { outputs: logits, label, decision, reasons: reasons.map(({ code }) => code) };
     }),
 
+  /** The occlusion map of a photo for a class, row by row. */
+  occlusion: (path: string, name: string) =>
+    outcome(async () => {
+      const square = await current().preprocessed(await bytesAt(path));
+      return Array.from(await current().occlusion(square, name));
+    }),
+
   /** Fetch photos and prepare their squares, so that neither is part of a time. */
   take: (paths: readonly string[]) =>
     outcome(async () => {

@@ -72,6 +72,22 @@ describe('a photo', () => {
     expect(await page.locator('.support').textContent()).toContain('Decision support');
   });
 
+  it('shows on request which parts speak for the answer', async () => {
+    await choose(page, 'spot.jpg');
+    const card = page.locator('article.answer');
+    await card.getByRole('button', { name: 'What speaks for it?' }).click();
+    const map = card.getByRole('img', { name: 'Parts that speak for bkl' });
+    await map.waitFor();
+    const [middle, corner] = await map.evaluate((canvas: HTMLCanvasElement) => {
+      const at = (place: number): number =>
+        canvas.getContext('2d')?.getImageData(place * canvas.width, place * canvas.width, 1, 1).data[0] ?? NaN;
+      return [at(0.5), at(0.05)];
+    });
+    expect(middle).toBeGreaterThan(2 * corner); // the spot is red in grey, and red speaks for bkl
+    expect(await card.locator('.explanation').textContent()).toContain('no medical reason');
+    expect(await violations()).toEqual([]);
+  });
+
   it('is referred without an answer, with the reason', async () => {
     await choose(page, 'refer.jpg');
     const card = page.locator('article.refer');
