@@ -7,7 +7,7 @@ export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz android-benchmark browser abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz android-benchmark browser browser-photos abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -63,6 +63,9 @@ android-benchmark: setup ## That runtime beside a loop over LiteRT written by ha
 
 browser: setup ## The runtime and page for browsers, by all conformance vectors in Chromium; needs Node 20 and npm
 	.ci/browser $(BIN)
+
+browser-photos: browser ## A shipped student on 713 real photographs in that page, and its size over the wire; minutes
+	$(BIN)/python -m pytest -m slow -rP tests/end_to_end/test_browser_photos.py $(ARGS)
 
 simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
 	$(BIN)/python -m pytest -m simulation -rP $(ARGS)
