@@ -7,6 +7,7 @@ Field names of the MONAI bundle specification are used where it has one (`versio
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar
 
@@ -516,13 +517,21 @@ def _converted(document: Any, kind: type[_T], section: str) -> _T:
         raise ArtefactError(message, "build the bundle again") from error
 
 
+_LONG_NUMBER = re.compile(rb"[0-9]{309}")
+"""Digits of which a number beyond binary64 has as many at least."""
+
+
 def _document(raw: bytes) -> dict[str, Any]:
     """The JSON object, checked to be of this major version, with its fields renamed to today's."""
     try:
         document: dict[str, Any] = msgspec.json.decode(raw)
+        if _LONG_NUMBER.search(raw):
+            _refuse_beyond_float(document)
         version = str(document["format_version"])
         major = int(version.split(".", maxsplit=1)[0])
-    except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (
+        msgspec.DecodeError, LookupError, OverflowError, RecursionError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         message = "the bundle's manifest is not readable JSON with a format_version"
         raise ArtefactError(message, "copy the bundle again, or build it again") from error
     if major != int(FORMAT_VERSION.split(".", maxsplit=1)[0]):
@@ -531,6 +540,15 @@ def _document(raw: bytes) -> dict[str, Any]:
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
     _rename_fields(document)
     return document
+
+
+def _refuse_beyond_float(value: Any) -> None:
+    """Refuse whole numbers beyond binary64, of which other languages know none: OverflowError."""
+    if isinstance(value, int):
+        float(value)
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_beyond_float(each)
 
 
 def _rename_fields(document: dict[str, Any]) -> None:

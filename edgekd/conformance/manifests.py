@@ -84,6 +84,10 @@ def _versions_and_types() -> dict[str, BundleBytes]:
         "not-json": bundle_of(b"{"),
         "json-list": bundle_of(b"[1]"),
         "json-with-nan": bundle_of(json.dumps(manifest_of(metrics={"a": float("nan")})).encode()),
+        "control-letter": bundle_of(
+            json.dumps(manifest_of(version="0#1")).replace("#", "\1").encode()
+        ),
+        "beyond-binary64": bundle_of(manifest_of(metrics={"a": 10**400})),
         "byte-order-mark": bundle_of(b"\xef\xbb\xbf" + json.dumps(manifest_of()).encode()),
         "empty-manifest": bundle_of(b""),
         "deep": bundle_of(b"[" * 100_000),
