@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekd.cli.console import emit_json, say
 from edgekd.cli.places import STDOUT
 from edgekd.errors import InputError
+from edgekd.extensions.tasks import DEFAULT_TASK
 
 if TYPE_CHECKING:
     from edgekd.evaluation.episodes import EpisodeResult
@@ -51,7 +52,7 @@ def evaluate_episodes(
     from edgekd.data import load_dataset
     from edgekd.evaluation.episodes import run_episodes
 
-    dataset = load_dataset({"source": "csv", **table}, "classification")
+    dataset = load_dataset({"source": "csv", **table}, DEFAULT_TASK)
     results = [run_episodes(model, dataset, protocol) for model in models]
     if json is not None:
         emit_json([_summary(one) for one in results], None if json == STDOUT else json)

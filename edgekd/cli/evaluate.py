@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -154,7 +154,7 @@ def evaluate(
 def _episodes(
     models: list[Path],
     episodes: str,
-    needless: dict[str, object],
+    needless: Mapping[str, object],
     *,
     json: Path | None,
     table: dict[str, object],
