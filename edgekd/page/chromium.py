@@ -53,8 +53,8 @@ def find_chromium() -> Path:
         MissingDependencyError: There is none.
     """
     names = (os.environ.get(_VARIABLE), *_PROGRAMS)
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
+    program = next((path for name in names if name and (path := shutil.which(name))), None)
+    if program is None:
         raise MissingDependencyError(
             "chromium",
             "",
@@ -62,7 +62,7 @@ def find_chromium() -> Path:
             message="there is no Chromium here; it is needed to run a bundle as its page does",
             hint=f"apt install chromium, or name the program by {_VARIABLE}",
         )
-    return Path(found)
+    return Path(program)
 
 
 def has_chromium() -> bool:
