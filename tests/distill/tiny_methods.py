@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 
+from edgekd.data import Dataset, Sample, Split
 from edgekd.distill.losses import class_weights
-from edgekd.distill.methods import Batch, Method, MethodContext, resolve_method
+from edgekd.distill.methods import (
+    Batch,
+    Labelled,
+    Method,
+    MethodContext,
+    Players,
+    Several,
+    Stage,
+    Terms,
+    UnlabelledBatch,
+    resolve_method,
+)
 from edgekd.distill.methods.base import Subclasses
+from edgekd.distill.samples.run_samples import RunSamples
+from edgekd.distill.samples.sample_kinds import SampleKind
 from edgekd.models import NormalisedNetwork
 from edgekd.recipe import FitSection
 
@@ -34,6 +51,7 @@ def make_context(fit: FitSection | None = None) -> MethodContext:
     return MethodContext(
         COUNTS, class_weights(COUNTS, "full"), 80, 32, fit or FitSection(),
         training_labels=labels, subclasses=Subclasses(SUBCLASS_OF, own, torch.ones(7)),
+        unlabelled_images=40,
     )  # fmt: skip
 
 
@@ -47,8 +65,56 @@ def method(
     return kind(config, student, teacher, make_context(fit)).eval()
 
 
+def run_samples(side: int = 32, validated: int = 20) -> RunSamples:
+    """80 images of noise, the last ones for validation; their classes take turns."""
+    parts = ("train",) * (80 - validated) + ("validation",) * validated
+    names = tuple("abcde")
+    samples = tuple(Sample(f"{n}.png", names[n % 5], str(n)) for n in range(80))
+    images = np.random.default_rng(0).integers(0, 256, (80, side, side, 3), dtype=np.uint8)
+    split = Split(Dataset("noise", Path(), names, samples), parts)
+    return RunSamples(split, images, np.arange(80) % 5)
+
+
+def prepared(stage: Stage, side: int = 32) -> Stage:
+    """The stage, once it has seen the images of a run if it has to."""
+    if stage.prepare is not None:
+        stage.prepare(run_samples(side))
+    return stage
+
+
 def batch(epoch: int = 0, size: int = 6, seed: int = 0) -> Batch:
     drawn = torch.Generator().manual_seed(seed)
     raw = torch.rand(size, 3, 32, 32, generator=drawn)
     targets = torch.arange(size) % 5
     return Batch(raw, targets, torch.arange(size), epoch, lambda p: 0.9 * p, drawn)
+
+
+def unlabelled(epoch: int = 0, size: int = 8, seed: int = 7) -> UnlabelledBatch:
+    drawn = torch.Generator().manual_seed(seed)
+    raw = torch.rand(size, 3, 32, 32, generator=drawn)
+    return UnlabelledBatch(raw, torch.arange(size), epoch, lambda p: 0.9 * p, drawn)
+
+
+def sample(kind: SampleKind, epoch: int = 0) -> Any:
+    """What a stage of these samples receives."""
+    if isinstance(kind, Several):
+        return {name: sample(each, epoch) for name, each in kind.kinds.items()}
+    return batch(epoch) if isinstance(kind, Labelled) else unlabelled(epoch)
+
+
+def players_of(stage: Stage, rate: float = 0.05) -> Players:
+    """The players of a stage, each with plain SGD."""
+    every = [torch.optim.SGD(player.parameters(), lr=rate) for player in stage.players.values()]
+    plain = SimpleNamespace(
+        optimizers=lambda: every, trainer=SimpleNamespace(precision_plugin=None)
+    )
+    return Players(stage.players, plain)  # type: ignore[arg-type]
+
+
+def terms_of(stage: Stage, epoch: int = 0, rate: float = 0.05) -> Terms:
+    """The terms of one training step; a stage with players takes it."""
+    given = sample(stage.samples, epoch)
+    if stage.objective is not None:
+        return stage.objective(given)
+    assert stage.step is not None
+    return stage.step(given, players_of(stage, rate))
