@@ -40,6 +40,7 @@ NEEDS = {
     "--group-column lesion --out certified": DATA,
     f"{_IMPORT} --classes mel,nv,bkl --out DIR --check labels.csv": TEACHER,
     f"{_IMPORT} --classes mel,nv,bkl --out teacher --check labels.csv": TEACHER,
+    "edgekd bench --device browser --run RUN --bundle bundles/browser --json browser.json": PAGE,
     "edgekd build --on-device jetson": DEVICE,
     "edgekd build --on-device jetson --via torch-tensorrt": DEVICE,
     "edgekd build --tighten max_flips=0.01 --critical mel=0.02 …": MANY,
