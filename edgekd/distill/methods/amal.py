@@ -20,7 +20,15 @@ from torch import Tensor, nn
 
 from edgekd.distill.losses import mixed_weights
 from edgekd.distill.losses.precision import at_least_float32, full_precision
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, TeacherBy, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Labelled,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+)
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait
 from edgekd.distill.training.processes import gather_equal_rows
@@ -154,10 +162,10 @@ class AdaptiveMixing(Method):
         """Those of the mixed method; the terms of the last one are mixed.
 
         Raises:
-            InputError: The last stage takes its steps itself.
+            InputError: The last stage takes its steps itself, or has images without labels.
         """
         *earlier, last = super().stages()  # type: ignore[safe-super]
-        if last.objective is None:
+        if last.objective is None or not isinstance(last.samples, Labelled):
             message = f"the method {self.mixing.of['name']} has no terms that amal could mix"
             raise InputError(message, "name another method in `method.of`, such as kd")
         mixed = replace(
