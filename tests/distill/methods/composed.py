@@ -81,7 +81,7 @@ DEFAULT_MODEL = {
 }
 
 
-LADDER = {"assistants": [DEFAULT_MODEL], "assistant_fit": None, "chained": False,
+LADDER = {"assistants": (DEFAULT_MODEL,), "assistant_fit": None, "chained": False,
           "temperature": 4.0, "weight": 0.7}  # fmt: skip
 
 

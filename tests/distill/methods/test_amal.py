@@ -8,7 +8,7 @@ import first_principles as paper
 import pytest
 import torch
 from composed import ALL_OPTIONS, DEFAULTS, Step, check, kd_terms
-from tiny_methods import batch, make_context, method, network, prepared, run_samples
+from tiny_methods import ASSISTANT, batch, make_context, method, network, prepared, run_samples
 from torch import Tensor, nn
 
 from edgekd.distill.methods import Method, method_names, resolve_method
@@ -21,7 +21,8 @@ MIXED = [name for name in method_names() if name not in ("amal", "none", "smpl",
 
 
 def amal(of: str = "kd", fit: FitSection = FIT, **options: Any) -> Method:
-    host = {"name": of, **options.pop("with", {})}
+    few = {"assistants": [ASSISTANT]} if of in ("ces_kd", "assistants") else {}
+    host = {"name": of, **few, **options.pop("with", {})}
     return method("amal", fit=fit, of=host, **options)
 
 
