@@ -42,6 +42,7 @@ ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 8, 8, 8], "stem_wi
 BRIEF: dict[str, dict[str, Any]] = {
     "fitnet": {"hint_epochs": EPOCHS},
     "smpl": {"ratio": 1},
+    "ssl_kd": {"ratio": 1},
     "ces_kd": {"assistants": [ASSISTANT]},
     "assistants": {"assistants": [ASSISTANT], "with_teacher": True},
     "ssd_kd": {"teacher_head": {"epochs": EPOCHS, "batch_size": 8, "stop_after": 0}},

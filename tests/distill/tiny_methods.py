@@ -36,6 +36,9 @@ COUNTS = (40, 20, 10, 5, 5)
 SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
 
 
+ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 4, 8, 8], "stem_width": 4}}
+
+
 def network(seed: int, *channels: int, subclass_of: tuple[int, ...] = ()) -> NormalisedNetwork:
     torch.manual_seed(seed)
     outputs = len(subclass_of) or 5
@@ -58,7 +61,8 @@ def make_context(fit: FitSection | None = None) -> MethodContext:
 def method(
     name: str, *, student: Any = None, fit: FitSection | None = None, **options: Any
 ) -> Method:
-    kind, config = resolve_method({"name": name, **options})
+    few = {"assistants": [ASSISTANT]} if name in ("ces_kd", "assistants") else {}
+    kind, config = resolve_method({"name": name, **few, **options})
     divided = SUBCLASS_OF if kind.learns_subclasses else ()
     teacher = network(1, 4, 8, 8, 16, subclass_of=divided) if kind.needs_teacher else None
     student = student or network(0, 4, 4, 8, 8, subclass_of=divided)
