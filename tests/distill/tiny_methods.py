@@ -99,11 +99,11 @@ def unlabelled(epoch: int = 0, size: int = 8, seed: int = 7) -> UnlabelledBatch:
     return UnlabelledBatch(raw, torch.arange(size), epoch, lambda p: 0.9 * p, drawn)
 
 
-def sample(kind: SampleKind, epoch: int = 0) -> Any:
+def sample(kind: SampleKind, epoch: int = 0, size: int = 6) -> Any:
     """What a stage of these samples receives."""
     if isinstance(kind, Several):
-        return {name: sample(each, epoch) for name, each in kind.kinds.items()}
-    return batch(epoch) if isinstance(kind, Labelled) else unlabelled(epoch)
+        return {name: sample(each, epoch, size) for name, each in kind.kinds.items()}
+    return batch(epoch, size) if isinstance(kind, Labelled) else unlabelled(epoch)
 
 
 def players_of(stage: Stage, rate: float = 0.05) -> Players:

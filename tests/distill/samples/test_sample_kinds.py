@@ -23,6 +23,7 @@ from edgekd.distill.samples.sample_kinds import (
     Several,
     Synthesised,
     Unlabelled,
+    UnlabelledPool,
 )
 from edgekd.distill.training.fit import fit_stage
 from edgekd.errors import InputError
@@ -226,3 +227,20 @@ def test_an_epoch_is_taken_up_behind_the_batches_that_are_done(done: int) -> Non
     assert len(resumed) == len(whole)  # an epoch has as many steps as ever
     assert drawn(resumed) == whole[done:]
     assert drawn(resumed) == whole  # the epoch after it is whole
+
+
+def test_the_recipes_unlabelled_images_have_batches_of_their_own_size():
+    """Beside labelled ones of another size, which are repeated until all of them were seen."""
+    pool = UnlabelledPool(len(samples(False).unlabelled), 1)
+    drawn = batches(pool)
+    assert all(type(batch) is UnlabelledBatch for batch in drawn)
+    assert not hasattr(drawn[0], "targets")
+    for batch in drawn:
+        rows = samples(False).unlabelled[batch.indices]
+        pixels = torch.from_numpy(rows).permute(0, 3, 1, 2) / 255
+        torch.testing.assert_close(batch.raw, pixels)
+    assert len(set(positions(drawn))) == len(positions(drawn))
+    assert pool.batch_size(FIT, 36, 1) == min(FIT.batch_size, pool.images)
+    assert UnlabelledPool(100, 3).batch_size(FIT, 36, 2) == 3 * FIT.batch_size
+    both = batches(Several({"labelled": Labelled(), "unlabelled": pool}))
+    assert len(both) == max(len(drawn), len(batches(Labelled())))

@@ -20,7 +20,9 @@ from edgekd.errors import InputError
 from edgekd.recipe import FitSection, LossSection
 
 TASK = "multilabel"
-SERVE = {"none", "kd", "fitnet", "at", "rkd", "mean_teacher", "d_kd"}
+SERVE = {
+    "none", "kd", "fitnet", "at", "rkd", "mean_teacher", "d_kd", "amal", "assistants", "ssl_kd",
+}  # fmt: skip
 COUNTS = (6, 2)
 TARGETS = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
 
