@@ -27,6 +27,8 @@ METHODS = Registry(
         "crckd_cross": "edgekd.distill.methods.crckd_cross:CategoryRelationTransfer",
         "subclass": "edgekd.distill.methods.subclass:SubclassSupervised",
         "skd": "edgekd.distill.methods.skd:SubclassDistillation",
+        "cgdd": "edgekd.distill.methods.cgdd:ConditionalDataFree",
+        "fastdfkd": "edgekd.distill.methods.fastdfkd:FastDataFree",
         "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
         "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
     },

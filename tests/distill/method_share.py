@@ -40,6 +40,8 @@ FIT = FitSection(epochs=EPOCHS, batch_size=8, learning_rate=1e-3)
 # What would make a method's first stage longer than it has to be here.
 BRIEF: dict[str, dict[str, Any]] = {
     "fitnet": {"hint_epochs": EPOCHS},
+    "cgdd": {"steps": 3, "latent": 16, "width": 8},
+    "fastdfkd": {"iterations": 2, "warmup": 1, "steps": 3, "reset": 1, "latent": 16, "width": 8},
     "ssd_kd": {"teacher_head": {"epochs": EPOCHS, "batch_size": 8, "stop_after": 0}},
 }
 SECTIONS = {

@@ -5,6 +5,12 @@ from edgekd.distill.losses.binary_cross_entropy import (
     weighted_binary_cross_entropy,
 )
 from edgekd.distill.losses.cross_entropy import class_weights, weighted_cross_entropy
+from edgekd.distill.losses.fang2022 import (
+    agreeing_divergence,
+    batch_statistics,
+    class_imbalance,
+    statistics_distance,
+)
 from edgekd.distill.losses.hinton2015 import softened_kl
 from edgekd.distill.losses.li2023 import bounded_temperature, reversal, reversed_gradient
 from edgekd.distill.losses.lin2017 import binary_focal_loss, focal_loss
@@ -42,6 +48,7 @@ from edgekd.distill.losses.zhao2022 import non_target_kl, target_kl
 
 __all__ = [
     "adjusted_logits",
+    "agreeing_divergence",
     "angle_relation",
     "attention_map",
     "attention_transfer",
@@ -49,11 +56,13 @@ __all__ = [
     "balanced_teacher",
     "balancing_class_weights",
     "balancing_finding_weights",
+    "batch_statistics",
     "binary_focal_loss",
     "bounded_temperature",
     "category_relation",
     "channel_relation",
     "class_centroids",
+    "class_imbalance",
     "class_log_prior",
     "class_weights",
     "contrast_scores",
@@ -75,6 +84,7 @@ __all__ = [
     "softened_binary_kl",
     "softened_kl",
     "sources_of",
+    "statistics_distance",
     "target_kl",
     "transformed_kl",
     "view_similarity",

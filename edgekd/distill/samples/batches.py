@@ -184,6 +184,7 @@ class StepContext:
         views: The fixed view of each image in this epoch; None where every batch is augmented by
             draws of its own.
         side: See `Batch`.
+        step: Number of the step in its epoch, counted from 0.
     """
 
     size: int
@@ -195,6 +196,7 @@ class StepContext:
     mixing: Mixing | None = None
     views: EpochViews | WholeImages | None = None
     side: int | None = None
+    step: int = 0
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""

@@ -234,6 +234,7 @@ class StageModule(LightningModule):
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
             None if side == larger else side,
+            batch_index,
         )  # fmt: skip
 
     def _training_side(self) -> int:
