@@ -15,7 +15,7 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from edgekd.distill.losses import agreeing_divergence, attention_transfer, class_imbalance
-from edgekd.distill.losses.precision import full_precision
+from edgekd.distill.losses.precision import at_least_float32, full_precision
 from edgekd.distill.methods.base import (
     MethodContext,
     Player,
@@ -127,7 +127,7 @@ class ConditionalDataFree(DataFree):
         drawn = context.generator
         labels = balanced_labels(context.size, self.generator.classes, drawn).to(context.device)
         images = self.generator(self.generator.noise(context.size, drawn), labels)
-        return context.batch(images.float(), labels)
+        return context.batch(at_least_float32(images), labels)
 
     def _step(self, batch: SynthesisedBatch, players: Players) -> Terms:
         assert batch.conditions is not None  # given by `_make`

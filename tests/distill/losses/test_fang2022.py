@@ -24,7 +24,8 @@ def test_statistics_by_the_released_code(golden, agree):
     for number in range(3):
         images = g[f"bn_input_{number}"].requires_grad_()
         now = batch_statistics(images)
-        seen = now if kept is None else [share * n + (1 - share) * k for n, k in zip(now, kept)]
+        pairs = zip(now, kept or now, strict=True)
+        seen = [share * new + (1 - share) * old for new, old in pairs]
         distance = statistics_distance(*seen, g["bn_running_mean"], g["bn_running_var"])
         agree(distance, g["r_feature"][number])
         agree(torch.autograd.grad(distance, images)[0], g[f"grad_input_{number}"])
@@ -65,7 +66,8 @@ def test_statistics_are_those_of_all_positions_of_a_channel():
 def test_no_divergence_counts_where_the_two_disagree():
     teacher, student = drawn(6, 5), drawn(6, 5, seed=1)
     agree = teacher.argmax(1) == student.argmax(1)
-    assert agree.any() and not agree.all()
+    assert agree.any()
+    assert not agree.all()
     student.requires_grad_()
     (gradient,) = torch.autograd.grad(agreeing_divergence(student, teacher), student)
     assert gradient[~agree].equal(torch.zeros_like(gradient[~agree]))
