@@ -35,8 +35,6 @@ def load(config: Config, task: str) -> Dataset:
     """
     classes, least = config.classes, data_task(task).least_classes
     if len(classes) < least or len(set(classes)) < len(classes):
-        message = (
-            f"`data.classes` names {', '.join(classes)}, and {least} different ones are needed"
-        )
+        message = f"`data.classes` is {', '.join(classes)}: {least} different ones are needed"
         raise InputError(message, "list the teacher's classes, each once")
     return Dataset("none", Path(), classes, (), ordered=config.ordered, task=task)

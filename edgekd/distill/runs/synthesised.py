@@ -24,8 +24,8 @@ KEPT = 256
 """Most images that are written."""
 SHEET, LABELS, NOTE = "contact-sheet.png", "labels.csv", "README.txt"
 WARNING = (
-    "No camera took these images: a generator made them so that a teacher answers as it does to its "
-    "own. They are no evidence of what a network does with photographs of patients, and their "
+    "No camera took these images: a generator made them so that a teacher answers as it does to "
+    "its own. They are no evidence of what a network does with photographs of patients, and their "
     "labels are the classes that they were made for, which nobody has seen in them. Calibrate with "
     "them if there is nothing else; never test, certify or publish figures with them."
 )

@@ -63,34 +63,32 @@ def test_the_terms_are_those_of_the_formulas(options):
 
 def test_each_player_moves_by_its_own_terms_alone():
     step = Stepped(in_float64("cgdd", **SMALL))
-    found = terms_of_with_graph(step.before)
-    for name, module, total in found:
-        after = dict(getattr(step.method, name).named_parameters())
-        gradients = torch.autograd.grad(total, list(module.parameters()), retain_graph=True)
-        for (path, before), gradient in zip(module.named_parameters(), gradients, strict=True):
-            if name == "student":  # by SGD at a rate of 0.01
-                torch.testing.assert_close(after[path], before - 0.01 * gradient)
-            else:  # Adam's first step is one rate against the sign
-                moved = after[path] - before
-                clear = gradient.abs() > 1e-5
-                assert moved[clear].sign().equal(-gradient[clear].sign())
-                torch.testing.assert_close(
-                    moved[clear].abs(), torch.full_like(moved[clear], 1e-3), rtol=2e-3, atol=0.0
-                )
+    generator, student = gradients_of(step.before)
+    for (_, after), before, gradient in moves(step, "student", student):  # SGD at a rate of 0.01
+        torch.testing.assert_close(after, before - 0.01 * gradient)
+    for (_, after), before, gradient in moves(step, "generator", generator):
+        clear = gradient.abs() > 1e-5  # Adam's first step is a whole rate
+        moved = (after - before)[clear]
+        torch.testing.assert_close(moved, -1e-3 * gradient[clear].sign(), rtol=2e-3, atol=0.0)
     assert all(parameter.grad is None for parameter in step.method.parameters())
 
 
-def terms_of_with_graph(method: Any) -> list[tuple[str, Any, Any]]:
+def moves(step: Stepped, name: str, gradients: Any) -> Any:
+    after, before = (getattr(each, name) for each in (step.method, step.before))
+    return zip(after.named_parameters(), before.parameters(), gradients, strict=True)
+
+
+def gradients_of(method: Any) -> tuple[Any, Any]:
+    """Of the generator's terms and of the student's, by the modules before a step."""
     context = Stepped.context()
     labels = balanced_labels(context.size, 5, context.generator)
     noise = torch.randn(context.size, method.config.latent, generator=context.generator).double()
     images = augmented(method.generator.train()(noise, labels))
     made, teacher = method.image_terms(images, labels)
+    # At once: the student's own pass changes the running statistics that this one went through.
+    generator = torch.autograd.grad(sum(made.values()), list(method.generator.parameters()))
     learnt = method.student_terms(images.detach(), labels, teacher, 0)
-    return [
-        ("generator", method.generator, sum(made.values())),
-        ("student", method.student, sum(learnt.values())),
-    ]
+    return generator, torch.autograd.grad(sum(learnt.values()), list(method.student.parameters()))
 
 
 def test_without_attention_and_labels_it_is_plain_distillation():

@@ -63,14 +63,14 @@ def test_an_interrupted_run_continues_exactly(name: str, taught: Make, tmp_path:
     recipe = taught(data=NONE, method=METHODS[name])
     run(recipe, tmp_path / "whole")
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(epoch: int, score: float) -> None:
         if epoch == 2:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         pipeline.distill(pipeline.RunRequest(recipe, tmp_path / "other", after_epoch=stop))
     lines: list[str] = []
     pipeline.distill(pipeline.RunRequest(recipe, tmp_path / "other", lines.append))
