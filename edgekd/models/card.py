@@ -402,9 +402,12 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         root: Folder of the images, if they have been moved.
 
     Raises:
-        InputError: There is no split, or its images are missing.
+        InputError: There is no split, it was trained without images, or they are missing.
         ArtefactError: The file is not the split that the checkpoint was trained with.
     """
+    if card.imported is None and not any(card.data.images.values()):
+        message = f"{folder} was distilled without images: nothing here can judge its files"
+        raise InputError(message, "give labelled images, such as `build --data FILE.csv`")
     file = folder / SPLIT
     try:
         read_checked(file)

@@ -17,6 +17,7 @@ from edgekd.distill.runs import pipeline
 from edgekd.distill.runs.synthesised import FOLDER, KEPT, LABELS, NOTE, SHEET
 from edgekd.errors import InputError
 from edgekd.models import read_card
+from edgekd.models.card import read_own_split
 from edgekd.recipe import Recipe
 
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
@@ -37,6 +38,9 @@ def test_a_student_is_distilled_without_any_image(name: str, taught: Make, tmp_p
     assert card.classes == CLASSES
     assert card.data.images == {"train": 0, "validation": 0, "test": 0}
     assert card.training.best_epoch == card.training.epochs == 2
+    with pytest.raises(InputError, match="distilled without images") as caught:
+        read_own_split(tmp_path / "student", card)
+    assert "build --data FILE.csv" in caught.value.hint
     metrics = json.loads((tmp_path / "student" / "metrics.json").read_text())
     assert not {"validation", "test"} & metrics.keys()
     folder = tmp_path / "student" / FOLDER
