@@ -7,7 +7,7 @@ export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz browser abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz browser browser-photos abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -59,6 +59,9 @@ android-fuzz: setup ## That runtime on 20,000 damaged bundles and 20,000 damaged
 
 browser: setup ## The runtime and page for browsers, by all conformance vectors in Chromium; needs Node 20 and npm
 	.ci/browser $(BIN)
+
+browser-photos: browser ## A shipped student on 713 real photographs in that page, and its size over the wire; minutes
+	$(BIN)/python -m pytest -m slow -rP tests/end_to_end/test_browser_photos.py $(ARGS)
 
 simulation: setup ## Levels of gate and comparisons, by thousands of repetitions; some minutes
 	$(BIN)/python -m pytest -m simulation -rP $(ARGS)

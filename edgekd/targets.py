@@ -69,6 +69,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             machine is recognised as such a device.
         ladder: Precisions that `--precision auto` tries, in this order; the first that passes the
             gate is taken.
+        page: Whether its bundles run in the page for browsers, so that Chromium on this machine is
+            such a device, and answers for the gate.
         app: Its app; None where there is none.
     """
 
@@ -77,6 +79,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     backend: str
     extra: str
     any_computer: bool = False
+    page: bool = False
     board_models: tuple[str, ...] = ()
     ladder: Annotated[tuple[str, ...], Meta(min_length=1)]
     app: TargetApp | None = None

@@ -1,33 +1,14 @@
-"""Headless Chromium, spoken to over a pipe: what a reader's browser makes of the page."""
+"""Headless Chromium: what a reader's browser makes of a page."""
 
 from __future__ import annotations
 
 import argparse
 import base64
-import json
-import os
-import select
-import shutil
-import subprocess
-import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+from edgekd.page import chromium as driver
 
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--remote-debugging-pipe",
-)
+PROGRAM = driver.find_chromium() if driver.has_chromium() else None
 
 
 # Of each picture that is shown: its name, its strokes, and whether all lies inside of it.
@@ -85,70 +66,15 @@ CONTRASTS = """
 """
 
 
-class Chromium:
-    """One browser with one tab; DevTools messages are JSON with a zero byte behind each."""
-
-    def __init__(self, folder: Path, *flags: str, patience_s: float = 60.0) -> None:
-        self._patience_s = patience_s
-        to_it, self._write = os.pipe()
-        self._read, from_it = os.pipe()
-        # The browser reads file 3 and writes file 4; a shell puts the pipes there.
-        places = f'exec "$0" "$@" 3<&{to_it} 4>&{from_it}'
-        command = ["bash", "-c", places, str(PROGRAM), *_FLAGS, f"--user-data-dir={folder}", *flags]
-        self._process = subprocess.Popen(
-            [*command, "about:blank"],
-            pass_fds=(to_it, from_it),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_it)
-        os.close(from_it)
-        self._rest = b""
-        self._number = 0
-        self._session: str | None = None
-        self.events: list[dict[str, Any]] = []
-        self._attach()
-
-    def _attach(self) -> None:
-        pages = [
-            each for each in self.ask("Target.getTargets")["targetInfos"] if each["type"] == "page"
-        ]
-        found = self.ask("Target.attachToTarget", targetId=pages[0]["targetId"], flatten=True)
-        self._session = found["sessionId"]
-        for domain in ("Page", "Network", "Runtime"):
-            self.ask(f"{domain}.enable")
-
-    def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; what happens meanwhile goes to `events`."""
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": params}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._next()
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer
-                return answer["result"]
-            self.events.append(answer)
-
-    def wait_for(self, method: str) -> None:
-        while not any(event.get("method") == method for event in self.events):
-            self.events.append(self._next())
-
-    def _next(self) -> dict[str, Any]:
-        end = time.monotonic() + self._patience_s
-        while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._read], [], [], max(0.0, end - time.monotonic()))
-            assert ready, "Chromium does not answer"
-            chunk = os.read(self._read, 1 << 20)
-            assert chunk, "Chromium has ended"
-            self._rest += chunk
-        message, self._rest = self._rest.split(b"\0", 1)
-        return json.loads(message)
+class Chromium(driver.Chromium):
+    """One browser with one tab, which shows pages as devices of different widths do."""
 
     def open(self, page: Path, *, width: int, height: int = 900, dark: bool = False) -> None:
-        """Load a page as a device of that width shows it."""
+        """Load a file as a device of that width shows it."""
+        self.load(page.as_uri(), width=width, height=height, dark=dark)
+
+    def load(self, url: str, *, width: int, height: int = 900, dark: bool = False) -> None:
+        """The same for an address."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -158,15 +84,12 @@ class Chromium:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", media="screen", features=[scheme])
-        self.events.clear()
-        self.ask("Page.navigate", url=page.as_uri())
-        self.wait_for("Page.loadEventFired")
+        super().open(url)
 
-    def evaluate(self, expression: str) -> Any:
-        """The JSON value of an expression on the page."""
-        found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+    def wait_until(self, condition: str) -> None:
+        """Wait until an expression is true on the page."""
+        look = f"() => ({condition}) ? done(true) : setTimeout(look, 10)"
+        self.evaluate(f"new Promise(done => {{ const look = {look}; look(); }})")
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for since it was opened."""
@@ -181,12 +104,6 @@ class Chromium:
         """The page printed."""
         return base64.b64decode(self.ask("Page.printToPDF", printBackground=False)["data"])
 
-    def close(self) -> None:
-        os.close(self._write)
-        os.close(self._read)
-        self._process.terminate()
-        self._process.wait(10)
-
 
 def main() -> None:
     """Take a picture of the top of a page, as a screen of that size shows it."""
@@ -198,11 +115,9 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true")
     options = parser.parse_args()
     size = {"width": options.width, "height": options.height}
-    with tempfile.TemporaryDirectory(prefix="edgekd-chromium-") as folder:
-        browser = Chromium(Path(folder))
+    with Chromium() as browser:
         browser.open(options.page.resolve(), **size, dark=options.dark)
         browser.screenshot(options.out, whole=False)
-        browser.close()
 
 
 if __name__ == "__main__":

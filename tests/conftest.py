@@ -142,8 +142,8 @@ def students(
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Chromium]:
+def browser() -> Iterator[chromium.Chromium]:
     """A browser for the pages of a module; skip the module where `chromium.PROGRAM` is None."""
-    opened = chromium.Chromium(tmp_path_factory.mktemp("chromium"))
+    opened = chromium.Chromium()
     yield opened
     opened.close()

@@ -19,7 +19,7 @@ def test_planted_faults_are_found(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.html", tmp_path / "bad.html"
     good.write_text(GOOD)
     bad.write_text(GOOD.replace("<p>", '<img src="x.png"><p style="color: #ccc">'))
-    browser = chromium.Chromium(tmp_path / "profile")
+    browser = chromium.Chromium()
     try:
         browser.open(good, width=800)
         assert serious_violations(browser) == []

@@ -14,14 +14,30 @@ import onnx
 from manifests import make_manifest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekd.bundle import SELFTEST, CaptureRule, Limit, ModelInfo, write_bundle
+from edgekd.bundle import (
+    SELFTEST,
+    CaptureRule,
+    Limit,
+    ModelInfo,
+    ReferenceRecord,
+    write_bundle,
+)
 from edgekd.runtime.selftest import Vectors
 from edgekd.tasks.classification.manifest import Decision
 
-__all__ = ["ANSWER", "REFER", "RETAKE", "plate", "write_photo", "write_tiny_bundle", "write_video"]
+__all__ = [
+    "ANSWER",
+    "MEANS",
+    "REFER",
+    "RETAKE",
+    "plate",
+    "write_photo",
+    "write_tiny_bundle",
+    "write_video",
+]
 
 _SIZE = 16
-_MEANS = np.array([[4.0, -3.0, 0.5], [-2.0, 5.0, 1.0], [1.0, -1.0, 3.0]], np.float32) / 64
+MEANS = np.array([[4.0, -3.0, 0.5], [-2.0, 5.0, 1.0], [1.0, -1.0, 3.0]], np.float32) / 64
 
 ANSWER, REFER, RETAKE = (240, 20, 20), (128, 128, 128), (8, 8, 8)
 """Colours, RGB, on which the bundle decides so: red is `bkl`, grey is unsure, black is dark."""
@@ -32,9 +48,10 @@ def write_tiny_bundle(
     *,
     tolerance: float = 1e-3,
     wrong_by: float = 0.0,
-    weights: np.ndarray = _MEANS,
+    weights: np.ndarray = MEANS,
     classes: tuple[str, ...] = ("bkl", "mel", "nv"),
     files: Mapping[str, bytes] = MappingProxyType({}),
+    reference: np.ndarray | None = None,
     **changes: Any,
 ) -> Path:
     """A finished bundle, by default of three classes.
@@ -46,6 +63,7 @@ def write_tiny_bundle(
         weights: Matrix [3, K] from a photo's mean colour to its logits.
         classes: The K classes.
         files: Further files of the bundle.
+        reference: Matrix [3, K] of the float student beside the file; None for a bundle without.
         changes: Fields of the manifest to replace.
     """
     images = np.random.default_rng(0).integers(0, 256, (4, _SIZE, _SIZE, 3)).astype(np.uint8)
@@ -60,7 +78,13 @@ def write_tiny_bundle(
         capture=CaptureRule(limits=limits),
     )
     manifest = msgspec.structs.replace(manifest, **changes)
-    write_bundle(out, manifest, {"model.onnx": _network(weights), SELFTEST: selftest, **files})
+    beside = None
+    if reference is not None:
+        beside = {"model.onnx": _network(reference)}
+        record = ReferenceRecord(backend="onnx", model_file="model.onnx")
+        manifest = msgspec.structs.replace(manifest, reference=record)
+    content = {"model.onnx": _network(weights), SELFTEST: selftest, **files}
+    write_bundle(out, manifest, content, beside)
     return out
 
 

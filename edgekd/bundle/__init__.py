@@ -17,6 +17,7 @@ from edgekd.bundle.manifest import (
     Manifest,
     ModelInfo,
     ProgramRecord,
+    ReferenceRecord,
     Rung,
 )
 from edgekd.bundle.model_files import ModelFiles
@@ -52,6 +53,7 @@ __all__ = [
     "PolicyWords",
     "ProgramRecord",
     "PublicKey",
+    "ReferenceRecord",
     "Rung",
     "Sentence",
     "SignatureState",

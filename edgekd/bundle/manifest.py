@@ -7,6 +7,7 @@ Field names of the MONAI bundle specification are used where it has one (`versio
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar
 
@@ -36,12 +37,13 @@ __all__ = [
     "Manifest",
     "ModelInfo",
     "ProgramRecord",
+    "ReferenceRecord",
     "Rung",
     "decode_manifest",
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.8"
+FORMAT_VERSION = "1.9"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 _T = TypeVar("_T")
@@ -355,19 +357,24 @@ class Lowering(_Section, frozen=True, kw_only=True):
 
 
 class Certificate(_Section, frozen=True, kw_only=True):
-    """Whether a file that was built without labelled images is one that was judged on them.
+    """Whether a file that was built without labelled images was judged on them.
 
     A shipped student carries no images, but the manifests of the files that were judged where it
-    was made. A file with the SHA-256 of one of those is that file.
+    was made. A file with the SHA-256 of one of those is that file. Any other file is judged by
+    `edgekd certify`, on labelled images of whoever has some.
 
     Attributes:
-        student: Name of the shipped student.
-        certified: Whether every model file has the recorded hash. Then decision, gate, floors and
-            metrics of this manifest are the recorded ones of this very file; else the decision is
-            that of another file, and nothing was measured on this one.
+        student: Name of the student.
+        certified: Whether decision, gate, floors and metrics of this manifest are those of this
+            very file: its hash is a recorded one, or `edgekd certify` judged it. Else the decision
+            was fitted to another file, or to none, and nothing was measured on this one.
         reason: Why it is not certified; null for a certified file.
         remedy: The command that judges the file on labelled images; null for a certified file.
         selftest: What the images of the self-test vectors are.
+        earlier: SHA-256 of the bundle that `edgekd certify` judged; null where it judged none, as
+            in bundles of a format before 1.9.
+        reference_sha256: SHA-256 of the float student's main file that it compared the file with:
+            that of the file itself where this is in fp32; null without `earlier`.
     """
 
     student: str
@@ -375,6 +382,8 @@ class Certificate(_Section, frozen=True, kw_only=True):
     reason: str | None = None
     remedy: str | None = None
     selftest: str = "painted dermoscopy, which says nothing about accuracy"
+    earlier: str | None = None
+    reference_sha256: str | None = None
 
     @property
     def warning(self) -> str | None:
@@ -400,6 +409,27 @@ class FileEntry(_Section, frozen=True, kw_only=True):
     size: int
 
 
+class ReferenceRecord(_Section, frozen=True, kw_only=True):
+    """The float student as a file of its own, with which `edgekd certify` compares the model file.
+
+    Its files lie in the folder `reference` of the bundle. They are not among the manifest's
+    `files`: a device never reads them, and a bundle goes into an app without them.
+
+    Attributes:
+        backend: Backend whose session runs it.
+        model_file: Its main file, a key of `files`.
+        files: Size and hash of its files, by name below the folder.
+        images: Number of images on which it was compared with the float student itself.
+        max_difference: Largest absolute difference of an output there.
+    """
+
+    backend: str
+    model_file: str
+    files: dict[str, FileEntry] = {}
+    images: int = 0
+    max_difference: float = 0.0
+
+
 class Manifest(_Section, frozen=True, kw_only=True):
     """The whole manifest.
 
@@ -419,6 +449,8 @@ class Manifest(_Section, frozen=True, kw_only=True):
         lineage: Where the student comes from.
         certificate: Of a bundle that was built without labelled images; null where the file was
             judged by the build that wrote it.
+        reference: The float student beside a file that is not certified; null where there is none,
+            as in bundles of a format before 1.9.
         model_file: The file that the runtime opens, a key of `files`.
         files: Size and hash of every other file of the bundle, by name.
         network_data_format: Tensors in and out, by MONAI's field names.
@@ -439,6 +471,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     metrics: dict[str, Any]
     lineage: Lineage
     certificate: Certificate | None = None
+    reference: ReferenceRecord | None = None
     model_file: str
     files: dict[str, FileEntry]
     network_data_format: dict[str, Any] = {}
@@ -484,13 +517,21 @@ def _converted(document: Any, kind: type[_T], section: str) -> _T:
         raise ArtefactError(message, "build the bundle again") from error
 
 
+_LONG_NUMBER = re.compile(rb"[0-9]{309}")
+"""Digits of which a number beyond binary64 has as many at least."""
+
+
 def _document(raw: bytes) -> dict[str, Any]:
     """The JSON object, checked to be of this major version, with its fields renamed to today's."""
     try:
         document: dict[str, Any] = msgspec.json.decode(raw)
+        if _LONG_NUMBER.search(raw):
+            _refuse_beyond_float(document)
         version = str(document["format_version"])
         major = int(version.split(".", maxsplit=1)[0])
-    except (msgspec.DecodeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (
+        msgspec.DecodeError, LookupError, OverflowError, RecursionError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         message = "the bundle's manifest is not readable JSON with a format_version"
         raise ArtefactError(message, "copy the bundle again, or build it again") from error
     if major != int(FORMAT_VERSION.split(".", maxsplit=1)[0]):
@@ -499,6 +540,15 @@ def _document(raw: bytes) -> dict[str, Any]:
         raise ArtefactError(message, "install the edgekd that built it, or build it again")
     _rename_fields(document)
     return document
+
+
+def _refuse_beyond_float(value: Any) -> None:
+    """Refuse whole numbers beyond binary64, of which other languages know none: OverflowError."""
+    if isinstance(value, int):
+        float(value)
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_beyond_float(each)
 
 
 def _rename_fields(document: dict[str, Any]) -> None:

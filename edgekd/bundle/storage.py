@@ -42,6 +42,8 @@ _ZIP_ERRORS = (  # raised by zipfile for a damaged archive or another kind of fi
     OverflowError, RuntimeError, ValueError,
 )  # fmt: skip
 _END = struct.Struct("<4s4H2LH")  # end of central directory: APPNOTE.TXT 4.3.16
+_RECORD_BYTES = 46  # of a member in the directory, without its name, extra field and comment
+_RECORD_LENGTHS = struct.Struct("<3H")  # of these, at 28: 4.3.12
 _END_SIGNATURE, _LOCATOR64_SIGNATURE, _LOCATOR64_BYTES = b"PK\5\6", b"PK\6\7", 20
 
 
@@ -222,7 +224,20 @@ def _check_end(stream: BinaryIO, label: str) -> int:
         raise zipfile.BadZipFile("it is a zip of the 64-bit kind, for larger files")
     if members > MAX_FILES or directory_bytes > MAX_DIRECTORY_BYTES:
         raise damaged(label, f"it has more than {MAX_FILES} files, or overlong names")
+    stream.seek(max(0, size - _END.size - directory_bytes))
+    _check_directory(stream.read(directory_bytes))
     return size
+
+
+def _check_directory(directory: bytes) -> None:
+    """Refuse one whose last record leads out of it, which `zipfile` takes for a shorter name."""
+    place = 0
+    while place < len(directory):
+        if place + _RECORD_BYTES > len(directory):
+            raise zipfile.BadZipFile("its directory is damaged")
+        place += _RECORD_BYTES + sum(_RECORD_LENGTHS.unpack_from(directory, place + 28))
+    if place > len(directory):
+        raise zipfile.BadZipFile("its directory is cut off")
 
 
 def _checked_members(

@@ -10,13 +10,19 @@ import msgspec
 
 from edgekd.bundle.manifest import FileEntry, Manifest, encode_manifest
 from edgekd.bundle.reader import MANIFEST, MAX_FILE_BYTES, PROVENANCE, Bundle
+from edgekd.bundle.reference import REFERENCE, reference_files
 from edgekd.bundle.signature import SIGNATURE, load_private_key, sign_manifest
 from edgekd.files import atomic_write, sha256_of, whole_folder, write_atomically
 
 __all__ = ["pack_bundle", "sign_bundle", "write_bundle", "zip_bundle"]
 
 
-def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes]) -> Manifest:
+def write_bundle(
+    out: Path,
+    manifest: Manifest,
+    files: Mapping[str, Path | bytes],
+    reference: Mapping[str, Path | bytes] | None = None,
+) -> Manifest:
     """Write the folder `out` with all `files` and the manifest that lists them.
 
     An earlier signature is removed: it was of another manifest.
@@ -25,6 +31,8 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes
         out: The bundle's folder; what was there is replaced in the end.
         manifest: The manifest; its `files` are filled in here.
         files: Content, or the file to copy, by name inside the bundle.
+        reference: The same of the float student, by name below its folder; for a manifest with a
+            `reference`, whose `files` are filled in here.
 
     Returns:
         The manifest as written.
@@ -32,6 +40,11 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, Path | bytes
     with whole_folder(out) as folder:
         entries = {name: _add(folder / name, content) for name, content in files.items()}
         manifest = msgspec.structs.replace(manifest, files=entries)
+        if manifest.reference is not None and reference is not None:
+            beside = folder / REFERENCE
+            known = {name: _add(beside / name, content) for name, content in reference.items()}
+            record = msgspec.structs.replace(manifest.reference, files=known)
+            manifest = msgspec.structs.replace(manifest, reference=record)
         (folder / MANIFEST).write_bytes(encode_manifest(manifest))
     return manifest
 
@@ -47,7 +60,7 @@ def pack_bundle(bundle: Bundle, out: Path) -> None:
     """Write an open bundle as one `.edgekd` file, with reproducible bytes.
 
     What lies in its folder and is not of the bundle stays out: only what the manifest lists, the
-    signature and the provenance are written.
+    signature and the provenance are written. The float student stays out too: no app runs it.
 
     Raises:
         ArtefactError: The bundle has been damaged since it was opened.
@@ -94,12 +107,13 @@ def sign_bundle(
             for name, content in signed.items():
                 write_atomically(path / name, content)
             return
-        _write_packed(bundle, path, signed)
+        _write_packed(bundle, path, signed | reference_files(bundle))
 
 
-def _write_packed(bundle: Bundle, out: Path, signed: Mapping[str, bytes]) -> None:
+def _write_packed(bundle: Bundle, out: Path, further: Mapping[str, bytes]) -> None:
+    """Write a bundle as one file, with `further` files that its manifest does not list."""
     kept = {name: bundle.read_unlisted(name, MAX_FILE_BYTES) for name in (SIGNATURE, PROVENANCE)}
-    beside = {name: content for name, content in kept.items() if content is not None} | {**signed}
+    beside = {name: content for name, content in kept.items() if content is not None} | {**further}
     names = [MANIFEST, *beside, *bundle.manifest.files]
     _write_zip(out, names, lambda name: beside.get(name) or bundle.read(name))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from edgekd.cli import (
     bom,
     build,
     cache,
+    certify,
     compare,
     conformance,
     data,
@@ -41,7 +43,7 @@ from edgekd.cli import verify as verify_verb
 from edgekd.cli.console import exit_code_of
 from edgekd.cli.places import with_checked_places
 
-__all__ = ["app", "main"]
+__all__ = ["app", "click_command", "main"]
 
 app = typer.Typer(
     name="edgekd",
@@ -66,6 +68,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "build": build.build,
     "sign": sign.sign,
     "verify": verify_verb.verify,
+    "certify": certify.certify,
     "diff": diff.diff,
     "bom": bom.bom,
     "dossier": dossier.dossier,
@@ -103,6 +106,12 @@ for _name, _verb in _VERBS.items():
 app.add_typer(data.app, name="data")
 
 
+@functools.cache
+def click_command() -> Any:
+    """The verbs with their options, as Click has them; made once, in a tenth of a second."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -116,4 +125,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = list(sys.argv[1:] if arguments is None else arguments)
     verb = itertools.islice(itertools.takewhile(lambda word: not word.startswith("-"), line), 1)
     purpose = f"run `{' '.join(['edgekd', *verb])}`"
-    return exit_code_of(lambda: app(line, prog_name="edgekd", standalone_mode=False), purpose)
+    run = functools.partial(click_command(), line, prog_name="edgekd", standalone_mode=False)
+    return exit_code_of(run, purpose)

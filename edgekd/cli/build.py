@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekd.cli.console import emit_json, report_error, say
+from edgekd.cli.limits import critical_classes, limits_by_name
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.trusting import TrustCode, trust_checkpoints
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from edgekd.lower.build import BuiltBundle
 
 __all__ = ["build"]
-
-CRITICAL_LIMIT = 0.05
-"""Limit of the drop of a class that `--critical` names without a limit."""
 
 
 def build(
@@ -232,8 +229,8 @@ def build(
                 data_root=data_root,
                 own_images=own_images,
                 calibration_images=calibration_images,
-                tighten=_limits(tighten or []),
-                critical=_critical(critical),
+                tighten=limits_by_name(tighten or []),
+                critical=critical_classes(critical),
                 all_rungs=all_rungs,
                 quantisation_aware=quantisation_aware or former_flag,
                 zipped=zipped,
@@ -270,7 +267,8 @@ def _print_warnings(built: list[BuiltBundle]) -> None:
         if manifest.lowering.evidence_sha256 is None:
             say(
                 f"{bundle.name}: its board judges the engine on labelled images, and there are "
-                "none here: build it with --data to finish it there"
+                "none here: `edgekd certify` or --data leaves them beside a bundle that can be "
+                "finished there"
             )
         else:
             say(
@@ -301,38 +299,6 @@ def _precisions(text: str) -> tuple[str, ...] | None:
             message = f"there is no precision {precision!r}"
             raise InputError(message, f"--precision is auto, or of {', '.join(LADDER)}")
     return chosen
-
-
-def _critical(text: str) -> dict[str, float] | None:
-    if text == "none":
-        return {}
-    if not text:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    return _limits([part if "=" in part else f"{part}={CRITICAL_LIMIT}" for part in parts])
-
-
-def _limits(texts: Sequence[str]) -> dict[str, float]:
-    """Limits by name, from texts of the form NAME=VALUE.
-
-    Raises:
-        InputError: A text is not of this form, or one name has two values.
-    """
-    limits: dict[str, float] = {}
-    for name, value in map(_limit, texts):
-        if limits.setdefault(name, value) != value:
-            message = f"{name} is given two limits, {limits[name]:g} and {value:g}"
-            raise InputError(message, "give one")
-    return limits
-
-
-def _limit(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        message = f"{text!r} is not of the form NAME=VALUE with a number"
-        raise InputError(message, "write e.g. max_flips=0.01") from None
 
 
 def _summary(bundle: BuiltBundle) -> dict[str, object]:

@@ -105,6 +105,10 @@ def _zips() -> dict[str, BundleBytes]:
         "twice": BundleBytes(_twice(raw)),
         "overlap": BundleBytes(_overlapping(good)),
         "size-lies": BundleBytes(_replaced_in_directory(good, 24, struct.pack("<I", 1 << 29))),
+        "directory-cut-off": BundleBytes(
+            _replaced_in_directory(good, 32, struct.pack("<H", 1)), no_zip
+        ),
+        "another-name": BundleBytes(good.replace(MANIFEST.encode(), b"MANIFEST.json", 1), no_zip),
         "checksum": BundleBytes(_flipped(good, MANIFEST.encode(), 40), no_zip),
     }
     for name, member in (

@@ -66,7 +66,7 @@ def _versions_and_types() -> dict[str, BundleBytes]:
     before = lowering | {"rescued": True, "layer_harm": []}
     made = {
         f"version-{version}": bundle_of(manifest_of(format_version=version))
-        for version in ("1.0", "1.4", "1.5", "1.6", "1.7", FORMAT_VERSION, "1.99", "1")
+        for version in ("1.0", "1.4", "1.5", "1.6", "1.7", "1.8", FORMAT_VERSION, "1.99", "1")
     }
     made |= {
         "version-1.5-names": bundle_of(
@@ -84,6 +84,10 @@ def _versions_and_types() -> dict[str, BundleBytes]:
         "not-json": bundle_of(b"{"),
         "json-list": bundle_of(b"[1]"),
         "json-with-nan": bundle_of(json.dumps(manifest_of(metrics={"a": float("nan")})).encode()),
+        "control-letter": bundle_of(
+            json.dumps(manifest_of(version="0#1")).replace("#", "\1").encode()
+        ),
+        "beyond-binary64": bundle_of(manifest_of(metrics={"a": 10**400})),
         "byte-order-mark": bundle_of(b"\xef\xbb\xbf" + json.dumps(manifest_of()).encode()),
         "empty-manifest": bundle_of(b""),
         "deep": bundle_of(b"[" * 100_000),
@@ -125,7 +129,7 @@ def _data_and_certificates() -> dict[str, BundleBytes]:
     }
     data: dict[str, Any] = {"name": "painted", "parts": {"train": part, "test": part}, "unused": 1}
     certified: dict[str, Any] = {"student": "lesion-s", "certified": True}
-    changed_file = {"reason": "model.onnx has another hash", "remedy": "edgekd build --data DIR"}
+    changed_file = {"reason": "model.onnx has another hash", "remedy": "edgekd certify BUNDLE"}
     uncertified = certified | {"certified": False} | changed_file
     return {
         "data": bundle_of(manifest_of(data=data)),

@@ -112,6 +112,9 @@ def _damaged_jpegs() -> Iterator[Photo]:
     yield Photo("truncated.jpg", jpeg[:middle])
     yield Photo("hole.jpg", jpeg[:middle] + jpeg[middle + 300 :])
     yield Photo("no-end.jpg", jpeg[:-2])
+    large = encode(skin(2400, 1800, 7), ".jpg", _QUALITY, 97)
+    yield Photo("large-hole.jpg", large[: len(large) // 2] + large[len(large) // 2 + 500 :])
+    yield Photo("large-no-tables.jpg", jpeg.replace(b"\xff\xc4", b"\xff\xfe"))
     yield Photo("surplus.jpg", jpeg[:-2] + jpeg[middle:])
     small = encode(skin(64, 48, 4), ".jpg", _QUALITY, 30)
     yield Photo("small-hole.jpg", small[:-60] + small[-40:])
@@ -171,6 +174,8 @@ def _pngs() -> Iterator[Photo]:
     yield Photo("srgb-gamma.png", inserted(png, chunk(b"gAMA", struct.pack(">I", 45_455))))
     yield Photo("transparent-colour.png", inserted(png, chunk(b"tRNS", bytes(6))))
     yield Photo("much-text.png", inserted(png, *[chunk(b"zTXt", b"a\0\0")] * 40))
+    yield Photo("end-damaged.png", png[:-1] + b"\0")
+    yield Photo("exif-of-no-order.png", inserted(png, chunk(b"eXIf", bytes(6))))
     yield Photo("no-header.png", png[:8] + chunk(b"IDAT", b""))
 
 

@@ -169,7 +169,10 @@ def _decision(facts: DossierFacts) -> Iterator[str]:
 def _performance(facts: DossierFacts) -> Iterator[str]:
     part = facts.manifest.metrics.get("part", "")
     certificate = facts.manifest.certificate
-    if certificate is None or certificate.certified:
+    if certificate is not None and certificate.earlier is not None:
+        yield f"Of this very file, on the {part} part: images that its decision was fitted to, and"
+        yield "that the student was not made with. Figures on others stand in the next chapter."
+    elif certificate is None or certificate.certified:
         yield f"Of this very file, on the {part} part: images that chose its training's best epoch"
         yield "and its decision. Figures on images that were never seen stand in the next chapter."
     if "certificate" in facts.card:

@@ -22,7 +22,7 @@ from edgekd.errors import InputError
 from edgekd.evaluation.labels import LabelMap, UnknownLabels
 from edgekd.evaluation.subgroups import Attribute, AttributeRequest, attribute_of
 
-__all__ = ["TableRequest", "ValidationData", "read_validation_table"]
+__all__ = ["TableRequest", "ValidationData", "dataset_of_table", "read_validation_table"]
 
 _HINT = "correct the line, or give the folder with --image-root"
 
@@ -112,6 +112,29 @@ def read_validation_table(
         attribute_of(each, [row[clean(each.column)] for row in rows]) for each in request.attributes
     )
     return ValidationData(bench, attributes, tuple(written), dropped)
+
+
+def dataset_of_table(data: ValidationData, root: Path) -> Dataset:
+    """The images of a table as a data set, for what is fitted to them.
+
+    Args:
+        data: The images.
+        root: The folder that their paths begin with.
+    """
+    bench = data.bench
+    groups = bench.groups or [""] * len(bench.images)
+    samples = tuple(
+        Sample(_below(path, root).as_posix(), label, group)
+        for (path, label), group in zip(bench.images, groups, strict=True)
+    )
+    return grouped(
+        Dataset(bench.name, root, bench.classes, samples, ordered=bench.ordered, task=bench.task)
+    )
+
+
+def _below(path: Path, root: Path) -> Path:
+    """The path from the root on; a table may also name places elsewhere."""
+    return path.relative_to(root) if path.is_relative_to(root) else path.absolute()
 
 
 def _labelled(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from edgekd.bundle import LayerSensitivity, Rung
 from edgekd.data import cache_folder
@@ -39,10 +40,11 @@ from edgekd.lower.program import bundle_program
 from edgekd.lower.progress import BuildObserver
 from edgekd.lower.selftest import selftest_vectors
 from edgekd.lower.shipped.rebuild import rebuild_all
-from edgekd.lower.shipped.student import is_shipped, read_student
-from edgekd.lower.source import Source, find_student, load_source
+from edgekd.lower.shipped.student import is_shipped, read_student, student_without_images
+from edgekd.lower.source import Source, find_student, has_images, load_source
 from edgekd.lower.store import Store
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
+from edgekd.models.card import CARD
 from edgekd.policy import Policy
 from edgekd.targets import Target
 
@@ -66,7 +68,8 @@ def build(request: BuildRequest) -> list[BuiltBundle]:
 def build_all(request: BuildRequest) -> list[BuiltBundle]:
     """Build every bundle of a request; the error that prevents a bundle is in its result.
 
-    A shipped student is built without images, see `rebuild_all`, unless the request has some.
+    A shipped student is built without images, see `rebuild_all`, unless the request has some; so
+    is one that has never seen labelled images, for research.
 
     Raises:
         InputError: The checkpoint, its images or the policy are missing, `out` cannot be
@@ -80,6 +83,8 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
     folder = find_student(request.model)
     if is_shipped(folder) and request.own_images is None and request.data_root is None:
         return rebuild_all(request, read_student(folder))
+    if request.research and request.own_images is None and not _has_images(folder):
+        return rebuild_all(request, student_without_images(folder))
     source = load_source(request.model, request.data_root, request.own_images)
     policy, teacher = policy_of(request, source), find_teacher(source, request.teacher)
     request, broken = _loadable(request)
@@ -103,6 +108,11 @@ def build_all(request: BuildRequest) -> list[BuiltBundle]:
         for run in runs:
             built[run.plan.path] = _finish(request, context, run, teacher)
     return [*(bundle for bundle in built.values() if bundle is not None), *broken]
+
+
+def _has_images(folder: Path) -> bool:
+    """Whether a checkpoint has images to be judged on, or is none (`load_source` says why)."""
+    return not (folder / CARD).is_file() or has_images(folder)
 
 
 def _also_trained_text(source: Source) -> str:

@@ -20,7 +20,14 @@ from edgekd.lower.evidence.card import write_card
 from edgekd.lower.ladder_run import RefusedError
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["BuiltBundle", "bundle_files", "held_alone", "worst_of", "write_built"]
+__all__ = [
+    "BuiltBundle",
+    "bundle_files",
+    "held_alone",
+    "worst_of",
+    "write_built",
+    "write_bundle_at",
+]
 
 
 @dataclass(frozen=True)
@@ -107,15 +114,29 @@ def write_built(
     vectors: Vectors,
     *,
     zipped: bool,
+    reference: Mapping[str, Path | bytes] | None = None,
 ) -> Manifest:
     """Write a bundle, whole or not at all; returns the manifest with its list of files."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         vectors_file = Path(beside) / SELFTEST
         vectors.save(vectors_file)
         files = files | {SELFTEST: vectors_file}
-        if not zipped:
-            return write_bundle(path, manifest, files)
+        return write_bundle_at(path, manifest, files, zipped=zipped, reference=reference)
+
+
+def write_bundle_at(
+    path: Path,
+    manifest: Manifest,
+    files: Mapping[str, Path | bytes],
+    *,
+    zipped: bool,
+    reference: Mapping[str, Path | bytes] | None = None,
+) -> Manifest:
+    """Write a bundle as a folder or as one `.edgekd` file; the others are as for `write_bundle`."""
+    if not zipped:
+        return write_bundle(path, manifest, files, reference)
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         folder = Path(beside) / "bundle"
-        written = write_bundle(folder, manifest, files)
+        written = write_bundle(folder, manifest, files, reference)
         zip_bundle(folder, path)
         return written

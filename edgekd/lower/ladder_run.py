@@ -21,6 +21,7 @@ from edgekd.lower.evidence.gate import GateReference
 from edgekd.lower.evidence.ladder import GatedFile, judge_attempt, rungs_of
 from edgekd.lower.int8.sensitivity import float_sets, layer_sensitivity
 from edgekd.lower.jobs.process import job_threads
+from edgekd.lower.page_answers import answered_for
 from edgekd.lower.pipeline import lower_variants
 from edgekd.lower.plan import BuildRequest, Plan
 from edgekd.lower.precision import CALIBRATED, FINE_TUNED, LADDER, Variant
@@ -253,7 +254,8 @@ def _add(
 ) -> None:
     for run in runs:
         if run.plan.target.backend == backend:
-            for rung in rungs_of(run.add(attempts)):
+            answered = answered_for(context, run.plan.target, run.plan.ladder, attempts)
+            for rung in rungs_of(run.add(answered)):
                 context.observer.rung(run.plan.name, rung)
 
 

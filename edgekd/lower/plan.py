@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,15 @@ from edgekd.policy import Policy, load_policy, policy_of_values
 from edgekd.recipe import fingerprint
 from edgekd.targets import Target
 
-__all__ = ["BuildRequest", "Plan", "ladder_of", "plans_of", "policy_of", "refuse_idle_fine_tuning"]
+__all__ = [
+    "BuildRequest",
+    "Plan",
+    "ladder_of",
+    "plans_of",
+    "policy_of",
+    "refuse_idle_fine_tuning",
+    "tightened_policy",
+]
 
 
 @dataclass(frozen=True)
@@ -166,17 +174,37 @@ def policy_of(request: BuildRequest, source: Source) -> Policy:
             none of the policy's critical classes and the request does not confirm that.
         ArtefactError: The checkpoint's policy is damaged.
     """
-    policy, classes = _named_policy(request, source), source.card.classes
+    policy = _named_policy(request, source)
+    return tightened_policy(policy, source.card.classes, request.tighten, request.critical)
+
+
+def tightened_policy(
+    policy: Policy,
+    classes: Sequence[str],
+    tighten: Mapping[str, float],
+    critical: Mapping[str, float] | None,
+) -> Policy:
+    """A policy for a model, with the limits that a request makes stricter.
+
+    Args:
+        policy: The policy.
+        classes: The model's classes.
+        tighten: Stricter limits, as in `BuildRequest`.
+        critical: Further critical classes, as in `BuildRequest`.
+
+    Raises:
+        InputError: As `policy_of`.
+    """
     known = ", ".join(policy.critical_of(classes))
-    if request.critical == {} and known:
+    if critical == {} and known:
         message = f"`none` would drop the limit of the policy {policy.name} for {known}"
         raise InputError(message, "leave --critical out, or write a policy file of your own")
-    tightened = policy.tightened(request.tighten, request.critical)
-    unknown = [name for name in request.critical or {} if name not in classes]
+    tightened = policy.tightened(tighten, critical)
+    unknown = [name for name in critical or {} if name not in classes]
     if unknown:
         message = f"the model has no class {unknown[0]!r}"
         raise InputError(message, f"its classes: {', '.join(classes)}")
-    if policy.critical and request.critical != {} and not tightened.critical_of(classes):
+    if policy.critical and critical != {} and not tightened.critical_of(classes):
         message = (
             f"the policy {policy.name} names none of the classes {', '.join(classes)} as critical"
         )

@@ -14,20 +14,28 @@ from numpy.typing import NDArray
 from edgekd.bundle.seen_images import SeenImages
 from edgekd.data import Split, cache_folder, decoded_images
 from edgekd.data.image_hashes import image_hashes
+from edgekd.data.table import read_table
 from edgekd.errors import InputError
 from edgekd.lower.own_images import OwnImages, names_trained_on, own_data_card, split_of
 from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.metrics.task import metrics_task
 from edgekd.models import DataCard, ModelCard, read_card
-from edgekd.models.card import TEACHERS_ALONE, read_metrics, read_own_split
+from edgekd.models.card import SPLIT, TEACHERS_ALONE, read_metrics, read_own_split
 from edgekd.models.training_images import images_of_checkpoint, images_of_split
 from edgekd.seals import keep
 
 if TYPE_CHECKING:
     from edgekd.models import Checkpoint
 
-__all__ = ["Source", "find_student", "kept_outputs", "load_source"]
+__all__ = [
+    "Source",
+    "find_student",
+    "has_images",
+    "kept_outputs",
+    "load_source",
+    "refuse_teacher",
+]
 
 _FITTED = ("train", "validation")
 """Parts of the user's own images that files are fitted on: ranges, then decision."""
@@ -157,6 +165,12 @@ def find_student(model: Path) -> Path:
     return model / "student" if (model / "student").is_dir() else model
 
 
+def has_images(folder: Path) -> bool:
+    """Whether a checkpoint names labelled images: no import does, and no student without data."""
+    file = folder / SPLIT
+    return file.is_file() and bool(read_table(file, ("image",), verbatim=True))
+
+
 def load_source(
     model: Path, data_root: Path | None = None, own_images: OwnImages | None = None
 ) -> Source:
@@ -174,7 +188,7 @@ def load_source(
     """
     folder = find_student(model)
     card = read_card(folder)
-    _refuse_teacher(folder, card)
+    refuse_teacher(folder, card)
     if own_images is None:
         split = read_own_split(folder, card, data_root)
         pixels = decoded_images(split.dataset, card.image_size)
@@ -186,7 +200,7 @@ def load_source(
     )
 
 
-def _refuse_teacher(folder: Path, card: ModelCard) -> None:
+def refuse_teacher(folder: Path, card: ModelCard) -> None:
     """Refuse an imported network that is no module to lower, or gives no logits.
 
     Raises:

@@ -407,13 +407,18 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
     """
     if card.imported is None and not any(card.data.images.values()):
         message = f"{folder} was distilled without images: nothing here can judge its files"
-        raise InputError(message, "give labelled images, such as `build --data FILE.csv`")
+        hint = "give labelled images of yours, such as `build --data FILE.csv`; or build with "
+        hint += "--research, and judge the bundle where the images are: `edgekd certify`"
+        raise InputError(message, hint)
     file = folder / SPLIT
     try:
         read_checked(file)
     except OSError as error:
         message = f"{folder} does not say which images it was trained on: {SPLIT} is missing"
-        of_import = "no import does: give labelled images of yours, such as `build --data FILE.csv`"
+        of_import = (
+            "no import does: give labelled images of yours, such as `build --data FILE.csv`; or "
+            "build with --research, and judge the bundle where the images are: `edgekd certify`"
+        )
         hint = of_import if card.imported else "copy the checkpoint's whole folder"
         raise InputError(message, hint) from error
     split = read_split(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,6 +14,7 @@ from edgekd.errors import InputError
 from edgekd.models import imagenet
 from edgekd.models.card import CARD, ModelCard, read_card
 from edgekd.models.libraries import CHECKPOINT, library_of
+from edgekd.models.libraries.timm_networks import timm
 from edgekd.recipe import ModelSection
 
 __all__ = [

@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import timm
 import torch
 from torch import Tensor, nn
 
 from edgekd.errors import InputError
+from edgekd.models.libraries.timm_networks import timm
 from edgekd.models.network import checkpoint_of, create_network
 from edgekd.recipe import ModelSection
 

@@ -17,12 +17,19 @@ from edgekd.bundle import Bundle, pack_bundle
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.files import pretty_json, refuse_other_content, sha256_of, whole_folder
 
-__all__ = ["BUNDLE", "ENGINES", "page_folder", "write_page"]
+__all__ = ["BUNDLE", "ENGINES", "RUNNER", "page_folder", "write_engine", "write_page"]
 
 BUNDLE = "bundle.edgekd"
 """Name of the bundle beside the page."""
 
 ENGINES = "engines.json"
+
+RUNNER = "runner.html"
+"""Document that runs bundles for a program; see `edgekd.page.runner`."""
+
+_RUNNER_FILES = (RUNNER, "assets/runner-")
+"""How the paths of files begin that the runner alone needs."""
+
 _KEY = "key.pub.pem"
 _SITE = "site.json"
 _WORKER = "sw.js"
@@ -56,7 +63,12 @@ def page_folder(page: Path | None = None) -> Path:
 
 
 def write_page(
-    bundle: Path, out: Path, *, page: Path | None = None, public_key: Path | None = None
+    bundle: Path,
+    out: Path,
+    *,
+    page: Path | None = None,
+    public_key: Path | None = None,
+    runner: bool = False,
 ) -> None:
     """Write the page with a bundle, to be put on any file server.
 
@@ -65,6 +77,7 @@ def write_page(
         out: The folder; an earlier page there is replaced in the end.
         page: Folder of the built page; None takes that of this checkout.
         public_key: Ed25519 key as PEM: the bundle must be signed with it, here and in the page.
+        runner: Whether a program drives the page, so that it needs `runner.html`.
 
     Raises:
         InputError: There is no bundle, `page` is none, or `out` holds anything but an earlier page.
@@ -75,21 +88,39 @@ def write_page(
     refuse_other_content(out, "page", lambda folder: (folder / _SITE).is_file())
     source = page_folder(page)
     with Bundle.open(bundle, public_key=public_key) as opened:
-        engines = _engines(source)
-        backend = opened.manifest.lowering.backend
-        if backend not in engines:
-            known = ", ".join(sorted(engines))
-            message = f"the page runs files of {known}, and {opened.label} has one of {backend}"
-            raise ArtefactError(message, "build it with `edgekd build --target browser`")
-        unused = {folder for name, folder in engines.items() if name != backend}
+        engine, unused = _engine_of(source, opened.manifest.lowering.backend, opened.label)
         with whole_folder(out) as folder:
-            shutil.copytree(source, folder, dirs_exist_ok=True, ignore=_Ignore(source, unused))
+            _copy_page(source, folder, unused, () if runner else _RUNNER_FILES)
             pack_bundle(opened, folder / BUNDLE)
             if public_key is not None:
                 shutil.copyfile(public_key, folder / _KEY)
             site = {"bundle": BUNDLE, "key": None if public_key is None else _KEY}
             (folder / _SITE).write_bytes(pretty_json(site))
-            _write_worker(folder, engines[backend])
+            _write_worker(folder, engine)
+
+
+def write_engine(backend: str, out: Path, *, page: Path | None = None) -> None:
+    """Write the page's runner with the engine of a backend, without a bundle.
+
+    Raises:
+        InputError: `page` is none.
+        MissingDependencyError: The page is not built.
+        ArtefactError: The page has no such engine.
+    """
+    source = page_folder(page)
+    _, unused = _engine_of(source, backend, "the model file")
+    with whole_folder(out) as folder:
+        _copy_page(source, folder, unused, ())
+
+
+def _engine_of(page: Path, backend: str, label: str) -> tuple[str, set[str]]:
+    """The folder of a backend's engine, and those of the other engines."""
+    engines = _engines(page)
+    if backend not in engines:
+        known = ", ".join(sorted(engines))
+        message = f"the page runs files of {known}, and {label} has one of {backend}"
+        raise ArtefactError(message, "build it with `edgekd build --target browser`")
+    return engines[backend], {folder for name, folder in engines.items() if name != backend}
 
 
 def _engines(page: Path) -> dict[str, str]:
@@ -100,15 +131,17 @@ def _engines(page: Path) -> dict[str, str]:
         raise InputError(message, "build the page again with `make browser`") from error
 
 
-class _Ignore:
-    """Leaves out the folders of engines that the bundle does not need."""
+def _copy_page(page: Path, out: Path, engines: set[str], prefixes: tuple[str, ...]) -> None:
+    """Copy a page without some engines, and without the files whose paths begin with a prefix."""
 
-    def __init__(self, page: Path, unused: set[str]) -> None:
-        self._page = str(page)
-        self._unused = unused
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        below = Path(folder).relative_to(page)
+        paths = {name: (below / name).as_posix() for name in names}
+        return {
+            name for name, path in paths.items() if path in engines or path.startswith(prefixes)
+        }
 
-    def __call__(self, folder: str, names: list[str]) -> set[str]:
-        return self._unused & set(names) if folder == self._page else set()
+    shutil.copytree(page, out, dirs_exist_ok=True, ignore=ignored)
 
 
 def _write_worker(folder: Path, engine: str) -> None:

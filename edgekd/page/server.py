@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,13 @@ class _Handler(SimpleHTTPRequestHandler):
         """Requests are not logged."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that ends a request is no error of the server."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class PageServer:
     """Serves a folder while it is open; `url` is its address.
 
@@ -68,7 +76,7 @@ class PageServer:
     def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         handler = partial(_Handler, directory=str(folder))
         try:
-            self._server = ThreadingHTTPServer((host, port), handler)
+            self._server = _Server((host, port), handler)
         except (OSError, OverflowError) as error:
             message = f"cannot listen on {host}, port {port}: {error}"
             raise InputError(message, "choose another --port or --host") from error

@@ -9,6 +9,7 @@ import msgspec
 
 from edgekd.data.sources import AttributeSection, load_source
 from edgekd.data.subclasses import LabelSection
+from edgekd.data.unlabelled import UnlabelledKey
 from edgekd.errors import EdgekdError
 from edgekd.extensions.methods import METHODS
 from edgekd.extensions.sources import SOURCES
@@ -23,7 +24,9 @@ def recipe_schema() -> dict[str, Any]:
     schema = schema_with_meanings(Recipe)
     definitions = schema["$defs"]
     keys = definitions["Recipe"]["properties"]
-    shared = _keys(definitions, LabelSection) | _keys(definitions, AttributeSection)
+    shared: dict[str, Any] = {}
+    for each in (LabelSection, AttributeSection, UnlabelledKey):
+        shared |= _keys(definitions, each)
     sources = _loadable(SOURCES.names(), lambda name: load_source(name).Config)
     keys["data"] = _choice(definitions, "source", sources, shared) | {
         "description": meanings_of(Recipe)["data"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -19,17 +20,21 @@ from pathlib import Path
 
 import msgspec
 
+from abuse import procfs
 from abuse.cases import bundle_case, image_case
 from abuse.worker import Answer
 
-__all__ = ["LONGEST", "Campaign", "Failure", "Process", "run", "table"]
+__all__ = ["BLOCKED", "LONGEST", "Campaign", "Failure", "Process", "run", "table"]
 
 LONGEST = 5.0
-"""Seconds that a case may take."""
+"""Seconds of the processors that a case may take: the clock's would count what else runs here."""
+BLOCKED = 60.0
+"""Seconds of the clock that a case may take: one that waits for ever takes no processor."""
 WORKER = ["-m", "abuse.worker"]
 _START = 120.0
 _TESTS = Path(__file__).resolve().parent.parent
 _PRINTED = 1_000_000
+_LOOK = 0.2
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class Process:
         with suppress(BrokenPipeError):  # it died before; `_end` says of what
             process.stdin.write(self.request(case))
             process.stdin.flush()
-        line = self._line(process, LONGEST)
+        line = self._line(process, BLOCKED, LONGEST)
         if line:
             return msgspec.json.decode(line, type=Answer)
         return self._end(process)
@@ -159,14 +164,24 @@ class Process:
         assert self._line(self._process, _START) == b"ready\n", self.stack()
         return self._process
 
-    def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
-        """A line that the process wrote; empty where it died or took too long."""
+    def _line(
+        self, process: subprocess.Popen[bytes], seconds: float, work: float = math.inf
+    ) -> bytes:
+        """A line that the process wrote; empty where it died or took too long.
+
+        Args:
+            process: The worker.
+            seconds: Of the clock.
+            work: Seconds of the processors, of all its threads.
+        """
         assert process.stdout is not None
         found, until = b"", time.monotonic() + seconds
+        enough = procfs.worked(process.pid) + work
         while not found.endswith(b"\n"):
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
-                return b""
+            if not select.select([process.stdout], [], [], _LOOK)[0]:
+                if time.monotonic() > until or procfs.worked(process.pid) > enough:
+                    return b""
+                continue
             piece = os.read(process.stdout.fileno(), 1 << 16)
             if not piece:
                 return b""

@@ -1,7 +1,8 @@
 """Fuzzes the runtime: python tests/abuse/fuzz.py --bundles 20000 --images 20000 --jobs 2
 
-Every outcome must be a prediction or one of edgekd's own errors: no crash, no hang over 5 s, no
-memory over 1 GB. Ends with a table and, where something else came out, the cases and exit code 1.
+Every outcome must be a prediction or one of edgekd's own errors: no crash, no more than 5 s of the
+processors nor a minute of the clock, no memory over 1 GB. Ends with a table and, where something
+else came out, the cases and exit code 1.
 `--only bundle:1234` runs one case again, in this process, with its whole traceback.
 """
 

@@ -3,15 +3,17 @@
 
     python tests/abuse/jvm.py --classpath CLASSES --bundles 2000 --images 2000
 
-Every outcome must be a prediction or one of the runtime's own errors: no crash, no hang over 5 s,
-no memory over 1 GB, of a heap of 256 MB. With `--compare` each outcome is also held against the one
-of Python, whose runtime gets the same case in a process of its own. A crash of an engine by a
+Every outcome must be a prediction or one of the runtime's own errors: no crash, no more
+than 5 s of the processors nor a minute of the clock, no memory over 1 GB, of a heap of 256 MB. With
+`--compare` each outcome is also held against the one of Python, whose runtime gets the same case in
+a process of its own. A crash of an engine by a
 damaged model whose hashes agree fails too, unless `upstream.txt` has it.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import shutil
 import struct
@@ -89,11 +91,14 @@ class Jvm(Process):
     def printed(self) -> str:
         return ""  # no command of ours writes there
 
-    def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    def _line(
+        self, process: subprocess.Popen[bytes], seconds: float, work: float = math.inf
+    ) -> bytes:
         """A reply: the JVM announces its own end on stdout too, in lines of another kind."""
         until = time.monotonic() + seconds
         while True:
-            lines = super()._line(process, until - time.monotonic()).splitlines(keepends=True)
+            left = until - time.monotonic()
+            lines = super()._line(process, left, work).splitlines(keepends=True)
             if not lines or lines[-1].startswith((b"{", b"ready")):
                 return lines[-1] if lines else b""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
-__all__ = ["TOLD", "descriptors", "forget_peak", "peak", "resident", "threads"]
+__all__ = ["TOLD", "descriptors", "forget_peak", "peak", "resident", "threads", "worked"]
 
 _SELF = Path("/proc/self")
 TOLD = (_SELF / "clear_refs").exists() and "VmHWM" in (_SELF / "status").read_text()
@@ -49,3 +50,10 @@ def descriptors() -> dict[str, str]:
         except OSError:  # the folder's own
             continue
     return found
+
+
+def worked(process: int) -> float:
+    """Seconds of the processors that a process has taken so far, in all its threads."""
+    stat = Path(f"/proc/{process}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]  # the name before may have blanks
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -89,6 +89,8 @@ def run_case(kind, seed, number, folder):
         time.sleep(60)
     if number == 3:
         raise SystemExit(7)
+    while number == 5:
+        pass
     keep = bytearray(b"x") * (1_100_000_000 if number == 4 else 1)
     return worker.Answer("group", "answer", "", "", worker.procfs.peak())
 
@@ -99,14 +101,18 @@ worker.main(0, Path(sys.argv[2]))
 
 @pytest.mark.slow
 def test_the_watch_sees_crashes_and_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machinery itself: a worker that crashes, hangs and leaves is seen and started again."""
+    """The machinery itself: a worker that crashes, waits or works for ever, or leaves, is seen."""
     script = tmp_path / "crash.py"
     script.write_text(CRASH)
     monkeypatch.setattr("abuse.campaign.LONGEST", 4.0)
+    monkeypatch.setattr("abuse.campaign.BLOCKED", 12.0)
     monkeypatch.setattr("abuse.campaign.WORKER", [str(script)])
-    found = run([f"image:{number}" for number in range(6)], seed=0)
+    found = run([f"image:{number}" for number in range(7)], seed=0)
     told = {failure.case: failure.what for failure in found.wrong}
-    assert told == {"image:1": "crash SIGSEGV", "image:2": "hang", "image:3": "crash exit 7"}
+    assert told == {
+        "image:1": "crash SIGSEGV", "image:2": "hang", "image:3": "crash exit 7",
+        "image:5": "hang",
+    }  # fmt: skip
     assert "string_at" in next(one.stack for one in found.wrong if one.case == "image:1")
     assert found.retried >= 1  # others too where the machine is slow
     assert found.hungriest[1] == "image:4"

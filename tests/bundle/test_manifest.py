@@ -137,6 +137,15 @@ def test_what_is_no_manifest(raw: bytes) -> None:
     assert "not readable JSON" in refusal(raw).message
 
 
+@pytest.mark.parametrize(("value", "refused"), [(10**308, False), (-(10**400), True)])
+def test_whole_number_beyond_binary64(manifest: Manifest, value: int, refused: bool) -> None:
+    raw = changed(manifest, "metrics", value={"a": [{"b": value}]})
+    if refused:
+        assert "is not readable JSON" in refusal(raw).message
+    else:
+        assert decode_manifest(raw).metrics
+
+
 def test_nesting_that_exhausts_the_decoder_is_refused() -> None:
     depth = 100_000
     refusal(b'{"format_version": "1.0", "metrics": ' + b"[" * depth + b"]" * depth + b"}")

@@ -53,6 +53,13 @@ def test_member_of_a_name_that_no_file_can_have(zipped: Path, name: str) -> None
     assert len(error.message) < 500
 
 
+def test_directory_whose_last_record_leads_out_of_it(zipped: Path) -> None:
+    content = bytearray(zipped.read_bytes())
+    comment = content.rindex(b"PK\1\2") + 32  # its length; zipfile takes what is there
+    content[comment : comment + 2] = b"\1\0"
+    assert "its directory is cut off" in refusal(bytes(content)).message
+
+
 def test_member_that_is_not_listed_cannot_be_reached(zipped: Path) -> None:
     with Bundle.open(with_member(zipped, "later.json")) as bundle:
         assert "later.json" not in bundle.model.contents

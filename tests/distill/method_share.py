@@ -37,11 +37,15 @@ from edgekd.recipe import AugmentSection, FitSection, Recipe, TrainerSection, co
 PRECISIONS = ("fp32", "bf16")
 SIDE, EPOCHS = 64, 2
 FIT = FitSection(epochs=EPOCHS, batch_size=8, learning_rate=1e-3)
+ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 8, 8, 8], "stem_width": 4}}
 # What would make a method's first stage longer than it has to be here.
 BRIEF: dict[str, dict[str, Any]] = {
     "fitnet": {"hint_epochs": EPOCHS},
     "cgdd": {"steps": 3, "latent": 16, "width": 8},
     "fastdfkd": {"iterations": 2, "warmup": 1, "steps": 3, "reset": 1, "latent": 16, "width": 8},
+    "smpl": {"ratio": 1},
+    "ces_kd": {"assistants": [ASSISTANT]},
+    "assistants": {"assistants": [ASSISTANT], "with_teacher": True},
     "ssd_kd": {"teacher_head": {"epochs": EPOCHS, "batch_size": 8, "stop_after": 0}},
 }
 SECTIONS = {
@@ -66,7 +70,8 @@ def samples(divided: bool) -> RunSamples:
         "name": "share", "image_size": SIDE, "data": DIVIDED if divided else DATA,
         "split": {"validation": 0.28, "test": 0.2},
     }  # fmt: skip
-    return load_samples(convert(raw, Recipe, "the test's recipe"))
+    data = load_samples(convert(raw, Recipe, "the test's recipe"))
+    return replace(data, unlabelled=data.images[data.split.indices("test")])
 
 
 def made(label: str, data: RunSamples) -> Method:
@@ -86,7 +91,7 @@ def made(label: str, data: RunSamples) -> Method:
     context = MethodContext(
         counts, class_weights(counts, "sqrt"), len(data.targets), SIDE, FIT,
         training_labels=torch.from_numpy(data.training_labels()),
-        subclasses=subclasses if of else None,
+        subclasses=subclasses if of else None, unlabelled_images=len(data.unlabelled),
     )  # fmt: skip
     teacher = network(4, 8, 8, 16) if kind.needs_teacher else None
     return kind(config, network(4, 4, 8, 8), teacher, context).to(memory_format=torch.channels_last)

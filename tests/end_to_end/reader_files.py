@@ -43,6 +43,7 @@ def make_reader(folder: Path, run: Path, bundles: Path) -> None:
         shutil.copytree(bundles / "rpi-int8", folder / place)
     for target in ("android", "jetson"):
         shutil.copytree(bundles / f"{target}-int8", folder / "bundles" / target)
+    shutil.copytree(bundles / "rpi-fp32", folder / "uncertified")  # its own float student
     for role in ("teacher", "student"):
         (folder / "runs/mine" / role).symlink_to(run / role)
     (folder / "teacher").symlink_to(run / "teacher")

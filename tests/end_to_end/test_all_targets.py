@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 
 from edgekd.bench.subjects.run_folder import subjects_of_run
+from edgekd.bundle import Bundle
 from edgekd.cli import main
 from edgekd.lower.backends.tensorrt.lint import check_onnx
 from edgekd.models import load_checkpoint, logits_of
+from edgekd.page import folder as page_module
+from edgekd.page.chromium import has_chromium
+from edgekd.page.folder import ENGINES
 from edgekd.runtime import Classifier
 
 BACKENDS = {
@@ -71,6 +75,16 @@ def test_a_bundle_answers_like_the_float_student(
     else:
         assert np.corrcoef(exact.ravel(), lowered.ravel())[0, 1] > 0.97
         assert agreement > 0.85
+
+
+def test_chromium_answers_for_the_gate_of_a_page(bundles: Path) -> None:
+    """It does where it is, with a built page; else the host's LiteRT."""
+    there = has_chromium() and (page_module._BUILT / ENGINES).is_file()
+    for precision in ("fp32", "int8"):
+        with Bundle.open(bundles / f"browser-{precision}") as bundle:
+            (rung,) = bundle.manifest.lowering.rungs
+        assert rung.gate is not None
+        assert rung.gate.runtime["engine"].startswith("litert.js") == there
 
 
 @pytest.mark.parametrize("target", ["cpu", "cpu-onnx", "rpi"])

@@ -9,7 +9,12 @@ import pytest
 from edgekd.errors import ImageError, InputError
 from edgekd.evaluation.labels import label_map
 from edgekd.evaluation.subgroups import requested_attributes
-from edgekd.evaluation.table import TableRequest, ValidationData, read_validation_table
+from edgekd.evaluation.table import (
+    TableRequest,
+    ValidationData,
+    dataset_of_table,
+    read_validation_table,
+)
 
 CLASSES = ("bkl", "mel", "nv")
 ROWS = """Bild;Diagnose;Patient;sex
@@ -52,6 +57,19 @@ def test_renamed_dropped_absent(folder: Path) -> None:
     assert data.shown.tolist() == [[False, False, True], [False, True, False], [False, True, False]]
     (sex,) = data.attributes
     assert [sex.name_of(index) for index in range(3)] == ["male", "Female", "Female"]
+
+
+def test_a_data_set_for_what_is_fitted_to_the_images(folder: Path, tmp_path: Path) -> None:
+    dataset = dataset_of_table(read(folder, group_column="Patient"), folder)
+    assert dataset.classes == CLASSES
+    assert dataset.labels() == ["nv", "mel", "mel"]
+    assert [sample.image for sample in dataset.samples] == ["a.jpg", "b.jpg", "d.jpg"]
+    assert [sample.group for sample in dataset.samples] == ["1", "1", "d.jpg"]
+    alone = dataset_of_table(read(folder), folder)
+    assert len({sample.group for sample in alone.samples}) == 3
+    elsewhere = read(folder, f"Bild;Diagnose\n{folder / 'a.jpg'};mel\n")
+    other = dataset_of_table(elsewhere, tmp_path / "other")
+    assert other.paths() == [folder / "a.jpg"]
 
 
 def test_without_groups_every_image_stands_alone(folder: Path) -> None:

@@ -105,7 +105,10 @@ def test_a_program_that_agrees_is_a_file_of_the_bundle(lowered: Any) -> None:
     assert lowered.lines[-1] == f"jetson: {record.summary}"
 
 
-@pytest.mark.parametrize(("change", "words"), [(1.0, "differ by"), (np.nan, "are not finite")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(1.0, "differ by"), pytest.param(np.nan, "are not finite", marks=pytest.mark.slow)],
+)
 def test_a_program_that_differs_fails(change: float, words: str, lowered: Any) -> None:
     measured = lowered.measured(change=change)
     with pytest.raises(GateFailedError, match=rf"model\.pt2 .* in fp32 {words}") as caught:

@@ -25,6 +25,14 @@ def photo(colour: tuple[int, int, int], *, blurred: bool = False) -> NDArray[np.
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 40) if blurred else image, np.uint8)
 
 
+def spotted() -> NDArray[np.uint8]:
+    """A reddish picture, just red enough for an answer, with a redder spot in its middle."""
+    image = photo((176, 66, 112))
+    inside = slice(SIDE * 11 // 40, SIDE * 29 // 40)
+    image[inside, inside] = photo((240, 40, 80))[inside, inside]
+    return image
+
+
 def make_sites(out: Path) -> None:
     """Write the bundle signed by one key, damaged twins of it, another key, and photos."""
     shutil.rmtree(out, ignore_errors=True)
@@ -45,6 +53,7 @@ def make_sites(out: Path) -> None:
     photos = {
         "answer.jpg": photo(ANSWER),
         "refer.jpg": photo(REFER),
+        "spot.jpg": spotted(),
         "dark.png": photo((12, 12, 12)),
         "blurred.jpg": photo(ANSWER, blurred=True),
     }

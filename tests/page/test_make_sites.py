@@ -16,13 +16,13 @@ def test_photos_and_bundles_are_what_their_names_say(tmp_path: Path) -> None:
     with Classifier.open(tmp_path / "good.edgekd", public_key=tmp_path / "key.pub.pem") as model:
         decisions = {
             name: model.predict(tmp_path / name).decision
-            for name in ("answer.jpg", "refer.jpg", "dark.png", "blurred.jpg")
+            for name in ("answer.jpg", "spot.jpg", "refer.jpg", "dark.png", "blurred.jpg")
         }
         for name in ("text.jpg", "truncated.jpg"):
             with pytest.raises(ImageError):
                 model.predict(tmp_path / name)
     assert decisions == {
-        "answer.jpg": "answer", "refer.jpg": "refer", "dark.png": "retake",
+        "answer.jpg": "answer", "spot.jpg": "answer", "refer.jpg": "refer", "dark.png": "retake",
         "blurred.jpg": "retake",
     }  # fmt: skip
     for name in ("cut", "changed", "wrong"):

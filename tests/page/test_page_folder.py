@@ -13,6 +13,7 @@ from edgekd.bundle import Bundle, generate_key, sign_bundle
 from edgekd.errors import ArtefactError, InputError, MissingDependencyError
 from edgekd.page import folder as page_module
 from edgekd.page import page_folder, write_page
+from edgekd.page.folder import write_engine
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_the_folder_has_one_engine_and_the_bundle(tmp_path: Path, page: Path) ->
     bundle = write_tiny_bundle(tmp_path / "bundle")
     write_page(bundle, tmp_path / "out", page=page)
     assert names(tmp_path / "out") == {
-        "bundle.edgekd", "engines.json", "index.html", "onnxruntime/engine.wasm", "site.json",
-        "sw.js",
+        "assets/site-3c4d.js", "bundle.edgekd", "engines.json", "index.html",
+        "onnxruntime/engine.wasm", "site.json", "sw.js",
     }  # fmt: skip
     site = json.loads((tmp_path / "out" / "site.json").read_text())
     assert site == {"bundle": "bundle.edgekd", "key": None}
@@ -44,12 +45,26 @@ def test_the_folder_has_one_engine_and_the_bundle(tmp_path: Path, page: Path) ->
         assert packed.sha256 == whole.sha256
 
 
+def test_a_program_gets_the_runner_too(tmp_path: Path, page: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle")
+    runner = {"runner.html", "assets/runner-1a2b.js"}
+    write_page(bundle, tmp_path / "driven", page=page, runner=True)
+    assert runner <= names(tmp_path / "driven")
+    write_engine("tflite", tmp_path / "engine", page=page)
+    assert runner | {"litert/engine.wasm"} <= names(tmp_path / "engine")
+    assert "onnxruntime/engine.wasm" not in names(tmp_path / "engine")
+    with pytest.raises(ArtefactError, match="the model file has one of openvino"):
+        write_engine("openvino", tmp_path / "other", page=page)
+
+
 def test_the_worker_keeps_all_but_the_engine(tmp_path: Path, page: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle")
     write_page(bundle, tmp_path / "one", page=page)
     write_page(bundle, tmp_path / "two", page=page)
     assert worker(tmp_path / "one") == worker(tmp_path / "two")
-    files = ["./", "bundle.edgekd", "engines.json", "index.html", "site.json"]
+    files = [
+        "./", "assets/site-3c4d.js", "bundle.edgekd", "engines.json", "index.html", "site.json",
+    ]  # fmt: skip
     assert worker(tmp_path / "one")["files"] == files
     (page / "index.html").write_text("<!doctype html><title>other</title>")
     write_page(bundle, tmp_path / "two", page=page)

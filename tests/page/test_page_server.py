@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,3 +48,15 @@ def test_scripts_run_without_eval() -> None:
     assert "'unsafe-eval'" not in policy
     assert "'unsafe-inline'" not in policy
     assert "http" not in policy
+
+
+def test_a_browser_that_ends_a_request_is_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (make_page(tmp_path / "page") / "large.bin").write_bytes(bytes(50_000_000))
+    with PageServer(tmp_path / "page") as server:
+        port = int(server.url.rsplit(":", 1)[1].strip("/"))
+        with socket.create_connection(("127.0.0.1", port)) as link:
+            link.sendall(b"GET /large.bin HTTP/1.0\r\n\r\n")
+            link.recv(10)
+    assert capsys.readouterr().err == ""

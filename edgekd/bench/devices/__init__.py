@@ -1,4 +1,4 @@
-"""Devices that are measured: this machine, or a board reached by ssh, by adb or emulated."""
+"""Devices that are measured: this machine, its Chromium, or a board by ssh, by adb or emulated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgekd.bench.devices.browser import BrowserDevice
 from edgekd.bench.devices.local import LocalDevice
 from edgekd.bench.measure.job import Answer, Job
 from edgekd.bench.measure.machine import device_tree_model
@@ -24,7 +25,7 @@ class Device(Protocol):
 
     @property
     def kind(self) -> str:
-        """How the device is reached: `local`, `ssh`, `adb` or `emulated`."""
+        """How the device is reached: `local`, `browser`, `ssh`, `adb` or `emulated`."""
 
     @property
     def emulated(self) -> bool:
@@ -76,8 +77,8 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
     """The device of that name; None where it is neither this machine nor configured.
 
     This machine is the device of every target that any computer can be, and of a target whose
-    `board_models` contain the board of this machine's device tree. Other names are sections of
-    devices.toml.
+    `board_models` contain the board of this machine's device tree. Its Chromium is the device of a
+    target whose bundles run in the page. Other names are sections of devices.toml.
 
     Args:
         name: A target's name, or a section of devices.toml.
@@ -88,6 +89,8 @@ def find_device(name: str, *, wheelhouse: Path | None = None) -> Device | None:
     """
     if is_any_computer(name) or _is_this_machine(name):
         return LocalDevice(name)
+    if _is_page(name):
+        return BrowserDevice(name)
     from edgekd.bench.devices.open import open_configured
 
     return open_configured(name, wheelhouse=wheelhouse)
@@ -112,7 +115,7 @@ def target_of(name: str) -> str:
     Raises:
         InputError: devices.toml is wrong.
     """
-    if is_any_computer(name) or _is_this_machine(name):
+    if is_any_computer(name) or _is_this_machine(name) or _is_page(name):
         return name
     from edgekd.bench.devices.config import find_configured
 
@@ -142,6 +145,10 @@ def check_device(name: str) -> str:
 def is_any_computer(name: str) -> bool:
     """Whether every computer is a device of that target."""
     return name in target_names() and load_target(name).any_computer
+
+
+def _is_page(name: str) -> bool:
+    return name in target_names() and load_target(name).page
 
 
 def _is_this_machine(name: str) -> bool:

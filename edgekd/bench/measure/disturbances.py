@@ -6,6 +6,7 @@ Counters of the kernel are read before and after; nothing runs in between.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,19 +74,23 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     virtual: bool = False
 
 
-def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) -> Counters:
+def read_counters(
+    root: Path = _ROOT, *, throttled: Throttling | None = None, helpers_seconds: float = 0.0
+) -> Counters:
     """Read all counters.
 
     Args:
         root: Where `proc` and `sys` are.
         throttled: Throttling that was read before; None reads it here.
+        helpers_seconds: CPU seconds of processes that work for this one.
     """
     # Read first, since the frequency falls as soon as the work stops.
     clock = core_clock(root)
+    cpu = cpu_seconds(root)
     return Counters(
         monotonic=time.monotonic(),
         wall=time.time(),
-        cpu=cpu_seconds(root),
+        cpu=cpu and cpu._replace(process=cpu.process + helpers_seconds),
         swapped_pages=_swapped_pages(root),
         own_swap_bytes=_own_swap(root),
         usage=_usage(),
@@ -98,24 +103,33 @@ def read_counters(root: Path = _ROOT, *, throttled: Throttling | None = None) ->
 class DisturbanceMonitor:
     """Records the disturbances during a `with` block.
 
+    Args:
+        root: Where `proc` and `sys` are.
+        helpers: CPU seconds of processes that work for this one, whose load is no disturbance.
+
     Attributes:
         disturbances: Disturbances during the block; None until it has ended.
     """
 
-    def __init__(self, root: Path = _ROOT) -> None:
+    def __init__(self, root: Path = _ROOT, helpers: Callable[[], float] = lambda: 0.0) -> None:
         self.disturbances: Disturbances | None = None
         self._root = root
+        self._helpers = helpers
         self._begin: Counters | None = None
 
     def __enter__(self) -> DisturbanceMonitor:
         """Read the throttling first, which may start a program, and then the counters."""
-        self._begin = read_counters(self._root, throttled=throttling(self._root))
+        throttled = throttling(self._root)
+        self._begin = self._read(throttled)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Read the counters again."""
         if self._begin is not None:
-            self.disturbances = between(self._begin, read_counters(self._root))
+            self.disturbances = between(self._begin, self._read(None))
+
+    def _read(self, throttled: Throttling | None) -> Counters:
+        return read_counters(self._root, throttled=throttled, helpers_seconds=self._helpers())
 
 
 def between(begin: Counters, end: Counters) -> Disturbances:

@@ -1,16 +1,16 @@
-"""Peak resident memory of this process (by /proc on Linux, elsewhere by getrusage)."""
+"""Peak resident memory of this process (/proc on Linux, elsewhere getrusage), or of others."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from edgekd.bench.measure.job import MemoryAnswer
 
-__all__ = ["PeakMemory"]
+__all__ = ["PeakMemory", "PeakOfProcesses"]
 
-_STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
+_PROC = Path("/proc")
 _SPAN = "loading the engine and the model and deciding on the images"
 
 
@@ -43,18 +43,46 @@ class PeakMemory:
         return f"ru_maxrss after {_SPAN}, minus ru_maxrss before; fresh process"
 
 
-def _reset_peak() -> bool:
+class PeakOfProcesses:
+    """The same for the one of several processes whose memory grows most (Linux).
+
+    Args:
+        processes: Their numbers, before the engine and the model are loaded.
+    """
+
+    def __init__(self, processes: Iterable[int]) -> None:
+        before = {each: _status("VmRSS", str(each)) for each in processes if _reset_peak(str(each))}
+        self._before = {each: size for each, size in before.items() if size is not None}
+
+    def answer(self, process: str) -> MemoryAnswer | None:
+        """The peak since this object was made; None where the system does not tell.
+
+        Args:
+            process: What the process is, for the definition.
+        """
+        peaks = {each: _status("VmHWM", str(each)) or 0 for each in self._before}
+        if not peaks:
+            return None
+        grown = max(peaks, key=lambda each: peaks[each] - self._before[each])
+        return MemoryAnswer(
+            rss_peak_delta_bytes=max(0, peaks[grown] - self._before[grown]),
+            definition=f"VmHWM of {process} after {_SPAN}, minus its VmRSS before",
+            rss_peak_bytes=peaks[grown],
+        )
+
+
+def _reset_peak(process: str = "self") -> bool:
     """Reset VmHWM to VmRSS; not every system allows it."""
     try:
-        _CLEAR.write_text("5")
+        (_PROC / process / "clear_refs").write_text("5")
     except OSError:
         return False
     return True
 
 
-def _status(field: str) -> int | None:
+def _status(field: str, process: str = "self") -> int | None:
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = (_PROC / process / "status").read_text().splitlines()
     except OSError:
         return None
     for line in lines:

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgekd.bench.measure.machine import temperatures
 from edgekd.bench.measure.percentiles import nearest_rank
-from edgekd.bench.measure.timing import Call
+from edgekd.bench.measure.timing import Call, Clock, wall_time
 
 __all__ = ["MinuteSample", "sustain"]
 
@@ -43,6 +43,7 @@ def sustain(
     *,
     minute_seconds: float = 60.0,
     thermometer: Callable[[], dict[str, float]] = temperatures,
+    clock: Clock = wall_time,
 ) -> list[MinuteSample]:
     """Run images one after the other for a number of minutes.
 
@@ -53,6 +54,7 @@ def sustain(
         minutes: Number of minutes.
         minute_seconds: Length of a minute, shorter in tests.
         thermometer: Degrees Celsius by zone.
+        clock: Times each run.
 
     Returns:
         Each minute; one in which no run ended is left out, since it has no percentiles.
@@ -62,9 +64,7 @@ def sustain(
     for minute in range(1, minutes + 1):
         times = []
         while time.perf_counter() - start < minute * minute_seconds:
-            begin = time.perf_counter_ns()
-            call(index)
-            times.append((time.perf_counter_ns() - begin) / 1e6)
+            times.append(clock(call, index))
             index += 1
         if times:
             samples.append(_minute_sample(minute, times, thermometer()))

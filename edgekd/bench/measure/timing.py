@@ -14,7 +14,18 @@ import numpy as np
 
 from edgekd.errors import InputError
 
-__all__ = ["MINUTES", "PRESETS", "Call", "Preset", "find_preset", "measure", "warm_up"]
+__all__ = [
+    "MINUTES",
+    "PRESETS",
+    "Call",
+    "Clock",
+    "Preset",
+    "find_preset",
+    "measure",
+    "returned_time",
+    "wall_time",
+    "warm_up",
+]
 
 MINUTES = range(1, 31)
 """Lengths of a sustained run that are allowed, in minutes."""
@@ -24,6 +35,9 @@ _SETTLED = 0.05
 
 Call = Callable[[int], object]
 """Runs the n-th image and returns when its answer is on the host."""
+
+Clock = Callable[[Call, int], float]
+"""Makes the n-th call and returns the milliseconds that it took."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,21 @@ def find_preset(name: str, minutes: int | None = None) -> Preset:
     return replace(preset, minutes=minutes)
 
 
-def warm_up(call: Call, preset: Preset) -> int:
+def wall_time(call: Call, index: int) -> float:
+    """Milliseconds of a call by this process's clock."""
+    begin = time.perf_counter_ns()
+    call(index)
+    return (time.perf_counter_ns() - begin) / 1e6
+
+
+def returned_time(call: Call, index: int) -> float:
+    """Milliseconds that the call itself returns, of work in another process with its own clock."""
+    milliseconds = call(index)
+    assert isinstance(milliseconds, float)
+    return milliseconds
+
+
+def warm_up(call: Call, preset: Preset, *, clock: Clock = wall_time) -> int:
     """Run images until both minimums are met and the medians of two windows agree within 5 %.
 
     Returns:
@@ -106,23 +134,17 @@ def warm_up(call: Call, preset: Preset) -> int:
     times: list[float] = []
     start = time.perf_counter()
     while not _warm(times, time.perf_counter() - start, preset):
-        times.append(_timed(call, len(times)))
+        times.append(clock(call, len(times)))
     return len(times)
 
 
-def measure(call: Call, preset: Preset) -> list[float]:
+def measure(call: Call, preset: Preset, *, clock: Clock = wall_time) -> list[float]:
     """Milliseconds of each run, in order, until the preset's stop rule."""
     samples: list[float] = []
     start = time.perf_counter()
     while not _done(len(samples), time.perf_counter() - start, preset):
-        samples.append(_timed(call, len(samples)))
+        samples.append(clock(call, len(samples)))
     return samples
-
-
-def _timed(call: Call, index: int) -> float:
-    begin = time.perf_counter_ns()
-    call(index)
-    return (time.perf_counter_ns() - begin) / 1e6
 
 
 def _done(runs: int, seconds: float, preset: Preset) -> bool:

@@ -9,6 +9,7 @@ from edgekd.data.dataset import Dataset
 from edgekd.data.groups import grouped
 from edgekd.data.subclasses import LabelSection, relabelled
 from edgekd.data.task import data_task
+from edgekd.data.unlabelled import UnlabelledKey
 from edgekd.errors import InputError
 from edgekd.extensions.sources import SOURCES, SourceModule
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -41,7 +42,8 @@ class AttributeSection(Section, frozen=True, kw_only=True):
 def load_dataset(section: dict[str, Any], task: str = DEFAULT_TASK) -> Dataset:
     """The data set of a recipe's `data` section.
 
-    That has `source` and its keys, those of `LabelSection`, and `attributes`.
+    That has `source` and its keys, those of `LabelSection`, `attributes`, and `unlabelled`, whose
+    images are not among these.
 
     Args:
         section: The recipe's `data`.
@@ -73,6 +75,8 @@ def resolve_source(section: dict[str, Any], task: str = DEFAULT_TASK) -> Resolve
     """
     options = dict(section)
     labels = {key: options.pop(key) for key in ("merge", "subclasses") if key in options}
+    if "unlabelled" in options:
+        convert({"unlabelled": options.pop("unlabelled")}, UnlabelledKey, "`data`")
     facts = {key: options.pop(key) for key in ("attributes",) if key in options}
     if labels and not data_task(task).merges_classes:
         message = f"the task {task} neither merges nor divides classes"

@@ -1,5 +1,6 @@
 """Losses: pure functions of tensors, one file per paper."""
 
+from edgekd.distill.losses.amara2022 import difficulty_of, joined_strata, strata_of
 from edgekd.distill.losses.binary_cross_entropy import (
     positive_weights,
     weighted_binary_cross_entropy,
@@ -17,6 +18,7 @@ from edgekd.distill.losses.lin2017 import binary_focal_loss, focal_loss
 from edgekd.distill.losses.menon2021 import adjusted_logits, class_log_prior, finding_log_odds
 from edgekd.distill.losses.park2019 import angle_relation, distance_relation
 from edgekd.distill.losses.romero2015 import hint
+from edgekd.distill.losses.sivasubramanian2023 import mixed_weights, virtual_logits
 from edgekd.distill.losses.tarvainen2017 import average_decay, ramp_up
 from edgekd.distill.losses.wang2023 import (
     channel_relation,
@@ -27,6 +29,7 @@ from edgekd.distill.losses.wang2023 import (
     transformed_kl,
     view_similarity,
 )
+from edgekd.distill.losses.xie2020 import sharpened_consistency
 from edgekd.distill.losses.xing2021 import (
     category_relation,
     class_centroids,
@@ -66,12 +69,15 @@ __all__ = [
     "class_log_prior",
     "class_weights",
     "contrast_scores",
+    "difficulty_of",
     "distance_relation",
     "finding_log_odds",
     "focal_loss",
     "hint",
     "instance_contrast",
+    "joined_strata",
     "kept_rows",
+    "mixed_weights",
     "multi_weighted_binary_focal_loss",
     "multi_weighted_focal_loss",
     "noise_contrast",
@@ -80,14 +86,17 @@ __all__ = [
     "ramp_up",
     "reversal",
     "reversed_gradient",
+    "sharpened_consistency",
     "similarity_transfer",
     "softened_binary_kl",
     "softened_kl",
     "sources_of",
     "statistics_distance",
+    "strata_of",
     "target_kl",
     "transformed_kl",
     "view_similarity",
+    "virtual_logits",
     "weighted_binary_cross_entropy",
     "weighted_cross_entropy",
 ]

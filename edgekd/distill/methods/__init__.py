@@ -20,6 +20,7 @@ from edgekd.distill.methods.base import (
     Terms,
     Unlabelled,
     UnlabelledBatch,
+    UnlabelledPool,
 )
 from edgekd.distill.task import Trait, training_task
 from edgekd.errors import InputError
@@ -43,6 +44,7 @@ __all__ = [
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
+    "UnlabelledPool",
     "load_method",
     "method_names",
     "resolve_method",
@@ -71,7 +73,10 @@ def resolve_method(
     options = {key: value for key, value in section.items() if key != "name"}
     method = load_method(name)
     _refuse_task(method, task)
-    return method, convert(options, method.Config, f"method {name}")
+    config = convert(options, method.Config, f"method {name}")
+    specialised = method.specialised(config)
+    _refuse_task(specialised, task)
+    return specialised, config
 
 
 def load_method(name: str) -> type[Method]:

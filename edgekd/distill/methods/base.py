@@ -26,6 +26,7 @@ from edgekd.distill.methods.temperature import (
 )
 from edgekd.distill.samples.batches import Batch, StepContext, SynthesisedBatch, UnlabelledBatch
 from edgekd.distill.samples.mixing import MixedTargets, Targets
+from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.samples.sample_kinds import (
     Labelled,
     NoSamples,
@@ -33,6 +34,7 @@ from edgekd.distill.samples.sample_kinds import (
     Several,
     Synthesised,
     Unlabelled,
+    UnlabelledPool,
 )
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.distill.teachers.teacher import Teacher, TeacherBy, TeacherSetup
@@ -62,6 +64,7 @@ __all__ = [
     "Terms",
     "Unlabelled",
     "UnlabelledBatch",
+    "UnlabelledPool",
     "seeded",
 ]
 
@@ -115,6 +118,7 @@ class MethodContext:
         adjustment: What the hard-label loss adds to the outputs: τ times the log-prior of the
             images as they are drawn, float32 [K]; None without logit adjustment.
         training_images: Number of training images.
+        unlabelled_images: Number of the images of `data.unlabelled`.
     """
 
     class_counts: tuple[int, ...]
@@ -129,6 +133,7 @@ class MethodContext:
     teacher: TeacherSetup = field(default_factory=TeacherSetup)
     adjustment: Tensor | None = None
     training_images: int = 0
+    unlabelled_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,9 @@ class Stage:
         idle: Parameters of trained modules that no loss depends on, such as a classifier behind
             the feature map that is trained; they are frozen. Every other parameter must get a
             gradient in every step, since several processes wait for it.
+        prepare: Called once with the images of the run before the first step, and again where the
+            stage is resumed: what it computes must be the same each time. The stages before have
+            been trained by then, and the modules are on their device.
 
     Raises:
         InputError: The stage has both an objective and a step, or neither; modules to train that
@@ -181,6 +189,7 @@ class Stage:
     followers: tuple[nn.Module, ...] = ()
     after_step: Callable[[], None] | None = None
     idle: tuple[nn.Parameter, ...] = ()
+    prepare: Callable[[RunSamples], None] | None = None
 
     def __post_init__(self) -> None:
         if (self.objective is None) == (self.step is None):
@@ -250,9 +259,16 @@ class Method(nn.Module, ABC):
     """
     needs_images: ClassVar[bool] = True
     """Whether it learns from images of the data set."""
+    takes_unlabelled: ClassVar[bool] = False
+    """Whether it learns from the images of `data.unlabelled`."""
     class_weights: Tensor
     adjustment: Tensor | None
     balancing: Tensor | None
+
+    @classmethod
+    def specialised(cls, config: Any) -> type[Method]:
+        """The class of the method with these options: another one where they name a method."""
+        return cls
 
     @classmethod
     def teacher_by(cls, config: Any) -> TeacherBy:
@@ -323,6 +339,10 @@ class Method(nn.Module, ABC):
             uint8 [N, 3, S, S] and class indices [N]; None where the method makes none.
         """
         return None
+
+    def term_weights(self) -> dict[str, float]:
+        """The weight of each term of the last stage that is a loss on logits, for `amal`."""
+        return {"ce": 1.0}
 
     @property
     def required_teacher(self) -> nn.Module:

@@ -119,7 +119,8 @@ class ConditionalDataFree(DataFree):
         labels = balanced_labels(count, self.generator.classes, generator)
         noise = self.generator.noise(count, generator)
         with evaluating(self.generator):
-            pairs = zip(noise.split(_PART), labels.to(noise.device).split(_PART), strict=True)
+            given = (torch.split(each.to(noise.device), _PART) for each in (noise, labels))
+            pairs = zip(*given, strict=True)
             parts = [self.generator(*pair).mul(255.0).round().to(torch.uint8) for pair in pairs]
         return torch.cat(parts), labels
 

@@ -79,6 +79,10 @@ class CategoryRelationTransfer(Method):
             ),
         )  # fmt: skip
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": self.config.ce, "consistency": self.config.consistency}
+
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
         teacher = self.teacher_features(batch)

@@ -122,6 +122,10 @@ class DiverseDistillation(Method):
         criterion = self._objective if self.config.select == "objective" else None
         return (Stage("student", trained, self._objective, self.student, criterion),)
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": 1 - self.config.weight, "kd": self.config.weight}
+
     def _objective(self, batch: Batch) -> Terms:
         student = features_of(self.student, batch.pixels)
         teacher = self.teacher_features(batch)

@@ -60,6 +60,10 @@ class DecoupledDistillation(Method):
             ),
         )
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": self.config.ce, "target": self.config.alpha, "others": self.config.beta}
+
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
         rise = self._rise(batch.epoch)

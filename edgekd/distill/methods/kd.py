@@ -57,6 +57,10 @@ class ClassicDistillation(Method):
             ),
         )
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": 1 - self.config.weight, "kd": self.config.weight}
+
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
         student = self.student(batch.pixels)

@@ -76,6 +76,10 @@ class MeanTeacher(Method):
     def _follow(self) -> None:
         self.average.follow(self.student)
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": 1.0, "consistency": self.config.consistency}
+
     def _objective(self, batch: Batch) -> Terms:
         terms = {}
         student = self.student(batch.pixels)

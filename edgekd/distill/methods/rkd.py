@@ -72,6 +72,10 @@ class RelationalDistillation(Method):
         """One stage: the student."""
         return (Stage("student", (self.student,), self._objective, self.student),)
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": self.config.ce}
+
     def _objective(self, batch: Batch) -> Terms:
         config = self.config
         student = features_of(self.student, batch.pixels)

@@ -57,6 +57,10 @@ class SubclassDistillation(SubclassMethod):
         """One for each subclass."""
         return len(self.subclasses.of)
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe."""
+        return {"ce": 1 - self.config.weight, "skd": self.config.weight}
+
     def _objective(self, batch: Batch) -> Terms:
         student = subclass_logits(self.student, batch.pixels)
         teacher = self.teacher_outputs(batch)

@@ -173,6 +173,11 @@ class SelfSupervisedDiverseDistillation(Method):
         teacher = self.teacher_features(batch, views)
         return self.terms(student, teacher, batch.raw_targets, batch.epoch)
 
+    def term_weights(self) -> dict[str, float]:
+        """Those of the recipe, of the terms on logits."""
+        config = self.config
+        return {"ce": config.ce, "kd": config.kd, "transformed": config.transformed}
+
     def _hard_label(self, batch: Batch) -> Terms:
         return {"ce": self.hard_label(self.student(batch.raw), batch.raw_targets)}
 

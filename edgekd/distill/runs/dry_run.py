@@ -15,6 +15,7 @@ import torch
 
 from edgekd.data import Split
 from edgekd.data.decoded.on_demand import ImagesOnDemand
+from edgekd.data.unlabelled import unlabelled_images
 from edgekd.distill.methods import Method, Stage, resolve_method
 from edgekd.distill.runs.pipeline import (
     check_machine,
@@ -155,11 +156,14 @@ def _samples(recipe: Recipe, split: Split) -> tuple[RunSamples, list[ImagesOnDem
     sizes = dict.fromkeys((most, size))
     by_size = {each: ImagesOnDemand(paths, each) for each in sizes}
     larger = by_size[most]
+    pool = unlabelled_images(recipe.data, split)
+    unlabelled = ImagesOnDemand(pool.paths(), most) if pool else None
     samples = RunSamples(
         split,
         cast("Any", by_size[size]),
         split.dataset.targets(),
         enlarged=cast("Any", larger) if len(sizes) > 1 else None,
+        unlabelled=cast("Any", unlabelled),
     )
     return samples, list(by_size.values())
 

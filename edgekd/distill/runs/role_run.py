@@ -118,10 +118,13 @@ class RoleRun:
         """Everything that the weights of a stage depend on, besides the stage itself."""
         recipe, samples = self.request.recipe, self.samples
         compiled = ("compiled",) if recipe.trainer.compile == "always" else ()
+        kind, _ = self._kind_and_config
+        unlabelled = (samples.unlabelled_sha256,) if kind.takes_unlabelled else ()
         return (
             recipe.task, recipe.seed, recipe.image_size, recipe.augment, recipe.trainer.precision,
             self.teachers.identity() if self.teachers else None,
             samples.split.sha256(), samples.content_sha256, RULE, *compiled,
+            *unlabelled,
         )  # fmt: skip
 
     @property

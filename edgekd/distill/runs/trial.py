@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from edgekd.data import Split
+from edgekd.data.unlabelled import unlabelled_images
 from edgekd.distill.losses import class_log_prior, class_weights
 from edgekd.distill.methods import Method, MethodContext, load_method, resolve_method
 from edgekd.distill.methods.base import Subclasses
@@ -166,6 +167,7 @@ def refuse_missing_images(kind: type[Method], planned: Planned, split: Split) ->
 
 def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:
     """The facts of a run that its method may use."""
+    unlabelled = unlabelled_images(recipe.data, samples.split)
     return MethodContext(
         class_counts=samples.class_counts,
         class_weights=samples.class_weights(section.fit.class_weights),
@@ -178,6 +180,7 @@ def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> Met
         task=samples.task,
         adjustment=samples.adjustment(section.fit),
         training_images=len(samples.split.indices("train")),
+        unlabelled_images=len(unlabelled.samples) if unlabelled else 0,
     )
 
 

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from edgekd.data.augment import Augmentation
 from edgekd.distill.samples.mixing import Mixing, Mixture, Targets
 from edgekd.errors import InputError
 from edgekd.models.own_size import resized
+from edgekd.recipe import AugmentSection
 
 if TYPE_CHECKING:
     from edgekd.distill.teachers.fixed_views import EpochViews, WholeImages
@@ -139,6 +141,7 @@ class UnlabelledBatch(_Images):
         epoch: Counted from 0.
         augment: The recipe's augmentation.
         generator: See `Batch`.
+        training_side: Side of the augmented images in pixels; 0 for that of the raw ones.
     """
 
     raw: Tensor
@@ -146,6 +149,12 @@ class UnlabelledBatch(_Images):
     epoch: int = 0
     augment: Augment = _unchanged
     generator: torch.Generator = field(default_factory=torch.Generator)
+    training_side: int = 0
+
+    def view(self, section: AugmentSection) -> Tensor:
+        """The images [B, 3, S, S] by a draw of another augmentation than the recipe's."""
+        side = self.training_side or self.raw.shape[-1]
+        return Augmentation(section, side)(self.raw, self.generator)
 
 
 @dataclass(frozen=True)
@@ -185,6 +194,7 @@ class StepContext:
             draws of its own.
         side: See `Batch`.
         step: Number of the step in its epoch, counted from 0.
+        training_side: See `UnlabelledBatch`.
     """
 
     size: int
@@ -197,6 +207,7 @@ class StepContext:
     views: EpochViews | WholeImages | None = None
     side: int | None = None
     step: int = 0
+    training_side: int = 0
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:
         """Images [B, 3, S, S] that were made in this step, and what they were made for [B, …]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.utils.data import Sampler
 from edgekd.data import Split, decoded_at_sizes, load_dataset, split_dataset
 from edgekd.data.decoded import Progress, content_of
 from edgekd.data.task import data_task
+from edgekd.data.unlabelled import unlabelled_images
 from edgekd.distill.task import TrainingTask, Trait, training_task
 from edgekd.distill.teachers.sides import crop_side
 from edgekd.errors import InputError
@@ -46,6 +47,8 @@ class RunSamples:
         images: uint8 [N, S, S, 3], in the data set's order: exactly what a device sees.
         targets: Targets [N, …]; for classification class indices, int64 [N].
         content_sha256: Hash of the image files; "" where it does not matter.
+        unlabelled: The images of `data.unlabelled`, uint8 [U, M, M, 3]; None without any.
+        unlabelled_sha256: Hash of their files.
         enlarged: The same images with more pixels, uint8 [N, M, M, 3], for training alone; None
             where the recipe's `augment.margin` is 1 and no teacher sees more than the student.
     """
@@ -55,6 +58,8 @@ class RunSamples:
     targets: NDArray[Any]
     content_sha256: str = ""
     enlarged: NDArray[np.uint8] | None = None
+    unlabelled: NDArray[np.uint8] | None = None
+    unlabelled_sha256: str = ""
 
     @property
     def training_images(self) -> NDArray[np.uint8]:
@@ -201,9 +206,15 @@ def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = Non
     sizes = (recipe.image_size, recipe.augment.decoded_size(crop_side(recipe)))
     images, enlarged = decoded_at_sizes(split.dataset, sizes, progress, content)
     targets = split.dataset.targets()
-    return RunSamples(
+    samples = RunSamples(
         split, images, targets, content.sha256, None if sizes[0] == sizes[1] else enlarged
     )
+    unlabelled = unlabelled_images(recipe.data, split)
+    if unlabelled is None:
+        return samples
+    content = content_of(unlabelled)
+    (pool,) = decoded_at_sizes(unlabelled, sizes[1:], progress, content)
+    return replace(samples, unlabelled=pool, unlabelled_sha256=content.sha256)
 
 
 @dataclass(frozen=True)

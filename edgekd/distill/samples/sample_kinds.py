@@ -32,6 +32,7 @@ __all__ = [
     "Several",
     "Synthesised",
     "Unlabelled",
+    "UnlabelledPool",
 ]
 
 
@@ -148,10 +149,39 @@ class Unlabelled(SampleKind):
 
     def batch(self, loaded: list[Tensor], context: StepContext) -> UnlabelledBatch:
         """The images with their positions."""
-        images, indices = loaded
-        return UnlabelledBatch(
-            pixels_of(images), indices, context.epoch, context.augment, context.generator
+        return _unlabelled(loaded, context)
+
+
+@dataclass(frozen=True)
+class UnlabelledPool(SampleKind):
+    """The images of the recipe's `data.unlabelled`; the objective receives an `UnlabelledBatch`.
+
+    Attributes:
+        images: Their number (`MethodContext.unlabelled_images`).
+        ratio: Images of a batch for each of `fit.batch_size`.
+    """
+
+    images: int
+    ratio: int = 1
+
+    def batch_size(self, fit: FitSection, training_images: int, processes: int) -> int:
+        """`ratio` times `fit.batch_size`, but at most what one process sees of an epoch."""
+        return min(self.ratio * fit.batch_size, self.images // processes)
+
+    def loader(self, setup: LoaderSetup) -> BatchLoader:
+        """Batches of the images; every image is drawn once."""
+        images = setup.samples.unlabelled
+        assert images is not None  # whose number the method has
+        size = self.batch_size(setup.fit, setup.training_images, setup.share.processes)
+        done = _done_draws(setup, self.images, size)
+        sampler = EpochSampler(self.images, None, setup.seed, setup.epoch, setup.share, done)
+        return BatchLoader(
+            images, range(self.images), sampler, size, workers=setup.workers, pin=setup.pin
         )
+
+    def batch(self, loaded: list[Tensor], context: StepContext) -> UnlabelledBatch:
+        """The images with their positions among the unlabelled ones."""
+        return _unlabelled(loaded, context)
 
 
 @dataclass(frozen=True)
@@ -244,6 +274,14 @@ class Continued(SampleKind):
     def batch(self, loaded: Any, context: StepContext) -> Any:
         """The kind's batch in the later epoch."""
         return self.kind.batch(loaded, replace(context, epoch=self.epochs + context.epoch))
+
+
+def _unlabelled(loaded: list[Tensor], context: StepContext) -> UnlabelledBatch:
+    images, indices = loaded
+    return UnlabelledBatch(
+        pixels_of(images), indices, context.epoch, context.augment, context.generator,
+        context.training_side,
+    )  # fmt: skip
 
 
 def _done_draws(setup: LoaderSetup, images: int, size: int) -> int:

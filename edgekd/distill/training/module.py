@@ -173,7 +173,12 @@ class StageModule(LightningModule):
     # Training ------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Begin the average of the weights, or continue it; they are on their device now."""
+        """Prepare the stage; begin the average of the weights, or continue it.
+
+        The modules are on their device now.
+        """
+        if self.stage.prepare is not None:
+            self.stage.prepare(self.samples)
         if self.fit.average:
             self._average = WeightAverage(self.stage.optimised, self.fit.average)
             if self._average_state is not None:
@@ -242,8 +247,7 @@ class StageModule(LightningModule):
             partial(self._augmented, augmentation=cropping, generator=generator),
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
-            None if side == larger else side,
-            batch_index,
+            None if side == larger else side, training_side=side, step=batch_index,
         )  # fmt: skip
 
     def _training_side(self) -> int:

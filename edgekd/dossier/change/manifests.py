@@ -21,7 +21,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
         "lineage.method", "lineage.recipe_sha256", "lineage.seed", "lineage.teacher",
         "lineage.git_revision", "version", "licences.weights",
     ),
-    "lowering": ("lowering", "certificate"),
+    "lowering": ("lowering", "certificate", "reference"),
     "decision": ("decision", "capture"),
     "policy": ("policy",),
     "texts": ("description", "intended_use", "limits"),

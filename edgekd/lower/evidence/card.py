@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edgekd.bundle import ClassChange, Manifest, Rung
+from edgekd.bundle import Certificate, ClassChange, Manifest, Rung
 from edgekd.bundle.policy import words_of
 from edgekd.lower.evidence.data_table import part_table
 from edgekd.lower.task import evidence_task
@@ -90,7 +90,9 @@ def _certificate(manifest: Manifest) -> Iterator[str]:
     yield "## Certificate"
     yield ""
     student = certificate.student
-    if certificate.certified:
+    if certificate.earlier is not None:
+        yield from _certified_by_images(certificate)
+    elif certificate.certified:
         yield (
             f"- Built from {student} without its images. Every model file has the SHA-256 of the "
             "one that was judged where the student was made: decision, gate, floors and metrics "
@@ -100,10 +102,20 @@ def _certificate(manifest: Manifest) -> Iterator[str]:
         yield f"- Not certified: {certificate.reason}."
         yield (
             f"- Built from {student} without its images. Nothing was measured on this file; its "
-            "decision was fitted to another one."
+            "decision was fitted to another one, or to none."
         )
         yield f"- To judge it on labelled images: `{certificate.remedy}`"
     yield f"- Images of the self-test: {certificate.selftest}."
+
+
+def _certified_by_images(certificate: Certificate) -> Iterator[str]:
+    yield (
+        f"- Built from {certificate.student} without its images, and judged since then by `edgekd "
+        "certify` on labelled images: decision, gate, floors and metrics are those of this very "
+        "file on them."
+    )
+    yield f"- The bundle that was judged: {_short(certificate.earlier)}"
+    yield f"- The float student that it was compared with: {_short(certificate.reference_sha256)}"
 
 
 def _use(manifest: Manifest) -> Iterator[str]:
@@ -378,7 +390,8 @@ def _engine(manifest: Manifest) -> Iterator[str]:
         yield f"- Built on the device: `{lowering.completion_command}`."
         if lowering.evidence_sha256 is None and manifest.certificate is not None:
             yield "- It is judged there on labelled images, which this bundle was built without."
-            yield "  `edgekd build --data` leaves them beside a bundle that can be finished."
+            yield "  `edgekd certify` or `edgekd build --data` leaves them beside one that can be"
+            yield "  finished."
             return
         yield "- It is judged there by the images of the `.evidence.npz` that was written beside"
         yield "  this bundle. They are patients' images: delete that file when the engine is built."
@@ -415,7 +428,7 @@ def _caveats(manifest: Manifest) -> Iterator[str]:
     yield f"- {manifest.limits}"
     yield f"- {_independence(manifest)}"
     if manifest.lowering.engine is None:
-        host = "this host" if manifest.certificate is None else "the host that made the student"
+        host = _judging_host(manifest.certificate)
         yield (
             f"- The gate saw the engine of {host}; the self-test tells whether another machine "
             "agrees."
@@ -454,6 +467,15 @@ def estimate_text(estimate: Mapping[str, Any] | float | None) -> str:
 
 def _listed(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _judging_host(certificate: Certificate | None) -> str:
+    """The machine whose engine the gate saw, in words."""
+    if certificate is None:
+        return "this host"
+    if certificate.earlier is not None:
+        return "the machine that certified it"
+    return "the host that made the student"
 
 
 def _short(text: str | None) -> str:

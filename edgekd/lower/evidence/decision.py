@@ -16,7 +16,7 @@ from edgekd.policy import DecisionRule, Policy
 if TYPE_CHECKING:
     from edgekd.lower.source import Source
 
-__all__ = ["DecisionRequirements", "Fit", "requirements_of", "share_of"]
+__all__ = ["DecisionRequirements", "Fit", "description_of_images", "requirements_of", "share_of"]
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,7 @@ class Fit:
 def requirements_of(source: Source, policy: Policy) -> DecisionRequirements:
     """What a policy demands of the decision of a student's files, on its validation images."""
     classes = source.card.classes
-    fitted_on = {
-        "part": "validation",
-        "images": len(source.targets),
-        "groups": len(np.unique(source.groups)),
-        "split_sha256": source.data.sha256,
-        "images_sha256": source.images_sha256,
-    }
+    fitted_on = description_of_images(source.groups, source.data.sha256, source.images_sha256)
     return DecisionRequirements(
         rule=policy.decision,
         classes=classes,
@@ -77,6 +71,25 @@ def requirements_of(source: Source, policy: Policy) -> DecisionRequirements:
         groups=source.groups,
         task=source.card.task,
     )
+
+
+def description_of_images(
+    groups: NDArray[np.int64], split_sha256: str, images_sha256: str
+) -> dict[str, Any]:
+    """Description of the images that a decision is fitted on, for the manifest.
+
+    Args:
+        groups: A number for the lesion or patient of each image [N].
+        split_sha256: Hash of the split that they are of.
+        images_sha256: Hash of the images as the network gets them.
+    """
+    return {
+        "part": "validation",
+        "images": len(groups),
+        "groups": len(np.unique(groups)),
+        "split_sha256": split_sha256,
+        "images_sha256": images_sha256,
+    }
 
 
 def share_of(flags: NDArray[np.bool_]) -> dict[str, float | None]:

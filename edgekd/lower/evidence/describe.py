@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 import edgekd
 from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelInfo, Rung
+from edgekd.bundle.task import manifest_task
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends.base import Backend, reads_calibration
 from edgekd.lower.evidence.capture import fit_capture, retaken
@@ -22,7 +25,13 @@ from edgekd.lower.task import evidence_task
 from edgekd.models import ModelCard
 from edgekd.targets import Target
 
-__all__ = ["BuildRecord", "completion_command", "describe", "description_of"]
+__all__ = [
+    "BuildRecord",
+    "completion_command",
+    "describe",
+    "description_of",
+    "unmeasured_manifest",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,38 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
         blank_record(policy, card.classes, research=plan.research),
         policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
     )  # fmt: skip
+    return msgspec.structs.replace(
+        unmeasured_manifest(card, target, measured.attempt.backend),
+        decision=fit.decision,
+        capture=capture,
+        lowering=_lowering(source, target, record),
+        policy=policy_record,
+        data=data_record(source.split),
+        metrics={
+            "part": "validation",
+            "teacher": teacher_metrics,
+            "student": student_metrics,
+            **task.metrics_with(fit, requirements, outputs, taken_again),
+        },
+        limits=_limits(source),
+        data_source=_data_source(source),
+        licences={
+            "data": source.data.licence or "unknown",
+            "weights": f"start: {card.pretrained}; else {_weights_licence(source)}",
+        },
+    )
+
+
+def unmeasured_manifest(card: ModelCard, target: Target, backend: Backend) -> Manifest:
+    """The manifest of a student's fp32 file before anything was measured or fitted.
+
+    Its decision answers with the most probable class, whatever that is.
+
+    Args:
+        card: Model card of the student.
+        target: The kind of device.
+        backend: Backend of the file.
+    """
     return Manifest(
         version=edgekd.__version__,
         task=card.task,
@@ -81,17 +122,15 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
             params=card.params,
             macs=card.macs,
         ),
-        decision=fit.decision,
-        capture=capture,
-        lowering=_lowering(source, target, record),
-        policy=policy_record,
-        data=data_record(source.split),
-        metrics={
-            "part": "validation",
-            "teacher": teacher_metrics,
-            "student": student_metrics,
-            **task.metrics_with(fit, requirements, outputs, taken_again),
-        },
+        decision=manifest_task(card.task).Decision(),
+        lowering=Lowering(
+            target=target.name,
+            backend=backend.name,
+            precision="fp32",
+            completion=backend.completion,
+            completion_command=completion_command(backend),
+        ),
+        metrics={},
         lineage=Lineage(
             method=card.training.method,
             recipe_sha256=card.training.recipe_sha256,
@@ -100,19 +139,21 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
             git_revision=card.training.git_revision,
             teacher=card.training.teacher,
         ),
-        model_file=measured.attempt.backend.model_file,
+        model_file=backend.model_file,
         files={},
-        network_data_format=_data_format(card.image_size, task.output_format(card.classes)),
+        network_data_format=_data_format(
+            card.image_size, evidence_task(card.task).output_format(card.classes)
+        ),
         description=description_of(card, target),
         intended_use=(
             "Decision support for trained staff who look at the patient themselves; not a "
             "diagnosis and not a medical device."
         ),
-        limits=_limits(source),
-        data_source=_data_source(source),
+        limits="Nothing was measured on this file, and its decision was fitted to none.",
+        data_source=f"{card.data.name}. {card.data.citation}".strip(),
         licences={
-            "data": source.data.licence or "unknown",
-            "weights": f"start: {card.pretrained}; else {_weights_licence(source)}",
+            "data": card.data.licence or "unknown",
+            "weights": f"start: {card.pretrained}; else as the data",
         },
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
 __all__ = [
     "IMAGES",
     "Evidence",
+    "Terms",
     "evidence_beside",
     "lacks_evidence",
     "leave_evidence",
     "read_evidence",
+    "terms_of",
 ]
 
 IMAGES = "images.npy"
@@ -170,6 +173,34 @@ def evidence_beside(bundle: Path) -> Path:
     return bundle.with_name(f"{bundle.name.removesuffix('.edgekd')}.evidence.npz")
 
 
+def terms_of(
+    policy: Policy,
+    *,
+    task: str,
+    classes: Sequence[str],
+    ordered: bool,
+    fitted_on: dict[str, Any],
+    exact: bool,
+    teacher_missing: str,
+) -> Terms:
+    """The limits and requirements of a policy for one file; the arguments are those of `Terms`."""
+    return Terms(
+        classes=tuple(classes),
+        limits=policy.gate,
+        critical=policy.critical_of(classes),
+        rule=policy.decision,
+        floors=policy.floors,
+        margin=policy.teacher,
+        teacher_missing=teacher_missing,
+        exact=exact,
+        fitted_on=fitted_on,
+        ordered=ordered,
+        task=task,
+        task_limits=policy.tasks.get(task, {}),
+        words=policy.words,
+    )
+
+
 def leave_evidence(
     source: Source, policy: Policy, teacher: TeacherOutputs, manifest: Manifest, bundle: Path
 ) -> Manifest:
@@ -189,20 +220,14 @@ def leave_evidence(
     if lowering.completion != "finish-on-device":
         return manifest
     requirements = requirements_of(source, policy)
-    terms = Terms(
-        classes=tuple(requirements.classes),
-        limits=policy.gate,
-        critical=policy.critical_of(requirements.classes),
-        rule=requirements.rule,
-        floors=policy.floors,
-        margin=policy.teacher,
-        teacher_missing=teacher.reason,
-        exact=lowering.precision == "fp32",
-        fitted_on=requirements.fitted_on,
-        ordered=requirements.ordered,
+    terms = terms_of(
+        policy,
         task=requirements.task,
-        task_limits=policy.tasks.get(requirements.task, {}),
-        words=policy.words,
+        classes=requirements.classes,
+        ordered=requirements.ordered,
+        fitted_on=requirements.fitted_on,
+        exact=lowering.precision == "fp32",
+        teacher_missing=teacher.reason,
     )
     evidence = Evidence(
         source.images, source.outputs, source.targets, terms, source.groups, teacher.outputs
@@ -235,7 +260,7 @@ def read_evidence(file: Path, sha256: str | None, work: Path) -> Evidence:
     """
     if sha256 is None:
         message = "the bundle's manifest names no evidence for an engine"
-        hint = "build it again on the host, with this edgekd and labelled images (`--data`)"
+        hint = "where there are labelled images: `edgekd certify`, or `edgekd build --data`"
         raise GateFailedError(message, hint)
     if not file.is_file():
         message = f"no evidence for the engine: {file} is missing"

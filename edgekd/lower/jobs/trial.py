@@ -21,7 +21,7 @@ from edgekd.lower.jobs.process import announce, run_in_process, serve
 from edgekd.runtime.sessions import open_session
 from edgekd.runtime.sessions.base import Facts, Session
 
-__all__ = ["Answers", "TrialJob", "try_files"]
+__all__ = ["Answers", "TrialJob", "answers_of", "try_files"]
 
 _MODULE = "edgekd.lower.jobs.trial"  # this one; __name__ is __main__ there
 _FACTS = "facts.json"
@@ -105,7 +105,7 @@ def run_job(job: TrialJob) -> None:
     for label, file in job.files.items():
         session = open_session(job.session, Path(file), threads=job.threads)
         try:
-            answers = _run(session, images, label)
+            answers = answers_of(session, images, _announced(label, len(images)))
         finally:
             session.close()
         answers.save(Path(job.out) / f"{label}.npz")
@@ -114,12 +114,28 @@ def run_job(job: TrialJob) -> None:
         beside.write_bytes(pretty_json(facts))
 
 
-def _run(session: Session, images: NDArray[np.uint8], label: str) -> Answers:
+def _announced(label: str, total: int) -> Callable[[int], None]:
+    def report(done: int) -> None:
+        if done % _EVERY == 0:
+            announce(f"{label} {done}/{total}")
+
+    return report
+
+
+def answers_of(
+    session: Session, images: NDArray[np.uint8], report: Callable[[int], None] = lambda done: None
+) -> Answers:
+    """Outputs of an open session for images, in this very process.
+
+    Args:
+        session: The session of a file.
+        images: uint8 [N, S, S, 3].
+        report: Takes the number of images that are done, before each one.
+    """
     outputs = np.empty((len(images), *session.output_shape[1:]), np.float32)
     taken = np.empty(len(images))
     for index in range(len(images)):
-        if index % _EVERY == 0:
-            announce(f"{label} {index}/{len(images)}")
+        report(index)
         image = np.array(images[index : index + 1])  # out of the file, before the clock starts
         start = time.perf_counter_ns()
         outputs[index] = session.run(image)[0]

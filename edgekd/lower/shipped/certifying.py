@@ -14,18 +14,26 @@ import numpy as np
 import edgekd
 from edgekd.bundle import Certificate, Manifest, Rung
 from edgekd.bundle.manifest import FORMAT_VERSION
-from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.errors import GateFailedError
 from edgekd.files import sha256_of
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
-from edgekd.lower.evidence.describe import completion_command, description_of
+from edgekd.lower.evidence.describe import (
+    completion_command,
+    description_of,
+    unmeasured_manifest,
+)
 from edgekd.lower.evidence.policy_check import blank_record
 from edgekd.lower.selftest import tolerance_of
+from edgekd.lower.shipped.float_student import FloatStudent
 from edgekd.lower.shipped.rebuild_jobs import RebuildJob
 from edgekd.lower.shipped.student import ShippedStudent
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["certified", "uncertified", "why_not_certified"]
+__all__ = ["REMEDY", "certified", "uncertified", "why_not_certified"]
+
+REMEDY = "edgekd certify BUNDLE --csv LABELS.csv --out CERTIFIED"
+"""The command that judges a file that is not certified, wherever there are labelled images."""
 
 
 def why_not_certified(student: ShippedStudent, job: RebuildJob, measured: Measured) -> str | None:
@@ -36,6 +44,8 @@ def why_not_certified(student: ShippedStudent, job: RebuildJob, measured: Measur
         job: The bundle to build.
         measured: Its file, with the outputs for the painted images.
     """
+    if not student.certificates:
+        return f"{student.name} has no labelled images, and nothing was measured on its file"
     if job.certificate is None:
         return f"{student.name} carries no certificate of {job.variant.label} for this target"
     certificate = student.certificates[job.certificate]
@@ -99,9 +109,21 @@ def certified(
 
 
 def uncertified(
-    student: ShippedStudent, job: RebuildJob, measured: Measured, reason: str, remedy: str
+    student: ShippedStudent,
+    job: RebuildJob,
+    measured: Measured,
+    reason: str,
+    float_file: FloatStudent | None,
 ) -> tuple[Manifest, Vectors]:
-    """The manifest of a file that nothing was measured on, marked so, and its self-test."""
+    """The manifest of a file that nothing was measured on, marked so, and its self-test.
+
+    Args:
+        student: The student.
+        job: The bundle to build.
+        measured: Its file, with the outputs for the painted images.
+        reason: Why it is not certified.
+        float_file: The float student beside the file; None where the file is the float student.
+    """
     plan, outputs = job.plan, measured.answers.outputs
     if not np.isfinite(outputs).all():
         message = f"{plan.name} gives outputs that are not finite"
@@ -128,8 +150,9 @@ def uncertified(
         policy=blank_record(plan.policy, student.card.classes, research=True),
         metrics={key: value for key, value in certificate.metrics.items() if key in of_training},
         certificate=Certificate(
-            student=student.name, certified=False, reason=reason, remedy=remedy
+            student=student.name, certified=False, reason=reason, remedy=REMEDY
         ),
+        reference=float_file.record if float_file else None,
         model_file=get_backend(job.backend).model_file,
         description=description_of(student.card, plan.target),
     )
@@ -140,14 +163,12 @@ def uncertified(
 def _nearest(student: ShippedStudent, job: RebuildJob) -> Manifest:
     """The certificate whose decision is taken for a file that has none: of its backend, if any.
 
-    Raises:
-        ArtefactError: The student carries no certificate at all.
+    Of a student without certificates, a manifest whose decision was fitted to nothing.
     """
     fitting = student.certificates_for(job.plan.target.name, job.backend)
     manifest = next((one for _, one in fitting), next(iter(student.certificates.values()), None))
     if manifest is None:
-        message = f"{student.name} carries no certificate, and so no decision"
-        raise ArtefactError(message, "give labelled images with --data")
+        return unmeasured_manifest(student.card, job.plan.target, get_backend(job.backend))
     lowering, backend = manifest.lowering, get_backend(job.backend)
     if lowering.backend != backend.name:
         lowering = msgspec.structs.replace(

@@ -22,6 +22,12 @@ from edgekd.lower.pipeline import lower_variants
 from edgekd.lower.plan import BuildRequest
 from edgekd.lower.precision import Variant
 from edgekd.lower.shipped.certifying import certified, uncertified, why_not_certified
+from edgekd.lower.shipped.float_student import (
+    FLOAT,
+    FloatStudent,
+    float_student,
+    require_parity,
+)
 from edgekd.lower.shipped.rebuild_jobs import (
     NotCertifiedError,
     RebuildJob,
@@ -64,7 +70,7 @@ def rebuild_all(request: BuildRequest, student: ShippedStudent) -> list[BuiltBun
                 ranges=student.ranges,
             )  # fmt: skip
             for job, attempt in _lowered(context, todo):
-                built[job.plan.name] = _finish(request, student, job, attempt)
+                built[job.plan.name] = _finish(request, context, student, job, attempt)
     return list(built.values())
 
 
@@ -118,6 +124,7 @@ def _lowered(
 
 def _finish(
     request: BuildRequest,
+    context: BuildContext,
     student: ShippedStudent,
     job: RebuildJob,
     attempt: Measured | Failed | EdgekdError,
@@ -128,21 +135,40 @@ def _finish(
         measured = _measured(job, attempt)
         precision = plan.ladder[0] if plan.name != plan.target.name else None
         remedy = remedy_of(request, student, plan.target, precision)
-        reason = why_not_certified(student, job, measured)
+        reason, float_file = why_not_certified(student, job, measured), None
         if reason is None:
             manifest, vectors = certified(student, job, measured)
         elif request.research:
-            manifest, vectors = uncertified(student, job, measured, reason, remedy)
+            float_file = _float_student(context, job, measured)
+            manifest, vectors = uncertified(student, job, measured, reason, float_file)
         else:
             raise NotCertifiedError(plan.name, reason, remedy)
         images = student.seen_images if request.list_images else None
         files = bundle_files(measured, manifest, seen_images=images)
-        manifest = write_built(plan.path, manifest, files, vectors, zipped=request.zipped)
+        manifest = write_built(
+            plan.path, manifest, files, vectors,
+            zipped=request.zipped, reference=float_file.files if float_file else None,
+        )  # fmt: skip
         rungs = manifest.lowering.rungs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)
     except (EdgekdError, OSError) as error:
         cause = bundle_error(plan.name, error)
         return BuiltBundle(plan.target.name, plan.name, None, None, (), cause)
+
+
+def _float_student(
+    context: BuildContext, job: RebuildJob, measured: Measured
+) -> FloatStudent | None:
+    """The float student beside the file; None where that is in fp32, and so the student itself.
+
+    Raises:
+        GateFailedError: A file that is to be the float student is not.
+        EdgekdError: The float student cannot be lowered.
+    """
+    if job.variant.precision == FLOAT:
+        require_parity(context, measured)
+        return None
+    return float_student(context, job.backend)
 
 
 def _measured(job: RebuildJob, attempt: Measured | Failed | EdgekdError) -> Measured:

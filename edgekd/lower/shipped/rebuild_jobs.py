@@ -33,7 +33,8 @@ class NotCertifiedError(GateFailedError):
     def __init__(self, name: str, reason: str, remedy: str) -> None:
         super().__init__(
             f"{name} is not certified: {reason}",
-            f"judge it on labelled images of yours: {remedy}; or add --research to have it marked",
+            f"judge it on labelled images of yours: {remedy}; or add --research to have it marked, "
+            "and judge it where they are: edgekd certify",
         )
 
 

@@ -29,8 +29,8 @@ from edgekd.errors import ArtefactError
 from edgekd.files import sha256_of
 from edgekd.lower.backends import get_backend
 from edgekd.lower.precision import Variant
-from edgekd.lower.shipped.painted import painted_split
-from edgekd.lower.source import Source
+from edgekd.lower.shipped.painted import painted_images, painted_split
+from edgekd.lower.source import Source, refuse_teacher
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import read_metrics
 from edgekd.models.training_images import carried_list
@@ -46,6 +46,7 @@ __all__ = [
     "is_shipped",
     "ranges_name",
     "read_student",
+    "student_without_images",
     "variant_of",
 ]
 
@@ -79,8 +80,8 @@ class ShippedStudent:
 
     @property
     def name(self) -> str:
-        """Its name."""
-        return self.folder.name
+        """Its name; of a checkpoint that is no shipped student, that of its architecture."""
+        return self.folder.name if is_shipped(self.folder) else self.card.arch
 
     @property
     def address(self) -> str:
@@ -89,8 +90,8 @@ class ShippedStudent:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything that it carries."""
-        return sha256_of(self.folder / SEAL)
+        """Hash of everything that it carries; of no shipped student, that of its network."""
+        return sha256_of(self.folder / SEAL) if self.certificates else self.card.network_sha256
 
     @cached_property
     def ranges(self) -> dict[tuple[str, Variant], Path]:
@@ -154,6 +155,18 @@ def read_student(folder: Path) -> ShippedStudent:
     }
     images, outputs = _painted(folder / PAINTED, card, certificates)
     return ShippedStudent(folder, card, certificates, images, outputs, carried_list(folder))
+
+
+def student_without_images(folder: Path) -> ShippedStudent:
+    """A checkpoint that has never seen a labelled image, as a student that carries no certificate.
+
+    Raises:
+        InputError: It is of a kind that can teach alone.
+        ArtefactError: Its card is damaged.
+    """
+    card = read_card(folder)
+    refuse_teacher(folder, card)
+    return ShippedStudent(folder, card, {}, painted_images(card.image_size), {})
 
 
 def _certificate(file: Path, card: ModelCard) -> Manifest:

@@ -118,7 +118,7 @@ def preprocessing_of_timm(config: dict[str, Any], origin: str) -> Preprocessing:
 
 
 def _of_timm(name: str) -> Preprocessing:
-    import timm
+    from edgekd.models.libraries.timm_networks import timm
 
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or config.input_size is None:

@@ -75,9 +75,8 @@ def _table() -> dict[str, list[str]]:
 
 
 def _architectures() -> Iterator[str]:
-    import timm
-
     from edgekd.models.libraries import torchvision_networks
+    from edgekd.models.libraries.timm_networks import timm
 
     yield from timm.list_models()
     yield from (f"torchvision:{name}" for name in torchvision_networks.names())

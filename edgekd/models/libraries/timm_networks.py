@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-import timm
 from torch import nn
 
 from edgekd.errors import InputError
+from edgekd.hidden_modules import without_modules
 from edgekd.models.libraries.options import refuse_misplaced
 
-__all__ = ["ELSEWHERE", "create"]
+with without_modules("wandb"):  # timm's own training script logs to it; a second of each process
+    import timm
+
+__all__ = ["ELSEWHERE", "create", "timm"]
 
 ELSEWHERE = {
     "num_classes": "the data set says how many classes there are",

@@ -26,7 +26,7 @@ from edgekd.runtime.images.header import (
 )
 from edgekd.runtime.images.jpeg import JPEG_SIGNATURE, read_jpeg
 from edgekd.runtime.images.jpeg_check import SPARE, check_scans
-from edgekd.runtime.images.jpeg_scans import scans_of
+from edgekd.runtime.images.jpeg_scans import scans_of, without_tables
 from edgekd.runtime.images.png import PNG_SIGNATURE, check_png, read_png
 from edgekd.runtime.images.profile import ColourConversion, conversion_of, profile_in
 from edgekd.runtime.images.tiff import TIFF_SIGNATURES, check_tiff, read_tiff
@@ -164,6 +164,8 @@ def _whole_jpeg(data: bytes, flags: int) -> NDArray[np.integer[Any]] | None:
     if not (long and _detects_missing_data()):
         check_scans(data)
         return _imdecode(data, flags)
+    if None in (*first.dc, *first.ac):
+        raise without_tables()
     end = first.start + len(data[first.start : first.end].rstrip(b"\xff"))
     pixels = _imdecode(data[:end] + _FILLING, flags)
     fewer = data[: max(end - SPARE - 1, first.start)]

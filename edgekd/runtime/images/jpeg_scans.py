@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edgekd.runtime.images.header import damaged_image
+from edgekd.runtime.images.header import Unreadable, damaged_image
 from edgekd.runtime.images.huffman import HuffmanTable
 from edgekd.runtime.images.jpeg import end_of_scan, segments
 
-__all__ = ["Component", "JpegFrame", "Scan", "scans_of"]
+__all__ = ["Component", "JpegFrame", "Scan", "scans_of", "without_tables"]
 
 _TABLES, _RESTARTS, _SCAN = 0xC4, 0xDD, 0xDA
 _FRAMES, _PROGRESSIVE = (0xC0, 0xC1, 0xC2), 0xC2
@@ -111,6 +111,12 @@ class Scan:
     def alone(self) -> bool:
         """Whether it holds the whole picture, so that decoders read no other."""
         return not self.frame.progressive and len(self.members) == len(self.frame.components)
+
+
+def without_tables() -> Unreadable:
+    """The error for a scan that lacks a code table; some decoders take the usual ones instead."""
+    message = "is a JPEG without its code tables, as cut out of a video"
+    return Unreadable(message, "save it as an ordinary JPEG")
 
 
 def scans_of(data: bytes) -> Iterator[Scan]:

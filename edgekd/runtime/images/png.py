@@ -26,6 +26,7 @@ MAX_BESIDES = 16_000_000
 """Most bytes of text, profiles and the like, which libpng holds twice."""
 
 _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 3, 4, 6
+_END = b"\0\0\0\0IEND\xaeB`\x82"  # the last chunk, with its length and checksum
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"})
 
 
@@ -120,9 +121,9 @@ def png_chunk(data: bytes, kind: bytes) -> bytes | None:
 
 
 def _chunks(data: bytes) -> tuple[list[_Chunk], bool]:
-    """The complete chunks, and whether the last one ends the image."""
+    """The complete chunks, and whether the last one ends the image; some decoders compare it."""
     chunks = list(_walk(data))
-    return chunks, bool(chunks) and chunks[-1].kind == b"IEND"
+    return chunks, bool(chunks) and data.startswith(_END, chunks[-1].start - 8)
 
 
 def _walk(data: bytes) -> Iterator[_Chunk]:
@@ -144,6 +145,8 @@ def _refuse_kinds(data: bytes, chunks: list[_Chunk], colour: int) -> None:
     for kind, start, length in chunks:
         if kind in (b"acTL", b"fcTL", b"fdAT"):
             raise Unreadable("is an animated PNG", "save one picture of it as a plain PNG")
+        if kind == b"eXIf" and data[start : start + min(length, 2)] not in (b"II", b"MM"):
+            raise damaged_image("png")  # some decoders refuse it
         if kind != b"tRNS":
             continue
         if colour != _PALETTE or min(data[start : start + length], default=255) < 255:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgekd.runtime.images.header import Unreadable
 from edgekd.runtime.images.huffman import CodeError, HuffmanTable, numbers_by_bits
-from edgekd.runtime.images.jpeg_scans import Scan
+from edgekd.runtime.images.jpeg_scans import Scan, without_tables
 
 __all__ = ["ScanBits", "lookup_groups", "restart_intervals"]
 
@@ -71,8 +70,7 @@ class ScanBits:
             CodeError: The table contradicts itself.
         """
         if table is None:
-            message = "is a JPEG without its code tables, as cut out of a video"
-            raise Unreadable(message, "save it as an ordinary JPEG")
+            raise without_tables()
         key = (table, kind)
         if key not in self._known:
             self._known[key] = numbers_by_bits(table, kind)[self.ahead].tobytes()

@@ -45,6 +45,11 @@ export default defineConfig({
     // The engine's wasm is loaded by address, and need not be beside the script a second time.
     conditions: ['onnxruntime-web-use-extern-wasm', 'module', 'browser', 'production'],
   },
-  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: ['index.html', 'runner.html'].map((each) => join(import.meta.dirname, each)) },
+  },
   plugins: [engines],
 });

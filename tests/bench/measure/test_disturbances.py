@@ -54,6 +54,15 @@ def test_what_happened_between_two_readings(tmp_path):
     assert seen.throttled == []
 
 
+def test_the_load_of_helpers_is_no_disturbance(tmp_path):
+    write_proc(tmp_path, user=100, idle=100)
+    seconds = iter((10.0, 13.0))
+    monitor = DisturbanceMonitor(tmp_path, helpers=lambda: next(seconds))
+    with monitor:
+        write_proc(tmp_path, user=104, idle=106)
+    assert monitor.disturbances.other_load == pytest.approx(0.1, abs=0.05)
+
+
 @pytest.mark.parametrize(("flags", "virtual"), [("fpu hypervisor avx2", True), ("fpu avx2", False)])
 def test_a_virtual_machine_is_known(tmp_path, flags, virtual):
     write_proc(tmp_path)

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from edgekd.bench.measure.sustained import sustain
+from edgekd.bench.measure.timing import returned_time
 from edgekd.bench.result import Minute
 
 
@@ -37,3 +38,8 @@ def test_a_minute_becomes_one_of_the_result():
     (told,) = sustain(lambda _: np.sort(np.arange(1000)), 1, minute_seconds=0.02)
     minute = msgspec.convert(msgspec.to_builtins(told), Minute)
     assert (minute.minute, minute.p50, minute.n) == (1, told.p50, told.n)
+
+
+def test_runs_with_a_clock_of_their_own():
+    (told,) = sustain(lambda _: 7.0, 1, minute_seconds=0.01, clock=returned_time)
+    assert (told.p50, told.p90) == (7.0, 7.0)

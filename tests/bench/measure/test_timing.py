@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from edgekd.bench.measure.timing import PRESETS, Preset, find_preset, measure, warm_up
+from edgekd.bench.measure.timing import (
+    PRESETS,
+    Preset,
+    find_preset,
+    measure,
+    returned_time,
+    warm_up,
+)
 from edgekd.errors import InputError
 
 
@@ -62,3 +69,9 @@ def test_warm_up_meets_its_minimums_and_settles():
     slow_start = [0.02] * 5 + [0.005] * 100
     runs = warm_up(lambda n: time.sleep(slow_start[n]), preset)
     assert runs > 10
+
+
+def test_a_call_with_a_clock_of_its_own_is_believed():
+    preset = Preset("t", 5, 0, 9, warmup_runs=2, warmup_seconds=0.0, settle_seconds=0.0)
+    assert measure(lambda n: 100.0 + n, preset, clock=returned_time) == [100, 101, 102, 103, 104]
+    assert warm_up(lambda n: 1.0, preset, clock=returned_time) == 2

@@ -51,9 +51,9 @@ def proxy():
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory, proxy):
+def browser(proxy):
     flags = (f"--proxy-server=127.0.0.1:{proxy[0]}", "--proxy-bypass-list=<-loopback>")
-    found = chromium.Chromium(tmp_path_factory.mktemp("chromium"), *flags)
+    found = chromium.Chromium(*flags)
     yield found
     found.close()
 

@@ -162,7 +162,7 @@ SHOWN = """
 @pytest.mark.skipif(chromium.PROGRAM is None, reason="there is no Chromium: apt install chromium")
 def test_a_browser_shows_it(tmp_path):
     write_pareto([full_result(), board_result()], tmp_path / "p.svg")
-    browser = chromium.Chromium(tmp_path / "browser")
+    browser = chromium.Chromium()
     try:
         browser.open(tmp_path / "p.svg", width=900, dark=True)
         shown = browser.evaluate(SHOWN)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from edgekd.cli import app
+from edgekd.cli import app, click_command
 from edgekd.cli.places import Reads, Writes, places_of
 
 
@@ -31,6 +32,7 @@ class Verb:
         return [{name: self.places[name] for name in form} for form in named]
 
 
+@cache
 def verbs() -> list[Verb]:
     found: list[Verb] = []
     functions = dict(_functions(app))
@@ -44,7 +46,7 @@ def verbs() -> list[Verb]:
         parameters = {parameter.name: parameter for parameter in command.params}
         found.append(Verb(name, functions[name], parameters))
 
-    walk(typer.main.get_command(app), ())
+    walk(click_command(), ())
     return found
 
 
@@ -70,6 +72,10 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
     "serve": [("bundle", "write", "public_key", "page")],
     "sign": [("bundle", "key"), ("new_key",)],
+    "certify": [
+        ("bundle", "csv", "image_root", "out"),
+        ("bundle", "csv", "out", "public_key"),
+    ],
     "dossier": [("bundle", "out", "fill", "public_key"), ("bundle", "out", "result")],
     "predict": [
         ("bundle", "images", "public_key"),
@@ -91,6 +97,7 @@ EXTRA_WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("logits", "recipe"): ("--set", "data.classes=[bkl,mel,nv]", "--views", "1"),
     ("predict", "camera"): ("--headless",),
     ("tune", "space"): ("--trials", "1"),
+    ("certify", "bundle"): ("--policy", str(_LENIENT)),
     ("eval", "models"): ("--allow-leaks", "--maps", "0"),
     ("bench", "run"): ("--preset", "smoke"),
 }

@@ -70,6 +70,7 @@ def test_a_second_call_trains_nothing_and_says_so(recipe: Make, tmp_path: Path) 
     assert done.stdout == markdown(first)
 
 
+@pytest.mark.slow
 def test_a_further_seed_keeps_what_is_there(recipe: Make, tmp_path: Path) -> None:
     run(recipe, tmp_path, [0])
     found, lines = run(recipe, tmp_path, [0, 1])
@@ -275,6 +276,7 @@ def test_grades_have_a_column_of_kappa(recipe: Make, graded: object, tmp_path: P
     assert {line.count("|") for line in lines} == {head.count("|")}
 
 
+@pytest.mark.slow
 def test_classes_without_an_order_have_no_kappa(recipe: Make, tmp_path: Path) -> None:
     found, _ = run(recipe, tmp_path, [0])
     assert "quadratic_kappa" not in found.rows[0].metrics

@@ -248,6 +248,7 @@ def test_the_shipped_recipes_share_all_but_the_method(method):
         assert getattr(ours, section) == getattr(skd, section)
 
 
+@pytest.mark.slow
 def test_compare_shares_the_teacher_of_subclasses(recipe, tmp_path):
     student = recipe().student
     eager = msgspec.structs.replace(student.fit, epochs=6, learning_rate=0.05)

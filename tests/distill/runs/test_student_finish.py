@@ -105,7 +105,10 @@ def test_the_stages_before_it_do_not_depend_on_it(taught, tmp_path):
     assert not same(plain, weights(tmp_path / "finished"))
 
 
-@pytest.mark.parametrize(("epoch", "index"), [(0, 2), (1, 0), (1, 3)])
+@pytest.mark.parametrize(
+    ("epoch", "index"),
+    [(1, 3), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((0, 2), (1, 0)))],
+)
 def test_an_interrupted_finish_comes_to_the_same_weights(
     taught, recipe, tmp_path, monkeypatch, epoch, index
 ):

@@ -34,13 +34,19 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, stage: str, error: type[BaseExcep
     ("method", "fit", "stage", "error"),
     [
         ({"name": "kd", "weigh_classes": True}, MIXED, "student", RuntimeError),
-        ({"name": "kd"}, {}, "student", RuntimeError),
+        pytest.param({"name": "kd"}, {}, "student", RuntimeError, marks=pytest.mark.slow),
         ({"name": "kd"}, {}, "student", KeyboardInterrupt),
         # Chosen by the objective, which shows whatever was not continued.
         ({"name": "d_kd", "select": "objective"}, EVERYTHING, "student", RuntimeError),
-        ({"name": "d_kd", "select": "objective"}, PLATEAU, "student", RuntimeError),
+        pytest.param(
+            {"name": "d_kd", "select": "objective"},
+            PLATEAU,
+            "student",
+            RuntimeError,
+            marks=pytest.mark.slow,
+        ),
         ({"name": "crckd", "start": 0}, {}, "student", KeyboardInterrupt),
-        (SSD_KD, {}, "teacher_head", RuntimeError),
+        pytest.param(SSD_KD, {}, "teacher_head", RuntimeError, marks=pytest.mark.slow),
         (SSD_KD, {}, "student", KeyboardInterrupt),
     ],
 )

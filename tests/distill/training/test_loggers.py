@@ -91,6 +91,7 @@ def test_mlflow(logged: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "MLFLOW_TRACKING_URI" not in os.environ  # where the next run would log to
 
 
+@pytest.mark.slow
 def test_each_run_of_a_process_has_its_own_mlflow(logged: Make, tmp_path: Path) -> None:
     for name in ("first", "second"):
         run(logged("mlflow"), tmp_path / name)

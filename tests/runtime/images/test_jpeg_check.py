@@ -265,6 +265,13 @@ def test_a_frame_of_a_video_without_tables_is_told_as_one() -> None:
     assert "without its code tables" in refusal(bare).message
 
 
+def test_a_long_scan_without_tables_is_refused_though_the_decoder_has_its_own() -> None:
+    whole = encode(PHOTO, ".jpg")
+    assert len(whole) > 2 * decoding.SHORT
+    unnamed = whole.replace(b"\xff\xc4", b"\xff\xfe")  # comments
+    assert "without its code tables" in refusal(unnamed).message
+
+
 REAL = [REAL_DATA / "ham10000" / "images", REAL_DATA / "ham10000_lesions_224" / "images"]
 
 

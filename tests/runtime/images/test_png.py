@@ -32,6 +32,17 @@ def test_end_chunk_named_inside_text_is_not_the_end() -> None:
     assert not png.read_png(inserted(PNG, text)[:-30] + b"IEND").complete
 
 
+def test_end_chunk_is_compared_to_its_last_byte() -> None:
+    assert "is truncated" in refusal(PNG[:-1] + b"\0").message
+
+
+@pytest.mark.parametrize("order", [b"", b"I", b"IM*\0", b"\0\0"])
+def test_exif_without_an_order_of_bytes_is_refused(order: bytes) -> None:
+    """libpng of OpenCV 4.9 refuses it, and newer ones do not."""
+    assert "cannot be decoded as png" in refusal(inserted(PNG, chunk(b"eXIf", order))).message
+    load_image(inserted(PNG, chunk(b"eXIf", b"MM\0*\0\0\0\10\0\0")), 24)
+
+
 def test_header_that_does_not_come_first_is_refused() -> None:
     late = PNG[:8] + chunk(b"tEXt", b"a\0b") + PNG[8:]
     assert "cannot be decoded as png" in refusal(late).message

@@ -1,6 +1,6 @@
 import type { Classifier, Prediction } from '@edgekd/runtime';
 
-import { button, make, painted } from './dom.js';
+import { button, dimmed, make, painted } from './dom.js';
 import { currentLanguage, reasonWord, word } from './words.js';
 
 /** A photo with what was decided on it. */
@@ -10,6 +10,8 @@ export interface Result {
   readonly square: Uint8Array;
   readonly size: number;
   readonly prediction: Prediction;
+  /** The map of what speaks for the answer; null where there is none. */
+  readonly explain: (() => Promise<Float64Array>) | null;
   /** What a saved file says of the network. */
   readonly network: Readonly<Record<string, string>>;
 }
@@ -37,12 +39,13 @@ export function cardOf(result: Result, remove: () => void): HTMLElement {
   }
   return make(
     'article',
-    { class: `card ${decision}` },
+    { class: `card ${decision}`, 'data-photo': name, 'data-decision': decision },
     heading,
     make('p', { class: 'soft' }, `${name}, ${new Date(result.time).toLocaleString(currentLanguage())}`),
     painted(result.square, result.size, word('square')),
     ...reasonsOf(prediction),
     ...setOf(prediction),
+    ...explanationOf(result),
     probabilitiesOf(prediction),
     make(
       'div',
@@ -67,6 +70,28 @@ function reasonsOf({ reasons }: Prediction): HTMLElement[] {
 function setOf({ conformalSet, decision }: Prediction): HTMLElement[] {
   if (conformalSet === null || decision === 'retake') return [];
   return [make('h4', {}, word('set')), make('p', { class: 'set' }, conformalSet.join(', '))];
+}
+
+/** On request: 64 runs of the network take a moment. */
+function explanationOf({ explain, square, size, prediction }: Result): HTMLElement[] {
+  if (explain === null) return [];
+  const place = make('div', { class: 'explanation', role: 'status' });
+  const ask = button(word('explain'), () => {
+    ask.disabled = true;
+    place.textContent = word('explaining');
+    const show = (cells: Float64Array): void => {
+      const nothing = Math.max(...cells) <= 0;
+      const canvas = painted(square, size, `${word('explained')} ${prediction.label}`);
+      dimmed(canvas, cells);
+      const text = word(nothing ? 'explainedByNone' : 'explainedNote');
+      place.replaceChildren(...(nothing ? [] : [canvas]), make('p', { class: 'soft' }, text));
+      ask.remove();
+    };
+    explain().then(show, (error: unknown) => {
+      place.textContent = error instanceof Error ? error.message : String(error); // another network was opened since
+    });
+  });
+  return [ask, place];
 }
 
 function probabilitiesOf({ probabilities, findings, decision }: Prediction): HTMLElement {

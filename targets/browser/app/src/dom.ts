@@ -29,6 +29,23 @@ export function button(text: string, act: () => void): HTMLButtonElement {
   return element;
 }
 
+/** Dim the cells of a painted square: the strongest one not at all, those that are not positive most. */
+export function dimmed(canvas: HTMLCanvasElement, cells: Float64Array): void {
+  const context = canvas.getContext('2d');
+  const count = Math.sqrt(cells.length);
+  const side = canvas.width / count;
+  const strongest = Math.max(...cells);
+  if (context === null || strongest <= 0) return;
+  cells.forEach((each, index) => {
+    const dark = DARKEST * (1 - Math.max(each, 0) / strongest);
+    context.fillStyle = `rgb(0 0 0 / ${dark.toFixed(3)})`;
+    const [x, y] = [index % count, Math.floor(index / count)].map((place) => Math.round(place * side)) as [number, number];
+    context.fillRect(x, y, Math.round((index % count + 1) * side) - x, Math.round((Math.floor(index / count) + 1) * side) - y);
+  });
+}
+
+const DARKEST = 0.75;
+
 /** RGB pixels of a square as a canvas. */
 export function painted(rgb: Uint8Array, size: number, name: string): HTMLCanvasElement {
   const canvas = make('canvas', { role: 'img', 'aria-label': name });

@@ -24,23 +24,38 @@ interface Site {
   readonly key: string | null;
 }
 
+/** How a bundle is opened where the page does not choose. */
+interface Choices {
+  readonly threads?: number;
+  readonly selfTest?: boolean;
+}
+
+/** The engine of a backend. */
+export function engineOf(backend: string): Engine {
+  const engine = ENGINES.find((each) => each.backend === backend);
+  if (engine === undefined) throw new EdgekdError('missing', `this page has no engine for ${backend} files`, '');
+  return engine;
+}
+
 /** Open a bundle, with the key that it must be signed with. */
-export function opened(source: Uint8Array, key: Uint8Array | null): Promise<Classifier> {
-  const threads = crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
+export function opened(source: Uint8Array, key: Uint8Array | null, choices: Choices = {}): Promise<Classifier> {
+  const possible = crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
   return Classifier.open(source, {
     engines: ENGINES,
-    engine: { threads },
+    engine: { threads: choices.threads ?? possible },
+    selfTest: choices.selfTest ?? true,
     ...(key === null ? {} : { publicKey: key }),
   });
 }
 
 /** Open the bundle that the page came with. */
-export async function openedHere(): Promise<Classifier> {
-  const site = JSON.parse(new TextDecoder().decode(await fetched('site.json'))) as Site;
-  return opened(await fetched(site.bundle), site.key === null ? null : await fetched(site.key));
+export async function openedHere(choices: Choices = {}): Promise<Classifier> {
+  const site = JSON.parse(new TextDecoder().decode(await bytesAt('site.json'))) as Site;
+  return opened(await bytesAt(site.bundle), site.key === null ? null : await bytesAt(site.key), choices);
 }
 
-async function fetched(path: string): Promise<Uint8Array> {
+/** A file beside the page. */
+export async function bytesAt(path: string): Promise<Uint8Array> {
   const response = await fetch(address(path)).catch(() => null);
   if (response?.ok) return new Uint8Array(await response.arrayBuffer());
   throw new EdgekdError('input', `${path} is not beside the page`, 'write the page again with `edgekd serve --write`');

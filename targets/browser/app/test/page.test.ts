@@ -1,7 +1,6 @@
 import { type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -71,6 +70,22 @@ describe('a photo', () => {
     expect(await card.locator('.set').textContent()).toBe('bkl');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Answer/);
     expect(await page.locator('.support').textContent()).toContain('Decision support');
+  });
+
+  it('shows on request which parts speak for the answer', async () => {
+    await choose(page, 'spot.jpg');
+    const card = page.locator('article.answer');
+    await card.getByRole('button', { name: 'What speaks for it?' }).click();
+    const map = card.getByRole('img', { name: 'Parts that speak for bkl' });
+    await map.waitFor();
+    const [middle, corner] = await map.evaluate((canvas: HTMLCanvasElement) => {
+      const at = (place: number): number =>
+        canvas.getContext('2d')?.getImageData(place * canvas.width, place * canvas.width, 1, 1).data[0] ?? NaN;
+      return [at(0.5), at(0.05)];
+    });
+    expect(middle).toBeGreaterThan(2 * corner); // the spot is red in grey, and red speaks for bkl
+    expect(await card.locator('.explanation').textContent()).toContain('no medical reason');
+    expect(await violations()).toEqual([]);
   });
 
   it('is referred without an answer, with the reason', async () => {
@@ -177,7 +192,7 @@ it('the keyboard reaches everything', async () => {
 describe.each([
   ['phone', 390, 844],
   ['desktop', 1200, 900],
-] as const)('on a %s', (name, width, height) => {
+] as const)('on a %s', (_, width, height) => {
   it.each(['light', 'dark'] as const)('axe finds no serious violation (%s)', async (colorScheme) => {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme });
@@ -186,8 +201,6 @@ describe.each([
     await page.locator('article details summary').first().click();
     expect(await violations()).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-    const out = process.env['EDGEKD_SCREENSHOTS'];
-    if (out !== undefined) await page.screenshot({ path: join(out, `page-${name}-${colorScheme}.png`) });
   });
 });
 

@@ -6,6 +6,7 @@ import { examine, problems } from './capture/judging.js';
 import type { Engine, EngineOptions, EngineSession } from './engine/engine.js';
 import { EdgekdError, artefactError, inputError } from './errors.js';
 import { type Photo, squareOf } from './images/decoding.js';
+import { occlusionMap } from './occlusion.js';
 import type { CaptureQuality, Prediction, Timings } from './prediction.js';
 import { general, quoted } from './text/text.js';
 
@@ -156,6 +157,19 @@ export class Classifier {
     const quality = this.qualityOf(await squareOf(photo, this.imageSize));
     const codes = quality === null || this.rule === null ? [] : problems(quality, this.rule).map((each) => each.code);
     return { quality, codes };
+  }
+
+  /**
+   * How much the probability of a class falls where each cell of a photo is hidden, row by row; see `occlusionMap`.
+   *
+   * @throws EdgekdError There is no such class.
+   */
+  async occlusion(square: Uint8Array, name: string): Promise<Float64Array> {
+    if (!this.classes.includes(name)) throw inputError(`there is no class ${quoted(name)}`, 'give one of `classes`');
+    const { task, decision } = this.bundle.manifest;
+    const score = async (pixels: Uint8Array): Promise<number> =>
+      task.judge(await this.logits(pixels), this.classes, decision).probabilities.get(name) ?? NaN;
+    return occlusionMap(score, square, this.imageSize);
   }
 
   /** Raw output for a photo that was preprocessed; calls wait for one another. */

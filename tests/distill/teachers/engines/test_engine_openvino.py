@@ -78,7 +78,7 @@ def test_nothing_is_sent():
     assert (ended.returncode, ended.stdout.split()) == (0, ["None"]), ended.stderr
 
 
-@pytest.mark.parametrize("method", ["kd", "rkd"])
+@pytest.mark.parametrize("method", ["kd", pytest.param("rkd", marks=pytest.mark.slow)])
 def test_a_run_records_its_engine(recipe, taught, teacher, tmp_path, method):
     section = {"checkpoint": str(teacher), "engine": "openvino"}
     lines = run(recipe(teacher=section, method={"name": method}), tmp_path)

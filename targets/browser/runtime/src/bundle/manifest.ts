@@ -22,7 +22,7 @@ import { warningsOf } from './policy.js';
 import { Schema } from './schema.js';
 import schemaText from './manifest.schema.json?raw';
 
-export const FORMAT_VERSION = '1.8';
+export const FORMAT_VERSION = '1.9';
 export const RULE = 'centre-square-area-v2';
 const MOST_CLASSES = 10_000;
 const LONGEST_NAME = 200;

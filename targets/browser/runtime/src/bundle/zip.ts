@@ -6,6 +6,8 @@ export class ZipError extends Error {}
 /** A member of a zip, as the directory describes it. */
 export interface ZipMember {
   readonly name: string;
+  /** The bytes of its name, which those before its content repeat. */
+  readonly rawName: Uint8Array;
   readonly method: number;
   readonly flags: number;
   readonly crc: number;
@@ -69,6 +71,7 @@ export class StoredZip {
     const name = bytes.slice(place + 46, place + 46 + nameLength);
     return {
       name: (flags & UTF8) !== 0 ? new TextDecoder().decode(name) : latin1(name),
+      rawName: name,
       method: bytes.shortLow(place + 10),
       flags,
       crc: bytes.intLow(place + 16),
@@ -91,6 +94,10 @@ export class StoredZip {
     const place = member.header;
     if (place < 0 || place + 30 > end || bytes.intLow(place) !== LOCAL) {
       throw new ZipError(`the header of ${member.name} is damaged`);
+    }
+    const name = bytes.slice(place + 30, place + 30 + bytes.shortLow(place + 26));
+    if (name.length !== member.rawName.length || !name.every((byte, index) => byte === member.rawName[index])) {
+      throw new ZipError(`the header of ${member.name} has another name`);
     }
     const start = place + 30 + bytes.shortLow(place + 26) + bytes.shortLow(place + 28);
     if ((member.flags & ENCRYPTED) !== 0) throw new ZipError(`${member.name} is encrypted`);

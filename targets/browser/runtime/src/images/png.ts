@@ -9,6 +9,7 @@ const MAX_COMPRESSED_TEXTS = 32;
 const MAX_BESIDES = 16_000_000;
 const MOST_COLOUR_BYTES = 32;
 export const PALETTE = 3;
+const END = '\0\0\0\0IEND\xaeB`\x82'; // with its length and checksum
 const PIXELS = new Set(['IHDR', 'PLTE', 'IDAT', 'IEND', 'tRNS']);
 const COMPRESSED = new Set(['zTXt', 'iTXt', 'iCCP']);
 const ANIMATION = new Set(['acTL', 'fcTL', 'fdAT']);
@@ -45,7 +46,7 @@ export function readPng(data: Bytes): ImageHeader {
     format: 'png',
     width,
     height,
-    complete: chunks.at(-1)?.kind === 'IEND',
+    complete: data.text((chunks.at(-1)?.start ?? 8) - 8, END.length) === END,
     alpha,
     bytesPerPixel: !alpha ? 6 : depth === 16 ? 16 : 8,
   });
@@ -149,6 +150,8 @@ function refuseKinds(data: Bytes, chunks: readonly Chunk[], colour: number): voi
     if (ANIMATION.has(chunk.kind)) {
       throw new Unreadable('is an animated PNG', 'save one picture of it as a plain PNG');
     }
+    const order = data.text(chunk.start, Math.min(chunk.length, 2));
+    if (chunk.kind === 'eXIf' && order !== 'II' && order !== 'MM') throw damagedImage('png'); // as some decoders do
     if (chunk.kind !== 'tRNS') continue;
     const levels = data.slice(chunk.start, chunk.start + chunk.length);
     if (colour !== PALETTE || levels.some((each) => each < 255)) {

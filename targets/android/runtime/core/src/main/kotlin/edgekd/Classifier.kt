@@ -77,7 +77,7 @@ class Classifier internal constructor(
         dispatcher: CoroutineDispatcher = Dispatchers.Default,
     ): Flow<Prediction> = frames.conflate().map { predictNow(it) }.flowOn(dispatcher)
 
-    /** The decision for one photo, computed on the calling thread. */
+    /** The decision for one photo, computed on the calling thread; a thread of the common pool helps with a long JPEG. */
     fun predictNow(photo: Photo): Prediction {
         val start = System.nanoTime()
         val square = preprocess(photo)

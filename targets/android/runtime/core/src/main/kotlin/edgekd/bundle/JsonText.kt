@@ -14,6 +14,7 @@ import java.nio.charset.CharacterCodingException
 internal class JsonException : Exception()
 
 private const val DEEPEST = 200
+private const val WHITE = "\t\n\r"
 
 /** JSON of RFC 8259, strictly: the library's reader takes unquoted words and any depth. */
 internal fun parseJson(raw: ByteArray): JsonElement {
@@ -26,7 +27,7 @@ internal fun parseJson(raw: ByteArray): JsonElement {
         } catch (_: CharacterCodingException) {
             throw JsonException()
         }
-    if (text.startsWith('\uFEFF') || tooDeep(text)) throw JsonException()
+    if (text.startsWith('\uFEFF') || isForeign(text)) throw JsonException()
     val element =
         try {
             Json.parseToJsonElement(text)
@@ -37,10 +38,18 @@ internal fun parseJson(raw: ByteArray): JsonElement {
     return element
 }
 
-/** Whether arrays and objects are nested too deeply; a bracket within a text counts, which does not matter. */
-private fun tooDeep(text: String): Boolean {
+/**
+ * What the library's reader takes although it is none: control characters in texts, and other than white space between them.
+ * Arrays and objects that are nested too deeply; a bracket within a text counts, which does not matter.
+ */
+private fun isForeign(text: String): Boolean {
     var depth = 0
+    var quoted = false
+    var escaped = false
     for (letter in text) {
+        if (letter < ' ' && (quoted || letter !in WHITE)) return true
+        if (letter == '"' && !escaped) quoted = !quoted
+        escaped = quoted && letter == '\\' && !escaped
         if (letter == '[' || letter == '{') depth++
         if (letter == ']' || letter == '}') depth--
         if (depth > DEEPEST) return true

@@ -17,7 +17,7 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import java.math.BigInteger
 
-internal const val FORMAT_VERSION = "1.8"
+internal const val FORMAT_VERSION = "1.9"
 internal const val RULE = "centre-square-area-v2"
 private const val MOST_CLASSES = 10_000
 private const val LONGEST_NAME = 200

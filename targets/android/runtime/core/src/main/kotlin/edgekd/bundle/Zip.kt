@@ -12,9 +12,11 @@ internal class ZipException(
  * A member of a zip, as the directory describes it.
  *
  * @property name Its name, undecoded bytes replaced.
+ * @property rawName The bytes of its name, which those before its content repeat.
  */
 internal class ZipMember(
     val name: String,
+    val rawName: ByteArray,
     val method: Int,
     val flags: Int,
     val crc: Long,
@@ -66,6 +68,7 @@ internal class StoredZip(
         val name = bytes.slice(place + 46, nameLength)
         return ZipMember(
             name = String(name, if (flags and UTF8 != 0) Charsets.UTF_8 else CODE_PAGE),
+            rawName = name,
             method = bytes.short(place + 10),
             flags = flags,
             crc = bytes.int(place + 16),
@@ -94,6 +97,9 @@ internal class StoredZip(
         }
         val place = header.toInt()
         val start = header + 30 + bytes.short(place + 26) + bytes.short(place + 28)
+        if (!bytes.slice(place + 30, bytes.short(place + 26)).contentEquals(member.rawName)) {
+            throw ZipException("the header of ${member.name} has another name")
+        }
         if (member.flags and ENCRYPTED != 0) throw ZipException("${member.name} is encrypted")
         if (start + member.size > end) throw ZipException("${member.name} is cut off")
         return bytes.slice(start.toInt(), minOf(member.size, most).toInt())

@@ -40,13 +40,21 @@ private fun covarianceOf(
     mean: List<Double>,
 ): List<DoubleArray> {
     val pixels = FloatArray(SIDE * SIDE * 3).also { colours.get(0, 0, it) }
-    val floats = mean.map { it.toFloat() }
-    val centred = FloatArray(pixels.size) { pixels[it] - floats[it % 3] }
-    return List(3) { a ->
-        DoubleArray(3) { b ->
-            (centred.indices step 3).sumOf { centred[it + a].toDouble() * centred[it + b] } / (SIDE * SIDE)
-        }
+    val floats = FloatArray(3) { mean[it].toFloat() }
+    for (place in pixels.indices step 3) {
+        for (channel in 0..2) pixels[place + channel] -= floats[channel]
     }
+    return List(3) { a -> DoubleArray(3) { b -> meanProduct(pixels, a, b) } }
+}
+
+private fun meanProduct(
+    centred: FloatArray,
+    one: Int,
+    other: Int,
+): Double {
+    var sum = 0.0
+    for (place in centred.indices step 3) sum += centred[place + one].toDouble() * centred[place + other]
+    return sum / (SIDE * SIDE)
 }
 
 private fun texture(

@@ -16,6 +16,7 @@ internal const val SIDE = 64
 private const val DETAIL_SIDE = 128
 private const val WHITE = 245
 private const val BLUR = 1.5
+private const val LEVELS = 256
 
 /** Distance of each row or column of the thumbnail from its centre. */
 private val AXIS = DoubleArray(SIDE) { it - (SIDE - 1) / 2.0 }
@@ -27,7 +28,8 @@ private val DISC =
         val down = AXIS[it / SIDE]
         across * across + down * down < (SIDE / 2 - 0.5) * (SIDE / 2 - 0.5)
     }
-private val DISC_AREA = DISC.count { it }
+private val DISC_PLACES = DISC.indices.filter { DISC[it] }.toIntArray()
+private val DISC_AREA = DISC_PLACES.size
 
 /** Two smaller versions of an image: RGB of 64 x 64 pixels, and luma of at most 128 x 128 for detail. */
 internal class Views(
@@ -74,20 +76,29 @@ private fun sharpness(grey: Mat): Double {
 /** Median luma of the disc, 0 to 1. */
 private fun brightness(colours: Mat): Double {
     val pixels = bytesOf(colours)
-    val luma =
-        DISC.indices
-            .filter { DISC[it] }
-            .map { pixels[3 * it].toInt() and 0xFF }
-            .sorted()
-    val middle = luma.size / 2
-    val median = if (luma.size % 2 == 1) luma[middle].toDouble() else (luma[middle - 1] + luma[middle]) / 2.0
+    val counts = IntArray(LEVELS)
+    for (place in DISC_PLACES) counts[level(pixels[3 * place])]++
+    val median = (ranked(counts, (DISC_AREA - 1) / 2) + ranked(counts, DISC_AREA / 2)) / 2
     return median / 255
 }
+
+/** The level of a rank, from 0, among levels that are counted. */
+private fun ranked(
+    counts: IntArray,
+    rank: Int,
+): Double {
+    var left = rank
+    var level = 0
+    while (left >= counts[level]) left -= counts[level++]
+    return level.toDouble()
+}
+
+private fun level(octet: Byte): Int = octet.toInt() and 0xFF
 
 /** Share of the disc whose darkest channel is at least [WHITE]. */
 private fun glare(tiny: Mat): Double {
     val pixels = bytesOf(tiny)
-    val bright = DISC.indices.count { DISC[it] && (0..2).all { c -> (pixels[3 * it + c].toInt() and 0xFF) >= WHITE } }
+    val bright = DISC_PLACES.count { minOf(level(pixels[3 * it]), level(pixels[3 * it + 1]), level(pixels[3 * it + 2])) >= WHITE }
     return bright.toDouble() / DISC_AREA
 }
 
@@ -101,16 +112,21 @@ private fun lesion(
     Imgproc.GaussianBlur(green, green, Size(0.0, 0.0), BLUR)
     val levels = bytesOf(green)
     val level = otsu(levels)
-    val inside = BooleanArray(DISC.size) { DISC[it] && (levels[it].toInt() and 0xFF) <= level }
+    val inside = BooleanArray(DISC.size) { DISC[it] && level(levels[it]) <= level }
     val area = inside.count { it }
     if (area == 0 || area == DISC_AREA) return 0.0 to 0.0
     val lesion = Core.mean(colours, maskOf(inside)).`val`
     val skin = Core.mean(colours, maskOf(BooleanArray(DISC.size) { DISC[it] && !inside[it] })).`val`
     val contrast = sqrt((0..3).sumOf { (lesion[it] - skin[it]) * (lesion[it] - skin[it]) })
-    val marked = inside.indices.filter { inside[it] }
-    val across = marked.sumOf { AXIS[it % SIDE] } / area
-    val down = marked.sumOf { AXIS[it / SIDE] } / area
-    return contrast to hypot(across, down) / (SIDE / 2)
+    var across = 0.0
+    var down = 0.0
+    for (place in DISC_PLACES) {
+        if (inside[place]) {
+            across += AXIS[place % SIDE]
+            down += AXIS[place / SIDE]
+        }
+    }
+    return contrast to hypot(across / area, down / area) / (SIDE / 2)
 }
 
 private fun otsu(levels: ByteArray): Double {
@@ -118,10 +134,7 @@ private fun otsu(levels: ByteArray): Double {
     column.put(
         0,
         0,
-        DISC.indices
-            .filter { DISC[it] }
-            .map { levels[it] }
-            .toByteArray(),
+        ByteArray(DISC_AREA) { levels[DISC_PLACES[it]] },
     )
     return Imgproc.threshold(column, Mat(), 0.0, 255.0, Imgproc.THRESH_OTSU)
 }

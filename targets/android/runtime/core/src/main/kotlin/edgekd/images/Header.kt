@@ -1,6 +1,7 @@
 package edgekd.images
 
 import edgekd.ImageException
+import java.nio.ByteBuffer
 
 internal const val MAX_BYTES = 150_000_000
 internal const val MAX_PIXELS = 200_000_000L
@@ -49,10 +50,16 @@ internal data class ImageHeader(
     fun memory(factor: Int): Long = overhead + bytesPerPixel * pixels / (factor * factor)
 }
 
+private const val MARKER = 0xFF.toByte()
+private const val ONES = 0x0101010101010101L
+private const val HIGHEST = ONES shl 7
+
 /** Bytes of an image, with numbers in either order. */
 internal class Data(
     val bytes: ByteArray,
 ) {
+    private val words = ByteBuffer.wrap(bytes)
+
     val size: Int get() = bytes.size
 
     fun byte(place: Int): Int = bytes[place].toInt() and 0xFF
@@ -74,6 +81,22 @@ internal class Data(
         start: Int,
         end: Int,
     ): ByteArray = if (start >= end || start >= size) ByteArray(0) else bytes.copyOfRange(start, minOf(end, size))
+
+    /** The first byte 0xFF in the span; [until] where there is none. */
+    fun indexOfMarker(
+        from: Int,
+        until: Int,
+    ): Int {
+        var place = from
+        // Eight at a time: the complement of a word with such a byte has a zero byte.
+        while (place + Long.SIZE_BYTES <= until) {
+            val word = words.getLong(place)
+            if ((word.inv() - ONES) and word and HIGHEST != 0L) break
+            place += Long.SIZE_BYTES
+        }
+        while (place < until && bytes[place] != MARKER) place++
+        return place
+    }
 
     fun text(
         start: Int,

@@ -70,10 +70,12 @@ internal fun endOfScan(
     data: Data,
     start: Int,
 ): Int {
-    for (place in start until data.size - 1) {
-        if (data.byte(place) != 0xFF) continue
+    val last = data.size - 1
+    var place = data.indexOfMarker(start, last)
+    while (place < last) {
         val next = data.byte(place + 1)
         if (next != 0 && next != 0xFF && next !in RESTARTS) return place
+        place = data.indexOfMarker(place + 1, last)
     }
     return data.size
 }

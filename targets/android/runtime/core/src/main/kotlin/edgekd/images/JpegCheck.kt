@@ -40,7 +40,8 @@ private class JpegCheck(
             if (scan.alone) break
         }
         val frame = passes[0].frame
-        val long = passes.sumOf { it.end - it.start } > if (frame.progressive) MAX_WALKED else MAX_RESTARTED
+        val whole = passes.size == 1 && passes[0].alone && !passes[0].restarts // walked, however long
+        val long = !whole && passes.sumOf { it.end - it.start } > if (frame.progressive) MAX_WALKED else MAX_RESTARTED
         for (scan in passes) {
             if (long) countRestarts(scan) else walkScan(scan)
             advance(scan)
@@ -52,8 +53,7 @@ private class JpegCheck(
         val band = scan.frame.progressive && scan.first > 0
         val nonzero = if (band) channels[scan.members[0].number]?.nonzero ?: throw CodeException() else ByteArray(0)
         var done = 0
-        for (interval in restartIntervals(data, scan)) {
-            val bits = ScanBits(interval)
+        for (bits in restartIntervals(data, scan)) {
             val size = if (scan.interval > 0) scan.interval else scan.units
             val units = done until minOf(done + size, scan.units)
             val stop = walk.walk(scan, bits, units, nonzero)

@@ -11,6 +11,8 @@ private const val PALETTE = 3
 private const val GREY_ALPHA = 4
 private const val RGB_ALPHA = 6
 private const val MOST_COLOUR_BYTES = 32
+private const val END = "\u0000\u0000\u0000\u0000IEND\u00aeB`\u0082" // with its length and checksum
+private val BYTE_ORDERS = setOf("II", "MM")
 private val PIXELS = setOf("IHDR", "PLTE", "IDAT", "IEND", "tRNS")
 private val CHANNELS = mapOf(0 to 1, 2 to 3, 3 to 1, 4 to 2, 6 to 4)
 
@@ -43,7 +45,7 @@ internal fun readPng(data: Data): ImageHeader {
         "png",
         data.int(first.start),
         data.int(first.start + 4),
-        complete = chunks.last().kind == "IEND",
+        complete = data.startsWith(END, chunks.last().start - 8),
         alpha = alpha,
         bytesPerPixel = memory,
     )
@@ -138,6 +140,8 @@ private fun refuseKinds(
         if (chunk.kind in setOf("acTL", "fcTL", "fdAT")) {
             throw Unreadable("is an animated PNG", "save one picture of it as a plain PNG")
         }
+        // Some decoders refuse it.
+        if (chunk.kind == "eXIf" && data.text(chunk.start, minOf(chunk.length, 2)) !in BYTE_ORDERS) throw damagedImage("png")
         val levels = if (chunk.kind == "tRNS") data.slice(chunk.start, chunk.start + chunk.length) else continue
         if (colour != PALETTE || levels.any { it.toInt() and 0xFF < 255 }) {
             throw Unreadable(

@@ -1,9 +1,14 @@
 package edgekd.images
 
+private const val LONGEST = 32 // bits of a code with those that follow it, at most
+private const val OTHERS = 63
+
 /** Stepping from code to code through a scan, without decoding coefficients (ITU-T T.81, F.2 and G.2). */
-internal class ScanWalk(
-    private val lookups: MutableMap<HuffmanTable, Lookup> = mutableMapOf(),
-) {
+internal class ScanWalk {
+    private val lookups = mutableMapOf<HuffmanTable, Lookup>()
+    private val constants = mutableMapOf<HuffmanTable, Strides>()
+    private val others = mutableMapOf<HuffmanTable, Strides>()
+
     /**
      * The bit after the last code of the units [units], which begin at the first bit.
      *
@@ -16,40 +21,69 @@ internal class ScanWalk(
         nonzero: ByteArray,
     ): Int =
         when {
-            !scan.frame.progressive -> sequential(scan, bits, units.count())
+            !scan.frame.progressive -> sequential(scan, bits, units.last + 1 - units.first)
             scan.first == 0 -> constants(scan, bits, units.count())
             scan.high > 0 -> Refinement(scan, bits, units, nonzero, lookup(scan.ac[0])).walk()
             else -> firstBand(scan, bits, units, nonzero)
         }
 
-    private fun lookup(table: HuffmanTable?): Lookup {
-        if (table == null) {
-            throw Unreadable("is a JPEG without its code tables, as cut out of a video", "save it as an ordinary JPEG")
-        }
-        return lookups.getOrPut(table) { Lookup(table) }
-    }
+    private fun lookup(table: HuffmanTable?): Lookup = there(table).let { lookups.getOrPut(it) { Lookup(it) } }
+
+    private fun there(table: HuffmanTable?): HuffmanTable =
+        table ?: throw Unreadable("is a JPEG without its code tables, as cut out of a video", "save it as an ordinary JPEG")
 
     private fun sequential(
         scan: Scan,
         bits: ScanBits,
         count: Int,
     ): Int {
-        val tables = scan.channels.map { lookup(scan.dc[it]) to lookup(scan.ac[it]) }
+        val blocks =
+            scan.channels
+                .map { channel ->
+                    val dc = there(scan.dc[channel]).let { constants.getOrPut(it) { Strides.ofConstants(it) } }
+                    dc to there(scan.ac[channel]).let { others.getOrPut(it) { Strides.ofOthers(it) } }
+                }.toTypedArray()
         var place = 0
         repeat(count) {
-            for ((dc, ac) in tables) {
-                val first = dc.dc[bits.ahead(place)].toInt()
+            for ((dc, ac) in blocks) {
+                if (place > bits.end) throw CodeException()
+                val first = dc.next(bits.from(place))
                 if (first == 0) throw CodeException()
-                place += first
-                var k = 0
-                while (k < 63) {
-                    val ahead = bits.ahead(place)
-                    k += ac.step[ahead].toInt() and 0xFF
-                    place += ac.ac[ahead]
-                }
-                if (k != 63 && k !in BLOCK_END until NO_CODE) throw CodeException()
+                place = afterOthers(bits, place + first, ac)
             }
         }
+        return place
+    }
+
+    /** The bit after the codes of the 63 coefficients of a block that vary. */
+    private fun afterOthers(
+        bits: ScanBits,
+        start: Int,
+        table: Strides,
+    ): Int {
+        var place = start
+        var ahead = bits.from(place)
+        var known = ScanBits.KNOWN
+        var k = 0
+        while (k < OTHERS) {
+            if (known < LONGEST) {
+                ahead = bits.from(place)
+                known = ScanBits.KNOWN
+            }
+            var stride = table.ahead(ahead)
+            if (stride == 0 || k + Strides.stepsOf(stride) > OTHERS) {
+                stride = table.next(ahead)
+                if (stride == 0) throw CodeException()
+                if (Strides.ends(stride)) return place + Strides.bitsOf(stride)
+            }
+            val bitsTaken = Strides.bitsOf(stride)
+            place += bitsTaken
+            known -= bitsTaken
+            ahead = ahead shl bitsTaken
+            k += Strides.stepsOf(stride)
+            if (Strides.ends(stride)) return place
+        }
+        if (k > OTHERS) throw CodeException()
         return place
     }
 

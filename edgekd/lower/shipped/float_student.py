@@ -1,0 +1,80 @@
+"""The float student as a file beside one that is not certified, for `edgekd certify`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekd.bundle import ReferenceRecord
+from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.lower.attempt import Failed, Measured
+from edgekd.lower.context import BuildContext
+from edgekd.lower.pipeline import lower_variants
+from edgekd.lower.precision import Variant
+from edgekd.lower.selftest import tolerance_of
+
+__all__ = ["FLOAT", "FloatStudent", "float_student", "require_parity"]
+
+FLOAT = "fp32"
+"""Precision of the float student's file."""
+
+
+@dataclass(frozen=True)
+class FloatStudent:
+    """The file, as a bundle carries it.
+
+    Attributes:
+        record: What the manifest says of it; the writer fills in its files.
+        files: Its files by name.
+    """
+
+    record: ReferenceRecord
+    files: Mapping[str, Path | bytes]
+
+
+def float_student(context: BuildContext, backend: str) -> FloatStudent:
+    """Lower the float student in fp32, and compare the file with the network itself.
+
+    Args:
+        context: The build, whose source has the images that are compared on.
+        backend: Name of the backend of the bundle.
+
+    Raises:
+        GateFailedError: The file is not the float student.
+        ArtefactError, JobError: It cannot be lowered.
+    """
+    (attempt,) = lower_variants(context, backend, [Variant(precision=FLOAT)])
+    if isinstance(attempt, Failed):
+        if attempt.error is not None:
+            raise attempt.error
+        raise ArtefactError(f"{FLOAT} by {backend}: {attempt.failure}", "choose another target")
+    difference = require_parity(context, attempt)
+    lowering = attempt.attempt.backend
+    record = ReferenceRecord(
+        backend=lowering.host_session,
+        model_file=lowering.model_file,
+        images=len(context.source.images),
+        max_difference=difference,
+    )
+    return FloatStudent(record, attempt.files())
+
+
+def require_parity(context: BuildContext, measured: Measured) -> float:
+    """Largest difference of an output of an fp32 file from the float student's.
+
+    Raises:
+        GateFailedError: It is more than rounding.
+    """
+    expected, outputs = context.source.outputs, measured.answers.outputs
+    difference = float(np.abs(outputs - expected).max(initial=0.0))
+    allowed = tolerance_of(expected, FLOAT)
+    if not difference <= allowed:  # NaN too
+        message = (
+            f"the {FLOAT} file by {measured.attempt.backend.name} is not the float student: an "
+            f"output is off by {difference:.3g}, more than {allowed:.3g}"
+        )
+        raise GateFailedError(message, "report the machine and the engine; build it elsewhere")
+    return difference
