@@ -12,10 +12,12 @@ import cv2
 import pytest
 from small_runs import run, same, weights
 
+from edgekd.cli import main
 from edgekd.data import load_dataset
 from edgekd.distill.runs import pipeline
 from edgekd.distill.runs.synthesised import FOLDER, KEPT, LABELS, NOTE, SHEET
 from edgekd.errors import InputError
+from edgekd.lower.source import has_images
 from edgekd.models import read_card
 from edgekd.models.card import read_own_split
 from edgekd.recipe import Recipe
@@ -38,6 +40,7 @@ def test_a_student_is_distilled_without_any_image(name: str, taught: Make, tmp_p
     assert card.classes == CLASSES
     assert card.data.images == {"train": 0, "validation": 0, "test": 0}
     assert card.training.best_epoch == card.training.epochs == 2
+    assert not has_images(tmp_path / "student")
     with pytest.raises(InputError, match="distilled without images") as caught:
         read_own_split(tmp_path / "student", card)
     assert "build --data FILE.csv" in caught.value.hint
@@ -52,6 +55,16 @@ def test_a_student_is_distilled_without_any_image(name: str, taught: Make, tmp_p
     made = {"cgdd": KEPT, "fastdfkd": 3 * 16}[name]  # the warm-up's batch, and one an epoch
     assert len(rows) == made
     assert {row["label"] for row in rows} == set(CLASSES)
+
+
+def test_its_bundle_is_not_certified(taught: Make, tmp_path: Path):
+    run(taught(data=NONE, method=METHODS["fastdfkd"]), tmp_path / "run")
+    out = tmp_path / "bundles"
+    arguments = ["build", "--model", str(tmp_path / "run"), "--target", "cpu-onnx"]
+    assert main([*arguments, "--out", str(out), "--research"]) == 0
+    (manifest,) = out.rglob("manifest.json")
+    certificate = json.loads(manifest.read_text())["certificate"]
+    assert not certificate["certified"]
 
 
 def test_the_images_are_a_data_set(taught: Make, tmp_path: Path):
