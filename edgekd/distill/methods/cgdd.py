@@ -146,11 +146,11 @@ class ConditionalDataFree(DataFree):
             labels: Classes that they are made for [B].
         """
         config = self.config
-        with self.remembered.observed() as seen:
+        with self.remembered.observed() as statistics:
             teacher = features_of(self.required_teacher, pixels)
         terms = {
             "one_hot": config.one_hot * full_precision(F.cross_entropy)(teacher.logits, labels),
-            "statistics": config.statistics * self.remembered.distance(seen),
+            "statistics": config.statistics * self.remembered.distance(statistics),
             "class_balance": config.class_balance * class_imbalance(teacher.logits),
         }
         if config.adversarial:

@@ -105,7 +105,7 @@ class _Synthesis:
         images: The images of the lowest loss so far [B, 3, S, S].
         loss: That loss.
         terms: Weighted terms of the last iteration.
-        seen: Statistics of the last iteration.
+        statistics: Statistics of the last iteration.
     """
 
     labels: Tensor
@@ -115,7 +115,7 @@ class _Synthesis:
     images: Tensor
     loss: Tensor
     terms: Terms
-    seen: LayerStatistics
+    statistics: LayerStatistics
 
 
 class FastDataFree(DataFree):
@@ -210,7 +210,7 @@ class FastDataFree(DataFree):
         """
         with without_autocast(), evaluating(self.student):
             made = self._fitted(context, adversarial)
-        self.remembered.remember(made.seen)
+        self.remembered.remember(made.statistics)
         self._learn(made, players)
         self.pool.add(made.images, made.labels)
         self.latest.keep(made.terms)
@@ -226,7 +226,7 @@ class FastDataFree(DataFree):
         optimizer = torch.optim.Adam(groups, self.config.generator_rate, _BETAS)
         for iteration in range(self.config.iterations):
             images = made.generator(made.noise)
-            made.terms, made.seen = self.image_terms(
+            made.terms, made.statistics = self.image_terms(
                 context.augment(images), made.labels, adversarial
             )
             loss = torch.stack(list(made.terms.values())).sum()
@@ -264,18 +264,18 @@ class FastDataFree(DataFree):
             labels: Classes that they are made for [B].
             adversarial: Weight of the adversarial term.
         """
-        with self.remembered.observed() as seen:
+        with self.remembered.observed() as statistics:
             teacher = self.required_teacher(pixels)
         one_hot = full_precision(F.cross_entropy)(teacher, labels)
         terms = {
-            "statistics": self.config.statistics * self.remembered.distance(seen),
+            "statistics": self.config.statistics * self.remembered.distance(statistics),
             "one_hot": self.config.one_hot * one_hot,
             "adversarial": torch.zeros_like(one_hot),
         }
         if adversarial:
             divergence = agreeing_divergence(self.student(pixels), teacher)
             terms["adversarial"] = -adversarial * divergence
-        return terms, seen
+        return terms, statistics
 
     def _learn(self, made: _Synthesis, players: Players) -> None:
         """Move the generator θ by what the batch's own generator φ went through."""

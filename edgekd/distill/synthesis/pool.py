@@ -45,8 +45,8 @@ class ImagePool(nn.Module):
         self.images = self._latest(self.images, images)
         self.labels = self._latest(self.labels, labels)
 
-    def _latest(self, kept: Tensor, added: Tensor) -> Tensor:
-        return torch.cat((kept, gather_equal_rows(added)))[-self.limit :]
+    def _latest(self, earlier: Tensor, added: Tensor) -> Tensor:
+        return torch.cat((earlier, gather_equal_rows(added)))[-self.limit :]
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Images float32 [count, 3, S, S] in 0…1, drawn with replacement."""

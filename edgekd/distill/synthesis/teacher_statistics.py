@@ -68,25 +68,25 @@ class TeacherStatistics(nn.Module):
     @contextmanager
     def observed(self) -> Iterator[LayerStatistics]:
         """The statistics of one pass of the teacher in the block, with their graph."""
-        seen = LayerStatistics()
+        statistics = LayerStatistics()
 
         def observe(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             mean, variance = batch_statistics(inputs[0])
-            seen.means.append(mean)
-            seen.variances.append(variance)
+            statistics.means.append(mean)
+            statistics.variances.append(variance)
 
         handles = [layer.register_forward_pre_hook(observe) for layer in self._layers]
         try:
-            yield seen
+            yield statistics
         finally:
             for handle in handles:
                 handle.remove()
 
     @full_precision
-    def distance(self, seen: LayerStatistics) -> Tensor:
+    def distance(self, statistics: LayerStatistics) -> Tensor:
         """Σ over layers of ‖μ̂ − μ‖₂ + ‖v̂ − v‖₂ (Fang et al. 2022, as released), a scalar."""
-        means = self._averaged(self.mean, seen.means)
-        variances = self._averaged(self.variance, seen.variances)
+        means = self._averaged(self.mean, statistics.means)
+        variances = self._averaged(self.variance, statistics.variances)
         distances = [
             statistics_distance(mean, variance, layer.running_mean, layer.running_var)
             for mean, variance, layer in zip(means, variances, self._layers, strict=True)
@@ -94,9 +94,12 @@ class TeacherStatistics(nn.Module):
         return torch.stack(distances).sum()
 
     @torch.no_grad()
-    def remember(self, seen: LayerStatistics) -> None:
+    def remember(self, statistics: LayerStatistics) -> None:
         """Let the moving average follow the batches of all processes."""
-        for average, values in ((self.mean, seen.means), (self.variance, seen.variances)):
+        for average, values in (
+            (self.mean, statistics.means),
+            (self.variance, statistics.variances),
+        ):
             followed = torch.cat(self._averaged(average, values))
             average.copy_(mean_over_processes(followed))
         self.batches += 1
@@ -112,5 +115,5 @@ class TeacherStatistics(nn.Module):
 
 def _remembers(module: nn.Module) -> bool:
     """Whether a module is batch norm, whatever its library calls it, with running statistics."""
-    statistics = (getattr(module, name, None) for name in ("running_mean", "running_var"))
-    return all(isinstance(each, Tensor) for each in statistics)
+    running = (getattr(module, name, None) for name in ("running_mean", "running_var"))
+    return all(isinstance(each, Tensor) for each in running)
