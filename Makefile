@@ -7,7 +7,7 @@ export EDGEKD_CACHE ?= $(CURDIR)/.edgekd-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz browser browser-photos abuse simulation fuzz lint format check clean
+.PHONY: help setup demo docs test slow emulated torchtrt android android-fuzz android-benchmark browser browser-photos abuse simulation fuzz lint format check clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -53,9 +53,13 @@ abuse: setup ## The runtime's long tests: many threads, many openings; some minu
 android: setup ## The runtime for Android in Kotlin, on the JVM, by all conformance vectors; needs JDK 17 and Maven
 	.ci/android $(BIN) $(ARGS)
 
-android-fuzz: setup ## That runtime on 20,000 damaged bundles and 20,000 damaged images; an hour
+android-fuzz: setup ## That runtime on 20,000 damaged bundles and 20,000 damaged images; half an hour
 	.ci/android $(BIN) -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false \
 		-Dedgekd.fuzz=20000 -Dedgekd.fuzz.jobs=2 $(ARGS)
+
+android-benchmark: setup ## That runtime beside a loop over LiteRT written by hand; ARGS="--bundle FILE"; minutes
+	.ci/android $(BIN) --projects benchmark --also-make -DskipTests
+	$(BIN)/python benchmarks/peers/android.py $(ARGS)
 
 browser: setup ## The runtime and page for browsers, by all conformance vectors in Chromium; needs Node 20 and npm
 	.ci/browser $(BIN)

@@ -47,17 +47,17 @@ def numbers(row: ResultRow) -> Iterator[tuple[str, str]]:
     """Names and values of a row's numbers."""
     latency, facts = row.latency_ms, row.runtime
     assert latency is not None
-    yield "engine", f"{facts['engine']}, {facts['threads']} threads"
+    yield "engine", f"{facts['engine']}, threads: {facts['threads']}"
     yield "page requested, until a photo can be chosen", _seconds(facts["page_ready_ms"])
     yield "page requested, until the first decision is shown", _seconds(facts["page_decision_ms"])
-    yield f"of which at most {FIRST_DECISION_S:.0f} s are allowed", _verdict(facts)
+    yield f"that it takes less than {FIRST_DECISION_S:.0f} s", _verdict(facts)
     yield "engine and bundle loaded", _milliseconds(latency.load_ms)
     yield "the network's first run", _milliseconds(latency.first_ms)
     yield "the network, p50 / p90", _both(latency.model)
     if latency.end_to_end is not None:
         yield "JPEG to decision, p50 / p90", _both(latency.end_to_end)
     for point in row.sweep:
-        yield f"the network with {point.threads} threads, p50", _milliseconds(point.p50)
+        yield f"the network, threads: {point.threads}, p50", _milliseconds(point.p50)
     if row.memory is not None:
         yield "memory of the page's process, growth", _megabytes(row.memory.rss_peak_delta_bytes)
     yield "over the wire by gzip: page and engine", _megabytes(facts["page_gzip_bytes"])

@@ -41,13 +41,19 @@ class Photo:
         return min(self.width, self.height)
 
 
-def make_photos(folder: Path, count: int, images: Path | None) -> dict[str, list[Photo]]:
-    """`count` photos of each of `SIZES`, by size; the same calls give the same photos.
+def make_photos(
+    folder: Path,
+    count: int,
+    images: Path | None,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> dict[str, list[Photo]]:
+    """`count` photos of each size, by size; the same calls give the same photos.
 
     Args:
         folder: Folder to write them to.
         count: Photos of each size.
         images: Folder with dermoscopic JPEGs; None paints some.
+        sizes: Width and height of each.
 
     Raises:
         InputError: The folder has too few images.
@@ -58,7 +64,7 @@ def make_photos(folder: Path, count: int, images: Path | None) -> dict[str, list
             _photograph(scene, width, height, folder / f"{width}x{height}-{index}.jpg", index)
             for index, scene in enumerate(scenes)
         ]
-        for width, height in SIZES
+        for width, height in sizes
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,6 +90,14 @@ def evaluate(
         Writes.FILE,
         typer.Option(help="CSV for label, scores, decision and subgroups of each image."),
     ] = None,
+    episodes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAYSxSHOTS[xCOUNT]",
+            help="Instead: few-shot episodes over the table's classes that the checkpoint never "
+            "learnt, 600 of 15 queries a class: 5x1, 5x5.",
+        ),
+    ] = None,
     policy: Annotated[
         str,
         typer.Option(help="Policy of a model that records none: a name, or a .toml file."),
@@ -105,6 +113,16 @@ def evaluate(
 
     load_policy(policy)
     trust_checkpoints(models, trusted=trust_code)
+    if episodes is not None:
+        needless = {"--html": html, "--pictures": pictures, "--predictions": predictions,
+                    "--by": by, "--prevalence": prevalence, "--map": map_labels}  # fmt: skip
+        _episodes(models, episodes, needless, json=json, table={
+            "file": str(csv), "image_column": image_column, "label_column": label_column,
+            "drop": drop or [],
+            **({"group_column": group_column} if group_column else {}),
+            **({"root": str(image_root)} if image_root else {}),
+        })  # fmt: skip
+        return
     task, classes, ordered = common_facts(models)
     table = TableRequest(
         file=csv,
@@ -131,6 +149,27 @@ def evaluate(
         emit_json(validation.result, None if json == STDOUT else json)
     if json != STDOUT:
         _print(validation)
+
+
+def _episodes(
+    models: list[Path],
+    episodes: str,
+    needless: Mapping[str, object],
+    *,
+    json: Path | None,
+    table: dict[str, object],
+) -> None:
+    """Run few-shot episodes.
+
+    Raises:
+        InputError: An option says nothing of episodes, or see `evaluate_episodes`.
+    """
+    from edgekd.cli.episodes import evaluate_episodes, protocol_of
+    from edgekd.errors import InputError
+
+    for option in (name for name, value in needless.items() if value):
+        raise InputError(f"{option} says nothing of --episodes", "leave one of them out")
+    evaluate_episodes(models, table, protocol_of(episodes), json)
 
 
 def measured(request: ValidationRequest, data: ValidationData) -> ExternalValidation:

@@ -74,8 +74,8 @@ def unlabelled_images(data: dict[str, Any], split: Split) -> Dataset | None:
 
 def _left_out(split: Split) -> list[Path]:
     samples = split.dataset.samples
-    judged = {samples[n].group for part in ("validation", "test") for n in split.indices(part)}
-    unused = [n for n in split.indices(UNUSED) if samples[n].group not in judged]
+    held_out = {samples[n].group for part in ("validation", "test") for n in split.indices(part)}
+    unused = [n for n in split.indices(UNUSED) if samples[n].group not in held_out]
     if not unused:
         message = f"`data.unlabelled.left_out`: the split of {split.dataset.name} leaves none out"
         raise InputError(message, "set `split.train_share` below 1, or name a `folder`")

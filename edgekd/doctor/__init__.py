@@ -58,14 +58,14 @@ def examine_device(name: str, wheelhouse: Path | None = None) -> DeviceReport:
         DeviceUnreachableError: The device does not answer.
         DeviceLacksError: The device has no Python that can run edgekd.
     """
-    from edgekd.bench.devices import is_any_computer
+    from edgekd.bench.devices import find_device
     from edgekd.bench.devices.config import AdbConfig, find_configured, how_to_add
     from edgekd.bench.devices.examine import examine_board, examine_phone
     from edgekd.bench.devices.open import transport_of
     from edgekd.errors import InputError
 
     configured = find_configured(name)
-    if configured is None and is_any_computer(name):
+    if configured is None and find_device(name) is not None:
         raise InputError(
             f"{name} is this machine", f"look at it with: edgekd doctor --target {name}"
         )

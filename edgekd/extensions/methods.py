@@ -33,6 +33,7 @@ METHODS = Registry(
         "smpl": "edgekd.distill.methods.smpl:SelfMetaPseudoLabels",
         "ces_kd": "edgekd.distill.methods.ces_kd:CurriculumExpertSelection",
         "assistants": "edgekd.distill.methods.assistants:TeachingAssistants",
+        "ssl_kd": "edgekd.distill.methods.ssl_kd:SelfSupervisedStart",
         "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
         "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",
     },

@@ -48,21 +48,21 @@ def answered_for(
     ]
 
 
-def _answered(context: BuildContext, one: Measured, identity: str) -> Measured | Failed:
+def _answered(context: BuildContext, measured: Measured, identity: str) -> Measured | Failed:
     """The file with the page's outputs, of an earlier build or of now."""
     images = f"{context.source.images_sha256} {identity}"
-    answers = context.store.find_answers(one.attempt.key, images, TRIAL_THREADS)
+    answers = context.store.find_answers(measured.attempt.key, images, TRIAL_THREADS)
     if answers is None:
         try:
-            answers = _run(context, one)
+            answers = _run(context, measured)
         except (ChromiumError, EdgekdError) as error:
-            return Failed(one.attempt, "running", f"in Chromium: {error}", made=one.made)
-        context.store.keep_answers(one.attempt.key, images, TRIAL_THREADS, answers)
-    return replace(one, answers=answers)
+            return Failed(measured.attempt, "running", f"in Chromium: {error}", made=measured.made)
+        context.store.keep_answers(measured.attempt.key, images, TRIAL_THREADS, answers)
+    return replace(measured, answers=answers)
 
 
-def _run(context: BuildContext, one: Measured) -> Answers:
-    attempt, images = one.attempt, context.source.images
+def _run(context: BuildContext, measured: Measured) -> Answers:
+    attempt, images = measured.attempt, context.source.images
     backend = attempt.backend
 
     def report(done: int) -> None:
@@ -70,7 +70,7 @@ def _run(context: BuildContext, one: Measured) -> Answers:
 
     with run_model(backend.name) as runner:
         opened = runner.open_model(
-            backend.name, one.checked.lowered.model_file, threads=TRIAL_THREADS
+            backend.name, measured.checked.lowered.model_file, threads=TRIAL_THREADS
         )
         outputs, milliseconds = runner.outputs(images, report)
     shape = (len(images), *opened.output_shape[1:])

@@ -7,11 +7,13 @@ byte behind it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -53,8 +55,8 @@ def find_chromium() -> Path:
         MissingDependencyError: There is none.
     """
     names = (os.environ.get(_VARIABLE), *_PROGRAMS)
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
+    program = next((path for name in names if name and (path := shutil.which(name))), None)
+    if program is None:
         raise MissingDependencyError(
             "chromium",
             "",
@@ -62,7 +64,7 @@ def find_chromium() -> Path:
             message="there is no Chromium here; it is needed to run a bundle as its page does",
             hint=f"apt install chromium, or name the program by {_VARIABLE}",
         )
-    return Path(found)
+    return Path(program)
 
 
 def has_chromium() -> bool:
@@ -90,13 +92,11 @@ class Chromium:
         program = find_chromium()
         self.events: list[dict[str, Any]] = []
         self._patience_s = patience_s
-        self._profile = tempfile.TemporaryDirectory(
-            prefix="edgekd-chromium-", ignore_cleanup_errors=True
-        )
+        self._profile = Path(tempfile.mkdtemp(prefix="edgekd-chromium-"))
         self._numbers = itertools.count(1)
         self._rest = b""
         self._session: str | None = None
-        self._start([str(program), *_FLAGS, f"--user-data-dir={self._profile.name}", *flags])
+        self._start([str(program), *_FLAGS, f"--user-data-dir={self._profile}", *flags])
         try:
             self._attach()
         except BaseException:
@@ -194,7 +194,18 @@ class Chromium:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._profile.cleanup()
+        # Its helpers outlive it by a moment, and one that was killed leaves them behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._remove_profile()
+
+    def _remove_profile(self) -> None:
+        """Remove the profile; a helper that is just ending may still have written to it."""
+        end = time.monotonic() + _END_SECONDS
+        while self._profile.exists() and time.monotonic() < end:
+            shutil.rmtree(self._profile, ignore_errors=True)
+            if self._profile.exists():
+                time.sleep(0.05)
 
     def _start(self, command: list[str]) -> None:
         to_it, self._write = os.pipe()
@@ -208,6 +219,7 @@ class Chromium:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,  # so that its helpers can be ended with it
             )
         finally:
             os.close(to_it)

@@ -136,8 +136,8 @@ class PageRunner:
             EdgekdError: The bundle or its engine is refused, as by the page.
             ChromiumError: The browser or the engine crashed.
         """
-        found = self._call("open", threads, selftest)
-        return Opened(self._facts(found), tuple(found["warnings"]), load_ms=found["load"])
+        answer = self._call("open", threads, selftest)
+        return Opened(self._facts(answer), tuple(answer["warnings"]), load_ms=answer["load"])
 
     def predict(self, photo: Path) -> PageAnswer:
         """The bundle's answer to a photo.
@@ -145,9 +145,18 @@ class PageRunner:
         Raises:
             ImageError: The photo cannot be read.
         """
-        found = self._call("predict", self._beside(photo))
-        outputs = tuple(_number(each) for each in found["outputs"])
-        return PageAnswer(outputs, found["label"], found["decision"], tuple(found["reasons"]))
+        answer = self._call("predict", self._linked(photo))
+        outputs = tuple(_number(each) for each in answer["outputs"])
+        return PageAnswer(outputs, answer["label"], answer["decision"], tuple(answer["reasons"]))
+
+    def fhir(self, photo: Path) -> dict[str, Any]:
+        """The page's report on a photo, a DiagnosticReport of FHIR; see `edgekd.runtime.export`.
+
+        Raises:
+            ImageError: The photo cannot be read.
+        """
+        report: dict[str, Any] = self._call("fhir", self._linked(photo))
+        return report
 
     def occlusion(self, photo: Path, name: str) -> NDArray[np.float64]:
         """The occlusion map of a photo for a class, [G, G]; as `edgekd.evaluation.occlusion`'s.
@@ -156,13 +165,13 @@ class PageRunner:
             ImageError: The photo cannot be read.
             InputError: There is no such class.
         """
-        values = self._call("occlusion", self._beside(photo), name)
+        values = self._call("occlusion", self._linked(photo), name)
         cells = math.isqrt(len(values))
         return np.array([_number(each) for each in values]).reshape(cells, cells)
 
     def take(self, photos: Sequence[Path]) -> None:
         """Fetch photos that times are taken on, and prepare their pixels."""
-        self._call("take", [self._beside(photo) for photo in photos])
+        self._call("take", [self._linked(photo) for photo in photos])
 
     def time_model(self, index: int) -> float:
         """Milliseconds of the network alone on a photo that was taken, by the page's clock."""
@@ -177,9 +186,9 @@ class PageRunner:
         place = self._folder / file.name
         place.unlink(missing_ok=True)
         place.symlink_to(file.resolve())
-        found = self._call("openModel", backend, file.name, threads)
-        shape = tuple(int(each) for each in found["output"])
-        return Opened(self._facts(found), tuple(found["warnings"]), output_shape=shape)
+        answer = self._call("openModel", backend, file.name, threads)
+        shape = tuple(int(each) for each in answer["output"])
+        return Opened(self._facts(answer), tuple(answer["warnings"]), output_shape=shape)
 
     def outputs(
         self, images: NDArray[np.uint8], report: Callable[[int], None] = lambda done: None
@@ -198,12 +207,12 @@ class PageRunner:
             report(start)
             block = np.ascontiguousarray(images[start : start + _BLOCK])
             (self._folder / _PIXELS).write_bytes(block.tobytes())
-            found = self._call("outputs", f"{_PIXELS}?{start}")
-            outputs += [[_number(each) for each in output] for output in found["outputs"]]
-            times += found["times"]
+            answer = self._call("outputs", f"{_PIXELS}?{start}")
+            outputs += [[_number(each) for each in output] for output in answer["outputs"]]
+            times += answer["times"]
         return np.array(outputs, np.float32), np.array(times, np.float64)
 
-    def _beside(self, photo: Path) -> str:
+    def _linked(self, photo: Path) -> str:
         """The photo's path below the page; it is linked there."""
         photo = photo.resolve()
         place = self._folder / _PHOTOS / str(photo).lstrip("/").replace("/", "-")
@@ -212,15 +221,17 @@ class PageRunner:
             place.symlink_to(photo)
         return f"{_PHOTOS}/{place.name}"
 
-    def _facts(self, found: dict[str, Any]) -> dict[str, Any]:
-        facts = {key: int(each) if each.isdigit() else each for key, each in found["facts"].items()}
+    def _facts(self, answer: dict[str, Any]) -> dict[str, Any]:
+        facts = {
+            key: int(each) if each.isdigit() else each for key, each in answer["facts"].items()
+        }
         return facts | {"browser": self._browser.version}
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        found = self._evaluate(name, *arguments)
-        if "error" in found:
-            raise _raised_again(found["error"])
-        return found["value"]
+        answer = self._evaluate(name, *arguments)
+        if "error" in answer:
+            raise _raised_again(answer["error"])
+        return answer["value"]
 
     def _evaluate(self, name: str, *arguments: Any) -> Any:
         words = ", ".join(json.dumps(each) for each in arguments)
@@ -314,10 +325,10 @@ def _served(write: Callable[[Path], None]) -> Iterator[PageRunner]:
 
 
 def _marked(browser: Chromium, name: str) -> float:
-    found = browser.evaluate(_WAIT_FOR_MARK % json.dumps(name))
-    if "error" in found:
-        raise ArtefactError(f"the page says: {found['error']}", "check it with `edgekd verify`")
-    return float(found["ms"])
+    answer = browser.evaluate(_WAIT_FOR_MARK % json.dumps(name))
+    if "error" in answer:
+        raise ArtefactError(f"the page says: {answer['error']}", "check it with `edgekd verify`")
+    return float(answer["ms"])
 
 
 def _path_below(url: str, address: str) -> str:

@@ -15,8 +15,8 @@ POM = "{http://maven.apache.org/POM/4.0.0}"
 SETTINGS = (ANDROID / "settings.gradle.kts").read_text(encoding="utf-8")
 CATALOGUE = tomllib.loads((ANDROID / "gradle" / "libs.versions.toml").read_text(encoding="utf-8"))
 
-OF_MAVEN_ALONE = {"conformance"}
-"""Modules of tests; an app has no use for them."""
+OF_MAVEN_ALONE = {"benchmark", "conformance"}
+"""Modules of tests and measurements; an app has no use for them."""
 OF_GRADLE_ALONE = {"camerax"}
 """Modules whose libraries are on Google's Maven."""
 PLATFORM = {"org.robolectric:android-all", "org.jetbrains.kotlin:kotlin-stdlib"}

@@ -44,6 +44,7 @@ BRIEF: dict[str, dict[str, Any]] = {
     "cgdd": {"steps": 3, "latent": 16, "width": 8},
     "fastdfkd": {"iterations": 2, "warmup": 1, "steps": 3, "reset": 1, "latent": 16, "width": 8},
     "smpl": {"ratio": 1},
+    "ssl_kd": {"ratio": 1},
     "ces_kd": {"assistants": [ASSISTANT]},
     "assistants": {"assistants": [ASSISTANT], "with_teacher": True},
     "ssd_kd": {"teacher_head": {"epochs": EPOCHS, "batch_size": 8, "stop_after": 0}},

@@ -39,8 +39,11 @@ COUNTS = (40, 20, 10, 5, 5)
 SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
 
 
-# Generators that are no longer and no larger than they have to be here.
+ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 4, 8, 8], "stem_width": 4}}
+# Generators and ladders that are no longer and no larger than they have to be here.
 SMALL: dict[str, dict[str, Any]] = {
+    "assistants": {"assistants": [ASSISTANT]},
+    "ces_kd": {"assistants": [ASSISTANT]},
     "cgdd": {"latent": 8, "width": 4},
     "fastdfkd": {"latent": 8, "width": 4, "iterations": 2, "warmup": 1},
 }

@@ -89,6 +89,7 @@ def test_a_device_that_is_no_section_is_refused(
     with pytest.raises(InputError, match=r"no device 'bench-7' in any devices\.toml") as caught:
         examine_device("bench-7")
     assert "[bench-7]" in caught.value.hint
-    with pytest.raises(InputError, match="cpu is this machine") as caught:
-        examine_device("cpu")
-    assert caught.value.hint == "look at it with: edgekd doctor --target cpu"
+    for name in ("cpu", "browser"):
+        with pytest.raises(InputError, match=f"{name} is this machine") as caught:
+            examine_device(name)
+        assert caught.value.hint == f"look at it with: edgekd doctor --target {name}"

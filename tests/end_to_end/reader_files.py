@@ -91,7 +91,9 @@ def _write_tables(folder: Path, run: Path) -> None:
     other = [_renamed(row, nv="Common Nevus") for row in mine]
     ph2 = [_renamed(row, nv="Common Nevus", mel="Melanoma") for row in mine]
     tables = {"labels.csv": mine, "mine.csv": mine, "ours.csv": mine}
-    for name, lines in {**tables, "other.csv": other, "ph2.csv": ph2}.items():
+    rare = [{**row, "dx": f"rare {number % 2}"} for number, row in enumerate(mine)]
+    further = {"other.csv": other, "ph2.csv": ph2, "rare.csv": rare}
+    for name, lines in {**tables, **further}.items():
         with (folder / name).open("w", newline="") as file:
             table = csv.DictWriter(file, lines[0])
             table.writeheader()

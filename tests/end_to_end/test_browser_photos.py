@@ -113,7 +113,7 @@ def test_a_person_who_chooses_photographs_of_an_eye_sees_pythons_decisions(bundl
 def test_sizes_over_the_wire_are_within_the_budget(bundle: Path) -> None:
     """Page, runtime, decoders and engine within 2.8 MB of brotli; the model within 2.6 MB."""
     if shutil.which("node") is None:
-        pytest.skip("brotli is Node's here: apt install nodejs")
+        pytest.skip("brotli is Node's, and Node.js is not here")
     command = ["node", SIZES, str(page_folder()), str(bundle / "model.tflite")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(done.stdout)

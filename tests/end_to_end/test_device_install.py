@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import lenient
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,3 +88,23 @@ def test_the_command_line_works_on_the_device(device: Path, bundles: Path) -> No
     )
     assert done.returncode == 3
     assert "edgekd[openvino]" in done.stderr
+
+
+def test_a_bundle_is_certified_where_there_is_no_pytorch(
+    device: Path, bundles: Path, small_run: Path, tmp_path: Path
+) -> None:
+    with (small_run / "student" / "split.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] != "train"]
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["image", "label", "group", "part"], extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+    out = tmp_path / "certified"
+    words = ["certify", bundles / "rpi-fp32", "--csv", tmp_path / "labels.csv", "--image-root",
+             small_run / "data", "--group-column", "group", "--policy", lenient.POLICY,
+             "--out", out]  # fmt: skip
+    edgekd = device.with_name("edgekd")
+    done = subprocess.run([edgekd, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    verified = subprocess.run([edgekd, "verify", out], capture_output=True, text=True, check=False)
+    assert verified.returncode == 0, verified.stderr

@@ -34,8 +34,13 @@ NEEDS = {
     f"{_BUILD} all --model NAME --out DIR": STUDENT,
     f"{_BUILD} all --model NAME --out bundles": STUDENT,
     f"{_BUILD} browser --model NAME --out bundles": STUDENT,
+    f"{_BUILD} rpi --model NAME --precision fp16 --research --out bundles": STUDENT,
+    f"{_BUILD} rpi --model ham10000-student --precision fp16 --research --out bundles": DATA,
+    "edgekd certify bundles/rpi-fp16 --csv validation.csv --image-root HAM10000 --label-column dx "
+    "--group-column lesion --out certified": DATA,
     f"{_IMPORT} --classes mel,nv,bkl --out DIR --check labels.csv": TEACHER,
     f"{_IMPORT} --classes mel,nv,bkl --out teacher --check labels.csv": TEACHER,
+    "edgekd bench --device browser --run RUN --bundle bundles/browser --json browser.json": PAGE,
     "edgekd build --on-device jetson": DEVICE,
     "edgekd build --on-device jetson --via torch-tensorrt": DEVICE,
     "edgekd build --tighten max_flips=0.01 --critical mel=0.02 …": MANY,

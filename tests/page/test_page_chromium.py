@@ -98,7 +98,7 @@ def test_its_work_is_counted(browser: Chromium) -> None:
 @needs_chromium
 def test_a_browser_that_is_killed_is_noticed_and_its_profile_removed() -> None:
     browser = Chromium()
-    profile = Path(browser._profile.name)
+    profile = browser._profile
     assert profile.is_dir()
     os.kill(browser._process.pid, signal.SIGKILL)
     browser._process.wait(20)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,9 @@ from edgekd.errors import ArtefactError, ImageError, InputError
 from edgekd.evaluation.occlusion import Explained
 from edgekd.page.runner import PageRunner, first_visit, run_bundle, run_model
 from edgekd.runtime import Classifier
+from edgekd.runtime.export.fhir import to_fhir
+from edgekd.runtime.export.identity import DeviceIdentity
+from edgekd.runtime.export.photo import Photo
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,34 @@ def test_what_speaks_for_an_answer_is_what_pythons_map_says(
     np.testing.assert_allclose(found, expected, atol=1e-6)  # Python's scores have six decimals
     with pytest.raises(InputError, match="there is no class 'mole'"):
         runner.occlusion(photo, "mole")
+
+
+def without_what_differs(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without its number, times and engine."""
+    device, *observations = report["contained"]
+    assert device["version"].pop(2)["type"]["text"] == "engine"
+    assert device["version"].pop(0)["type"]["text"] == "edgekd that ran the bundle"
+    for each in (report, *observations):
+        assert each.pop("effectiveDateTime").replace("Z", "+00:00") == each.pop("issued").replace(
+            "Z", "+00:00"
+        )
+    report["text"]["div"] = report["text"]["div"].partition(", edgekd ")[0]
+    report.pop("identifier")
+    return report
+
+
+def test_the_report_is_pythons(bundle: Path, runner: PageRunner, photos: list[Path]) -> None:
+    pytest.importorskip("fhir.resources", reason="pip install 'edgekd[clinical]'")
+    from fhir.resources.R4B.diagnosticreport import DiagnosticReport
+
+    with Classifier.open(bundle) as classifier:
+        for photo in photos:
+            device, prediction = DeviceIdentity.of(classifier), classifier.predict(photo)
+            report = to_fhir(prediction, device, Photo.read(photo))
+            expected = json.loads(report.model_dump_json())
+            found = runner.fhir(photo)
+            DiagnosticReport.model_validate(found)
+            assert without_what_differs(found) == without_what_differs(expected)
 
 
 def test_a_file_that_is_no_photo_has_the_runtimes_error(runner: PageRunner, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ BUNDLE = [
     "ClassChange", "DataRecord", "EngineCheck", "EngineRecord", "FileEntry",
     "FloorRecord", "GateRecord", "LayerSensitivity",
     "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PartRecord",
-    "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "Rung", "Sentence",
+    "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "ReferenceRecord",
+    "Rung", "Sentence",
     "SignatureState", "TeacherRecord", "generate_key", "pack_bundle", "sign_bundle",
     "verify_signature", "write_bundle", "zip_bundle",
 ]  # fmt: skip

@@ -105,11 +105,13 @@ def _accuracy(runner: PageRunner, job: Job, images: Sequence[Path]) -> Answer:
     opened = runner.open(threads=job.threads)
     answers = []
     for image in images:
-        found = runner.predict(image)
-        outputs, reasons = list(found.outputs), list(found.reasons)
+        answer = runner.predict(image)
         answers.append(
             ImageAnswer(
-                outputs=outputs, label=found.label, decision=found.decision, reasons=reasons
+                outputs=list(answer.outputs),
+                label=answer.label,
+                decision=answer.decision,
+                reasons=list(answer.reasons),
             )
         )
     return Answer(facts=opened.facts, image_answers=answers)

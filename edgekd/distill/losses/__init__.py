@@ -5,6 +5,7 @@ from edgekd.distill.losses.binary_cross_entropy import (
     positive_weights,
     weighted_binary_cross_entropy,
 )
+from edgekd.distill.losses.chen2020 import view_contrast
 from edgekd.distill.losses.cross_entropy import class_weights, weighted_cross_entropy
 from edgekd.distill.losses.fang2022 import (
     agreeing_divergence,
@@ -95,6 +96,7 @@ __all__ = [
     "strata_of",
     "target_kl",
     "transformed_kl",
+    "view_contrast",
     "view_similarity",
     "virtual_logits",
     "weighted_binary_cross_entropy",

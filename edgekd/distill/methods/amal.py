@@ -20,7 +20,15 @@ from torch import Tensor, nn
 
 from edgekd.distill.losses import mixed_weights
 from edgekd.distill.losses.precision import at_least_float32, full_precision
-from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, TeacherBy, Terms
+from edgekd.distill.methods.base import (
+    Batch,
+    Labelled,
+    Method,
+    MethodContext,
+    Stage,
+    TeacherBy,
+    Terms,
+)
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait
 from edgekd.distill.training.processes import gather_equal_rows
@@ -154,10 +162,10 @@ class AdaptiveMixing(Method):
         """Those of the mixed method; the terms of the last one are mixed.
 
         Raises:
-            InputError: The last stage takes its steps itself.
+            InputError: The last stage takes its steps itself, or has images without labels.
         """
         *earlier, last = super().stages()  # type: ignore[safe-super]
-        if last.objective is None:
+        if last.objective is None or not isinstance(last.samples, Labelled):
             message = f"the method {self.mixing.of['name']} has no terms that amal could mix"
             raise InputError(message, "name another method in `method.of`, such as kd")
         mixed = replace(
@@ -201,34 +209,39 @@ class AdaptiveMixing(Method):
         passes: list[_Seen] = []
         with self._observed(passes):
             terms = last.objective(batch)
-        seen = _only(passes)
+        last_pass = _only(passes)
         names = [name for name in self.image_weights.names if name in terms]
         columns = [self.image_weights.names.index(name) for name in names]
-        slopes = [_slope(terms[name], seen.logits) for name in names]
+        slopes = [_slope(terms[name], last_pass.logits) for name in names]
         weights = self.image_weights.weights[batch.indices][:, columns]
         if self.learns(batch.epoch) and names:
-            weights = self._learn(batch, seen, slopes, weights, columns)
+            weights = self._learn(batch, last_pass, slopes, weights, columns)
         self._means = {
             f"weight_{name}": mean for name, mean in zip(names, weights.mean(dim=0), strict=True)
         }
         factors = weights / self.image_weights.start[columns]
         mixed = {
-            name: _reweighted(terms[name], slope, seen.logits, factor)
+            name: _reweighted(terms[name], slope, last_pass.logits, factor)
             for name, slope, factor in zip(names, slopes, factors.T, strict=True)
         }
         return {**terms, **mixed}
 
     def _learn(
-        self, batch: Batch, seen: _Seen, slopes: list[Tensor], weights: Tensor, columns: list[int]
+        self,
+        batch: Batch,
+        last_pass: _Seen,
+        slopes: list[Tensor],
+        weights: Tensor,
+        columns: list[int],
     ) -> Tensor:
         """New weights [B, M] of the batch's images, which are written after the step."""
         start = self.image_weights.start[columns]
         held_out, targets = self._judges(batch)
         # Several views of an image act together: their gradients at the last layer are summed.
-        views = len(seen.logits) // len(batch.indices)
+        views = len(last_pass.logits) // len(batch.indices)
         gradients = torch.stack(slopes, dim=1) / start[:, None]
         learnt = mixed_weights(
-            weights.repeat_interleave(views, dim=0), gradients, seen.pooled.detach(),
+            weights.repeat_interleave(views, dim=0), gradients, last_pass.pooled.detach(),
             held_out.pooled, held_out.logits, lambda logits: self._held_out_slope(logits, targets),
             rate=self.mixing.rate, step=self.mixing.step * len(batch.indices) / _CODE_BATCH,
             most=self.image_weights.most[columns], repeats=self.mixing.repeats,

@@ -94,11 +94,11 @@ class TeachingAssistants(LadderMethod):
         for first in range(0, len(images), _AT_ONCE):
             part = torch.from_numpy(images[first : first + _AT_ONCE]).to(self.weights.device)
             rows.append(self._members(pixels_of(part)).double().cpu())
-        found = evolved_weights(
+        evolved = evolved_weights(
             torch.cat(rows, dim=1), torch.from_numpy(np.asarray(targets)), len(samples.classes),
             self.context.task, seed=self.context.seed,
         )  # fmt: skip
-        self.weights.copy_(torch.tensor(found))
+        self.weights.copy_(torch.tensor(evolved))
 
     def _members(self, pixels: Tensor) -> Tensor:
         """Outputs of each member [M, V, K] for images, in evaluation mode."""

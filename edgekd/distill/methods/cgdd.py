@@ -49,8 +49,8 @@ class ConditionalDataFreeConfig(Section, frozen=True, kw_only=True):
         temperature: T of the softened outputs, or a curriculum.
         one_hot: Weight of the teacher's cross-entropy for that class, in the generator's loss.
         statistics: Weight of the distance to the teacher's batch-norm statistics.
-        class_balance: Weight of Σ p̄ log p̄ of the mean probabilities that the teacher gives: classes
-            frequent.
+        class_balance: Weight of Σ p̄ log p̄ of the teacher's mean probabilities, lowest where all
+            classes are equally frequent.
         adversarial: Weight of the student's divergence where it agrees with the teacher, which the
             generator raises.
         steps: Steps of an epoch, in each of which the generator and the student learn once.

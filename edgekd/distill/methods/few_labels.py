@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekd.distill.methods.base import MethodContext
 from edgekd.distill.samples.sample_kinds import UnlabelledPool
+from edgekd.distill.task import Trait
 from edgekd.errors import InputError
 
 __all__ = ["required_unlabelled"]
@@ -13,8 +14,11 @@ def required_unlabelled(name: str, context: MethodContext, ratio: int) -> Unlabe
     """The unlabelled images of a run, in batches of `ratio` times the labelled ones.
 
     Raises:
-        InputError: The run of the method `name` has none.
+        InputError: The run of the method `name` has none, or all labels are of one class.
     """
+    if Trait.EXCLUSIVE_CLASSES in context.task.traits and sum(map(bool, context.class_counts)) < 2:
+        message = f"the method {name} learns classes, and all labelled training images are of one"
+        raise InputError(message, "label images of a second class, or raise `split.train_share`")
     if not context.unlabelled_images:
         message = f"the method {name} learns from unlabelled images, and the recipe names none"
         hint = "add `data: {unlabelled: {folder: DIR}}`, or `{left_out: true}` and a "

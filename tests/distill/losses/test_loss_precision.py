@@ -113,6 +113,8 @@ def close_pair(name: str, options: dict[str, Any]) -> Method:
         NormalisedNetwork(net, (0.5,) * 3, (0.5,) * 3, divided) for net in (plain, near)
     )
     made = kind(config, student, teacher if kind.needs_teacher else None, make_context())
+    for assistant in getattr(made, "assistants", ()):
+        assistant.network = copy.deepcopy(near)
     return made.requires_grad_(False).train()
 
 
@@ -211,6 +213,7 @@ OF_TENSORS = sorted(
         "Tensor" in str(p.annotation) for p in signature(getattr(losses, name)).parameters.values()
     )
 )
+OF_VALUES = [name for name in OF_TENSORS if name not in ("kept_rows", "strata_of")]
 LABELS, DRAWN = torch.arange(6) % 5, torch.arange(12).reshape(6, 2)
 SIMILARITY = {"student": (6, 2), "teacher": (6, 2)}
 FEATURES = {"student": (6, 5), "teacher": (6, 5)}
@@ -266,6 +269,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "target_kl": LABELLED,
     "transformed_kl": {**FEATURES, "targets": LABELS},
     "virtual_logits": {**VIRTUAL, "rate": 0.1},
+    "view_contrast": {"first": (4, 5), "second": (4, 5), "temperature": 0.5},
     "view_similarity": {"embedded": (8, 5)},
     "weighted_binary_cross_entropy": {"logits": (6, 5), "targets": (6, 5), "weights": (5,)},
     "weighted_cross_entropy": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},

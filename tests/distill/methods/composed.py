@@ -81,7 +81,7 @@ DEFAULT_MODEL = {
 }
 
 
-LADDER = {"assistants": [DEFAULT_MODEL], "assistant_fit": None, "chained": False,
+LADDER = {"assistants": (DEFAULT_MODEL,), "assistant_fit": None, "chained": False,
           "temperature": 4.0, "weight": 0.7}  # fmt: skip
 
 
@@ -108,6 +108,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
              "step": 1500.0, "repeats": 5, "rate": 0.1, "images": 128},
     "ces_kd": LADDER | {"weight": 0.9, "curriculum": 0.5},
     "assistants": LADDER | {"mixture": True, "with_teacher": False},
+    "ssl_kd": {"network": None, "contrast_temperature": 0.5, "contrast_fit": None,
+               "contrast_augment": AUGMENT | {"crop": 0.2, "colour": 0.4}, "finetune_fit": None,
+               "ratio": 3, "temperature": 1.0, "weight": 1.0},
     "smpl": {"ratio": 7, "feedback": 1.0, "consistency": 8.0, "ramp": 1 / 60,
              "temperature": 0.7, "threshold": 0.6, "weak": AUGMENT | {"colour": 0.0},
              "strong": AUGMENT | {"policy": "trivial", "erase": 0.5}},
@@ -158,6 +161,8 @@ OTHERS: dict[str, dict[str, Any]] = {
                "curriculum": 0.0},
     "assistants": {"assistants": [SMALLER, SMALLEST], "temperature": 2.0, "weight": 0.2,
                    "chained": True, "with_teacher": True},
+    "ssl_kd": {"network": SMALLER, "contrast_temperature": 0.2, "temperature": 3.0, "weight": 0.3,
+               "contrast_augment": {"crop": 0.6}},
     "smpl": {"ratio": 2, "feedback": 3.0, "consistency": 0.5, "ramp": 0.8, "temperature": 1.5,
              "threshold": 0.1, "strong": {"crop": 0.5}},
     "d_kd": {"distance": 3.0, "angle": 9.0, "channel": 200.0, "temperature": 2.0, "weight": 0.2},
@@ -235,6 +240,10 @@ def made(name: str, fit: FitSection, options: dict[str, Any]) -> Method:
         subclasses=Subclasses(SUBCLASS_OF, SUBCLASSES, weights), unlabelled_images=40,
     )  # fmt: skip
     method = kind(config, network(0, (4, 4, 8, 8), divided), teacher, context)
+    for assistant in getattr(method, "assistants", ()):  # whose first answers are nearly even
+        torch.nn.init.normal_(assistant.network.fc.weight)
+    if hasattr(method, "labeller"):
+        torch.nn.init.normal_(method.labeller.network.fc.weight)
     if hasattr(method, "average"):  # which would agree with the student at first
         with torch.no_grad():
             for parameter in method.average.network.parameters():

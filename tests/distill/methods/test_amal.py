@@ -8,7 +8,7 @@ import first_principles as paper
 import pytest
 import torch
 from composed import ALL_OPTIONS, DEFAULTS, Step, check, kd_terms
-from tiny_methods import batch, make_context, method, network, prepared, run_samples
+from tiny_methods import ASSISTANT, batch, make_context, method, network, prepared, run_samples
 from torch import Tensor, nn
 
 from edgekd.distill.methods import Method, method_names, resolve_method
@@ -17,11 +17,12 @@ from edgekd.recipe import FitSection
 
 FIT = FitSection(epochs=10, class_weights="full")
 NEVER = {"every": 1.0}  # in the last epoch alone
-MIXED = [name for name in method_names() if name not in ("amal", "none", "smpl")]
+MIXED = [name for name in method_names() if name not in ("amal", "none", "smpl", "ssl_kd")]
 
 
 def amal(of: str = "kd", fit: FitSection = FIT, **options: Any) -> Method:
-    host = {"name": of, **options.pop("with", {})}
+    few = {"assistants": [ASSISTANT]} if of in ("ces_kd", "assistants") else {}
+    host = {"name": of, **few, **options.pop("with", {})}
     return method("amal", fit=fit, of=host, **options)
 
 
@@ -146,9 +147,10 @@ def test_what_cannot_be_mixed_is_refused(options: dict[str, Any], words: str) ->
         method("amal", **options)
 
 
-def test_a_method_that_takes_its_steps_itself_is_refused() -> None:
-    with pytest.raises(InputError, match="smpl has no terms that amal could mix"):
-        amal("smpl").stages()
+@pytest.mark.parametrize("of", ["smpl", "ssl_kd"])
+def test_steps_of_their_own_and_images_without_labels_are_refused(of: str) -> None:
+    with pytest.raises(InputError, match=f"{of} has no terms that amal could mix"):
+        amal(of).stages()
 
 
 def test_a_last_layer_that_is_not_linear_is_refused() -> None:

@@ -24,3 +24,9 @@ def test_a_run_without_unlabelled_images_is_refused() -> None:
     with pytest.raises(InputError, match="smpl learns from unlabelled images") as caught:
         required_unlabelled("smpl", replace(make_context(), unlabelled_images=0), 1)
     assert "data: {unlabelled:" in caught.value.hint
+
+
+def test_labels_of_one_class_alone_are_refused() -> None:
+    context = replace(make_context(), class_counts=(0, 12, 0))
+    with pytest.raises(InputError, match="all labelled training images are of one"):
+        required_unlabelled("smpl", context, 1)

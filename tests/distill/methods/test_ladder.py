@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import first_principles as paper
 import pytest
 import torch
 from composed import SMALLER, SMALLEST, Step
@@ -21,8 +22,6 @@ TWO = [SMALLER, SMALLEST]
 
 def assistant_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
     """Of the first assistant, which learns from the teacher in any case."""
-    import first_principles as paper
-
     own = step.see(method.assistants[0]).outputs
     aim = step.see(method.teacher).outputs
     soft = paper.kl(own, aim, c.temperature)
@@ -30,8 +29,6 @@ def assistant_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
 
 
 def second_terms(method: Any, step: Step, c: Any) -> dict[str, Tensor]:
-    import first_principles as paper
-
     own = step.see(method.assistants[1]).outputs
     above = method.assistants[0] if getattr(c, "chained", False) else method.teacher
     soft = paper.kl(own, step.see(above).outputs, c.temperature)
@@ -93,6 +90,6 @@ def test_finished_assistants_are_reused_for_another_student(taught: Any, tmp_pat
     lines: list[str] = []
     for weights in ({"mixture": True}, {"mixture": False}):
         recipe = taught(method={"name": "assistants", **section, **weights})
-        request = pipeline.RunRequest(recipe, tmp_path, say=lines.append, replaces=True)
+        request = pipeline.RunRequest(recipe, tmp_path, say=lines.append, force=True)
         pipeline.distill(request)
     assert sum("assistant_1" in line and "reused" in line for line in lines) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -315,16 +316,30 @@ sys.meta_path.insert(0, Nothing())
 from edgekd.cli import main
 sys.exit(main({words!r}))
 """
-HIDDEN = ("torch", "torchvision", "timm", "lightning", "sklearn", "scipy", "onnx", "yaml")
+HIDDEN = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "sklearn",
+    "scipy",
+    "onnx",
+    "yaml",
+    "filelock",
+)
 
 
 def test_it_needs_no_pytorch(bundle: Path, table: Path, tmp_path: Path) -> None:
     words = ["certify", str(bundle), "--csv", str(table), "--out", str(tmp_path / "out"),
              "--policy", str(lenient.POLICY)]  # fmt: skip
     code = WITHOUT.format(hidden=HIDDEN, words=words)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env=os.environ | {"EDGEKD_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "manifest.json").is_file()
+    assert not (tmp_path / "cache").exists()  # no image of a patient stays behind
 
 
 def test_what_is_hidden_is_really_hidden() -> None:

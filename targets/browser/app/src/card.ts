@@ -1,4 +1,4 @@
-import type { Classifier, Prediction } from '@edgekd/runtime';
+import { type Classifier, type Identity, type Prediction, fhirReport } from '@edgekd/runtime';
 
 import { button, dimmed, make, painted } from './dom.js';
 import { currentLanguage, reasonWord, word } from './words.js';
@@ -7,11 +7,14 @@ import { currentLanguage, reasonWord, word } from './words.js';
 export interface Result {
   readonly name: string;
   readonly time: string;
+  /** Hex SHA-256 of the photo's file; null for a camera's frame. */
+  readonly sha256: string | null;
   readonly square: Uint8Array;
   readonly size: number;
   readonly prediction: Prediction;
   /** The map of what speaks for the answer; null where there is none. */
   readonly explain: (() => Promise<Float64Array>) | null;
+  readonly identity: Identity;
   /** What a saved file says of the network. */
   readonly network: Readonly<Record<string, string>>;
 }
@@ -51,6 +54,7 @@ export function cardOf(result: Result, remove: () => void): HTMLElement {
       'div',
       { class: 'actions' },
       button(word('save'), () => save(result)),
+      button(word('fhir'), () => saveReport(result)),
       button(word('print'), () => window.print()),
       button(word('remove'), remove),
     ),
@@ -106,6 +110,18 @@ function probabilitiesOf({ probabilities, findings, decision }: Prediction): HTM
   return make('details', {}, make('summary', {}, caption), ...note, make('table', {}, make('tbody', {}, ...rows)));
 }
 
+/** The result as a report for a hospital's server; nothing leaves the device. */
+function saveReport({ prediction, identity, sha256, name, time }: Result): void {
+  download(fhirReport(prediction, identity, sha256, new Date(time)), `${name}.fhir.json`);
+}
+
+function download(content: unknown, name: string): void {
+  const blob = new Blob([JSON.stringify(content, null, 2)], { type: 'application/json' });
+  const link = make('a', { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 /** The result as a file; nothing leaves the device. */
 function save(result: Result): void {
   const { prediction } = result;
@@ -118,8 +134,5 @@ function save(result: Result): void {
     findings: Object.fromEntries(prediction.findings),
     note: word('support'),
   };
-  const blob = new Blob([JSON.stringify(content, null, 2)], { type: 'application/json' });
-  const link = make('a', { href: URL.createObjectURL(blob), download: `${result.name}.${prediction.decision}.json` });
-  link.click();
-  URL.revokeObjectURL(link.href);
+  download(content, `${result.name}.${prediction.decision}.json`);
 }

@@ -1,4 +1,4 @@
-import { type Classifier, EdgekdError, type Photo, type Prediction } from '@edgekd/runtime';
+import { type Classifier, EdgekdError, type Photo, type Prediction, sha256 } from '@edgekd/runtime';
 
 import * as camera from './camera.js';
 import { type Result, cardOf, networkOf } from './card.js';
@@ -99,7 +99,10 @@ async function decide(photo: Photo, name: string): Promise<void> {
     const size = classifier.imageSize;
     const time = new Date().toISOString();
     const explain = explanation(classifier, square, prediction);
-    results = [{ name, time, square, size, prediction, explain, network: networkOf(classifier) }, ...results];
+    const { identity } = classifier;
+    const hash = photo instanceof Uint8Array ? await sha256(photo) : null;
+    const network = networkOf(classifier);
+    results = [{ name, time, sha256: hash, square, size, prediction, explain, identity, network }, ...results];
     drawResults();
     resultBox.querySelector('h3')?.focus();
     performance.mark('decision');

@@ -2,7 +2,7 @@
  * Runs the page's bundle, or a model file alone, for a program that drives the browser (`edgekd.page.runner`). Photos,
  * pixels and model files lie beside the page; nothing else is asked of the program than their paths.
  */
-import { type Classifier, EdgekdError, type EngineSession } from '@edgekd/runtime';
+import { type Classifier, EdgekdError, type EngineSession, fhirReport, sha256 } from '@edgekd/runtime';
 
 import { bytesAt, engineOf, openedHere } from './site.js';
 
@@ -51,6 +51,13 @@ const runner = {
     outcome(async () => {
       const { logits, label, decision, reasons } = await current().predict(await bytesAt(path));
       return { outputs: logits, label, decision, reasons: reasons.map(({ code }) => code) };
+    }),
+
+  /** The report on a photo, as FHIR. */
+  fhir: (path: string) =>
+    outcome(async () => {
+      const photo = await bytesAt(path);
+      return fhirReport(await current().predict(photo), current().identity, await sha256(photo), new Date());
     }),
 
   /** The occlusion map of a photo for a class, row by row. */

@@ -127,6 +127,13 @@ describe('a photo', () => {
     const saved = JSON.parse(readFileSync(await download.path(), 'utf8')) as Record<string, unknown>;
     expect(saved).toMatchObject({ photo: 'refer.jpg', decision: 'refer', network: { signature: 'verified' } });
     expect(Object.keys(saved['probabilities'] as object)).toEqual(['bkl', 'mel', 'nv']);
+    const [report] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('article.refer').getByRole('button', { name: 'Save as FHIR' }).click(),
+    ]);
+    const fhir = JSON.parse(readFileSync(await report.path(), 'utf8')) as { resourceType: string; conclusion: string };
+    expect([report.suggestedFilename(), fhir.resourceType]).toEqual(['refer.jpg.fhir.json', 'DiagnosticReport']);
+    expect(fhir.conclusion).toMatch(/^Refer the patient\. the top probability/);
     await page.locator('article.refer').getByRole('button', { name: 'Remove' }).click();
     expect(await page.locator('article').count()).toBe(2);
   });

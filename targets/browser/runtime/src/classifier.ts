@@ -1,10 +1,11 @@
 import { Bundle, type BundleSource, type SignatureState } from './bundle/bundle.js';
-import { type CaptureRule, type Manifest, RULE } from './bundle/manifest.js';
+import { type CaptureRule, FORMAT_VERSION, type Manifest, RULE } from './bundle/manifest.js';
 import { SELFTEST, readVectors } from './bundle/selftest.js';
 import { FEATURES } from './capture/appearances.js';
 import { examine, problems } from './capture/judging.js';
 import type { Engine, EngineOptions, EngineSession } from './engine/engine.js';
 import { EdgekdError, artefactError, inputError } from './errors.js';
+import type { Identity } from './export/fhir.js';
 import { type Photo, squareOf } from './images/decoding.js';
 import { occlusionMap } from './occlusion.js';
 import type { CaptureQuality, Prediction, Timings } from './prediction.js';
@@ -119,6 +120,21 @@ export class Classifier {
   /** The engine with its version, and the options that it obtained. */
   get facts(): Readonly<Record<string, string>> {
     return this.session.facts;
+  }
+
+  /** What a report names as the device that made a prediction. */
+  get identity(): Identity {
+    const { modelName, target, precision, intendedUse, limits, builtBy, warnings } = this.bundle.manifest;
+    return {
+      name: `${modelName} ${target} ${precision}`,
+      bundleSha256: this.bundleSha256,
+      runtime: `for browsers, bundles of format ${FORMAT_VERSION}`,
+      builtBy,
+      engine: this.facts['engine'] ?? this.bundle.manifest.backend,
+      intendedUse,
+      limits,
+      warnings,
+    };
   }
 
   /** One sentence for each option that was not obtained, a missing certificate, each unmet floor; to be shown. */

@@ -73,6 +73,10 @@ export interface Manifest {
   readonly completionCommand: string;
   readonly modelFile: string;
   readonly intendedUse: string;
+  readonly limits: string;
+  readonly target: string;
+  /** Version of edgekd that built the bundle. */
+  readonly builtBy: string;
   readonly files: ReadonlyMap<string, FileEntry>;
   readonly capture: CaptureRule | null;
   readonly decision: JsonObject;
@@ -140,6 +144,9 @@ function ofDocument(document: JsonObject, task: Task, decision: JsonObject): Man
     completionCommand: orElse(lowering, 'completion_command', 'None'),
     modelFile: textOf(document, 'model_file'),
     intendedUse: orElse(document, 'intended_use', ''),
+    limits: orElse(document, 'limits', ''),
+    target: textOf(lowering, 'target'),
+    builtBy: textOf(document, 'version'),
     files: new Map([...objectOf(document, 'files')].map(([name, entry]) => [name, entryOf(asObject(entry))])),
     capture: isObject(capture) ? captureRule(capture) : null,
     warnings: warningsOf(document),
