@@ -135,6 +135,11 @@ class Dataset:
         numbers = data_task(self.task).counts(self.targets(), self.classes)
         return dict(zip(self.classes, numbers, strict=True))
 
+    @property
+    def has_images(self) -> bool:
+        """Whether there are any images; `data: {source: none}` has none."""
+        return bool(self.samples)
+
     def paths(self, indices: Sequence[int] | None = None) -> list[Path]:
         """Paths of all images, or of those with the given indices."""
         chosen = range(len(self.samples)) if indices is None else indices

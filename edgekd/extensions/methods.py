@@ -27,6 +27,8 @@ METHODS = Registry(
         "crckd_cross": "edgekd.distill.methods.crckd_cross:CategoryRelationTransfer",
         "subclass": "edgekd.distill.methods.subclass:SubclassSupervised",
         "skd": "edgekd.distill.methods.skd:SubclassDistillation",
+        "cgdd": "edgekd.distill.methods.cgdd:ConditionalDataFree",
+        "fastdfkd": "edgekd.distill.methods.fastdfkd:FastDataFree",
         "amal": "edgekd.distill.methods.amal:AdaptiveMixing",
         "smpl": "edgekd.distill.methods.smpl:SelfMetaPseudoLabels",
         "ces_kd": "edgekd.distill.methods.ces_kd:CurriculumExpertSelection",

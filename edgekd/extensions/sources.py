@@ -38,6 +38,7 @@ SOURCES = Registry(
         "ham10000": "edgekd.data.sources.ham10000",
         "isic_archive": "edgekd.data.sources.isic_archive",
         "isic2019": "edgekd.data.sources.isic2019",
+        "none": "edgekd.data.sources.none",
         "shards": "edgekd.data.sources.shards",
         "synthetic": "edgekd.data.sources.synthetic",
     },

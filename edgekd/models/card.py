@@ -402,9 +402,14 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         root: Folder of the images, if they have been moved.
 
     Raises:
-        InputError: There is no split, or its images are missing.
+        InputError: There is no split, it was trained without images, or they are missing.
         ArtefactError: The file is not the split that the checkpoint was trained with.
     """
+    if card.imported is None and not any(card.data.images.values()):
+        message = f"{folder} was distilled without images: nothing here can judge its files"
+        hint = "give labelled images of yours, such as `build --data FILE.csv`; or build with "
+        hint += "--research, and judge the bundle where the images are: `edgekd certify`"
+        raise InputError(message, hint)
     file = folder / SPLIT
     try:
         read_checked(file)

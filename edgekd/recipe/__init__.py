@@ -8,7 +8,7 @@ validates with `convert`.
 from edgekd.recipe.augment import AugmentSection
 from edgekd.recipe.files import load_recipe, recipe_of
 from edgekd.recipe.finish import FinishSection
-from edgekd.recipe.fit import FitSection, LossSection, OptimiserSection
+from edgekd.recipe.fit import AdamSection, FitSection, LossSection, OptimiserSection
 from edgekd.recipe.recipe import Recipe
 from edgekd.recipe.roles import CacheSection, ModelSection, RoleSection, TeacherSection
 from edgekd.recipe.section import (
@@ -26,6 +26,7 @@ from edgekd.recipe.split import SplitSection
 from edgekd.recipe.trainer import CheckpointSection, TrainerSection
 
 __all__ = [
+    "AdamSection",
     "AugmentSection",
     "Balance",
     "Balancing",

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from edgekd.recipe.section import Balance, Fraction, Positive, Rate, Section
 
-__all__ = ["FitSection", "LossSection", "OptimiserSection"]
+__all__ = ["AdamSection", "FitSection", "LossSection", "OptimiserSection"]
 
 HardLoss = Literal["cross_entropy", "focal", "multi_weighted_focal"]
 
@@ -69,6 +69,19 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
     milestones: tuple[Positive, ...] = ()
     layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     clip: Annotated[float, Meta(ge=0.0)] = 0.0
+
+
+class AdamSection(OptimiserSection, frozen=True, kw_only=True):
+    """Adam at a constant rate, with the β₁ that generators are trained with.
+
+    Attributes:
+        betas: β₁ and β₂. The first is that of Radford et al. 2016, "Unsupervised Representation
+            Learning with Deep Convolutional Generative Adversarial Networks" (ICLR).
+    """
+
+    weight_decay: Annotated[float, Meta(ge=0.0)] = 0.0
+    schedule: Literal["one_cycle", "cosine", "plateau", "steps"] = "steps"
+    betas: tuple[Fraction, Fraction] = (0.5, 0.999)
 
 
 class FitSection(OptimiserSection, frozen=True, kw_only=True):

@@ -41,6 +41,8 @@ ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 8, 8, 8], "stem_wi
 # What would make a method's first stage longer than it has to be here.
 BRIEF: dict[str, dict[str, Any]] = {
     "fitnet": {"hint_epochs": EPOCHS},
+    "cgdd": {"steps": 3, "latent": 16, "width": 8},
+    "fastdfkd": {"iterations": 2, "warmup": 1, "steps": 3, "reset": 1, "latent": 16, "width": 8},
     "smpl": {"ratio": 1},
     "ssl_kd": {"ratio": 1},
     "ces_kd": {"assistants": [ASSISTANT]},

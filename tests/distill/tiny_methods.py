@@ -17,9 +17,12 @@ from edgekd.distill.methods import (
     Labelled,
     Method,
     MethodContext,
+    NoSamples,
     Players,
     Several,
     Stage,
+    StepContext,
+    Synthesised,
     Terms,
     UnlabelledBatch,
     resolve_method,
@@ -37,6 +40,13 @@ SUBCLASS_OF = (0, 0, 1, 2, 3, 3, 4)
 
 
 ASSISTANT = {"arch": "resnet10t", "options": {"channels": [4, 4, 8, 8], "stem_width": 4}}
+# Generators and ladders that are no longer and no larger than they have to be here.
+SMALL: dict[str, dict[str, Any]] = {
+    "assistants": {"assistants": [ASSISTANT]},
+    "ces_kd": {"assistants": [ASSISTANT]},
+    "cgdd": {"latent": 8, "width": 4},
+    "fastdfkd": {"latent": 8, "width": 4, "iterations": 2, "warmup": 1},
+}
 
 
 def network(seed: int, *channels: int, subclass_of: tuple[int, ...] = ()) -> NormalisedNetwork:
@@ -61,8 +71,7 @@ def make_context(fit: FitSection | None = None) -> MethodContext:
 def method(
     name: str, *, student: Any = None, fit: FitSection | None = None, **options: Any
 ) -> Method:
-    few = {"assistants": [ASSISTANT]} if name in ("ces_kd", "assistants") else {}
-    kind, config = resolve_method({"name": name, **few, **options})
+    kind, config = resolve_method({"name": name, **SMALL.get(name, {}), **options})
     divided = SUBCLASS_OF if kind.learns_subclasses else ()
     teacher = network(1, 4, 8, 8, 16, subclass_of=divided) if kind.needs_teacher else None
     student = student or network(0, 4, 4, 8, 8, subclass_of=divided)
@@ -103,6 +112,10 @@ def sample(kind: SampleKind, epoch: int = 0, size: int = 6) -> Any:
     """What a stage of these samples receives."""
     if isinstance(kind, Several):
         return {name: sample(each, epoch, size) for name, each in kind.kinds.items()}
+    if isinstance(kind, NoSamples | Synthesised):
+        drawn = torch.Generator().manual_seed(epoch)
+        context = StepContext(8, torch.device("cpu"), epoch, lambda p: 0.9 * p, drawn)
+        return kind.batch(0, context)
     return batch(epoch, size) if isinstance(kind, Labelled) else unlabelled(epoch)
 
 

@@ -54,7 +54,10 @@ def load_dataset(section: dict[str, Any], task: str = DEFAULT_TASK) -> Dataset:
             missing, or a label is no label of the task.
     """
     source = resolve_source(section, task)
-    dataset = grouped(source.module.load(source.config, task))
+    dataset: Dataset = source.module.load(source.config, task)
+    if not dataset.has_images:
+        return dataset
+    dataset = grouped(dataset)
     if source.attributes is not None:
         dataset = attributed(dataset, source.attributes.attributes)
     elif usual := getattr(source.module, "ATTRIBUTES", ()):

@@ -7,6 +7,12 @@ from edgekd.distill.losses.binary_cross_entropy import (
 )
 from edgekd.distill.losses.chen2020 import view_contrast
 from edgekd.distill.losses.cross_entropy import class_weights, weighted_cross_entropy
+from edgekd.distill.losses.fang2022 import (
+    agreeing_divergence,
+    batch_statistics,
+    class_imbalance,
+    statistics_distance,
+)
 from edgekd.distill.losses.hinton2015 import softened_kl
 from edgekd.distill.losses.li2023 import bounded_temperature, reversal, reversed_gradient
 from edgekd.distill.losses.lin2017 import binary_focal_loss, focal_loss
@@ -46,6 +52,7 @@ from edgekd.distill.losses.zhao2022 import non_target_kl, target_kl
 
 __all__ = [
     "adjusted_logits",
+    "agreeing_divergence",
     "angle_relation",
     "attention_map",
     "attention_transfer",
@@ -53,11 +60,13 @@ __all__ = [
     "balanced_teacher",
     "balancing_class_weights",
     "balancing_finding_weights",
+    "batch_statistics",
     "binary_focal_loss",
     "bounded_temperature",
     "category_relation",
     "channel_relation",
     "class_centroids",
+    "class_imbalance",
     "class_log_prior",
     "class_weights",
     "contrast_scores",
@@ -83,6 +92,7 @@ __all__ = [
     "softened_binary_kl",
     "softened_kl",
     "sources_of",
+    "statistics_distance",
     "strata_of",
     "target_kl",
     "transformed_kl",

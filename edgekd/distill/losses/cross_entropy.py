@@ -22,13 +22,16 @@ def class_weights(counts: Sequence[int], balance: Balance) -> Tensor:
     """Weight of each class, ∝ 1, 1/√n or 1/n, with mean 1 over the training images.
 
     Args:
-        counts: Training images of each class; a class without images gets weight 0.
+        counts: Training images of each class; a class without images gets weight 0, and all get
+            weight 1 where there are none.
         balance: How strongly rare classes are raised.
 
     Returns:
         float32 [K].
     """
     n = torch.tensor(counts, dtype=torch.float64)
+    if not n.any():
+        return torch.ones(len(n))  # no images, and so none more frequent than others
     raw = torch.where(n > 0, n.clamp(min=1) ** -POWER[balance], torch.zeros_like(n))
     return (raw * n.sum() / (raw * n).sum()).float()
 

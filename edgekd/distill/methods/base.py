@@ -257,6 +257,8 @@ class Method(nn.Module, ABC):
     """Whether its terms are right for mixed images: it looks at `batch.pixels` alone, and gives
     labels to `hard_label` or `sample_weights` alone.
     """
+    needs_images: ClassVar[bool] = True
+    """Whether it learns from images of the data set."""
     takes_unlabelled: ClassVar[bool] = False
     """Whether it learns from the images of `data.unlabelled`."""
     class_weights: Tensor
@@ -325,6 +327,18 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order; the last one leaves the student trained."""
+
+    def synthesised(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
+        """Images that the student was taught with instead of the data set's, and their classes.
+
+        Args:
+            count: Most images to give.
+            generator: Source of random numbers, on the CPU.
+
+        Returns:
+            uint8 [N, 3, S, S] and class indices [N]; None where the method makes none.
+        """
+        return None
 
     def term_weights(self) -> dict[str, float]:
         """The weight of each term of the last stage that is a loss on logits, for `amal`."""

@@ -23,6 +23,7 @@ from edgekd.distill.runs.reuse import Left, left_in, refuse_folders, take_weight
 from edgekd.distill.runs.roles import model_to_train, role_section
 from edgekd.distill.runs.stage_runs import LOGS, STAGES, WORK, StageRuns
 from edgekd.distill.runs.stages import drop_damaged_stages, flaws_of_stages
+from edgekd.distill.runs.synthesised import write_synthesised
 from edgekd.distill.runs.trial import context_of
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.teachers.group import Teachers
@@ -221,6 +222,8 @@ class RoleRun:
             self.request, self.samples, network, self.out, self._base, self._dependencies
         )
         outcome = stages.run(keep_last=self._finishing is not None)
+        if is_rank_zero():
+            write_synthesised(network, self.samples.classes, self.out, self._say)
         finished = stages.finish(self._finishing, self._key) if self._finishing else None
         return _Made(outcome, teaching, finished)
 

@@ -40,6 +40,7 @@ __all__ = [
     "context_of",
     "method_of",
     "refuse_loss",
+    "refuse_missing_images",
     "refuse_mixing",
     "refuse_undivided",
 ]
@@ -80,6 +81,7 @@ def check_training(planned: Planned, split: Split) -> None:
     recipe, size = planned.recipe, planned.recipe.image_size
     kind, _ = resolve_method(planned.method, recipe.task)
     refuse_undivided(kind, split)
+    refuse_missing_images(kind, planned, split)
     refuse_loss(planned.section.fit, recipe.task)
     _refuse_image_sizes(planned, split)
     refuse_mixing(recipe.augment, kind, recipe.task)
@@ -134,6 +136,33 @@ def refuse_undivided(kind: type[Method], split: Split) -> None:
     if kind.learns_subclasses and not split.dataset.subclass_of:
         message = f"the method {kind.name} needs subclass labels, and {split.dataset.name} has none"
         raise InputError(message, "add `subclasses` to the recipe's `data`")
+
+
+def refuse_missing_images(kind: type[Method], planned: Planned, split: Split) -> None:
+    """Refuse to train on a data set without images what learns from images.
+
+    Raises:
+        InputError: The role or the method needs them, or keys of the recipe do.
+    """
+    if split.dataset.has_images:
+        return
+    if planned.role == "teacher":
+        message = "the teacher is trained on images, and `data.source: none` has none"
+        raise InputError(message, "give the trained one in `teacher.checkpoint`")
+    if kind.needs_images:
+        able = ", ".join(name for name in METHODS.built_in if not load_method(name).needs_images)
+        message = f"the method {kind.name} learns from images, and `data.source: none` has none"
+        raise InputError(message, f"set `method.name` to one of: {able}")
+    fit = planned.section.fit
+    keys = {
+        "finish": planned.recipe.finish is not None,
+        "student.fit.logit_adjustment": bool(fit.logit_adjustment),
+        "student.fit.stop_after": bool(fit.stop_after),
+    }
+    for key, used in keys.items():
+        if used:
+            message = f"`{key}` needs images, and `data.source: none` has none"
+            raise InputError(message, f"remove `{key}`")
 
 
 def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> MethodContext:

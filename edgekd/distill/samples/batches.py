@@ -193,6 +193,7 @@ class StepContext:
         views: The fixed view of each image in this epoch; None where every batch is augmented by
             draws of its own.
         side: See `Batch`.
+        step: Number of the step in its epoch, counted from 0.
         training_side: See `UnlabelledBatch`.
     """
 
@@ -205,6 +206,7 @@ class StepContext:
     mixing: Mixing | None = None
     views: EpochViews | WholeImages | None = None
     side: int | None = None
+    step: int = 0
     training_side: int = 0
 
     def batch(self, raw: Tensor, conditions: Tensor | None = None) -> SynthesisedBatch:

@@ -190,7 +190,7 @@ def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Spli
     if say:
         for note in split.dataset.notes:
             say(f"{NOTE}{note}")
-    for part in ("train", "validation"):
+    for part in ("train", "validation") if split.dataset.has_images else ():
         if not split.indices(part):
             message = f"the {part} part of {split.dataset.name} is empty"
             raise InputError(message, "give more images, or another `split`")
@@ -199,6 +199,9 @@ def load_split(recipe: Recipe, say: Callable[[str], None] | None = None) -> Spli
 
 def decode_samples(recipe: Recipe, split: Split, progress: Progress | None = None) -> RunSamples:
     """The decoded images of a recipe's split."""
+    if not split.dataset.has_images:
+        nothing = np.zeros((0, recipe.image_size, recipe.image_size, 3), np.uint8)
+        return RunSamples(split, nothing, np.zeros(0, np.int64))
     content = content_of(split.dataset)
     sizes = (recipe.image_size, recipe.augment.decoded_size(crop_side(recipe)))
     images, enlarged = decoded_at_sizes(split.dataset, sizes, progress, content)

@@ -24,7 +24,11 @@ UNKNOWN_IMAGES = (
 )
 """Note on a teacher that was imported."""
 
-_TAKES = {"pooled": "pooled vectors", "maps": "feature maps"}
+_TAKES = {
+    "pooled": "pooled vectors",
+    "maps": "feature maps",
+    "gradients": "gradients through the teacher's layers",
+}
 
 
 def refuse_teachers(kind: type[Method], config: Any, recipe: Recipe) -> None:
@@ -49,6 +53,9 @@ def refuse_teachers(kind: type[Method], config: Any, recipe: Recipe) -> None:
         several = "`teachers`" if recipe.teachers else "`teacher.views`"
         _refuse_features(kind, config, f"{several} do not average", ("outputs",))
         _refuse_averages(recipe, section)
+    if section.engine != "torch":
+        by_engine: tuple[TeacherBy, ...] = ("outputs", "pooled", "maps")
+        _refuse_features(kind, config, "`teacher.engine` does not give", by_engine)
     if section.cache:
         _refuse_features(kind, config, "`teacher.cache` does not keep", ("outputs", "pooled"))
         _refuse_moving_views(recipe, "teacher.cache")

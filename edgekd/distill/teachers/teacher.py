@@ -18,8 +18,10 @@ from edgekd.models.features import Features, features_of
 
 __all__ = ["Teacher", "TeacherBy", "TeacherPrecision", "TeacherSetup", "in_precision"]
 
-TeacherBy = Literal["outputs", "pooled", "maps"]
-"""What a method takes from its teacher: outputs alone, pooled vectors too, or feature maps too."""
+TeacherBy = Literal["outputs", "pooled", "maps", "gradients"]
+"""What a method takes from its teacher: outputs alone, pooled vectors too, feature maps too, or
+gradients through its layers.
+"""
 
 TeacherPrecision = Literal["auto", "fp32", "bf16", "fp16"]
 

@@ -17,7 +17,7 @@ from edgekd.data.augment import Augmentation
 from edgekd.distill.losses.precision import refuse_half_precision
 from edgekd.distill.methods import Method, Stage, Terms
 from edgekd.distill.samples.batches import Batch, StepContext
-from edgekd.distill.samples.loading import BatchLoader, Loader, WaitingShare
+from edgekd.distill.samples.loading import BatchLoader, Loader, StepNumbers, WaitingShare
 from edgekd.distill.samples.mixing import Mixing
 from edgekd.distill.samples.run_samples import OnceEach, RunSamples, Share
 from edgekd.distill.samples.sample_kinds import LoaderSetup
@@ -98,6 +98,8 @@ class StageModule(LightningModule):
     @property
     def score_name(self) -> str:
         """Name of the validation score, for people."""
+        if not self._validates:
+            return "epoch"
         metric = self.metrics.selection_metric.replace("_", " ")
         return metric if self.stage.criterion is None else "objective"
 
@@ -138,8 +140,10 @@ class StageModule(LightningModule):
         )
         return self._loader
 
-    def val_dataloader(self) -> BatchLoader:
-        """The validation part, as a device sees it."""
+    def val_dataloader(self) -> Loader:
+        """The validation part, as a device sees it; one empty step where there are no images."""
+        if not self._validates:
+            return StepNumbers(1)
         indices = self.samples.split.indices("validation")
         self._once_each = OnceEach(len(indices), self._share())
         images = self.samples.training_images if self._validates_crops else self.samples.images
@@ -147,6 +151,11 @@ class StageModule(LightningModule):
             images, indices, self._once_each, 2 * self.fit.batch_size,
             targets=[self.samples.targets], drop_last=False, workers=self.workers, pin=self._pins,
         )  # fmt: skip
+
+    @property
+    def _validates(self) -> bool:
+        """Whether there are images to validate on; else the last epoch counts as the best."""
+        return self.samples.split.dataset.has_images
 
     @property
     def _validates_crops(self) -> bool:
@@ -238,7 +247,7 @@ class StageModule(LightningModule):
             partial(self._augmented, augmentation=cropping, generator=generator),
             Mixing.of(self.augmentation),
             views.in_epoch(self.seed, self.current_epoch) if views else None,
-            None if side == larger else side, training_side=side,
+            None if side == larger else side, training_side=side, step=batch_index,
         )  # fmt: skip
 
     def _training_side(self) -> int:
@@ -265,8 +274,10 @@ class StageModule(LightningModule):
         if self._average is not None:
             self._average.exchange()
 
-    def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
+    def validation_step(self, batch: Any, batch_index: int) -> None:
         """Collect the criterion's loss, or the evaluated network's outputs."""
+        if not self._validates:
+            return
         images, targets, indices = self._counted(batch, batch_index)
         if not len(targets):
             return
@@ -297,7 +308,7 @@ class StageModule(LightningModule):
             InputError: The training diverged: weights are not finite.
         """
         self._refuse_infinite_weights()
-        score = self._mean_loss() if self.stage.criterion else self._metric()
+        score = self._score()
         means = {**self._means.means(), WAITING: self._waiting.share}
         means = mean_of_each(means, self.device)
         self._means.clear()
@@ -307,6 +318,16 @@ class StageModule(LightningModule):
             self._average.exchange()
         if self.stop_reason is not None:
             self.trainer.should_stop = True
+
+    def _score(self) -> float:
+        """The validation score; without images the number of the epoch, so that the last is best.
+
+        A criterion is the better the lower it is.
+        """
+        if not self._validates:
+            number = self.current_epoch + 1
+            return float(number if self.better == "max" else -number)
+        return self._mean_loss() if self.stage.criterion else self._metric()
 
     def _refuse_infinite_weights(self) -> None:
         trained = {n: p.detach() for n, p in self.method.named_parameters() if p.requires_grad}

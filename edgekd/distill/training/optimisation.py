@@ -12,7 +12,7 @@ from torch import nn
 from edgekd.distill.training.early_stop import Better
 from edgekd.distill.training.layer_rates import layer_scales
 from edgekd.distill.training.schedules import rate_of_epoch, schedule_of_steps
-from edgekd.recipe import OptimiserSection
+from edgekd.recipe import AdamSection, OptimiserSection
 
 __all__ = ["OwnSGD", "ScheduledOptimizer", "TrainsBySGD", "make_optimizer"]
 
@@ -70,6 +70,8 @@ def _main_optimizer(
     if section.optimizer == "sgd":
         optimizer = torch.optim.SGD(groups, momentum=section.momentum, **options)
     else:
+        if isinstance(section, AdamSection):
+            options["betas"] = section.betas
         optimizer = torch.optim.AdamW(groups, **options)
     # A gradient scaler would leave gradients scaled for a fused kernel, too late for clipping.
     optimizer._step_supports_amp_scaling = False

@@ -120,6 +120,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "relation": RELATIONS, "temperature": 4.0, "similarity_temperature": 0.5,
         "transformed_ratio": 1.0, "similarity_ratio": 0.75, "select": "metric",
     },
+    "cgdd": {
+        "kd": 1.0, "ce": 1.0, "attention": 1000.0, "temperature": 4.0, "one_hot": 1.0,
+        "statistics": 1.0, "class_balance": 1.0, "adversarial": 1.0, "steps": 400, "latent": 256,
+        "width": 64,
+    },
+    "fastdfkd": {
+        "meta": "fomaml", "iterations": 10, "generator_rate": 2e-3, "latent_rate": 0.01,
+        "reptile_scale": 67.0, "statistics": 10.0, "one_hot": 0.5, "adversarial": 1.33,
+        "momentum": 0.9, "warmup": 20, "steps": 400, "reset": 120, "pool": 0, "temperature": 20.0,
+        "latent": 256, "width": 64,
+    },
 }  # fmt: skip
 """What each method's options are unless a recipe says otherwise (methods.md, and its docstring)."""
 
@@ -159,6 +170,14 @@ OTHERS: dict[str, dict[str, Any]] = {
         "ce": 0.5, "kd": 0.3, "transformed": 0.7, "similarity": 4.0, "relations": 0.6,
         "relation": {"distance": 3.0, "angle": 9.0, "channel": 200.0}, "temperature": 2.0,
         "similarity_temperature": 0.3, "transformed_ratio": 0.5, "similarity_ratio": 0.5,
+    },
+    "cgdd": {
+        "kd": 0.6, "ce": 0.3, "attention": 70.0, "temperature": 2.0, "one_hot": 0.7,
+        "statistics": 3.0, "class_balance": 0.2, "adversarial": 0.5,
+    },
+    "fastdfkd": {
+        "statistics": 2.0, "one_hot": 0.9, "adversarial": 0.4, "momentum": 0.5, "temperature": 3.0,
+        "generator_rate": 0.01, "latent_rate": 0.05,
     },
 }  # fmt: skip
 """Other options, no two weights alike."""

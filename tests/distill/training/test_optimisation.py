@@ -11,7 +11,7 @@ from torch import nn
 from edgekd.distill.training.early_stop import stop_reason
 from edgekd.distill.training.optimisation import OwnSGD, ScheduledOptimizer, make_optimizer
 from edgekd.distill.training.schedules import rate_of_epoch
-from edgekd.recipe import FitSection
+from edgekd.recipe import AdamSection, FitSection, OptimiserSection
 
 PAPER = FitSection(optimizer="sgd", learning_rate=1e-3, schedule="plateau", patience=2)
 
@@ -147,3 +147,14 @@ def test_a_rate_by_epochs_keeps_the_ratios_of_layers():
     optimizer.set_rate([0.5], "max")
     after = [group["lr"] for group in optimizer.optimizer.param_groups]
     assert after == pytest.approx([0.1 * rate for rate in before])
+
+
+def test_adam_of_a_generator_has_its_own_betas_and_a_constant_rate():
+    module = nn.Linear(2, 2)
+    scheduled = ScheduledOptimizer((module,), AdamSection(learning_rate=0.3), 10)
+    assert scheduled.scheduler is None
+    for group in scheduled.optimizer.param_groups:
+        assert group["betas"] == (0.5, 0.999)
+        assert (group["lr"], group["weight_decay"]) == (0.3, 0.0)
+    (ordinary, *_) = make_optimizer((module,), OptimiserSection()).param_groups
+    assert ordinary["betas"] == (0.9, 0.999)
