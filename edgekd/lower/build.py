@@ -41,10 +41,10 @@ from edgekd.lower.progress import BuildObserver
 from edgekd.lower.selftest import selftest_vectors
 from edgekd.lower.shipped.rebuild import rebuild_all
 from edgekd.lower.shipped.student import is_shipped, read_student, student_without_images
-from edgekd.lower.source import Source, find_student, has_images, load_source
+from edgekd.lower.source import Source, find_student, load_source
 from edgekd.lower.store import Store
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, has_images
 from edgekd.policy import Policy
 from edgekd.targets import Target
 

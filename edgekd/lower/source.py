@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from edgekd.lower.store import array_sha256
 from edgekd.metrics.resampling import group_codes
 from edgekd.metrics.task import metrics_task
 from edgekd.models import DataCard, ModelCard, read_card
-from edgekd.models.card import SPLIT, TEACHERS_ALONE, read_metrics, read_own_split
+from edgekd.models.card import TEACHERS_ALONE, read_metrics, read_own_split
 from edgekd.models.training_images import images_of_checkpoint, images_of_split
 from edgekd.seals import keep
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Source",
     "find_student",
-    "has_images",
     "kept_outputs",
     "load_source",
     "refuse_teacher",
@@ -163,15 +161,6 @@ def kept_outputs(folder: Path, card: ModelCard, images: NDArray[np.uint8]) -> ND
 def find_student(model: Path) -> Path:
     """The student's folder: `model` itself, or `model/student` of a run."""
     return model / "student" if (model / "student").is_dir() else model
-
-
-def has_images(folder: Path) -> bool:
-    """Whether a checkpoint names labelled images: no import does, and no student without data."""
-    file = folder / SPLIT
-    if not file.is_file():
-        return False
-    with file.open(encoding="utf-8") as rows:
-        return sum(1 for _ in islice(rows, 2)) > 1  # a student without data has a header alone
 
 
 def load_source(

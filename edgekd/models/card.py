@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,7 @@ __all__ = [
     "OutputCard",
     "Resize",
     "TrainingCard",
+    "has_images",
     "read_card",
     "read_metrics",
     "read_own_split",
@@ -393,6 +395,15 @@ def refuse_damaged(folder: Path, card: ModelCard) -> None:
         raise ArtefactError(f"{file} is {state}", "copy the checkpoint's whole folder")
 
 
+def has_images(folder: Path) -> bool:
+    """Whether a checkpoint names labelled images: no import does, and no student without data."""
+    file = folder / SPLIT
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8") as rows:
+        return sum(1 for _ in islice(rows, 2)) > 1  # a student without data has a header alone
+
+
 def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> Split:
     """The split that a checkpoint was trained with.
 
@@ -405,11 +416,6 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         InputError: There is no split, it was trained without images, or they are missing.
         ArtefactError: The file is not the split that the checkpoint was trained with.
     """
-    if card.imported is None and not any(card.data.images.values()):
-        message = f"{folder} was distilled without images: nothing here can judge its files"
-        hint = "give labelled images of yours, such as `build --data FILE.csv`; or build with "
-        hint += "--research, and judge the bundle where the images are: `edgekd certify`"
-        raise InputError(message, hint)
     file = folder / SPLIT
     try:
         read_checked(file)
@@ -421,6 +427,11 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         )
         hint = of_import if card.imported else "copy the checkpoint's whole folder"
         raise InputError(message, hint) from error
+    if not has_images(folder):
+        message = f"{folder} was distilled without images: nothing here can judge its files"
+        hint = "give labelled images of yours, such as `build --data FILE.csv`; or build with "
+        hint += "--research, and judge the bundle where the images are: `edgekd certify`"
+        raise InputError(message, hint)
     split = read_split(
         file, root or Path(card.data.root), name=card.data.name, classes=card.classes,
         task=card.task,

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgekd.distill.methods.assistant_ladder import LadderConfig, LadderMethod
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
-from edgekd.distill.methods.ladder import LadderConfig, LadderMethod
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.teachers.evolution import evolved_weights
 from edgekd.errors import InputError

@@ -12,8 +12,8 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from edgekd.distill.losses import difficulty_of, joined_strata, strata_of
+from edgekd.distill.methods.assistant_ladder import LadderConfig, LadderMethod
 from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
-from edgekd.distill.methods.ladder import LadderConfig, LadderMethod
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait
 from edgekd.errors import InputError

@@ -17,9 +17,8 @@ from edgekd.data import load_dataset
 from edgekd.distill.runs import pipeline
 from edgekd.distill.runs.synthesised import FOLDER, KEPT, LABELS, NOTE, SHEET
 from edgekd.errors import InputError
-from edgekd.lower.source import has_images
 from edgekd.models import read_card
-from edgekd.models.card import read_own_split
+from edgekd.models.card import has_images, read_own_split
 from edgekd.recipe import Recipe
 
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")

@@ -74,7 +74,7 @@ def test_a_checkpoint_without_images_is_built_for_research_and_certified_elsewhe
 
     from edgekd.data import read_split
     from edgekd.data.synthetic import CLASSES
-    from edgekd.lower.source import has_images
+    from edgekd.models.card import has_images
     from edgekd.seals import seal_files, unseal_files
 
     folder = tmp_path / "student"
