@@ -56,7 +56,6 @@ def test_a_damaged_cache_is_made_anew(files: dict[str, Path], cache: Path) -> No
     for content in (b"", whole[:100], whole[:-1], whole + b"0", *flipped):
         file.write_bytes(content)
         np.testing.assert_array_equal(opened(files, "made").run(images(1)[0]), expected)
-    assert file.stat().st_size == len(whole)  # OpenVINO writes some bytes differently each time
     np.testing.assert_array_equal(opened(files, "used").run(images(1)[0]), expected)
 
 

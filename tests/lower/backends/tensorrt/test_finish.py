@@ -273,7 +273,7 @@ def test_a_bundle_that_names_no_evidence(bundle: Path) -> None:
     files: dict[str, Path | bytes] = {name: (bundle / name).read_bytes() for name in manifest.files}
     write_bundle(bundle, msgspec.structs.replace(manifest, lowering=lowering), files)
     error = refused(bundle, GateFailedError, "names no evidence")
-    assert "build it again" in error.hint
+    assert "`edgekd build --data`" in error.hint
 
 
 def test_an_engine_that_differs_fails_the_self_test(bundle: Path, standin: Path) -> None:
