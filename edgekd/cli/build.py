@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, report_error, say
-from edgekd.cli.limits import critical_classes, limits_by_name
+from edgekd.cli.limit_options import critical_classes, limits_by_name
 from edgekd.cli.options import Json
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.trusting import TrustCode, trust_checkpoints

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgekd.cli.console import emit_json, report_error, say, ticker
-from edgekd.cli.limits import critical_classes, limits_by_name
+from edgekd.cli.limit_options import critical_classes, limits_by_name
 from edgekd.cli.options import (
     DropLabels,
     GroupColumn,

@@ -135,9 +135,9 @@ def _certified(request: CertifyRequest, bundle: Bundle) -> Certification:
     policy = _policy_of(request, bundle)
     images = read_images(request.images, bundle.manifest)
     unchecked = refuse_trained_on(bundle, images)
+    check_runs_here(request.bundle, model.backend)
     if unchecked:
         request.say(f"warning: {unchecked}; make sure that none of yours was among them")
-    check_runs_here(request.bundle, model.backend)
     evidence, answers = _evidence(request, bundle, images, policy, (model, reference))
     gate = evidence.judge(answers.outputs, answers.facts)
     signed = bundle.signature != "none"

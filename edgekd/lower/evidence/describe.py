@@ -9,7 +9,6 @@ import msgspec
 
 import edgekd
 from edgekd.bundle import LayerSensitivity, Lineage, Lowering, Manifest, ModelInfo, Rung
-from edgekd.bundle.task import manifest_task
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends.base import Backend, reads_calibration
 from edgekd.lower.evidence.capture import fit_capture, retaken
@@ -79,8 +78,7 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
         policy.floors, policy.teacher, requirements, fit.decision, outputs, taken_again, teacher,
     )  # fmt: skip
     return msgspec.structs.replace(
-        unmeasured_manifest(card, target, measured.attempt.backend),
-        decision=fit.decision,
+        unmeasured_manifest(card, target, measured.attempt.backend, fit.decision),
         capture=capture,
         lowering=_lowering(source, target, record),
         policy=policy_record,
@@ -100,15 +98,16 @@ def describe(source: Source, plan: Plan, record: BuildRecord, teacher: TeacherOu
     )
 
 
-def unmeasured_manifest(card: ModelCard, target: Target, backend: Backend) -> Manifest:
+def unmeasured_manifest(
+    card: ModelCard, target: Target, backend: Backend, decision: Any
+) -> Manifest:
     """The manifest of a student's fp32 file before anything was measured or fitted.
-
-    Its decision answers with the most probable class, whatever that is.
 
     Args:
         card: Model card of the student.
         target: The kind of device.
         backend: Backend of the file.
+        decision: The task's decision.
     """
     return Manifest(
         version=edgekd.__version__,
@@ -122,7 +121,7 @@ def unmeasured_manifest(card: ModelCard, target: Target, backend: Backend) -> Ma
             params=card.params,
             macs=card.macs,
         ),
-        decision=manifest_task(card.task).Decision(),
+        decision=decision,
         lowering=Lowering(
             target=target.name,
             backend=backend.name,

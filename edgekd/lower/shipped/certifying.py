@@ -7,6 +7,7 @@ file has a manifest that says that nothing was measured on it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 import edgekd
 from edgekd.bundle import Certificate, Manifest, Rung
 from edgekd.bundle.manifest import FORMAT_VERSION
-from edgekd.errors import GateFailedError
+from edgekd.bundle.task import manifest_task
+from edgekd.errors import GateFailedError, InputError
 from edgekd.files import sha256_of
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
@@ -168,7 +170,10 @@ def _nearest(student: ShippedStudent, job: RebuildJob) -> Manifest:
     fitting = student.certificates_for(job.plan.target.name, job.backend)
     manifest = next((one for _, one in fitting), next(iter(student.certificates.values()), None))
     if manifest is None:
-        return unmeasured_manifest(student.card, job.plan.target, get_backend(job.backend))
+        decision = _unfitted_decision(student.card.task)
+        return unmeasured_manifest(
+            student.card, job.plan.target, get_backend(job.backend), decision
+        )
     lowering, backend = manifest.lowering, get_backend(job.backend)
     if lowering.backend != backend.name:
         lowering = msgspec.structs.replace(
@@ -178,6 +183,19 @@ def _nearest(student: ShippedStudent, job: RebuildJob) -> Manifest:
             completion_command=completion_command(backend),
         )
     return msgspec.structs.replace(manifest, lowering=lowering)
+
+
+def _unfitted_decision(task: str) -> Any:
+    """A decision that answers with the most probable class, whatever that is.
+
+    Raises:
+        InputError: A decision of the task needs what only labelled images give.
+    """
+    try:
+        return manifest_task(task).Decision()
+    except TypeError as error:
+        message = f"a decision of the task {task} is fitted to labelled images"
+        raise InputError(message, "give them by `edgekd build --data FILE.csv`") from error
 
 
 def _unjudged_rung(job: RebuildJob, measured: Measured, reason: str) -> Rung:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekd.cli.limits import CRITICAL_LIMIT, critical_classes, limits_by_name
+from edgekd.cli.limit_options import CRITICAL_LIMIT, critical_classes, limits_by_name
 from edgekd.errors import InputError
 
 
