@@ -23,6 +23,7 @@ from edgekd.cli import main
 
 DEVICE, DATA = "a device", "a data set"
 TEACHER = "a heavy teacher; tests/end_to_end/test_imports.py has light ones"
+TRAINED = "a trained teacher; tests/distill/runs/test_synthesised.py has a small one"
 STUDENT = "a student that ships for all targets; that of the next command does"
 MANY = "149 melanomas for validation; tests/lower/evidence has other limits"
 LONG = "many trainings; tests/tune has shorter searches"
@@ -53,6 +54,7 @@ NEEDS = {
     "edgekd predict BUNDLE --camera 0": DEVICE,
     "edgekd predict bundles/rpi IDRID/images/*.jpg": DATA,
     "edgekd distill ham10000-kd --set data.root=/data/ham10000 --out runs/ham": DATA,
+    "edgekd distill ham10000-fastdfkd --out RUN": TRAINED,
     "edgekd compare ham10000-kd ham10000-ssd-kd --seeds 0,1,2 --out DIR": DATA,
     "edgekd tune demo --space demo --trials 20 --workers 2 --out DIR": LONG,
     "edgekd tune demo --space demo --trials 20 --workers 2 --out runs/tuned": LONG,

@@ -123,6 +123,7 @@ class AdaptiveMixing(Method):
 
     name = "amal"
     Config = AdaptiveMixingConfig
+    requires = frozenset({Trait.IMAGE_LEVEL})
     mixes = False
 
     @classmethod
@@ -307,7 +308,7 @@ class AdaptiveMixing(Method):
 @cache
 def _mixture_of(mixing: type[AdaptiveMixing], kind: type[Method]) -> type[Method]:
     """The class of a method whose terms are mixed."""
-    facts = {"requires": kind.requires | {Trait.IMAGE_LEVEL}}
+    facts = {"requires": kind.requires | mixing.requires}
     return type(f"{mixing.__name__}Of{kind.__name__}", (mixing, kind), facts)
 
 

@@ -81,6 +81,7 @@ class ConditionalDataFree(DataFree):
     """
 
     name = "cgdd"
+    learns_preset_classes = True
     Config = ConditionalDataFreeConfig
     config: ConditionalDataFreeConfig
 

@@ -11,13 +11,15 @@ from composed import ALL_OPTIONS, DEFAULTS, Step, check, kd_terms
 from tiny_methods import ASSISTANT, batch, make_context, method, network, prepared, run_samples
 from torch import Tensor, nn
 
-from edgekd.distill.methods import Method, method_names, resolve_method
+from edgekd.distill.methods import Method, load_method, method_names, resolve_method
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection
 
 FIT = FitSection(epochs=10, class_weights="full")
 NEVER = {"every": 1.0}  # in the last epoch alone
-MIXED = [name for name in method_names() if name not in ("amal", "none", "smpl", "ssl_kd")]
+WITHOUT_IMAGES = [name for name in method_names() if not load_method(name).needs_images]
+UNMIXED = ("smpl", "ssl_kd", *WITHOUT_IMAGES)
+MIXED = [name for name in method_names() if name not in ("amal", "none", *UNMIXED)]
 
 
 def amal(of: str = "kd", fit: FitSection = FIT, **options: Any) -> Method:
@@ -147,7 +149,7 @@ def test_what_cannot_be_mixed_is_refused(options: dict[str, Any], words: str) ->
         method("amal", **options)
 
 
-@pytest.mark.parametrize("of", ["smpl", "ssl_kd"])
+@pytest.mark.parametrize("of", UNMIXED)
 def test_steps_of_their_own_and_images_without_labels_are_refused(of: str) -> None:
     with pytest.raises(InputError, match=f"{of} has no terms that amal could mix"):
         amal(of).stages()

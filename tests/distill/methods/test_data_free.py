@@ -47,3 +47,12 @@ def test_a_network_is_evaluated_within_the_block_alone(training):
     with evaluating(student):
         assert not any(module.training for module in student.modules())
     assert student.training == training
+
+
+def test_each_module_has_its_own_mode_again():
+    student = network(0, 4, 4, 8, 8).train()
+    student.network.bn1.eval()
+    modes = [module.training for module in student.modules()]
+    with pytest.raises(KeyError), evaluating(student):
+        raise KeyError
+    assert [module.training for module in student.modules()] == modes

@@ -24,7 +24,7 @@ from edgekd.distill.losses import (
     softened_kl,
     weighted_cross_entropy,
 )
-from edgekd.distill.methods import Method, method_names, resolve_method
+from edgekd.distill.methods import Method, load_method, method_names, resolve_method
 from edgekd.distill.task import TrainingTask
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, LossSection
@@ -82,12 +82,22 @@ def without_hard_labels(stage: Any) -> bool:
 @pytest.mark.parametrize("name", method_names())
 @pytest.mark.parametrize("change", ["loss", "adjustment"])
 def test_no_method_leaves_the_loss_on_labels_out(name: str, change: str) -> None:
-    """The sum of the terms of every stage that learns from labels changes with the recipe's key."""
+    """The sum of the terms of every stage that learns from labels changes with the recipe's key.
+
+    A method without images has no labels, nor a prior of classes, and refuses the key: but that of
+    the loss where it learns the classes that its images are made for.
+    """
     facts: dict[str, Any] = {"fit": FitSection(loss="focal")}
     if change == "adjustment":
         context = make_context()
         subclasses = replace(context.subclasses, adjustment=torch.linspace(-3.0, 0.0, 7))
         facts = {"adjustment": ADJUSTMENT, "subclasses": subclasses}
+    kind = load_method(name)
+    if not kind.needs_images and (change == "adjustment" or not kind.learns_preset_classes):
+        refused = {"loss": "it takes no loss on", "adjustment": "nothing for logit adjustment"}
+        with pytest.raises(InputError, match=f"the method {name} .*{refused[change]}"):
+            made(name, **facts)
+        return
     plain, changed = made(name), made(name, **facts)
     changed.load_state_dict(plain.state_dict())
     for before, after in zip(plain.stages(), changed.stages(), strict=True):

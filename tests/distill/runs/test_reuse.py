@@ -41,7 +41,7 @@ def test_the_default_of_recipes_is_that_of_policies() -> None:
 
 
 def test_every_shipped_recipe_names_the_policy_of_its_domain() -> None:
-    fundus = {"aptos2019-kd", "idrid-crckd", "idrid-kd", "idrid-mean-teacher"}
+    fundus = {"aptos2019-kd", "idrid-crckd", "idrid-kd", "idrid-mean-teacher", "idrid-ssl-kd"}
     named = {name: load_recipe(name).policy for name in recipe_names()}
     assert {name for name, policy in named.items() if policy == "fundus"} == fundus
     assert {named[name] for name in named.keys() - fundus} == {DEFAULT_POLICY}

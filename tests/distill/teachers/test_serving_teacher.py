@@ -14,6 +14,15 @@ from edgekd.errors import InputError
 TAUGHT = [name for name in method_names() if resolve_method({"name": name})[0].needs_teacher]
 
 
+def differentiates(name: str) -> bool:
+    """Whether a method says that it takes gradients through its teacher."""
+    kind, config = resolve_method({"name": name})
+    return kind.teacher_by(config) == "gradients"
+
+
+DIFFERENTIATED = [name for name in TAUGHT if differentiates(name)]
+
+
 class Counted(nn.Module):
     """Counts the passes of the network in front of which it stands."""
 
@@ -29,7 +38,7 @@ class Counted(nn.Module):
         self.recorded.append(torch.is_grad_enabled())
 
 
-@pytest.mark.parametrize("name", TAUGHT)
+@pytest.mark.parametrize("name", [name for name in TAUGHT if name not in DIFFERENTIATED])
 def test_the_teacher_is_run_once_a_step_and_without_gradient(name):
     made = method(name)
     counted = Counted()
@@ -41,6 +50,25 @@ def test_the_teacher_is_run_once_a_step_and_without_gradient(name):
         by_assistants = (name, stage.name) in (("assistants", "student"), ("ces_kd", "student"))
         assert counted.passes - before in ((0, 1) if by_assistants else (1,))
     assert counted.recorded == [False] * counted.passes
+
+
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_a_teacher_with_gradients_through_it_is_not_trained(name):
+    """It is run as often as images are made, and at most once more, for the student."""
+    made = method(name)
+    counted = Counted()
+    made.teacher.network.conv1.register_forward_hook(counted)
+    before = {key: value.clone() for key, value in made.teacher.state_dict().items()}
+    for stage in map(prepared, made.stages()):
+        stage.set_trainable(made)
+        passes = counted.passes
+        terms_of(stage)
+        step = counted.recorded[passes:]
+        assert any(step)
+        assert step.count(False) <= 1
+    assert all(value.equal(before[key]) for key, value in made.teacher.state_dict().items())
+    assert all(parameter.grad is None for parameter in made.teacher.parameters())
+    assert not any(module.training for module in made.teacher.modules())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +126,8 @@ def test_what_methods_take_from_their_teacher():
     assert {name: kind.teacher_by(config) for name, (kind, config) in taken.items()} == {
         "at": "maps", "crckd_cross": "pooled", "d_kd": "maps", "dkd": "outputs", "fitnet": "maps",
         "kd": "outputs", "rkd": "pooled", "skd": "outputs", "ssd_kd": "maps",
-        "amal": "outputs", "assistants": "outputs", "ces_kd": "outputs",
+        "amal": "outputs", "assistants": "outputs", "ces_kd": "outputs", "cgdd": "gradients",
+        "fastdfkd": "gradients",
     }  # fmt: skip
     kind, config = resolve_method({"name": "d_kd", "channel": 0})
     assert kind.teacher_by(config) == "pooled"
