@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from mistakes.verbs import REQUIRED_WORDS, Verb
 if TYPE_CHECKING:
     from edgekd.models import ModelCard
 
-HERE, OUT = Path("examples"), Path("out")
+HERE = Path("examples")
+OUT = Path(f"out-{os.getpid()}")
+"""What commands write to, apart for each worker: another one's files would look like theirs."""
 CLASSES = ("bkl", "mel", "nv")
 
 
