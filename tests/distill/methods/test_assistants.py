@@ -8,7 +8,7 @@ import first_principles as paper
 import pytest
 import torch
 from composed import ALL_OPTIONS, SIZE, SMALLER, SMALLEST, Step, check
-from test_ladder import assistant_terms, second_terms
+from test_assistant_ladder import assistant_terms, second_terms
 from tiny_methods import batch, method, prepared, run_samples
 from torch import Tensor
 
