@@ -9,7 +9,7 @@ import typer
 
 from edgekd.cli.console import emit_json, report_error, say
 from edgekd.cli.limit_options import critical_classes, limits_by_name
-from edgekd.cli.options import Json
+from edgekd.cli.options import Json, Tighten
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.trusting import TrustCode, trust_checkpoints
 from edgekd.errors import EdgekdError, InputError
@@ -61,13 +61,7 @@ def build(
         Reads.CHECKPOINT,
         typer.Option(help="The teacher's checkpoint, if it is not beside the student."),
     ] = None,
-    tighten: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LIMIT=VALUE",
-            help="Make a limit of the gate, or a floor of the policy, stricter.",
-        ),
-    ] = None,
+    tighten: Tighten = None,
     critical: Annotated[
         str,
         typer.Option(

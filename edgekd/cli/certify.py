@@ -17,6 +17,7 @@ from edgekd.cli.options import (
     Json,
     LabelColumn,
     MapLabels,
+    Tighten,
 )
 from edgekd.cli.places import Reads, Writes
 
@@ -48,13 +49,7 @@ def certify(
             "one that the bundle was built under.",
         ),
     ] = None,
-    tighten: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LIMIT=VALUE",
-            help="Make a limit of the gate, or a floor of the policy, stricter.",
-        ),
-    ] = None,
+    tighten: Tighten = None,
     critical: Annotated[
         str,
         typer.Option(

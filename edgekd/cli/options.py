@@ -112,3 +112,10 @@ DropLabels = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="LABEL", help="Leave images of this label out."),
 ]
+Tighten = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LIMIT=VALUE",
+        help="Make a limit of the gate, or a floor of the policy, stricter.",
+    ),
+]

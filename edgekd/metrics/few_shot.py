@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgekd.errors import InputError
 from edgekd.metrics.intervals import Interval
 
-__all__ = ["EpisodeProtocol", "Head", "episodes", "fit_head", "leave_group_out", "unit_length"]
+__all__ = ["EpisodeProtocol", "Head", "episodes", "fit_head", "unit_length"]
 
 Features = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -114,34 +114,6 @@ def fit_head(
     return Head(weights[:, :-1] @ directions, weights[:, -1])
 
 
-def leave_group_out(
-    features: Features,
-    labels: Labels,
-    groups: NDArray[np.int64],
-    classes: int,
-    *,
-    inverse_strength: float = 1.0,
-) -> Features:
-    """Logits [N, K] of each image by a head that was fitted without its lesion or patient.
-
-    Args:
-        features: [N, F].
-        labels: Class indices [N].
-        groups: A number for the lesion or patient of each image [N].
-        classes: Number K of classes.
-        inverse_strength: See `fit_head`.
-
-    Raises:
-        InputError: A class has images of one group alone, so that none is left without it.
-    """
-    logits = np.empty((len(labels), classes))
-    for group in np.unique(groups):
-        away = groups == group
-        head = fit_head(features[~away], labels[~away], classes, inverse_strength=inverse_strength)
-        logits[away] = head.logits(features[away])
-    return logits
-
-
 def episodes(
     features: Features, labels: Labels, groups: NDArray[np.int64], protocol: EpisodeProtocol
 ) -> Interval:
@@ -171,7 +143,7 @@ def _check(features: Features, labels: Labels, classes: int) -> None:
     missing = sorted(set(range(classes)) - set(labels.tolist()))
     if missing:
         message = f"{len(missing)} of {classes} classes have no image to fit the head to"
-        raise InputError(message, "give examples of every class, of two patients at least")
+        raise InputError(message, "give examples of every class")
     if not np.isfinite(features).all():
         raise InputError("features are not finite", "give other images, or another network")
 

@@ -50,8 +50,8 @@ class AdaptiveMixingConfig(Section, frozen=True, kw_only=True):
         of: The method whose terms are mixed, as a recipe names it: `{name: kd, …}`. Its weights are
             those that every image begins with; the terms on logits are mixed, others stay as they
             are.
-        every: The weights are learnt in every so-manyth part of the epochs: 0.05 is every tenth of
-            200, from the tenth on.
+        every: Interval between epochs that learn the weights, as a share of all epochs: with 0.05
+            of 200 they are epochs 10, 20, and so on.
         step: Length of a step of the weights, for batches of 128; it grows with the batch, whose
             gradients are means.
         repeats: Steps of the weights of each batch.

@@ -4,20 +4,24 @@ own (Mirzadeh et al. 2020, "Improved Knowledge Distillation via Teacher Assistan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 import torch
 from msgspec import Meta
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekd.distill.methods.base import Batch, Method, MethodContext, Stage, Terms, seeded
 from edgekd.distill.task import Trait
-from edgekd.models import NormalisedNetwork, build_network, count_params
+from edgekd.models import NormalisedNetwork, build_network, count_params, pixels_of
 from edgekd.recipe import FitSection, ModelSection, Section
 
 __all__ = ["LadderConfig", "LadderMethod"]
+
+_AT_ONCE = 64
 
 
 class LadderConfig(Section, frozen=True, kw_only=True):
@@ -105,6 +109,20 @@ class LadderMethod(Method):
         with torch.no_grad():
             outputs: Tensor = self.assistants[number](batch.pixels)
         return outputs
+
+    def teacher_outputs_for(self, images: NDArray[np.uint8], indices: Sequence[int]) -> Tensor:
+        """The teacher's outputs [N, K], on the CPU, for some images as a device sees them.
+
+        Args:
+            images: uint8 [M, S, S, 3], of which a batch is read at a time.
+            indices: Positions of the images [N].
+        """
+        device = next(self.student.parameters()).device
+        parts = []
+        for first in range(0, len(indices), _AT_ONCE):
+            batch = torch.from_numpy(np.array(images[indices[first : first + _AT_ONCE]]))
+            parts.append(self.teacher_outputs(None, pixels_of(batch.to(device))).float().cpu())
+        return torch.cat(parts)
 
     def taught_terms(self, outputs: Tensor, teacher: Tensor, batch: Batch) -> Terms:
         """The hard-label loss and the softened one, weighted."""

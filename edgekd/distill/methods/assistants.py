@@ -4,8 +4,11 @@ other or together, by weights of differential evolution (Ganta et al. 2022, arXi
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekd.distill.methods.assistant_ladder import LadderConfig, LadderMethod
@@ -13,11 +16,9 @@ from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.teachers.evolution import evolved_weights
 from edgekd.errors import InputError
-from edgekd.models import pixels_of
+from edgekd.models import NormalisedNetwork, logits_of
 
 __all__ = ["TeachingAssistants", "TeachingAssistantsConfig"]
-
-_AT_ONCE = 64
 
 
 class TeachingAssistantsConfig(LadderConfig, frozen=True, kw_only=True):
@@ -90,23 +91,21 @@ class TeachingAssistants(LadderMethod):
         if not len(images):
             message = "the weights of assistants are found on the validation part, which is empty"
             raise InputError(message, "raise `split.validation`")
-        rows = []
-        for first in range(0, len(images), _AT_ONCE):
-            part = torch.from_numpy(images[first : first + _AT_ONCE]).to(self.weights.device)
-            rows.append(self._members(pixels_of(part)).double().cpu())
         evolved = evolved_weights(
-            torch.cat(rows, dim=1), torch.from_numpy(np.asarray(targets)), len(samples.classes),
+            self._members(images), torch.from_numpy(np.asarray(targets)), len(samples.classes),
             self.context.task, seed=self.context.seed,
         )  # fmt: skip
         self.weights.copy_(torch.tensor(evolved))
 
-    def _members(self, pixels: Tensor) -> Tensor:
-        """Outputs of each member [M, V, K] for images, in evaluation mode."""
-        with torch.no_grad():
-            outputs = [network.eval()(pixels) for network in self.assistants]
+    def _members(self, images: NDArray[np.uint8]) -> Tensor:
+        """Outputs of each member [M, V, K] for images uint8 [V, S, S, 3], in evaluation mode."""
+        outputs = [
+            torch.from_numpy(logits_of(cast("NormalisedNetwork", network), images))
+            for network in self.assistants
+        ]
         if self.config.with_teacher:
-            outputs.append(self.teacher_outputs(None, pixels))
-        return torch.stack([each.float() for each in outputs])
+            outputs.append(self.teacher_outputs_for(images, range(len(images))))
+        return torch.stack(outputs).double()
 
     def _objective(self, batch: Batch) -> Terms:
         student = self.student(batch.pixels)

@@ -17,11 +17,8 @@ from edgekd.distill.methods.base import Batch, MethodContext, Stage, Terms
 from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.task import Trait
 from edgekd.errors import InputError
-from edgekd.models import pixels_of
 
 __all__ = ["CurriculumExpertSelection", "CurriculumExpertSelectionConfig"]
-
-_AT_ONCE = 64
 
 
 class CurriculumExpertSelectionConfig(LadderConfig, frozen=True, kw_only=True):
@@ -80,20 +77,15 @@ class CurriculumExpertSelection(LadderMethod):
         Raises:
             InputError: There are fewer training images than experts.
         """
-        indices = np.array(samples.split.indices("train"))
+        indices = samples.split.indices("train")
         if len(indices) < self.experts:
             message = f"{len(indices)} training images cannot be divided among {self.experts}"
             raise InputError(f"{message} experts", "give more images, or fewer `assistants`")
+        outputs = self.teacher_outputs_for(samples.images, indices)
+        targets = torch.from_numpy(np.asarray(samples.targets[indices]))
+        strata = strata_of(difficulty_of(outputs, targets), self.experts)
         device = self.strata.device
-        parts = []
-        for first in range(0, len(indices), _AT_ONCE):
-            rows = indices[first : first + _AT_ONCE]
-            images = torch.from_numpy(np.asarray(samples.images[rows])).to(device)
-            outputs = self.teacher_outputs(None, pixels_of(images))
-            targets = torch.from_numpy(np.asarray(samples.targets[rows])).to(device)
-            parts.append(difficulty_of(outputs, targets).cpu())
-        strata = strata_of(torch.cat(parts), self.experts)
-        self.strata[torch.from_numpy(indices).to(device)] = strata.to(device)
+        self.strata[torch.tensor(indices, device=device)] = strata.to(device)
 
     def _objective(self, batch: Batch) -> Terms:
         config, strata = self.config, self.strata[batch.indices]
