@@ -59,9 +59,8 @@ def evolved_weights(
         loss, [(0.0, 1.0)] * count, init=np.vstack((known, drawn)), rng=seed, tol=1e-5,
         maxiter=40, polish=False,
     )  # fmt: skip
-    evolved = np.round(
-        _on_simplex(result.x), _DIGITS
-    )  # the same on machines that differ in the last
+    # Rounded, so that machines whose last digits differ find the same weights.
+    evolved = np.round(_on_simplex(result.x), _DIGITS)
     best = min((evolved / evolved.sum(), *known), key=loss)
     return tuple(float(weight) for weight in best)
 
