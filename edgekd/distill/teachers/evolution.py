@@ -23,8 +23,8 @@ def evolved_weights(
     """Weights of averaged probabilities under which labels are most likely: w ≥ 0 with sum 1.
 
     The fitness is the mean negative log-likelihood of held-out labels: accuracy is constant between
-    jumps. Each network alone and equal weights are part of the first generation, and no result is
-    worse than they.
+    jumps. Each network alone and equal weights are part of the first generation, so that no
+    result is worse than they.
 
     Args:
         outputs: Outputs of each network for held-out images [M, N, …], in float64.
@@ -61,8 +61,7 @@ def evolved_weights(
     )  # fmt: skip
     # Rounded, so that machines whose last digits differ find the same weights.
     evolved = np.round(_on_simplex(result.x), _DIGITS)
-    best = min((evolved / evolved.sum(), *known), key=loss)
-    return tuple(float(weight) for weight in best)
+    return tuple(float(weight) for weight in evolved / evolved.sum())
 
 
 def _on_simplex(weights: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from tiny_methods import ASSISTANT, batch, make_context, method, network, prepar
 from torch import Tensor, nn
 
 from edgekd.distill.methods import Method, load_method, method_names, resolve_method
+from edgekd.distill.methods.amal import ImageWeights
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection
 
@@ -198,3 +199,11 @@ REFERENCES = {"student": mixed_terms}
 @pytest.mark.parametrize("stage", REFERENCES)
 def test_the_loss_is_that_of_the_formulas(stage, options):
     check("amal", stage, REFERENCES[stage], options)
+
+
+def test_an_image_that_is_drawn_twice_has_the_mean_of_what_was_learnt() -> None:
+    weights = ImageWeights(4, {"ce": 0.1, "kd": 0.9})
+    learnt = torch.tensor([[0.2, 0.8], [0.4, 0.6], [0.5, 0.5]])
+    weights.remember(torch.tensor([2, 2, 0]), learnt)
+    expected = [[0.5, 0.5], [0.1, 0.9], [0.3, 0.7], [0.1, 0.9]]
+    torch.testing.assert_close(weights.weights, torch.tensor(expected))

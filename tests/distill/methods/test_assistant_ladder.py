@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import first_principles as paper
+import numpy as np
 import pytest
 import torch
 from composed import SMALLER, SMALLEST, Step
@@ -14,6 +15,7 @@ from torch import Tensor
 from edgekd.distill.methods import Method
 from edgekd.distill.runs import pipeline
 from edgekd.errors import InputError
+from edgekd.models import logits_of
 from edgekd.recipe import FitSection
 
 LADDERS = ("ces_kd", "assistants")
@@ -78,6 +80,15 @@ def test_the_cost_is_told_before_it_is_paid() -> None:
     notes = list(made.notes())
     assert len(notes) == 2
     assert all("M parameters, is trained first, for 3 epochs" in note for note in notes)
+
+
+def test_the_teacher_sees_many_images_in_their_order() -> None:
+    made: Any = method("assistants", assistants=TWO)
+    images = np.random.default_rng(0).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
+    indices = [*range(69, -1, -2), *range(0, 70, 2)]
+    outputs = made.teacher_outputs_for(images, indices)
+    expected = logits_of(made.required_teacher, images[indices])
+    torch.testing.assert_close(outputs, torch.from_numpy(expected), atol=1e-5, rtol=1e-5)
 
 
 def test_an_unknown_network_is_refused() -> None:

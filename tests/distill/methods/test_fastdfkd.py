@@ -41,6 +41,7 @@ class Plain:
         self.kept: list[tuple[Tensor, Tensor]] = []
         self.pool: list[Tensor] = []
         self.terms: dict[str, Tensor] = {}
+        self.lowest_at = -1
 
     def make(self, drawn: torch.Generator, adversarial: float) -> nn.Module:
         """One batch for the pool; gives the fast generator."""
@@ -53,7 +54,7 @@ class Plain:
         )  # fmt: skip
         lowest, best = float("inf"), torch.empty(0)
         sums = [torch.zeros_like(p) for p in fast.parameters()]
-        for _ in range(c.iterations):
+        for iteration in range(c.iterations):
             images = fast(noise)
             look = lambda: self.teacher(augmented(images))  # noqa: B023, E731
             logits, received = watched(self.teacher, look)
@@ -72,6 +73,7 @@ class Plain:
             loss = sum(self.terms.values())
             if float(loss.detach()) < lowest:
                 lowest, best = float(loss.detach()), images.detach()
+                self.lowest_at = iteration
             inner.zero_grad()
             loss.backward()
             for total, parameter in zip(sums, fast.parameters(), strict=True):
@@ -126,6 +128,14 @@ def test_the_generator_learns_as_in_a_plain_loop(meta):
         step.method.generator.parameters(), plain.slow.parameters(), strict=True
     ):
         torch.testing.assert_close(own, wanted, atol=1e-7, rtol=1e-6)
+    assert torch.cat(plain.pool).equal(step.method.pool.images.double())
+
+
+def test_images_of_the_lowest_loss_are_kept_where_it_rises():
+    step = Stepped(method_of(generator_rate=0.3, warmup=0))
+    plain = Plain(step.before)
+    plain.first_step(step.context().generator)
+    assert plain.lowest_at < SMALL["iterations"] - 1
     assert torch.cat(plain.pool).equal(step.method.pool.images.double())
 
 
