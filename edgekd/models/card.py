@@ -224,8 +224,8 @@ class ModelCard(_Section, frozen=True, kw_only=True):
     Attributes:
         task: Name of the task.
         role: Its role in the recipe.
-        arch: Name of the architecture in timm; `torchvision:NAME`, `transformers:CLASS`, or
-            `package.module:Class`; or one of `OUTPUTS_ALONE`.
+        arch: Name of the architecture in timm; `torchvision:NAME`, `transformers:CLASS`,
+            `edgekd:NAME`, or `package.module:Class`; or one of `OUTPUTS_ALONE`.
         arch_options: Further arguments of its constructor.
         classes: Class names in the order of the network's outputs.
         ordered: Whether the classes are grades, each one worse than the one before.

@@ -53,7 +53,8 @@ def create_network(arch: str, classes: int, options: dict[str, Any] | None = Non
     """A network with random weights.
 
     Args:
-        arch: Name in timm; `torchvision:NAME`, `transformers:CLASS`, or `package.module:Class`.
+        arch: Name in timm; `torchvision:NAME`, `transformers:CLASS`, `edgekd:NAME`, or
+            `package.module:Class`.
         classes: Number of outputs.
         options: Further arguments of its constructor.
 

@@ -18,8 +18,9 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """A network.
 
     Attributes:
-        arch: Name of the architecture in timm; `torchvision:NAME`; `transformers:CLASS`; or a class
-            of yours as `package.module:Class`, where `--trust-code` or the environment variable
+        arch: Name of the architecture in timm; `torchvision:NAME`; `transformers:CLASS`;
+            `edgekd:mobile`, whose `options` write out stages of inverted residuals; or a class of
+            yours as `package.module:Class`, where `--trust-code` or the environment variable
             EDGEKD_TRUST_CODE allows it.
         pretrained: `none`, `package`, `hub`, or the path of a safetensors file or of a checkpoint,
             whose head is used where it has as many outputs.

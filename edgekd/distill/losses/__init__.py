@@ -16,6 +16,7 @@ from edgekd.distill.losses.fang2022 import (
 from edgekd.distill.losses.hinton2015 import softened_kl
 from edgekd.distill.losses.li2023 import bounded_temperature, reversal, reversed_gradient
 from edgekd.distill.losses.lin2017 import binary_focal_loss, focal_loss
+from edgekd.distill.losses.liu2022 import image_norm, soft_cross_entropy, total_variation
 from edgekd.distill.losses.menon2021 import adjusted_logits, class_log_prior, finding_log_odds
 from edgekd.distill.losses.park2019 import angle_relation, distance_relation
 from edgekd.distill.losses.romero2015 import hint
@@ -75,6 +76,7 @@ __all__ = [
     "finding_log_odds",
     "focal_loss",
     "hint",
+    "image_norm",
     "instance_contrast",
     "joined_strata",
     "kept_rows",
@@ -89,12 +91,14 @@ __all__ = [
     "reversed_gradient",
     "sharpened_consistency",
     "similarity_transfer",
+    "soft_cross_entropy",
     "softened_binary_kl",
     "softened_kl",
     "sources_of",
     "statistics_distance",
     "strata_of",
     "target_kl",
+    "total_variation",
     "transformed_kl",
     "view_contrast",
     "view_similarity",

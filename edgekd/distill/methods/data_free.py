@@ -43,7 +43,7 @@ class DataFree(Method, ABC):
     ) -> None:
         super().__init__(config, student, teacher, context)
         self._refuse_losses()
-        self.remembered = TeacherStatistics(self.required_teacher, 0.0, self.name)
+        self.remembered = TeacherStatistics(self.required_teacher, 0.0, f"the method {self.name}")
         size, classes = context.fit.batch_size, len(context.class_counts)
         if size < classes:
             message = (

@@ -35,7 +35,9 @@ class TeacherStatistics(nn.Module):
     Args:
         teacher: The network; it is not changed, and does not become a part of this module.
         momentum: Share of the average of the batches before; 0 compares each batch by itself.
-        method: Name of the method, for its refusal.
+        maker: What makes images by them, for its refusal: `the method NAME`.
+        first: Weight of the first layer's distance; that of the others is 1.
+        instead: What to take for a teacher without batch norm, for the refusal.
 
     Raises:
         InputError: The teacher has no batch norm with running statistics.
@@ -45,17 +47,25 @@ class TeacherStatistics(nn.Module):
     variance: Tensor
     batches: Tensor
 
-    def __init__(self, teacher: nn.Module, momentum: float, method: str) -> None:
+    def __init__(
+        self,
+        teacher: nn.Module,
+        momentum: float,
+        maker: str,
+        first: float = 1.0,
+        instead: str = "a method with images, such as kd",
+    ) -> None:
         super().__init__()
         self._layers: list[Any] = [module for module in teacher.modules() if _remembers(module)]
         if not self._layers:
             message = (
-                f"the method {method} makes images by what batch norm remembers of the training "
-                "images, and the teacher has no batch norm"
+                f"{maker} makes images by what batch norm remembers of the training images, and "
+                "the teacher has no batch norm"
             )
             hint = "take a teacher with batch norm (resnet…, mobilenet…, efficientnet…)"
-            raise InputError(message, f"{hint}, or a method with images, such as kd")
+            raise InputError(message, f"{hint}, or {instead}")
         self.momentum = momentum
+        self._weights = [first, *[1.0] * (len(self._layers) - 1)]
         self.register_buffer("mean", torch.zeros(sum(self._sizes)))
         self.register_buffer("variance", torch.zeros(sum(self._sizes)))
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
@@ -84,12 +94,18 @@ class TeacherStatistics(nn.Module):
 
     @full_precision
     def distance(self, statistics: LayerStatistics) -> Tensor:
-        """Σ over layers of ‖μ̂ − μ‖₂ + ‖v̂ − v‖₂ (Fang et al. 2022, as released), a scalar."""
+        """Σ over layers of w · (‖μ̂ − μ‖₂ + ‖v̂ − v‖₂), a scalar.
+
+        Source: Yin et al. 2020 and Fang et al. 2022, as released; there w is 10 or 1 for the first.
+        """
         means = self._averaged(self.mean, statistics.means)
         variances = self._averaged(self.variance, statistics.variances)
         distances = [
-            statistics_distance(mean, variance, layer.running_mean, layer.running_var)
-            for mean, variance, layer in zip(means, variances, self._layers, strict=True)
+            weight
+            * statistics_distance(mean, variance, layer.running_mean, layer.running_var)
+            for weight, mean, variance, layer in zip(
+                self._weights, means, variances, self._layers, strict=True
+            )
         ]
         return torch.stack(distances).sum()
 

@@ -1,8 +1,9 @@
 """Libraries that networks are taken from: one module for each, which makes a network by its name.
 
 The architecture of a recipe or checkpoint is `NAME` (timm), `torchvision:NAME`,
-`transformers:CLASS`, or `package.module:Class` for a class of one's own. A trained network as a
-whole is `checkpoint:FOLDER`, which no recipe may say: it names `checkpoint` or `pretrained`.
+`transformers:CLASS`, `edgekd:NAME`, or `package.module:Class` for a class of one's own. A trained
+network as a whole is `checkpoint:FOLDER`, which no recipe may say: it names `checkpoint` or
+`pretrained`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ CHECKPOINT = "checkpoint"
 LIBRARIES: Mapping[str, str] = {
     "timm": "edgekd.models.libraries.timm_networks",
     CHECKPOINT: "edgekd.models.libraries.checkpoints",
+    "edgekd": "edgekd.models.libraries.own_networks",
     "torchvision": "edgekd.models.libraries.torchvision_networks",
     "transformers": "edgekd.models.libraries.transformers_networks",
 }

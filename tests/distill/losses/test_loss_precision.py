@@ -244,6 +244,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "finding_log_odds": {"present": (6, 5), "draws": (6,)},
     "focal_loss": {"logits": (6, 5), "targets": LABELS, "weights": (5,)},
     "hint": MAPS,
+    "image_norm": {"images": (3, 5, 4, 4)},
     "instance_contrast": {"similarity": (6, 2)},
     "mixed_weights": {
         **VIRTUAL, "held_out_slope": lambda logits: logits, "rate": 0.1,
@@ -260,6 +261,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "strong": (6, 5), "weak": (6, 5), "temperature": 0.7, "threshold": 0.2,
     },
     "similarity_transfer": SIMILARITY,
+    "soft_cross_entropy": {"logits": (6, 5), "target": (6, 5), "temperature": 3.0},
     "softened_binary_kl": {**FEATURES, "temperature": (6,), "weights": (6, 5)},
     "softened_kl": {**FEATURES, "temperature": (6,), "weights": (6,)},
     "sources_of": {"similarity": (6, 2)},
@@ -267,6 +269,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "mean": (5,), "variance": (5,), "running_mean": (5,), "running_variance": (5,),
     },
     "target_kl": LABELLED,
+    "total_variation": {"images": (3, 5, 4, 4)},
     "transformed_kl": {**FEATURES, "targets": LABELS},
     "virtual_logits": {**VIRTUAL, "rate": 0.1},
     "view_contrast": {"first": (4, 5), "second": (4, 5), "temperature": 0.5},

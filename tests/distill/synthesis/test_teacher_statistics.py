@@ -33,7 +33,7 @@ def by_hand(network: nn.Module, images: torch.Tensor) -> list[tuple[torch.Tensor
 
 def test_distances_of_three_batches_with_momentum():
     network = teacher()
-    remembered = TeacherStatistics(network, 0.9, "fastdfkd").double()
+    remembered = TeacherStatistics(network, 0.9, "the method fastdfkd").double()
     kept: list[list[torch.Tensor]] = []
     for seed in range(3):
         images = drawn(5, 3, 8, 8, seed=seed).requires_grad_()
@@ -78,5 +78,22 @@ def test_frozen_batch_norm_remembers_too():
 @pytest.mark.parametrize("norm", [nn.Identity(), nn.GroupNorm(1, 3), nn.InstanceNorm2d(3)])
 def test_a_teacher_without_batch_norm_is_refused(norm):
     with pytest.raises(InputError, match="the teacher has no batch norm") as caught:
-        TeacherStatistics(nn.Sequential(nn.Conv2d(3, 3, 3), norm), 0.9, "fastdfkd")
+        TeacherStatistics(nn.Sequential(nn.Conv2d(3, 3, 3), norm), 0.9, "the method fastdfkd")
     assert "kd" in caught.value.hint
+
+
+def test_the_first_layer_counts_as_often_as_it_is_weighted():
+    network, images = teacher(), drawn(5, 3, 8, 8)
+    distances = []
+    for first in (0.0, 1.0, 10.0):
+        remembered = TeacherStatistics(network, 0.0, "a search", first).double()
+        with remembered.observed() as seen:
+            network(images)
+        distances.append(remembered.distance(seen))
+    close(distances[2] - distances[0], 10 * (distances[1] - distances[0]))
+    mean, variance = by_hand(network, images)[0]
+    layer = network[1]
+    close(
+        distances[1] - distances[0],
+        (mean - layer.running_mean).norm() + (variance - layer.running_var).norm(),
+    )
