@@ -13,8 +13,9 @@ from edgekd.cli.options import Json, RecipeName, Set
 from edgekd.cli.places import Reads, Writes
 from edgekd.cli.recipes import read_recipe
 from edgekd.cli.trusting import TrustCode, trust_recipe
+from edgekd.errors import InputError
 
-__all__ = ["CostName", "PruningName", "tune"]
+__all__ = ["CostName", "DataName", "PruningName", "SearchName", "tune"]
 
 
 class CostName(str, Enum):
@@ -24,6 +25,20 @@ class CostName(str, Enum):
     params = "params"
     latency = "latency"
     none = "none"
+
+
+class SearchName(str, Enum):
+    """How to search: trainings of recipes, or one supernet that holds all networks."""
+
+    recipes = "recipes"
+    supernet = "supernet"
+
+
+class DataName(str, Enum):
+    """The images of `--search supernet`: made of the teacher, or those of the recipe."""
+
+    none = "none"
+    recipe = "recipe"
 
 
 class PruningName(str, Enum):
@@ -37,14 +52,46 @@ class PruningName(str, Enum):
 def tune(
     recipe: RecipeName,
     space: Annotated[
-        str,
+        str | None,
         Reads.SPACE,
         typer.Option(
             metavar="FILE|NAME",
             help="The search space: a YAML file of the recipe's keys and their domains, or the "
-            "name of a shipped one (`demo`).",
+            "name of a shipped one (`demo`). With --search supernet a file of stages and numbers; "
+            "without one those of edgekd.",
         ),
-    ],
+    ] = None,
+    search: Annotated[
+        SearchName,
+        typer.Option(
+            help="recipes trains a student for each trial; supernet chooses the student's network "
+            "by one that holds all of them."
+        ),
+    ] = SearchName.recipes,
+    data: Annotated[
+        DataName,
+        typer.Option(
+            help="Images of --search supernet: none makes them of the teacher, whose batch norm "
+            "remembers its own; recipe takes those of the recipe."
+        ),
+    ] = DataName.recipe,
+    max_macs: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Most multiply-accumulates of an image, with --search supernet."),
+    ] = None,
+    latency: Annotated[
+        Path | None,
+        Writes.FILE,
+        typer.Option(
+            metavar="TABLE",
+            help="Table of latencies, with --search supernet: where it is missing, networks of the "
+            "space are measured on --device, for --lowered TARGET.",
+        ),
+    ] = None,
+    max_latency: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Most milliseconds of an image by the table of --latency."),
+    ] = None,
     trials: Annotated[
         int, typer.Option(help="Trials of the whole search; more continue a finished one.")
     ] = 20,
@@ -55,14 +102,17 @@ def tune(
     ] = CostName.macs,
     device: Annotated[
         str,
-        typer.Option(help="Where --cost latency is measured: local, or as in `edgekd bench`."),
+        typer.Option(
+            help="Where --cost latency and a table of --latency are measured: local, or as in "
+            "`edgekd bench`."
+        ),
     ] = "local",
     lowered: Annotated[
         str | None,
         typer.Option(
             metavar="TARGET",
             help="Score the int8 file for this target, on the validation part and under the "
-            "policy's gate, instead of the float student.",
+            "policy's gate, instead of the float student. With --latency: measure files for it.",
         ),
     ] = None,
     pruning: Annotated[
@@ -92,16 +142,48 @@ def tune(
 ) -> None:
     """Search for better recipes: validation score against cost, with workers side by side.
 
-    Writes OUT/front.json, OUT/front.svg and OUT/recipes/1.yaml …, which `edgekd distill` takes. The
+    With --search supernet: search for the student's network, with the recipe's images or with none
+    but those that are made of its teacher. Writes OUT/winner.yaml, a recipe.
+
+    Otherwise writes OUT/front.json, OUT/front.svg and OUT/recipes/1.yaml …, which `edgekd distill` takes. The
     teacher is trained once. A search that was interrupted, or whose workers were killed, continues.
 
     Exit codes: 0 done; 2 wrong input, or no trial succeeds; 3 a package is missing; 5 the device
     gives no time; 130 after Ctrl-C.
     """
-    from edgekd.tune.space import load_space
-
     loaded = read_recipe(recipe, overrides)
     trust_recipe(loaded, trusted=trust_code)
+    if search == SearchName.supernet:
+        from edgekd.tune.supernet import search as supernet
+        from edgekd.tune.supernet.plan import load_plan
+        from edgekd.tune.supernet.report import supernet_table
+
+        found = supernet.search(
+            supernet.SupernetRequest(
+                recipe=loaded,
+                plan=load_plan(space),
+                out=out,
+                images=data.value,
+                max_macs=max_macs,
+                latency=latency,
+                max_latency=max_latency,
+                device=device,
+                lowered=lowered,
+                seed=seed,
+                say=say,
+                tick=ticker("images"),
+            )
+        )
+        if json:
+            emit_json(found)
+        else:
+            print(supernet_table(found))
+        return
+    _refuse_supernet_options(data, max_macs, latency, max_latency)
+    if space is None:
+        raise InputError("there is no search space", "give one with --space, such as demo")
+    from edgekd.tune.space import load_space
+
     searched = load_space(space, loaded)
     from edgekd.tune import table, tuning
 
@@ -126,3 +208,17 @@ def tune(
         emit_json(result)
     else:
         print(table.table(result))
+
+
+def _refuse_supernet_options(
+    data: DataName, max_macs: float | None, latency: Path | None, max_latency: float | None
+) -> None:
+    """Refuse options that only a supernet has."""
+    options = {
+        "--data": data if data != DataName.recipe else None, "--max-macs": max_macs,
+        "--latency": latency, "--max-latency": max_latency,
+    }  # fmt: skip
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        message = f"{given[0]} is of a search by a supernet"
+        raise InputError(message, "add --search supernet, or leave it out")

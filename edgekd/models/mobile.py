@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from edgekd.recipe import Positive, Section
 
-__all__ = ["Mobile", "MobileOptions", "StageOptions", "mobile_macs"]
+__all__ = ["Kernel", "Mobile", "MobileOptions", "StageOptions", "mobile_macs"]
 
 Kernel = Annotated[int, Meta(ge=1, le=31)]
 

@@ -21,9 +21,11 @@ from edgekd.tune.trial import Attribute, recipe_at
 
 __all__ = [
     "FRONT",
+    "RECIPES",
     "TrialResult",
     "TuneResult",
     "cost_text",
+    "recipe_yaml",
     "result_of",
     "trial_result",
     "write_result",
@@ -95,6 +97,8 @@ class TuneResult(msgspec.Struct, frozen=True, kw_only=True):
             or where the recipe itself has no result.
         hypervolume: Area that the front dominates, in units of quality × the default's cost.
         default_hypervolume: Area that the recipe itself dominates.
+        images: The images of the scores: the validation part of the `recipe`, or `none` for those
+            that were made of the teacher.
         format_version: Version of the file's format.
     """
 
@@ -108,6 +112,7 @@ class TuneResult(msgspec.Struct, frozen=True, kw_only=True):
     reference: Point | None = None
     hypervolume: float | None = None
     default_hypervolume: float | None = None
+    images: str = "recipe"
     format_version: int = 1
 
     def trial(self, number: int) -> TrialResult:
@@ -221,7 +226,7 @@ def _write_recipe(job: TuneJob, result: TuneResult, number: int, out: Path) -> P
     recipe = recipe_at(job, _stored(job, trial.values))
     named = msgspec.structs.replace(recipe, name=f"{recipe.name}-{number}")
     file = out / trial.recipe
-    write_atomically(file, f"# {_summary(result, trial)}\n{_yaml(named)}")
+    write_atomically(file, f"# {_summary(result, trial)}\n{recipe_yaml(named)}")
     return file
 
 
@@ -240,7 +245,12 @@ def _summary(result: TuneResult, trial: TrialResult) -> str:
     )
 
 
-def _yaml(recipe: Recipe) -> str:
+def recipe_yaml(recipe: Recipe) -> str:
+    """A recipe as YAML.
+
+    Raises:
+        MissingDependencyError: PyYAML is not installed.
+    """
     try:
         import yaml
     except ImportError as error:

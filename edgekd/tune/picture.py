@@ -89,7 +89,9 @@ def _draw_front(axes: Axes, front: Sequence[tuple[float, float]]) -> None:
 
 def _legend(result: TuneResult) -> Drawing:
     drawing, y = Drawing(_WIDTH, 0), _TOP_TEXT + _HEIGHT + 16
-    words = [(_FRONT, "on the front"), (_OTHER, "beaten"), (_DEFAULT, "the recipe itself")]
+    words = [(_FRONT, "on the front"), (_OTHER, "beaten")]
+    if any(trial.default for trial in result.trials):
+        words.append((_DEFAULT, "the recipe itself"))
     if any(trial.state == "refused" for trial in result.trials):
         words.append((_REFUSED, "refused by its gate (score of the float student)"))
     x = 6.0
@@ -98,8 +100,9 @@ def _legend(result: TuneResult) -> Drawing:
         drawing.text(text, (x + 10, y), "ink-text", "start")
         x += 24 + 6.2 * len(text)
     drawing.text(
-        "Up and to the left is better. Numbers are those of the trials; scores are of the "
-        "validation part.", (0, y + 18), "tick", "start",
+        f"Up and to the left is better. Numbers are those of the trials; scores are of the "
+        f"{'images that were made' if result.images == 'none' else 'validation part'}.",
+        (0, y + 18), "tick", "start",
     )  # fmt: skip
     return drawing
 
@@ -125,7 +128,8 @@ def _x(result: TuneResult, trial: TrialResult) -> float | None:
 
 def _quality(result: TuneResult) -> str:
     of = f" of the int8 file for {result.lowered}" if result.lowered else ""
-    return f"validation {result.metric.replace('_', ' ')}{of}"
+    images = "synthesised" if result.images == "none" else "validation"
+    return f"{images} {result.metric.replace('_', ' ')}{of}"
 
 
 def _words(result: TuneResult, trial: TrialResult) -> str:

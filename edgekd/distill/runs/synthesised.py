@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from edgekd.data.contact_sheet import contact_sheet
 from edgekd.distill.methods import Method
 from edgekd.files import write_atomically
 from edgekd.seals import clear_place
 
-__all__ = ["FOLDER", "KEPT", "LABELS", "SHEET", "WARNING", "write_synthesised"]
+__all__ = ["FOLDER", "KEPT", "LABELS", "SHEET", "WARNING", "write_images", "write_synthesised"]
 
 FOLDER = "synthesised"
 KEPT = 256
@@ -49,10 +50,24 @@ def write_synthesised(
     """
     drawn = torch.Generator().manual_seed(method.context.seed)
     made = method.synthesised(KEPT, drawn)
-    if made is None:
-        return
-    images = np.ascontiguousarray(made[0].permute(0, 2, 3, 1).cpu().numpy())
-    labels = [classes[label] for label in made[1].tolist()]
+    if made is not None:
+        write_images(*made, classes, out, say)
+
+
+def write_images(
+    made: Tensor, made_for: Tensor, classes: Sequence[str], out: Path, say: Callable[[str], None]
+) -> None:
+    """Write `out/synthesised` of images that were made; see `write_synthesised`.
+
+    Args:
+        made: uint8 [N, 3, S, S].
+        made_for: Class indices that they were made for [N].
+        classes: Names of the classes.
+        out: Where the folder is to be.
+        say: Receives one line of progress.
+    """
+    images = np.ascontiguousarray(made.permute(0, 2, 3, 1).cpu().numpy())
+    labels = [classes[label] for label in made_for.tolist()]
     folder = out / FOLDER
     clear_place(folder)
     names = [f"{number:04d}.png" for number in range(len(images))]

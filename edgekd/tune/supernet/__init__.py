@@ -1,0 +1,1 @@
+"""Search of an architecture by one network that holds all others, with images or without."""
