@@ -19,8 +19,14 @@ import typer
 
 from edgekd import recipe as sections
 from edgekd.cli import app
+from edgekd.distill.synthesis.inversion import InversionSettings
 from edgekd.extensions.methods import METHODS
 from edgekd.extensions.sources import SOURCES
+from edgekd.models.mobile import MobileOptions, StageOptions
+from edgekd.tune.supernet.choices import ArchitectureChoices, StageChoices
+from edgekd.tune.supernet.evolution import EvolutionSettings
+from edgekd.tune.supernet.plan import SupernetPlan
+from edgekd.tune.supernet.training import SupernetSettings
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 SECTIONS = ("Recipe", "SplitSection", "AugmentSection", "TeacherSection", "CacheSection",
@@ -35,13 +41,20 @@ PLACES = {
     "FinishSection": "`finish`", "TrainerSection": "`trainer`",
     "CheckpointSection": "`trainer.checkpoint`",
 }  # fmt: skip
+SEARCH: dict[str, type[msgspec.Struct]] = {
+    "The file": SupernetPlan, "`space`": ArchitectureChoices,
+    "Each of `space.stages`": StageChoices,
+    "`synthesis`": InversionSettings, "`supernet`": SupernetSettings,
+    "`evolution`": EvolutionSettings, "`model.options` of `edgekd:mobile`": MobileOptions,
+    "Each of its `stages`": StageOptions,
+}  # fmt: skip
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", dict: "keys",
          type(None): "null", Any: "any"}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or compare them."""
-    pages = {"recipe.md": recipe_page(), "commands.md": commands_page()}
+    pages = {"recipe.md": recipe_page(), "search.md": search_page(), "commands.md": commands_page()}
     if "--check" in arguments:
         stale = [name for name, text in pages.items() if _text(PAGES / name) != text]
         for name in stale:
@@ -73,6 +86,18 @@ def recipe_page() -> str:
     for name in METHODS.built_in:
         method = METHODS.load(name)
         lines += [f"### `name: {name}`", "", _summary(method), "", *_section(method.Config)]
+    return _tidy(lines)
+
+
+def search_page() -> str:
+    """Every key of a search by a supernet, and of the network that it chooses."""
+    lines = [
+        "# Keys of a search by a supernet", "",
+        "`edgekd tune RECIPE --search supernet --space FILE` reads a YAML file of these keys; all",
+        "may be left out. This page is made of the types.", "",
+    ]  # fmt: skip
+    for title, struct in SEARCH.items():
+        lines += [f"## {title}", "", *_section(struct)]
     return _tidy(lines)
 
 

@@ -77,7 +77,9 @@ def tune(
     ] = DataName.recipe,
     max_macs: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Most multiply-accumulates of an image, with --search supernet."),
+        typer.Option(
+            min=0.0, help="Most multiply-accumulates of an image, with --search supernet."
+        ),
     ] = None,
     latency: Annotated[
         Path | None,
@@ -145,8 +147,9 @@ def tune(
     With --search supernet: search for the student's network, with the recipe's images or with none
     but those that are made of its teacher. Writes OUT/winner.yaml, a recipe.
 
-    Otherwise writes OUT/front.json, OUT/front.svg and OUT/recipes/1.yaml …, which `edgekd distill` takes. The
-    teacher is trained once. A search that was interrupted, or whose workers were killed, continues.
+    Otherwise writes OUT/front.json, OUT/front.svg and OUT/recipes/1.yaml …, which `edgekd distill`
+    takes. The teacher is trained once. A search that was interrupted, or whose workers were killed,
+    continues.
 
     Exit codes: 0 done; 2 wrong input, or no trial succeeds; 3 a package is missing; 5 the device
     gives no time; 130 after Ctrl-C.
@@ -163,7 +166,7 @@ def tune(
                 recipe=loaded,
                 plan=load_plan(space),
                 out=out,
-                images=data.value,
+                images="none" if data == DataName.none else "recipe",
                 max_macs=max_macs,
                 latency=latency,
                 max_latency=max_latency,

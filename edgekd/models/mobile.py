@@ -1,14 +1,15 @@
 """A network of inverted residuals whose widths, depths and kernels a recipe writes out.
 
-The blocks are those of MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): 1×1 convolution to more
-channels, depthwise convolution, 1×1 convolution to few, batch norm after each, ReLU6 after the first
-two. There is no squeeze-and-excite, so that int8 engines run them whole.
+The blocks are those of MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): 1×1 convolution to
+more channels, depthwise convolution, 1×1 convolution to few, batch norm after each, ReLU6 after the
+first two. There is no squeeze-and-excite, so that int8 engines run them whole.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 from torch import Tensor, nn
 
@@ -59,6 +60,12 @@ class MobileOptions(Section, frozen=True, kw_only=True):
     def features(self) -> int:
         """Channels of the last map."""
         return self.head or self.stages[-1].width
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The options as a recipe has them."""
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return plain
 
 
 class Mobile(nn.Module):
@@ -114,9 +121,7 @@ class InvertedResidual(nn.Module):
         expansion: Factor of the channels inside; at 1 the first convolution is left out.
     """
 
-    def __init__(
-        self, received: int, width: int, kernel: int, stride: int, expansion: int
-    ) -> None:
+    def __init__(self, received: int, width: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inside = received * expansion
         self.expand = _convolution(received, inside, 1) if expansion > 1 else nn.Identity()

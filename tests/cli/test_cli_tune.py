@@ -12,6 +12,10 @@ from commands import refused
 from edgekd.cli import main
 from edgekd.tune import tuning
 from edgekd.tune.outcome import TrialResult, TuneResult
+from edgekd.tune.supernet import search
+from edgekd.tune.supernet.outcome import Candidate, SupernetResult
+from edgekd.tune.supernet.plan import SupernetPlan
+from edgekd.tune.supernet.search import SupernetRequest
 from edgekd.tune.tuning import TuneRequest
 
 
@@ -74,6 +78,12 @@ def test_json_alone_is_on_stdout(
         (["--space", "demo", "--cost", "latency", "--workers", "2"], "beside the training"),
         (["--space", "demo", "--device", "rpi"], "--cost latency"),
         (["--space", "demo", "--seed", "-1"], "seed"),
+        ([], "--space"),
+        (["--space", "demo", "--max-macs", "1e6"], "--search supernet"),
+        (["--space", "demo", "--data", "none"], "--search supernet"),
+        (["--search", "supernet", "--space", "demo"], "no file 'demo'"),
+        (["--search", "supernet", "--max-latency", "3"], "--latency TABLE"),
+        (["--search", "supernet", "--max-macs", "-1"], "max-macs"),
     ],
 )
 def test_wrong_arguments_are_refused(
@@ -90,3 +100,53 @@ def test_an_unknown_key_of_a_space_names_the_nearest(
     space.write_text("student.fit.lerning_rate: {low: 0.001, high: 0.01}\n")
     arguments = ["tune", "demo", "--space", str(space), "--out", str(tmp_path / "out")]
     refused(capsys, arguments, 2, str(space), "did you mean 'learning_rate'?")
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[SupernetRequest]:
+    """The requests of a search by a supernet; each has a result of one network."""
+    made: list[SupernetRequest] = []
+
+    def found(request: SupernetRequest) -> SupernetResult:
+        made.append(request)
+        options = request.plan.space.smallest
+        candidate = Candidate(
+            number=0, generation=0, quality=0.5, loss=1.0, macs=2_000_000, latency_ms=None,
+            options=options, recipe="recipes/1.yaml",
+        )  # fmt: skip
+        return SupernetResult(
+            name="demo", images=request.images, metric="agreement", cost="macs",
+            limit=request.limit, architectures=9, judged=[candidate], front=[0], winner=0,
+        )  # fmt: skip
+
+    monkeypatch.setattr(search, "search", found)
+    return made
+
+
+def test_a_search_by_a_supernet_needs_no_space(
+    searches: list[SupernetRequest], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    capsys.readouterr()
+    words = ["--search", "supernet", "--data", "none", "--max-macs", "3e6", "--seed", "2"]
+    assert main(["tune", "demo", *words, "--out", str(tmp_path / "out")]) == 0
+    assert "the winner" in capsys.readouterr().out
+    (request,) = searches
+    assert (request.images, request.max_macs, request.seed) == ("none", 3e6, 2)
+    assert request.plan == SupernetPlan()
+
+
+def test_its_json_alone_is_on_stdout(
+    searches: list[SupernetRequest], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    capsys.readouterr()
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("supernet: {steps: 7}\n")
+    words = ["--search", "supernet", "--space", str(plan), "--latency", str(tmp_path / "t.json"),
+             "--max-latency", "5", "--device", "rpi", "--lowered", "rpi", "--json"]  # fmt: skip
+    assert main(["tune", "demo", *words, "--out", str(tmp_path / "out")]) == 0
+    result = msgspec.convert(json.loads(capsys.readouterr().out), SupernetResult)
+    assert result.judged[result.winner].macs == 2_000_000
+    (request,) = searches
+    assert request.plan.supernet.steps == 7
+    assert (request.images, request.limit, request.max_macs) == ("recipe", 5.0, None)
+    assert (request.device, request.lowered) == ("rpi", "rpi")

@@ -56,6 +56,9 @@ NEEDS = {
     "edgekd distill ham10000-kd --set data.root=/data/ham10000 --out runs/ham": DATA,
     "edgekd distill ham10000-fastdfkd --out RUN": TRAINED,
     "edgekd compare ham10000-kd ham10000-ssd-kd --seeds 0,1,2 --out DIR": DATA,
+    "edgekd tune demo --search supernet --max-macs 8e6 --out runs/searched": LONG,
+    "edgekd tune ham10000-fastdfkd --search supernet --data none --max-macs 30e6 "
+    "--out OUT": TRAINED,
     "edgekd tune demo --space demo --trials 20 --workers 2 --out DIR": LONG,
     "edgekd tune demo --space demo --trials 20 --workers 2 --out runs/tuned": LONG,
 }  # fmt: skip

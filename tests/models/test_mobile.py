@@ -29,9 +29,7 @@ def options(**changes: object) -> MobileOptions:
 
 @pytest.mark.parametrize("size", [32, 33, 45])
 @pytest.mark.parametrize("changes", [{}, {"stem_stride": 1}, {"head": 0}])
-def test_macs_by_the_formula_are_those_that_are_counted(
-    size: int, changes: dict[str, int]
-) -> None:
+def test_macs_by_the_formula_are_those_that_are_counted(size: int, changes: dict[str, int]) -> None:
     network = Mobile(options(**changes), 7)
     assert mobile_macs(options(**changes), 7, size) == count_macs(network, size)
 

@@ -21,14 +21,14 @@ from edgekd.distill.synthesis.generator import balanced_labels
 from edgekd.distill.synthesis.teacher_statistics import TeacherStatistics
 from edgekd.recipe import Positive, Rate, Section
 
-__all__ = ["InvertedImages", "Inversion", "InversionSettings", "middle"]
+__all__ = ["Inversion", "InversionSettings", "InvertedImages", "middle"]
 
 Count = Annotated[int, Meta(ge=0)]
 Weight = Annotated[float, Meta(ge=0.0)]
 
 _BETAS = (0.5, 0.9)
 _MIDDLE, _SPREAD = 0.5, 0.25
-"""Pixels are 0.5 + 0.25 · z of the numbers z that are fitted: z is about normal, as in the paper."""
+"""Pixels are 0.5 + 0.25 · z of the numbers z that are fitted, about normal as in the paper."""
 _LEAST_SIDE = 16
 """Images of fewer pixels a side than this are not shown at half of their resolution."""
 

@@ -101,8 +101,7 @@ class TeacherStatistics(nn.Module):
         means = self._averaged(self.mean, statistics.means)
         variances = self._averaged(self.variance, statistics.variances)
         distances = [
-            weight
-            * statistics_distance(mean, variance, layer.running_mean, layer.running_var)
+            weight * statistics_distance(mean, variance, layer.running_mean, layer.running_var)
             for weight, mean, variance, layer in zip(
                 self._weights, means, variances, self._layers, strict=True
             )

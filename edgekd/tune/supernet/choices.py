@@ -48,7 +48,8 @@ class StageChoices(Section, frozen=True, kw_only=True):
     @property
     def architectures(self) -> int:
         """Number of different stages."""
-        return len(self.widths) * sum(len(self.kernels) ** depth for depth in self.depths)
+        chains = [int(len(self.kernels) ** depth) for depth in self.depths]
+        return len(self.widths) * sum(chains)
 
     def of(self, width: int, kernels: Sequence[int]) -> StageOptions:
         """A stage."""
@@ -172,5 +173,3 @@ def crossed(
 def _drawn_stage(stage: StageChoices, random: Random) -> StageOptions:
     width, depth = random.choice(stage.widths), random.choice(stage.depths)
     return stage.of(width, random.choices(stage.kernels, k=depth))
-
-

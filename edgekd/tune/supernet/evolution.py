@@ -120,7 +120,9 @@ class Evolution:
         random, known = Random(self.seed), set[MobileOptions]()
         for generation in range(self.settings.generations + 1):
             for options in self._members(random, known):
-                self.judged.append(Judged(options, fitness(options), self.cost(options), generation))
+                self.judged.append(
+                    Judged(options, fitness(options), self.cost(options), generation)
+                )
             report(generation, self.best(1)[0])
         return self.best(1)[0]
 
@@ -140,7 +142,9 @@ class Evolution:
 
     def best(self, count: int) -> list[Judged]:
         """The best of all that were judged; of equally good ones the cheapest."""
-        return sorted(self.judged, key=lambda each: (each.fitness, -each.cost), reverse=True)[:count]
+        return sorted(self.judged, key=lambda each: (each.fitness, -each.cost), reverse=True)[
+            :count
+        ]
 
     def _members(self, random: Random, known: set[MobileOptions]) -> list[MobileOptions]:
         """Architectures of the next generation, none of which was there before.

@@ -20,7 +20,7 @@ from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json, write_atomically
 from edgekd.models.mobile import MobileOptions
 
-__all__ = ["LatencyRow", "LatencyTable", "Latencies", "read_table", "write_table"]
+__all__ = ["Latencies", "LatencyRow", "LatencyTable", "read_table", "write_table"]
 
 _LEAST = 4
 """Fewest rows of a table that says something of other networks."""

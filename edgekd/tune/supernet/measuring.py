@@ -34,6 +34,7 @@ from edgekd.tune.supernet.latency_table import (
     read_table,
     write_table,
 )
+from edgekd.tune.supernet.outcome import ARCH
 
 __all__ = ["MeasuringRequest", "measured_table"]
 
@@ -160,7 +161,7 @@ def _checkpoint(request: MeasuringRequest, options: MobileOptions, folder: Path)
     """A checkpoint of the network with random weights, which has seen no image."""
     network = Mobile(options, len(request.classes))
     card = ModelCard(
-        role="student", arch="edgekd:mobile", arch_options=msgspec.to_builtins(options),
+        role="student", arch=ARCH, arch_options=options.plain,
         classes=request.classes, image_size=request.image_size, mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5), resize="any", params=count_params(network), pretrained="none",
         macs=mobile_macs(options, len(request.classes), request.image_size),
@@ -182,6 +183,7 @@ def _lowered(request: MeasuringRequest, student: Path, out: Path) -> Path:
     )  # fmt: skip
     if built.error is not None:
         raise built.error
+    assert built.path is not None  # the bundle, since there is no error
     return built.path
 
 

@@ -15,7 +15,15 @@ from edgekd.tune.front import Point, on_front
 from edgekd.tune.outcome import RECIPES, TrialResult, TuneResult, cost_text, recipe_yaml
 from edgekd.tune.supernet.evolution import Judged
 
-__all__ = ["ARCH", "Candidate", "Images", "SupernetResult", "result_of_search", "student_of", "write_supernet_result"]
+__all__ = [
+    "ARCH",
+    "Candidate",
+    "Images",
+    "SupernetResult",
+    "result_of_search",
+    "student_of",
+    "write_supernet_result",
+]
 
 ARCH = "edgekd:mobile"
 RESULT, PICTURE, WINNER = "supernet.json", "supernet.svg", "winner.yaml"
@@ -121,9 +129,8 @@ def result_of_search(
 def student_of(recipe: Recipe, options: MobileOptions, name: str) -> Recipe:
     """A recipe whose student is an architecture with random weights."""
     assert recipe.student is not None  # checked before the search
-    plain: dict[str, Any] = msgspec.to_builtins(options)
     student = msgspec.structs.replace(
-        recipe.student, model=ModelSection(arch=ARCH, options=plain), checkpoint=None
+        recipe.student, model=ModelSection(arch=ARCH, options=options.plain), checkpoint=None
     )
     return msgspec.structs.replace(recipe, name=name, student=student)
 

@@ -14,7 +14,15 @@ def supernet_table(result: SupernetResult) -> str:
     winner = result.judged[result.winner]
     shown = front if winner in front else [*front, winner]
     metric = result.metric.replace("_", " ")
-    head = ["", "network", metric, "loss", result.cost.replace("macs", "MACs"), *genes_of(winner.options), "recipe"]
+    head = [
+        "",
+        "network",
+        metric,
+        "loss",
+        result.cost.replace("macs", "MACs"),
+        *genes_of(winner.options),
+        "recipe",
+    ]
     rows = [head, *(_row(result, each) for each in shown)]
     return "\n".join([*_lines(_generations(result)), "", *_lines(rows), "", *_notes(result)])
 

@@ -128,7 +128,7 @@ class SupernetTraining:
         outputs = supernet(path, normalised(pixels))
         loss = soft_cross_entropy(outputs, target, settings.temperature)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(supernet.parameters(), settings.clip)
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * (1.0 - number / settings.steps)

@@ -81,9 +81,7 @@ def test_a_step_reaches_the_region_alone():
 def test_half_of_the_regions_are_mirrored():
     made = inversion()
     ramp = torch.arange(40.0).expand(1, 3, 40, 40)
-    mirrored = [
-        bool((made.region(ramp, drawing(n))[0, 0, 0].diff() < 0).all()) for n in range(60)
-    ]
+    mirrored = [bool((made.region(ramp, drawing(n))[0, 0, 0].diff() < 0).all()) for n in range(60)]
     assert 15 < sum(mirrored) < 45
 
 
@@ -91,7 +89,7 @@ def test_images_become_what_the_teacher_takes_for_their_class():
     made = inversion(InversionSettings(rounds=1, half=0, whole=40, margin=1.0, statistics=0.001))
     images = made.batch(16, drawing())
     assert images.canvases.shape == (16, 3, 32, 32)
-    assert 0.0 <= float(images.canvases.min())
+    assert float(images.canvases.min()) >= 0.0
     assert float(images.canvases.max()) <= 1.0
     assert sorted(images.labels.tolist()) == sorted([0, 1, 2, 3] * 4)
     assert images.agreement[0] >= 0.9
@@ -163,7 +161,7 @@ def test_the_best_images_are_kept_rather_than_the_last():
 
 def test_a_teacher_without_batch_norm_is_refused():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(InputError, match="a search makes images .* no batch norm") as caught:
+    with pytest.raises(InputError, match=r"a search makes images .* no batch norm") as caught:
         Inversion(network, 32, 4, SETTINGS, "a search", "search with images")
     assert "search with images" in caught.value.hint
 

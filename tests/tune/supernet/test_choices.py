@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from spaces import SMALL
+from small_space import SMALL
 
 from edgekd.errors import InputError
 from edgekd.models.mobile import MobileOptions
@@ -65,7 +65,10 @@ def test_a_crossing_has_genes_of_its_parents_alone() -> None:
             assert own.width in (one.width, other.width)
             assert len(own.kernels) in (len(one.kernels), len(other.kernels))
             for place, kernel in enumerate(own.kernels):
-                assert kernel in {*one.kernels[place : place + 1], *other.kernels[place : place + 1]}
+                assert kernel in {
+                    *one.kernels[place : place + 1],
+                    *other.kernels[place : place + 1],
+                }
     assert crossed(first, first, SMALL, random) == first
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from spaces import CLASSES, SMALL, MeanColour, search_images
+from small_space import CLASSES, SMALL, MeanColour, search_images
 
 from edgekd.distill.losses import soft_cross_entropy
 from edgekd.extensions.tasks import DEFAULT_TASK

@@ -65,8 +65,6 @@ def test_images_of_another_teacher_or_seed_are_made_again(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("numbers", "words"), [({"batch": 2}, "all 3 classes"), ({"images": 1}, "one image")]
 )
-def test_too_few_images_are_refused(
-    numbers: dict[str, int], words: str, tmp_path: Path
-) -> None:
+def test_too_few_images_are_refused(numbers: dict[str, int], words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words):
         make_images(inversion(**numbers), tmp_path, "a", 0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from searches import recipe_of
-from spaces import SIDE, coloured, search_images
+from small_space import SIDE, coloured, search_images
 
 from edgekd.distill.samples.run_samples import RunSamples, load_samples
 from edgekd.errors import InputError
@@ -61,9 +59,7 @@ def test_the_last_of_the_made_images_judge_by_the_teachers_answers() -> None:
 
 @pytest.mark.parametrize("share", [0.01, 0.99])
 def test_some_images_teach_and_some_judge(share: float) -> None:
-    made = images_of_synthesis(
-        coloured(4, 0)[0], torch.eye(4), SIDE, share, AugmentSection(), 4
-    )
+    made = images_of_synthesis(coloured(4, 0)[0], torch.eye(4), SIDE, share, AugmentSection(), 4)
     assert len(made.train) >= 1
     assert len(made.held_out) >= 1
 

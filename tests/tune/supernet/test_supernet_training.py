@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
-from spaces import CLASSES, SMALL, MeanColour, search_images
+from small_space import CLASSES, SMALL, MeanColour, search_images
 
 from edgekd.distill.losses import soft_cross_entropy
 from edgekd.errors import InputError

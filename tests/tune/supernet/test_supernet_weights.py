@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 import torch
-from spaces import SMALL
+from small_space import SMALL
 from torch import nn
 
 from edgekd.models.mobile import Mobile
