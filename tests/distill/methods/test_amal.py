@@ -19,7 +19,7 @@ from edgekd.recipe import FitSection
 FIT = FitSection(epochs=10, class_weights="full")
 NEVER = {"every": 1.0}  # in the last epoch alone
 WITHOUT_IMAGES = [name for name in method_names() if not load_method(name).needs_images]
-UNMIXED = ("smpl", "ssl_kd", *WITHOUT_IMAGES)
+UNMIXED = ("smpl", "ssl_kd", "meta_curriculum", *WITHOUT_IMAGES)
 MIXED = [name for name in method_names() if name not in ("amal", "none", *UNMIXED)]
 
 
