@@ -63,7 +63,7 @@ def _few(share: float, epochs: int) -> Table:
     return Table(
         name=f"{share:.0%}".replace("%", "-per-cent"),
         arms={
-            "supervised": (epochs, {"name": "none"}),
+            "none": (epochs, {"name": "none"}),
             "smpl": (8, {"name": "smpl", "ratio": 3, "ramp": 0.25}),
             "ssl_kd": (8, ssl),
         },

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from arms import Table
 from numpy.typing import NDArray
@@ -12,12 +14,17 @@ from numpy.typing import NDArray
 from edgekd.distill.comparison.comparison import Spread
 from edgekd.distill.comparison.comparison_table import difference, percent
 from edgekd.distill.comparison.predictions import Predictions
+from edgekd.distill.runs.pipeline import RunRequest, distill
+from edgekd.distill.samples.run_samples import load_samples
 from edgekd.metrics import Estimate, confusion_matrix, macro_auroc
 from edgekd.metrics.classification import balanced_accuracy_of, class_recall_of
 from edgekd.metrics.difference import Statistic
+from edgekd.metrics.resampling import group_codes
 from edgekd.metrics.seeds import seeds_difference
+from edgekd.models import load_checkpoint, logits_of
+from edgekd.recipe import Recipe
 
-__all__ = ["Outputs", "outputs_of", "rows_of", "spread", "text_of"]
+__all__ = ["Outputs", "outputs_of", "rows_of", "spread", "text_of", "trained_alone"]
 
 
 class Outputs(NamedTuple):
@@ -45,6 +52,26 @@ def outputs_of(predictions: Predictions) -> dict[str, Outputs]:
         name: Outputs(logits, part.labels, part.groups, predictions.facts.classes)
         for name, logits in arms.items()
     }
+
+
+def trained_alone(
+    recipe: Recipe, seeds: Sequence[int], out: Path, say: Callable[[str], None]
+) -> Outputs:
+    """The outputs of a recipe's students, with each seed, which `edgekd compare` is not made for.
+
+    That takes methods of the same schedule, and the undistilled student beside them.
+    """
+    samples = load_samples(recipe)
+    images, labels = samples.part("test")
+    names = samples.groups("test")
+    logits = []
+    for seed in seeds:
+        seeded = msgspec.structs.replace(recipe, seed=seed)
+        folder = out / recipe.name / f"seed-{seed}"
+        distill(RunRequest(seeded, folder, say))
+        logits.append(logits_of(load_checkpoint(folder / "student").normalised(), images))
+    groups = group_codes(names, len(names))
+    return Outputs(np.stack(logits), labels, groups, samples.classes)
 
 
 def rows_of(table: Table, outputs: Mapping[str, Outputs]) -> Iterator[dict[str, str]]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from arms import FEW_SHOT, SITUATIONS, recipes_of
-from compared import Outputs, outputs_of, rows_of, text_of
+from compared import Outputs, outputs_of, rows_of, text_of, trained_alone
 from few_shot import few_shot_rows
 from labels import wrong_labels
 
@@ -60,6 +60,10 @@ def _compare(options: argparse.Namespace, data: dict[str, Any]) -> None:
         outputs: dict[str, Outputs] = {}
         for epochs, recipes in recipes_of(table, source).items():
             folder = out / f"epochs-{epochs}"
+            if len(recipes) == 1:
+                (recipe,) = recipes
+                outputs[recipe.name] = trained_alone(recipe, options.seeds, folder, say)
+                continue
             compare(CompareRequest(recipes, options.seeds, folder, say))
             outputs |= outputs_of(Predictions.load(folder / PREDICTIONS))
         rows = list(rows_of(table, outputs))
