@@ -65,7 +65,10 @@ def _compare(options: argparse.Namespace, data: dict[str, Any]) -> None:
                 outputs[recipe.name] = trained_alone(recipe, options.seeds, folder, say)
                 continue
             compare(CompareRequest(recipes, options.seeds, folder, say))
-            outputs |= outputs_of(Predictions.load(folder / PREDICTIONS))
+            known = outputs_of(Predictions.load(folder / PREDICTIONS))
+            # Beside these a comparison has the undistilled student of their schedule.
+            wanted = {"teacher", *(recipe.name for recipe in recipes)}
+            outputs |= {name: arm for name, arm in known.items() if name in wanted}
         rows = list(rows_of(table, outputs))
         texts.append(f"{table.name}\n\n{text_of(rows)}")
         values.append({"table": table.name, "seeds": options.seeds, "rows": rows})
