@@ -86,7 +86,7 @@ def _compare(options: argparse.Namespace) -> int:
         {**RECIPE, "teacher": {"checkpoint": str(teacher.resolve())}}, Recipe, "the recipe"
     )
     found = {name: _searched(recipe, images, options) for name, images in SEARCHES.items()}
-    chosen = {name: result.judged[result.winner].options for name, result in found.items()}
+    chosen = {name: result.candidates[result.winner].options for name, result in found.items()}
     chosen[DRAWN] = _drawn(found["real images"])
     decided, costs = {}, {}
     for name, network in chosen.items():
@@ -117,7 +117,7 @@ def _searched(recipe: Recipe, images: str, options: argparse.Namespace) -> Super
 
 def _drawn(result: SupernetResult) -> MobileOptions:
     """The first network that was drawn; number 0 is the smallest of the space."""
-    return result.judged[1].options
+    return result.candidates[1].options
 
 
 def _trained(

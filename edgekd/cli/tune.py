@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from edgekd.cli.trusting import TrustCode, trust_recipe
 from edgekd.errors import InputError
 
 __all__ = ["CostName", "DataName", "PruningName", "SearchName", "tune"]
+
+
+_TRIALS = 20
 
 
 class CostName(str, Enum):
@@ -96,7 +99,7 @@ def tune(
     ] = None,
     trials: Annotated[
         int, typer.Option(help="Trials of the whole search; more continue a finished one.")
-    ] = 20,
+    ] = _TRIALS,
     workers: Annotated[int, typer.Option(help="Processes on this machine.")] = 1,
     cost: Annotated[
         CostName,
@@ -157,11 +160,17 @@ def tune(
     loaded = read_recipe(recipe, overrides)
     trust_recipe(loaded, trusted=trust_code)
     if search == SearchName.supernet:
+        of_recipes = {
+            "--trials": trials != _TRIALS, "--workers": workers != 1, "--storage": storage,
+            "--study": study, "--cost": cost != CostName.macs,
+            "--pruning": pruning != PruningName.median,
+        }  # fmt: skip
+        _refuse_options(of_recipes, SearchName.recipes)
         from edgekd.tune.supernet import search as supernet
         from edgekd.tune.supernet.plan import load_plan
         from edgekd.tune.supernet.report import supernet_table
 
-        found = supernet.search(
+        chosen = supernet.search(
             supernet.SupernetRequest(
                 recipe=loaded,
                 plan=load_plan(space),
@@ -178,11 +187,15 @@ def tune(
             )
         )
         if json:
-            emit_json(found)
+            emit_json(chosen)
         else:
-            print(supernet_table(found))
+            print(supernet_table(chosen))
         return
-    _refuse_supernet_options(data, max_macs, latency, max_latency)
+    of_supernet = {
+        "--data": data != DataName.recipe, "--max-macs": max_macs is not None,
+        "--latency": latency, "--max-latency": max_latency is not None,
+    }  # fmt: skip
+    _refuse_options(of_supernet, SearchName.supernet)
     if space is None:
         raise InputError("there is no search space", "give one with --space, such as demo")
     from edgekd.tune.space import load_space
@@ -213,15 +226,8 @@ def tune(
         print(table.table(result))
 
 
-def _refuse_supernet_options(
-    data: DataName, max_macs: float | None, latency: Path | None, max_latency: float | None
-) -> None:
-    """Refuse options that only a supernet has."""
-    options = {
-        "--data": data if data != DataName.recipe else None, "--max-macs": max_macs,
-        "--latency": latency, "--max-latency": max_latency,
-    }  # fmt: skip
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        message = f"{given[0]} is of a search by a supernet"
-        raise InputError(message, "add --search supernet, or leave it out")
+def _refuse_options(options: dict[str, Any], of: SearchName) -> None:
+    """Refuse the first option that has a value, all of which the other kind of search alone has."""
+    for name in [name for name, value in options.items() if value]:
+        message = f"{name} is an option of --search {of.value} alone"
+        raise InputError(message, f"leave it out, or search with --search {of.value}")

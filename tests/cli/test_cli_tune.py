@@ -84,6 +84,8 @@ def test_json_alone_is_on_stdout(
         (["--search", "supernet", "--space", "demo"], "no file 'demo'"),
         (["--search", "supernet", "--max-latency", "3"], "--latency TABLE"),
         (["--search", "supernet", "--max-macs", "-1"], "max-macs"),
+        (["--search", "supernet", "--trials", "3"], "--search recipes"),
+        (["--search", "supernet", "--storage", "sqlite:///x.db"], "--search recipes"),
     ],
 )
 def test_wrong_arguments_are_refused(
@@ -116,7 +118,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[SupernetRequest]:
         )  # fmt: skip
         return SupernetResult(
             name="demo", images=request.images, metric="agreement", cost="macs",
-            limit=request.limit, architectures=9, judged=[candidate], front=[0], winner=0,
+            limit=request.limit, architectures=9, candidates=[candidate], front=[0], winner=0,
         )  # fmt: skip
 
     monkeypatch.setattr(search, "search", found)
@@ -145,7 +147,7 @@ def test_its_json_alone_is_on_stdout(
              "--max-latency", "5", "--device", "rpi", "--lowered", "rpi", "--json"]  # fmt: skip
     assert main(["tune", "demo", *words, "--out", str(tmp_path / "out")]) == 0
     result = msgspec.convert(json.loads(capsys.readouterr().out), SupernetResult)
-    assert result.judged[result.winner].macs == 2_000_000
+    assert result.candidates[result.winner].macs == 2_000_000
     (request,) = searches
     assert request.plan.supernet.steps == 7
     assert (request.images, request.limit, request.max_macs) == ("recipe", 5.0, None)

@@ -18,7 +18,7 @@ from edgekd.models.mobile import MobileOptions
 from edgekd.recipe import Positive, Section
 from edgekd.tune.supernet.choices import ArchitectureChoices, crossed, drawn, mutated
 
-__all__ = ["Evolution", "EvolutionSettings", "Fitness", "Judged"]
+__all__ = ["Evolution", "EvolutionSettings", "Fitness", "Scored"]
 
 _ATTEMPTS = 500
 """Draws in a row that cost too much or are known, after which a generation is complete without."""
@@ -66,7 +66,7 @@ class EvolutionSettings(Section, frozen=True, kw_only=True):
             )
 
 
-class Judged(NamedTuple):
+class Scored(NamedTuple):
     """An architecture that was judged.
 
     Attributes:
@@ -92,7 +92,7 @@ class Evolution:
         cost: The cost of an architecture.
         limit: The most that one may cost; None without a limit.
         seed: Seed of all draws.
-        judged: All architectures that were judged, in order.
+        scored: All architectures that were judged, in order.
     """
 
     choices: ArchitectureChoices
@@ -100,13 +100,13 @@ class Evolution:
     cost: Cost
     limit: float | None = None
     seed: int = 0
-    judged: list[Judged] = field(default_factory=list)
+    scored: list[Scored] = field(default_factory=list)
 
     def run(
         self,
         fitness: Callable[[MobileOptions], Fitness],
-        report: Callable[[int, Judged], None] = lambda generation, best: None,
-    ) -> Judged:
+        report: Callable[[int, Scored], None] = lambda generation, best: None,
+    ) -> Scored:
         """The best architecture of all generations.
 
         Args:
@@ -120,8 +120,8 @@ class Evolution:
         random, known = Random(self.seed), set[MobileOptions]()
         for generation in range(self.settings.generations + 1):
             for options in self._members(random, known):
-                self.judged.append(
-                    Judged(options, fitness(options), self.cost(options), generation)
+                self.scored.append(
+                    Scored(options, fitness(options), self.cost(options), generation)
                 )
             report(generation, self.best(1)[0])
         return self.best(1)[0]
@@ -140,9 +140,9 @@ class Evolution:
             )
             raise InputError(message, "raise the limit, or give narrower stages in --space")
 
-    def best(self, count: int) -> list[Judged]:
+    def best(self, count: int) -> list[Scored]:
         """The best of all that were judged; of equally good ones the cheapest."""
-        return sorted(self.judged, key=lambda each: (each.fitness, -each.cost), reverse=True)[
+        return sorted(self.scored, key=lambda each: (each.fitness, -each.cost), reverse=True)[
             :count
         ]
 

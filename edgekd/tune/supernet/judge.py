@@ -20,9 +20,9 @@ from edgekd.tune.supernet.images import SearchImages
 from edgekd.tune.supernet.training import normalised
 from edgekd.tune.supernet.weights import Supernet, recalibrated
 
-__all__ = ["JUDGED", "Judge"]
+__all__ = ["SCORES", "Judge"]
 
-JUDGED = "judged.json"
+SCORES = "scores.json"
 """Name of the file of what was judged."""
 
 _BATCH = 128
@@ -71,7 +71,7 @@ class Judge:
         """The fitness of an architecture; see `Fitness`."""
         key = _key(options)
         if key not in self._known:
-            self._known[key] = self._judged(options)
+            self._known[key] = self._scores_of(options)
             if len(self._known) >= self._written + _SAVED:
                 self.write()
         return self._known[key]
@@ -84,7 +84,7 @@ class Judge:
         write_sealed(self.place, msgspec.json.encode(rows), self.purpose)
         self._written = len(rows)
 
-    def _judged(self, options: MobileOptions) -> Fitness:
+    def _scores_of(self, options: MobileOptions) -> Fitness:
         network = self.supernet.network(options).to(self.device)
         recalibrated(network, self._batches)
         outputs = self.outputs_of(network)

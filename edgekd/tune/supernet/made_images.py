@@ -61,14 +61,14 @@ def make_images(
     if settings.images < 2:
         raise InputError("one image cannot both teach and judge", "raise `synthesis.images`")
     count = -(-settings.images // settings.batch)
-    parts = [_kept(inversion, number, count, out, f"{purpose} {seed}", seed, say)
+    parts = [_batch_of(inversion, number, count, out, f"{purpose} {seed}", seed, say)
              for number in range(count)]  # fmt: skip
     return MadeImages(
         *(torch.cat(tensors)[: settings.images] for tensors in zip(*parts, strict=True))
     )
 
 
-def _kept(
+def _batch_of(
     inversion: Inversion, number: int, count: int, out: Path, purpose: str, seed: int,
     say: Callable[[str], None],
 ) -> MadeImages:  # fmt: skip

@@ -108,8 +108,8 @@ def _begun(request: MeasuringRequest, file: Path) -> LatencyTable:
         return begun
     table = read_table(file)
     if table.facts() != begun.facts():
-        found, needed = (", ".join(map(str, each.facts())) for each in (table, begun))
-        message = f"{file} was measured for {found}, and the search is for {needed}"
+        measured, needed = (", ".join(map(str, each.facts())) for each in (table, begun))
+        message = f"{file} was measured for {measured}, and the search is for {needed}"
         hint = "give another file with --latency, or the --device and --lowered of the table"
         raise InputError(f"{message} (device, target, precision, side, classes)", hint)
     return table

@@ -13,7 +13,7 @@ from edgekd.models.mobile import MobileOptions, mobile_macs
 from edgekd.recipe import ModelSection, Recipe
 from edgekd.tune.front import Point, on_front
 from edgekd.tune.outcome import RECIPES, TrialResult, TuneResult, cost_text, recipe_yaml
-from edgekd.tune.supernet.evolution import Judged
+from edgekd.tune.supernet.evolution import Scored
 
 __all__ = [
     "ARCH",
@@ -66,7 +66,7 @@ class SupernetResult(msgspec.Struct, frozen=True, kw_only=True):
         cost: What is limited and drawn: `macs` or `latency`.
         limit: The most that an architecture may cost; None without a limit.
         architectures: Number of architectures in the space.
-        judged: All that were judged.
+        candidates: All that were judged.
         front: Numbers of those that no other beats in score and cost, by ascending cost.
         winner: Number of the best: by score, then by its loss against the teacher.
         device: Where the table of latencies was measured; None without one.
@@ -79,7 +79,7 @@ class SupernetResult(msgspec.Struct, frozen=True, kw_only=True):
     cost: str
     limit: float | None
     architectures: int
-    judged: list[Candidate]
+    candidates: list[Candidate]
     front: list[int]
     winner: int
     device: str | None = None
@@ -94,18 +94,18 @@ class SupernetResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_of_search(
-    judged: Sequence[Judged], best: Judged, recipe: Recipe, classes: int, **fields: Any
+    scored: Sequence[Scored], best: Scored, recipe: Recipe, classes: int, **fields: Any
 ) -> SupernetResult:
     """The result of a search that has ended.
 
     Args:
-        judged: All that were judged, in order.
+        scored: All that were judged, in order.
         best: The best of them.
         recipe: The recipe.
         classes: Number of outputs.
         **fields: Further fields of the result.
     """
-    points = [Point(each.fitness.quality, each.cost) for each in judged]
+    points = [Point(each.fitness.quality, each.cost) for each in scored]
     front = on_front(points)
     files = {number: f"{RECIPES}/{place}.yaml" for place, number in enumerate(front, 1)}
     candidates = [
@@ -119,10 +119,10 @@ def result_of_search(
             options=each.options,
             recipe=files.get(number, ""),
         )
-        for number, each in enumerate(judged)
+        for number, each in enumerate(scored)
     ]
     return SupernetResult(
-        name=recipe.name, judged=candidates, front=front, winner=judged.index(best), **fields
+        name=recipe.name, candidates=candidates, front=front, winner=scored.index(best), **fields
     )
 
 
@@ -140,8 +140,10 @@ def write_supernet_result(result: SupernetResult, recipe: Recipe, out: Path) -> 
     from edgekd.tune.picture import picture
 
     make_folder(out / RECIPES)
-    files = {out / WINNER: result.judged[result.winner]}
-    files |= {out / result.judged[number].recipe: result.judged[number] for number in result.front}
+    files = {out / WINNER: result.candidates[result.winner]}
+    files |= {
+        out / result.candidates[number].recipe: result.candidates[number] for number in result.front
+    }
     for stale in set((out / RECIPES).glob("*.yaml")) - set(files):
         stale.unlink()
     for file, candidate in files.items():
@@ -164,7 +166,7 @@ def as_trials(result: SupernetResult) -> TuneResult:
                 number=each.number, state="complete", default=False,
                 values=genes_of(each.options), quality=each.quality, cost=result.cost_of(each),
             )
-            for each in result.judged
+            for each in result.candidates
         ],
     )  # fmt: skip
 

@@ -10,8 +10,8 @@ __all__ = ["supernet_table"]
 
 def supernet_table(result: SupernetResult) -> str:
     """The evolution by generations, then the front by ascending cost, the winner marked."""
-    front = [result.judged[number] for number in result.front]
-    winner = result.judged[result.winner]
+    front = [result.candidates[number] for number in result.front]
+    winner = result.candidates[result.winner]
     shown = front if winner in front else [*front, winner]
     metric = result.metric.replace("_", " ")
     head = [
@@ -29,8 +29,8 @@ def supernet_table(result: SupernetResult) -> str:
 
 def _generations(result: SupernetResult) -> list[list[str]]:
     rows = [["generation", "judged", "best", "median"]]
-    for generation in range(max(each.generation for each in result.judged) + 1):
-        scores = sorted(each.quality for each in result.judged if each.generation == generation)
+    for generation in range(max(each.generation for each in result.candidates) + 1):
+        scores = sorted(each.quality for each in result.candidates if each.generation == generation)
         if scores:
             middle = scores[len(scores) // 2]
             rows.append([str(generation), str(len(scores)), f"{scores[-1]:.3f}", f"{middle:.3f}"])
@@ -57,8 +57,8 @@ def _notes(result: SupernetResult) -> list[str]:
     limit = "no limit" if result.limit is None else cost_text(result.cost, result.limit)
     notes = [
         f"* the winner, winner.yaml: best score, then lowest loss against the teacher ({limit})",
-        f"{len(result.judged)} of {result.architectures:,} networks were judged by the supernet's "
-        "weights",
+        f"{len(result.candidates)} of {result.architectures:,} networks were judged by weights of "
+        "the supernet",
     ]
     if result.images == "none":
         return [

@@ -34,9 +34,9 @@ from edgekd.models.mobile import MobileOptions, mobile_macs
 from edgekd.recipe import Recipe, fingerprint
 from edgekd.tune.job import LOCAL
 from edgekd.tune.outcome import cost_text
-from edgekd.tune.supernet.evolution import Cost, Evolution, Judged
+from edgekd.tune.supernet.evolution import Cost, Evolution, Scored
 from edgekd.tune.supernet.images import SearchImages, images_of_samples, images_of_synthesis
-from edgekd.tune.supernet.judge import JUDGED, Judge
+from edgekd.tune.supernet.judge import SCORES, Judge
 from edgekd.tune.supernet.latency_table import Latencies
 from edgekd.tune.supernet.made_images import make_images
 from edgekd.tune.supernet.measuring import MeasuringRequest, measured_table
@@ -122,8 +122,7 @@ def search(request: SupernetRequest) -> SupernetResult:
     recipe is shown to a network of the search; with it, none of the test part.
 
     Raises:
-        InputError: The recipe has no teacher that can be searched with, the limit is too low, or
-            the folder belongs to another run.
+        InputError: The recipe has no teacher that can be searched with, or the limit is too low.
         MissingDependencyError: A package is missing.
         DeviceUnreachableError: The device gave no time.
         KeyboardInterrupt: The user ended the search; the same call continues it.
@@ -147,7 +146,7 @@ def search(request: SupernetRequest) -> SupernetResult:
         )
         judge.write()
         result = result_of_search(
-            evolution.judged, best, teacher.recipe, len(samples.classes),
+            evolution.scored, best, teacher.recipe, len(samples.classes),
             images=request.images,
             metric=_metric(request),
             cost="macs" if latencies is None else "latency",
@@ -245,7 +244,7 @@ def _judge(request: SupernetRequest, teacher: _Teacher) -> Judge:
     training.run(supernet, request.out, key, lambda *row: request.say(_step_line(plan, *row)))
     return Judge(
         supernet, images, teacher.network, request.recipe.task, teacher.device,
-        request.out / JUDGED, fingerprint(key, plan.recalibrating),
+        request.out / SCORES, fingerprint(key, plan.recalibrating),
     )  # fmt: skip
 
 
@@ -275,7 +274,7 @@ def _step_line(plan: SupernetPlan, done: int, loss: float) -> str:
     return f"supernet: step {done}/{plan.supernet.steps}, cross-entropy to the teacher {loss:.4f}"
 
 
-def _generation_line(request: SupernetRequest, generation: int, best: Judged) -> str:
+def _generation_line(request: SupernetRequest, generation: int, best: Scored) -> str:
     cost = cost_text("macs" if request.latency is None else "latency", best.cost)
     return (
         f"generation {generation}/{request.plan.evolution.generations}: "

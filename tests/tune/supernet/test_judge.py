@@ -11,7 +11,7 @@ from small_space import CLASSES, SMALL, MeanColour, search_images
 
 from edgekd.distill.losses import soft_cross_entropy
 from edgekd.extensions.tasks import DEFAULT_TASK
-from edgekd.tune.supernet.judge import JUDGED, Judge
+from edgekd.tune.supernet.judge import SCORES, Judge
 from edgekd.tune.supernet.training import SupernetSettings, SupernetTraining, normalised
 from edgekd.tune.supernet.weights import Supernet, recalibrated
 
@@ -29,7 +29,7 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Supernet:
 def judge(supernet: Supernet, folder: Path, purpose: str = "a") -> Judge:
     return Judge(
         supernet, search_images(), MeanColour(), DEFAULT_TASK, torch.device("cpu"),
-        folder / JUDGED, purpose,
+        folder / SCORES, purpose,
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_what_was_judged_is_kept(
     fitness = first.fitness(SMALL.smallest)
     first.write()
     calls: list[object] = []
-    monkeypatch.setattr(Judge, "_judged", lambda self, options: calls.append(options) or fitness)
+    monkeypatch.setattr(Judge, "_scores_of", lambda self, options: calls.append(options) or fitness)
     assert judge(supernet, tmp_path).fitness(SMALL.smallest) == fitness
     assert calls == []
     judge(supernet, tmp_path, "b").fitness(SMALL.smallest)

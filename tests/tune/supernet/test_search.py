@@ -90,8 +90,8 @@ def with_images(folder: Path) -> SupernetResult:
 
 def test_all_networks_are_within_the_limit(folder: Path, with_images: SupernetResult) -> None:
     assert with_images.metric == "balanced_accuracy"
-    assert len(with_images.judged) > 5
-    for each in with_images.judged:
+    assert len(with_images.candidates) > 5
+    for each in with_images.candidates:
         assert each.macs == mobile_macs(each.options, len(CLASSES), 32) <= MACS
         assert SMALL.holds(each.options)
     assert (folder / "recipe/supernet.svg").is_file()
@@ -100,7 +100,7 @@ def test_all_networks_are_within_the_limit(folder: Path, with_images: SupernetRe
 def test_the_winner_is_distilled(folder: Path, with_images: SupernetResult) -> None:
     winner = read_recipe(str(folder / "recipe/winner.yaml"), ["student.fit.epochs=1"])
     card = distill(RunRequest(winner, folder / "distilled"))
-    best = with_images.judged[with_images.winner]
+    best = with_images.candidates[with_images.winner]
     assert card.macs == best.macs
     assert card.arch_options == best.options.plain
 
@@ -123,7 +123,7 @@ def test_without_images_it_sees_the_teacher_alone_and_continues(folder: Path) ->
     winner = read_recipe(str(folder / "none/winner.yaml"), None)
     assert winner.student is not None
     assert winner.student.model is not None
-    assert winner.student.model.options == result.judged[result.winner].options.plain
+    assert winner.student.model.options == result.candidates[result.winner].options.plain
     assert search(replace(first, say=lambda line: None)) == result
 
 
@@ -147,11 +147,11 @@ def test_a_table_of_latencies_is_kept_to(folder: Path) -> None:
     )
     assert (result.cost, result.limit, result.device) == ("latency", 8.0, "local")
     latencies = Latencies(table)
-    for each in result.judged:
+    for each in result.candidates:
         assert each.latency_ms == latencies.of(each.options)
         assert each.latency_ms <= 8.0
         assert len(each.options.stages[2].kernels) < 3
-    assert max(each.macs for each in result.judged) > MACS
+    assert max(each.macs for each in result.candidates) > MACS
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,7 @@ def test_a_teacher_without_batch_norm_is_refused(folder: Path) -> None:
 
 def test_another_seed_is_another_search(folder: Path, with_images: SupernetResult) -> None:
     other = search(request(folder, "seed", seed=1))
-    assert msgspec.structs.replace(other, judged=[]) != with_images
-    assert [each.options for each in other.judged] != [each.options for each in with_images.judged]
+    assert msgspec.structs.replace(other, candidates=[]) != with_images
+    assert [each.options for each in other.candidates] != [
+        each.options for each in with_images.candidates
+    ]

@@ -25,15 +25,20 @@ def test_front_and_winner(tmp_path: Path) -> None:
     found = result(tmp_path)
     assert found.front == [0, 2]
     assert found.winner == 1
-    assert [each.recipe for each in found.judged] == ["recipes/1.yaml", "", "recipes/2.yaml", ""]
-    assert found.judged[1].loss == 0.8
-    assert found.judged[0].latency_ms is None
+    assert [each.recipe for each in found.candidates] == [
+        "recipes/1.yaml",
+        "",
+        "recipes/2.yaml",
+        "",
+    ]
+    assert found.candidates[1].loss == 0.8
+    assert found.candidates[0].latency_ms is None
 
 
 def test_costs_of_a_table_are_milliseconds(tmp_path: Path) -> None:
     found = result(tmp_path, cost="latency", device="rpi")
-    assert found.judged[0].latency_ms == found.cost_of(found.judged[0]) == 1e5
-    assert found.judged[0].macs != 1e5
+    assert found.candidates[0].latency_ms == found.cost_of(found.candidates[0]) == 1e5
+    assert found.candidates[0].macs != 1e5
 
 
 def test_recipes_are_read_and_their_networks_built(tmp_path: Path) -> None:
@@ -73,6 +78,6 @@ def test_the_picture_says_what_judged(images: str, words: str, tmp_path: Path) -
 def test_trials_for_the_picture(tmp_path: Path) -> None:
     trials = as_trials(result(tmp_path))
     assert [trial.cost for trial in trials.trials] == [
-        each.macs for each in result(tmp_path).judged
+        each.macs for each in result(tmp_path).candidates
     ]
     assert genes_of(SMALL.largest) == {"widths": "6/8/12", "kernels": "3/55/555"}
