@@ -24,6 +24,7 @@ from edgekd.files import make_folder, scratch_folder, write_atomically
 from edgekd.lower.build import BuildRequest, build_all
 from edgekd.models import DataCard, ModelCard, TrainingCard, count_params, save_checkpoint
 from edgekd.models.mobile import Mobile, MobileOptions, mobile_macs
+from edgekd.runtime.preprocess import RULE
 from edgekd.targets import load_target
 from edgekd.tune.job import LOCAL
 from edgekd.tune.latency import PRESET
@@ -163,7 +164,7 @@ def _checkpoint(request: MeasuringRequest, options: MobileOptions, folder: Path)
     card = ModelCard(
         role="student", arch=ARCH, arch_options=options.plain,
         classes=request.classes, image_size=request.image_size, mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5), resize="any", params=count_params(network), pretrained="none",
+        std=(0.5, 0.5, 0.5), resize=RULE, params=count_params(network), pretrained="none",
         macs=mobile_macs(options, len(request.classes), request.image_size),
         data=DataCard(name="none", root="", sha256="", images={}),
         training=TrainingCard(method="none", seed=0, recipe_sha256="", stage_sha256="", epochs=0,

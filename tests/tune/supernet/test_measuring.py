@@ -12,6 +12,7 @@ from small_space import SMALL
 
 from edgekd.errors import DeviceUnreachableError, InputError
 from edgekd.models import load_checkpoint
+from edgekd.runtime.preprocess import RULE
 from edgekd.tune.supernet import measuring
 from edgekd.tune.supernet.latency_table import LatencyRow, read_table
 from edgekd.tune.supernet.measuring import MeasuringRequest, measured_table
@@ -105,6 +106,7 @@ def test_the_harness_is_given_a_student_and_noise(monkeypatch: pytest.MonkeyPatc
     assert row == LatencyRow(options=SMALL.smallest, p50_ms=1.5)
     ((request, checkpoint),) = requests
     assert (request.device, request.preset, request.bundles) == ("cpu", "smoke", [])
+    assert checkpoint.card.resize == RULE  # else the harness refuses its bundle
     assert checkpoint.network(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     assert not request.student.exists()  # nothing is left
 

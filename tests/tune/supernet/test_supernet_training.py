@@ -11,6 +11,8 @@ from small_space import CLASSES, SMALL, MeanColour, search_images
 
 from edgekd.distill.losses import soft_cross_entropy
 from edgekd.errors import InputError
+from edgekd.models.mobile import MobileOptions
+from edgekd.tune.supernet.images import SearchImages
 from edgekd.tune.supernet.training import (
     WEIGHTS,
     SupernetSettings,
@@ -93,6 +95,27 @@ def test_a_loss_that_is_no_number_is_refused(tmp_path: Path) -> None:
     broken = SupernetTraining(SETTINGS, search_images(), Broken(), torch.device("cpu"))
     with pytest.raises(InputError, match="loss is nan"):
         broken.run(supernet(), tmp_path, "a")
+
+
+def test_each_step_has_images_and_a_path_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, paths = [], []
+    batch, forward = SearchImages.batch, Supernet.forward
+
+    def noted_batch(images: SearchImages, count: int, generator: torch.Generator) -> torch.Tensor:
+        shown.append(batch(images, count, generator))
+        return shown[-1]
+
+    def noted_path(trained: Supernet, options: MobileOptions, pixels: torch.Tensor) -> torch.Tensor:
+        paths.append(options)
+        return forward(trained, options, pixels)
+
+    monkeypatch.setattr(SearchImages, "batch", noted_batch)
+    monkeypatch.setattr(Supernet, "forward", noted_path)
+    training().run(supernet(), tmp_path, "a")
+    assert len({each.sum().item() for each in shown}) == 12
+    assert len(set(paths)) > 6
 
 
 def test_both_sides_are_softened_without_the_factor(
