@@ -111,6 +111,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ssl_kd": {"network": None, "contrast_temperature": 0.5, "contrast_fit": None,
                "contrast_augment": AUGMENT | {"crop": 0.2, "colour": 0.4}, "finetune_fit": None,
                "ratio": 3, "temperature": 1.0, "weight": 1.0},
+    "born_again": {"generations": 1, "temperature": 4.0, "weight": 0.5},
     "smpl": {"ratio": 7, "feedback": 1.0, "consistency": 8.0, "ramp": 1 / 60,
              "temperature": 0.7, "threshold": 0.6, "weak": AUGMENT | {"colour": 0.0},
              "strong": AUGMENT | {"policy": "trivial", "erase": 0.5}},
@@ -166,6 +167,7 @@ OTHERS: dict[str, dict[str, Any]] = {
                    "chained": True, "with_teacher": True},
     "ssl_kd": {"network": SMALLER, "contrast_temperature": 0.2, "temperature": 3.0, "weight": 0.3,
                "contrast_augment": {"crop": 0.6}},
+    "born_again": {"generations": 2, "temperature": 2.0, "weight": 0.2},
     "smpl": {"ratio": 2, "feedback": 3.0, "consistency": 0.5, "ramp": 0.8, "temperature": 1.5,
              "threshold": 0.1, "strong": {"crop": 0.5}},
     "meta_curriculum": {"weight": 0.3, "start": "noise", "classes": "real", "step_of": "network",
@@ -249,6 +251,8 @@ def made(name: str, fit: FitSection, options: dict[str, Any]) -> Method:
         torch.nn.init.normal_(assistant.network.fc.weight)
     if hasattr(getattr(method, "generator", None), "last"):  # which would change nothing at first
         torch.nn.init.normal_(method.generator.last.weight)
+    for generation in getattr(method, "earlier", ()):  # which would agree with the student at first
+        torch.nn.init.normal_(generation.network.fc.weight)
     if hasattr(method, "labeller"):
         torch.nn.init.normal_(method.labeller.network.fc.weight)
     if hasattr(method, "average"):  # which would agree with the student at first

@@ -22,6 +22,7 @@ from edgekd.recipe import FitSection, LossSection
 TASK = "multilabel"
 SERVE = {
     "none", "kd", "fitnet", "at", "rkd", "mean_teacher", "d_kd", "amal", "assistants", "ssl_kd",
+    "born_again",
 }  # fmt: skip
 COUNTS = (6, 2)
 TARGETS = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
