@@ -22,6 +22,7 @@ from edgekd.files import pretty_json
 
 __all__ = [
     "FORMAT_VERSION",
+    "SYNTHESISED",
     "Appearance",
     "CaptureRule",
     "Certificate",
@@ -45,6 +46,9 @@ __all__ = [
 
 FORMAT_VERSION = "1.9"
 """Major.minor of the manifest; a reader refuses another major version."""
+
+SYNTHESISED = "synthesised"
+"""The `part` of calibration images that a generator made."""
 
 _T = TypeVar("_T")
 _MOST_CLASSES, _LONGEST_NAME = 10_000, 200
@@ -323,7 +327,8 @@ class Lowering(_Section, frozen=True, kw_only=True):
         rungs: Every precision tried, with its numbers.
         tried: Number of gate verdicts in the order of the ladder, up to and including that of the
             chosen file; null in bundles of a format before 1.5.
-        calibration: Split part, number, hash and list of the calibration images, or null.
+        calibration: Split part, number, hash and list of the calibration images, or null. The part
+            is `SYNTHESISED` where a generator made them.
         layer_sensitivity: Layers by their sensitivity to int8, the most sensitive first; empty
             where it was not measured. `layer_harm` in formats before 1.6.
         quantisation_aware: Whether the weights were fine-tuned with simulated int8 before

@@ -24,14 +24,12 @@ from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.page_answers import answered_for
 from edgekd.lower.pipeline import lower_variants
 from edgekd.lower.plan import BuildRequest, Plan
-from edgekd.lower.precision import CALIBRATED, FINE_TUNED, LADDER, Variant
+from edgekd.lower.precision import CALIBRATED, FINE_TUNED, LADDER, MIXED, Variant
 from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.policy import Policy
 
 __all__ = ["LadderRun", "RefusedError", "bundle_error", "parallel_backends", "run_ladders"]
-
-MIXED = "int8-mixed"
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["CALIBRATED", "FINE_TUNED", "LADDER", "Variant"]
+__all__ = ["CALIBRATED", "FINE_TUNED", "LADDER", "MIXED", "Variant"]
 
 LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
 """The precision ladder, the fewest bits first.
@@ -16,7 +16,10 @@ LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
 - `fp32`: as trained.
 """
 
-CALIBRATED = frozenset({"int8", "int8-mixed"})
+MIXED = "int8-mixed"
+"""The precision whose float layers a ladder chooses, rung by rung."""
+
+CALIBRATED = frozenset({"int8", MIXED})
 """Precisions that need calibration images."""
 
 FINE_TUNED = "int8"

@@ -23,6 +23,8 @@ __all__ = [
     "METRICS",
     "OUTPUTS_ALONE",
     "SPLIT",
+    "SYNTHESISED_FOLDER",
+    "SYNTHESISED_LABELS",
     "TEACHERS_ALONE",
     "WEIGHTS",
     "Channels",
@@ -48,6 +50,10 @@ CARD = "model.json"
 WEIGHTS = "model.safetensors"
 SPLIT = "split.csv"
 METRICS = "metrics.json"
+SYNTHESISED_FOLDER = "synthesised"
+"""Folder of the images that a student without data was taught with."""
+SYNTHESISED_LABELS = "labels.csv"
+"""Their table, in that folder: `image` and `label`, the class that an image was made for."""
 CARD_VERSION = "1.0"
 
 OUTPUTS_ALONE: Mapping[str, str] = {

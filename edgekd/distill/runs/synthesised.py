@@ -16,14 +16,15 @@ from torch import Tensor
 from edgekd.data.contact_sheet import contact_sheet
 from edgekd.distill.methods import Method
 from edgekd.files import write_atomically
+from edgekd.models.card import SYNTHESISED_FOLDER, SYNTHESISED_LABELS
 from edgekd.seals import clear_place
 
 __all__ = ["FOLDER", "KEPT", "LABELS", "SHEET", "WARNING", "write_images", "write_synthesised"]
 
-FOLDER = "synthesised"
+FOLDER = SYNTHESISED_FOLDER
 KEPT = 256
 """Most images that are written."""
-SHEET, LABELS, NOTE = "contact-sheet.png", "labels.csv", "README.txt"
+SHEET, LABELS, NOTE = "contact-sheet.png", SYNTHESISED_LABELS, "README.txt"
 WARNING = (
     "No camera took these images: a generator made them so that a teacher answers as it does to "
     "its own. They are no evidence of what a network does with photographs of patients, and their "

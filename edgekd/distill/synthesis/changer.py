@@ -51,7 +51,8 @@ class ImageChanger(nn.Module):
         maps = self.decoder(self.encoder(images) * (1.0 + scale) + shift)
         rows, columns = images.shape[-2:]
         change = self.last(maps)[..., :rows, :columns]
-        return (images + self.limit * change.tanh()).clamp(0.0, 1.0)
+        changed: Tensor = (images + self.limit * change.tanh()).clamp(0.0, 1.0)
+        return changed
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
         """Standard normal noise [count, Z] of a generator on the CPU, where the weights are."""

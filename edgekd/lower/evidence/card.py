@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from edgekd.bundle import Certificate, ClassChange, Manifest, Rung
+from edgekd.bundle.manifest import SYNTHESISED
 from edgekd.bundle.policy import words_of
 from edgekd.lower.evidence.data_table import part_table
 from edgekd.lower.task import evidence_task
@@ -155,7 +156,12 @@ def _data(manifest: Manifest) -> Iterator[str]:
     yield f"- {manifest.data_source}"
     yield f"- Licence of the data: {manifest.licences.get('data', 'unknown')}"
     yield f"- Licence of the weights: {manifest.licences.get('weights', 'unknown')}"
-    if calibration:
+    if calibration and calibration["part"] == SYNTHESISED:
+        yield (
+            f"- Ranges: {calibration['images']} synthesised images, which no camera took, "
+            f"{_short(calibration['sha256'])}, listed in the manifest"
+        )
+    elif calibration:
         yield (
             f"- Ranges: {calibration['images']} images of the {calibration['part']} part, "
             f"{_short(calibration['sha256'])}, listed in the manifest"

@@ -29,17 +29,19 @@ class CalibrationSet:
         names: Names of the images in the data set.
         images: uint8 [N, S, S, 3].
         sha256: Hash of the images as the network gets them.
+        part: The part of the data that they are of.
     """
 
     indices: tuple[int, ...]
     names: tuple[str, ...]
     images: NDArray[np.uint8]
     sha256: str
+    part: str = "train"
 
     def record(self) -> dict[str, Any]:
         """The manifest's record of the draw."""
         return {
-            "part": "train",
+            "part": self.part,
             "images": len(self.indices),
             "sha256": self.sha256,
             "list": list(self.names),

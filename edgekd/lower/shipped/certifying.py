@@ -20,12 +20,14 @@ from edgekd.errors import GateFailedError, InputError
 from edgekd.files import sha256_of
 from edgekd.lower.attempt import Measured
 from edgekd.lower.backends import get_backend
+from edgekd.lower.backends.base import reads_calibration
 from edgekd.lower.evidence.describe import (
     completion_command,
     description_of,
     unmeasured_manifest,
 )
 from edgekd.lower.evidence.policy_check import blank_record
+from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.selftest import tolerance_of
 from edgekd.lower.shipped.float_student import FloatStudent
 from edgekd.lower.shipped.rebuild_jobs import RebuildJob
@@ -38,16 +40,25 @@ REMEDY = "edgekd certify BUNDLE --csv LABELS.csv --out CERTIFIED"
 """The command that judges a file that is not certified, wherever there are labelled images."""
 
 
-def why_not_certified(student: ShippedStudent, job: RebuildJob, measured: Measured) -> str | None:
+def why_not_certified(
+    student: ShippedStudent,
+    job: RebuildJob,
+    measured: Measured,
+    calibration: CalibrationSet | None = None,
+) -> str | None:
     """Why a file is none of those that were judged; None where it is one.
 
     Args:
         student: The shipped student.
         job: The bundle to build.
         measured: Its file, with the outputs for the painted images.
+        calibration: Images that ranges were measured on, where they are not recorded ones.
     """
     if not student.certificates:
-        return f"{student.name} has no labelled images, and nothing was measured on its file"
+        reason = f"{student.name} has no labelled images, and nothing was measured on its file"
+        if calibration is None or not job.variant.calibrated:
+            return reason
+        return f"{reason}, whose ranges are those of images that a generator made"
     if job.certificate is None:
         return f"{student.name} carries no certificate of {job.variant.label} for this target"
     certificate = student.certificates[job.certificate]
@@ -116,6 +127,7 @@ def uncertified(
     measured: Measured,
     reason: str,
     float_file: FloatStudent | None,
+    calibration: CalibrationSet | None = None,
 ) -> tuple[Manifest, Vectors]:
     """The manifest of a file that nothing was measured on, marked so, and its self-test.
 
@@ -125,6 +137,7 @@ def uncertified(
         measured: Its file, with the outputs for the painted images.
         reason: Why it is not certified.
         float_file: The float student beside the file; None where the file is the float student.
+        calibration: See `why_not_certified`.
     """
     plan, outputs = job.plan, measured.answers.outputs
     if not np.isfinite(outputs).all():
@@ -142,7 +155,7 @@ def uncertified(
             precision=job.variant.precision,
             rungs=(_unjudged_rung(job, measured, reason),),
             tried=0,
-            calibration=certificate.lowering.calibration if job.variant.calibrated else None,
+            calibration=_calibrated_by(certificate, job, measured, calibration),
             layer_sensitivity=(),
             build_key=plan.key,
             tools=measured.made.tools,
@@ -160,6 +173,16 @@ def uncertified(
     )
     tolerance = tolerance_of(outputs, job.variant.precision)
     return manifest, Vectors(student.images, outputs, tolerance)
+
+
+def _calibrated_by(
+    certificate: Manifest, job: RebuildJob, measured: Measured, calibration: CalibrationSet | None
+) -> dict[str, Any] | None:
+    """The record of the images that the file depends on."""
+    if calibration is not None:
+        reads = reads_calibration(measured.attempt.backend, job.variant)
+        return calibration.record() if reads else None
+    return certificate.lowering.calibration if job.variant.calibrated else None
 
 
 def _nearest(student: ShippedStudent, job: RebuildJob) -> Manifest:

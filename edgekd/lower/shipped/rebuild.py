@@ -16,6 +16,7 @@ from edgekd.files import make_folder, scratch_folder
 from edgekd.lower.attempt import Failed, Measured
 from edgekd.lower.built import BuiltBundle, bundle_files, held_alone, write_built
 from edgekd.lower.context import BuildContext
+from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.ladder_run import bundle_error
 from edgekd.lower.pipeline import lower_variants
@@ -35,6 +36,7 @@ from edgekd.lower.shipped.rebuild_jobs import (
     remedy_of,
 )
 from edgekd.lower.shipped.student import ShippedStudent
+from edgekd.lower.shipped.synthesised import synthesised_calibration
 from edgekd.lower.store import Store
 
 __all__ = ["rebuild_all"]
@@ -52,7 +54,8 @@ def rebuild_all(request: BuildRequest, student: ShippedStudent) -> list[BuiltBun
             process builds one of the bundles.
     """
     _refuse_what_needs_images(request, student)
-    jobs, built = rebuild_jobs(request, student)
+    calibration = _calibration(request, student)
+    jobs, built = rebuild_jobs(request, student, calibration)
     todo = []
     for job in jobs:
         known = _known(job, request)
@@ -65,13 +68,24 @@ def rebuild_all(request: BuildRequest, student: ShippedStudent) -> list[BuiltBun
         paths = [job.plan.path for job in todo]
         with held_alone(paths), scratch_folder(cache_folder() / "build") as work:
             context = BuildContext(
-                student.source(), None, Store(), work, request.out / "logs", request.observer,
+                student.source(), calibration, Store(), work, request.out / "logs",
+                request.observer, ranges=student.ranges,
                 threads=max(1, (os.cpu_count() or 1) // len({job.backend for job in todo})),
-                ranges=student.ranges,
             )  # fmt: skip
             for job, attempt in _lowered(context, todo):
                 built[job.plan.name] = _finish(request, context, student, job, attempt)
     return list(built.values())
+
+
+def _calibration(request: BuildRequest, student: ShippedStudent) -> CalibrationSet | None:
+    """Synthesised images, where a precision that is requested may read any.
+
+    Raises:
+        InputError: They are damaged, or too few are requested.
+    """
+    if student.certificates or not request.precisions:  # `auto` is fp32, which reads none
+        return None
+    return synthesised_calibration(student.folder, student.card, request.calibration_images)
 
 
 def _refuse_what_needs_images(request: BuildRequest, student: ShippedStudent) -> None:
@@ -135,12 +149,13 @@ def _finish(
         measured = _measured(job, attempt)
         precision = plan.ladder[0] if plan.name != plan.target.name else None
         remedy = remedy_of(request, student, plan.target, precision)
-        reason, float_file = why_not_certified(student, job, measured), None
+        calibration = context.calibration
+        reason, float_file = why_not_certified(student, job, measured, calibration), None
         if reason is None:
             manifest, vectors = certified(student, job, measured)
         elif request.research:
             float_file = _float_student(context, job, measured)
-            manifest, vectors = uncertified(student, job, measured, reason, float_file)
+            manifest, vectors = uncertified(student, job, measured, reason, float_file, calibration)
         else:
             raise NotCertifiedError(plan.name, reason, remedy)
         images = student.seen_images if request.list_images else None

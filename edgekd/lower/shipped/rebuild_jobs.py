@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.lower.built import BuiltBundle
+from edgekd.lower.int8.calibration import MIN_IMAGES, CalibrationSet
 from edgekd.lower.plan import BuildRequest, Plan, ladder_of
-from edgekd.lower.precision import Variant
+from edgekd.lower.precision import MIXED, Variant
 from edgekd.lower.shipped.student import ShippedStudent, variant_of
 from edgekd.lower.store import code_sha256, providers_of, tool_versions
 from edgekd.policy import policy_of_values
@@ -59,20 +60,21 @@ class RebuildJob:
 
 
 def rebuild_jobs(
-    request: BuildRequest, student: ShippedStudent
+    request: BuildRequest, student: ShippedStudent, calibration: CalibrationSet | None = None
 ) -> tuple[list[RebuildJob], dict[str, BuiltBundle]]:
     """The bundles to build, and those that cannot be, by name.
 
     Args:
         request: The request.
         student: The student that it names.
+        calibration: Images that int8 ranges may be measured on, or None.
     """
     jobs, refused = [], {}
     for target in request.targets:
         for precision in request.precisions or (None,):
             name = f"{target.name}-{precision}" if precision else target.name
             try:
-                jobs.append(_job(request, student, target, precision, name))
+                jobs.append(_job(request, student, target, precision, name, calibration))
             except EdgekdError as error:
                 request.observer.line(f"{name}: not built: {error.message}")
                 refused[name] = BuiltBundle(target.name, name, None, None, (), error)
@@ -85,6 +87,7 @@ def _job(
     target: Target,
     precision: str | None,
     name: str,
+    calibration: CalibrationSet | None,
 ) -> RebuildJob:
     """The plan of one bundle.
 
@@ -99,13 +102,11 @@ def _job(
         what = f"{precision} for {target.name}" if precision else target.name
         reason = f"{student.name} carries no certificate of {what}"
         raise NotCertifiedError(name, reason, remedy_of(request, student, target, precision))
-    if variant.calibrated and (target.backend, variant) not in student.ranges:
-        message = f"{student.name} carries no ranges for {variant.label} by {target.backend}"
-        raise InputError(message, "give labelled images with --data, or another --precision")
+    _refuse_unknown_ranges(student, target, variant, calibration)
     made_from = (
         student.sha256, target, variant, certificate, request.research, ladder, code_sha256(),
         request.list_images, tool_versions(target.backend),
-        providers_of(target.backend, student.card.task),
+        providers_of(target.backend, student.card.task), calibration and calibration.sha256,
     )  # fmt: skip
     path = request.out / f"{name}{'.edgekd' if request.zipped else ''}"
     policy = policy_of_values(student.card.policy)
@@ -115,6 +116,27 @@ def _job(
         variant,
         certificate,
     )
+
+
+def _refuse_unknown_ranges(
+    student: ShippedStudent, target: Target, variant: Variant, calibration: CalibrationSet | None
+) -> None:
+    """Refuse int8 where nothing gives the ranges of its activations.
+
+    Raises:
+        InputError: No ranges are recorded, and no images are there to measure them on; or layers
+            would have to be chosen, by labelled images.
+    """
+    if not variant.calibrated or (target.backend, variant) in student.ranges:
+        return
+    if calibration is None:
+        message = f"{student.name} carries no ranges for {variant.label} by {target.backend}"
+        if not student.certificates:
+            message += f", nor {MIN_IMAGES} synthesised images to measure them on"
+        raise InputError(message, "give labelled images with --data, or another --precision")
+    if variant.precision == MIXED:
+        message = f"{MIXED} leaves as many layers in float as its gate demands, and none judges it"
+        raise InputError(message, "take --precision int8, or give labelled images with --data")
 
 
 def _certificate_for(

@@ -133,6 +133,71 @@ def test_an_epoch_is_taken_up_in_its_middle(
     assert one == other
 
 
+LEFT_OUT = {"source": "synthetic", "images": 140, "size": 32, "seed": 1,
+            "unlabelled": {"left_out": True}}  # fmt: skip
+NOTHING = {"source": "none", "classes": ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]}
+GENERATOR = {"latent": 8, "width": 4}
+SMALLER = {"arch": "resnet10t", "options": {"channels": [4, 4, 8, 8], "stem_width": 4}}
+MADE = {"cgdd": {}, "fastdfkd": {"iterations": 2, "warmup": 1}}
+SITUATIONS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "meta_curriculum": ({**GENERATOR, "classes": "rare"}, "student", {}),
+    "meta_curriculum-network": ({**GENERATOR, "step_of": "network"}, "student", {}),
+    "meta_curriculum-noise": ({**GENERATOR, "start": "noise"}, "student", {}),
+    "smpl": ({"ratio": 2}, "student", LEFT_OUT),
+    "ssl_kd-contrast": ({"ratio": 2}, "contrast", LEFT_OUT),
+    "ssl_kd-finetune": ({"ratio": 2}, "finetune", LEFT_OUT),
+    "ssl_kd-student": ({"ratio": 2}, "student", LEFT_OUT),
+    "amal": ({"every": 0.3, "images": 7}, "student", {}),
+    "assistants-first": ({"assistants": [SMALLER, SMALLER]}, "assistant_1", {}),
+    "assistants-second": ({"assistants": [SMALLER, SMALLER]}, "assistant_2", {}),
+    "assistants-student": ({"assistants": [SMALLER, SMALLER]}, "student", {}),
+    "ces_kd-assistant": ({"assistants": [SMALLER]}, "assistant_1", {}),
+    "ces_kd-student": ({"assistants": [SMALLER]}, "student", {}),
+    **{
+        name: ({**GENERATOR, "steps": 4, **more}, "student", NOTHING)
+        for name, more in MADE.items()
+    },
+}  # fmt: skip
+QUICK = ("meta_curriculum", "smpl")
+
+
+def situation(taught: Make, recipe: Make, case: str) -> Recipe:
+    """A recipe of three epochs whose checkpoints are written after every second step."""
+    options, _, data = SITUATIONS[case]
+    fit = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-3}
+    return taught(
+        method={"name": case.partition("-")[0], **options},
+        student={"model": {"arch": "resnet10t", "options": recipe().student.model.options},
+                 "fit": fit},
+        split={"validation": 0.25, "test": 0.2, "train_share": 0.5 if data is LEFT_OUT else 1.0},
+        trainer={"accelerator": "cpu", "precision": "fp32", "threads": 1,
+                 "checkpoint": {"minutes": 0, "steps": 2}},
+        **({"data": data} if data else {}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in SITUATIONS],
+)
+def test_every_situation_is_taken_up_in_the_middle_of_an_epoch(
+    taught: Make, recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """Players, generators, pools, weights of images, assistants: all that a run carries along."""
+    whole, stage = situation(taught, recipe, case), SITUATIONS[case][1]
+    run(whole, tmp_path / "whole")
+    with monkeypatch.context() as broken:
+        at_step(broken, 1, 3, fail, stage)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(whole, tmp_path / "broken")
+    taken = steps_of(monkeypatch)
+    run(whole, tmp_path / "broken")
+    assert taken[0] == (stage, 1, 2)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+    one, other = histories(tmp_path / "whole", tmp_path / "broken")
+    assert one == other
+
+
 def test_an_earlier_stage_is_taken_up_in_its_middle(
     short: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
