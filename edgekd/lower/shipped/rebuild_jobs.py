@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.lower.built import BuiltBundle
-from edgekd.lower.plan import BuildRequest, Plan, ladder_of
+from edgekd.lower.plan import BuildRequest, Plan, check_features, ladder_of
 from edgekd.lower.precision import Variant
 from edgekd.lower.shipped.student import ShippedStudent, variant_of
 from edgekd.lower.store import code_sha256, providers_of, tool_versions
@@ -94,6 +94,7 @@ def _job(
         EdgekdError: The target's backend cannot be loaded.
     """
     ladder = ladder_of(target, precision)
+    check_features(request, target)
     certificate, variant = _certificate_for(student, target, precision)
     if certificate is None and not request.research:
         what = f"{precision} for {target.name}" if precision else target.name
@@ -104,7 +105,7 @@ def _job(
         raise InputError(message, "give labelled images with --data, or another --precision")
     made_from = (
         student.sha256, target, variant, certificate, request.research, ladder, code_sha256(),
-        request.list_images, tool_versions(target.backend),
+        request.list_images, request.features, tool_versions(target.backend),
         providers_of(target.backend, student.card.task),
     )  # fmt: skip
     path = request.out / f"{name}{'.edgekd' if request.zipped else ''}"
