@@ -66,7 +66,10 @@ def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
     """The policy that a bundle's manifest records."""
     record, certificate = manifest.policy, manifest.certificate
     uncertified = certificate is not None and not certificate.certified
-    causes = (f"{NOT_CERTIFIED}{certificate.reason}",) if certificate and uncertified else ()
+    enrolled = "" if manifest.head is None else "enrolled, "
+    causes = (
+        (f"{NOT_CERTIFIED}{enrolled}{certificate.reason}",) if certificate and uncertified else ()
+    )
     if record is None:
         return BundlePolicy(research=bool(causes), below_floors=causes)
     facts = PolicyFacts(

@@ -219,6 +219,9 @@ def _of_groups(manifest: Manifest) -> str:
 def _decision(manifest: Manifest) -> Iterator[str]:
     yield "## Decision"
     yield ""
+    if manifest.head is not None and not _fitted_on(manifest):
+        yield "- None was fitted: the most probable class is the answer, and nothing is referred."
+        return
     points = manifest.metrics.get("operating_points", {})
     for line in evidence_task(manifest.task).decision_lines(manifest.decision, points):
         yield f"- {line}"

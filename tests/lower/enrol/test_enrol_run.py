@@ -1,4 +1,4 @@
-"""A bundle is taught new classes by few images, marked, and answers with them; or stays as it is."""
+"""A bundle is taught new classes by few images and marked, or stays as it is."""
 
 from __future__ import annotations
 
@@ -160,9 +160,7 @@ def test_a_file_and_a_zip_are_taught_alike(bundle: Path, table: Path, tmp_path: 
         assert classifier.selftest().passed
 
 
-def test_its_images_are_listed_as_those_that_it_was_trained_on(
-    table: Path, tmp_path: Path
-) -> None:
+def test_its_images_are_listed_as_those_that_it_was_trained_on(table: Path, tmp_path: Path) -> None:
     paths = read_lessons(table).paths()
     listed = SeenImages.of({"train": image_hashes(paths[:2])}, "key")
     bundle = write_teachable(tmp_path / "b", files={SEEN_IMAGES: listed.encode()})
@@ -289,7 +287,7 @@ def test_a_bundle_without_features_says_how_to_get_them(
 
 def test_features_that_are_others_here_are_noticed(table: Path, tmp_path: Path) -> None:
     bundle = write_teachable(tmp_path / "wrong", wrong_by=0.5)
-    with pytest.raises(ArtefactError, match="self-test of .* fails on this machine"):
+    with pytest.raises(ArtefactError, match=r"self-test of .* fails on this machine"):
         run(bundle, table, tmp_path / "out")
     good = write_teachable(tmp_path / "sized")
     document = msgspec.json.decode((good / "manifest.json").read_bytes())
