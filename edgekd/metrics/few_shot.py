@@ -197,12 +197,12 @@ def leave_one_group_out(
     every = np.unique(groups)
     for done, group in enumerate(every):
         tick(done, len(every))
-        asked = groups == group
-        missing = np.setdiff1d(labels[asked], labels[~asked])
-        asked &= ~np.isin(labels, missing)
-        if asked.any():
-            taught = groups != group
-            answers[asked] = _answers(features, labels, taught, asked, inverse_strength)
+        queries = groups == group
+        missing = np.setdiff1d(labels[queries], labels[~queries])
+        queries &= ~np.isin(labels, missing)
+        if queries.any():
+            support = groups != group
+            answers[queries] = _answers(features, labels, support, queries, inverse_strength)
     tick(len(every), len(every))
     shares = tuple(
         _sensitivity(answers[labels == k] == k, answers[labels == k] >= 0, groups[labels == k])
@@ -238,14 +238,14 @@ def mean_of_shares(shares: Sequence[Interval]) -> Interval:
 def _answers(
     features: Features,
     labels: Labels,
-    taught: NDArray[np.bool_],
-    asked: NDArray[np.bool_],
+    support: NDArray[np.bool_],
+    queries: NDArray[np.bool_],
     inverse_strength: float,
 ) -> Labels:
-    """Answers for the images `asked` of a head on the images `taught`, which may lack a class."""
-    known, numbers = np.unique(labels[taught], return_inverse=True)
-    head = fit_head(features[taught], numbers, len(known), inverse_strength=inverse_strength)
-    answers: Labels = known[head.logits(features[asked]).argmax(axis=1)]
+    """Answers for the queries of a head on the support, which may lack a class."""
+    known, numbers = np.unique(labels[support], return_inverse=True)
+    head = fit_head(features[support], numbers, len(known), inverse_strength=inverse_strength)
+    answers: Labels = known[head.logits(features[queries]).argmax(axis=1)]
     return answers
 
 

@@ -81,7 +81,7 @@ def extractor_of(bundle: Bundle) -> Extractor:
     """
     manifest = bundle.manifest
     if manifest.head is not None:
-        return _own(bundle, manifest.head)
+        return _extractor_of_head(bundle, manifest.head)
     record, beside = manifest.features, read_features(bundle)
     if record is not None and beside is not None:
         vectors = Vectors.read(io.BytesIO(beside.read(SELFTEST)))
@@ -97,7 +97,7 @@ def extractor_of(bundle: Bundle) -> Extractor:
     raise InputError(message, hint)
 
 
-def _own(bundle: Bundle, head: HeadRecord) -> Extractor:
+def _extractor_of_head(bundle: Bundle, head: HeadRecord) -> Extractor:
     """The model file of an enrolled bundle."""
     manifest = bundle.manifest
     stem = PurePosixPath(manifest.model_file).stem

@@ -132,16 +132,16 @@ def _enrolled(request: EnrolRequest, bundle: Bundle) -> Enrolment:
     )  # fmt: skip
     why = shortfall(head)
     back = int(retaken(pixels, bundle.manifest.capture).sum())
-    hashes, seen = image_hashes(dataset.paths()), read_seen_images(bundle)
-    known = 0 if seen is None else sum(seen.part_of(each) == "train" for each in hashes)
+    hashes, listed = image_hashes(dataset.paths()), read_seen_images(bundle)
+    known = 0 if listed is None else sum(listed.part_of(each) == "train" for each in hashes)
     signed = bundle.signature != "none"
     if why is not None and not request.research:
         return Enrolment(head, why, back, known, None, _refused(bundle, why), signed)
     split = Split(dataset, ("train",) * len(dataset.samples))
     manifest = enrolled_manifest(bundle, split, array_sha256(pixels), extractor, head, known)
-    if seen is not None and request.list_images:
-        seen = seen.joined({"train": hashes})
-    written = _write(request.out, extractor, manifest, head, seen)
+    if listed is not None and request.list_images:
+        listed = listed.joined({"train": hashes})
+    written = _write(request.out, extractor, manifest, head, listed)
     return Enrolment(head, why, back, known, written, None, signed)
 
 
@@ -156,7 +156,7 @@ def _refused(bundle: Bundle, why: str) -> GateFailedError:
 
 
 def _write(
-    out: Path, extractor: Extractor, manifest: Manifest, head: HeadRecord, seen: SeenImages | None
+    out: Path, extractor: Extractor, manifest: Manifest, head: HeadRecord, listed: SeenImages | None
 ) -> Manifest:
     """Write the enrolled bundle, whole or not at all; returns its manifest."""
     size = len(encode_manifest(manifest))
@@ -168,8 +168,8 @@ def _write(
         _CARD: write_card(manifest).encode(),
         SELFTEST: _selftest(extractor, head),
     }
-    if seen is not None:
-        files[SEEN_IMAGES] = seen.encode()
+    if listed is not None:
+        files[SEEN_IMAGES] = listed.encode()
     return write_bundle_at(out, manifest, files, zipped=out.suffix == ".edgekd")
 
 
