@@ -28,6 +28,7 @@ def test_an_error_in_the_block_leaves_nothing_hidden() -> None:
     assert "antigravity_of_edgekd" not in sys.modules
 
 
+@pytest.mark.slow
 def test_a_logger_is_not_loaded_with_networks() -> None:
     """It takes a second of each process; where it is not installed, this holds by itself."""
     pytest.importorskip("wandb", reason="wandb is not installed: edgekd[dev] brings it")

@@ -34,6 +34,7 @@ METHODS = Registry(
         "ces_kd": "edgekd.distill.methods.ces_kd:CurriculumExpertSelection",
         "assistants": "edgekd.distill.methods.assistants:TeachingAssistants",
         "ssl_kd": "edgekd.distill.methods.ssl_kd:SelfSupervisedStart",
+        "meta_curriculum": "edgekd.distill.methods.meta_curriculum:MetaCurriculum",
         "born_again": "edgekd.distill.methods.born_again:BornAgain",
         "d_kd": "edgekd.distill.methods.d_kd:DiverseDistillation",
         "ssd_kd": "edgekd.distill.methods.ssd_kd:SelfSupervisedDiverseDistillation",

@@ -45,6 +45,7 @@ BRIEF: dict[str, dict[str, Any]] = {
     "fastdfkd": {"iterations": 2, "warmup": 1, "steps": 3, "reset": 1, "latent": 16, "width": 8},
     "smpl": {"ratio": 1},
     "ssl_kd": {"ratio": 1},
+    "meta_curriculum": {"width": 4},
     "ces_kd": {"assistants": [ASSISTANT]},
     "assistants": {"assistants": [ASSISTANT], "with_teacher": True},
     "ssd_kd": {"teacher_head": {"epochs": EPOCHS, "batch_size": 8, "stop_after": 0}},

@@ -45,6 +45,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "assistants": {"assistants": [ASSISTANT]},
     "ces_kd": {"assistants": [ASSISTANT]},
     "cgdd": {"latent": 8, "width": 4},
+    "meta_curriculum": {"latent": 8, "width": 4},
     "fastdfkd": {"latent": 8, "width": 4, "iterations": 2, "warmup": 1},
 }
 

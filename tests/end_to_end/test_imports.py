@@ -212,10 +212,8 @@ def test_from_a_file_to_a_bundle(hospital: Path, kind: str) -> None:
     assert code == (0 if KINDS[kind].features else 2)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["a class of a package", *(pytest.param(k, marks=pytest.mark.slow) for k in _MODULES)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["a class of a package", *_MODULES])
 def test_an_import_is_built_with_images_of_ones_own(hospital: Path, kind: str) -> None:
     """Which no training has seen, as far as edgekd can know."""
     student, _ = imported(hospital, kind)

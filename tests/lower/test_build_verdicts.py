@@ -47,7 +47,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(run: Path, out: Path, *targets: Target, policy: Policy = LENIENT) -> list[BuiltBundle]:
-    return build_all(BuildRequest(run, targets, out, policy=policy, calibration_images=72))
+    return build_all(BuildRequest(run, targets, out, policy=policy))
 
 
 QUICK = ("unlucky", "crashing", "unimportable", "unfit")
@@ -99,9 +99,7 @@ def test_network_that_cannot_be_converted_is_tried_once_for_all_mixed_rungs(
     small_run: Path, good: Target, notes: Path, tmp_path: Path
 ) -> None:
     targets = [third_party.target_of("unlucky", good, "int8-mixed")]
-    request = BuildRequest(
-        small_run, targets, tmp_path / "out", policy=LENIENT, calibration_images=72
-    )
+    request = BuildRequest(small_run, targets, tmp_path / "out", policy=LENIENT)
     with pytest.raises(UnconvertibleError, match=r"aten\.histc\.default") as caught:
         build(request)
     assert caught.value.exit_code == 2
@@ -209,7 +207,7 @@ def test_fine_tuning_that_no_bundle_has_a_rung_for_is_refused_before_any_work(
 ) -> None:
     request = BuildRequest(
         small_run, [good], tmp_path / "out", policy=LENIENT, precisions=precisions,
-        quantisation_aware=True, calibration_images=72,
+        quantisation_aware=True,
     )  # fmt: skip
     with pytest.raises(InputError, match=r"--quantisation-aware trains .* for int8") as caught:
         build(request)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, cast
 import numpy as np
 import torch
 from msgspec import Meta, field
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekd.distill.losses import mixed_weights
@@ -57,7 +58,7 @@ class AdaptiveMixingConfig(Section, frozen=True, kw_only=True):
         repeats: Steps of the weights of each batch.
         rate: η, learning rate of the virtual step of the last layer (the code: that of its SGD).
         images: Held-out images that judge a batch's virtual step, drawn from the validation part
-            (the code: 1000).
+            (the code: 1000), of classes as often as `fit.class_sampling` draws them.
     """
 
     of: dict[str, Any] = field(
@@ -268,9 +269,7 @@ class AdaptiveMixing(Method):
             message = "amal was given no held-out images"
             raise InputError(message, "call the stage's `prepare` before its objective")
         samples = self._held_out
-        part = np.array(samples.split.indices("validation"))
-        order = torch.randperm(len(part), generator=batch.generator)[: self.mixing.images]
-        rows = part[order.numpy()]
+        rows = self._drawn(samples, batch.generator)
         device = batch.raw.device
         pixels = pixels_of(torch.from_numpy(np.asarray(samples.images[rows])).to(device))
         modes = {module: module.training for module in self.student.modules()}
@@ -281,6 +280,20 @@ class AdaptiveMixing(Method):
         for module, training in modes.items():
             module.training = training
         return _only(passes), torch.from_numpy(np.asarray(samples.targets[rows])).to(device)
+
+    def _drawn(self, samples: RunSamples, generator: torch.Generator) -> NDArray[np.int64]:
+        """Held-out images, of classes as often as training draws them.
+
+        Judges of their own frequencies would learn weights that undo `fit.class_sampling`.
+        """
+        part = np.array(samples.split.indices("validation"))
+        weights = samples.sampling_weights(self.context.fit.class_sampling, "validation")
+        count = min(self.mixing.images, len(part))
+        if weights is None:
+            order = torch.randperm(len(part), generator=generator)[:count]
+        else:
+            order = torch.multinomial(weights, count, replacement=True, generator=generator)
+        return np.asarray(part[order.numpy()])
 
     @contextmanager
     def _observed(self, passes: list[_Seen]) -> Iterator[None]:

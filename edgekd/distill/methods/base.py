@@ -30,6 +30,7 @@ from edgekd.distill.samples.run_samples import RunSamples
 from edgekd.distill.samples.sample_kinds import (
     Labelled,
     NoSamples,
+    Redrawn,
     SampleKind,
     Several,
     Synthesised,
@@ -53,6 +54,7 @@ __all__ = [
     "Objective",
     "Player",
     "Players",
+    "Redrawn",
     "Several",
     "Stage",
     "Step",

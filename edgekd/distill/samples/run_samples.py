@@ -132,12 +132,12 @@ class RunSamples:
         images = len(self.split.indices("train"))
         return self.task.class_weights(self.class_counts, images, balance)
 
-    def sampling_weights(self, balance: Balance) -> Tensor | None:
-        """How often each training image is drawn, float64; None where each is drawn once.
+    def sampling_weights(self, balance: Balance, part: str = "train") -> Tensor | None:
+        """How often each image of a part is drawn, float64; None where each is drawn once.
 
-        By its class, and by the weight that the table gives it.
+        By its class, in the shares of the training part, and by the weight that the table gives it.
         """
-        chosen = self._indices("train")
+        chosen = self._indices(part)
         by_class: Tensor | None = None
         if balance != "none":
             by_class = self.task.sampling_weights(self.targets[chosen], self.class_counts, balance)

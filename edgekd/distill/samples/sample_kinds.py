@@ -28,12 +28,16 @@ __all__ = [
     "Labelled",
     "LoaderSetup",
     "NoSamples",
+    "Redrawn",
     "SampleKind",
     "Several",
     "Synthesised",
     "Unlabelled",
     "UnlabelledPool",
 ]
+
+_OTHER_ORDER = 50_021
+"""Distance of the seeds of two draws of the same images."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +102,24 @@ class Labelled(SampleKind):
     def loader(self, setup: LoaderSetup) -> BatchLoader:
         """Batches of the training part; classes are drawn by `fit.class_sampling`."""
         samples, fit = setup.samples, setup.fit
-        weights = samples.sampling_weights(fit.class_sampling)
         size = self.batch_size(fit, setup.training_images, setup.share.processes)
         done = _done_draws(setup, setup.training_images, size)
         sampler = EpochSampler(
-            setup.training_images, weights, setup.seed, setup.epoch, setup.share, done
-        )
+            setup.training_images, self._weights(samples, fit), self._seed(setup), setup.epoch,
+            setup.share, done,
+        )  # fmt: skip
         return BatchLoader(
             samples.training_images, samples.split.indices("train"), sampler, size,
             targets=[samples.targets], workers=setup.workers, pin=setup.pin,
         )  # fmt: skip
+
+    def _weights(self, samples: RunSamples, fit: FitSection) -> Tensor | None:
+        """How often each training image is drawn; None where each is drawn once."""
+        return samples.sampling_weights(fit.class_sampling)
+
+    def _seed(self, setup: LoaderSetup) -> int:
+        """Seed of the order."""
+        return setup.seed
 
     def batch(self, loaded: list[Tensor], context: StepContext) -> Batch:
         """The images with targets and positions."""
@@ -117,6 +129,24 @@ class Labelled(SampleKind):
             context.augment_both, context.mixing, side=context.side,
         )  # fmt: skip
         return batch if context.views is None else _in_fixed_views(batch, context.views)
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn(Labelled):
+    """The training part in a draw of its own, beside another kind; the step receives a `Batch`.
+
+    Attributes:
+        draws: How often each training image is drawn, relative to the others [N], of the images of
+            the run; None where each is drawn once an epoch.
+    """
+
+    draws: Callable[[RunSamples], Tensor | None]
+
+    def _weights(self, samples: RunSamples, fit: FitSection) -> Tensor | None:
+        return self.draws(samples)
+
+    def _seed(self, setup: LoaderSetup) -> int:
+        return setup.seed + _OTHER_ORDER
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,6 +115,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "smpl": {"ratio": 7, "feedback": 1.0, "consistency": 8.0, "ramp": 1 / 60,
              "temperature": 0.7, "threshold": 0.6, "weak": AUGMENT | {"colour": 0.0},
              "strong": AUGMENT | {"policy": "trivial", "erase": 0.5}},
+    "meta_curriculum": {"weight": 0.5, "start": "image", "classes": "even",
+                        "step_of": "last_layer", "rate": 0.1, "change": 0.25, "latent": 16,
+                        "width": 16},
     "d_kd": {**RELATIONS, "temperature": 5.0, "weight": 0.5, "balance": "none", "select": "metric"},
     "ssd_kd": {
         "ce": 0.1, "kd": 0.9, "transformed": 2.7, "similarity": 10.0, "relations": 1.0,
@@ -167,6 +170,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "born_again": {"generations": 2, "temperature": 2.0, "weight": 0.2},
     "smpl": {"ratio": 2, "feedback": 3.0, "consistency": 0.5, "ramp": 0.8, "temperature": 1.5,
              "threshold": 0.1, "strong": {"crop": 0.5}},
+    "meta_curriculum": {"weight": 0.3, "start": "noise", "classes": "real", "step_of": "network",
+                        "rate": 0.03, "latent": 5, "width": 4},
     "d_kd": {"distance": 3.0, "angle": 9.0, "channel": 200.0, "temperature": 2.0, "weight": 0.2},
     "ssd_kd": {
         "ce": 0.5, "kd": 0.3, "transformed": 0.7, "similarity": 4.0, "relations": 0.6,
@@ -244,6 +249,8 @@ def made(name: str, fit: FitSection, options: dict[str, Any]) -> Method:
     method = kind(config, network(0, (4, 4, 8, 8), divided), teacher, context)
     for assistant in getattr(method, "assistants", ()):  # whose first answers are nearly even
         torch.nn.init.normal_(assistant.network.fc.weight)
+    if hasattr(getattr(method, "generator", None), "last"):  # which would change nothing at first
+        torch.nn.init.normal_(method.generator.last.weight)
     for generation in getattr(method, "earlier", ()):  # which would agree with the student at first
         torch.nn.init.normal_(generation.network.fc.weight)
     if hasattr(method, "labeller"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import first_principles as paper
+import numpy as np
 import pytest
 import torch
 from composed import ALL_OPTIONS, DEFAULTS, Step, check, kd_terms
@@ -19,7 +21,7 @@ from edgekd.recipe import FitSection
 FIT = FitSection(epochs=10, class_weights="full")
 NEVER = {"every": 1.0}  # in the last epoch alone
 WITHOUT_IMAGES = [name for name in method_names() if not load_method(name).needs_images]
-UNMIXED = ("smpl", "ssl_kd", *WITHOUT_IMAGES)
+UNMIXED = ("smpl", "ssl_kd", "meta_curriculum", *WITHOUT_IMAGES)
 MIXED = [name for name in method_names() if name not in ("amal", "none", *UNMIXED)]
 
 
@@ -129,6 +131,18 @@ def test_held_out_images_do_not_move_the_running_statistics() -> None:
     before = {k: v.clone() for k, v in made.state_dict().items() if "running" in k}
     stage.objective(batch())
     assert all(v.equal(before[k]) for k, v in made.state_dict().items() if "running" in k)
+
+
+@pytest.mark.parametrize(("sampling", "share"), [("none", 1 / 20), ("full", 1 / 2)])
+def test_held_out_images_are_of_classes_as_often_as_training_draws_them(
+    sampling: Any, share: float
+) -> None:
+    """A rare class is not lost again by judges that hardly have it."""
+    run = replace(run_samples(), targets=(np.arange(80) % 20 == 0).astype(np.int64))
+    made = amal(fit=FitSection(epochs=10, class_sampling=sampling), images=20)
+    made.stages()[-1].prepare(run)
+    judges = torch.cat([made._judges(batch(seed=seed))[1] for seed in range(50)])
+    assert float(judges.float().mean()) == pytest.approx(share, abs=0.05)
 
 
 def test_an_empty_validation_part_is_refused() -> None:

@@ -19,6 +19,7 @@ from edgekd.distill.samples.sample_kinds import (
     Labelled,
     LoaderSetup,
     NoSamples,
+    Redrawn,
     SampleKind,
     Several,
     Synthesised,
@@ -34,6 +35,8 @@ from edgekd.recipe import AugmentSection, TrainerSection
 GIVEN = np.random.default_rng(0).integers(0, 256, (21, SIDE, SIDE, 3), dtype=np.uint8)
 
 ALONE = Share()
+
+AGAIN = Redrawn(lambda data: None)
 
 
 def setup(epoch: int = 0, share: Share = ALONE, done: int = 0) -> LoaderSetup:
@@ -68,6 +71,14 @@ def test_labelled_images_come_with_their_own_targets():
     assert set(positions(drawn)) <= set(data.split.indices("train"))
 
 
+def test_a_second_draw_is_another_one_by_weights_of_its_own():
+    data, rare = samples(False), 3
+    assert set(positions(batches(AGAIN))) <= set(data.split.indices("train"))
+    assert positions(batches(AGAIN)) != positions(batches(Labelled()))
+    kind = Redrawn(lambda data: torch.from_numpy(data.part("train")[1] == rare).double())
+    assert {int(label) for batch in batches(kind) for label in batch.targets} == {rare}
+
+
 def test_an_unlabelled_batch_has_no_targets_at_all():
     drawn = batches(Unlabelled())
     assert all(type(batch) is UnlabelledBatch for batch in drawn)
@@ -87,13 +98,13 @@ def test_unlabelled_images_of_the_method():
         torch.testing.assert_close(batch.raw, pixels)
 
 
-@pytest.mark.parametrize("kind", [Labelled(), Unlabelled(), Unlabelled(GIVEN)])
+@pytest.mark.parametrize("kind", [Labelled(), AGAIN, Unlabelled(), Unlabelled(GIVEN)])
 def test_the_order_is_that_of_seed_and_epoch(kind):
     assert positions(batches(kind)) == positions(batches(kind))
     assert positions(batches(kind)) != positions(batches(kind, 1))
 
 
-@pytest.mark.parametrize("kind", [Labelled(), Unlabelled(), Unlabelled(GIVEN)])
+@pytest.mark.parametrize("kind", [Labelled(), AGAIN, Unlabelled(), Unlabelled(GIVEN)])
 def test_processes_share_an_epoch(kind):
     parts = [positions(batches(kind, 0, Share(rank, 2))) for rank in range(2)]
     assert len(parts[0]) == len(parts[1]) > 0

@@ -22,6 +22,7 @@ from edgekd.runtime.sessions import open_session
 from edgekd.targets import load_target
 
 
+@pytest.mark.slow
 def test_an_uncertified_file_has_it_beside_it_and_a_certified_one_has_none(
     students: Path, tmp_path: Path
 ) -> None:

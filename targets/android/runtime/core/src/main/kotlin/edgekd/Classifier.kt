@@ -77,17 +77,20 @@ class Classifier internal constructor(
         dispatcher: CoroutineDispatcher = Dispatchers.Default,
     ): Flow<Prediction> = frames.conflate().map { predictNow(it) }.flowOn(dispatcher)
 
-    /** The decision for one photo, computed on the calling thread; a thread of the common pool helps with a long JPEG. */
+    /**
+     * The decision for one photo, computed on the calling thread.
+     *
+     * Where there are several processors, another thread looks for damage of a JPEG while it is decoded, and at the quality of
+     * the photo while the engine runs.
+     */
     fun predictNow(photo: Photo): Prediction {
-        val start = System.nanoTime()
-        val square = preprocess(photo)
-        val ready = System.nanoTime()
-        val quality = rule?.let { examine(square, it) }
-        val seen = System.nanoTime()
-        val logits = logits(square.rgb)
-        val done = System.nanoTime()
-        val timings = Timings(milliseconds(start, ready), milliseconds(ready, seen), milliseconds(seen, done))
-        return prediction(logits, quality, timings)
+        val (square, preprocessing) = timed { preprocess(photo) }
+        if (rule == null) {
+            val (logits, inference) = timed { logits(square.rgb) }
+            return prediction(logits, null, Timings(preprocessing, 0.0, inference))
+        }
+        val (answered, seen) = beside({ timed { examine(square, rule) } }) { timed { logits(square.rgb) } }
+        return prediction(answered.first, seen.first, Timings(preprocessing, seen.second, answered.second))
     }
 
     /** The photo as the network gets it: RGB, row by row, S · S · 3 bytes. */
@@ -183,10 +186,12 @@ class Classifier internal constructor(
         other: FloatArray,
     ): List<Double> = one.indices.map { abs(one[it] - other[it]).toDouble() }
 
-    private fun milliseconds(
-        from: Long,
-        to: Long,
-    ): Double = (to - from) / NANOSECONDS_A_MILLISECOND
+    /** What [work] gives, and how many milliseconds it took. */
+    private fun <T> timed(work: () -> T): Pair<T, Double> {
+        val start = System.nanoTime()
+        val result = work()
+        return result to (System.nanoTime() - start) / NANOSECONDS_A_MILLISECOND
+    }
 }
 
 /**

@@ -107,7 +107,7 @@ data class Prediction(
     val timings: Timings,
 )
 
-/** Milliseconds of each step of a prediction. */
+/** Milliseconds of each step of a prediction; the quality of a photo is looked at while the model runs, by another processor. */
 data class Timings(
     val preprocess: Double,
     val quality: Double,

@@ -1,6 +1,7 @@
 package edgekd.images
 
 import edgekd.ImageException
+import edgekd.beside
 import org.opencv.core.Core
 import org.opencv.core.CvType
 import org.opencv.core.Mat
@@ -8,8 +9,6 @@ import org.opencv.core.Rect
 import org.opencv.core.Size
 import org.opencv.imgcodecs.Imgcodecs
 import org.opencv.imgproc.Imgproc
-import java.util.concurrent.CompletableFuture
-import java.util.concurrent.CompletionException
 
 private val REDUCED =
     listOf(
@@ -19,7 +18,7 @@ private val REDUCED =
     )
 private const val SHORT = 2_000
 private const val SHORT_GREY = 100_000
-private const val WORTH_A_THREAD = 200_000
+private const val WORTH_A_THREAD = 20_000
 private val FILLING = ByteArray(16) { if (it % 2 == 0) 0xFF.toByte() else 0 }
 private const val OPAQUE_8 = 255.0
 private const val OPAQUE_16 = 65_535.0
@@ -146,34 +145,28 @@ private fun wholeJpeg(
     val short = if (first.members.size > 1) SHORT else SHORT_GREY
     val long = first.alone && !first.restarts && first.end - first.start > short
     if (!long || !OpenCv.detectsMissingData) {
-        return whileChecked(data) { OpenCv.decode(data.bytes, flags) }
+        return checked(data, { checkScans(data) }) { OpenCv.decode(data.bytes, flags) }.first
     }
     var end = first.end
     while (end > first.start && data.byte(end - 1) == 0xFF) end--
-    val pixels = OpenCv.decode(data.slice(0, end) + FILLING, flags)
+    val whole = data.slice(0, end) + FILLING
     val fewer = data.slice(0, maxOf(end - SPARE - 1, first.start))
     // A picture with a few bytes less would mean that there were surplus data.
-    if (pixels == null || OpenCv.decode(fewer, Imgcodecs.IMREAD_REDUCED_GRAYSCALE_8) != null) throw corruptImage("jpeg")
+    val (pixels, surplus) =
+        checked(data, { OpenCv.decode(fewer, Imgcodecs.IMREAD_REDUCED_GRAYSCALE_8) != null }) { OpenCv.decode(whole, flags) }
+    if (pixels == null || surplus) throw corruptImage("jpeg")
     return pixels
 }
 
-/** What [work] gives, if the JPEG's scans are whole; another thread looks at long ones meanwhile. */
-private fun <T> whileChecked(
+/** What [work] and the [check] of a photo give; another thread checks long ones meanwhile. */
+private fun <A, B> checked(
     data: Data,
-    work: () -> T,
-): T {
-    if (data.size < WORTH_A_THREAD || Runtime.getRuntime().availableProcessors() == 1) {
-        checkScans(data)
-        return work()
-    }
-    val check = CompletableFuture.runAsync { checkScans(data) }
-    val result = work()
-    try {
-        check.join()
-    } catch (failure: CompletionException) {
-        throw failure.cause ?: failure
-    }
-    return result
+    check: () -> B,
+    work: () -> A,
+): Pair<A, B> {
+    if (data.size >= WORTH_A_THREAD) return beside(check, work)
+    val result = check()
+    return work() to result
 }
 
 /** The strongest DCT scaling that still leaves 2 · size pixels on the shorter side. */
