@@ -117,6 +117,7 @@ def test_it_is_marked_wherever_it_is_seen(bundle: Path, table: Path, tmp_path: P
     assert "Enrolled, not certified: taught 3 classes" in card
     assert "| scar | 5 | 5 | 5 | 1.000 [0.566, 1.000] |" in card
     assert "edgekd certify BUNDLE" in card
+    assert "- None was fitted: the most probable class is the answer" in card
     with Classifier.open(tmp_path / "out") as classifier:
         assert classifier.warnings == (warning,)
 
