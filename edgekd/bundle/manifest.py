@@ -359,17 +359,18 @@ class Lowering(_Section, frozen=True, kw_only=True):
 
 
 class Certificate(_Section, frozen=True, kw_only=True):
-    """Whether a file that was built without labelled images was judged on them.
+    """Whether a bundle that a build did not judge on labelled images was judged on some.
 
     A shipped student carries no images, but the manifests of the files that were judged where it
-    was made. A file with the SHA-256 of one of those is that file. Any other file is judged by
-    `edgekd certify`, on labelled images of whoever has some.
+    was made. A file with the SHA-256 of one of those is that file. Any other file, and a bundle that
+    `edgekd enrol` taught, is judged by `edgekd certify`, on labelled images of whoever has some.
 
     Attributes:
         student: Name of the student.
         certified: Whether decision, gate, floors and metrics of this manifest are those of this
             very file: its hash is a recorded one, or `edgekd certify` judged it. Else the decision
-            was fitted to another file, or to none, and nothing was measured on this one.
+            was fitted to another file, or to none, and nothing was measured on this one; what a
+            bundle with a `head` was measured on stands there.
         reason: Why it is not certified; null for a certified file.
         remedy: The command that judges the file on labelled images; null for a certified file.
         selftest: What the images of the self-test vectors are.
@@ -474,8 +475,8 @@ class Manifest(_Section, frozen=True, kw_only=True):
             before 1.8.
         metrics: Metrics of teacher, float student and the model file, by role.
         lineage: Where the student comes from.
-        certificate: Of a bundle that was built without labelled images; null where the file was
-            judged by the build that wrote it.
+        certificate: Of a bundle that was built without labelled images, or enrolled; null where
+            the file was judged by the build that wrote it.
         reference: The float student beside a file that is not certified; null where there is none,
             as in bundles of a format before 1.9.
         features: The student's features beside the file; null where there are none, as in bundles
