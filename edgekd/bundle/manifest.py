@@ -362,8 +362,9 @@ class Certificate(_Section, frozen=True, kw_only=True):
     """Whether a bundle that a build did not judge on labelled images was judged on some.
 
     A shipped student carries no images, but the manifests of the files that were judged where it
-    was made. A file with the SHA-256 of one of those is that file. Any other file, and a bundle that
-    `edgekd enrol` taught, is judged by `edgekd certify`, on labelled images of whoever has some.
+    was made. A file with the SHA-256 of one of those is that file. Any other file, and a bundle
+    that `edgekd enrol` taught, is judged by `edgekd certify`, on labelled images of whoever has
+    some.
 
     Attributes:
         student: Name of the student.
