@@ -138,6 +138,8 @@ class SelfSupervisedStart(Method):
 
     def _contrast_as_is(self, batch: Batch) -> Terms:
         """Of validation images and their mirror images, which are the same each time."""
+        if len(batch.raw) == 1:  # the rest of a validation part: nothing to tell it from
+            return {"contrast": batch.raw.new_zeros(())}
         return self._contrast_of(batch.raw, batch.raw.flip(3))
 
     def _contrast_of(self, first: Tensor, second: Tensor) -> Terms:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from composed import ALL_OPTIONS, SIZE, SMALLER, Step, check, view
 from small_runs import history
-from tiny_methods import method, sample
+from tiny_methods import batch, method, sample
 from torch import Tensor
 
 from edgekd.data.augment import Augmentation
@@ -49,6 +49,15 @@ def test_the_labeller_may_be_another_network() -> None:
     again = method("ssl_kd", network=SMALLER, weight=0.5)
     assert other.stages()[0].depends_on == again.stages()[0].depends_on
     assert like.stages()[0].depends_on is None
+
+
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_a_validation_part_may_leave_a_single_image_for_its_last_batch(images: int) -> None:
+    contrast = method("ssl_kd").stages()[0]
+    assert contrast.criterion is not None
+    loss = contrast.criterion(batch(size=images))["contrast"].detach()
+    assert (float(loss) == 0.0) == (images == 1)
+    assert loss.isfinite()
 
 
 def test_a_run_has_three_stages_and_reuses_the_first_two(recipe: Any, tmp_path: Any) -> None:
