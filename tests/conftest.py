@@ -114,6 +114,22 @@ def bundles(small_run: Path, made_once: Callable[[str, Callable[[Path], None]], 
 
 
 @pytest.fixture(scope="session")
+def teachable(
+    small_run: Path, bundles: Path, made_once: Callable[[str, Callable[[Path], None]], Path]
+) -> Path:
+    """Bundles of the run in int8 with its features, for `cpu-onnx` and `rpi`."""
+
+    def make(folder: Path) -> None:
+        from edgekd.cli import main
+
+        arguments = ["--target", "cpu-onnx,rpi", "--model", str(small_run), "--out", str(folder)]
+        arguments += ["--policy", str(lenient.POLICY), "--precision", "int8", "--features"]
+        assert main(["build", *arguments]) == 0
+
+    return made_once("run/teachable", make)
+
+
+@pytest.fixture(scope="session")
 def students(
     small_run: Path, bundles: Path, made_once: Callable[[str, Callable[[Path], None]], Path]
 ) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekd.bundle import (
     SELFTEST,
     CaptureRule,
+    FeaturesRecord,
     Limit,
     ModelInfo,
     ReferenceRecord,
@@ -52,6 +54,7 @@ def write_tiny_bundle(
     classes: tuple[str, ...] = ("bkl", "mel", "nv"),
     files: Mapping[str, bytes] = MappingProxyType({}),
     reference: np.ndarray | None = None,
+    features: np.ndarray | None = None,
     **changes: Any,
 ) -> Path:
     """A finished bundle, by default of three classes.
@@ -64,6 +67,7 @@ def write_tiny_bundle(
         classes: The K classes.
         files: Further files of the bundle.
         reference: Matrix [3, K] of the float student beside the file; None for a bundle without.
+        features: Matrix [3, F] of the features beside the file; None for a bundle without.
         changes: Fields of the manifest to replace.
     """
     images = np.random.default_rng(0).integers(0, 256, (4, _SIZE, _SIZE, 3)).astype(np.uint8)
@@ -81,10 +85,20 @@ def write_tiny_bundle(
     beside = None
     if reference is not None:
         beside = {"model.onnx": _network(reference)}
-        record = ReferenceRecord(backend="onnx", model_file="model.onnx")
-        manifest = msgspec.structs.replace(manifest, reference=record)
+        student = ReferenceRecord(backend="onnx", model_file="model.onnx")
+        manifest = msgspec.structs.replace(manifest, reference=student)
+    taught = None
+    if features is not None:
+        vectors = io.BytesIO()
+        outputs = (images.mean(axis=(1, 2)) @ features.astype(np.float64)).astype(np.float32)
+        Vectors(images, outputs + np.float32(wrong_by), tolerance).save(vectors)
+        taught = {"model.onnx": _network(features), SELFTEST: vectors.getvalue()}
+        record = FeaturesRecord(
+            backend="onnx", model_file="model.onnx", precision="fp32", size=features.shape[1]
+        )
+        manifest = msgspec.structs.replace(manifest, features=record)
     content = {"model.onnx": _network(weights), SELFTEST: selftest, **files}
-    write_bundle(out, manifest, content, beside)
+    write_bundle(out, manifest, content, beside, taught)
     return out
 
 

@@ -1,6 +1,7 @@
 """The bundle: one lowered student with everything that a device needs to run it."""
 
 from edgekd.bundle.data_record import DataRecord, PartRecord
+from edgekd.bundle.head import EnrolledClass, HeadRecord
 from edgekd.bundle.manifest import (
     Appearance,
     CaptureRule,
@@ -8,6 +9,7 @@ from edgekd.bundle.manifest import (
     ClassChange,
     EngineCheck,
     EngineRecord,
+    FeaturesRecord,
     FileEntry,
     GateRecord,
     LayerSensitivity,
@@ -38,9 +40,12 @@ __all__ = [
     "DataRecord",
     "EngineCheck",
     "EngineRecord",
+    "EnrolledClass",
+    "FeaturesRecord",
     "FileEntry",
     "FloorRecord",
     "GateRecord",
+    "HeadRecord",
     "LayerSensitivity",
     "Limit",
     "Lineage",

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from edgekd.bundle.data_record import DataRecord
+from edgekd.bundle.head import HeadRecord, problems_of_head
 from edgekd.bundle.policy import PolicyRecord, Sentence
 from edgekd.bundle.task import ManifestTask, manifest_task
 from edgekd.errors import ArtefactError
@@ -29,6 +30,7 @@ __all__ = [
     "ClassChange",
     "EngineCheck",
     "EngineRecord",
+    "FeaturesRecord",
     "FileEntry",
     "GateRecord",
     "LayerSensitivity",
@@ -44,7 +46,7 @@ __all__ = [
     "encode_manifest",
 ]
 
-FORMAT_VERSION = "1.9"
+FORMAT_VERSION = "1.10"
 """Major.minor of the manifest; a reader refuses another major version."""
 
 SYNTHESISED = "synthesised"
@@ -362,17 +364,19 @@ class Lowering(_Section, frozen=True, kw_only=True):
 
 
 class Certificate(_Section, frozen=True, kw_only=True):
-    """Whether a file that was built without labelled images was judged on them.
+    """Whether a bundle that a build did not judge on labelled images was judged on some.
 
     A shipped student carries no images, but the manifests of the files that were judged where it
-    was made. A file with the SHA-256 of one of those is that file. Any other file is judged by
-    `edgekd certify`, on labelled images of whoever has some.
+    was made. A file with the SHA-256 of one of those is that file. Any other file, and a bundle
+    that `edgekd enrol` taught, is judged by `edgekd certify`, on labelled images of whoever has
+    some.
 
     Attributes:
         student: Name of the student.
         certified: Whether decision, gate, floors and metrics of this manifest are those of this
             very file: its hash is a recorded one, or `edgekd certify` judged it. Else the decision
-            was fitted to another file, or to none, and nothing was measured on this one.
+            was fitted to another file, or to none, and nothing was measured on this one; what a
+            bundle with a `head` was measured on stands there.
         reason: Why it is not certified; null for a certified file.
         remedy: The command that judges the file on labelled images; null for a certified file.
         selftest: What the images of the self-test vectors are.
@@ -435,6 +439,31 @@ class ReferenceRecord(_Section, frozen=True, kw_only=True):
     max_difference: float = 0.0
 
 
+class FeaturesRecord(_Section, frozen=True, kw_only=True):
+    """The student's features as a file of its own, by which `edgekd enrol` teaches new classes.
+
+    Its files lie in the folder `features` of the bundle, outside of the manifest's `files` as those
+    of a `ReferenceRecord` do, with self-test vectors of their own.
+
+    Attributes:
+        backend: Backend whose session runs it.
+        model_file: Its main file, a key of `files`: uint8 [1, S, S, 3] to float32 [1, F].
+        precision: The precision that it was lowered to.
+        size: F, the number of features.
+        files: Size and hash of its files, by name below the folder.
+        images: Number of images on which it was compared with the float student itself.
+        max_difference: Largest absolute difference of a feature there.
+    """
+
+    backend: str
+    model_file: str
+    precision: str
+    size: int
+    files: dict[str, FileEntry] = {}
+    images: int = 0
+    max_difference: float = 0.0
+
+
 class Manifest(_Section, frozen=True, kw_only=True):
     """The whole manifest.
 
@@ -452,10 +481,15 @@ class Manifest(_Section, frozen=True, kw_only=True):
             before 1.8.
         metrics: Metrics of teacher, float student and the model file, by role.
         lineage: Where the student comes from.
-        certificate: Of a bundle that was built without labelled images; null where the file was
-            judged by the build that wrote it.
+        certificate: Of a bundle that was built without labelled images, or enrolled; null where
+            the file was judged by the build that wrote it.
         reference: The float student beside a file that is not certified; null where there is none,
             as in bundles of a format before 1.9.
+        features: The student's features beside the file; null where there are none, as in bundles
+            of a format before 1.10.
+        head: What turns the model file's features into outputs, where `edgekd enrol` taught the
+            bundle its classes; null where the file gives the outputs, as in bundles of a format
+            before 1.10.
         model_file: The file that the runtime opens, a key of `files`.
         files: Size and hash of every other file of the bundle, by name.
         network_data_format: Tensors in and out, by MONAI's field names.
@@ -477,6 +511,8 @@ class Manifest(_Section, frozen=True, kw_only=True):
     lineage: Lineage
     certificate: Certificate | None = None
     reference: ReferenceRecord | None = None
+    features: FeaturesRecord | None = None
+    head: HeadRecord | None = None
     model_file: str
     files: dict[str, FileEntry]
     network_data_format: dict[str, Any] = {}
@@ -490,6 +526,8 @@ class Manifest(_Section, frozen=True, kw_only=True):
     def warnings(self) -> tuple[str, ...]:
         """Sentences that a device must show: no certificate, floors that are not met."""
         uncertified = self.certificate.warning if self.certificate else None
+        if uncertified and self.certificate and self.head is not None:
+            uncertified = f"enrolled, not certified: {self.certificate.reason}"
         unmet = self.policy.warnings if self.policy else ()
         return (*((uncertified,) if uncertified else ()), *unmet)
 
@@ -586,6 +624,7 @@ def _check_consistency(manifest: Manifest, contradiction: str) -> None:
         *_problems_of_model(manifest.model),
         *([contradiction] if contradiction else []),
         *_problems_of_files(manifest),
+        *problems_of_head(manifest.head, len(manifest.model.classes)),
     )
     if problems:
         message = f"the bundle's manifest contradicts itself: {'; '.join(problems)}"

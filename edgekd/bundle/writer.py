@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgekd.bundle.features import FEATURES, features_files
 from edgekd.bundle.manifest import FileEntry, Manifest, encode_manifest
 from edgekd.bundle.reader import MANIFEST, MAX_FILE_BYTES, PROVENANCE, Bundle
 from edgekd.bundle.reference import REFERENCE, reference_files
@@ -22,6 +23,7 @@ def write_bundle(
     manifest: Manifest,
     files: Mapping[str, Path | bytes],
     reference: Mapping[str, Path | bytes] | None = None,
+    features: Mapping[str, Path | bytes] | None = None,
 ) -> Manifest:
     """Write the folder `out` with all `files` and the manifest that lists them.
 
@@ -33,6 +35,7 @@ def write_bundle(
         files: Content, or the file to copy, by name inside the bundle.
         reference: The same of the float student, by name below its folder; for a manifest with a
             `reference`, whose `files` are filled in here.
+        features: The same of the features, for a manifest with `features`.
 
     Returns:
         The manifest as written.
@@ -40,11 +43,12 @@ def write_bundle(
     with whole_folder(out) as folder:
         entries = {name: _add(folder / name, content) for name, content in files.items()}
         manifest = msgspec.structs.replace(manifest, files=entries)
-        if manifest.reference is not None and reference is not None:
-            beside = folder / REFERENCE
-            known = {name: _add(beside / name, content) for name, content in reference.items()}
-            record = msgspec.structs.replace(manifest.reference, files=known)
-            manifest = msgspec.structs.replace(manifest, reference=record)
+        for name, beside in ((REFERENCE, reference), (FEATURES, features)):
+            record = getattr(manifest, name)  # the folder has the field's name
+            if record is not None and beside is not None:
+                known = {file: _add(folder / name / file, beside[file]) for file in beside}
+                record = msgspec.structs.replace(record, files=known)
+                manifest = msgspec.structs.replace(manifest, **{name: record})
         (folder / MANIFEST).write_bytes(encode_manifest(manifest))
     return manifest
 
@@ -60,7 +64,8 @@ def pack_bundle(bundle: Bundle, out: Path) -> None:
     """Write an open bundle as one `.edgekd` file, with reproducible bytes.
 
     What lies in its folder and is not of the bundle stays out: only what the manifest lists, the
-    signature and the provenance are written. The float student stays out too: no app runs it.
+    signature and the provenance are written. The float student and the features stay out too: no
+    app runs them.
 
     Raises:
         ArtefactError: The bundle has been damaged since it was opened.
@@ -107,7 +112,7 @@ def sign_bundle(
             for name, content in signed.items():
                 write_atomically(path / name, content)
             return
-        _write_packed(bundle, path, signed | reference_files(bundle))
+        _write_packed(bundle, path, signed | reference_files(bundle) | features_files(bundle))
 
 
 def _write_packed(bundle: Bundle, out: Path, further: Mapping[str, bytes]) -> None:

@@ -118,6 +118,14 @@ def build(
             "`edgekd eval` notices a test on them."
         ),
     ] = True,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features",
+            help="Put the student's features into the bundle, in fp32, by which `edgekd enrol` "
+            "teaches it new classes.",
+        ),
+    ] = False,
     via: Annotated[
         str | None,
         typer.Option(
@@ -230,6 +238,7 @@ def build(
                 zipped=zipped,
                 list_images=image_list,
                 via=via,
+                features=features,
                 observer=observer,
             )
         )

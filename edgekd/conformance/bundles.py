@@ -80,7 +80,7 @@ def _keys(folder: Folder) -> Mapping[str, Any]:
 
 def _all(keys: Mapping[str, Any]) -> dict[str, BundleBytes]:
     closed = {**manifest_bundles(), **_zips(), **_listed_files(), **_signed(keys)}
-    return closed | _not_runnable() | _signed_and_run(keys)
+    return closed | _not_runnable() | _signed_and_run(keys) | _other_heads()
 
 
 def _zips() -> dict[str, BundleBytes]:
@@ -224,6 +224,17 @@ def _signed_and_run(keys: Mapping[str, Any]) -> dict[str, BundleBytes]:
                 archive(spoilt), key="signer.pem", runs=True
             )
     return made
+
+
+def _other_heads() -> dict[str, BundleBytes]:
+    """A bundle that runs but for its head, which takes another number of features."""
+    head = {"weights": [[1.0, 2.0]] * 3, "bias": [0.0] * 3}
+    backend = next((each for each in usable_backends() if each.model_file == MODEL), None)
+    if backend is None:
+        return {}
+    manifest, files = runnable(backend, MODELS / "fp32" / MODEL)
+    content = packed(manifest | {"head": head}, files)
+    return {"head-of-other-features": BundleBytes(content, runs=True)}
 
 
 def _not_runnable() -> dict[str, BundleBytes]:

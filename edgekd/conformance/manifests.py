@@ -142,10 +142,21 @@ def _data_and_certificates() -> dict[str, BundleBytes]:
         "not-certified-and-below-floors": bundle_of(
             manifest_of(certificate=uncertified, policy=_policy())
         ),
+        "enrolled": bundle_of(manifest_of(certificate=uncertified, head=_head(3, 4))),
+        "enrolled-and-certified": bundle_of(manifest_of(certificate=certified, head=_head(3, 4))),
+        "head-without-bias": bundle_of(
+            manifest_of(head={"weights": _head(3, 4)["weights"]}), _INVALID
+        ),
         "certificate-in-words": bundle_of(
             manifest_of(certificate=certified | {"certified": "yes"}), _INVALID
         ),
     }
+
+
+def _head(classes: int, size: int) -> dict[str, Any]:
+    """A head of so many classes and features."""
+    weights = [[row - 0.5 * column for column in range(size)] for row in range(classes)]
+    return {"weights": weights, "bias": [0.5] * classes, "images": 9, "date": "2026-11-30"}
 
 
 def _policy() -> dict[str, Any]:
@@ -194,6 +205,11 @@ def _contradictions() -> dict[str, BundleBytes]:
         "refer-below-2": manifest_of(decision={"refer_below": 2}),
         "quantile-negative": manifest_of(decision={"conformal_quantile": -0.1}),
         "model-file-not-listed": manifest_of(model_file="other.onnx"),
+        "head-of-other-classes": manifest_of(head=_head(2, 4)),
+        "head-of-uneven-rows": manifest_of(
+            head=_head(3, 4) | {"weights": [[1.0], [1.0, 2.0], [1.0]]}
+        ),
+        "head-of-no-features": manifest_of(head=_head(3, 0)),
         "whitening-not-square": manifest_of(
             capture={"appearance": appearance | {"whitening": [[1.0], [0.0]]}}
         ),

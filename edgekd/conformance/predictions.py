@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,21 @@ from edgekd.extensions.backends import BackendDescriptor, loadable_backends
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.runtime import Classifier, Prediction
 
-__all__ = ["MODELS", "SIZE", "case_of", "prediction_cases", "runnable", "usable_backends"]
+__all__ = ["HEAD", "MODELS", "SIZE", "case_of", "prediction_cases", "runnable", "usable_backends"]
 
 MODELS = Path(__file__).resolve().parent / "models"
 SIZE = 32
+_OF_A_HEAD = 4
+"""Number of photos that a head answers: what leads to its features is shown by the others."""
 CLASSES = ("bkl", "mel", "nv")
 FLOAT_TOLERANCE = 1e-4
 """Largest difference of a float network's outputs between two builds of an engine."""
+
+HEAD = {
+    "weights": [[2.0, -1.0, 0.5], [-1.5, 1.0, 0.25], [0.125, 0.75, -2.0]],
+    "bias": [0.25, -0.5, 0.0],
+}
+"""A head that takes the outputs of the models for features."""
 
 _DECISION = {
     "temperature": 0.25,
@@ -45,6 +53,7 @@ def prediction_cases(folder: Folder) -> Iterator[PredictionCase]:
         for model in sorted(MODELS.glob(f"*/{backend.model_file}")):
             precision = model.parent.name
             content = packed(*runnable(backend, model))
+            yield from _enrolled_cases(folder, photos, backend, model)
             name = f"{precision}-{backend.name}"
             bundle = folder.add(f"predicted/{name}.edgekd", content)
             tolerance = FLOAT_TOLERANCE if precision.startswith("fp") else 0.0
@@ -53,6 +62,21 @@ def prediction_cases(folder: Folder) -> Iterator[PredictionCase]:
                     raw = (folder.root / place).read_bytes()
                     yield case_of(f"{name}-{photo}", bundle, backend.name, place, tolerance,
                                   classifier.predict(raw))  # fmt: skip
+
+
+def _enrolled_cases(
+    folder: Folder, photos: Mapping[str, str], backend: BackendDescriptor, model: Path
+) -> Iterator[PredictionCase]:
+    """Photos by a bundle whose outputs a head gives; its sums may be added in any order."""
+    content = packed(*runnable(backend, model, head=HEAD))
+    name = f"{model.parent.name}-{backend.name}-enrolled"
+    bundle = folder.add(f"predicted/{name}.edgekd", content)
+    with Classifier.open(content, threads=1) as classifier:
+        for photo, place in list(photos.items())[:_OF_A_HEAD]:
+            prediction = classifier.predict((folder.root / place).read_bytes())
+            yield case_of(
+                f"{name}-{photo}", bundle, backend.name, place, FLOAT_TOLERANCE, prediction
+            )  # fmt: skip
 
 
 def usable_backends() -> Iterator[BackendDescriptor]:
@@ -95,12 +119,20 @@ def _photos() -> dict[str, bytes]:
     return photos
 
 
-def runnable(backend: BackendDescriptor, model: Path) -> tuple[Any, dict[str, bytes]]:
-    """Manifest and files of a bundle that runs: a model, with its self-test vectors."""
+def runnable(
+    backend: BackendDescriptor, model: Path, **changes: Any
+) -> tuple[Any, dict[str, bytes]]:
+    """Manifest and files of a bundle that runs: a model, with its self-test vectors.
+
+    Args:
+        backend: The model's backend.
+        model: The model.
+        changes: Fields of the manifest to replace.
+    """
     precision = model.parent.name
     files = {backend.model_file: model.read_bytes()}
-    files[SELFTEST] = _vectors(backend, files, precision)
-    return _manifest(backend, files, precision), files
+    files[SELFTEST] = _vectors(backend, files, precision, changes)
+    return _manifest(backend, files, precision) | changes, files
 
 
 def _manifest(backend: BackendDescriptor, files: dict[str, bytes], precision: str) -> Any:
@@ -115,9 +147,12 @@ def _manifest(backend: BackendDescriptor, files: dict[str, bytes], precision: st
     )
 
 
-def _vectors(backend: BackendDescriptor, files: dict[str, bytes], precision: str) -> bytes:
+def _vectors(
+    backend: BackendDescriptor, files: dict[str, bytes], precision: str, changes: Mapping[str, Any]
+) -> bytes:
     images = np.stack([skin(SIZE, SIZE, seed) for seed in range(16)])
-    with Classifier.open(packed(_manifest(backend, files, precision), files), threads=1) as model:
+    manifest = _manifest(backend, files, precision) | changes
+    with Classifier.open(packed(manifest, files), threads=1) as model:
         logits = np.stack([model.logits(image) for image in images])
     stream = io.BytesIO()
     np.savez(stream, images=images, logits=logits, tolerance=np.float64(1e-3))

@@ -22,8 +22,6 @@ from edgekd.models.card import read_card
 
 __all__ = ["EpisodeResult", "embeddings", "held_out", "run_episodes"]
 
-_BATCH = 64
-
 
 @dataclass(frozen=True)
 class EpisodeResult:
@@ -94,16 +92,7 @@ def embeddings(model: Path, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         InputError: The network does not give its features.
         ArtefactError: The checkpoint is damaged.
     """
-    import torch
-
     from edgekd.models.checkpoint import load_checkpoint
-    from edgekd.models.features import features_of
-    from edgekd.models.normalised import pixels_of
+    from edgekd.models.embeddings import embeddings_of
 
-    network = load_checkpoint(model).normalised().eval()
-    rows = []
-    with torch.inference_mode():
-        for start in range(0, len(images), _BATCH):
-            batch = torch.from_numpy(np.array(images[start : start + _BATCH]))
-            rows.append(features_of(network, pixels_of(batch)).pooled.double().numpy())
-    return np.concatenate(rows)
+    return embeddings_of(load_checkpoint(model).normalised(), images).astype(np.float64)

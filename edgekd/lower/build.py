@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from edgekd.bundle import LayerSensitivity, Rung
 from edgekd.data import cache_folder
 from edgekd.errors import EdgekdError, GateFailedError, InputError
@@ -25,6 +27,7 @@ from edgekd.lower.context import BuildContext
 from edgekd.lower.evidence.describe import BuildRecord, describe
 from edgekd.lower.evidence.device_gate import lacks_evidence, leave_evidence
 from edgekd.lower.evidence.ladder import rungs_of, select, with_speed
+from edgekd.lower.feature_file import feature_file
 from edgekd.lower.int8.calibration import CalibrationSet, draw_calibration
 from edgekd.lower.int8.sensitivity import layer_sensitivity
 from edgekd.lower.ladder_run import (
@@ -225,11 +228,17 @@ def _first_that_decides(
             continue
         _report_changes(request.observer, plan.name, reported, rungs)
         manifest = program.described(manifest)
+        features = feature_file(context, plan.target.backend) if request.features else None
+        if features is not None:
+            manifest = msgspec.structs.replace(manifest, features=features.record)
         manifest = leave_evidence(source, plan.policy, compared, manifest, plan.path)
         images = source.seen_images if request.list_images else None
         files = bundle_files(taken.measured, manifest, program.files, images)
         vectors = selftest_vectors(source, taken.measured)
-        manifest = write_built(plan.path, manifest, files, vectors, zipped=request.zipped)
+        manifest = write_built(
+            plan.path, manifest, files, vectors, zipped=request.zipped,
+            features=features.files if features else None,
+        )  # fmt: skip
         outputs = taken.measured.answers.outputs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs, outputs=outputs)
 

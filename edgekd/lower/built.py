@@ -115,13 +115,16 @@ def write_built(
     *,
     zipped: bool,
     reference: Mapping[str, Path | bytes] | None = None,
+    features: Mapping[str, Path | bytes] | None = None,
 ) -> Manifest:
     """Write a bundle, whole or not at all; returns the manifest with its list of files."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         vectors_file = Path(beside) / SELFTEST
         vectors.save(vectors_file)
         files = files | {SELFTEST: vectors_file}
-        return write_bundle_at(path, manifest, files, zipped=zipped, reference=reference)
+        return write_bundle_at(
+            path, manifest, files, zipped=zipped, reference=reference, features=features
+        )
 
 
 def write_bundle_at(
@@ -131,12 +134,13 @@ def write_bundle_at(
     *,
     zipped: bool,
     reference: Mapping[str, Path | bytes] | None = None,
+    features: Mapping[str, Path | bytes] | None = None,
 ) -> Manifest:
     """Write a bundle as a folder or as one `.edgekd` file; the others are as for `write_bundle`."""
     if not zipped:
-        return write_bundle(path, manifest, files, reference)
+        return write_bundle(path, manifest, files, reference, features)
     with tempfile.TemporaryDirectory(prefix="edgekd-") as beside:
         folder = Path(beside) / "bundle"
-        written = write_bundle(folder, manifest, files, reference)
+        written = write_bundle(folder, manifest, files, reference, features)
         zip_bundle(folder, path)
         return written

@@ -19,6 +19,7 @@ from edgekd.lower.precision import Variant
 from edgekd.lower.progress import BuildObserver
 from edgekd.lower.source import Source
 from edgekd.lower.store import Store
+from edgekd.recipe import fingerprint
 
 __all__ = ["BuildContext", "saved_array"]
 
@@ -37,6 +38,7 @@ class BuildContext:
         threads: Threads of each converter.
         quantisation_aware: Whether the weights of `source` were fine-tuned with simulated int8.
         ranges: Files of recorded ranges by backend and variant; they replace the calibration.
+        features: Whether files give the student's features instead of its outputs.
     """
 
     source: Source
@@ -48,6 +50,7 @@ class BuildContext:
     threads: int = 1
     quantisation_aware: bool = False
     ranges: Mapping[tuple[str, Variant], Path] = field(default_factory=dict)
+    features: bool = False
 
     def attempt(self, backend: str, variant: Variant) -> Attempt:
         """The attempt to lower the student to a variant, with its key in the store.
@@ -61,6 +64,8 @@ class BuildContext:
             self.source.card, backend, variant, self._calibrated_by(backend, variant),
             scanned=scanned,
         )  # fmt: skip
+        if self.features:
+            key = fingerprint(key, "features")[: len(key)]
         return Attempt(lowering, variant, key, self.quantisation_aware)
 
     def _calibrated_by(self, backend: str, variant: Variant) -> str | None:

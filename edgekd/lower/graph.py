@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from edgekd.models.features import features_of
 from edgekd.models.subclasses import SubclassSums
 
-__all__ = ["DeployGraph", "deploy_graph"]
+__all__ = ["DeployGraph", "FeatureNetwork", "deploy_graph"]
 
 
 class DeployGraph(nn.Module):
@@ -65,6 +66,22 @@ class DeployGraph(nn.Module):
         """Outputs [N, …] of uint8 RGB images [N, S, S, 3]; N is 1 in every lowered file."""
         outputs: Tensor = self.class_logits(self.network(self.normalise(image)))
         return outputs
+
+
+class FeatureNetwork(nn.Module):
+    """A network that gives the input of its classifier, to be lowered in its place.
+
+    Args:
+        network: Maps normalised float32 [N, 3, S, S] to outputs; see `features_of`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The pooled features [N, F] of normalised images [N, 3, S, S]."""
+        return features_of(self.network, images).pooled
 
 
 def deploy_graph(

@@ -78,6 +78,7 @@ def _convert(context: BuildContext, attempts: Sequence[Attempt]) -> None:
         },
         out=str(out),
         threads=context.threads,
+        features=context.features,
     )
     report = convert(
         job,

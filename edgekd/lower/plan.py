@@ -12,7 +12,7 @@ from edgekd.lower.backends import get_backend
 from edgekd.lower.backends.base import CheckedBackend, check_via
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.own_images import OwnImages
-from edgekd.lower.precision import FINE_TUNED, LADDER
+from edgekd.lower.precision import FINE_TUNED, FLOAT, LADDER
 from edgekd.lower.progress import BuildObserver, LineReporter
 from edgekd.lower.source import Source
 from edgekd.lower.store import code_sha256, providers_of, tool_versions
@@ -24,6 +24,7 @@ from edgekd.targets import Target
 __all__ = [
     "BuildRequest",
     "Plan",
+    "check_features",
     "ladder_of",
     "plans_of",
     "policy_of",
@@ -56,6 +57,8 @@ class BuildRequest:
         list_images: Put hashes of the training and validation images into the bundle.
         via: The library that the device can build its engine via, beside the usual one (see
             `ProgramBackend`); None for the usual one alone.
+        features: Put the student's features into the bundle, by which `edgekd enrol` teaches it
+            new classes.
         observer: The progress observer.
     """
 
@@ -76,6 +79,7 @@ class BuildRequest:
     zipped: bool = False
     list_images: bool = True
     via: str | None = None
+    features: bool = False
     observer: BuildObserver = field(default_factory=LineReporter)
 
 
@@ -145,11 +149,13 @@ def plans_of(
     made_from = (
         source.card, source.data, source.images_sha256, calibration.sha256 if calibration else None,
         policy, request.research, teacher.sha256, request.all_rungs,
-        request.quantisation_aware, request.list_images, request.via, code_sha256(),
+        request.quantisation_aware, request.list_images, request.via, request.features,
+        code_sha256(),
     )  # fmt: skip
     plans = []
     for target in request.targets:
         check_via(get_backend(target.backend), request.via)
+        check_features(request, target)
         for precision in request.precisions or (None,):
             ladder = ladder_of(target, precision)
             suffix = f"-{precision}" if precision else ""
@@ -164,6 +170,14 @@ def plans_of(
             key = fingerprint(made_from, target, ladder, tools)
             plans.append(Plan(target, policy, request.research, ladder, path, key, request.via))
     return plans
+
+
+def check_features(request: BuildRequest, target: Target) -> None:
+    """Raise InputError where features are requested of a target that has no file to run them."""
+    backend = get_backend(target.backend)
+    if request.features and (backend.completion != "complete" or FLOAT not in backend.precisions):
+        message = f"{target.name} builds its engine on the device, and has none for features"
+        raise InputError(message, "leave --features out, or build it for another target")
 
 
 def policy_of(request: BuildRequest, source: Source) -> Policy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["CALIBRATED", "FINE_TUNED", "LADDER", "MIXED", "Variant"]
+__all__ = ["CALIBRATED", "FINE_TUNED", "FLOAT", "LADDER", "MIXED", "Variant"]
 
 LADDER = ("int8", "int8-mixed", "int8-weights", "fp16", "fp32")
 """The precision ladder, the fewest bits first.
@@ -21,6 +21,9 @@ MIXED = "int8-mixed"
 
 CALIBRATED = frozenset({"int8", MIXED})
 """Precisions that need calibration images."""
+
+FLOAT = "fp32"
+"""The precision of the float student's own file."""
 
 FINE_TUNED = "int8"
 """The precision that quantisation-aware fine-tuning trains the weights for."""

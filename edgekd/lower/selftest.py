@@ -12,9 +12,11 @@ from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["selftest_vectors", "tolerance_of"]
+__all__ = ["SELFTEST_IMAGES", "selftest_vectors", "tolerance_of"]
 
 SELFTEST_IMAGES = 16
+"""Number of images of a self-test, of as many as there are."""
+
 _RELATIVE_TOLERANCE = {"fp32": 0.002, "fp16": 0.02, "int8-weights": 0.02}
 _INT8_TOLERANCE = 0.1
 

@@ -7,16 +7,25 @@ C = 1, episodes of N ways, K shots and 15 queries.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import InputError
-from edgekd.metrics.intervals import Interval
+from edgekd.metrics.intervals import Interval, share_interval
 
-__all__ = ["EpisodeProtocol", "Head", "episodes", "fit_head", "unit_length"]
+__all__ = [
+    "EpisodeProtocol",
+    "Head",
+    "LeftOut",
+    "episodes",
+    "fit_head",
+    "leave_one_group_out",
+    "mean_of_shares",
+    "unit_length",
+]
 
 Features = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -65,6 +74,22 @@ class EpisodeProtocol:
     inverse_strength: float = 1.0
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """How a head answers on images whose lesion or patient took no part in its fit.
+
+    Attributes:
+        answers: Class index for each image [N]; −1 where no image of its class is left to teach
+            the head.
+        sensitivity: Share of right answers of each class [K], with its 95 % interval.
+        balanced_accuracy: Mean of these over the classes; no value where a class has none.
+    """
+
+    answers: Labels
+    sensitivity: tuple[Interval, ...]
+    balanced_accuracy: Interval
+
+
 def unit_length(features: Features) -> Features:
     """Rows [N, F] scaled to a Euclidean norm of 1; a row of zeros stays as it is."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
@@ -100,6 +125,8 @@ def fit_head(
         return float(inverse_strength * losses.sum() + 0.5 * (penalty * weights**2).sum())
 
     weights = np.zeros((classes, inputs.shape[1]))
+    of_bias = np.tile(1.0 - penalty, classes)
+    shift = np.outer(of_bias, of_bias) / classes
     for _ in range(_STEPS):
         shares = np.exp(inputs @ weights.T - _log_sum(inputs @ weights.T)[:, None])
         gradient = inverse_strength * (shares - truth).T @ inputs + penalty * weights
@@ -108,8 +135,9 @@ def fit_head(
         curvature = inverse_strength * _curvature(inputs, shares) + np.diag(
             np.tile(penalty, classes)
         )
-        # A common shift of all biases changes nothing: the step of least norm has none.
-        step = np.linalg.lstsq(curvature, gradient.ravel(), rcond=1e-12)[0]
+        # A common shift of all biases changes nothing. The gradient has none, nor has the step
+        # once the curvature along it is 1 instead of 0.
+        step = np.linalg.solve(curvature + shift, gradient.ravel())
         weights = _lowered(objective, weights, step.reshape(weights.shape), gradient)
     return Head(weights[:, :-1] @ directions, weights[:, -1])
 
@@ -137,6 +165,95 @@ def episodes(
     mean = float(accuracies.mean())
     half = _NORMAL_95 * float(accuracies.std(ddof=1)) / np.sqrt(len(accuracies))
     return Interval(mean, mean - float(half), mean + float(half))
+
+
+def leave_one_group_out(
+    features: Features,
+    labels: Labels,
+    groups: NDArray[np.int64],
+    classes: int,
+    *,
+    inverse_strength: float = 1.0,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> LeftOut:
+    """Fit the head again without each lesion or patient, and ask it about their images.
+
+    The heads have nearly all images in common, so that their answers are not independent:
+    intervals are those of shares of independent lesions, and approximate.
+
+    Args:
+        features: [N, F].
+        labels: Class indices [N]; each class has an image at least.
+        groups: A number for the lesion or patient of each image [N].
+        classes: Number K of classes.
+        inverse_strength: C, see `fit_head`.
+        tick: Takes the number of groups that were left out, and of those that have to be.
+
+    Raises:
+        InputError: See `fit_head`.
+    """
+    _check(features, labels, classes)
+    answers = np.full(len(labels), -1, np.int64)
+    every = np.unique(groups)
+    for done, group in enumerate(every):
+        tick(done, len(every))
+        queries = groups == group
+        missing = np.setdiff1d(labels[queries], labels[~queries])
+        queries &= ~np.isin(labels, missing)
+        if queries.any():
+            support = groups != group
+            answers[queries] = _answers(features, labels, support, queries, inverse_strength)
+    tick(len(every), len(every))
+    shares = tuple(
+        _sensitivity(answers[labels == k] == k, answers[labels == k] >= 0, groups[labels == k])
+        for k in range(classes)
+    )
+    return LeftOut(answers, shares, mean_of_shares(shares))
+
+
+def mean_of_shares(shares: Sequence[Interval]) -> Interval:
+    """The mean of independent shares, with its 95 % interval from theirs.
+
+    By the method of variance estimates recovery (Zou, Donner 2008): the squares of the distances
+    to each lower end add up, and those to each upper end.
+
+    Returns:
+        No value where one of them has none; a value alone where one has no interval.
+    """
+    count = len(shares)
+    values = [one.value for one in shares if one.value is not None]
+    if len(values) < count or not count:
+        return Interval(None)
+    mean = float(np.mean(values))
+    ends = [(one.low, one.high) for one in shares]
+    lows = [low for low, _ in ends if low is not None]
+    highs = [high for _, high in ends if high is not None]
+    if len(lows) < count or len(highs) < count:
+        return Interval(mean)
+    below = float(np.linalg.norm(np.subtract(values, lows))) / count
+    above = float(np.linalg.norm(np.subtract(highs, values))) / count
+    return Interval(mean, max(0.0, mean - below), min(1.0, mean + above))
+
+
+def _answers(
+    features: Features,
+    labels: Labels,
+    support: NDArray[np.bool_],
+    queries: NDArray[np.bool_],
+    inverse_strength: float,
+) -> Labels:
+    """Answers for the queries of a head on the support, which may lack a class."""
+    known, numbers = np.unique(labels[support], return_inverse=True)
+    head = fit_head(features[support], numbers, len(known), inverse_strength=inverse_strength)
+    answers: Labels = known[head.logits(features[queries]).argmax(axis=1)]
+    return answers
+
+
+def _sensitivity(
+    right: NDArray[np.bool_], measured: NDArray[np.bool_], groups: NDArray[np.int64]
+) -> Interval:
+    """The share of right answers of one class; no value where an image has no answer."""
+    return share_interval(right, groups) if measured.all() else Interval(None)
 
 
 def _check(features: Features, labels: Labels, classes: int) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgekd.bundle import SELFTEST, Bundle, Manifest
 from edgekd.errors import ArtefactError
 from edgekd.runtime.capture import FEATURES, CaptureQuality, examine_photo, problems
+from edgekd.runtime.head import with_head
 from edgekd.runtime.prediction import Prediction
 from edgekd.runtime.preprocess import RULE, ImageSource, load_image
 from edgekd.runtime.selftest import SelfTestReport, Vectors, run_selftest
@@ -92,6 +93,7 @@ class Classifier:
             accelerator=accelerator,
             require=require,
         )
+        session = with_head(session, bundle.manifest.head)
         classifier = cls(bundle, session, quality=quality)
         try:
             _check_session(bundle, session, classifier._task)
@@ -131,7 +133,7 @@ class Classifier:
     def warnings(self) -> tuple[str, ...]:
         """One sentence for each option that was not obtained and each floor that is not met.
 
-        And one where the file is none of those that a shipped student's certificates are of.
+        And one where the bundle is not certified, or was enrolled.
         """
         return (*self._session.warnings, *self.manifest.warnings)
 

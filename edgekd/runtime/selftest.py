@@ -37,7 +37,7 @@ class Vectors:
     logits: NDArray[np.float32]
     tolerance: float
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | BinaryIO) -> None:
         """Write them as `selftest.npz`, uncompressed: a device reads them at every start."""
         np.savez(path, images=self.images, logits=self.logits, tolerance=np.float64(self.tolerance))
 

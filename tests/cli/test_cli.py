@@ -19,7 +19,7 @@ HEAVY = {
 VERBS = [
     [], ["demo"], ["doctor"], ["import"], ["logits"], ["data", "inspect"], ["data", "prepare"],
     ["train"], ["distill"], ["compare"], ["tune"], ["students"], ["build"], ["sign"], ["verify"],
-    ["certify"], ["diff"], ["bom"],
+    ["certify"], ["enrol"], ["diff"], ["bom"],
     ["dossier"], ["eval"], ["predict"], ["bench"], ["report"], ["init"], ["recipes"], ["schema"],
 ]  # fmt: skip
 HELP = """

@@ -18,9 +18,10 @@ pytestmark = pytest.mark.skipif(
 def test_both_engines_in_float_and_in_int8(vectors: Vectors) -> None:
     assert {backend.name for backend in usable_backends()} == {"onnx", "tflite"}
     assert {case.bundle for case in vectors.predictions} == {
-        f"predicted/{precision}-{backend}.edgekd"
+        f"predicted/{precision}-{backend}{head}.edgekd"
         for precision in ("fp32", "int8")
         for backend in ("onnx", "tflite")
+        for head in ("", "-enrolled")
     }
     exact = {case.bundle for case in vectors.predictions if case.logits_tolerance == 0}
     assert exact == {"predicted/int8-onnx.edgekd", "predicted/int8-tflite.edgekd"}

@@ -30,13 +30,14 @@ class Class(nn.Sequential):
 """
 
 
-def make_reader(folder: Path, run: Path, bundles: Path) -> None:
+def make_reader(folder: Path, run: Path, bundles: Path, teachable: Path) -> None:
     """Write them.
 
     Args:
         folder: An empty folder.
         run: A run of `edgekd distill`.
         bundles: Its bundles.
+        teachable: Its bundles with features.
     """
     places = ["runs/demo/bundles/rpi", "runs/mine/bundles/rpi", "bundles/rpi", "OLD", "NEW"]
     for place in [*places, "bundles/rpi-2025", "bundles/rpi-2026"]:
@@ -44,6 +45,7 @@ def make_reader(folder: Path, run: Path, bundles: Path) -> None:
     for target in ("android", "jetson"):
         shutil.copytree(bundles / f"{target}-int8", folder / "bundles" / target)
     shutil.copytree(bundles / "rpi-fp32", folder / "uncertified")  # its own float student
+    shutil.copytree(teachable / "rpi-int8", folder / "teachable")
     for role in ("teacher", "student"):
         (folder / "runs/mine" / role).symlink_to(run / role)
     (folder / "teacher").symlink_to(run / "teacher")
@@ -92,6 +94,8 @@ def _write_tables(folder: Path, run: Path) -> None:
     # Few, of which three models are shown by many passes each.
     ph2 = [_renamed(row, nv="Common Nevus", mel="Melanoma") for row in mine[:28]]
     tables = {"labels.csv": mine, "mine.csv": mine, "ours.csv": mine}
+    few = [row for label in ("nv", "vasc") for row in [m for m in mine if m["dx"] == label][:8]]
+    tables["few.csv"] = [{**row, "patient": f"p{number}"} for number, row in enumerate(few)]
     rare = [{**row, "dx": f"rare {number % 2}"} for number, row in enumerate(mine)]
     further = {"other.csv": other, "ph2.csv": ph2, "rare.csv": rare}
     for name, lines in {**tables, **further}.items():

@@ -108,3 +108,24 @@ def test_a_bundle_is_certified_where_there_is_no_pytorch(
     assert done.returncode == 0, done.stderr
     verified = subprocess.run([edgekd, "verify", out], capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stderr
+
+
+def test_new_classes_are_taught_where_there_is_no_pytorch(
+    device: Path, teachable: Path, small_run: Path, tmp_path: Path
+) -> None:
+    with (small_run / "student" / "split.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
+    few = [row for label in ("nv", "vasc") for row in [r for r in rows if r["label"] == label][:8]]
+    with (tmp_path / "few.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["image", "label"], extrasaction="ignore")
+        table.writeheader()
+        table.writerows(few)
+    out = tmp_path / "enrolled"
+    words = ["enrol", teachable / "rpi-int8", "--csv", tmp_path / "few.csv", "--image-root",
+             small_run / "data", "--out", out]  # fmt: skip
+    edgekd = device.with_name("edgekd")
+    done = subprocess.run([edgekd, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    verified = subprocess.run([edgekd, "verify", out], capture_output=True, text=True, check=False)
+    assert verified.returncode == 0, verified.stderr
+    assert "enrolled, not certified" in verified.stderr

@@ -35,6 +35,7 @@ NEEDS = {
     f"{_BUILD} all --model NAME --out DIR": STUDENT,
     f"{_BUILD} all --model NAME --out bundles": STUDENT,
     f"{_BUILD} browser --model NAME --out bundles": STUDENT,
+    f"{_BUILD} rpi --model NAME --features --out bundles": STUDENT,
     f"{_BUILD} rpi --model NAME --precision fp16 --research --out bundles": STUDENT,
     f"{_BUILD} rpi --model ham10000-student --precision fp16 --research --out bundles": DATA,
     "edgekd certify bundles/rpi-fp16 --csv validation.csv --image-root HAM10000 --label-column dx "
@@ -131,6 +132,8 @@ def as_run(command: str) -> Documented:
     if words[0] == "certify":
         words[1] = "uncertified"
         words += ["--policy", str(lenient.POLICY)]
+    if words[0] == "enrol":
+        words[1] = "teachable"
     if words[0] == "logits":
         words[1] = "teacher"
     return Documented(tuple(words), output)
@@ -138,10 +141,13 @@ def as_run(command: str) -> Documented:
 
 @pytest.fixture(scope="session")
 def reader(
-    small_run: Path, bundles: Path, made_once: Callable[[str, Callable[[Path], None]], Path]
+    small_run: Path,
+    bundles: Path,
+    teachable: Path,
+    made_once: Callable[[str, Callable[[Path], None]], Path],
 ) -> Path:
     """A folder with the files that a reader of the documents would have."""
-    return made_once("reader", lambda folder: make_reader(folder, small_run, bundles))
+    return made_once("reader", lambda folder: make_reader(folder, small_run, bundles, teachable))
 
 
 SLOW = ("edgekd compare … --folds 5", f"{_BUILD} all --model {_SHIPPED} --out bundles")

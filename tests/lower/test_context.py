@@ -61,3 +61,11 @@ def test_an_array_is_written_once(tmp_path: Path) -> None:
     file = saved_array(tmp_path / "a.npy", lambda: np.arange(3))
     assert saved_array(file, lambda: np.arange(4)) == file
     assert np.load(file).tolist() == [0, 1, 2]
+
+
+def test_features_are_another_file_than_outputs(tmp_path: Path) -> None:
+    keys = {
+        replace(context(tmp_path), features=features).attempt("onnx", FP32).key
+        for features in (False, True)
+    }
+    assert len(keys) == 2

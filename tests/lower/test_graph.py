@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekd.lower.graph import DeployGraph, deploy_graph
+from edgekd.lower.graph import DeployGraph, FeatureNetwork, deploy_graph
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -78,3 +78,16 @@ def test_wrong_statistics_are_refused(mean: Any, std: Any) -> None:
 def test_light_modules_do_not_import_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_network_of_features_gives_what_its_classifier_reads() -> None:
+    import timm
+
+    torch.manual_seed(0)
+    plain = timm.create_model("resnet10t", num_classes=3, channels=(4, 4, 8, 8), stem_width=4)
+    outputs = deploy_graph(plain, MEAN, STD)
+    features = deploy_graph(FeatureNetwork(plain), MEAN, STD)
+    with torch.no_grad():
+        found = features(images(2, 32))
+        assert found.shape == (2, 8)
+        torch.testing.assert_close(plain.fc(found), outputs(images(2, 32)))

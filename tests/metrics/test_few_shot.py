@@ -9,12 +9,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from edgekd.errors import InputError
+from edgekd.metrics import wilson
 from edgekd.metrics.few_shot import (
     EpisodeProtocol,
     episodes,
     fit_head,
+    leave_one_group_out,
+    mean_of_shares,
     unit_length,
 )
+from edgekd.metrics.intervals import Interval, share_interval
 
 
 def clusters(
@@ -135,3 +139,92 @@ def test_episodes_that_cannot_be_drawn(change: dict[str, int], message: str) -> 
     features, labels = clusters(150, 5)
     with pytest.raises(InputError, match=message):
         episodes(features, labels, np.arange(150), EpisodeProtocol(**change))
+
+
+# ---- leaving out ----
+
+
+def test_each_answer_is_that_of_a_head_that_never_saw_the_lesion() -> None:
+    """Against scikit-learn, fitted again without each group."""
+    features, labels = clusters(24, 3, 10, spread=1.6)
+    groups = np.arange(24) // 2 * 3  # pairs of images, of several classes
+    left = leave_one_group_out(features, labels, groups, 3, inverse_strength=2.0)
+    expected = np.empty(24, int)
+    for group in np.unique(groups):
+        asked = groups == group
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = LogisticRegression(C=2.0, tol=1e-12, max_iter=20_000)
+            theirs.fit(unit_length(features[~asked]), labels[~asked])
+        expected[asked] = theirs.predict(unit_length(features[asked]))
+    np.testing.assert_array_equal(left.answers, expected)
+    assert 0 < (expected == labels).mean() < 1
+    for k in range(3):
+        own = labels == k
+        assert left.sensitivity[k] == share_interval(expected[own] == k, groups[own])
+    assert left.balanced_accuracy == mean_of_shares(left.sensitivity)
+    whole = fit_head(features, labels, 3, inverse_strength=2.0).logits(features).argmax(axis=1)
+    assert (whole == labels).mean() > (expected == labels).mean()
+
+
+def test_images_of_one_lesion_do_not_vouch_for_each_other() -> None:
+    """Copies of an image under another label of chance: right only where a copy is seen."""
+    rng = np.random.default_rng(5)
+    lesions = rng.normal(size=(12, 30))
+    features, labels = np.repeat(lesions, 3, axis=0), np.repeat(rng.permutation(12) % 2, 3)
+    apart = leave_one_group_out(features, labels, np.arange(36), 2, inverse_strength=100.0)
+    together = leave_one_group_out(
+        features, labels, np.repeat(np.arange(12), 3), 2, inverse_strength=100.0
+    )
+    assert (apart.answers == labels).all()
+    assert (together.answers == labels).mean() < 0.8
+
+
+def test_a_class_of_one_lesion_is_not_asked_and_the_others_are() -> None:
+    features, labels = clusters(12, 3)
+    groups = np.where(labels == 2, 100, np.arange(12))
+    ticks: list[tuple[int, int]] = []
+    left = leave_one_group_out(
+        features, labels, groups, 3, tick=lambda done, total: ticks.append((done, total))
+    )
+    assert (left.answers[labels == 2] == -1).all()
+    assert (left.answers[labels != 2] >= 0).all()
+    assert left.sensitivity[2] == Interval(None)
+    assert left.sensitivity[0].value is not None
+    assert left.balanced_accuracy == Interval(None)
+    assert ticks == [(n, 9) for n in range(10)]
+
+
+def test_a_class_without_images_is_refused_where_it_is_left_out() -> None:
+    features, labels = clusters(6, 2)
+    with pytest.raises(InputError, match="1 of 3 classes have no image"):
+        leave_one_group_out(features, labels, np.arange(6), 3)
+
+
+def test_the_mean_of_shares_has_the_interval_of_mover() -> None:
+    """By hand: 5 of 5 and 3 of 6 by Wilson, whose distances are added as squares."""
+    first, second = wilson(5, 5), wilson(3, 6)
+    found = mean_of_shares([first, second])
+    below = np.hypot(1.0 - (first.low or 0), 0.5 - (second.low or 0)) / 2
+    above = np.hypot((first.high or 0) - 1.0, (second.high or 0) - 0.5) / 2
+    assert found == pytest.approx((0.75, 0.75 - below, 0.75 + above))
+    assert found.low == pytest.approx(0.482, abs=1e-3)
+
+
+def test_the_mean_of_shares_covers_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    truth, sizes = (0.9, 0.6, 0.75), (8, 12, 6)
+    covered = 0
+    for _ in range(400):
+        shares = [wilson(int(rng.binomial(n, p)), n) for n, p in zip(sizes, truth, strict=True)]
+        found = mean_of_shares(shares)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= np.mean(truth) <= found.high
+    assert covered / 400 >= 0.92
+
+
+def test_a_share_without_value_or_interval_leaves_none() -> None:
+    assert mean_of_shares([wilson(5, 5), Interval(None)]) == Interval(None)
+    assert mean_of_shares([wilson(1, 1), wilson(2, 4)]) == Interval(0.75)
+    assert mean_of_shares([]) == Interval(None)

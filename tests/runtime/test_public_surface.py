@@ -33,8 +33,9 @@ HEAVY = (
 
 BUNDLE = [
     "MANIFEST", "SELFTEST", "SIGNATURE", "Appearance", "Bundle", "CaptureRule", "Certificate",
-    "ClassChange", "DataRecord", "EngineCheck", "EngineRecord", "FileEntry",
-    "FloorRecord", "GateRecord", "LayerSensitivity",
+    "ClassChange", "DataRecord", "EngineCheck", "EngineRecord",
+    "EnrolledClass", "FeaturesRecord", "FileEntry",
+    "FloorRecord", "GateRecord", "HeadRecord", "LayerSensitivity",
     "Limit", "Lineage", "Lowering", "Manifest", "ModelFiles", "ModelInfo", "PartRecord",
     "PolicyRecord", "PolicyWords", "ProgramRecord", "PublicKey", "ReferenceRecord",
     "Rung", "Sentence",

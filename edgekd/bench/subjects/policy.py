@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 NOT_CERTIFIED = "not certified: "
-"""Start of the sentence of a bundle of a shipped student that no certificate is of."""
+"""Start of the sentence of a bundle that is not certified."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class BundlePolicy:
     """What a bundle records of its policy.
 
     Attributes:
-        facts: The policy; None where the bundle was made before bundles recorded one.
+        facts: The policy; None where the bundle records none, as one that was enrolled, or of
+            an older format.
         research: Whether the bundle was built although it is below a floor, or not certified.
         below_floors: One sentence for each cause.
     """
@@ -63,9 +64,14 @@ def facts_of_policy(policy: Policy, classes: Sequence[str]) -> PolicyFacts:
 
 def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
     """The policy that a bundle's manifest records."""
-    record = manifest.policy
+    record, certificate = manifest.policy, manifest.certificate
+    uncertified = certificate is not None and not certificate.certified
+    enrolled = "" if manifest.head is None else "enrolled, "
+    causes = (
+        (f"{NOT_CERTIFIED}{enrolled}{certificate.reason}",) if certificate and uncertified else ()
+    )
     if record is None:
-        return BundlePolicy()
+        return BundlePolicy(research=bool(causes), below_floors=causes)
     facts = PolicyFacts(
         name=record.name,
         sha256=record.sha256,
@@ -81,8 +87,5 @@ def policy_of_bundle(manifest: Manifest) -> BundlePolicy:
             margin=record.teacher.margin,
             required=record.teacher.required,
         )
-    certificate = manifest.certificate
-    uncertified = certificate is not None and not certificate.certified
-    causes = (f"{NOT_CERTIFIED}{certificate.reason}",) if certificate and uncertified else ()
     causes = (*causes, *record.unmet())
     return BundlePolicy(facts, bool(causes), causes)

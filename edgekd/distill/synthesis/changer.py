@@ -51,7 +51,7 @@ class ImageChanger(nn.Module):
         maps = self.decoder(self.encoder(images) * (1.0 + scale) + shift)
         rows, columns = images.shape[-2:]
         change = self.last(maps)[..., :rows, :columns]
-        changed: Tensor = (images + self.limit * change.tanh()).clamp(0.0, 1.0)
+        changed: Tensor = torch.clamp(images + self.limit * change.tanh(), 0.0, 1.0)
         return changed
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:

@@ -21,8 +21,8 @@ AREAS: Mapping[str, tuple[str, ...]] = {
         "lineage.method", "lineage.recipe_sha256", "lineage.seed", "lineage.teacher",
         "lineage.git_revision", "version", "licences.weights",
     ),
-    "lowering": ("lowering", "certificate", "reference"),
-    "decision": ("decision", "capture"),
+    "lowering": ("lowering", "certificate", "reference", "features"),
+    "decision": ("decision", "capture", "head"),
     "policy": ("policy",),
     "texts": ("description", "intended_use", "limits"),
 }  # fmt: skip

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.bundle import Bundle, ModelFiles
+from edgekd.bundle import Bundle, HeadRecord, ModelFiles
 from edgekd.bundle.reference import read_reference
 from edgekd.errors import InputError
 from edgekd.extensions.backends import backend_named
 from edgekd.lower.jobs.trial import Answers, answers_of
 from edgekd.runtime import Classifier
+from edgekd.runtime.head import with_head
 from edgekd.runtime.sessions import open_session
 
 __all__ = ["BundleFile", "check_runs_here", "float_reference", "model_file", "run_file"]
@@ -33,12 +34,14 @@ class BundleFile:
         backend: Backend whose session runs it.
         files: The file.
         is_model: Whether it is the bundle's model file.
+        head: What turns its features into outputs, of an enrolled bundle.
     """
 
     title: str
     backend: str
     files: ModelFiles
     is_model: bool
+    head: HeadRecord | None = None
 
     @property
     def sha256(self) -> str:
@@ -59,7 +62,9 @@ def model_file(bundle: Bundle) -> BundleFile:
         raise InputError(message, hint)
     unfinished = lowering.completion != "complete"
     backend = backend_named(lowering.backend).host_session if unfinished else lowering.backend
-    return BundleFile(bundle.manifest.model_file, backend, bundle.model_for(backend), is_model=True)
+    manifest = bundle.manifest
+    files = bundle.model_for(backend)
+    return BundleFile(manifest.model_file, backend, files, is_model=True, head=manifest.head)
 
 
 def float_reference(bundle: Bundle) -> BundleFile:
@@ -109,7 +114,7 @@ def run_file(file: BundleFile, images: NDArray[np.uint8], step: Callable[[int], 
         MissingDependencyError: The engine is not installed.
         ArtefactError: The file cannot be opened.
     """
-    session = open_session(file.backend, file.files, threads=_THREADS)
+    session = with_head(open_session(file.backend, file.files, threads=_THREADS), file.head)
     try:
         return answers_of(session, images, lambda done: step(1))
     finally:

@@ -20,6 +20,7 @@ from edgekd.bundle import (
     PolicyRecord,
     PublicKey,
 )
+from edgekd.bundle.features import FEATURES, features_files
 from edgekd.bundle.seen_images import SEEN_IMAGES
 from edgekd.data import Dataset
 from edgekd.errors import EdgekdError, GateFailedError, InputError
@@ -284,5 +285,11 @@ def _write(
     seen = seen_with(bundle, images) if request.list_images else None
     if seen is not None:
         files[SEEN_IMAGES] = seen.encode()
+    features = {
+        name.removeprefix(f"{FEATURES}/"): content
+        for name, content in features_files(bundle).items()
+    }
     zipped = request.out.suffix == ".edgekd"
-    return write_bundle_at(request.out, manifest, files, zipped=zipped)
+    return write_bundle_at(
+        request.out, manifest, files, zipped=zipped, features=features or None
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from edgekd.bundle import Certificate, ClassChange, Manifest, Rung
 from edgekd.bundle.manifest import SYNTHESISED
 from edgekd.bundle.policy import words_of
 from edgekd.lower.evidence.data_table import part_table
+from edgekd.lower.evidence.enrolment import enrolment_lines
 from edgekd.lower.task import evidence_task
 
 __all__ = ["card_sections", "estimate_text", "write_card"]
@@ -39,6 +40,7 @@ def card_sections(manifest: Manifest) -> dict[str, list[str]]:
     sections = {
         "model": _model(manifest),
         "certificate": _certificate(manifest),
+        "enrolment": _enrolment(manifest),
         "use": _use(manifest),
         "policy": _policy(manifest),
         "data": _data(manifest),
@@ -92,7 +94,7 @@ def _certificate(manifest: Manifest) -> Iterator[str]:
     yield ""
     student = certificate.student
     if certificate.earlier is not None:
-        yield from _certified_by_images(certificate)
+        yield from _certified_by_images(manifest, certificate)
     elif certificate.certified:
         yield (
             f"- Built from {student} without its images. Every model file has the SHA-256 of the "
@@ -100,18 +102,40 @@ def _certificate(manifest: Manifest) -> Iterator[str]:
             "are those recorded of this very file."
         )
     else:
-        yield f"- Not certified: {certificate.reason}."
-        yield (
-            f"- Built from {student} without its images. Nothing was measured on this file; its "
-            "decision was fitted to another one, or to none."
-        )
+        enrolled = "Enrolled, not" if manifest.head is not None else "Not"
+        yield f"- {enrolled} certified: {certificate.reason}."
+        yield f"- {_origin(manifest, certificate)}. {_consequence(manifest)}"
         yield f"- To judge it on labelled images: `{certificate.remedy}`"
     yield f"- Images of the self-test: {certificate.selftest}."
 
 
-def _certified_by_images(certificate: Certificate) -> Iterator[str]:
+def _origin(manifest: Manifest, certificate: Certificate) -> str:
+    """How the bundle came about without a judgement."""
+    if manifest.head is None:
+        return f"Built from {certificate.student} without its images"
+    return f"Taught its classes by `edgekd enrol`, on features of {certificate.student}"
+
+
+def _consequence(manifest: Manifest) -> str:
+    """What a user has to know of a bundle that was not judged."""
+    if manifest.head is None:
+        return (
+            "Nothing was measured on this file; its decision was fitted to another one, or to none."
+        )
+    return (
+        "No decision was fitted: it answers with the most probable of its classes, whatever a "
+        "photo shows."
+    )
+
+
+def _enrolment(manifest: Manifest) -> Iterator[str]:
+    if manifest.head is not None:
+        yield from enrolment_lines(manifest.head, words_of(manifest.policy))
+
+
+def _certified_by_images(manifest: Manifest, certificate: Certificate) -> Iterator[str]:
     yield (
-        f"- Built from {certificate.student} without its images, and judged since then by `edgekd "
+        f"- {_origin(manifest, certificate)}, and judged since then by `edgekd "
         "certify` on labelled images: decision, gate, floors and metrics are those of this very "
         "file on them."
     )
@@ -201,6 +225,9 @@ def _of_groups(manifest: Manifest) -> str:
 def _decision(manifest: Manifest) -> Iterator[str]:
     yield "## Decision"
     yield ""
+    if manifest.head is not None and not _fitted_on(manifest):
+        yield "- None was fitted: the most probable class is the answer, and nothing is referred."
+        return
     points = manifest.metrics.get("operating_points", {})
     for line in evidence_task(manifest.task).decision_lines(manifest.decision, points):
         yield f"- {line}"

@@ -32,6 +32,7 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
             variants that depend on the calibration images.
         out: Folder that gets one folder per variant, named by its label, and `report.json`.
         threads: Threads of torch; None leaves them to torch.
+        features: Whether the files give the student's features instead of its outputs.
     """
 
     backend: str
@@ -42,6 +43,7 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
     ranges: dict[str, str] = {}
     record: bool = False
     threads: int | None = None
+    features: bool = False
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):

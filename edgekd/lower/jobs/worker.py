@@ -53,7 +53,7 @@ def run_job(job: ConversionJob) -> None:
 def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
     import torch
 
-    from edgekd.lower.graph import deploy_graph
+    from edgekd.lower.graph import FeatureNetwork, deploy_graph
     from edgekd.models import load_checkpoint
 
     if job.threads is not None:
@@ -61,6 +61,9 @@ def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
     checkpoint = load_checkpoint(Path(job.checkpoint))
     card = checkpoint.card
     print(f"[edgekd] loaded {job.checkpoint}: {len(card.classes)} classes", flush=True)
+    if job.features:
+        network = FeatureNetwork(checkpoint.network)
+        return deploy_graph(network, card.mean, card.std), card.image_size
     graph = deploy_graph(checkpoint.network, card.mean, card.std, card.subclass_of)
     return graph, card.image_size
 

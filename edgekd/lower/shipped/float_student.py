@@ -13,13 +13,10 @@ from edgekd.errors import ArtefactError, GateFailedError
 from edgekd.lower.attempt import Failed, Measured
 from edgekd.lower.context import BuildContext
 from edgekd.lower.pipeline import lower_variants
-from edgekd.lower.precision import Variant
+from edgekd.lower.precision import FLOAT, Variant
 from edgekd.lower.selftest import tolerance_of
 
-__all__ = ["FLOAT", "FloatStudent", "float_student", "require_parity"]
-
-FLOAT = "fp32"
-"""Precision of the float student's file."""
+__all__ = ["FloatStudent", "float_student", "require_parity"]
 
 
 @dataclass(frozen=True)

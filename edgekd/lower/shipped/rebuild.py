@@ -10,21 +10,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from edgekd.data import cache_folder
 from edgekd.errors import ArtefactError, EdgekdError, InputError
 from edgekd.files import make_folder, scratch_folder
 from edgekd.lower.attempt import Failed, Measured
 from edgekd.lower.built import BuiltBundle, bundle_files, held_alone, write_built
 from edgekd.lower.context import BuildContext
+from edgekd.lower.feature_file import feature_file
 from edgekd.lower.int8.calibration import CalibrationSet
 from edgekd.lower.jobs.process import job_threads
 from edgekd.lower.ladder_run import bundle_error
 from edgekd.lower.pipeline import lower_variants
 from edgekd.lower.plan import BuildRequest
-from edgekd.lower.precision import Variant
+from edgekd.lower.precision import FLOAT, Variant
 from edgekd.lower.shipped.certifying import certified, uncertified, why_not_certified
 from edgekd.lower.shipped.float_student import (
-    FLOAT,
     FloatStudent,
     float_student,
     require_parity,
@@ -158,11 +160,15 @@ def _finish(
             manifest, vectors = uncertified(student, job, measured, reason, float_file, calibration)
         else:
             raise NotCertifiedError(plan.name, reason, remedy)
+        features = feature_file(context, job.backend) if request.features else None
+        if features is not None:
+            manifest = msgspec.structs.replace(manifest, features=features.record)
         images = student.seen_images if request.list_images else None
         files = bundle_files(measured, manifest, seen_images=images)
         manifest = write_built(
-            plan.path, manifest, files, vectors,
-            zipped=request.zipped, reference=float_file.files if float_file else None,
+            plan.path, manifest, files, vectors, zipped=request.zipped,
+            reference=float_file.files if float_file else None,
+            features=features.files if features else None,
         )  # fmt: skip
         rungs = manifest.lowering.rungs
         return BuiltBundle(plan.target.name, plan.name, plan.path, manifest, rungs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgekd.errors import EdgekdError, GateFailedError, InputError
 from edgekd.lower.built import BuiltBundle
 from edgekd.lower.int8.calibration import MIN_IMAGES, CalibrationSet
-from edgekd.lower.plan import BuildRequest, Plan, ladder_of
+from edgekd.lower.plan import BuildRequest, Plan, check_features, ladder_of
 from edgekd.lower.precision import MIXED, Variant
 from edgekd.lower.shipped.student import ShippedStudent, variant_of
 from edgekd.lower.store import code_sha256, providers_of, tool_versions
@@ -97,6 +97,7 @@ def _job(
         EdgekdError: The target's backend cannot be loaded.
     """
     ladder = ladder_of(target, precision)
+    check_features(request, target)
     certificate, variant = _certificate_for(student, target, precision)
     if certificate is None and not request.research:
         what = f"{precision} for {target.name}" if precision else target.name
@@ -105,7 +106,7 @@ def _job(
     _refuse_unknown_ranges(student, target, variant, calibration)
     made_from = (
         student.sha256, target, variant, certificate, request.research, ladder, code_sha256(),
-        request.list_images, tool_versions(target.backend),
+        request.list_images, request.features, tool_versions(target.backend),
         providers_of(target.backend, student.card.task), calibration and calibration.sha256,
     )  # fmt: skip
     path = request.out / f"{name}{'.edgekd' if request.zipped else ''}"

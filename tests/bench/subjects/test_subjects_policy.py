@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from manifests import make_manifest
 
 from edgekd.bench.subjects.policy import facts_of_policy, policy_facts, policy_of_bundle
+from edgekd.bundle import Certificate, HeadRecord
 from edgekd.bundle.policy import FloorRecord, PolicyRecord, PolicyWords, TeacherRecord
 from edgekd.policy import load_policy
 
+HEAD = HeadRecord(weights=((1.0,),) * 3, bias=(0.0,) * 3)
 WORDS = PolicyWords(first=("MEL",), group="patient", groups="patients")
 FLOOR = FloorRecord(
     code="noticed", quantity="images of mel noticed", value=0.46, least=0.9, by="value", met=False
@@ -56,3 +59,16 @@ def test_a_research_build_that_meets_every_floor_has_no_mark() -> None:
     policy = policy_of_bundle(make_manifest(policy=record(research=True, floors=())))
     assert not policy.research
     assert policy.below_floors == ()
+
+
+@pytest.mark.parametrize(
+    ("head", "mark"), [(None, "not certified: why"), (HEAD, "not certified: enrolled, why")]
+)
+def test_a_bundle_that_is_not_certified_is_marked_without_a_policy_too(
+    head: HeadRecord | None, mark: str
+) -> None:
+    certificate = Certificate(student="s", certified=False, reason="why", remedy="certify")
+    policy = policy_of_bundle(make_manifest(certificate=certificate, head=head))
+    assert (policy.facts, policy.research, policy.below_floors) == (None, True, (mark,))
+    certified = msgspec.structs.replace(certificate, certified=True)
+    assert not policy_of_bundle(make_manifest(certificate=certified, head=head)).research

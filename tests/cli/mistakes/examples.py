@@ -69,11 +69,12 @@ def _make_small_files(base: Path) -> None:
 def make_bundle(base: Path) -> None:
     """A signed bundle and the keys."""
     import msgspec
+    from enrolling import FEATURES
     from tiny_bundles import write_tiny_bundle
 
     from edgekd.bundle import generate_key, sign_bundle
 
-    write_tiny_bundle(base / "bundle")
+    write_tiny_bundle(base / "bundle", features=FEATURES)
     (base / "bundle-selftest.npz").unlink(missing_ok=True)
     generate_key(base / "key.pem", base / "key.pub.pem")
     sign_bundle(base / "bundle", base / "key.pem")

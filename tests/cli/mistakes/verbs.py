@@ -76,6 +76,10 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
         ("bundle", "csv", "image_root", "out"),
         ("bundle", "csv", "out", "public_key"),
     ],
+    "enrol": [
+        ("bundle", "csv", "image_root", "out"),
+        ("bundle", "csv", "out", "public_key"),
+    ],
     "dossier": [("bundle", "out", "fill", "public_key"), ("bundle", "out", "result")],
     "predict": [
         ("bundle", "images", "public_key"),

@@ -13,10 +13,12 @@ import msgspec
 import numpy as np
 import pytest
 from certifying import CLASSES, lowered_weights, read_labelled, write_labelled, write_uncertified
+from enrolling import FEATURES
 from manifests import make_manifest
 from tiny_bundles import MEANS
 
 from edgekd.bundle import Bundle, generate_key, sign_bundle, zip_bundle
+from edgekd.bundle.features import features_files, read_features
 from edgekd.bundle.seen_images import SEEN_IMAGES, SeenImages
 from edgekd.errors import ArtefactError, GateFailedError, InputError
 from edgekd.lower.certify.run import Certification, CertifyRequest, certify
@@ -348,3 +350,11 @@ def test_what_is_hidden_is_really_hidden() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no torch here" in done.stderr
+
+
+def test_features_stay_beside_the_certified_file(table: Path, tmp_path: Path) -> None:
+    bundle = write_uncertified(tmp_path / "b", features=FEATURES)
+    assert run(bundle, table, tmp_path / "out").error is None
+    with Bundle.open(bundle) as before, Bundle.open(tmp_path / "out") as after:
+        assert features_files(after) == features_files(before) != {}
+        assert read_features(after) is not None

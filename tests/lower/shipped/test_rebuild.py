@@ -15,6 +15,7 @@ from edgekd.bench.report.states import research_state
 from edgekd.bench.result import ResultRow
 from edgekd.bench.subjects.policy import policy_of_bundle
 from edgekd.bundle import Bundle
+from edgekd.bundle.features import read_features
 from edgekd.cli import main
 from edgekd.data import read_split
 from edgekd.data.synthetic import CLASSES
@@ -215,3 +216,17 @@ def test_the_original_images_judge_it_as_any_checkpoint(
     assert built.manifest.files["model.onnx"] == recorded.files["model.onnx"]
     assert built.manifest.decision == recorded.decision
     shutil.rmtree(tmp_path)
+
+
+def test_a_student_without_images_has_features_too(students: Path, tmp_path: Path) -> None:
+    built = build(students / "tiny-student", tmp_path, features=True)
+    assert built.path is not None
+    with Bundle.open(built.path) as bundle:
+        record, files = bundle.manifest.features, read_features(bundle)
+        assert bundle.manifest.certificate is not None
+        assert bundle.manifest.certificate.certified
+    assert record is not None
+    assert files is not None
+    assert record.max_difference < 1e-3
+    again = build(students / "tiny-student", tmp_path, features=True)
+    assert not again.fresh

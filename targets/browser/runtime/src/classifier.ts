@@ -4,6 +4,7 @@ import { SELFTEST, readVectors } from './bundle/selftest.js';
 import { FEATURES } from './capture/appearances.js';
 import { examine, problems } from './capture/judging.js';
 import type { Engine, EngineOptions, EngineSession } from './engine/engine.js';
+import { withHead } from './engine/head.js';
 import { EdgekdError, artefactError, inputError } from './errors.js';
 import type { Identity } from './export/fhir.js';
 import { type Photo, squareOf } from './images/decoding.js';
@@ -70,7 +71,8 @@ export class Classifier {
       throw artefactError(problem, `run there: ${manifest.completionCommand}`);
     }
     const name = manifest.modelFile.split('/').at(-1) ?? '';
-    const session = await engine.open(name, await bundle.read(manifest.modelFile), options.engine ?? {});
+    const opened = await engine.open(name, await bundle.read(manifest.modelFile), options.engine ?? {});
+    const session = withHead(opened, manifest.head);
     const classifier = new Classifier(bundle, session, options.quality ?? true);
     try {
       refuseShapes(bundle, session);

@@ -22,7 +22,7 @@ import { warningsOf } from './policy.js';
 import { Schema } from './schema.js';
 import schemaText from './manifest.schema.json?raw';
 
-export const FORMAT_VERSION = '1.9';
+export const FORMAT_VERSION = '1.10';
 export const RULE = 'centre-square-area-v2';
 const MOST_CLASSES = 10_000;
 const LONGEST_NAME = 200;
@@ -60,6 +60,12 @@ export interface FileEntry {
   readonly size: number;
 }
 
+/** What turns the features of an enrolled bundle's model file into outputs: weights [K][F] and bias [K]. */
+export interface Head {
+  readonly weights: readonly (readonly number[])[];
+  readonly bias: readonly number[];
+}
+
 /** The parts of a manifest that a runtime reads; all of it was checked by its schema. */
 export interface Manifest {
   readonly task: Task;
@@ -79,6 +85,8 @@ export interface Manifest {
   readonly builtBy: string;
   readonly files: ReadonlyMap<string, FileEntry>;
   readonly capture: CaptureRule | null;
+  /** Null where the model file gives the outputs itself. */
+  readonly head: Head | null;
   readonly decision: JsonObject;
   /** Sentences that a device must show with every answer. */
   readonly warnings: readonly string[];
@@ -116,6 +124,7 @@ export function decodeManifest(raw: Uint8Array): Manifest {
     ...problemsOfModel(manifest, objectOf(document, 'model')),
     ...task.contradictions(manifest.classes, manifest.decision),
     ...problemsOfFiles(manifest),
+    ...problemsOfHead(manifest),
   ];
   if (problems.length > 0) {
     throw artefactError(`the bundle's manifest contradicts itself: ${problems.join('; ')}`, AGAIN);
@@ -127,6 +136,7 @@ function ofDocument(document: JsonObject, task: Task, decision: JsonObject): Man
   const model = objectOf(document, 'model');
   const lowering = objectOf(document, 'lowering');
   const capture = document.get('capture');
+  const head = document.get('head');
   const orElse = (section: JsonObject, name: string, otherwise: string): string => {
     const value = section.get(name);
     return typeof value === 'string' ? value : otherwise;
@@ -149,6 +159,7 @@ function ofDocument(document: JsonObject, task: Task, decision: JsonObject): Man
     builtBy: textOf(document, 'version'),
     files: new Map([...objectOf(document, 'files')].map(([name, entry]) => [name, entryOf(asObject(entry))])),
     capture: isObject(capture) ? captureRule(capture) : null,
+    head: isObject(head) ? headOf(head) : null,
     warnings: warningsOf(document),
   };
 }
@@ -246,6 +257,21 @@ function problemsOfFiles(manifest: Manifest): string[] {
   }
   return problems;
 }
+
+function problemsOfHead({ head, classes }: Manifest): string[] {
+  if (head === null) return [];
+  const size = head.weights[0]?.length ?? 0;
+  const rows = head.weights.every((row) => row.length === size);
+  if (head.weights.length !== classes.length || head.bias.length !== classes.length || !rows || size === 0) {
+    return ['head must have weights [classes][features] and bias [classes]'];
+  }
+  return [];
+}
+
+const headOf = (section: JsonObject): Head => ({
+  weights: arrayOf(section, 'weights').map((row) => numbers(row)),
+  bias: numbers(section.get('bias')),
+});
 
 /** The section `capture` of a manifest. */
 export function captureRule(section: JsonObject): CaptureRule {

@@ -10,7 +10,8 @@ const VERDICTS: Readonly<Record<string, string>> = {
 /** Sentences that a device must show: no certificate, floors of the policy that the file does not reach. */
 export function warningsOf(document: JsonObject): string[] {
   const certificate = document.get('certificate');
-  const warnings = isObject(certificate) ? certificateWarnings(certificate) : [];
+  const mark = isObject(document.get('head')) ? 'enrolled' : 'for research';
+  const warnings = isObject(certificate) ? certificateWarnings(certificate, mark) : [];
   const policy = objectOf(document, 'policy');
   const floors = arrayOf(policy, 'floors').filter(isObject);
   const unmet = floors.filter((each) => each.get('met') === false).map(floorSentence);
@@ -19,8 +20,8 @@ export function warningsOf(document: JsonObject): string[] {
   return [...warnings, ...sentences.map((each) => `for research, floor not met: ${each}`)];
 }
 
-const certificateWarnings = (certificate: JsonObject): string[] =>
-  certificate.get('certified') === true ? [] : [`for research, not certified: ${reasonOf(certificate)}`];
+const certificateWarnings = (certificate: JsonObject, mark: string): string[] =>
+  certificate.get('certified') === true ? [] : [`${mark}, not certified: ${reasonOf(certificate)}`];
 
 function floorSentence(floor: JsonObject): string {
   const quantity = textOf(floor, 'quantity');

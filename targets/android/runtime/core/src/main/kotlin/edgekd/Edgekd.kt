@@ -9,6 +9,7 @@ import edgekd.engine.EngineOptions
 import edgekd.engine.EngineSession
 import edgekd.engine.ModelFile
 import edgekd.engine.installedEngines
+import edgekd.engine.withHead
 import edgekd.text.quoted
 import java.io.File
 import java.io.InputStream
@@ -84,7 +85,7 @@ object Edgekd {
         refuseUnfinished(bundle)
         val name = bundle.manifest.modelFile
         val model = ModelFile(name.substringAfterLast('/'), bundle.file(name)) { bundle.read(name) }
-        val session = engine.open(model, options.engine)
+        val session = withHead(engine.open(model, options.engine), bundle.manifest.head)
         val classifier = Classifier(bundle, session, options.quality)
         try {
             refuseShapes(bundle, session)

@@ -17,7 +17,7 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import java.math.BigInteger
 
-internal const val FORMAT_VERSION = "1.9"
+internal const val FORMAT_VERSION = "1.10"
 internal const val RULE = "centre-square-area-v2"
 private const val MOST_CLASSES = 10_000
 private const val LONGEST_NAME = 200
@@ -54,6 +54,15 @@ internal class FileEntry(
     val size: Long,
 )
 
+/** What turns the features of an enrolled bundle's model file into outputs: weights [K][F] and bias [K]. */
+internal class Head(
+    val weights: List<List<Double>>,
+    val bias: List<Double>,
+) {
+    /** F, the number of features. */
+    val size: Int get() = weights.firstOrNull()?.size ?: 0
+}
+
 /** The parts of a manifest that a runtime reads; all of it was checked by its schema. */
 internal class Manifest(
     private val document: JsonObject,
@@ -82,12 +91,18 @@ internal class Manifest(
     val capture: CaptureRule? = (document["capture"] as? JsonObject)?.let(::captureRule)
     val decision: JsonElement = document.getValue("decision")
 
+    /** Null where the model file gives the outputs itself. */
+    val head: Head? =
+        (document["head"] as? JsonObject)?.let {
+            Head(it.getValue("weights").jsonArray.map { row -> row.numbers() }, it.getValue("bias").numbers())
+        }
+
     /** The section `decision` of a manifest that was accepted. */
     val section: JsonObject get() = decision.jsonObject
 
     /** Sentences that a device must show: no certificate, floors of the policy that the file does not reach. */
     val warnings: List<String> =
-        listOfNotNull((document["certificate"] as? JsonObject)?.let(::certificateWarning)) +
+        listOfNotNull((document["certificate"] as? JsonObject)?.let { certificateWarning(it, head != null) }) +
             (document["policy"] as? JsonObject)?.let(::policyWarnings).orEmpty()
 
     companion object {
@@ -111,7 +126,8 @@ internal class Manifest(
             val problems =
                 problemsOfModel(manifest) +
                     manifest.task.contradictions(manifest.classes, manifest.section) +
-                    problemsOfFiles(manifest)
+                    problemsOfFiles(manifest) +
+                    problemsOfHead(manifest)
             if (problems.isNotEmpty()) {
                 throw ArtefactException("the bundle's manifest contradicts itself: ${problems.joinToString("; ")}", AGAIN)
             }
@@ -225,6 +241,14 @@ private fun problemsOfFiles(manifest: Manifest): List<String> {
     val known = manifest.capture?.appearance
     if (known != null && !isSquare(known)) problems += "capture must have a square whitening and finite limits"
     return problems
+}
+
+private fun problemsOfHead(manifest: Manifest): List<String> {
+    val head = manifest.head ?: return emptyList()
+    val count = manifest.classes.size
+    val even = head.size > 0 && head.weights.all { it.size == head.size }
+    if (head.weights.size == count && head.bias.size == count && even) return emptyList()
+    return listOf("head must have weights [classes][features] and bias [classes]")
 }
 
 private fun isSquare(known: Appearance): Boolean =

@@ -11,9 +11,13 @@ private val VERDICTS =
     mapOf("not-inferior" to "not inferior", "inferior" to "inferior", "not-shown" to "not shown either way")
 
 /** The sentence that a device must show with a file that was built without labelled images and never judged; else null. */
-internal fun certificateWarning(certificate: JsonObject): String? {
+internal fun certificateWarning(
+    certificate: JsonObject,
+    enrolled: Boolean,
+): String? {
     if (certificate.text("certified") == "true") return null
-    return "for research, not certified: ${certificate["reason"].orNull()?.content ?: "None"}"
+    val mark = if (enrolled) "enrolled" else "for research"
+    return "$mark, not certified: ${certificate["reason"].orNull()?.content ?: "None"}"
 }
 
 /** Sentences that a device must show with a bundle: floors of its policy that its file does not reach. */
