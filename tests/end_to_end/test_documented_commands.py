@@ -58,6 +58,7 @@ NEEDS = {
     "edgekd distill ham10000-fastdfkd --out RUN": TRAINED,
     "edgekd distill ham10000-meta-curriculum --set data.root=DATA --out RUN": DATA,
     "edgekd compare ham10000-kd ham10000-ssd-kd --seeds 0,1,2 --out DIR": DATA,
+    "edgekd distill OUT/winner.yaml": LONG,
     "edgekd tune demo --search supernet --max-macs 8e6 --out runs/searched": LONG,
     "edgekd tune ham10000-fastdfkd --search supernet --data none --max-macs 30e6 "
     "--out OUT": TRAINED,

@@ -70,6 +70,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     ],
     "import": [("source", "out", "check", "images")],
     "logits": [("teacher", "out", "csv", "images"), ("teacher", "out", "recipe")],
+    "tune": [("recipe", "space", "out")],
     "serve": [("bundle", "write", "public_key", "page")],
     "sign": [("bundle", "key"), ("new_key",)],
     "certify": [
@@ -88,6 +89,10 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     ],
 }
 """Of verbs that do several things, which places belong to each."""
+
+LONG_FORMS = {("tune", "latency")}
+"""Places of forms that would take minutes where nothing is wrong: a search by a supernet, whose own
+tests in tests/tune/supernet have the mistakes."""
 
 _LENIENT = Path(__file__).resolve().parents[2] / "lenient.toml"
 """A policy that the few images of an example are evidence enough for."""

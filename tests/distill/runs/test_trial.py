@@ -21,7 +21,7 @@ from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.models import build_network
 from edgekd.recipe import AugmentSection, FitSection, RoleSection
 
-MIXING = {"none", "kd", "fitnet", "at", "rkd", "d_kd", "subclass", "skd"}
+MIXING = {"none", "kd", "fitnet", "at", "rkd", "d_kd", "subclass", "skd", "born_again"}
 """Methods that look at the augmented images alone, and at labels through their losses alone."""
 
 VIT = {"arch": "vit_tiny_patch16_224", "options": {"img_size": 32, "depth": 1}}
