@@ -64,6 +64,7 @@ def test_without_students_nothing_is_listed(
     )
 
 
+@pytest.mark.slow
 def test_a_name_is_built_and_evaluated(
     known: Path, small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

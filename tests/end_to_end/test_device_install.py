@@ -110,6 +110,7 @@ def test_a_bundle_is_certified_where_there_is_no_pytorch(
     assert verified.returncode == 0, verified.stderr
 
 
+@pytest.mark.slow
 def test_new_classes_are_taught_where_there_is_no_pytorch(
     device: Path, teachable: Path, small_run: Path, tmp_path: Path
 ) -> None:

@@ -149,6 +149,7 @@ def with_targets(
     return only
 
 
+@pytest.mark.slow
 def test_json_tells_every_target_and_stdout_has_nothing_else(
     small_run: Path,
     good: Target,

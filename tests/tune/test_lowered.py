@@ -44,6 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_the_file_itself(run: Path) -> None:
     lowered = lower_student(run, TARGET)
     assert lowered.refusal == ""

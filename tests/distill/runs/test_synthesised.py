@@ -56,6 +56,7 @@ def test_a_student_is_distilled_without_any_image(name: str, taught: Make, tmp_p
     assert {row["label"] for row in rows} == set(CLASSES)
 
 
+@pytest.mark.slow
 def test_its_bundle_is_not_certified(taught: Make, tmp_path: Path):
     run(taught(data=NONE, method=METHODS["fastdfkd"]), tmp_path / "run")
     out = tmp_path / "bundles"

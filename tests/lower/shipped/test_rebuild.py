@@ -218,6 +218,7 @@ def test_the_original_images_judge_it_as_any_checkpoint(
     shutil.rmtree(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_student_without_images_has_features_too(students: Path, tmp_path: Path) -> None:
     built = build(students / "tiny-student", tmp_path, features=True)
     assert built.path is not None
