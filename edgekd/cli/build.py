@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, report_error, say
+from edgekd.cli.console import emit_json, error_summary, report_error, say
 from edgekd.cli.limit_options import critical_classes, limits_by_name
 from edgekd.cli.options import Json, Tighten
 from edgekd.cli.places import Reads, Writes
@@ -311,7 +311,7 @@ def _summary(bundle: BuiltBundle) -> dict[str, object]:
         "name": bundle.name,
         "passed": bundle.passed,
         "path": None if bundle.path is None else str(bundle.path),
-        "error": None if error is None else _error_summary(error),
+        "error": error_summary(error),
         "precision": manifest.lowering.precision if manifest else None,
         "check": manifest.lowering.check if manifest else None,
         "certificate": manifest.certificate if manifest else None,
@@ -320,7 +320,3 @@ def _summary(bundle: BuiltBundle) -> dict[str, object]:
         "policy": manifest.policy if manifest else None,
         "metrics": manifest.metrics if manifest else None,
     }
-
-
-def _error_summary(error: EdgekdError) -> dict[str, object]:
-    return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, report_error, say, ticker
+from edgekd.cli.console import emit_json, error_summary, report_error, say, ticker
 from edgekd.cli.limit_options import critical_classes, limits_by_name
 from edgekd.cli.options import (
     DropLabels,
     GroupColumn,
     ImageColumn,
+    ImageList,
     ImageRoot,
     Json,
     LabelColumn,
     MapLabels,
+    SignersKey,
     Tighten,
 )
 from edgekd.cli.places import Reads, Writes
@@ -58,18 +60,8 @@ def certify(
             "`edgekd build`.",
         ),
     ] = "",
-    public_key: Annotated[
-        Path | None,
-        Reads.PUBLIC_KEY,
-        typer.Option(help="Ed25519 key as PEM that the bundle must be signed with."),
-    ] = None,
-    image_list: Annotated[
-        bool,
-        typer.Option(
-            help="Add short hashes of these images to the bundle's list, by which `edgekd eval` "
-            "notices a test on them."
-        ),
-    ] = True,
+    public_key: SignersKey = None,
+    image_list: ImageList = True,
     json: Json = False,
 ) -> None:
     """Judge a bundle on labelled images of yours, and write it certified where it passes.
@@ -117,14 +109,12 @@ def certify(
 
 
 def _summary(request: CertifyRequest, result: Certification) -> dict[str, object]:
-    manifest, error = result.manifest, result.error
+    manifest = result.manifest
     return {
         "bundle": str(request.bundle),
         "certified": manifest is not None,
         "path": None if manifest is None else str(request.out),
-        "error": None
-        if error is None
-        else {"message": error.message, "hint": error.hint, "exit_code": error.exit_code},
+        "error": error_summary(result.error),
         "reference": result.reference,
         "gate": result.gate,
         "policy": result.policy,

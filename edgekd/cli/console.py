@@ -54,6 +54,13 @@ def report_error(error: EdgekdError) -> None:
         _print_to_stderr(f"       {error.hint}")
 
 
+def error_summary(error: EdgekdError | None) -> dict[str, object] | None:
+    """An error for `--json`; None without one."""
+    if error is None:
+        return None
+    return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+
+
 def _print_to_stderr(line: str, end: str = "\n") -> None:
     """Print a line, ignoring a closed stderr, which must not end a training that takes hours."""
     with contextlib.suppress(OSError):

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekd.cli.console import emit_json, report_error, say, ticker
+from edgekd.cli.console import emit_json, error_summary, report_error, say, ticker
 from edgekd.cli.options import (
     DropLabels,
     GroupColumn,
     ImageColumn,
+    ImageList,
     ImageRoot,
     Json,
     LabelColumn,
+    SignersKey,
 )
 from edgekd.cli.places import Reads, Writes
 from edgekd.extensions.tasks import DEFAULT_TASK
@@ -51,18 +53,8 @@ def enrol(
             help="Write the bundle although it is not shown to be better than chance.",
         ),
     ] = False,
-    public_key: Annotated[
-        Path | None,
-        Reads.PUBLIC_KEY,
-        typer.Option(help="Ed25519 key as PEM that the bundle must be signed with."),
-    ] = None,
-    image_list: Annotated[
-        bool,
-        typer.Option(
-            help="Add short hashes of these images to the bundle's list, by which `edgekd eval` "
-            "notices a test on them."
-        ),
-    ] = True,
+    public_key: SignersKey = None,
+    image_list: ImageList = True,
     json: Json = False,
 ) -> None:
     """Teach a bundle new classes by a few images of each, on a host or on the board.
@@ -99,14 +91,12 @@ def enrol(
 
 
 def _summary(request: EnrolRequest, result: Enrolment) -> dict[str, object]:
-    manifest, error, head = result.manifest, result.error, result.head
+    manifest, head = result.manifest, result.head
     return {
         "bundle": str(request.bundle),
         "enrolled": manifest is not None,
         "path": None if manifest is None else str(request.out),
-        "error": None
-        if error is None
-        else {"message": error.message, "hint": error.hint, "exit_code": error.exit_code},
+        "error": error_summary(result.error),
         "images": head.images,
         "groups": head.groups,
         "date": head.date,

@@ -17,6 +17,7 @@ __all__ = [
     "Force",
     "GroupColumn",
     "ImageColumn",
+    "ImageList",
     "ImageRoot",
     "Json",
     "LabelColumn",
@@ -27,6 +28,7 @@ __all__ = [
     "Resume",
     "RunFolder",
     "Set",
+    "SignersKey",
     "recipes_beginning",
 ]
 
@@ -111,6 +113,19 @@ MapLabels = Annotated[
 DropLabels = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="LABEL", help="Leave images of this label out."),
+]
+SignersKey = Annotated[
+    Path | None,
+    Reads.PUBLIC_KEY,
+    typer.Option("--public-key", help="Ed25519 key as PEM that the bundle must be signed with."),
+]
+ImageList = Annotated[
+    bool,
+    typer.Option(
+        "--image-list/--no-image-list",
+        help="Add short hashes of these images to the bundle's list, by which `edgekd eval` "
+        "notices a test on them.",
+    ),
 ]
 Tighten = Annotated[
     list[str] | None,

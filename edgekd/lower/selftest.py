@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from edgekd.bundle import SELFTEST
 from edgekd.errors import GateFailedError
 from edgekd.lower.attempt import Measured
+from edgekd.lower.precision import FLOAT
 from edgekd.lower.source import Source
 from edgekd.lower.task import evidence_task
 from edgekd.runtime.selftest import Vectors
 
-__all__ = ["SELFTEST_IMAGES", "selftest_vectors", "tolerance_of"]
+__all__ = ["SELFTEST_IMAGES", "require_rounding", "selftest_vectors", "tolerance_of"]
 
 SELFTEST_IMAGES = 16
 """Number of images of a self-test, of as many as there are."""
@@ -46,3 +47,26 @@ def tolerance_of(outputs: NDArray[np.float32], precision: str) -> float:
     """
     scale = max(1.0, float(np.abs(outputs).max()))
     return _RELATIVE_TOLERANCE.get(precision, _INT8_TOLERANCE) * scale
+
+
+def require_rounding(
+    outputs: NDArray[np.float32], expected: NDArray[np.float32], problem: str, value: str
+) -> float:
+    """Largest difference of a file's outputs in fp32 from those of the network itself.
+
+    Args:
+        outputs: Of the file [N, …].
+        expected: Of the network [N, …].
+        problem: What is wrong where they differ, for the message.
+        value: What one of the outputs is called.
+
+    Raises:
+        GateFailedError: It is more than rounding, or the shapes differ.
+    """
+    same = outputs.shape == expected.shape
+    difference = float(np.abs(outputs - expected).max(initial=0.0)) if same else float("inf")
+    allowed = tolerance_of(expected, FLOAT)
+    if not difference <= allowed:  # NaN too
+        message = f"{problem}: {value} is off by {difference:.3g}, more than {allowed:.3g}"
+        raise GateFailedError(message, "report the machine and the engine; build it elsewhere")
+    return difference

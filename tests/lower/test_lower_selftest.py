@@ -12,7 +12,12 @@ from edgekd.errors import GateFailedError
 from edgekd.extensions.tasks import DEFAULT_TASK
 from edgekd.lower.attempt import Measured
 from edgekd.lower.precision import Variant
-from edgekd.lower.selftest import SELFTEST_IMAGES, selftest_vectors, tolerance_of
+from edgekd.lower.selftest import (
+    SELFTEST_IMAGES,
+    require_rounding,
+    selftest_vectors,
+    tolerance_of,
+)
 from edgekd.lower.source import Source
 
 TARGETS = np.repeat([0, 1, 2], [90, 4, 6])
@@ -53,3 +58,12 @@ def test_outputs_that_are_not_finite_make_no_vectors() -> None:
 def test_small_outputs_have_the_tolerance_of_outputs_of_one() -> None:
     assert tolerance_of(np.full((2, 3), 0.01, np.float32), "fp32") == pytest.approx(0.002)
     assert tolerance_of(np.full((2, 3), -50.0, np.float32), "int8") == pytest.approx(5.0)
+
+
+def test_rounding_is_measured_and_more_than_that_refused() -> None:
+    expected = np.array([[1.0, -4.0]], dtype=np.float32)
+    near = expected + np.float32(0.004)
+    assert require_rounding(near, expected, "p", "one") == pytest.approx(0.004, abs=1e-5)
+    for wrong in (expected + np.float32(0.02), expected * np.float32(np.nan), expected[:, :1]):
+        with pytest.raises(GateFailedError, match=r"^p: one is off by (0\.02|nan|inf), more than"):
+            require_rounding(wrong, expected, "p", "one")

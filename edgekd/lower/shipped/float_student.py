@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgekd.bundle import ReferenceRecord
-from edgekd.errors import ArtefactError, GateFailedError
+from edgekd.errors import ArtefactError
 from edgekd.lower.attempt import Failed, Measured
 from edgekd.lower.context import BuildContext
 from edgekd.lower.pipeline import lower_variants
 from edgekd.lower.precision import FLOAT, Variant
-from edgekd.lower.selftest import tolerance_of
+from edgekd.lower.selftest import require_rounding
 
 __all__ = ["FloatStudent", "float_student", "require_parity"]
 
@@ -65,13 +63,6 @@ def require_parity(context: BuildContext, measured: Measured) -> float:
     Raises:
         GateFailedError: It is more than rounding.
     """
-    expected, outputs = context.source.outputs, measured.answers.outputs
-    difference = float(np.abs(outputs - expected).max(initial=0.0))
-    allowed = tolerance_of(expected, FLOAT)
-    if not difference <= allowed:  # NaN too
-        message = (
-            f"the {FLOAT} file by {measured.attempt.backend.name} is not the float student: an "
-            f"output is off by {difference:.3g}, more than {allowed:.3g}"
-        )
-        raise GateFailedError(message, "report the machine and the engine; build it elsewhere")
-    return difference
+    name = measured.attempt.backend.name
+    problem = f"the {FLOAT} file by {name} is not the float student"
+    return require_rounding(measured.answers.outputs, context.source.outputs, problem, "an output")

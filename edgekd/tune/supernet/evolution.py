@@ -92,6 +92,7 @@ class Evolution:
         cost: The cost of an architecture.
         limit: The most that one may cost; None without a limit.
         seed: Seed of all draws.
+        unit: Of cost and limit, for messages.
         scored: All architectures that were judged, in order.
     """
 
@@ -100,6 +101,7 @@ class Evolution:
     cost: Cost
     limit: float | None = None
     seed: int = 0
+    unit: str = "multiply-accumulates"
     scored: list[Scored] = field(default_factory=list)
 
     def run(
@@ -135,8 +137,8 @@ class Evolution:
         least = self.cost(self.choices.smallest)
         if self.limit is not None and least > self.limit:
             message = (
-                f"the smallest network of the space costs {least:,.4g}, and the limit is "
-                f"{self.limit:,.4g}"
+                f"the smallest network of the space costs {least:,.4g} {self.unit}, more than the "
+                f"limit of {self.limit:,.4g}"
             )
             raise InputError(message, "raise the limit, or give narrower stages in --space")
 

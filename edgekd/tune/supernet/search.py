@@ -137,6 +137,7 @@ def search(request: SupernetRequest) -> SupernetResult:
         evolution = Evolution(
             request.plan.space, request.plan.evolution,
             _cost(request, latencies, len(samples.classes)), request.limit, request.seed,
+            "multiply-accumulates" if latencies is None else "ms",
         )  # fmt: skip
         evolution.refuse_small_limit()  # before a teacher is trained
         teacher = _teacher(run, samples)

@@ -157,7 +157,7 @@ def test_a_table_of_latencies_is_kept_to(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"max_macs": 10.0}, "the limit is 10"),
+        ({"max_macs": 10.0}, "limit of 10"),
         ({"max_latency": 3.0}, "--max-latency"),
         ({"latency": Path("t.json")}, "two costs"),
         ({"device": "rpi"}, "--device"),

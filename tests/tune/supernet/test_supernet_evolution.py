@@ -84,7 +84,7 @@ def test_a_space_that_is_used_up_ends_the_draws() -> None:
 
 def test_a_limit_below_the_smallest_is_refused() -> None:
     evolution = Evolution(LARGE, SETTINGS, macs, limit=10.0)
-    with pytest.raises(InputError, match=r"smallest network .* the limit is 10"):
+    with pytest.raises(InputError, match=r"multiply-accumulates, more than the limit of 10$"):
         evolution.run(blocks)
     assert evolution.scored == []
 
