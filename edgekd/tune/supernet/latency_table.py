@@ -64,7 +64,7 @@ class LatencyTable(msgspec.Struct, frozen=True, kw_only=True):
     format_version: int = 1
 
     def facts(self) -> tuple[Any, ...]:
-        """What must be equal for its rows to be of use."""
+        """The facts that must agree before a kept table is reused."""
         return (self.device, self.target, self.precision, self.image_size, self.classes)
 
 
