@@ -16,6 +16,7 @@ REPORT = "report.json"
 RANGES = ".ranges"
 """Suffix of the files of recorded ranges."""
 _WORKER = "edgekd.lower.jobs.worker"
+_IMPORTS = ("torch", "torchvision", "timm")
 
 
 class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,5 +89,7 @@ def convert(
     """
     title = f"{job.backend} {'/'.join(variant.label for variant in job.variants)}"
     result = Path(job.out) / REPORT
-    raw = run_in_process(_WORKER, job, title=title, log=log, result=result, report=report)
+    raw = run_in_process(
+        _WORKER, job, title=title, log=log, result=result, report=report, imports=_IMPORTS
+    )
     return msgspec.json.decode(raw, type=ConversionReport)

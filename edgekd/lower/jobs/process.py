@@ -19,13 +19,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import pretty_json, write_atomically
+from edgekd.lower.jobs.forked import ForkedProcess, fork, forks
 
 __all__ = ["JobError", "announce", "job_threads", "run_in_process", "serve"]
 
@@ -48,6 +50,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HANDED_ON = (2, 3, 5, 6)  # exit codes of EdgekdError that the user or the machine causes
 _PR_SET_PDEATHSIG = 1  # of Linux, <sys/prctl.h>
 Job = TypeVar("Job", bound=msgspec.Struct)
+_Process: TypeAlias = "subprocess.Popen[bytes] | ForkedProcess"
 
 
 class JobError(EdgekdError):
@@ -84,7 +87,7 @@ class _Running:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._processes: set[_Process] = set()
         self._closed = False
 
     def open(self) -> None:
@@ -99,18 +102,12 @@ class _Running:
                 _end(process)
 
     @contextmanager
-    def started(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    def started(self, start: Callable[[], _Process]) -> Iterator[_Process]:
         """A process that has ended when the block is left; an exception kills it."""
-        # Unbuffered: output before a crash must not be lost.
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         with self._lock:
             if self._closed:
                 raise KeyboardInterrupt
-            # In a new session, so that Ctrl-C of a terminal reaches the caller alone.
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, env=environment, start_new_session=True,
-            )  # fmt: skip
+            process = start()
             self._processes.add(process)
         try:
             with process:
@@ -129,8 +126,21 @@ class _Running:
 _RUNNING = _Running()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _start(command: list[str]) -> _Process:
+    # Unbuffered: output before a crash must not be lost.
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    # In a new session, so that Ctrl-C of a terminal reaches the caller alone.
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+
+
+def _end(process: _Process) -> None:
     """Kill a process with all that it started."""
+    if isinstance(process, ForkedProcess):
+        process.kill()
+        return
     if process.poll() is not None:
         return
     if sys.platform == "win32":
@@ -167,6 +177,7 @@ def run_in_process(
     log: Path,
     result: Path,
     report: Callable[[str], None] = lambda state: None,
+    imports: tuple[str, ...] = (),
 ) -> bytes:
     """Run `python -m module job.json` and return the content of the file `result`.
 
@@ -177,6 +188,8 @@ def run_in_process(
         log: File for everything that the process prints.
         result: File that the process writes last.
         report: Takes the states that the job announces.
+        imports: Modules that take long to import. On Linux the process is a fork of one that has
+            imported them, so that a second job need not.
 
     Raises:
         JobError: The process failed, or left no result.
@@ -187,7 +200,9 @@ def run_in_process(
     job_file = log.with_suffix(".job.json")
     write_atomically(job_file, pretty_json(job))
     command = [sys.executable, "-m", module, str(job_file)]
-    code = _run(command, log, report)
+    forked = bool(imports) and forks()
+    start = partial(fork, module, str(job_file), imports) if forked else partial(_start, command)
+    code = _run(start, log, report)
     if code != 0 or not result.is_file():
         raise _failure(title, command, log, code)
     return result.read_bytes()
@@ -225,15 +240,15 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _run(command: list[str], log: Path, report: Callable[[str], None]) -> int:
-    with log.open("wb") as kept, _RUNNING.started(command) as process:
+def _run(start: Callable[[], _Process], log: Path, report: Callable[[str], None]) -> int:
+    with log.open("wb") as kept, _RUNNING.started(start) as process:
         assert process.stdout is not None
         for line in process.stdout:
             kept.write(line)
             kept.flush()
             if line.startswith(STATE_MARK.encode()):
                 report(line.decode(errors="replace").strip().removeprefix(STATE_MARK))
-    return process.returncode
+    return process.wait()
 
 
 def _failure(title: str, command: list[str], log: Path, code: int) -> JobError:

@@ -56,16 +56,28 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
-def run(tmp_path: Path, code: str, states: list[str] | None = None) -> bytes:
-    result = tmp_path / "result"
-    watch = (lambda state: None) if states is None else states.append
-    return run_in_process(
-        "job_at_work", Job(code, str(result)), title="a job", log=tmp_path / "logs" / "job.log",
-        result=result, report=watch,
-    )  # fmt: skip
+class Run:
+    """Runs code as a job, in a new process or in a fork of one that has imported modules."""
+
+    def __init__(self, imports: tuple[str, ...]) -> None:
+        self.imports = imports
+
+    def __call__(self, tmp_path: Path, code: str, states: list[str] | None = None) -> bytes:
+        result = tmp_path / "result"
+        watch = (lambda state: None) if states is None else states.append
+        return run_in_process(
+            "job_at_work", Job(code, str(result)), title="a job",
+            log=tmp_path / "logs" / "job.log", result=result, report=watch, imports=self.imports,
+        )  # fmt: skip
 
 
-def test_result_states_and_chatter(tmp_path: Path) -> None:
+@pytest.fixture(params=[(), ("colorsys",)], ids=["own", "forked"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """In both kinds of process."""
+    return Run(request.param)
+
+
+def test_result_states_and_chatter(tmp_path: Path, run: Run) -> None:
     states: list[str] = []
     code = "print('chatter'); announce('half'); announce('whole')"
     assert run(tmp_path, code, states) == b"done"
@@ -86,7 +98,7 @@ def test_result_states_and_chatter(tmp_path: Path) -> None:
         ("from edgekd.errors import InputError; raise InputError('your mistake')", "your mis", 2),
     ],
 )
-def test_last_words(code: str, said: str, exit_code: int, tmp_path: Path) -> None:
+def test_last_words(code: str, said: str, exit_code: int, tmp_path: Path, run: Run) -> None:
     with pytest.raises(JobError, match=said) as caught:
         run(tmp_path, code)
     assert caught.value.exit_code == exit_code
@@ -101,7 +113,7 @@ def test_last_words(code: str, said: str, exit_code: int, tmp_path: Path) -> Non
     ("error", "exit_code"),
     [("DeviceUnreachableError", 5), ("ArtefactError", 6), ("GateFailedError", 1)],
 )
-def test_a_jobs_own_hint(error: str, exit_code: int, tmp_path: Path) -> None:
+def test_a_jobs_own_hint(error: str, exit_code: int, tmp_path: Path, run: Run) -> None:
     code = f"import edgekd.errors as e; raise e.{error}('no driver', 'start it with --gpus')"
     with pytest.raises(JobError, match="a job: no driver") as caught:
         run(tmp_path, code)
@@ -109,14 +121,14 @@ def test_a_jobs_own_hint(error: str, exit_code: int, tmp_path: Path) -> None:
     assert (caught.value.exit_code, caught.value.killed) == (exit_code, False)
 
 
-def test_a_job_that_was_killed_is_told_from_one_that_failed(tmp_path: Path) -> None:
+def test_a_job_that_was_killed_is_told_from_one_that_failed(tmp_path: Path, run: Run) -> None:
     with pytest.raises(JobError) as caught:
         run(tmp_path, "import os; os.kill(os.getpid(), 9)")
     assert caught.value.killed
     assert caught.value.hint.startswith("see ")
 
 
-def test_an_old_result_does_not_count(tmp_path: Path) -> None:
+def test_an_old_result_does_not_count(tmp_path: Path, run: Run) -> None:
     (tmp_path / "result").write_text("of yesterday")
     with pytest.raises(JobError):
         run(tmp_path, "raise SystemExit(0)")
@@ -146,7 +158,7 @@ def test_announcing_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system: process groups")
 def test_ctrl_c_ends_all_jobs_with_what_they_started_and_no_other_one_begins(
-    tmp_path: Path,
+    tmp_path: Path, run: Run
 ) -> None:
     """A job that ignores SIGINT, and a child of it, are gone when Ctrl-C comes to the caller."""
     note = tmp_path / "pids"
@@ -167,7 +179,7 @@ def test_ctrl_c_ends_all_jobs_with_what_they_started_and_no_other_one_begins(
     assert run(tmp_path, "pass") == b"done"  # the next build begins anew
 
 
-def test_ctrl_c_in_the_callers_own_thread_ends_the_job(tmp_path: Path) -> None:
+def test_ctrl_c_in_the_callers_own_thread_ends_the_job(tmp_path: Path, run: Run) -> None:
     started: list[str] = []
 
     def interrupt(state: str) -> None:
@@ -179,11 +191,12 @@ def test_ctrl_c_in_the_callers_own_thread_ends_the_job(tmp_path: Path) -> None:
         run_in_process(
             "job_at_work", Job(code, str(tmp_path / "result")), title="a job",
             log=tmp_path / "job.log", result=tmp_path / "result", report=interrupt,
+            imports=run.imports,
         )  # fmt: skip
     assert not is_running(int(started[0]))
 
 
-def test_full_disk_is_told_from_a_job_that_failed(tmp_path: Path) -> None:
+def test_full_disk_is_told_from_a_job_that_failed(tmp_path: Path, run: Run) -> None:
     code = "import errno; raise OSError(errno.ENOSPC, 'No space left on device', 'model.onnx')"
     with pytest.raises(JobError, match=r"No space left on device: 'model\.onnx'") as caught:
         run(tmp_path, code)
@@ -200,14 +213,14 @@ from edgekd.lower.jobs.process import run_in_process
 here = Path(sys.argv[1])
 code = "import os, time; Path(job.result + '.pid').write_text(str(os.getpid())); time.sleep(60)"
 run_in_process("job_at_work", Job(code, str(here / "r")), title="x", log=here / "x.log",
-               result=here / "r")
+               result=here / "r", imports=tuple(sys.argv[2:]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: prctl(PR_SET_PDEATHSIG)")
-def test_a_job_does_not_outlive_its_caller(tmp_path: Path) -> None:
+def test_a_job_does_not_outlive_its_caller(tmp_path: Path, run: Run) -> None:
     note = tmp_path / "r.pid"
-    caller = subprocess.Popen([sys.executable, "-c", CALLER, str(tmp_path)])
+    caller = subprocess.Popen([sys.executable, "-c", CALLER, str(tmp_path), *run.imports])
     assert within(30, lambda: note.is_file() and note.read_text() != "")
     job = int(note.read_text())
     assert is_running(job)
