@@ -109,15 +109,12 @@ OPTIONAL = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "without",
     [
         pytest.param(OPTIONAL, id="all"),
-        pytest.param(
-            ("torch", "cryptography", "jinja2"),
-            id="torch-cryptography-jinja2",
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(("torch", "cryptography", "jinja2"), id="torch-cryptography-jinja2"),
     ],
 )
 def test_a_missing_package_is_told_with_its_extra(

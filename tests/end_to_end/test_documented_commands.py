@@ -151,7 +151,12 @@ def reader(
     return made_once("reader", lambda folder: make_reader(folder, small_run, bundles, teachable))
 
 
-SLOW = ("edgekd compare … --folds 5", f"{_BUILD} all --model {_SHIPPED} --out bundles")
+SLOW = (
+    "edgekd compare … --folds 5",
+    "edgekd compare --from DIR",
+    f"{_BUILD} all --model {_SHIPPED} --out bundles",
+    f"{_BUILD} rpi --precision int8 --quantisation-aware …",
+)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def write_recipe(folder: Path, name: str, size: int, teacher: str) -> str:
     return str(recipe)
 
 
+@pytest.mark.slow
 def test_a_student_of_the_file_alone_has_the_weights_of_one_of_the_teacher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,7 +37,7 @@ from edgekd.tune.supernet.latency_table import (
 )
 from edgekd.tune.supernet.outcome import ARCH
 
-__all__ = ["MeasuringRequest", "measured_table"]
+__all__ = ["MeasuringRequest", "measured_network", "measured_table"]
 
 _THIS_COMPUTER = "cpu"
 _IMAGES = 8
@@ -89,7 +89,7 @@ def measured_table(request: MeasuringRequest, file: Path) -> LatencyTable:
     known = {row.options for row in rows}
     with FileLock(f"{file}.lock"):
         for options in [each for each in probes if each not in known]:
-            row = _measured(request, options)
+            row = measured_network(request, options)
             rows.append(row)
             write_table(file, msgspec.structs.replace(table, rows=rows))
             flag = ", flagged" if row.flagged else ""
@@ -136,7 +136,12 @@ def _probes(choices: ArchitectureChoices, count: int) -> list[MobileOptions]:
     return list(probes)
 
 
-def _measured(request: MeasuringRequest, options: MobileOptions) -> LatencyRow:
+def measured_network(request: MeasuringRequest, options: MobileOptions) -> LatencyRow:
+    """Measure one network, with random weights.
+
+    Raises:
+        DeviceUnreachableError: The device gave no time.
+    """
     with scratch_folder(Path(os.environ.get("TMPDIR", "/tmp")) / "edgekd-latency") as work:
         student = _checkpoint(request, options, work / "student")
         bundles = [] if request.target is None else [_lowered(request, student, work / "bundles")]

@@ -26,4 +26,4 @@ def printed(code: str, *imports: str) -> str:
 
 if __name__ == "__main__":
     before = set(sys.modules)
-    exec(sys.argv[1])
+    exec(sys.argv[1], globals() | {"os": os, "threading": threading, "before": before})

@@ -91,6 +91,7 @@ def test_what_differs_is_said_and_nothing_else_is_claimed(students: Path, lowere
     assert "processor" in same
 
 
+@pytest.mark.slow
 def test_an_engine_that_answers_otherwise_is_found_out(
     copy: Path, reseal: Callable[[Path], None], tmp_path: Path
 ) -> None:

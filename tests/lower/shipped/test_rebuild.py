@@ -121,6 +121,7 @@ def test_a_bundle_that_is_there_is_left_as_it_is(certified: BuiltBundle, student
 # ---- not certified ----
 
 
+@pytest.mark.slow
 def test_one_byte_of_a_range_makes_another_file_which_is_not_certified(
     copy: Path, reseal: Callable[[Path], None], tmp_path: Path
 ) -> None:

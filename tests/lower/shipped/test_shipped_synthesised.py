@@ -93,6 +93,7 @@ def test_what_cannot_be_calibrated_by_them_is_refused(student: Path, tmp_path: P
     assert main([word for word in words if word != "--research"]) == 2
 
 
+@pytest.mark.slow
 def test_int8_is_marked(student: Path, tmp_path: Path) -> None:
     built = build(student, tmp_path / "b", research=True, precisions=("int8",))
     assert built.error is None

@@ -29,7 +29,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         networks.append(options)
         return LatencyRow(options=options, p50_ms=float(options.stages[-1].width))
 
-    monkeypatch.setattr(measuring, "_measured", row)
+    monkeypatch.setattr(measuring, "measured_network", row)
     return networks
 
 
@@ -102,7 +102,7 @@ def test_the_harness_is_given_a_student_and_noise(monkeypatch: pytest.MonkeyPatc
         return Result
 
     monkeypatch.setattr(measuring, "run_benchmark", run)
-    row = measuring._measured(REQUEST, SMALL.smallest)
+    row = measuring.measured_network(REQUEST, SMALL.smallest)
     assert row == LatencyRow(options=SMALL.smallest, p50_ms=1.5)
     ((request, checkpoint),) = requests
     assert (request.device, request.preset, request.bundles) == ("cpu", "smoke", [])
@@ -113,7 +113,7 @@ def test_the_harness_is_given_a_student_and_noise(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_a_network_is_measured_by_the_harness() -> None:
-    row = measuring._measured(REQUEST, SMALL.smallest)
+    row = measuring.measured_network(REQUEST, SMALL.smallest)
     assert row.options == SMALL.smallest
     assert 0.0 < row.p50_ms < 10_000.0
     assert row.flagged  # the preset `smoke` is no measurement
@@ -129,10 +129,10 @@ def test_a_device_that_gives_no_time_is_named(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(measuring, "run_benchmark", lambda request, console: Result())
     with pytest.raises(DeviceUnreachableError, match="local gave no time"):
-        measuring._measured(REQUEST, SMALL.smallest)
+        measuring.measured_network(REQUEST, SMALL.smallest)
 
 
 @pytest.mark.slow
 def test_a_lowered_network_is_measured() -> None:
-    row = measuring._measured(replace(REQUEST, target="cpu-onnx"), SMALL.smallest)
+    row = measuring.measured_network(replace(REQUEST, target="cpu-onnx"), SMALL.smallest)
     assert row.p50_ms > 0.0
