@@ -3,9 +3,8 @@
 OMP_NUM_THREADS=1 python benchmarks/search_by_latency.py --out runs/search-by-latency
 
 `edgekd tune --search supernet` measures networks of the space by the harness of `edgekd bench` (a
-table of latencies), fits a price to each stage's blocks, and searches under half of what the
-largest network takes. The networks of the front are then measured as well, and the smallest and the
-largest of the table once more.
+table of latencies), fits a price to each stage's blocks, and searches under a limit halfway between
+the fastest and the slowest of them. The networks of the front are then measured as well.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from edgekd.tune.supernet.outcome import Candidate, SupernetResult
 from edgekd.tune.supernet.plan import SupernetPlan
 from edgekd.tune.supernet.search import SupernetRequest, search
 
-SHARE = 0.5
 TARGET, DEVICE = "cpu-onnx", "cpu"
 LARGER: dict[str, Any] = {**RECIPE, "name": "search-by-latency", "image_size": 64}
 HEADER = ("network", "score", "MACs", "p50 by the table, ms", "p50 measured, ms", "off by")
@@ -48,11 +46,13 @@ def _compare(options: argparse.Namespace) -> int:
     recipe = convert(taught, Recipe, "the recipe")
     measuring = MeasuringRequest(
         choices=plan.space, classes=load_samples(recipe).classes,
-        image_size=recipe.image_size, device=DEVICE, target=TARGET, say=say,
+        image_size=recipe.image_size, device=DEVICE, target=TARGET,
+        networks=options.networks, say=say,
     )  # fmt: skip
     file = options.out / "latency.json"
     table = measured_table(measuring, file)
-    limit = SHARE * max(row.p50_ms for row in table.rows)
+    times = [row.p50_ms for row in table.rows]
+    limit = (min(times) + max(times)) / 2
     result = search(
         SupernetRequest(
             recipe, plan, options.out / "search", latency=file, max_latency=limit,
@@ -100,6 +100,7 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--networks", type=int, default=32, help="networks of the table")
     parser.add_argument("--json", type=Path, help="file for its values")
     parser.add_argument("--markdown", type=Path, help="file for the table")
     return parser.parse_args(arguments)
