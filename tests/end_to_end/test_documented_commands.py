@@ -159,10 +159,15 @@ SLOW = (
 )
 
 
+def is_slow(command: str) -> bool:
+    """Whether it takes long: `--pictures` asks the networks for hundreds of covered images."""
+    return command in SLOW or "--pictures" in command.split()
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(each, marks=pytest.mark.slow if each in SLOW else ())
+        pytest.param(each, marks=pytest.mark.slow if is_slow(each) else ())
         for each in documented()
         if not needs(each)
     ],
