@@ -17,6 +17,7 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -133,6 +134,8 @@ class _Server:
 
 
 def _run(job: ForkRequest) -> None:
+    if sys.path[0] == str(Path.cwd()):  # `python -m` puts the folder of now there
+        sys.path[0] = job.folder
     os.chdir(job.folder)
     os.environ.clear()
     os.environ.update(job.environment)

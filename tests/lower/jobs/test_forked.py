@@ -35,6 +35,17 @@ def test_a_job_has_the_folder_the_variables_and_the_arguments_of_now(
     assert printed(code) == f"{parent} {tmp_path} here __main__ 2"
 
 
+def test_a_job_imports_from_the_folder_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed("pass")
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "of_the_user.py").write_text(f"name = {name!r}")
+        monkeypatch.chdir(tmp_path / name)
+        assert printed("import of_the_user; print(of_the_user.name)") == name
+
+
 def test_a_variable_that_imports_may_have_read_asks_for_another_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
