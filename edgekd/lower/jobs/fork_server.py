@@ -133,8 +133,8 @@ class _Server:
         child.close()
 
 
-def _run(job: ForkRequest) -> None:
-    if sys.path[0] == str(Path.cwd()):  # `python -m` puts the folder of now there
+def _run(job: ForkRequest, started_in: str) -> None:
+    if sys.path[0] == started_in:  # `python -m` puts the folder of now there
         sys.path[0] = job.folder
     os.chdir(job.folder)
     os.environ.clear()
@@ -147,12 +147,13 @@ def _run(job: ForkRequest) -> None:
 
 def main(arguments: list[str]) -> None:
     """Import modules, then serve; a child runs its job and exits as that does."""
+    started_in = str(Path.cwd())
     for name in arguments[1:]:
         with suppress(ImportError):  # the job says what is missing
             importlib.import_module(name)
     job = _Server(socket.socket(fileno=int(arguments[0]))).serve()
     if job is not None:
-        _run(job)
+        _run(job, started_in)
 
 
 if __name__ == "__main__":

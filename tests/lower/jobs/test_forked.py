@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -38,12 +39,13 @@ def test_a_job_has_the_folder_the_variables_and_the_arguments_of_now(
 def test_a_job_imports_from_the_folder_of_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    printed("pass")
+    monkeypatch.setenv("OTHER", "than before")  # so that the server starts here
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "of_the_user.py").write_text(f"name = {name!r}")
         monkeypatch.chdir(tmp_path / name)
         assert printed("import of_the_user; print(of_the_user.name)") == name
+        shutil.rmtree(tmp_path / name)
 
 
 def test_a_variable_that_imports_may_have_read_asks_for_another_process(
