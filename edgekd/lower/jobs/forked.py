@@ -137,6 +137,7 @@ class _Servers:
                 process.wait()
 
     def _close(self) -> None:
+        self._ending = [process for process in self._ending if process.poll() is None]
         if self._server is not None:
             self._ending.append(self._server.close())
             self._server = None
