@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from markdown_tables import markdown_table
+
 from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.distill.methods.fastdfkd import FastDataFree
 from edgekd.distill.runs.pipeline import RunRequest, distill, train
@@ -86,9 +88,9 @@ def _compare(options: argparse.Namespace) -> int:
             distill(RunRequest(convert(raw, Recipe, name), out, say, resume=False))
         spent = f"{sum(seconds):.1f}" if seconds else "with every step"
         rows.append(_row(name, _metrics(out / "student", samples), best, spent))
-        say(_table(rows))
+        say(markdown_table(HEADER, rows))
     values = [dict(zip(HEADER, row, strict=True)) for row in rows]
-    publish(_table(rows), values, markdown=options.markdown, json=options.json)
+    publish(markdown_table(HEADER, rows), values, markdown=options.markdown, json=options.json)
     return 0
 
 
@@ -120,11 +122,6 @@ def _row(name: str, metrics: Metrics, best: Metrics, seconds: str) -> tuple[str,
     assert of.value is not None
     interval = f"{found.low:.3f} to {found.high:.3f}"
     return (name, f"{found.value:.3f}", interval, f"{found.value / of.value:.0%}", seconds)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -23,6 +23,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from markdown_tables import markdown_table
 from safetensors.torch import load_file
 from scipy.special import log_softmax
 
@@ -79,7 +80,7 @@ def _compare(options: argparse.Namespace) -> int:
             for row in _losses(student, samples, recipe.image_size):
                 rows.append((seed, name, *row))
                 say(" | ".join(str(value) for value in rows[-1]))
-    publish(_table(rows), rows, markdown=options.markdown, json=None)
+    publish(markdown_table(HEADER, rows), rows, markdown=options.markdown, json=None)
     return 0
 
 
@@ -137,11 +138,6 @@ def _losses(student: Checkpoint, samples: RunSamples, size: int) -> Iterator[tup
         scores = [metrics_of(each, labels, samples.classes) for each in (plain, answers)]
         accuracy = [score.balanced_accuracy.value for score in scores]
         yield name, f"{divergence:.5f}", f"{flips:.4f}", *(f"{value:.4f}" for value in accuracy)
-
-
-def _table(rows: list[tuple[Any, ...]]) -> str:
-    lines = [HEADER, ("---",) * len(HEADER), *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

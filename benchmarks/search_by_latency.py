@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markdown_tables import markdown_table
 from search_without_data import PLAN, RECIPE
 
 from edgekd.cli.console import exit_code_of, publish, say
@@ -62,7 +63,7 @@ def _compare(options: argparse.Namespace) -> int:
     front = [result.candidates[number] for number in result.front]
     again = {each.number: measured_network(measuring, each.options).p50_ms for each in front}
     rows = [_row(each, again[each.number], result) for each in front]
-    text = f"{_table(rows)}\n{_facts(table, result, limit)}"
+    text = f"{markdown_table(HEADER, rows)}\n{_facts(table, result, limit)}"
     values = {"limit_ms": limit, "rows": [dict(zip(HEADER, row, strict=True)) for row in rows]}
     publish(text, values, markdown=options.markdown, json=options.json)
     return 0
@@ -90,11 +91,6 @@ def _facts(table: LatencyTable, result: SupernetResult, limit: float) -> str:
         f"{min(costs):.3f} to {max(costs):.3f} ms (median {np.median(costs):.3f}).",
     ]
     return "".join(f"- {line}\n" for line in lines)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

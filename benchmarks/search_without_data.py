@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from markdown_tables import markdown_table
 from numpy.typing import NDArray
 
 from edgekd.cli.console import exit_code_of, publish, say
@@ -96,7 +97,7 @@ def _compare(options: argparse.Namespace) -> int:
         costs[name] = runs[0][1]
     _, targets = samples.part("test")
     rows = [_row(name, decided[name], targets, costs[name]) for name in chosen]
-    text = f"{_table(rows)}\n{_differences(decided, samples)}\n{_networks(chosen)}"
+    text = f"{markdown_table(HEADER, rows)}\n{_differences(decided, samples)}\n{_networks(chosen)}"
     values = {"rows": [dict(zip(HEADER, row, strict=True)) for row in rows]}
     publish(text, values, markdown=options.markdown, json=options.json)
     return 0
@@ -180,11 +181,6 @@ def _networks(chosen: dict[str, MobileOptions]) -> str:
         )
         lines.append(f"- {name}: {stages}\n")
     return "".join(lines)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

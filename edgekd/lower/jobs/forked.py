@@ -20,7 +20,7 @@ import msgspec
 
 from edgekd.lower.jobs.fork_server import LENGTH_BYTES, ForkRequest
 
-__all__ = ["ForkedProcess", "fork", "forks"]
+__all__ = ["ForkedProcess", "can_fork", "fork"]
 
 _SERVER = "edgekd.lower.jobs.fork_server"
 _FREE = ("EDGEKD_", "PYTEST_")
@@ -74,7 +74,7 @@ class _Server:
 
     def __init__(self, imports: tuple[str, ...]) -> None:
         self._imports = imports
-        self._environment = _bound()
+        self._environment = _environment_of_imports()
         self._channel, end = socket.socketpair()
         with end:
             self._process = subprocess.Popen(
@@ -84,7 +84,7 @@ class _Server:
             )  # fmt: skip
 
     def serves(self, imports: tuple[str, ...]) -> bool:
-        return (self._imports, self._environment) == (imports, _bound())
+        return (self._imports, self._environment) == (imports, _environment_of_imports())
 
     def start(self, request: ForkRequest) -> ForkedProcess:
         output, their_output = os.pipe()
@@ -109,7 +109,7 @@ class _Server:
         return self._process
 
 
-def _bound() -> dict[str, str]:
+def _environment_of_imports() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith(_FREE)}
 
 
@@ -147,7 +147,7 @@ _SERVERS = _Servers()
 atexit.register(_SERVERS.end)
 
 
-def forks() -> bool:
+def can_fork() -> bool:
     """Whether `fork` works here: Linux 5.3 or newer."""
     if sys.platform != "linux":
         return False

@@ -27,7 +27,7 @@ import msgspec
 
 from edgekd.errors import EdgekdError, InputError
 from edgekd.files import pretty_json, write_atomically
-from edgekd.lower.jobs.forked import ForkedProcess, fork, forks
+from edgekd.lower.jobs.forked import ForkedProcess, can_fork, fork
 
 __all__ = ["JobError", "announce", "job_threads", "run_in_process", "serve"]
 
@@ -200,7 +200,7 @@ def run_in_process(
     job_file = log.with_suffix(".job.json")
     write_atomically(job_file, pretty_json(job))
     command = [sys.executable, "-m", module, str(job_file)]
-    forked = bool(imports) and forks()
+    forked = bool(imports) and can_fork()
     start = partial(fork, module, str(job_file), imports) if forked else partial(_start, command)
     code = _run(start, log, report)
     if code != 0 or not result.is_file():

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from forked_code import IMPORTED, printed, start
 
-from edgekd.lower.jobs.forked import forks
+from edgekd.lower.jobs.forked import can_fork
 
 pytestmark = [
-    pytest.mark.skipif(not forks(), reason="needs Linux 5.3 or newer: pidfd_open"),
+    pytest.mark.skipif(not can_fork(), reason="needs Linux 5.3 or newer: pidfd_open"),
     pytest.mark.usefixtures("forked_code"),
 ]
 
