@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -82,11 +82,19 @@ class Place:
         recipe = with_teachers(job.recipe, [str(self.checkpoint(each)) for each in job.teachers])
         return replace(
             recipe,
-            data={**recipe.data, "root": str(self.data)},
+            data={**recipe.data, **self._folders(recipe.data)},
             trainer=replace(recipe.trainer, threads=self.threads),
             teacher=self._role(recipe.teacher),
             student=self._role(recipe.student),
         )
+
+    def _folders(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """The folders of the images; further images lie beside DATA, under the recipe's name."""
+        more = data.get("training_root")
+        return {
+            "root": str(self.data),
+            **({"training_root": str(self.data.parent / more)} if more else {}),
+        }
 
     def weights_file(self, pretrained: str) -> Path | None:
         """The file of pretrained weights that a recipe names; None where it names none."""

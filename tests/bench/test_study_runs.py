@@ -267,3 +267,15 @@ def test_what_was_not_trained_here_cannot_be_kept(study, capsys):
     shutil.rmtree(study.folder / "out")
     assert study.run("teachers", "--only", "one", "--keep") == 2
     assert "holds no finished network" in capsys.readouterr().err
+
+
+def test_further_images_lie_beside_the_data(study, tmp_path):
+    job = study.module("design").read_design().job("all-images", "kd-lite0", 0)
+    folders = [tmp_path / "lesions", tmp_path / "weights", tmp_path / "out", tmp_path / "results"]
+    place = study.module("trainings").Place(*folders)
+    for each in (job, *job.teachers):
+        data = place.recipe(each).data
+        assert data["root"] == str(tmp_path / "lesions")
+        assert data["training_root"] == str(tmp_path / "ham10000")
+    alone = study.module("design").read_design().job("main", "kd-lite0", 0)
+    assert "training_root" not in place.recipe(alone).data

@@ -1,15 +1,20 @@
 """`ham10000`: the official layout of HAM10000, grouped by lesion.
 
+A selection of it, such as one image of each lesion, may lend the rest for training.
+
 Source: Tschandl, Rosendahl, Kittler 2018, "The HAM10000 dataset", Scientific Data 5:180161.
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.image_files import ImageFiles, child, is_clutter
-from edgekd.data.labelled_rows import labelled_rows
+from edgekd.data.labelled_rows import LabelledTable, labelled_rows
+from edgekd.data.part_names import TRAIN_ONLY
 from edgekd.errors import InputError
 from edgekd.recipe import Section
 
@@ -18,6 +23,7 @@ __all__ = ["ATTRIBUTES", "CLASSES", "Config", "load"]
 ATTRIBUTES = ("age", "sex", "localization", "dx_type")
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 METADATA = "HAM10000_metadata.csv"
+_IMAGE, _LESION = "image_id", "lesion_id"
 # The archive comes in two parts; people also put all images into one folder.
 _FOLDERS = ("images", "HAM10000_images_part_1", "HAM10000_images_part_2", ".")
 
@@ -27,39 +33,80 @@ class Config(Section, frozen=True, kw_only=True):
 
     Attributes:
         root: The folder with `HAM10000_metadata.csv` and the images.
+        training_root: A second such folder, for training alone: its images that `root` lacks, but
+            none of a lesion that is validated or tested. The parts of the images in `root` are
+            what they are without it.
     """
 
     root: str
+    training_root: str | None = None
 
 
 def load(config: Config, task: str) -> Dataset:
     """The data set, with the columns of its metadata.
 
     Raises:
-        InputError: The metadata or an image that it lists is missing.
+        InputError: The metadata or an image that it lists is missing, or a second folder adds no
+            image.
     """
     root = Path(config.root)
-    rows = labelled_rows(
+    table = _labelled(root, task)
+    samples, notes = _samples(table), table.notes
+    if config.training_root is not None:
+        more = Path(config.training_root)
+        others = _labelled(more, task)
+        further = _samples(others, without=table)
+        if not further:
+            message = f"{more}, `data.training_root`, has no image that {root} lacks"
+            raise InputError(message, "leave it out, or give the folder of the further images")
+        common = Path(os.path.commonpath([_absolute(root), _absolute(more)]))
+        samples = [*_below(common, root, samples), *_below(common, more, further)]
+        root, notes = common, tuple(dict.fromkeys((*notes, *others.notes)))
+    return dataset_of(
+        "ham10000",
+        root,
+        samples,
+        classes=CLASSES,
+        task=task,
+        licence="CC BY-NC 4.0",
+        citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161",
+        notes=notes,
+    )
+
+
+def _labelled(root: Path, task: str) -> LabelledTable:
+    return labelled_rows(
         _metadata(root),
         ImageFiles(root, _FOLDERS),
-        image_column="image_id",
+        image_column=_IMAGE,
         label_column="dx",
-        columns=("lesion_id",),
+        columns=(_LESION,),
         classes=CLASSES,
         task=task,
         hint=f"unpack all parts of the archive: into {root / _FOLDERS[1]} and {_FOLDERS[2]}, or "
         f"{root / _FOLDERS[0]}",
     )
-    return dataset_of(
-        "ham10000",
-        root,
-        [Sample(r.image, r.label, r.row.written["lesion_id"], r.row) for r in rows],
-        classes=CLASSES,
-        task=task,
-        licence="CC BY-NC 4.0",
-        citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161",
-        notes=rows.notes,
-    )
+
+
+def _samples(table: LabelledTable, without: LabelledTable | None = None) -> list[Sample]:
+    """The images of a table; or those that another one lacks, for training alone."""
+    known = {one.row.written[_IMAGE] for one in without or ()}
+    part = "" if without is None else TRAIN_ONLY
+    return [
+        Sample(one.image, one.label, one.row.written[_LESION], one.row, part=part)
+        for one in table
+        if one.row.written[_IMAGE] not in known
+    ]
+
+
+def _below(common: Path, root: Path, samples: list[Sample]) -> list[Sample]:
+    """The samples below `root` as samples below a folder that holds it."""
+    folder = _absolute(root).relative_to(common)
+    return [replace(one, image=(folder / one.image).as_posix()) for one in samples]
+
+
+def _absolute(root: Path) -> Path:
+    return Path(os.path.normpath(root.absolute()))
 
 
 def _metadata(root: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgekd.data import load_dataset, split_dataset
+from edgekd.data import Split, load_dataset, split_dataset
 from edgekd.errors import InputError
 from edgekd.recipe import SplitSection
 
@@ -123,6 +123,51 @@ def test_ham10000_with_a_class_of_another_set(official: Path) -> None:
     assert "the class 'scc'" in refusal(source="ham10000", root=str(official)).message
 
 
+@pytest.fixture
+def lesions(tmp_path: Path, official: Path) -> Path:
+    """A selection of the official layout: the first image of four fifths of its lesions."""
+    root = tmp_path / "selection" / "lesions"
+    (root / "images").mkdir(parents=True)
+    with (official / "HAM10000_metadata.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {row["lesion_id"]: row for row in reversed(list(csv.DictReader(stream)))}
+    chosen = [row for number, row in enumerate(rows.values()) if number % 5]
+    with (root / "HAM10000_metadata.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(chosen[0]))
+        writer.writeheader()
+        writer.writerows(chosen)
+    for row in chosen:
+        image = next(official.glob(f"*/{row['image_id']}.*"))
+        (root / "images" / image.name).symlink_to(image)
+    return root
+
+
+def test_further_images_are_for_training_alone(official: Path, lesions: Path) -> None:
+    alone = {"source": "ham10000", "root": str(lesions)}
+    section = SplitSection(validation=0.3, test=0.3)
+    before = split_dataset(load_dataset(alone), section)
+    more = load_dataset(alone | {"training_root": str(official)})
+    after = split_dataset(more, section)
+    assert all(path.is_file() for path in more.paths())
+    assert len(more.samples) == 70
+
+    def named(split: Split, part: str) -> list[str]:
+        return [split.dataset.paths([index])[0].stem for index in split.indices(part)]
+
+    for part in ("validation", "test"):
+        assert named(after, part) == named(before, part)
+    assert set(named(before, "train")) < set(named(after, "train"))
+    judged = {more.samples[i].group for part in ("validation", "test") for i in after.indices(part)}
+    trained = {more.samples[index].group for index in after.indices("train")}
+    assert not judged & trained
+    assert trained - {sample.group for sample in before.dataset.samples}  # lesions that root lacks
+    assert any("left out" in note for note in after.dataset.notes)  # other views of judged lesions
+
+
+def test_further_images_that_add_nothing(official: Path) -> None:
+    section = {"source": "ham10000", "root": str(official), "training_root": str(official)}
+    assert "has no image that" in refusal(**section).message
+
+
 @pytest.mark.skipif(
     not (REAL_DATA / "ham10000").is_dir(),
     reason=f"the real HAM10000 is not at {REAL_DATA} (EDGEKD_REAL_DATA names its folder)",
@@ -141,3 +186,22 @@ def test_real_ham10000_is_split_by_lesion() -> None:
     assert all(len(found) == 1 for found in parts.values())
     assert split.counts()["test"] / 10_015 == pytest.approx(0.2, abs=0.005)
     assert split.counts()["validation"] / 10_015 == pytest.approx(0.15, abs=0.005)
+
+
+@pytest.mark.skipif(
+    not ((REAL_DATA / "ham10000").is_dir() and (REAL_DATA / "ham10000_lesions_224").is_dir()),
+    reason=f"HAM10000 and its selection ham10000_lesions_224 are not at {REAL_DATA} "
+    "(EDGEKD_REAL_DATA names their folder)",
+)
+def test_the_rest_of_the_real_ham10000_is_for_training_alone() -> None:
+    section = {
+        "source": "ham10000",
+        "root": str(REAL_DATA / "ham10000_lesions_224"),
+        "training_root": str(REAL_DATA / "ham10000"),
+    }
+    split = split_dataset(load_dataset(section), SplitSection(validation=0.15, test=0.2))
+    assert split.counts() == {"train": 7191, "validation": 897, "test": 1198}
+    samples = split.dataset.samples
+    folders = {samples[i].image.split("/")[0] for part in ("validation", "test")
+               for i in split.indices(part)}  # fmt: skip
+    assert folders == {"ham10000_lesions_224"}
