@@ -48,6 +48,7 @@ class Row(Section, frozen=True, kw_only=True):
         teacher: The row of `teachers` that teaches it; "" for none.
         teacher_set: Keys of the recipes of the networks that teach it, and their values.
         of: Rows of the same table that are averaged, instead of any training.
+        start: TABLE/ROW whose network of the same seed it goes on from; "" for the recipe's start.
         control: The row that it is compared with; by default the table's.
     """
 
@@ -57,6 +58,7 @@ class Row(Section, frozen=True, kw_only=True):
     teacher: str = ""
     teacher_set: dict[str, Any] = msgspec.field(default_factory=dict)
     of: tuple[str, ...] = ()
+    start: str = ""
     control: str = ""
 
 
@@ -97,6 +99,7 @@ class Job:
         recipe: Its recipe. Paths of data, weights and teachers are still to be put in.
         parts: Parts that it is judged on.
         teachers: The runs whose networks teach it, or are averaged.
+        start: The run whose network it goes on from; None for the recipe's start.
         derived: Whether it is a teacher of other data, another split or other keys than those of
             its row, after which it is named.
     """
@@ -108,6 +111,7 @@ class Job:
     recipe: Recipe
     parts: tuple[Part, ...]
     teachers: tuple[Job, ...] = ()
+    start: Job | None = None
     derived: bool = False
 
     @property
@@ -117,7 +121,7 @@ class Job:
 
     @cached_property
     def recipe_sha256(self) -> str:
-        """Hash of all that the run depends on besides images: of its recipe and its teachers'.
+        """Hash of all that it depends on besides images: its recipe, teachers' and start's.
 
         Only what differs from its default counts: a key that edgekd learns later changes no hash.
         """
@@ -127,7 +131,8 @@ class Job:
         }
         taught_by = [teacher.recipe_sha256 for teacher in self.teachers]
         precision = self.recipe.trainer.precision
-        return fingerprint(self.kind, self.seed, sections, data, precision, taught_by)
+        begun = [self.start.recipe_sha256] if self.start else []
+        return fingerprint(self.kind, self.seed, sections, data, precision, taught_by, *begun)
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,13 @@ class Design:
         named = {"seed": seed, "name": f"{name}-{row}"}
         recipe = load_recipe(file, _overrides({**keys, **named}))
         teachers = self._teachers(chosen, recipe, table.parts) if chosen.teacher else ()
-        return Job(name, row, seed, table.role, _named(recipe, teachers), table.parts, teachers)
+        start = self._start(chosen.start, seed) if chosen.start else None
+        recipe = _named(recipe, teachers)
+        return Job(name, row, seed, table.role, recipe, table.parts, teachers, start)
+
+    def _start(self, row: str, seed: int) -> Job:
+        table, _, name = row.partition("/")
+        return self.job(table, name, seed)
 
     def _average(self, name: str, row: str, seed: int) -> Job:
         table, chosen = self.table(name), self._row(name, row)

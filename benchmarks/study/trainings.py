@@ -34,7 +34,7 @@ from edgekd.distill.teachers.group import Teachers, gather_teachers
 from edgekd.errors import InputError
 from edgekd.files import sha256_of
 from edgekd.models import load_checkpoint, logits_of, read_card
-from edgekd.models.card import CARD, ModelCard
+from edgekd.models.card import CARD, WEIGHTS, ModelCard
 from edgekd.recipe import Recipe, TeacherSection
 
 __all__ = ["BEGUN", "MISSING", "RECORDED", "STALE", "Place", "Study"]
@@ -80,12 +80,13 @@ class Place:
     def recipe(self, job: Job) -> Recipe:
         """The recipe of a run with this machine's paths."""
         recipe = with_teachers(job.recipe, [str(self.checkpoint(each)) for each in job.teachers])
+        pretrained = self.start_of(job)
         return replace(
             recipe,
             data={**recipe.data, **self._folders(recipe.data)},
             trainer=replace(recipe.trainer, threads=self.threads),
-            teacher=self._role(recipe.teacher),
-            student=self._role(recipe.student),
+            teacher=_started(recipe.teacher, pretrained if job.kind == "teacher" else None),
+            student=_started(recipe.student, pretrained if job.kind == "student" else None),
         )
 
     def _folders(self, data: Mapping[str, Any]) -> dict[str, str]:
@@ -96,16 +97,13 @@ class Place:
             **({"training_root": str(self.data.parent / more)} if more else {}),
         }
 
-    def weights_file(self, pretrained: str) -> Path | None:
-        """The file of pretrained weights that a recipe names; None where it names none."""
+    def start_of(self, job: Job) -> Path | None:
+        """The file of the weights that a run begins with; None where its recipe names none."""
+        if job.start is not None:
+            return self.checkpoint(job.start) / WEIGHTS
+        section = job.recipe.student if job.kind == "student" else job.recipe.teacher
+        pretrained = section.model.pretrained if section and section.model else ""
         return self.weights / pretrained if pretrained.endswith(_FILE) else None
-
-    def _role(self, section: Any) -> Any:
-        model = section.model if section else None
-        file = self.weights_file(model.pretrained) if model else None
-        if file is None:
-            return section
-        return replace(section, model=replace(model, pretrained=str(file)))
 
 
 RECORDED, STALE = "recorded", "recorded of another recipe or other data"
@@ -194,6 +192,8 @@ class Study:
                 self._written(*self._judged(teacher))
         if job.kind == "average":
             return
+        if job.start is not None and not (self.place.checkpoint(job.start) / CARD).is_file():
+            self._make(job.start)
         self.say(f"{job.table}/{job.name}: {self.place.folder(job)}")
         request = RunRequest(
             self.place.recipe(job), self.place.folder(job), self.say, evaluated=job.parts
@@ -232,7 +232,7 @@ class Study:
                 content_sha256=samples.content_sha256,
             ),
             recipe=written(job.recipe),
-            network=_of_average(average) if average else self._network(card),
+            network=_of_average(average) if average else self._network(job, card),
             method="" if average else card.training.method,
             teachers=tuple(self._taught(each) for each in job.teachers),
             epochs=0 if average else card.training.epochs,
@@ -249,8 +249,8 @@ class Study:
         members = [load_checkpoint(self.place.checkpoint(each)) for each in job.teachers]
         return gather_teachers(members, job.recipe.teacher or TeacherSection(), samples)
 
-    def _network(self, card: ModelCard) -> Network:
-        file = self.place.weights_file(Path(card.pretrained).name)
+    def _network(self, job: Job, card: ModelCard) -> Network:
+        file = self.place.start_of(job)
         return Network(
             arch=card.arch,
             image_size=card.image_size,
@@ -285,6 +285,13 @@ def _judged_part(network: Any, samples: RunSamples, part: str) -> Judged:
     names = [sample.group for sample in samples.split.dataset.samples]
     _, numbers = np.unique(names, return_inverse=True)  # names could identify patients
     return Judged.of(logits_of(network, images), labels, numbers[samples.split.indices(part)])
+
+
+def _started(section: Any, weights: Path | None) -> Any:
+    """A role's section with the file of its first weights."""
+    if weights is None:
+        return section
+    return replace(section, model=replace(section.model, pretrained=str(weights)))
 
 
 def data_hashes(recipe: Recipe) -> tuple[str, str]:

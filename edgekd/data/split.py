@@ -12,6 +12,7 @@ from pathlib import Path
 from edgekd.data.assigned_parts import assigned_parts
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.drawing import draw_parts, leave_out
+from edgekd.data.even_shares import with_even_shares
 from edgekd.data.part_names import PARTS
 from edgekd.data.table import Row, read_table
 from edgekd.errors import InputError
@@ -56,11 +57,12 @@ class Split:
 def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
     """Split a data set by group, see `draw_parts`; parts that its table gives are as they are.
 
-    Last, `train_share` leaves training groups of each stratum out.
+    Then `train_share` leaves training groups of each stratum out, and `even_train_only` weighs what
+    is left.
 
     Raises:
-        InputError: Validation and test leave nothing to train on, or parts that the table gives
-            share a group.
+        InputError: Validation and test leave nothing to train on, parts that the table gives share
+            a group, or `even_train_only` finds nothing to weigh.
     """
     if any(sample.part for sample in dataset.samples):
         parts, notes = assigned_parts(dataset, section)
@@ -68,6 +70,8 @@ def split_dataset(dataset: Dataset, section: SplitSection) -> Split:
         parts, notes = draw_parts(dataset, range(len(dataset.samples)), section), []
     leave_out(dataset, parts, section)
     noted = replace(dataset, notes=(*dataset.notes, *notes))
+    if section.even_train_only:
+        noted = with_even_shares(noted, parts)
     return Split(noted, tuple(parts[index] for index in range(len(dataset.samples))))
 
 

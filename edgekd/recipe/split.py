@@ -21,6 +21,9 @@ class SplitSection(Section, frozen=True, kw_only=True):
             one; what a smaller share trains on, a larger one does, too. The rest is left out, and
             validation and test stay as they are: for learning curves.
         seed: Seed of the split alone, so that runs with other seeds share the split.
+        even_train_only: Draw the images for training alone (`train_only` of a table, the
+            `training_root` of ham10000) in the same share of every class, so that how they look
+            (fewer pixels, another camera) is no sign of a class.
         folds: Number of cross-validation folds; `test` is then not read, and `validation` is a
             share of the images outside the test fold. `edgekd compare --folds` runs all folds.
         fold: The fold that is the test part, counted from 0.
@@ -30,6 +33,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
     test: Fraction = 0.2
     train_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     seed: Seed = 0
+    even_train_only: bool = False
     folds: Annotated[int, Meta(ge=0, le=1000)] = 0
     fold: Annotated[int, Meta(ge=0)] = 0
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from study_design import importing, write_design
 
 from edgekd.distill.samples.run_samples import RunSamples
@@ -267,6 +269,78 @@ def test_what_was_not_trained_here_cannot_be_kept(study, capsys):
     shutil.rmtree(study.folder / "out")
     assert study.run("teachers", "--only", "one", "--keep") == 2
     assert "holds no finished network" in capsys.readouterr().err
+
+
+FURTHER = """\
+title: Further
+recipe: student
+role: student
+parts: [validation, test]
+seeds: [0]
+rows:
+  still:
+    says: goes on with none of screen, without a step that counts
+    start: screen/none
+    set: {student.fit.learning_rate: 1.0e-12}
+"""
+
+
+def test_a_row_goes_on_from_the_network_of_another(study, trained, capsys):
+    (study.folder / "design/tables/further.yaml").write_text(FURTHER)
+    assert study.run("further") == 0
+    assert trained == ["supervised"]  # its own: the start is in OUT
+    start, record = study.record("screen", "none-seed0"), study.record("further", "still-seed0")
+    assert record["network"]["pretrained_sha256"] == start["network"]["weights_sha256"]
+    assert record["network"]["weights_sha256"] != start["network"]["weights_sha256"]
+    weights = (
+        f"out/{run}-seed0/student/model.safetensors" for run in ("screen/none", "further/still")
+    )
+    before, after = (load_file(study.folder / file) for file in weights)
+    learnt = [name for name in before if name.endswith("weight")]
+    assert all(np.allclose(before[name], after[name], atol=1e-6) for name in learnt)
+
+    shutil.rmtree(study.folder / "out")
+    (study.folder / "results/further/still-seed0.json").unlink()
+    trained.clear()
+    assert study.run("further") == 0
+    assert trained == ["supervised", "supervised"]  # the start first, of which there was the record
+    again = study.record("further", "still-seed0")
+    assert again["network"]["weights_sha256"] == record["network"]["weights_sha256"]
+
+    recipe = study.folder / "design/recipes/student.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 1", "epochs: 2"))
+    table = study.folder / "design/tables/further.yaml"
+    table.write_text(FURTHER.replace("1.0e-12", "1.0e-12, student.fit.epochs: 1"))
+    assert "still-seed0: recorded of another recipe" in _listed(study, capsys)
+
+
+def _listed(study: TinyStudy, capsys: Any) -> str:
+    capsys.readouterr()
+    assert study.run("further", "--dry-run") == 0
+    return str(capsys.readouterr().out)
+
+
+def test_answers_to_the_same_photographs_fine_and_coarse(study, capsys):
+    for file in shutil.copytree(study.folder / "data", study.folder / "coarse").rglob("*.jpg"):
+        cv2.imwrite(str(file), np.full((32, 32, 3), 128, np.uint8))  # all look the same
+    network = study.folder / "out/screen/none-seed0/student"
+    words = [str(network), "--recipe", str(study.folder / "design/recipes/student.yaml")]
+    words += ["--data", str(study.folder / "data"), "--coarse", str(study.folder / "coarse")]
+    capsys.readouterr()
+    assert study.module("sharpness").main(words) == 0
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    fine, coarse = (line.strip("| ").split(" | ") for line in lines)
+    assert (fine[1], coarse[1]) == ("fine", "coarse")
+    metrics = study.record("screen", "none-seed0")["metrics"]["validation"]
+    assert float(fine[4]) == pytest.approx(100 * metrics["balanced_accuracy"], abs=0.1)
+    assert float(coarse[2]) in (0.0, 100.0)
+    assert coarse[2] == coarse[3]  # one answer to all
+    assert float(coarse[4]) == pytest.approx(100 / 7, abs=0.1)
+
+    assert study.module("sharpness").main([*words, "--label", "scc"]) == 2
+    assert "error: there is no class 'scc'" in capsys.readouterr().err
+    next((study.folder / "coarse").rglob("*.jpg")).unlink()
+    assert study.module("sharpness").main(words) == 2
 
 
 def test_further_images_lie_beside_the_data(study, tmp_path):

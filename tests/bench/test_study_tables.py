@@ -273,7 +273,8 @@ def test_the_committed_page_is_what_the_committed_records_give(module):
 def test_every_row_of_the_study_can_be_read(module):
     """And what must be equal is: the parts of choosing tables, the epochs of compared rows."""
     design = module("design").read_design()
-    assert set(design.tables) == {"teachers", "ingredients", "screen", "main", "labels"}
+    named = {"teachers", "ingredients", "screen", "main", "labels", "all-images", "resolution"}
+    assert set(design.tables) == named
     for name in ("ingredients", "screen"):
         assert design.table(name).parts == ("validation",)
     for name, table in design.tables.items():
@@ -281,7 +282,7 @@ def test_every_row_of_the_study_can_be_read(module):
         assert len({job.recipe_sha256 for job in jobs.values()}) == len(jobs)
         for row, section in table.rows.items():
             control = section.control or table.control
-            if name in ("screen", "main", "labels") and control:
+            if control and name != "ingredients":
                 pair = [jobs[each].recipe.student.fit.epochs for each in (row, control)]
                 assert pair[0] == pair[1], (name, row)
     splits = {job.recipe.split for name in design.tables for job in design.jobs(name, seeds=[0])}

@@ -1,0 +1,97 @@
+"""Whether a network takes the sharpness of an image for a sign of its class.
+
+python benchmarks/study/sharpness.py CHECKPOINT … --data DIR --coarse DIR [--label mel]
+
+Each network answers the validation images twice: as they are in DATA, and the very same photographs
+as they are in COARSE, with fewer pixels. What it answers may depend on detail that is lost, but a
+network that was trained on images of both kinds should not find a class more often in the coarse
+ones. Prints a table in Markdown: the share of images that are answered as that class, its
+sensitivity, and balanced accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from design import HERE
+from layout import head
+from numpy.typing import NDArray
+
+from edgekd.cli.console import exit_code_of
+from edgekd.data import load_dataset, split_dataset
+from edgekd.data.dataset import Dataset
+from edgekd.data.decoded import decode_images
+from edgekd.errors import InputError
+from edgekd.models import load_checkpoint, logits_of
+from edgekd.recipe import load_recipe
+
+COLUMNS = ("network", "images", "answered as {}", "sensitivity of {}", "balanced accuracy")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a line for each network and kind of image."""
+    options = _options(arguments)
+    return exit_code_of(lambda: _print(options), "compare the images")
+
+
+def _print(options: argparse.Namespace) -> None:
+    recipe = load_recipe(options.recipe)
+    data = {**recipe.data, "root": str(options.data)}
+    dataset = load_dataset(data, recipe.task)
+    if options.label not in dataset.classes:
+        message = f"there is no class {options.label!r}"
+        raise InputError(message, f"known: {', '.join(dataset.classes)}")
+    validation = split_dataset(dataset, recipe.split).indices("validation")
+    fine = dataset.paths(validation)
+    coarse = _same(fine, load_dataset({**data, "root": str(options.coarse)}, recipe.task))
+    targets = dataset.targets()[validation]
+    label = dataset.classes.index(options.label)
+    print(*head([column.format(options.label) for column in COLUMNS]), sep="\n")
+    for folder in options.checkpoints:
+        checkpoint = load_checkpoint(folder)
+        for kind, paths in (("fine", fine), ("coarse", coarse)):
+            images = decode_images(paths, checkpoint.card.image_size)
+            outputs = logits_of(checkpoint.normalised(classes=dataset.classes), images)
+            figures = _figures(outputs.argmax(axis=1), targets, label, len(dataset.classes))
+            cells = [folder.name, kind, *(f"{100 * figure:.1f}" for figure in figures)]
+            print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _same(paths: Sequence[Path], dataset: Dataset) -> list[Path]:
+    """The images of the same names in another data set."""
+    by_name = {path.stem: path for path in dataset.paths()}
+    missing = [path.stem for path in paths if path.stem not in by_name]
+    if missing:
+        message = f"{dataset.root} lacks {missing[0]} and {len(missing) - 1} more of the images"
+        raise InputError(message, "give the folder of the same photographs with fewer pixels")
+    return [by_name[path.stem] for path in paths]
+
+
+def _figures(
+    answers: NDArray[np.int64], targets: NDArray[np.int64], label: int, classes: int
+) -> tuple[float, float, float]:
+    """Share of images that are answered as the class, its sensitivity, and balanced accuracy."""
+    sensitivities = [np.mean(answers[targets == each] == each) for each in range(classes)]
+    share = np.mean(answers == label)
+    return float(share), float(sensitivities[label]), float(np.mean(sensitivities))
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    summary, _, rest = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
+    parser.add_argument("--data", type=Path, required=True, help="folder of ham10000_lesions_224")
+    parser.add_argument("--coarse", type=Path, required=True, help="folder of the whole HAM10000")
+    parser.add_argument("--label", default="mel", help="the class that is counted")
+    parser.add_argument("--recipe", default=str(HERE / "recipes" / "student.yaml"))
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
