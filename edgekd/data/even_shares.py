@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -28,16 +28,16 @@ def with_even_shares(dataset: Dataset, parts: Mapping[int, str]) -> Dataset:
         parts: The part of each sample.
 
     Raises:
-        InputError: No image that is trained on is for training alone.
+        InputError: No class has images of both kinds to train on.
     """
-    alone: Counter[str] = Counter()
-    others: Counter[str] = Counter()
+    alone: dict[str, float] = defaultdict(float)
+    others: dict[str, float] = defaultdict(float)
     classes = [name for name, _ in dataset.strata()]
     for index, sample in enumerate(dataset.samples):
         if parts[index] == "train":
             counted = alone if sample.part == TRAIN_ONLY else others
             counted[classes[index]] += sample.weight
-    both = {name for name in alone if alone[name] > 0 and others[name] > 0}
+    both = {name for name in classes if alone[name] > 0 and others[name] > 0}
     if not both:
         message = "`split.even_train_only` needs images that are for training alone, and others"
         raise InputError(message, "leave it out, or mark images `train_only` (`data.split_column`)")
