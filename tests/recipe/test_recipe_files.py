@@ -97,7 +97,7 @@ def test_unknown_key_suggests_the_right_one(
 def test_unknown_key_that_is_near_nothing_lists_the_known(recipe: Path) -> None:
     assert (
         refusal(recipe, "split.zzzzzz=1").hint
-        == "known: validation, test, train_share, seed, folds, fold"
+        == "known: validation, test, train_share, seed, even_train_only, folds, fold"
     )
 
 
