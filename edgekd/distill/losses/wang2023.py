@@ -50,7 +50,7 @@ def channel_relation(student: Tensor, teacher: Tensor) -> Tensor:
     if student.shape != teacher.shape or student.ndim != 4:
         shapes = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
         message = f"the channel relation needs two maps [B, C, H, W] of one shape, not {shapes}"
-        raise InputError(message, "adapt the student's map to the teacher's first")
+        raise InputError(message, "train both at one image size, without `fit.image_sizes`")
     batch, channels, height, width = student.shape
     scale = float(channels * height * width) ** -0.5
     maps = (widened(features).flatten(2) * scale for features in (student, teacher.detach()))

@@ -40,7 +40,8 @@ def _convolution(channels: int, target_channels: int, size: int, target_size: in
     if size > target_size:
         return nn.Conv2d(channels, target_channels, size - target_size + 1)
     message = f"the student's map is {size}×{size}, the teacher's {target_size}×{target_size}"
-    raise InputError(message, "choose networks of like stride, or switch the channel relation off")
+    hint = "train both at one image size, with networks of like stride, or set `channel` to 0"
+    raise InputError(message, hint)
 
 
 def projection_head(width: int) -> nn.Sequential:
