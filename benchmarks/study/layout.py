@@ -95,8 +95,8 @@ def _hours(row: RowSummary, runs: Mapping[str, Record]) -> str:
 
 
 def _processor_hours(record: Record, runs: Mapping[str, Record]) -> float | None:
-    if record.epochs:
-        return record.cost.processor_hours
+    if record.epochs:  # what was trained before its cost was measured has no sessions
+        return record.cost.processor_hours if record.cost.sessions else None
     members = [runs.get(member.run) for member in record.teachers]
     known = [member.cost.processor_hours for member in members if member is not None]
     return sum(known) if len(known) == len(members) else None

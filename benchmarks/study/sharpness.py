@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 from design import HERE
 from layout import head
-from numpy.typing import NDArray
+from records import Judged, scores_of
+from summaries import spread_of
 
 from edgekd.cli.console import exit_code_of
 from edgekd.data import load_dataset, split_dataset
 from edgekd.data.dataset import Dataset
 from edgekd.data.decoded import decode_images
+from edgekd.distill.comparison.comparison_table import percent
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
 from edgekd.recipe import load_recipe
@@ -50,15 +52,17 @@ def _print(options: argparse.Namespace) -> None:
     coarse = _same(fine, load_dataset({**data, "root": str(options.coarse)}, recipe.task))
     targets = dataset.targets()[validation]
     label = dataset.classes.index(options.label)
+    networks = {str(folder): load_checkpoint(folder) for folder in options.checkpoints}
     print(*head([column.format(options.label) for column in COLUMNS]), sep="\n")
-    for folder in options.checkpoints:
-        checkpoint = load_checkpoint(folder)
+    for name, checkpoint in networks.items():
         for kind, paths in (("fine", fine), ("coarse", coarse)):
             images = decode_images(paths, checkpoint.card.image_size)
             outputs = logits_of(checkpoint.normalised(classes=dataset.classes), images)
-            figures = _figures(outputs.argmax(axis=1), targets, label, len(dataset.classes))
-            cells = [folder.name, kind, *(f"{100 * figure:.1f}" for figure in figures)]
-            print(f"| {' | '.join(cells)} |", flush=True)
+            scores = scores_of(Judged.of(outputs, targets, validation), dataset.classes)
+            answered = float(np.mean(outputs.argmax(axis=1) == label))
+            values = (answered, scores.sensitivity[options.label], scores.balanced_accuracy)
+            figures = [percent(spread_of([value])) for value in values]
+            print(f"| {' | '.join((name, kind, *figures))} |", flush=True)
 
 
 def _same(paths: Sequence[Path], dataset: Dataset) -> list[Path]:
@@ -69,15 +73,6 @@ def _same(paths: Sequence[Path], dataset: Dataset) -> list[Path]:
         message = f"{dataset.root} lacks {missing[0]} and {len(missing) - 1} more of the images"
         raise InputError(message, "give the folder of the same photographs with fewer pixels")
     return [by_name[path.stem] for path in paths]
-
-
-def _figures(
-    answers: NDArray[np.int64], targets: NDArray[np.int64], label: int, classes: int
-) -> tuple[float, float, float]:
-    """Share of images that are answered as the class, its sensitivity, and balanced accuracy."""
-    sensitivities = [np.mean(answers[targets == each] == each) for each in range(classes)]
-    share = np.mean(answers == label)
-    return float(share), float(sensitivities[label]), float(np.mean(sensitivities))
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -58,18 +58,19 @@ class ImageFiles:
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     @classmethod
-    def below(cls, roots: Sequence[Path]) -> ImageFiles:
+    def below(cls, roots: Sequence[Path], folders: Sequence[str] = (".", "images")) -> ImageFiles:
         """The image files below several folders, as paths below the deepest that holds them all.
 
-        Each of them may have its images in its folder `images`.
+        Args:
+            roots: The folders.
+            folders: Folders below each of them that a table may leave out.
         """
         if len(roots) == 1:
-            return cls(roots[0])
+            return cls(roots[0], folders)
         places = [os.path.normpath(root.absolute()) for root in roots]
         common = Path(os.path.commonpath(places))
         names = [Path(place).relative_to(common) for place in places]
-        folders = [f"{name.as_posix()}{below}" for name in names for below in ("", "/images")]
-        files = cls(common, folders)
+        files = cls(common, [(name / below).as_posix() for name in names for below in folders])
         files.title = " or ".join(map(str, roots))
         return files
 

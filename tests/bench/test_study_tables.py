@@ -224,6 +224,11 @@ def test_what_it_cost(records):
     assert "Machines: 2 cores of Abacus." in page
 
 
+def test_a_cost_that_was_not_measured_is_no_zero(records, module):
+    records.write("teachers", "one", 0, 1.0, cost=module("costs").Cost(sessions=()))
+    assert cells(records.page(), "one")["hours"] == "—"
+
+
 def test_lowered_files(records, tmp_path):
     result = sample_result()
     write_result(tmp_path / "bench.json", result)

@@ -95,4 +95,4 @@ def test_without_images_for_training_alone_it_is_refused() -> None:
     dataset = made({"a": (0, 10), "b": (0, 10)})
     with pytest.raises(InputError, match="needs images that are for training alone") as caught:
         split_dataset(dataset, SplitSection(even_train_only=True))
-    assert "train_only" in str(caught.value.hint)
+    assert "`data.split_column`" in str(caught.value.hint)

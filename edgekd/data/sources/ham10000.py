@@ -1,19 +1,17 @@
 """`ham10000`: the official layout of HAM10000, grouped by lesion.
 
-A selection of it, such as one image of each lesion, may lend the rest for training.
+Beside a selection of it, such as one image of each lesion, the other images can be trained on.
 
 Source: Tschandl, Rosendahl, Kittler 2018, "The HAM10000 dataset", Scientific Data 5:180161.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 
 from edgekd.data.dataset import Dataset, Sample, dataset_of
 from edgekd.data.image_files import ImageFiles, child, is_clutter
-from edgekd.data.labelled_rows import LabelledTable, labelled_rows
+from edgekd.data.labelled_rows import LabelledRow, LabelledTable, labelled_rows
 from edgekd.data.part_names import TRAIN_ONLY
 from edgekd.errors import InputError
 from edgekd.recipe import Section
@@ -49,35 +47,35 @@ def load(config: Config, task: str) -> Dataset:
         InputError: The metadata or an image that it lists is missing, or a second folder adds no
             image.
     """
-    root = Path(config.root)
-    table = _labelled(root, task)
-    samples, notes = _samples(table), table.notes
-    if config.training_root is not None:
-        more = Path(config.training_root)
-        others = _labelled(more, task)
-        further = _samples(others, without=table)
+    roots = [Path(root) for root in (config.root, config.training_root) if root is not None]
+    files = ImageFiles.below(roots, _FOLDERS)
+    first, *others = (_labelled(root, files, task) for root in roots)
+    samples = [_sample(row) for row in first]
+    known = {row.row.written[_IMAGE] for row in first}
+    for table in others:
+        further = [
+            _sample(row, TRAIN_ONLY) for row in table if row.row.written[_IMAGE] not in known
+        ]
         if not further:
-            message = f"{more}, `data.training_root`, has no image that {root} lacks"
+            message = f"{roots[1]}, `data.training_root`, has no image that {roots[0]} lacks"
             raise InputError(message, "leave it out, or give the folder of the further images")
-        common = Path(os.path.commonpath([_absolute(root), _absolute(more)]))
-        samples = [*_below(common, root, samples), *_below(common, more, further)]
-        root, notes = common, tuple(dict.fromkeys((*notes, *others.notes)))
+        samples += further
     return dataset_of(
         "ham10000",
-        root,
+        files.root,
         samples,
         classes=CLASSES,
         task=task,
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161",
-        notes=notes,
+        notes=[note for table in (first, *others) for note in table.notes],
     )
 
 
-def _labelled(root: Path, task: str) -> LabelledTable:
+def _labelled(root: Path, files: ImageFiles, task: str) -> LabelledTable:
     return labelled_rows(
         _metadata(root),
-        ImageFiles(root, _FOLDERS),
+        files,
         image_column=_IMAGE,
         label_column="dx",
         columns=(_LESION,),
@@ -88,25 +86,8 @@ def _labelled(root: Path, task: str) -> LabelledTable:
     )
 
 
-def _samples(table: LabelledTable, without: LabelledTable | None = None) -> list[Sample]:
-    """The images of a table; or those that another one lacks, for training alone."""
-    known = {one.row.written[_IMAGE] for one in without or ()}
-    part = "" if without is None else TRAIN_ONLY
-    return [
-        Sample(one.image, one.label, one.row.written[_LESION], one.row, part=part)
-        for one in table
-        if one.row.written[_IMAGE] not in known
-    ]
-
-
-def _below(common: Path, root: Path, samples: list[Sample]) -> list[Sample]:
-    """The samples below `root` as samples below a folder that holds it."""
-    folder = _absolute(root).relative_to(common)
-    return [replace(one, image=(folder / one.image).as_posix()) for one in samples]
-
-
-def _absolute(root: Path) -> Path:
-    return Path(os.path.normpath(root.absolute()))
+def _sample(row: LabelledRow, part: str = "") -> Sample:
+    return Sample(row.image, row.label, row.row.written[_LESION], row.row, part=part)
 
 
 def _metadata(root: Path) -> Path:
@@ -127,4 +108,6 @@ def _metadata(root: Path) -> Path:
     message = f"{root} does not look like HAM10000: {root / METADATA} is missing"
     if others:
         message += f", and there are {' and '.join(path.name for path in others)}"
-    raise InputError(message, "put the official table there, or correct `data.root`")
+    raise InputError(
+        message, "put the official table there, or correct `data.root` (`training_root`)"
+    )

@@ -28,5 +28,5 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
     if student.shape != teacher.shape:
         shapes = f"{tuple(student.shape)} and {tuple(teacher.shape)}"
         message = f"a hint needs two maps of one shape, not {shapes}"
-        raise InputError(message, "adapt the student's map to the teacher's first")
+        raise InputError(message, "train both at one image size, without `fit.image_sizes`")
     return F.mse_loss(student, teacher.detach()) / 2.0
