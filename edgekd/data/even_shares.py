@@ -41,7 +41,7 @@ def with_even_shares(dataset: Dataset, parts: Mapping[int, str]) -> Dataset:
     if not both:
         message = "`split.even_train_only` needs images that are for training alone, and others"
         hint = (
-            "leave it out, or name such images: `data.split_column`, or ham10000's `training_root`"
+            "leave it out, or name them by `data.split_column` or ham10000's `training_root`"
         )
         raise InputError(message, hint)
     share = sum(alone[name] for name in both) / sum(others[name] for name in both)
