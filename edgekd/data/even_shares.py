@@ -40,9 +40,7 @@ def with_even_shares(dataset: Dataset, parts: Mapping[int, str]) -> Dataset:
     both = {name for name in classes if alone[name] > 0 and others[name] > 0}
     if not both:
         message = "`split.even_train_only` needs images that are for training alone, and others"
-        hint = (
-            "leave it out, or name them by `data.split_column` or ham10000's `training_root`"
-        )
+        hint = "leave it out, or name them by `data.split_column` or ham10000's `training_root`"
         raise InputError(message, hint)
     share = sum(alone[name] for name in both) / sum(others[name] for name in both)
     weights = {name: share * others[name] / alone[name] for name in both}

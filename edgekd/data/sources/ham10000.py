@@ -108,4 +108,4 @@ def _metadata(root: Path) -> Path:
     message = f"{root} does not look like HAM10000: {root / METADATA} is missing"
     if others:
         message += f", and there are {' and '.join(path.name for path in others)}"
-X
+    raise InputError(message, "put the official table there, or correct the folder in `data`")
