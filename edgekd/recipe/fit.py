@@ -95,6 +95,8 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
             for that size from the start.
         average: Decay of the moving average of the weights that is validated and kept instead of
             the weights themselves, such as 0.999; 0 for none.
+        keep: The epoch whose weights are kept: the `best` by the validation score, or the `last`,
+            which a few validation images of a rare class cannot choose by chance.
         stop_after: Stop after so many epochs without a better validation score; 0 never does.
             Epochs at smaller `image_sizes` than the last do not count.
         stop_gain: Gain in the validation score that pays for an epoch: stop as well where the last
@@ -112,6 +114,7 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
     batch_size: Positive = 64
     image_sizes: tuple[Annotated[int, Meta(ge=16, le=2048)], ...] = ()
     average: Fraction = 0.0
+    keep: Literal["best", "last"] = "best"
     stop_after: Annotated[int, Meta(ge=0)] = 0
     stop_gain: Annotated[float, Meta(ge=0.0)] = 0.0
     class_weights: Balance = "sqrt"
@@ -124,6 +127,11 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
         """Refuse keys that contradict each other, or that would do nothing."""
         if self.stop_gain and not self.stop_after:
             raise ValueError("stop_gain needs stop_after, the epochs over which it is measured")
+        if self.stop_after and self.keep == "last":
+            raise ValueError(
+                "stop_after ends with epochs that were no better, and keep: last would keep them; "
+                "set one of the two"
+            )
         if len(self.image_sizes) > self.epochs:
             raise ValueError(f"there are more image_sizes than the {self.epochs} epochs")
         if self.hard_loss.name != "cross_entropy" and self.label_smoothing:

@@ -1,4 +1,4 @@
-"""The best epoch, and when a training stops early: functions of the validation scores so far.
+"""The epoch that is kept, and when a training stops early: functions of the validation scores.
 
 The scores are part of the training checkpoint: an interrupted run needs no other state to decide as
 it would have.
@@ -12,7 +12,7 @@ from typing import Literal
 
 from edgekd.recipe import FitSection
 
-__all__ = ["Better", "best_epoch", "stop_reason"]
+__all__ = ["Better", "best_epoch", "kept_epoch", "stop_reason"]
 
 Better = Literal["max", "min"]
 
@@ -21,6 +21,11 @@ def best_epoch(scores: Sequence[float], better: Better) -> int:
     """Index of the best score: the first of equal ones; NaN is worse than any number."""
     sign = 1.0 if better == "max" else -1.0
     return max(range(len(scores)), key=lambda n: (not isnan(scores[n]), sign * scores[n]))
+
+
+def kept_epoch(fit: FitSection, scores: Sequence[float], better: Better) -> int:
+    """Index of the epoch whose weights are kept: the last, or the one with the best score."""
+    return len(scores) - 1 if fit.keep == "last" else best_epoch(scores, better)
 
 
 def stop_reason(fit: FitSection, scores: Sequence[float], better: Better) -> str | None:

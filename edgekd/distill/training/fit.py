@@ -1,4 +1,4 @@
-"""Training one stage with Lightning: resumption, the best epoch, progress."""
+"""Training one stage with Lightning: resumption, the epoch that is kept, progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 
 from edgekd.distill.training.allocator import keep_freed_memory
 from edgekd.distill.training.checkpoints import TrainingCheckpoints
-from edgekd.distill.training.early_stop import best_epoch
+from edgekd.distill.training.early_stop import kept_epoch
 from edgekd.distill.training.history import LiveHistory
 from edgekd.distill.training.interrupted import (
     BEST,
@@ -45,7 +45,8 @@ class StageOutcome:
 
     Attributes:
         history: One row for each epoch: the means of the loss terms, and the validation score.
-        best_epoch: The epoch with the best score, counted from 1; the modules have its weights.
+        best_epoch: The epoch that is kept, counted from 1: the modules have its weights. It has the
+            best score, unless the stage keeps its last.
     """
 
     history: list[dict[str, float]]
@@ -62,7 +63,7 @@ def fit_stage(
     after_epoch: AfterEpoch | None = None,
     output: ProgressOutput | None = None,
 ) -> StageOutcome:
-    """Train a stage and leave the weights of its best epoch in its modules.
+    """Train a stage and leave the weights of its best epoch, or of its last, in its modules.
 
     Args:
         module: The stage.
@@ -89,13 +90,13 @@ def fit_stage(
         if damage:
             progress.print(f"{damage}; {module.stage.name} begins again")
     barrier()
-    best = RelocatableCheckpoint(
-        dirpath=work, filename=BEST, monitor="score", mode=module.better,
-        enable_version_counter=False,
+    kept = RelocatableCheckpoint(
+        dirpath=work, filename=BEST, mode=module.better, enable_version_counter=False,
+        monitor="score" if module.fit.keep == "best" else None,  # None saves the newest epoch
     )  # fmt: skip
-    last = work / f"{LAST}{best.FILE_EXTENSION}"
+    last = work / f"{LAST}{kept.FILE_EXTENSION}"
     newest = TrainingCheckpoints(module, section.checkpoint, last)
-    callbacks = [best, newest, progress, LiveHistory(module, work / LIVE)]
+    callbacks = [kept, newest, progress, LiveHistory(module, work / LIVE)]
     with quiet_lightning(), loggers_of(logs, module.stage.name, key) as loggers:
         if logs and loggers:
             callbacks.append(LoggedHistory(module, logs))
@@ -104,8 +105,8 @@ def fit_stage(
         resumed = str(last) if last.is_file() else None
         progress.print(f"  {module.stage.name}: {work / LIVE} grows with each epoch")
         _fit(trainer, module, resumed)
-    _restore_best(module, checkpoints.load_checkpoint(best.best_model_path))
-    row = module.history[best_epoch(module.scores, module.better)]
+    _restore(module, checkpoints.load_checkpoint(kept.best_model_path))
+    row = module.history[kept_epoch(module.fit, module.scores, module.better)]
     return StageOutcome(module.history, int(row["epoch"]))
 
 
@@ -134,5 +135,5 @@ def _fit(trainer: Trainer, module: StageModule, resumed: str | None) -> None:
         raise KeyboardInterrupt from stop
 
 
-def _restore_best(module: StageModule, checkpoint: dict[str, Any]) -> None:
+def _restore(module: StageModule, checkpoint: dict[str, Any]) -> None:
     module.restore_validated(checkpoint)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from edgekd.distill.training.early_stop import Better, best_epoch, stop_reason
+from edgekd.distill.training.early_stop import Better, best_epoch, kept_epoch, stop_reason
 from edgekd.errors import InputError
 from edgekd.recipe import FitSection, convert
 
@@ -66,6 +66,18 @@ def test_epochs_at_smaller_images_do_not_count():
 def test_a_gain_without_its_epochs_is_refused():
     with pytest.raises(InputError, match="stop_gain needs stop_after"):
         convert({"stop_gain": 0.1}, FitSection, "here")
+
+
+@pytest.mark.parametrize("better", ["max", "min"])
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(better):
+    scores = [0.1, 0.3, 0.2, 0.2]
+    assert kept_epoch(FitSection(keep="last"), scores, better) == 3
+    assert kept_epoch(FitSection(), scores, better) == best_epoch(scores, better) < 3
+
+
+def test_the_last_epoch_and_an_early_stop_contradict_each_other():
+    with pytest.raises(InputError, match="keep: last would keep them"):
+        convert({"keep": "last", "stop_after": 3}, FitSection, "here")
 
 
 def test_the_reason_is_given_in_words():

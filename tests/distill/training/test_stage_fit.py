@@ -66,6 +66,20 @@ def test_the_highest_score_is_kept(
     assert_kept(tiny, epochs, tmp_path, best=1)
 
 
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(
+    tiny: Recipe, epochs: list[dict[str, Tensor]], tmp_path: Path, monkeypatch: Any
+) -> None:
+    scores = iter([0.3, 0.9, 0.5, 0.4])
+    monkeypatch.setattr(Metrics, "selection", lambda *_: next(scores))
+    assert tiny.student is not None
+    fit = msgspec.structs.replace(tiny.student.fit, keep="last")
+    student = msgspec.structs.replace(tiny.student, fit=fit)
+    last = msgspec.structs.replace(tiny, student=student)
+    assert_kept(last, epochs, tmp_path, best=EPOCHS - 1)
+    card = load_checkpoint(tmp_path / "run" / "student").card
+    assert card.training.best_epoch == EPOCHS
+
+
 def test_the_lowest_objective_is_kept(
     tiny: Recipe, epochs: list[dict[str, Tensor]], tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -182,7 +196,7 @@ def test_early_stop_and_its_resumption(taught, recipe, tmp_path, monkeypatch, ca
 
     # Stopped, then cut off before the stage was wound up: not an epoch more.
     with monkeypatch.context() as broken:
-        broken.setattr("edgekd.distill.training.fit._restore_best", fail)
+        broken.setattr("edgekd.distill.training.fit._restore", fail)
         with pytest.raises(RuntimeError):
             run(stopping, tmp_path / "cut")
     run(stopping, tmp_path / "cut")
