@@ -79,36 +79,56 @@ def _labels(sample: Sample) -> tuple[str, ...]:
     return (sample.label, sample.subclass) if sample.subclass else (sample.label,)
 
 
-def write_split(split: Split) -> str:
+def write_split(split: Split, *, attributes: bool = True) -> str:
     """The split as CSV text: image, label, group, part, and what else samples have.
 
     That is the subclass, the weight, and each attribute in a column `attribute:NAME`.
+
+    Args:
+        split: The split.
+        attributes: Whether attributes are written, such as age, sex and body site of each patient.
+            The split's hash is not made of them.
     """
     dataset, buffer = split.dataset, io.StringIO()
     more = [
         *(["subclass"] if dataset.subclasses else []),
         *(["weight"] if dataset.is_weighted else []),
     ]
-    names = [f"{_ATTRIBUTE}{name}" for name in dataset.attributes]
+    known = dataset.attributes if attributes else ()
+    names = [f"{_ATTRIBUTE}{name}" for name in known]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("image", "label", "group", "part", *more, *names))
     for sample, part in zip(dataset.samples, split.parts, strict=True):
         facts = [getattr(sample, name) for name in more]
-        attributes = [sample.attributes.get(name, "") for name in dataset.attributes]
-        writer.writerow((sample.image, sample.label, sample.group, part, *facts, *attributes))
+        facts += [sample.attributes.get(name, "") for name in known]
+        writer.writerow((sample.image, sample.label, sample.group, part, *facts))
     return buffer.getvalue()
 
 
 def read_split(
-    file: Path, root: Path, *, name: str, classes: Sequence[str], task: str = DEFAULT_TASK
+    file: Path,
+    root: Path,
+    *,
+    name: str,
+    classes: Sequence[str],
+    task: str = DEFAULT_TASK,
+    images: bool = True,
 ) -> Split:
     """A split that `write_split` wrote, over the images below `root`.
+
+    Args:
+        file: The file.
+        root: Folder of the images.
+        name: Name of the data set.
+        classes: Its classes.
+        task: Its task.
+        images: Whether the images must be there.
 
     Raises:
         InputError: The file or the folder of the images is missing.
     """
     rows = read_table(file, ("image", "label", "group", "part"), verbatim=True)
-    if not (root / rows[0]["image"]).is_file():
+    if images and not (root / rows[0]["image"]).is_file():
         message = f"the images of {name} are not at {root} any more"
         raise InputError(message, "give their folder with --data-root")
     samples = [_sample(row) for row in rows]

@@ -16,6 +16,7 @@ from edgekd.lower.evidence.non_inferiority import TeacherOutputs
 from edgekd.lower.source import Source, kept_outputs
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import CARD, refuse_damaged
+from edgekd.models.held_out import is_of_same_parts
 from edgekd.resources import checkpoint_place
 from edgekd.seals import read_checked
 
@@ -60,7 +61,7 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         inner = checkpoint / _ROLE
         folder = inner if inner.is_dir() else checkpoint
         card = read_card(folder)
-        problem = _problem_of(source, card)
+        problem = _problem_of(source, folder, card)
         if problem:
             message = f"{folder} cannot be the teacher: {problem}"
             raise InputError(message, "give the checkpoint of the teacher of this student")
@@ -77,7 +78,7 @@ def find_teacher(source: Source, checkpoint: Path | None = None) -> Teacher:
         except EdgekdError as error:
             reason = error.message
             continue
-        reason = _problem_of(source, card)
+        reason = _problem_of(source, folder, card)
         if not reason:
             return Teacher(folder, sha256=card.weights_sha256)
     return Teacher(None, reason)
@@ -129,7 +130,7 @@ def teacher_in_recipe(student: Path) -> Path | None:
         return None  # no recipe, or no teacher in it: the bundle states that none was compared
 
 
-def _problem_of(source: Source, card: ModelCard) -> str:
+def _problem_of(source: Source, folder: Path, card: ModelCard) -> str:
     """Why a network cannot be compared with the student; empty where it can."""
     learnt_from = source.card.training.teacher
     teaching = source.card.training.teaching
@@ -142,9 +143,16 @@ def _problem_of(source: Source, card: ModelCard) -> str:
     if card.imported is not None:
         unknown = "it was imported, and may have seen the validation images"
         return "" if learnt_from is not None else unknown
-    if card.data.sha256 != source.card.data.sha256:
+    if not _is_of_same_parts(source, folder, card):
         return "it was trained on another split, and may have seen the validation images"
     return ""
+
+
+def _is_of_same_parts(source: Source, folder: Path, card: ModelCard) -> bool:
+    """Whether the teacher was trained without the student's validation images."""
+    if card.data.sha256 == source.card.data.sha256:
+        return True
+    return source.own_data is None and is_of_same_parts(folder, card, source.split)
 
 
 def _is_of_classes(card: ModelCard, student: ModelCard) -> bool:

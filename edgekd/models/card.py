@@ -410,13 +410,16 @@ def has_images(folder: Path) -> bool:
         return sum(1 for _ in islice(rows, 2)) > 1  # a student without data has a header alone
 
 
-def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> Split:
+def read_own_split(
+    folder: Path, card: ModelCard, root: Path | None = None, *, images: bool = True
+) -> Split:
     """The split that a checkpoint was trained with.
 
     Args:
         folder: Folder of the checkpoint.
         card: Card of the checkpoint.
         root: Folder of the images, if they have been moved.
+        images: Whether the images must be there.
 
     Raises:
         InputError: There is no split, it was trained without images, or they are missing.
@@ -440,7 +443,7 @@ def read_own_split(folder: Path, card: ModelCard, root: Path | None = None) -> S
         raise InputError(message, hint)
     split = read_split(
         file, root or Path(card.data.root), name=card.data.name, classes=card.classes,
-        task=card.task,
+        task=card.task, images=images,
     )  # fmt: skip
     if split.sha256() != card.data.sha256:
         message = f"{file} is not the one that the model was trained with"

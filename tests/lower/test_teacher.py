@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgekd.data import Split
+from edgekd.data.dataset import Sample, dataset_of
+from edgekd.data.split import write_split
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import pretty_json
 from edgekd.lower import teacher as module
 from edgekd.lower.source import Source
 from edgekd.lower.teacher import Teacher, find_teacher, teacher_outputs
 from edgekd.models import DataCard, ModelCard, TrainingCard
-from edgekd.models.card import CARD, WEIGHTS, ImportCard
+from edgekd.models.card import CARD, SPLIT, WEIGHTS, ImportCard
 
 CLASSES = ("mel", "nv")
 
@@ -51,8 +54,18 @@ def source(run: Path, *, teacher: str | None = "of-teacher") -> Source:
             folder=run / "student",
             card=card("student", teacher=teacher),
             images=np.zeros((2, 32, 32, 3), np.uint8),
+            split=split_of(train=1),
+            own_data=None,
         ),
     )
+
+
+def split_of(*, train: int) -> Split:
+    """So many training images, one that is validated, and one that is tested."""
+    names = ["validated", "tested", *(f"taught-{n}" for n in range(train))]
+    samples = [Sample(f"{name}.jpg", "nv", name) for name in names]
+    dataset = dataset_of("mine", Path(), samples, classes=CLASSES, task="classification")
+    return Split(dataset, ("validation", "test", *["train"] * train))
 
 
 def test_it_is_beside_the_student_in_its_run(tmp_path: Path) -> None:
@@ -152,6 +165,20 @@ def test_another_network_is_not_taken_for_it(tmp_path: Path, reason: str) -> Non
     with pytest.raises(InputError, match="cannot be the teacher") as caught:
         find_teacher(source(tmp_path), place)
     assert reason in caught.value.message
+
+
+def test_a_teacher_of_other_training_images_is_taken_if_it_left_out_the_same_ones(
+    tmp_path: Path,
+) -> None:
+    more = split_of(train=3)
+    data = DataCard(name="mine", root="", sha256=more.sha256(), images={})
+    place = write(tmp_path / "teacher", card("teacher", data=data))
+    student = source(tmp_path)
+    assert "may have seen the validation images" in find_teacher(student).reason  # nothing says so
+    (place / SPLIT).write_text(write_split(more))
+    assert find_teacher(student).folder == place
+    student.own_data = data  # type: ignore[misc]  # images of the user's, which it may know
+    assert find_teacher(student).folder is None
 
 
 def test_damage_is_an_error_only_where_the_user_named_it(

@@ -39,6 +39,7 @@ from edgekd.distill.training.loggers import refuse_missing_loggers
 from edgekd.distill.training.nodes import connect, refuse_strategy
 from edgekd.errors import InputError
 from edgekd.models import Checkpoint, ModelCard, check_model, load_checkpoint
+from edgekd.models.held_out import is_of_same_parts
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, TeacherSection
 
@@ -291,9 +292,8 @@ def _teacher(request: RunRequest, samples: RunSamples, folder: Path) -> Checkpoi
 
 def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None:
     """Refuse a teacher of another split: it may have seen the student's test images."""
-    if teacher.card.data.name == samples.split.dataset.name and (
-        teacher.card.data.sha256 != samples.split.sha256()
-    ):
+    known = teacher.card.data.name == samples.split.dataset.name
+    if known and not is_of_same_parts(folder, teacher.card, samples.split):
         message = f"the teacher {folder} was trained on another split of {teacher.card.data.name}"
         raise InputError(
             message, "use the teacher's `data` and `split` sections, or train it again"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def fill_folder(
     """
     for name in CHECKPOINT:
         shutil.copyfile(student.folder / name, folder / name)
-    write_atomically(folder / SPLIT, _split_without_attributes(student))
+    write_atomically(folder / SPLIT, write_split(student.split, attributes=False))
     certificates = {name: _certificate(bundle) for name, bundle in bundles.items()}
     (folder / CERTIFICATES).mkdir()
     for name, manifest in certificates.items():
@@ -70,16 +69,6 @@ def fill_folder(
     write_atomically(folder / STUDENT_CARD, text)
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     seal_files(folder, [file.relative_to(folder).as_posix() for file in files])
-
-
-def _split_without_attributes(student: Source) -> str:
-    """The split without age, sex and body site of each patient, of which its hash is not made.
-
-    Certificates have their numbers by part.
-    """
-    dataset = student.split.dataset
-    samples = tuple(replace(sample, attributes={}) for sample in dataset.samples)
-    return write_split(replace(student.split, dataset=replace(dataset, samples=samples)))
 
 
 def _certificate(bundle: BuiltBundle) -> Manifest:

@@ -167,6 +167,13 @@ def test_a_teacher_of_another_split_is_refused(taught, tmp_path):
     assert not (tmp_path / "student").exists()
 
 
+def test_a_teacher_of_more_training_images_may_teach(taught, recipe, tmp_path):
+    """It was made without the images that the student is judged on, as its list of them says."""
+    kept = msgspec.structs.replace(recipe().split, train_share=0.5)
+    run(taught(split=kept), tmp_path)
+    assert load_checkpoint(tmp_path / "student").card.training.teacher
+
+
 def test_frozen_teachers_stay_as_they_are(taught, teacher, tmp_path):
     before = load_file(teacher / "model.safetensors")
     run(taught(method=SSD_KD), tmp_path)
