@@ -49,6 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
         help="certify these too, with commas, where they pass (fp32: the safest to build again)",
     )  # fmt: skip
     parser.add_argument("--policy", help="instead of the one that the run remembers")
+    parser.add_argument(
+        "--teacher", type=Path, metavar="DIR",
+        help="compare with this one, of several that taught the student",
+    )  # fmt: skip
     parser.add_argument("--data-root", type=Path, help="where the run's images are now")
     parser.add_argument("--calibration-images", type=int, default=512)
     options = parser.parse_args(arguments)
@@ -70,6 +74,7 @@ def _ship(options: argparse.Namespace) -> None:
         targets=resolve_targets(options.target),
         policy=options.policy,
         precisions=tuple(filter(None, options.precision.split(","))),
+        teacher=options.teacher,
         data_root=options.data_root,
         calibration_images=options.calibration_images,
         observer=LineReporter(say),

@@ -92,7 +92,7 @@ def _checked(shipment: Shipment) -> _Checked:
     shipment.check_name()
     original = load_source(find_student(shipment.run), shipment.data_root)
     policy = shipment.policy_of(original.card)
-    student, teacher = _stored(shipment, original), find_teacher(original)
+    student, teacher = _stored(shipment, original), find_teacher(original, shipment.teacher)
     refuse_places(student.folder, _places(shipment, student))
     refuse_hopeless(student, policy, teacher_outputs(original, teacher), shipment.say)
     return _Checked(student, teacher)

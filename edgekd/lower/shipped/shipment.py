@@ -30,6 +30,8 @@ class Shipment:
         targets: Kinds of devices whose files are certified.
         policy: A policy, its name or file; None takes the checkpoint's.
         precisions: Precisions that are certified beside those that the ladders take.
+        teacher: The checkpoint of a teacher that the student is compared with; None takes the one
+            of its run.
         data_root: Where the images of the run are now, if not where they were.
         calibration_images: Number of calibration images.
         observer: The progress observer of the builds.
@@ -43,6 +45,7 @@ class Shipment:
     targets: Sequence[Target]
     policy: str | Path | None = None
     precisions: tuple[str, ...] = ()
+    teacher: Path | None = None
     data_root: Path | None = None
     calibration_images: int = 512
     observer: BuildObserver = field(default_factory=LineReporter)
