@@ -32,7 +32,8 @@ TEACHERS = "teachers"
 
 _APART = ("name", "seed", "data", "trainer")
 """Keys of a recipe that are hashed apart, or not at all."""
-_PATHS = ("root", "file")
+_FURTHER = "training_root"
+"""The key of `data` with images for training alone."""
 
 Part = Literal["validation", "test"]
 Kind = Literal["teacher", "student", "average"]
@@ -47,8 +48,9 @@ class Row(Section, frozen=True, kw_only=True):
         set: Keys of the recipe, with dots, and their values.
         teacher: The row of `teachers` that teaches it; "" for none.
         teacher_set: Keys of the recipes of the networks that teach it, and their values.
-        of: Rows of the same table that are averaged, instead of any training.
-        start: TABLE/ROW whose network of the same seed it goes on from; "" for the recipe's start.
+        of: Rows that are averaged, instead of any training: of the same table, or TABLE/ROW.
+        start: The row, or TABLE/ROW, whose network of the same seed it goes on from; "" for the
+            recipe's start.
         control: The row that it is compared with; by default the table's.
     """
 
@@ -195,17 +197,13 @@ class Design:
         named = {"seed": seed, "name": f"{name}-{row}"}
         recipe = load_recipe(file, _overrides({**keys, **named}))
         teachers = self._teachers(chosen, recipe, table.parts) if chosen.teacher else ()
-        start = self._start(chosen.start, seed) if chosen.start else None
+        start = self.job(*_located(chosen.start, name), seed) if chosen.start else None
         recipe = _named(recipe, teachers)
         return Job(name, row, seed, table.role, recipe, table.parts, teachers, start)
 
-    def _start(self, row: str, seed: int) -> Job:
-        table, _, name = row.partition("/")
-        return self.job(table, name, seed)
-
     def _average(self, name: str, row: str, seed: int) -> Job:
         table, chosen = self.table(name), self._row(name, row)
-        members = tuple(self.job(name, each, seed) for each in chosen.of)
+        members = tuple(self.job(*_located(each, name), seed) for each in chosen.of)
         keys = {**table.set, "teacher": {}, **_several(chosen.of), **chosen.set, "seed": seed}
         file = str(self.recipes / f"{chosen.recipe or table.recipe}.yaml")
         recipe = load_recipe(file, _overrides({**keys, "name": f"{name}-{row}"}))
@@ -224,10 +222,7 @@ class Design:
         return {"teacher": {}, **_several(row.of), **(row.set if row.of else {})}
 
     def _teachers(self, chosen: Row, student: Recipe, parts: tuple[Part, ...]) -> tuple[Job, ...]:
-        """The networks that teach a student: seed 0, on the student's data and split.
-
-        A teacher of another split may have seen the student's test images.
-        """
+        """The networks that teach a student: seed 0, on the student's data and parts."""
         row = self._row(TEACHERS, chosen.teacher)
         return tuple(
             self._teacher(name, chosen.teacher_set, student, parts)
@@ -238,13 +233,13 @@ class Design:
         self, name: str, keys: Mapping[str, Any], student: Recipe, parts: tuple[Part, ...]
     ) -> Job:
         """A teacher's run, judged on the student's parts; under a name of its own if it differs."""
-        own = self._trained(TEACHERS, name, 0)
-        job = self._trained(TEACHERS, name, 0, keys)
-        changed = msgspec.structs.replace
-        recipe = changed(job.recipe, data=student.data, split=student.split)
+        where = _located(name, TEACHERS)
+        own = self._trained(*where, 0)
+        job = self._trained(*where, 0, keys)
+        recipe = _with_parts_of(student, job.recipe)
         if written(recipe) == written(own.recipe):
             return replace(own, parts=parts)
-        row = f"{name}-{fingerprint(written(recipe))[:8]}"
+        row = f"{where[1]}-{fingerprint(written(recipe))[:8]}"
         return replace(job, row=row, recipe=recipe, parts=parts, derived=True)
 
 
@@ -264,6 +259,25 @@ def _table(file: Path) -> Table:
     written = raw.pop("rows", {}) if isinstance(raw, dict) else {}
     rows = {name: convert(row, Row, f"{where}, row {name}") for name, row in written.items()}
     return msgspec.structs.replace(convert(raw, Table, where), rows=rows)
+
+
+def _located(row: str, table: str) -> tuple[str, str]:
+    """The table and the row that `TABLE/ROW` names, or `ROW` of a table."""
+    other, _, name = row.rpartition("/")
+    return other or table, name
+
+
+def _with_parts_of(student: Recipe, teacher: Recipe) -> Recipe:
+    """A teacher's recipe on the student's data and parts.
+
+    A teacher of another split may have seen the student's test images. What images for training
+    alone it has besides is its own affair: they are of no lesion that is validated or tested.
+    """
+    further = {key: one for key, one in teacher.data.items() if key == _FURTHER}
+    data = {key: one for key, one in student.data.items() if key != _FURTHER}
+    changed = msgspec.structs.replace
+    split = changed(student.split, even_train_only=teacher.split.even_train_only)
+    return changed(teacher, data={**data, **further}, split=split)
 
 
 def _several(rows: Sequence[str]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from design import Job
 from records import read_record
 
+from edgekd.data.split import write_split
+from edgekd.files import write_atomically
 from edgekd.lower.shipped.storage import store_student
 from edgekd.models import read_card
-from edgekd.models.card import CARD
+from edgekd.models.card import CARD, SPLIT, read_own_split
 
 __all__ = ["keep", "kept_network"]
 
@@ -31,13 +33,16 @@ def kept_network(results: Path, job: Job) -> Path | None:
 def keep(results: Path, job: Job, checkpoint: Path) -> Path:
     """Keep a run's network, in float16 where it is larger than 10 MB; returns its folder.
 
-    From then on it is the run's network: the record is to be written again, of what it computes.
+    Its split is kept with it, which says which lesions it was not trained on. From then on it is
+    the run's network: the record is to be written again, of what it computes.
 
     Raises:
         GateFailedError: It takes more than 10 MB even so.
     """
     folder = _folder(results, job)
-    store_student(checkpoint, folder)
+    card = store_student(checkpoint, folder)
+    split = read_own_split(checkpoint, card, images=False)
+    write_atomically(folder / SPLIT, write_split(split, attributes=False))
     return folder
 
 

@@ -186,13 +186,13 @@ class Study:
     def _make(self, job: Job) -> None:
         """Train the teachers that are not there, then the run itself, or continue them."""
         for teacher in job.teachers:
-            if kept_network(self.place.results, teacher) is None:
+            if not self._has_network(teacher):
                 self._make(teacher)
             if teacher.derived and self.state(teacher) != RECORDED:
                 self._written(*self._judged(teacher))
         if job.kind == "average":
             return
-        if job.start is not None and not (self.place.checkpoint(job.start) / CARD).is_file():
+        if job.start is not None and not self._has_network(job.start):
             self._make(job.start)
         self.say(f"{job.table}/{job.name}: {self.place.folder(job)}")
         request = RunRequest(
@@ -204,6 +204,15 @@ class Study:
                 distill(request)
             else:
                 train(request, "teacher")
+
+    def _has_network(self, job: Job) -> bool:
+        """Whether the network of a run is here: it is kept, or in OUT and the one on record."""
+        record = read_record(self.place.results, job.table, job.name)
+        folder = self.place.checkpoint(job)
+        if record is None or record.recipe_sha256 != job.recipe_sha256:
+            return False
+        known = (folder / CARD).is_file()
+        return known and read_card(folder).weights_sha256 == record.network.weights_sha256
 
     def _judged(self, job: Job, folder: Path | None = None) -> tuple[Record, dict[str, Judged]]:
         """The record of a finished run, and its logits of the parts that its table may see.

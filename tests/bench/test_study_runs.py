@@ -264,6 +264,17 @@ def test_a_kept_teacher_teaches_without_being_trained(study, trained):
     assert taught[0]["weights_sha256"] == sha256_of(kept)
 
 
+def test_what_is_kept_says_which_lesions_it_was_not_trained_on(study):
+    """Without age, sex and body site, which no training needs."""
+    assert study.run("teachers", "--only", "one", "--keep") == 0
+    kept = study.folder / "results/teachers/one-seed0/split.csv"
+    assert kept.read_text().startswith("image,label,group,part\n")
+    trained = (study.folder / "out/teachers/one-seed0/split.csv").read_text()
+    assert [row.split(",")[:4] for row in trained.splitlines()] == [
+        row.split(",") for row in kept.read_text().splitlines()
+    ]
+
+
 def test_what_was_not_trained_here_cannot_be_kept(study, capsys):
     assert study.run("teachers", "--only", "one") == 0
     shutil.rmtree(study.folder / "out")
@@ -312,6 +323,33 @@ def test_a_row_goes_on_from_the_network_of_another(study, trained, capsys):
     table = study.folder / "design/tables/further.yaml"
     table.write_text(FURTHER.replace("1.0e-12", "1.0e-12, student.fit.epochs: 1"))
     assert "still-seed0: recorded of another recipe" in _listed(study, capsys)
+
+
+BESIDE = """\
+title: Beside
+recipe: student
+role: student
+parts: [validation]
+seeds: [0]
+rows:
+  half:
+    says: taught by networks of two tables
+    teacher: mixed
+    set: {split.train_share: 0.5, method: {name: kd}}
+"""
+
+
+def test_networks_of_other_tables_are_averaged_and_teach(study, trained):
+    (study.folder / "design/tables/beside.yaml").write_text(BESIDE)
+    teachers = study.folder / "design/tables/teachers.yaml"
+    row = '  mixed: {says: "a teacher and a student", of: [one, screen/none]}\n'
+    teachers.write_text(teachers.read_text() + row)
+    assert study.run("teachers", "--only", "one", "mixed") == 0
+    names = [each["run"] for each in study.record("teachers", "mixed-seed0")["teachers"]]
+    assert names == ["teachers/one-seed0", "screen/none-seed0"]
+    trained.clear()
+    assert study.run("beside") == 0
+    assert trained[-1] == "student"
 
 
 def _listed(study: TinyStudy, capsys: Any) -> str:
