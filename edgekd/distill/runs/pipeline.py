@@ -39,6 +39,7 @@ from edgekd.distill.training.loggers import refuse_missing_loggers
 from edgekd.distill.training.nodes import connect, refuse_strategy
 from edgekd.errors import InputError
 from edgekd.models import Checkpoint, ModelCard, check_model, load_checkpoint
+from edgekd.models.card import SPLIT
 from edgekd.models.held_out import is_of_same_parts
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, TeacherSection
@@ -295,9 +296,10 @@ def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None
     known = teacher.card.data.name == samples.split.dataset.name
     if known and not is_of_same_parts(folder, teacher.card, samples.split):
         message = f"the teacher {folder} was trained on another split of {teacher.card.data.name}"
-        raise InputError(
-            message, "use the teacher's `data` and `split` sections, or train it again"
-        )
+        hint = "use the teacher's `data` and `split` sections"
+        if not (folder / SPLIT).is_file():
+            hint = f"copy its {SPLIT} too, which says what it was not trained on"
+        raise InputError(message, f"{hint}, or train it again")
 
 
 def _refuse_other_subclasses(teacher: Checkpoint, samples: RunSamples) -> None:

@@ -161,10 +161,17 @@ def test_a_finished_run_is_reused_and_a_changed_recipe_replaces_it_on_demand(rec
     assert not same(weights(tmp_path), before)
 
 
-def test_a_teacher_of_another_split_is_refused(taught, tmp_path):
-    with pytest.raises(InputError, match="another split"):
-        run(taught(split={"validation": 0.25, "test": 0.2, "seed": 5}), tmp_path)
+def test_a_teacher_of_another_split_is_refused(taught, teacher, tmp_path):
+    other = {"validation": 0.25, "test": 0.2, "seed": 5}
+    with pytest.raises(InputError, match="another split") as caught:
+        run(taught(split=other), tmp_path)
     assert not (tmp_path / "student").exists()
+    assert (caught.value.hint or "").startswith("use the teacher's `data` and `split`")
+    for name in ("model.json", "model.safetensors"):
+        shutil.copy(teacher / name, tmp_path)
+    with pytest.raises(InputError, match="another split") as caught:
+        run(taught(split=other, teacher={"checkpoint": str(tmp_path)}), tmp_path)
+    assert (caught.value.hint or "").startswith("copy its split.csv too")
 
 
 def test_a_teacher_of_more_training_images_may_teach(taught, recipe, tmp_path):
