@@ -173,8 +173,8 @@ def _performance(facts: DossierFacts) -> Iterator[str]:
         yield f"Of this very file, on the {part} part: images that its decision was fitted to, and"
         yield "that the student was not made with. Figures on others stand in the next chapter."
     elif certificate is None or certificate.certified:
-        yield f"Of this very file, on the {part} part: images that chose its training's best epoch"
-        yield "and its decision. Figures on images that were never seen stand in the next chapter."
+        yield f"Of this very file, on the {part} part: images that scored its training's epochs"
+        yield "and fitted its decision. Figures on images that were never seen stand in the next chapter."
     if "certificate" in facts.card:
         yield from ("", "### Certificate", "", *_body(facts, "certificate"))
     for key in ("metrics", "classes"):

@@ -159,7 +159,7 @@ def unmeasured_manifest(
 
 def _limits(source: Source) -> str:
     count, trained, judging = len(source.targets), source.card.data.name, source.data.name
-    chose = "chose the student's best epoch and fitted the decision"
+    chose = "scored the student's epochs and fitted the decision"
     if source.own_data is not None:
         chose = f"fitted the decision (the student was trained on {trained})"
     text = (

@@ -130,7 +130,7 @@ def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
         if row:
             yield f"| {part} | {' | '.join(estimate_text(row.get(name)) for name in known)} |"
     yield ""
-    yield "With 95 % intervals. The validation part chose the epoch and fitted the decisions."
+    yield "With 95 % intervals. The validation part scored the epochs and fitted the decisions."
 
 
 def _classes(card: ModelCard, metrics: Mapping[str, Any]) -> Iterator[str]:
