@@ -174,7 +174,7 @@ def _performance(facts: DossierFacts) -> Iterator[str]:
         yield "that the student was not made with. Figures on others stand in the next chapter."
     elif certificate is None or certificate.certified:
         yield f"Of this very file, on the {part} part: images that scored its training's epochs"
-        yield "and fitted its decision. Figures on images that were never seen stand in the next chapter."
+        yield "and fitted its decision. Figures on images never seen stand in the next chapter."
     if "certificate" in facts.card:
         yield from ("", "### Certificate", "", *_body(facts, "certificate"))
     for key in ("metrics", "classes"):

@@ -32,14 +32,14 @@ def is_of_same_parts(folder: Path, card: ModelCard, split: Split) -> bool:
         own = read_own_split(folder, card, images=False)
     except (EdgekdError, OSError):
         return False
-    judged, parts = _parts_of_groups(split), _parts_of_groups(own)
-    return all(parts.get(group) == used for group, used in judged.items() if used & _JUDGED)
+    wanted, known = _parts_of_groups(split), _parts_of_groups(own)
+    return all(known.get(group) == parts for group, parts in wanted.items() if parts & _JUDGED)
 
 
 def _parts_of_groups(split: Split) -> dict[str, set[str]]:
     """The parts in which each group is used."""
-    found: dict[str, set[str]] = {}
+    groups: dict[str, set[str]] = {}
     for sample, part in zip(split.dataset.samples, split.parts, strict=True):
         if part in PARTS:
-            found.setdefault(sample.group, set()).add(part)
-    return found
+            groups.setdefault(sample.group, set()).add(part)
+    return groups
