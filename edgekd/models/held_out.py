@@ -32,8 +32,8 @@ def is_of_same_parts(folder: Path, card: ModelCard, split: Split) -> bool:
         own = read_own_split(folder, card, images=False)
     except (EdgekdError, OSError):
         return False
-    wanted, known = _parts_of_groups(split), _parts_of_groups(own)
-    return all(known.get(group) == parts for group, parts in wanted.items() if parts & _JUDGED)
+    required, known = _parts_of_groups(split), _parts_of_groups(own)
+    return all(known.get(group) == parts for group, parts in required.items() if parts & _JUDGED)
 
 
 def _parts_of_groups(split: Split) -> dict[str, set[str]]:
