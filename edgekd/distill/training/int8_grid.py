@@ -194,7 +194,7 @@ def _on_grid(function: Callable[..., T], grid: Int8Grid) -> Callable[..., T]:
 def _finishing(fit: FitSection, section: FinishSection) -> FitSection:
     return msgspec.structs.replace(
         fit, epochs=section.epochs, learning_rate=section.learning_rate,
-        image_sizes=(), average=0.0, stop_after=0, stop_gain=0.0,
+        image_sizes=(), average=0.0, keep="best", stop_after=0, stop_gain=0.0,
     )  # fmt: skip
 
 

@@ -176,6 +176,12 @@ def test_the_epochs_count_on() -> None:
     assert (stage.fit.stop_after, stage.fit.image_sizes) == (0, ())
 
 
+def test_the_finish_keeps_its_best_epoch_after_a_training_that_kept_its_last() -> None:
+    stage, _ = on_grid(method("none", fit=FitSection(keep="last")))
+    assert stage.fit is not None
+    assert stage.fit.keep == "best"
+
+
 def test_a_step_of_players_is_on_the_grid_too() -> None:
     made = method("none")
     student, other = made.student, nn.Linear(2, 2)
