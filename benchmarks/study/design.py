@@ -32,8 +32,8 @@ TEACHERS = "teachers"
 
 _APART = ("name", "seed", "data", "trainer")
 """Keys of a recipe that are hashed apart, or not at all."""
-_FURTHER = "training_root"
-"""The key of `data` with images for training alone."""
+_TRAINING_ONLY = "training_root"
+"""The key of `data` that names images for training alone."""
 
 Part = Literal["validation", "test"]
 Kind = Literal["teacher", "student", "average"]
@@ -233,14 +233,14 @@ class Design:
         self, name: str, keys: Mapping[str, Any], student: Recipe, parts: tuple[Part, ...]
     ) -> Job:
         """A teacher's run, judged on the student's parts; under a name of its own if it differs."""
-        where = _located(name, TEACHERS)
-        own = self._trained(*where, 0)
-        job = self._trained(*where, 0, keys)
+        table, row = _located(name, TEACHERS)
+        own = self._trained(table, row, 0)
+        job = self._trained(table, row, 0, keys)
         recipe = _with_parts_of(student, job.recipe)
         if written(recipe) == written(own.recipe):
             return replace(own, parts=parts)
-        row = f"{where[1]}-{fingerprint(written(recipe))[:8]}"
-        return replace(job, row=row, recipe=recipe, parts=parts, derived=True)
+        name = f"{row}-{fingerprint(written(recipe))[:8]}"
+        return replace(job, row=name, recipe=recipe, parts=parts, derived=True)
 
 
 def read_design(folder: Path = HERE) -> Design:
@@ -270,14 +270,14 @@ def _located(row: str, table: str) -> tuple[str, str]:
 def _with_parts_of(student: Recipe, teacher: Recipe) -> Recipe:
     """A teacher's recipe on the student's data and parts.
 
-    A teacher of another split may have seen the student's test images. What images for training
-    alone it has besides is its own affair: they are of no lesion that is validated or tested.
+    A teacher of another split may have seen the student's test images. Images for training alone
+    stay those of the teacher's row: none of them is of a lesion that is validated or tested.
     """
-    further = {key: one for key, one in teacher.data.items() if key == _FURTHER}
-    data = {key: one for key, one in student.data.items() if key != _FURTHER}
+    training_only = {key: one for key, one in teacher.data.items() if key == _TRAINING_ONLY}
+    data = {key: one for key, one in student.data.items() if key != _TRAINING_ONLY}
     changed = msgspec.structs.replace
     split = changed(student.split, even_train_only=teacher.split.even_train_only)
-    return changed(teacher, data={**data, **further}, split=split)
+    return changed(teacher, data={**data, **training_only}, split=split)
 
 
 def _several(rows: Sequence[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from edgekd.lower.evidence.non_inferiority import TeacherOutputs
 from edgekd.lower.source import Source, kept_outputs
 from edgekd.models import ModelCard, read_card
 from edgekd.models.card import CARD, refuse_damaged
-from edgekd.models.held_out import is_of_same_parts
+from edgekd.models.held_out import holds_out_the_same
 from edgekd.resources import checkpoint_place
 from edgekd.seals import read_checked
 
@@ -143,16 +143,16 @@ def _problem_of(source: Source, folder: Path, card: ModelCard) -> str:
     if card.imported is not None:
         unknown = "it was imported, and may have seen the validation images"
         return "" if learnt_from is not None else unknown
-    if not _is_of_same_parts(source, folder, card):
+    if not _holds_out_the_same(source, folder, card):
         return "it was trained on another split, and may have seen the validation images"
     return ""
 
 
-def _is_of_same_parts(source: Source, folder: Path, card: ModelCard) -> bool:
+def _holds_out_the_same(source: Source, folder: Path, card: ModelCard) -> bool:
     """Whether the teacher was trained without the student's validation images."""
     if card.data.sha256 == source.card.data.sha256:
         return True
-    return source.own_data is None and is_of_same_parts(folder, card, source.split)
+    return source.own_data is None and holds_out_the_same(folder, card, source.split)
 
 
 def _is_of_classes(card: ModelCard, student: ModelCard) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a network was kept from the images that another one is judged on."""
+"""Whether a network was trained without the validation and test images of another one."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from edgekd.data.split import PARTS
 from edgekd.errors import EdgekdError
 from edgekd.models.card import ModelCard, read_own_split
 
-__all__ = ["is_of_same_parts"]
+__all__ = ["holds_out_the_same"]
 
 _JUDGED = {"validation", "test"}
 
 
-def is_of_same_parts(folder: Path, card: ModelCard, split: Split) -> bool:
-    """Whether a network was made without the validation and test images of a split.
+def holds_out_the_same(folder: Path, card: ModelCard, split: Split) -> bool:
+    """Whether a checkpoint holds out the same groups for validation and test as a split.
 
-    It was if its own split is that one, or has each validated and each tested group in the same
-    part: then the two differ in what they train on alone. A checkpoint that does not say what it
-    was made with counts as made with all of it.
+    It does if its own split is that one, or has each validated and each tested group (a lesion or a
+    patient) in the same part: the two may differ in their training images alone. A checkpoint that
+    does not say which images it was trained on does not.
 
     Args:
         folder: Folder of the checkpoint.
         card: Its card.
-        split: The split of the other network.
+        split: The split that another network is trained and judged on.
     """
     if card.data.sha256 == split.sha256():
         return True

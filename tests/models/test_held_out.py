@@ -13,7 +13,7 @@ from edgekd.data.dataset import Sample, dataset_of
 from edgekd.data.split import write_split
 from edgekd.models import ModelCard
 from edgekd.models.card import SPLIT
-from edgekd.models.held_out import is_of_same_parts
+from edgekd.models.held_out import holds_out_the_same
 
 CLASSES = ("a", "b")
 JUDGED = {"v1": "validation", "v2": "validation", "t1": "test"}
@@ -37,7 +37,7 @@ def same(tmp_path):
         text = write_split(own) if written is None else written
         if text:
             (tmp_path / SPLIT).write_text(text)
-        return is_of_same_parts(tmp_path, cast(ModelCard, facts), other)
+        return holds_out_the_same(tmp_path, cast(ModelCard, facts), other)
 
     return asked
 

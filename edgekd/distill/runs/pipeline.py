@@ -40,7 +40,7 @@ from edgekd.distill.training.nodes import connect, refuse_strategy
 from edgekd.errors import InputError
 from edgekd.models import Checkpoint, ModelCard, check_model, load_checkpoint
 from edgekd.models.card import SPLIT
-from edgekd.models.held_out import is_of_same_parts
+from edgekd.models.held_out import holds_out_the_same
 from edgekd.policy import load_policy
 from edgekd.recipe import ModelSection, Recipe, TeacherSection
 
@@ -294,7 +294,7 @@ def _teacher(request: RunRequest, samples: RunSamples, folder: Path) -> Checkpoi
 def _refuse_leak(teacher: Checkpoint, samples: RunSamples, folder: Path) -> None:
     """Refuse a teacher of another split: it may have seen the student's test images."""
     known = teacher.card.data.name == samples.split.dataset.name
-    if known and not is_of_same_parts(folder, teacher.card, samples.split):
+    if known and not holds_out_the_same(folder, teacher.card, samples.split):
         message = f"the teacher {folder} was trained on another split of {teacher.card.data.name}"
         hint = "use the teacher's `data` and `split` sections"
         if not (folder / SPLIT).is_file():
