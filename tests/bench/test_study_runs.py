@@ -325,6 +325,20 @@ def test_a_row_goes_on_from_the_network_of_another(study, trained, capsys):
     assert "still-seed0: recorded of another recipe" in _listed(study, capsys)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_start_that_is_not_the_one_on_record_is_made_by_its_run(study, capsys, known):
+    """Its run takes it up again, or trains it; where it is the one on record nothing is done."""
+    (study.folder / "design/tables/further.yaml").write_text(FURTHER)
+    if not known:
+        file = study.folder / "results/screen/none-seed0.json"
+        weights = study.record("screen", "none-seed0")["network"]["weights_sha256"]
+        file.write_text(file.read_text().replace(weights, "0" * 64))
+    capsys.readouterr()
+    assert study.run("further") == 0
+    made = f"screen/none-seed0: {study.folder / 'out/screen/none-seed0'}" in capsys.readouterr().err
+    assert made != known
+
+
 BESIDE = """\
 title: Beside
 recipe: student

@@ -208,21 +208,23 @@ def test_early_stop_and_its_resumption(taught, recipe, tmp_path, monkeypatch, ca
 def test_the_last_epoch_is_kept_after_an_interruption_too(taught, recipe, tmp_path, monkeypatch):
     fit = {"epochs": 4, "batch_size": 16, "keep": "last"}
     lasting = taught(student={"model": recipe().student.model, "fit": fit})
-    run(lasting, tmp_path)
-    validate, epochs = StageModule._metric, []
+    epochs: list[int] = []
 
-    def broken(module: StageModule) -> float:
+    def falling(module: StageModule) -> float:
         epochs.append(module.current_epoch)
-        return fail() if len(epochs) == 3 else validate(module)
+        return fail() if len(epochs) == 3 else -float(module.current_epoch)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(StageModule, "_metric", broken)
-        with pytest.raises(RuntimeError):
-            run(lasting, tmp_path / "cut")
+    monkeypatch.setattr(StageModule, "_metric", falling)
+    with pytest.raises(RuntimeError):
         run(lasting, tmp_path / "cut")
+    run(lasting, tmp_path / "cut")
     assert epochs == [0, 1, 2, 2, 3]  # it went on where it was cut
+    run(lasting, tmp_path)
     assert load_checkpoint(tmp_path / "cut" / "student").card.training.best_epoch == 4
     assert same(weights(tmp_path), weights(tmp_path / "cut"))
+    first = taught(student={"model": recipe().student.model, "fit": fit | {"keep": "best"}})
+    run(first, tmp_path / "first")  # whose score is the highest
+    assert not same(weights(tmp_path / "first"), weights(tmp_path / "cut"))
 
 
 def fail(*_: object) -> Any:
