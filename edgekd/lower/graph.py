@@ -26,6 +26,8 @@ class DeployGraph(nn.Module):
         mean: Mean per channel, for pixels in 0..1.
         std: Standard deviation per channel, for pixels in 0..1.
         subclass_of: Class index of each output, where the network predicts subclasses.
+        trained_in_int8: Whether the weights were trained in simulated int8, so that their biases
+            already make up for the rounding of weights.
 
     Raises:
         ValueError: `mean` or `std` has not three values, a `std` is not positive, or the subclasses
@@ -41,11 +43,14 @@ class DeployGraph(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         subclass_of: Sequence[int] = (),
+        *,
+        trained_in_int8: bool = False,
     ) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f"mean and std need three values, std positive: {mean}, {std}")
         self.network = network
+        self.trained_in_int8 = trained_in_int8
         self.class_logits = SubclassSums(subclass_of)
         # In float64 first, so that the folded constants are the nearest float32.
         deviation = torch.tensor(std, dtype=torch.float64)
@@ -89,13 +94,17 @@ def deploy_graph(
     mean: Sequence[float],
     std: Sequence[float],
     subclass_of: Sequence[int] = (),
+    *,
+    trained_in_int8: bool = False,
 ) -> DeployGraph:
     """The deploy graph of a copy of `network`, in eval mode, on the CPU, without gradients.
 
     The caller's network stays as it is. Arguments and errors: see `DeployGraph`.
     """
-    graph = DeployGraph(copy.deepcopy(network), mean, std, subclass_of).cpu().eval()
-    return graph.requires_grad_(False)
+    graph = DeployGraph(
+        copy.deepcopy(network), mean, std, subclass_of, trained_in_int8=trained_in_int8
+    )
+    return graph.cpu().eval().requires_grad_(False)
 
 
 def _per_channel(values: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ def _convert(context: BuildContext, attempts: Sequence[Attempt]) -> None:
         out=str(out),
         threads=context.threads,
         features=context.features,
+        trained_in_int8=context.quantisation_aware,
     )
     report = convert(
         job,

@@ -156,6 +156,11 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     precision: str = ""
     precision_reason: str = ""
 
+    @property
+    def in_int8(self) -> bool:
+        """Whether the weights are those of a finish in simulated int8."""
+        return self.finish is not None and self.finish.best_epoch > 0
+
 
 class InputCard(_Section, frozen=True, kw_only=True):
     """How a network from elsewhere takes its images, and how it was shown them there.

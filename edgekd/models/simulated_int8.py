@@ -28,6 +28,7 @@ __all__ = [
     "quantised_forward",
     "ranges_observed",
     "simulated_int8",
+    "weight_quantised_forward",
 ]
 
 Range = tuple[float, float]
@@ -81,22 +82,44 @@ def fake_quantised_weight(weight: Tensor, *, bits: int = 8) -> Tensor:
 
 def quantised_forward(layer: nn.Module, span: Range, *, bits: int = 8) -> Forward:
     """The forward of `layer` in simulated int8; the layer itself stays as it is."""
-    plain: Forward = layer.forward
-    parameters = layer._parameters
+    rounded = weight_quantised_forward(layer, bits=bits)
 
     def forward(features: Tensor) -> Tensor:
-        weight = parameters["weight"]
-        assert weight is not None  # a Conv2d or Linear always has one
-        # In the dictionary, because only a Parameter may be set as the attribute. It is the
-        # original again after the call: state_dict and optimisers never meet the rounded one.
-        parameters["weight"] = fake_quantised_weight(weight, bits=bits)  # type: ignore[assignment]
-        try:
-            outputs: Tensor = plain(fake_quantised(features, span, bits=bits))
-            return outputs
-        finally:
-            parameters["weight"] = weight
+        outputs: Tensor = rounded(fake_quantised(features, span, bits=bits))
+        return outputs
 
     return forward
+
+
+def weight_quantised_forward(layer: nn.Module, *, bits: int = 8) -> Forward:
+    """The forward of `layer` with rounded weights and float inputs."""
+    plain: Forward = layer.forward
+
+    def forward(features: Tensor) -> Tensor:
+        with _other_weight(layer, fake_quantised_weight(_weight(layer), bits=bits)):
+            outputs: Tensor = plain(features)
+        return outputs
+
+    return forward
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    weight = layer._parameters["weight"]
+    assert weight is not None  # a Conv2d or Linear always has one
+    return weight
+
+
+@contextmanager
+def _other_weight(layer: nn.Module, weight: Tensor) -> Iterator[None]:
+    """Inside the block `layer` has another weight."""
+    original = layer._parameters["weight"]
+    # In the dictionary, because only a Parameter may be set as the attribute. It is the original
+    # again afterwards: state_dict and optimisers never meet the other one.
+    layer._parameters["weight"] = weight  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        layer._parameters["weight"] = original
 
 
 @contextmanager

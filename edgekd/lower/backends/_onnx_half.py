@@ -98,7 +98,7 @@ def islands_of(file: Path) -> tuple[str, ...]:
 def _islands(graph: onnx.GraphProto, ranges: Ranges, sums: Collection[str]) -> list[str]:
     """Nodes that read or write a tensor out of fp16's range, sensitive nodes, and `sums`.
 
-    Values that a ReLU or its upper limit cuts off do not count (see `tensor_ranges`), since it cuts
+    Values that a ReLU or its upper limit cuts off do not count (see `measure`), since it cuts
     off infinity too.
     """
     _refuse_infinite(graph, ranges)

@@ -1,7 +1,7 @@
 """Post-training quantisation of ONNX by ONNX Runtime's tools; `tensorrt` and `onnx` share it.
 
-The float export, what ONNX Runtime's optimiser makes of it, and the ranges of its tensors are
-cached, since one process lowers a student to several variants.
+The float export, what ONNX Runtime's optimiser makes of it, and what calibration images tell of its
+tensors are cached, since one process lowers a student to several variants.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekd.errors import ArtefactError
+from edgekd.lower.backends._onnx_bias import (
+    Means,
+    biased_layers,
+    mean_met,
+    with_corrected_biases,
+)
 from edgekd.lower.backends.base import Calibration, converting, missing_tool
 from edgekd.lower.int8.recorded_ranges import RecordedRanges
 from edgekd.runtime.sessions.onnx import FULL_RANGE
@@ -29,21 +35,36 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Images",
+    "Measured",
     "Preset",
     "Ranges",
     "before_network",
     "float_model",
     "in_order",
+    "measure",
+    "measured_of",
     "prepared_model",
     "quantise",
-    "ranges_of",
-    "tensor_ranges",
+    "recorded",
 ]
 
 Ranges = dict[str, tuple[Any, Any]]
 """Least and greatest value of each float tensor, as float32 scalars."""
 
 _ACTIVATIONS = {"Clip", "Relu"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What calibration images tell of a graph.
+
+    Attributes:
+        ranges: Range of each float tensor.
+        means: Mean input that each weight meets, of each layer with a bias.
+    """
+
+    ranges: Ranges
+    means: Means
 
 
 @dataclass(frozen=True)
@@ -100,14 +121,15 @@ def float_model(graph: DeployGraph, image_size: int, purpose: str) -> onnx.Model
 def quantise(
     graph: DeployGraph,
     image_size: int,
-    ranges: Ranges,
+    measured: Measured,
     float_layers: Sequence[str],
     preset: Preset,
 ) -> onnx.ModelProto:
     """The graph with Q/DQ pairs where `preset` requires them, but none at the float layers.
 
     Normalisation stays float too: it is cheap, and the normalised image is rounded once. So do the
-    sums of subclasses, whose small probabilities int8 would lose.
+    sums of subclasses, whose small probabilities int8 would lose. Biases make up for the rounding
+    of weights, unless the weights were trained with it.
 
     Raises:
         InputError: There is no layer of one of the names.
@@ -120,7 +142,10 @@ def quantise(
     excluded = [*before_network(model), *floats, *subclass_nodes(model)]
     if not preset.constant_sums:
         excluded += _constant_sums(model.graph)
-    quantised = _with_pairs(model, ranges, excluded, preset)
+    if not graph.trained_in_int8:
+        integers = {name: mean for name, mean in measured.means.items() if name not in excluded}
+        with_corrected_biases(model, integers, greatest=64 if preset.seven_bits else 127)
+    quantised = _with_pairs(model, measured.ranges, excluded, preset)
     _feed_unrounded(quantised.graph, floats, behind_integers=preset.float_outputs)
     quantised = clean_model(quantised)
     if not preset.seven_bits:
@@ -157,25 +182,33 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def ranges_of(graph: DeployGraph, image_size: int, source: Calibration | RecordedRanges) -> Ranges:
-    """The ranges that were recorded, or those that calibration images have.
+def measured_of(
+    graph: DeployGraph, image_size: int, source: Calibration | RecordedRanges
+) -> Measured:
+    """What was recorded, or what calibration images tell.
 
     Raises:
         ArtefactError: Recorded ranges lack a tensor of the graph.
     """
     if not isinstance(source, RecordedRanges):
-        return tensor_ranges(graph, image_size, Images(source))
+        return measure(graph, image_size, Images(source))
     ranges: Ranges = dict(source.tensors)
     absent = set(_float_tensors(prepared_model(graph, image_size).graph)) - ranges.keys()
     if absent:
         message = f"the recorded ranges lack {min(absent)!r} of the network's ONNX"
         raise ArtefactError(message, "install the versions that recorded them")
-    return ranges
+    return Measured(ranges, dict(source.means))
+
+
+def recorded(graph: DeployGraph, image_size: int, calibration: Calibration) -> RecordedRanges:
+    """What calibration images tell, to be recorded in their place."""
+    measured = measured_of(graph, image_size, calibration)
+    return RecordedRanges(measured.ranges, len(calibration), measured.means)
 
 
 @functools.lru_cache(maxsize=1)
-def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges:
-    """Least and greatest value of each float tensor of the graph over all images.
+def measure(graph: DeployGraph, image_size: int, images: Images) -> Measured:
+    """Least and greatest value of each float tensor over all images, and mean inputs of layers.
 
     Extremes are not averaged over images, which would cut off the unusual ones. The input of a ReLU
     gets the range of its output, as ONNX Runtime's quantiser would set it anyway, so that the
@@ -185,15 +218,22 @@ def tensor_ranges(graph: DeployGraph, image_size: int, images: Images) -> Ranges
     model = prepared_model(graph, image_size)
     inner = _before_activations(model.graph)
     names = [name for name in _float_tensors(model.graph) if name not in inner]
-    session = _open(_with_extremes(model, names))
+    layers = biased_layers(model)
+    inputs = list(dict.fromkeys(node.input[0] for node in layers))
+    session = _open(_with_outputs(_with_extremes(model, names), inputs))
     least, greatest = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    sums = [np.zeros(1)] * len(inputs)
     for image in images.pixels:
-        extremes = np.asarray(session.run(None, {"image": image[None]}))
+        outputs = session.run(None, {"image": image[None]})
+        extremes = np.asarray(outputs[: 2 * len(names)])
         least = np.minimum(least, extremes[: len(names)])
         greatest = np.maximum(greatest, extremes[len(names) :])
+        sums = [known + one for known, one in zip(sums, outputs[2 * len(names) :], strict=True)]
     pairs = zip(least.astype(np.float32), greatest.astype(np.float32), strict=True)
     ranges = dict(zip(names, pairs, strict=True))
-    return ranges | {tensor: ranges[output] for tensor, output in inner.items()}
+    ranges |= {tensor: ranges[output] for tensor, output in inner.items()}
+    means = {name: total / len(images.pixels) for name, total in zip(inputs, sums, strict=True)}
+    return Measured(ranges, {node.name: mean_met(node, means[node.input[0]]) for node in layers})
 
 
 @functools.lru_cache(maxsize=1)
@@ -325,6 +365,15 @@ def _with_extremes(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelPr
                 helper.make_tensor_value_info(output, TensorProto.FLOAT, [])
             )
     return augmented
+
+
+def _with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """`model`, in place, with further tensors among its outputs."""
+    from onnx import TensorProto, helper
+
+    for name in names:
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    return model
 
 
 def _open(model: onnx.ModelProto) -> Any:

@@ -14,12 +14,14 @@ from edgekd.lower.backends.base import missing_tool
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["scopes_of"]
+__all__ = ["WEIGHTED", "GraphReader", "scopes_of"]
 
 _Filters = NDArray[np.float64]
 """One row for each output channel, of unit length; zero for a channel without weights."""
 
-_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+"""Kinds of operators that compute convolutions and linear layers."""
+
 _WITHOUT_WEIGHTS = 1e-30  # shorter filters count as switched off by their batch norm
 
 
@@ -42,7 +44,7 @@ def scopes_of(content: bytes, network: nn.Module, layers: Sequence[str]) -> list
     """
     requested = set(layers)
     filters = _filters_of_layers(network, requested)
-    reader = _Reader(content)
+    reader = GraphReader(content)
     located: set[str] = set()
     kept: list[Any] = []
     for operator, rows in reader.weighted():
@@ -102,8 +104,18 @@ def _refuse_lost(lost: set[str]) -> None:
         raise ArtefactError(message, "leave this layer out of the float layers")
 
 
-class _Reader:
-    """The operators of a float file's only graph."""
+class GraphReader:
+    """The operators of a float file's only graph.
+
+    Attributes:
+        model: The flatbuffer's object.
+        operators: Operators of the graph, in their order.
+        tensors: Tensors of the graph; operators name them by index.
+        buffers: Contents of tensors, which name them by index.
+
+    Raises:
+        MissingDependencyError: AI Edge Quantizer is not installed.
+    """
 
     def __init__(self, content: bytes) -> None:
         try:
@@ -111,14 +123,18 @@ class _Reader:
         except ImportError as error:
             raise missing_tool(error, "quantise for TensorFlow Lite") from error
         self._flatbuffer = tfl_flatbuffer_utils
-        self._model = tfl_flatbuffer_utils.read_model(content)
-        (self._graph,) = self._model.subgraphs
+        # As the quantizer does: what was read of a large file from bytes, it cannot write again.
+        self.model = tfl_flatbuffer_utils.read_model(memoryview(content))
+        (graph,) = self.model.subgraphs
+        self.operators: list[Any] = graph.operators
+        self.tensors: list[Any] = graph.tensors
+        self.buffers: list[Any] = self.model.buffers
 
     def weighted(self) -> Iterator[tuple[Any, _Filters]]:
         """Each operator with constant weights, and its filters."""
-        for operator in self._graph.operators:
-            kind = self._kind(operator)
-            weight = self._constant(operator.inputs[1]) if kind in _WEIGHTED else None
+        for operator in self.operators:
+            kind = self.kind(operator)
+            weight = self.constant(operator.inputs[1]) if kind in WEIGHTED else None
             if weight is not None:
                 # Depthwise filters are [1, H, W, C]; all others have their channel first.
                 rows = np.moveaxis(weight, -1, 0) if kind == "DEPTHWISE_CONV_2D" else weight
@@ -126,23 +142,28 @@ class _Reader:
 
     def paddings_of(self, operators: list[Any]) -> list[Any]:
         """The padding operators whose every reader is one of `operators`."""
-        others = [
-            one for one in self._graph.operators if all(one is not kept for kept in operators)
-        ]
+        others = [one for one in self.operators if all(one is not kept for kept in operators)]
         read_by_others = {int(index) for one in others for index in one.inputs}
         read = {int(index) for one in operators for index in one.inputs} - read_by_others
-        return [one for one in others if self._kind(one) == "PAD" and one.outputs[0] in read]
+        return [one for one in others if self.kind(one) == "PAD" and one.outputs[0] in read]
 
     def scope(self, operator: Any) -> str:
         """The operator's name in AI Edge Quantizer's recipes."""
-        return str(self._flatbuffer.get_op_scope(operator, self._graph.tensors))
+        return str(self._flatbuffer.get_op_scope(operator, self.tensors))
 
-    def _kind(self, operator: Any) -> str:
-        code = self._model.operatorCodes[operator.opcodeIndex].builtinCode
+    def name(self, index: int) -> str:
+        """The name that AI Edge Quantizer knows a tensor by."""
+        return str(self._flatbuffer.get_tensor_name(self.tensors[index]))
+
+    def kind(self, operator: Any) -> str:
+        """The operator's kind, such as `CONV_2D`; empty where AI Edge Quantizer has no name."""
+        code = self.model.operatorCodes[operator.opcodeIndex].builtinCode
         name = self._flatbuffer.TFL_OP_CODE_TO_NAME.get(code)
         return "" if name is None else str(name.value)
 
-    def _constant(self, index: int) -> NDArray[Any] | None:
-        tensor = self._graph.tensors[index]
-        data: NDArray[Any] | None = self._flatbuffer.get_tensor_data(tensor, self._model.buffers)
+    def constant(self, index: int) -> NDArray[Any] | None:
+        """The value of a tensor, if it is a constant."""
+        data: NDArray[Any] | None = self._flatbuffer.get_tensor_data(
+            self.tensors[index], self.buffers
+        )
         return data

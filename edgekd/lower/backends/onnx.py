@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekd.lower.backends._onnx_quantise import Preset, float_model, quantise, ranges_of
+from edgekd.lower.backends._onnx_quantise import (
+    Preset,
+    float_model,
+    measured_of,
+    quantise,
+    recorded,
+)
 from edgekd.lower.backends.base import (
     Backend,
     Calibration,
@@ -86,7 +92,7 @@ class OnnxBackend(Backend):
         """See `RangedBackend.measure`."""
         check_request(self, image_size, variant, calibration)
         silence()
-        return RecordedRanges(ranges_of(graph, image_size, calibration), len(calibration))
+        return recorded(graph, image_size, calibration)
 
     def lower_by_ranges(
         self,
@@ -113,8 +119,8 @@ class OnnxBackend(Backend):
         model = float_model(graph, image_size, "lower for ONNX Runtime")
         tools = ["torch", "onnx", "onnxscript"]
         if variant.calibrated and source is not None:
-            ranges = ranges_of(graph, image_size, source)
-            model = quantise(graph, image_size, ranges, variant.float_layers, _PRESET)
+            measured = measured_of(graph, image_size, source)
+            model = quantise(graph, image_size, measured, variant.float_layers, _PRESET)
             tools.append("onnxruntime")
         (out / self.model_file).write_bytes(model.SerializeToString())
         return versions_of(*tools)

@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekd.lower.backends._tflite_bias import with_corrected_biases
 from edgekd.lower.backends._tflite_layers import scopes_of
 from edgekd.lower.backends._tflite_ranges import (
-    Statistics,
-    activation_ranges,
+    Measured,
+    measure_activations,
+    measured_of,
     recorded,
-    statistics_of,
 )
 from edgekd.lower.backends._tflite_recipe import quantise_activations, quantise_weights
 from edgekd.lower.backends.base import (
@@ -52,7 +53,11 @@ times with PReLU and as long with GELU; one hard-swish alone made it 1.4 times a
 
 
 class TfliteBackend(Backend):
-    """Lowers by LiteRT Torch and quantises by AI Edge Quantizer."""
+    """Lowers by LiteRT Torch and quantises by AI Edge Quantizer.
+
+    Where activations are quantised too, biases are corrected for the rounding of weights, unless
+    the network was trained in int8; see `edgekd.lower.int8.bias_correction`.
+    """
 
     precisions = ("fp32", "fp16", "int8-weights", "int8-mixed", "int8")
 
@@ -70,18 +75,18 @@ class TfliteBackend(Backend):
             ArtefactError: A layer that is to stay in float cannot be identified in the file.
         """
         check_request(self, image_size, variant, calibration)
-        statistics = None
+        measured = None
         if variant.calibrated and calibration is not None:
-            statistics = activation_ranges(_float_model(graph, image_size), calibration)
-        return self._write(graph, image_size, variant, statistics, out)
+            measured = measure_activations(_float_model(graph, image_size), calibration)
+        return self._write(graph, image_size, variant, measured, out)
 
     def measure(
         self, graph: DeployGraph, image_size: int, variant: Variant, calibration: Calibration
     ) -> RecordedRanges:
         """See `RangedBackend.measure`."""
         check_request(self, image_size, variant, calibration)
-        statistics = activation_ranges(_float_model(graph, image_size), calibration)
-        return recorded(statistics, len(calibration))
+        measured = measure_activations(_float_model(graph, image_size), calibration)
+        return recorded(measured, len(calibration))
 
     def lower_by_ranges(
         self,
@@ -94,20 +99,20 @@ class TfliteBackend(Backend):
         """See `RangedBackend.lower_by_ranges`."""
         check_precision(self, variant)
         with quantising_by_ranges("LiteRT"):
-            return self._write(graph, image_size, variant, statistics_of(ranges), out)
+            return self._write(graph, image_size, variant, measured_of(ranges), out)
 
     def _write(
         self,
         graph: DeployGraph,
         image_size: int,
         variant: Variant,
-        statistics: Statistics | None,
+        measured: Measured | None,
         out: Path,
     ) -> dict[str, str]:
         content = _float_model(graph, image_size)
         tools = ["torch", "litert-torch", "litert-converter"]
         if variant.precision != "fp32":
-            content = _quantised(content, graph.network, variant, statistics)
+            content = _quantised(content, graph, variant, measured)
             tools += ["ai-edge-quantizer", "ai-edge-litert"]
         (out / self.model_file).write_bytes(content)
         return versions_of(*tools)
@@ -146,9 +151,12 @@ def _float_model(graph: DeployGraph, image_size: int) -> bytes:
 
 
 def _quantised(
-    content: bytes, network: nn.Module, variant: Variant, statistics: Statistics | None
+    content: bytes, graph: DeployGraph, variant: Variant, measured: Measured | None
 ) -> bytes:
-    if statistics is None or not variant.calibrated:
+    if measured is None or not variant.calibrated:
         return quantise_weights(content, variant.precision)
-    kept = scopes_of(content, network, variant.float_layers) if variant.float_layers else []
-    return quantise_activations(content, statistics, kept)
+    layers = variant.float_layers
+    kept = scopes_of(content, graph.network, layers) if layers else []
+    if not graph.trained_in_int8:
+        content = with_corrected_biases(content, measured.means, kept)
+    return quantise_activations(content, measured.ranges, kept)

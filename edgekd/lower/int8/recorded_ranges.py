@@ -1,4 +1,4 @@
-"""Ranges of activations that were measured on calibration images, recorded to replace the images.
+"""Ranges and means of activations on calibration images, recorded to replace the images.
 
 A shipped student carries them, since images of patients do not ship: its int8 files can be built
 again bit for bit.
@@ -7,7 +7,7 @@ again bit for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ __all__ = ["Extremes", "RecordedRanges"]
 Extremes = tuple[NDArray[Any], NDArray[Any]]
 """Least and greatest value, of a whole tensor or of each of its channels."""
 
-_FORMAT = "edgekd-ranges-1"
+_FORMAT = "edgekd-ranges-2"
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,12 @@ class RecordedRanges:
     Attributes:
         tensors: Extremes by the name that the backend's quantiser knows a tensor by.
         images: Number of images that they were measured on; some tools write it into their files.
+        means: Mean input that each weight meets [I, kernel…], by the backend's name of the layer.
     """
 
     tensors: Mapping[str, Extremes]
     images: int
+    means: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
         """Write them as safetensors, in their order; the same ranges give the same bytes.
@@ -50,7 +52,14 @@ class RecordedRanges:
             for number, extremes in enumerate(self.tensors.values())
             for side, values in zip(("least", "greatest"), extremes, strict=True)
         }
-        head = {"format": _FORMAT, "images": self.images, "tensors": list(self.tensors)}
+        for number, mean in enumerate(self.means.values()):
+            arrays[f"{number:05d}.mean"] = np.asarray(mean, order="C")
+        head = {
+            "format": _FORMAT,
+            "images": self.images,
+            "tensors": list(self.tensors),
+            "means": list(self.means),
+        }
         # One key alone: the order of several would change from process to process.
         metadata = {"edgekd": msgspec.json.encode(head).decode()}
         write_atomically(file, _safetensors().save(arrays, metadata))
@@ -75,7 +84,10 @@ class RecordedRanges:
                 name: (arrays[f"{number:05d}.least"], arrays[f"{number:05d}.greatest"])
                 for number, name in enumerate(head["tensors"])
             }
-            return cls(tensors, head["images"])
+            means = {
+                name: arrays[f"{number:05d}.mean"] for number, name in enumerate(head["means"])
+            }
+            return cls(tensors, head["images"], means)
         except MissingDependencyError:
             raise
         except Exception as error:  # safetensors' errors are of a class of its own

@@ -34,6 +34,8 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
         out: Folder that gets one folder per variant, named by its label, and `report.json`.
         threads: Threads of torch; None leaves them to torch.
         features: Whether the files give the student's features instead of its outputs.
+        trained_in_int8: Whether the weights were fine-tuned in simulated int8 after training, so
+            that biases are not corrected; of a finish in training the model card tells.
     """
 
     backend: str
@@ -45,6 +47,7 @@ class ConversionJob(msgspec.Struct, frozen=True, kw_only=True):
     record: bool = False
     threads: int | None = None
     features: bool = False
+    trained_in_int8: bool = False
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):

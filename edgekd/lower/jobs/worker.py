@@ -64,7 +64,10 @@ def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
     if job.features:
         network = FeatureNetwork(checkpoint.network)
         return deploy_graph(network, card.mean, card.std), card.image_size
-    graph = deploy_graph(checkpoint.network, card.mean, card.std, card.subclass_of)
+    graph = deploy_graph(
+        checkpoint.network, card.mean, card.std, card.subclass_of,
+        trained_in_int8=job.trained_in_int8 or card.training.in_int8,
+    )  # fmt: skip
     return graph, card.image_size
 
 

@@ -12,8 +12,8 @@ from edgekd.lower.backends import get_backend
 from edgekd.lower.backends._onnx_quantise import (
     Images,
     before_network,
+    measure,
     prepared_model,
-    tensor_ranges,
 )
 from edgekd.lower.graph import deploy_graph
 from edgekd.lower.onnx_export import export_onnx
@@ -51,16 +51,16 @@ def test_variants_share_export_and_ranges(student: Any, tmp_path: Path) -> None:
         )
 
     lower("tensorrt", "int8")
-    before = export_onnx.cache_info().misses, tensor_ranges.cache_info().misses
+    before = export_onnx.cache_info().misses, measure.cache_info().misses
     for name in ("tensorrt", "onnx"):
         lower(name, "int8-mixed")
         lower(name, "int8")
-    after = export_onnx.cache_info().misses, tensor_ranges.cache_info().misses
+    after = export_onnx.cache_info().misses, measure.cache_info().misses
     assert before == after
 
 
 def test_ranges_are_the_extremes_of_all_float_tensors(student: Any) -> None:
-    ranges = tensor_ranges(student.graph, SIZE, Images(student.images))
+    ranges = measure(student.graph, SIZE, Images(student.images)).ranges
     least, greatest = ranges["logits"]
     assert least == pytest.approx(student.logits.min(), abs=1e-4)
     assert greatest == pytest.approx(student.logits.max(), abs=1e-4)

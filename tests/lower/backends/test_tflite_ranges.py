@@ -19,7 +19,7 @@ from backends.tflite_files import (
     noise,
     renewed,
 )
-from edgekd.lower.backends._tflite_ranges import activation_ranges
+from edgekd.lower.backends._tflite_ranges import measure_activations
 from edgekd.lower.backends.tflite import _float_model
 from edgekd.lower.graph import deploy_graph
 from edgekd.lower.precision import Variant
@@ -28,7 +28,7 @@ Lowered = Callable[[str], Path]
 
 
 def test_ranges_are_the_extremes_of_all_images(student: Any) -> None:
-    ranges = activation_ranges(float_content(student), student.images)
+    ranges = measure_activations(float_content(student), student.images).ranges
     (logits,) = [name for name in ranges if "output_0" in name]
     assert ranges[logits]["min"] == pytest.approx(student.logits.min(), abs=1e-4)
     assert ranges[logits]["max"] == pytest.approx(student.logits.max(), abs=1e-4)
@@ -37,7 +37,7 @@ def test_ranges_are_the_extremes_of_all_images(student: Any) -> None:
 def test_infinite_padding_is_no_range() -> None:
     """A padded max pooling writes -inf, which no int8 scale can hold."""
     graph = deploy_graph(nn.Sequential(nn.MaxPool2d(3, 2, 1), *PLAIN), MEAN, STD)
-    ranges = activation_ranges(_float_model(graph, SIZE), noise())
+    ranges = measure_activations(_float_model(graph, SIZE), noise()).ranges
     assert all(np.isfinite(one).all() for found in ranges.values() for one in found.values())
 
 
@@ -74,13 +74,13 @@ def counted_invocations(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 def test_ranges_are_not_those_of_other_images_or_another_network(student: Any) -> None:
     content, images = float_content(student), noise()
-    first = activation_ranges(content, images)
+    first = measure_activations(content, images).ranges
     images[0] = 255  # the same array, other images
-    second = activation_ranges(content, images)
+    second = measure_activations(content, images).ranges
     assert set(first) == set(second)
     assert different(first, second)
     graph = deploy_graph(renewed(student, "stem.0"), MEAN, STD)
-    assert different(second, activation_ranges(_float_model(graph, SIZE), images))
+    assert different(second, measure_activations(_float_model(graph, SIZE), images).ranges)
 
 
 def different(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from backends.tflite_files import (
     read,
 )
 from edgekd.lower.backends._tflite_layers import scopes_of
-from edgekd.lower.backends._tflite_ranges import activation_ranges
+from edgekd.lower.backends._tflite_ranges import measure_activations
 from edgekd.lower.backends._tflite_recipe import quantise_activations, quantise_weights
 
 Lowered = Callable[[str], Path]
@@ -98,7 +98,8 @@ def test_small_weights_are_those_of_the_float_file_rounded(
 
 def test_scopes_that_are_kept_are_names_and_no_patterns(student: Any) -> None:
     """A scope has dots and semicolons, and `.*` would keep all of the file."""
-    content, ranges = float_content(student), activation_ranges(float_content(student), noise())
+    content = float_content(student)
+    ranges = measure_activations(content, noise()).ranges
     whole = quantise_activations(content, ranges)
     assert quantise_activations(content, ranges, [".*"]) == whole
     (scope,) = scopes_of(content, student.network, ["blocks.1.body.0"])[-1:]

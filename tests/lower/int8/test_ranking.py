@@ -19,7 +19,7 @@ from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.int8.ranges import observe_ranges
 from edgekd.lower.int8.ranking import rank_layers
 from edgekd.lower.int8.sensitivity import float_sets
-from edgekd.models.simulated_int8 import simulated_int8
+from edgekd.models.simulated_int8 import fake_quantised_weight, simulated_int8
 
 MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
 HARMED = "blocks.0.body.3"
@@ -72,6 +72,18 @@ def test_layer_in_float_takes_the_harm_away(student: Any) -> None:
     assert harm(best) < 0.01 * harm(())
 
 
+def mean_error(graph: DeployGraph, name: str, batch: Tensor) -> Tensor:
+    """What rounding the weights of a layer adds to its outputs, by the outputs of all images."""
+    layer, inputs = graph.network.get_submodule(name), []
+    hook = layer.register_forward_pre_hook(lambda module, given: inputs.append(given[0]))
+    graph(batch)
+    hook.remove()
+    rounded = copy.deepcopy(layer)
+    rounded.weight = nn.Parameter(fake_quantised_weight(layer.get_parameter("weight")))
+    error = torch.cat([rounded(each) - layer(each) for each in inputs])
+    return error.mean((0, 2, 3), keepdim=True) if error.ndim == 4 else error.mean(0)
+
+
 def plainly(graph: DeployGraph, images: NDArray[np.uint8]) -> dict[str, tuple[float, int]]:
     """Influence without any saving: the whole network for every layer."""
     ranges = observe_ranges(graph, images)
@@ -80,19 +92,24 @@ def plainly(graph: DeployGraph, images: NDArray[np.uint8]) -> dict[str, tuple[fl
     with torch.no_grad():
         plain = graph(batch)
         for name in ranges:
+            shift = 0 if graph.trained_in_int8 else mean_error(graph, name, batch)
+            layer = graph.network.get_submodule(name)
+            hook = layer.register_forward_hook(lambda *given, shift=shift: given[-1] - shift)
             with simulated_int8(graph.network, ranges, [name]):
                 changed = graph(batch)
+            hook.remove()
             flips = int((plain.argmax(1) != changed.argmax(1)).sum())
             found[name] = (divergence(plain, changed), flips)
     return found
 
 
+@pytest.mark.parametrize("trained", [True, False])
 @pytest.mark.parametrize("arch", ["resnet10t", "mobilenetv3_small_050"])
-def test_replay_changes_nothing(arch: str) -> None:
+def test_replay_changes_nothing(arch: str, trained: bool) -> None:
     """Residual sums and activations in place, squeeze-and-excite: as if all were recomputed."""
     torch.manual_seed(0)
     network = timm.create_model(arch, num_classes=5)
-    graph = deploy_graph(network, MEAN, STD)
+    graph = deploy_graph(network, MEAN, STD, trained_in_int8=trained)
     images = make_images(6, seed=3)[0]
     wanted = plainly(graph, images)
     ranking = rank_layers(graph, images, say=quiet, batch_size=6)
@@ -120,6 +137,28 @@ def test_layer_that_is_used_twice() -> None:
     wanted = plainly(graph, images)
     for found in rank_layers(graph, images, say=quiet):
         assert found.divergence == pytest.approx(wanted[found.layer][0], rel=1e-4)
+
+
+class Even(nn.Module):
+    """Gives 100 for whatever input."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.full_like(features, 100.0)
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_errors_that_biases_take_back_make_no_layer_sensitive(trained: bool) -> None:
+    """Here the rounded weights shift the first logit by 0.7, whatever the image."""
+    last = nn.Conv2d(3, 3, 1, bias=False)
+    with torch.no_grad():
+        weights = torch.tensor([[1.0, 0.0035, 0.0035], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        last.weight.copy_(weights[..., None, None])
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), Even(), last, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    graph = deploy_graph(network, MEAN, STD, trained_in_int8=trained)
+    ranking = rank_layers(graph, make_images(4, seed=3)[0], say=quiet)
+    (sensitive,) = [one.divergence for one in ranking if one.layer == "2"]
+    assert (sensitive > 0.01) == trained
+    assert trained or sensitive < 1e-6
 
 
 def test_ranking_is_repeatable_and_leaves_the_graph_alone(student: Any) -> None:

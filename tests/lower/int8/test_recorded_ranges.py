@@ -17,6 +17,7 @@ RANGES = RecordedRanges(
         "channels": (np.arange(3, dtype=np.float32), np.arange(3, 6).astype(np.float32)),
     },
     images=96,
+    means={"stem": np.array([0.5, -1.25], np.float32), "head": np.zeros(0, np.float32)},
 )
 
 
@@ -29,6 +30,9 @@ def test_ranges_come_back_with_order_shape_and_every_bit(tmp_path: Path) -> None
         for before, after in zip(extremes, loaded.tensors[name], strict=True):
             assert (before.shape, before.dtype) == (after.shape, after.dtype)
             assert before.tobytes() == after.tobytes()
+    assert list(loaded.means) == list(RANGES.means)
+    for name, mean in RANGES.means.items():
+        assert mean.tobytes() == loaded.means[name].tobytes()
 
 
 def test_the_same_ranges_are_the_same_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from edgekd.lower.jobs.conversion import ConversionJob
 from edgekd.lower.jobs.process import serve
 from edgekd.lower.precision import Variant
 from edgekd.models import create_network, save_checkpoint
+from edgekd.models.card import FinishCard
 
 INT8 = Variant(precision="int8")
 
@@ -87,3 +89,45 @@ def test_a_backend_without_ranges_is_refused(
     job = make_job(checkpoint, tmp_path / "out", calibration=str(images), **changes)
     with pytest.raises(InputError, match="imaged cannot record ranges"):
         worker.run_job(job)
+
+
+FINISH = FinishCard(
+    quantisation="int8", epochs=2, best_epoch=1, learning_rate=1e-4, metric="balanced_accuracy",
+    before=0.5, after=0.6,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("finish", "fine_tuned", "trained"),
+    [
+        (None, False, False),
+        (FINISH, False, True),
+        (msgspec.structs.replace(FINISH, best_epoch=0), False, False),
+        (None, True, True),
+    ],
+)
+def test_it_is_known_whether_the_weights_were_trained_in_int8(
+    finish: FinishCard | None,
+    fine_tuned: bool,
+    trained: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """By a finish that changed them, or by the build's own fine-tuning."""
+    seen: list[bool] = []
+
+    class Looking(Imaged):
+        def lower(
+            self, graph: Any, size: int, variant: Variant, images: object, out: Path
+        ) -> dict[str, str]:
+            seen.append(graph.trained_in_int8)
+            return super().lower(graph, size, variant, images, out)
+
+    monkeypatch.setattr(worker, "get_backend", lambda name: Looking())
+    card = make_card()
+    training = msgspec.structs.replace(card.training, finish=finish)
+    card = msgspec.structs.replace(card, training=training)
+    save_checkpoint(tmp_path / "student", create_network(ARCH, len(CLASSES), {}), card)
+    job = make_job(tmp_path / "student", tmp_path / "out", trained_in_int8=fine_tuned)
+    worker.run_job(job)
+    assert seen == [trained]

@@ -17,9 +17,10 @@ from edgekd.lower.backends._onnx_quantise import (
     Preset,
     Ranges,
     float_model,
+    measured_of,
     prepared_model,
     quantise,
-    ranges_of,
+    recorded,
 )
 from edgekd.lower.backends.base import (
     Backend,
@@ -94,7 +95,7 @@ class TensorRtBackend(Backend):
         """See `RangedBackend.measure`."""
         check_request(self, image_size, variant, calibration)
         silence()
-        return RecordedRanges(ranges_of(graph, image_size, calibration), len(calibration))
+        return recorded(graph, image_size, calibration)
 
     def lower_by_ranges(
         self,
@@ -121,8 +122,8 @@ class TensorRtBackend(Backend):
         model, file = float_model(graph, image_size, "lower for TensorRT"), out / self.model_file
         tools = ["torch", "onnx", "onnxscript"]
         if variant.calibrated and source is not None:
-            ranges = ranges_of(graph, image_size, source)
-            model = quantise(graph, image_size, ranges, variant.float_layers, _PRESET)
+            measured = measured_of(graph, image_size, source)
+            model = quantise(graph, image_size, measured, variant.float_layers, _PRESET)
             tools.append("onnxruntime")
         elif variant.precision == "fp16":
             scanned = _scanned(graph, image_size, source)
@@ -192,7 +193,7 @@ def _scanned(
     """The ranges that fp16 is checked by; None without images."""
     if source is None or (not isinstance(source, RecordedRanges) and len(source) == 0):
         return None
-    return ranges_of(graph, image_size, source)
+    return measured_of(graph, image_size, source).ranges
 
 
 def _check(file: Path) -> None:
