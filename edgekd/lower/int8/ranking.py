@@ -115,23 +115,23 @@ def _mean_errors(
     """What rounding the weights of each layer adds to its mean output, by channel [O]."""
     errors: dict[str, list[Tensor]] = {name: [] for name in layers}
     forwards = {
-        name: _noting_error(graph.network.get_submodule(name), noted)
-        for name, noted in errors.items()
+        name: _noting_error(graph.network.get_submodule(name), collected)
+        for name, collected in errors.items()
     }
     with forwards_replaced(graph.network, forwards):
         for batch in batches:
             graph(batch)
-    return {name: torch.cat(noted).mean(0) for name, noted in errors.items()}
+    return {name: torch.cat(collected).mean(0) for name, collected in errors.items()}
 
 
-def _noting_error(layer: nn.Module, noted: list[Tensor]) -> Forward:
+def _noting_error(layer: nn.Module, collected: list[Tensor]) -> Forward:
     plain: Forward = layer.forward
     rounded = weight_quantised_forward(layer)
 
     def forward(features: Tensor) -> Tensor:
         mean = features.mean(0, keepdim=True)  # enough, because the error is linear in the inputs
         error = (rounded(mean) - plain(mean)).movedim(_channel_axis(layer), -1).flatten(0, -2)
-        noted.append(error.mean(0).expand(len(features), -1))
+        collected.append(error.mean(0).expand(len(features), -1))
         outputs: Tensor = plain(features)
         return outputs
 
