@@ -61,8 +61,8 @@ class Notes:
 def loud_run(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run with a student that int8 answers wrongly for, on every machine.
 
-    In front of some convolutions all channels but one are a hundredth of what they were, and its
-    weights a hundred times: the same function but where ReLU6 had cut. The one, which nothing
+    In front of some convolutions all channels but one are a thousandth of what they were, and its
+    weights a thousand times: the same function but where ReLU6 had cut. The one, which nothing
     reads, is so loud that a step of eight bits is larger than what the others say.
     """
     run = tmp_path_factory.mktemp("loud") / "run"
@@ -71,9 +71,9 @@ def loud_run(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     blocks: list[Any] = [checkpoint.network.get_submodule(f"layer{n}.0") for n in (1, 2, 3, 4)]
     with torch.no_grad():
         for block in blocks:
-            block.bn1.weight /= 100
-            block.bn1.bias /= 100
-            block.conv2.weight *= 100
+            block.bn1.weight /= 1000
+            block.bn1.bias /= 1000
+            block.conv2.weight *= 1000
             block.bn1.bias[0], block.conv2.weight[:, 0] = 6.0, 0.0
     save_checkpoint(run / "student", checkpoint.network, checkpoint.card)
     seal_files(run / "student", [CARD, WEIGHTS])

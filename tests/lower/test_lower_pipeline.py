@@ -35,16 +35,19 @@ class Tools:
         lowering_error: Raised for a conversion to int8.
         running_error: Raised for a run of the int8 file.
         jobs: What was lowered, and what was run.
+        conversions: The conversions among them.
     """
 
     def __init__(self) -> None:
         self.lowering_error: JobError | None = None
         self.running_error: JobError | None = None
         self.jobs: list[str] = []
+        self.conversions: list[ConversionJob] = []
 
     def convert(self, job: ConversionJob, *, log: Path, report: Callable[[str], None]) -> Any:
         labels = [variant.label for variant in job.variants]
         self.jobs.append(f"lower {'+'.join(labels)}")
+        self.conversions.append(job)
         if self.lowering_error is not None and "int8" in labels:
             raise self.lowering_error
         for label in labels:
@@ -159,3 +162,5 @@ def test_fine_tuned_weights_are_marked_on_their_attempts(
 ) -> None:
     (measured,) = lower_variants(replace(context, quantisation_aware=True), "onnx", VARIANTS[:1])
     assert measured.attempt.quantisation_aware
+    lower_variants(context, "onnx", VARIANTS[1:])
+    assert [job.trained_in_int8 for job in tools.conversions] == [True, False]
