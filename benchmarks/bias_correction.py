@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from markdown_tables import markdown_table
-from numpy.typing import NDArray
 
 from edgekd.cli.console import exit_code_of, publish, say
 from edgekd.lower.backends import get_backend
@@ -29,6 +28,7 @@ from edgekd.lower.int8.calibration import draw_calibration
 from edgekd.lower.int8.stem import stem_of, with_float_stem
 from edgekd.lower.precision import Variant
 from edgekd.lower.source import Source, load_source
+from edgekd.metrics import balanced_accuracy
 from edgekd.resources import checkpoint_place
 from edgekd.runtime.sessions import open_session
 
@@ -82,7 +82,9 @@ def _rows(source: Source, backends: list[str]) -> Iterator[tuple[Any, ...]]:
             variant = with_float_stem(Variant(precision="int8"), stem_of(graph, card.image_size))
             answers = _answers(backend, graph, variant, drawn, source)
             error = answers - plain
-            scores = [_balanced_accuracy(each, source.targets) for each in (plain, answers)]
+            scores = [
+                100 * (balanced_accuracy(each, source.targets) or 0.0) for each in (plain, answers)
+            ]
             yield (
                 backend,
                 "corrected" if corrected else "as they are",
@@ -92,12 +94,6 @@ def _rows(source: Source, backends: list[str]) -> Iterator[tuple[Any, ...]]:
                 f"{np.abs(error).mean():.3f}",
                 f"{np.abs(error.mean(0)).max():.3f}",
             )
-
-
-def _balanced_accuracy(outputs: NDArray[Any], targets: NDArray[Any]) -> float:
-    """In per cent."""
-    right = outputs.argmax(1) == targets
-    return float(100 * np.mean([right[targets == label].mean() for label in np.unique(targets)]))
 
 
 def _answers(name: str, graph: Any, variant: Variant, drawn: Any, source: Source) -> Any:

@@ -120,7 +120,7 @@ def _float_stage() -> Iterator[None]:
 def _losses(student: Checkpoint, samples: RunSamples, size: int) -> Iterator[tuple[Any, ...]]:
     card = student.card
     graph = deploy_graph(
-        student.network, card.mean, card.std, trained_in_int8=card.training.in_int8
+        student.network, card.mean, card.std, trained_in_int8=card.training.finished_in_int8
     )
     images, labels = samples.part("test")
     drawn = draw_calibration(samples.split, samples.images).images

@@ -157,7 +157,7 @@ class TrainingCard(_Section, frozen=True, kw_only=True):
     precision_reason: str = ""
 
     @property
-    def in_int8(self) -> bool:
+    def finished_in_int8(self) -> bool:
         """Whether the weights are those of a finish in simulated int8."""
         return self.finish is not None and self.finish.best_epoch > 0
 

@@ -18,13 +18,13 @@ from edgekd.lower.int8.bias_correction import (
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Means", "biased_layers", "mean_met", "with_corrected_biases"]
+__all__ = ["Means", "layers_with_bias", "mean_inputs", "with_corrected_biases"]
 
 Means = dict[str, NDArray[Any]]
-"""Mean input that each weight of a layer meets [I, kernel…], by the name of its node."""
+"""Mean input at each position of a layer's kernel [I, kernel…], by the name of its node."""
 
 
-def biased_layers(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+def layers_with_bias(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The convolutions and linear layers with a bias.
 
     A linear layer of more than two dimensions becomes a MatMul and a sum, and is not among them.
@@ -38,8 +38,16 @@ def biased_layers(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     ]
 
 
-def mean_met(node: onnx.NodeProto, mean: NDArray[Any]) -> NDArray[np.float32]:
-    """The mean input that each weight of a layer meets, of its mean input over images [1, I, …]."""
+def mean_inputs(node: onnx.NodeProto, mean: NDArray[Any]) -> NDArray[np.float32]:
+    """The mean input at each position of a layer's kernel.
+
+    Args:
+        node: Of `layers_with_bias`.
+        mean: Mean of its input over images [1, I, …].
+
+    Returns:
+        [I, kernel…] of a convolution, [I] of a linear layer.
+    """
     if node.op_type == "Conv":
         given = {entry.name: list(entry.ints) for entry in node.attribute}
         kernel = given["kernel_shape"]

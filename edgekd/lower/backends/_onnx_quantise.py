@@ -20,8 +20,8 @@ import numpy as np
 from edgekd.errors import ArtefactError
 from edgekd.lower.backends._onnx_bias import (
     Means,
-    biased_layers,
-    mean_met,
+    layers_with_bias,
+    mean_inputs,
     with_corrected_biases,
 )
 from edgekd.lower.backends.base import Calibration, converting, missing_tool
@@ -60,7 +60,7 @@ class Measured:
 
     Attributes:
         ranges: Range of each float tensor.
-        means: Mean input that each weight meets, of each layer with a bias.
+        means: Mean input at each position of the kernel, of each layer with a bias.
     """
 
     ranges: Ranges
@@ -218,7 +218,7 @@ def measure(graph: DeployGraph, image_size: int, images: Images) -> Measured:
     model = prepared_model(graph, image_size)
     inner = _before_activations(model.graph)
     names = [name for name in _float_tensors(model.graph) if name not in inner]
-    layers = biased_layers(model)
+    layers = layers_with_bias(model)
     inputs = list(dict.fromkeys(node.input[0] for node in layers))
     session = _open(_with_outputs(_with_extremes(model, names), inputs))
     least, greatest = np.full(len(names), np.inf), np.full(len(names), -np.inf)
@@ -233,7 +233,7 @@ def measure(graph: DeployGraph, image_size: int, images: Images) -> Measured:
     ranges = dict(zip(names, pairs, strict=True))
     ranges |= {tensor: ranges[output] for tensor, output in inner.items()}
     means = {name: total / len(images.pixels) for name, total in zip(inputs, sums, strict=True)}
-    return Measured(ranges, {node.name: mean_met(node, means[node.input[0]]) for node in layers})
+    return Measured(ranges, {node.name: mean_inputs(node, means[node.input[0]]) for node in layers})
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from edgekd.lower.backends._tflite_layers import WEIGHTED, GraphReader
 from edgekd.lower.int8.bias_correction import Window, corrected_bias, rounded_weight
 
-__all__ = ["BiasedOperator", "biased_operators", "with_corrected_biases"]
+__all__ = ["OperatorWithBias", "operators_with_bias", "with_corrected_biases"]
 
 _GREATEST = 127
 _INPUT, _WEIGHT, _BIAS = range(3)
 """Positions among an operator's inputs."""
 
 
-class BiasedOperator(NamedTuple):
+class OperatorWithBias(NamedTuple):
     """A convolution or linear layer with constant float weights and a constant float bias.
 
     Attributes:
@@ -49,7 +49,7 @@ class BiasedOperator(NamedTuple):
         return int(self.operator.inputs[_INPUT])
 
 
-def biased_operators(reader: GraphReader) -> Iterator[BiasedOperator]:
+def operators_with_bias(reader: GraphReader) -> Iterator[OperatorWithBias]:
     """The operators of a file whose bias can be corrected, in their order.
 
     Those without a bias are left out, and depthwise convolutions with several filters a channel.
@@ -76,7 +76,7 @@ def biased_operators(reader: GraphReader) -> Iterator[BiasedOperator]:
             continue
         name = reader.name(operator.outputs[0])
         window = None if kind == "FULLY_CONNECTED" else _window(reader, operator, weight)
-        yield BiasedOperator(name, operator, weight, bias, channels, groups, window)
+        yield OperatorWithBias(name, operator, weight, bias, channels, groups, window)
 
 
 def with_corrected_biases(
@@ -97,7 +97,7 @@ def with_corrected_biases(
     reader = GraphReader(content)
     quantised = [
         each
-        for each in biased_operators(reader)
+        for each in operators_with_bias(reader)
         if each.name in means and reader.scope(each.operator) not in float_scopes
     ]
     for each in quantised:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.lower.backends._tflite_bias import BiasedOperator, biased_operators
+from edgekd.lower.backends._tflite_bias import OperatorWithBias, operators_with_bias
 from edgekd.lower.backends._tflite_layers import GraphReader
 from edgekd.lower.backends.base import Calibration, missing_tool
 from edgekd.lower.int8.bias_correction import window_means
@@ -37,7 +37,7 @@ class Measured:
 
     Attributes:
         ranges: Least and greatest value of every float activation.
-        means: Mean input that each weight meets, of each operator with a bias that can be
+        means: Mean input at each position of the kernel, of each operator with a bias that can be
             corrected, by the name of the tensor that it writes.
     """
 
@@ -107,7 +107,7 @@ def _measure(content: bytes, calibration: Calibration) -> Measured:
     """
     interpreter = _interpreter(content)
     activations = _activations(interpreter, content)
-    biased = list(biased_operators(GraphReader(content)))
+    biased = list(operators_with_bias(GraphReader(content)))
     inputs = [interpreter.tensor(each.input) for each in biased]
     lowest = dict.fromkeys(activations, np.inf)
     highest = dict.fromkeys(activations, -np.inf)
@@ -124,7 +124,7 @@ def _measure(content: bytes, calibration: Calibration) -> Measured:
         if lowest[tensor] <= highest[tensor]
     }
     means = {
-        each.name: _mean_met(each, total / len(calibration))
+        each.name: _mean_inputs(each, total / len(calibration))
         for each, total in zip(biased, sums, strict=True)
     }
     return Measured(ranges, means)
@@ -175,8 +175,8 @@ def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
 
 
-def _mean_met(layer: BiasedOperator, mean: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The mean input that each weight of a layer meets, of its mean input over images."""
+def _mean_inputs(layer: OperatorWithBias, mean: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The mean input at each position of a layer's kernel, from its mean input over images."""
     if layer.window is None:  # it may flatten its input, or look at several positions
         return np.asarray(mean.reshape(-1, layer.channels).mean(axis=0), np.float32)
     channels_first = np.moveaxis(mean[0], -1, 0)

@@ -41,10 +41,10 @@ class Window(NamedTuple):
 
 
 def window_means(mean: NDArray[Any], window: Window) -> NDArray[np.float64]:
-    """The mean input that each weight of a kernel meets, over all outputs.
+    """The mean input at each position of the kernel, over all outputs.
 
-    Beside the padding weights meet zeros: in a map of five by five, the corner of a kernel of three
-    by three meets them in 9 of 25 outputs.
+    It differs between positions where the input is padded: on a map of five by five, the corner of
+    a kernel of three by three lies on the padding for 9 of 25 outputs.
 
     Args:
         mean: Mean of the input over images [I, positions…].
@@ -59,13 +59,13 @@ def window_means(mean: NDArray[Any], window: Window) -> NDArray[np.float64]:
     )
     means = np.empty((len(padded), *window.kernel))
     for place in np.ndindex(*window.kernel):
-        met: tuple[slice, ...] = (slice(None),)
+        covered: tuple[slice, ...] = (slice(None),)
         for size, at, (kernel, stride, dilation, *_) in zip(
             padded.shape[1:], place, axes, strict=True
         ):
             first, last = at * dilation, size - (kernel - 1 - at) * dilation
-            met += (slice(first, last, stride),)
-        means[(slice(None), *place)] = padded[met].mean(axis=tuple(range(1, padded.ndim)))
+            covered += (slice(first, last, stride),)
+        means[(slice(None), *place)] = padded[covered].mean(axis=tuple(range(1, padded.ndim)))
     return means
 
 
@@ -82,15 +82,15 @@ def corrected_bias(
     Args:
         weight: Float weights [O, I / groups, kernel…].
         bias: Float bias [O].
-        mean: Mean input that each weight meets [I, kernel…], see `window_means`; [I] for a linear
-            layer.
+        mean: Mean input at each position of the kernel [I, kernel…], see `window_means`; [I] for a
+            linear layer.
         rounded: What the weights are in the file, of the shape of `weight`.
         groups: Groups of channels; I for a depthwise convolution.
     """
     error = np.asarray(rounded, np.float64) - weight
     by_group = error.reshape(groups, len(error) // groups, -1)
-    met = np.asarray(mean, np.float64).reshape(groups, -1)
-    return np.asarray(bias - np.einsum("gow,gw->go", by_group, met).ravel(), np.float32)
+    means = np.asarray(mean, np.float64).reshape(groups, -1)
+    return np.asarray(bias - np.einsum("gow,gw->go", by_group, means).ravel(), np.float32)
 
 
 def rounded_weight(weight: NDArray[Any], greatest: int) -> NDArray[np.float64]:

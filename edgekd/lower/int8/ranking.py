@@ -115,7 +115,7 @@ def _mean_errors(
     """What rounding the weights of each layer adds to its mean output, by channel [O]."""
     errors: dict[str, list[Tensor]] = {name: [] for name in layers}
     forwards = {
-        name: _noting_error(graph.network.get_submodule(name), collected)
+        name: _recording_error(graph.network.get_submodule(name), collected)
         for name, collected in errors.items()
     }
     with forwards_replaced(graph.network, forwards):
@@ -124,7 +124,7 @@ def _mean_errors(
     return {name: torch.cat(collected).mean(0) for name, collected in errors.items()}
 
 
-def _noting_error(layer: nn.Module, collected: list[Tensor]) -> Forward:
+def _recording_error(layer: nn.Module, collected: list[Tensor]) -> Forward:
     plain: Forward = layer.forward
     rounded = weight_quantised_forward(layer)
 

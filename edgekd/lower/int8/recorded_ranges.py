@@ -33,7 +33,8 @@ class RecordedRanges:
     Attributes:
         tensors: Extremes by the name that the backend's quantiser knows a tensor by.
         images: Number of images that they were measured on; some tools write it into their files.
-        means: Mean input that each weight meets [I, kernel…], by the backend's name of the layer.
+        means: Mean input at each position of a layer's kernel [I, kernel…], by the backend's name
+            of the layer.
     """
 
     tensors: Mapping[str, Extremes]

@@ -96,7 +96,11 @@ def deploy_graph_of(context: BuildContext) -> DeployGraph:
     card = context.source.card
     network = context.source.checkpoint.network
     return deploy_graph(
-        network, card.mean, card.std, card.subclass_of, trained_in_int8=card.training.in_int8
+        network,
+        card.mean,
+        card.std,
+        card.subclass_of,
+        trained_in_int8=card.training.finished_in_int8,
     )
 
 

@@ -66,7 +66,7 @@ def _load_graph(job: ConversionJob) -> tuple[DeployGraph, int]:
         return deploy_graph(network, card.mean, card.std), card.image_size
     graph = deploy_graph(
         checkpoint.network, card.mean, card.std, card.subclass_of,
-        trained_in_int8=job.trained_in_int8 or card.training.in_int8,
+        trained_in_int8=job.trained_in_int8 or card.training.finished_in_int8,
     )  # fmt: skip
     return graph, card.image_size
 

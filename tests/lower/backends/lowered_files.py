@@ -16,7 +16,9 @@ __all__ = [
     "CLASSES",
     "FLOAT_LAYERS",
     "FROM_ONNX",
+    "MEAN",
     "SIZE",
+    "STD",
     "answers",
     "float_in_order",
     "variant",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 SIZE, CLASSES = 32, 4  # as the fixture `student` is made
+MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # of its pixels, too
 BUILT_IN = ("onnx", "openvino", "tensorrt", "tflite")
 FROM_ONNX = ("onnx", "openvino", "tensorrt")
 FLOAT_LAYERS = ("stem.0", "blocks.1.body.0", "head.2")

@@ -13,16 +13,23 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from backends.lowered_files import CLASSES, FLOAT_LAYERS, FROM_ONNX, SIZE, answers, variant
+from backends.lowered_files import (
+    CLASSES,
+    FLOAT_LAYERS,
+    FROM_ONNX,
+    MEAN,
+    SIZE,
+    STD,
+    answers,
+    variant,
+)
 from edgekd.lower.backends import get_backend
-from edgekd.lower.backends._onnx_bias import biased_layers, with_corrected_biases
+from edgekd.lower.backends._onnx_bias import layers_with_bias, with_corrected_biases
 from edgekd.lower.backends._onnx_quantise import Images, measure, prepared_model
 from edgekd.lower.backends.base import RangedBackend
 from edgekd.lower.graph import DeployGraph, deploy_graph
 from edgekd.lower.int8.bias_correction import rounded_weight
 from edgekd.lower.int8.recorded_ranges import RecordedRanges
-
-MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +99,7 @@ def test_weights_are_rounded_in_the_file_as_the_correction_takes_them(
 ) -> None:
     model = prepared_model(student.graph, SIZE)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    floats = {node.name: constants[node.input[1]] for node in biased_layers(model)}
+    floats = {node.name: constants[node.input[1]] for node in layers_with_bias(model)}
     integers = integers_of(lowered(name, "int8") / "model.onnx")
     assert integers.keys() == floats.keys()
     for node, weight in floats.items():
@@ -130,13 +137,13 @@ def test_layers_in_float_keep_their_biases(lowered: Any, student: Any) -> None:
         assert np.array_equal(mixed[node], expected[node]), node
 
 
-def test_means_are_of_all_images_as_each_weight_meets_them(student: Any) -> None:
+def test_means_are_of_all_images_at_each_position_of_the_kernel(student: Any) -> None:
     means = measure(student.graph, SIZE, Images(student.calibration)).means
     inputs = student.graph.normalise(torch.from_numpy(student.calibration)).mean(0, keepdim=True)
     stem = student.network.get_submodule("stem.0")
     unfold = nn.Unfold(stem.kernel_size, stem.dilation, stem.padding, stem.stride)
-    met = unfold(inputs).mean(2).reshape(means["stem.0"].shape)
-    np.testing.assert_allclose(means["stem.0"], met.numpy(), atol=1e-5)
+    expected = unfold(inputs).mean(2).reshape(means["stem.0"].shape)
+    np.testing.assert_allclose(means["stem.0"], expected.numpy(), atol=1e-5)
     assert means["head.2"].ndim == 1
 
 

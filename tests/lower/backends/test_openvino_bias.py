@@ -11,12 +11,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from backends.lowered_files import FLOAT_LAYERS, SIZE, variant
+from backends.lowered_files import FLOAT_LAYERS, MEAN, SIZE, STD, variant
 from edgekd.lower.backends import get_backend
 from edgekd.lower.graph import deploy_graph
 from edgekd.models.simulated_int8 import quantisable_layers
 
-MEAN, STD = (0.7, 0.55, 0.5), (0.2, 0.2, 0.2)  # as the fixture `student` is made
 LAYERS = {"Convolution", "GroupConvolution", "MatMul"}
 
 

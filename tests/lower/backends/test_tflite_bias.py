@@ -15,7 +15,7 @@ from torch import nn
 
 from backends.lowered_files import CLASSES, SIZE
 from backends.tflite_files import BACKEND, MEAN, STD, WEIGHTED, lower
-from edgekd.lower.backends._tflite_bias import _written, biased_operators, with_corrected_biases
+from edgekd.lower.backends._tflite_bias import _written, operators_with_bias, with_corrected_biases
 from edgekd.lower.backends._tflite_layers import GraphReader, scopes_of
 from edgekd.lower.backends._tflite_ranges import measure_activations
 from edgekd.lower.backends.tflite import _float_model
@@ -80,11 +80,11 @@ def uncorrected(made: FloatFile, tmp_path: Path) -> Path:
 
 
 def names(content: bytes) -> list[str]:
-    return [each.name for each in biased_operators(GraphReader(content))]
+    return [each.name for each in operators_with_bias(GraphReader(content))]
 
 
 def biases(content: bytes) -> Biases:
-    return [each.bias for each in biased_operators(GraphReader(content))]
+    return [each.bias for each in operators_with_bias(GraphReader(content))]
 
 
 def means_of(made: FloatFile) -> dict[str, NDArray[np.float32]]:
@@ -165,19 +165,19 @@ def test_means_are_those_of_the_layers_inputs(made: FloatFile) -> None:
     means = means_of(made)
     assert list(means) == names(made.content)
     for layer, mean in zip(made.layers, means.values(), strict=True):
-        met = inputs[layer].mean(0)
+        expected = inputs[layer].mean(0)
         if isinstance(layer, nn.Conv2d):
             size, padding = layer.kernel_size, layer.padding
             unfold = nn.Unfold(size, layer.dilation, padding, layer.stride)
-            met = unfold(met[None]).mean(2).reshape(-1, *size)
+            expected = unfold(expected[None]).mean(2).reshape(-1, *size)
         assert mean.dtype == np.float32
-        assert mean == pytest.approx(met.numpy(), rel=1e-4, abs=1e-5)
+        assert mean == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)
 
 
 def test_correction_is_the_answer_of_the_layers_error_to_its_mean_input(made: FloatFile) -> None:
     """By convolutions of torch, so that every layout of weights is checked."""
     random = np.random.default_rng(0)
-    operators = biased_operators(GraphReader(made.content))
+    operators = operators_with_bias(GraphReader(made.content))
     means = {
         each.name: random.uniform(
             1, 6, (each.channels, *(each.window.kernel if each.window else ()))
@@ -189,8 +189,8 @@ def test_correction_is_the_answer_of_the_layers_error_to_its_mean_input(made: Fl
         weight = layer.weight.double()
         error = torch.from_numpy(rounded_weight(weight.numpy(), 127)) - weight
         error = error.reshape(*error.shape, *(1,) * (4 - error.ndim))
-        met = torch.from_numpy(mean).reshape(1, -1, *error.shape[2:])
-        shift = nn.functional.conv2d(met, error, groups=getattr(layer, "groups", 1)).ravel()
+        window = torch.from_numpy(mean).reshape(1, -1, *error.shape[2:])
+        shift = nn.functional.conv2d(window, error, groups=getattr(layer, "groups", 1)).ravel()
         assert bias == pytest.approx((layer.bias - shift).numpy(), abs=1e-6)
         assert shift.abs().max() > 1e-4
 
@@ -259,7 +259,7 @@ def test_shared_bias_is_corrected_for_each_operator(
     share: Callable[..., None], made: FloatFile
 ) -> None:
     reader = GraphReader(made.content)
-    three = [each.operator for each in biased_operators(reader)][2:5]
+    three = [each.operator for each in operators_with_bias(reader)][2:5]
     share(reader, three[0], three[1])
     share(reader, three[0], three[2])
     content = _written(reader)
