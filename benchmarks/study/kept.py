@@ -1,4 +1,4 @@
-"""Networks that are kept beside their records, and teach on any machine without being trained."""
+"""Networks that are kept, and on any machine teach or are gone on with, without being trained."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from edgekd.files import write_atomically
 from edgekd.lower.shipped.storage import store_student
 from edgekd.models import read_card
 from edgekd.models.card import CARD, SPLIT, read_own_split
+from edgekd.resources import student_folders
 
 __all__ = ["keep", "kept_network"]
 
 
 def kept_network(results: Path, job: Job) -> Path | None:
-    """The folder of a run's kept network; None where there is none of its recipe.
+    """The folder of a run's network, kept beside its record or shipped; None where there is none.
 
     Args:
         results: Folder of the records.
         job: The run.
     """
-    folder, record = _folder(results, job), read_record(results, job.table, job.name)
-    if record is None or not (folder / CARD).is_file():
+    record = read_record(results, job.table, job.name)
+    if record is None or record.recipe_sha256 != job.recipe_sha256:
         return None
-    wanted = (job.recipe_sha256, read_card(folder).weights_sha256)
-    return folder if wanted == (record.recipe_sha256, record.network.weights_sha256) else None
+    folders = (_folder(results, job), *student_folders().values())
+    cards = ((folder, read_card(folder)) for folder in folders if (folder / CARD).is_file())
+    weights = record.network.weights_sha256
+    return next((folder for folder, card in cards if card.weights_sha256 == weights), None)
 
 
 def keep(results: Path, job: Job, checkpoint: Path) -> Path:

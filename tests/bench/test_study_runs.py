@@ -264,6 +264,18 @@ def test_a_kept_teacher_teaches_without_being_trained(study, trained):
     assert taught[0]["weights_sha256"] == sha256_of(kept)
 
 
+def test_a_kept_teacher_of_another_recipe_does_not_teach(study, trained):
+    assert study.run("teachers", "--only", "one", "--keep") == 0
+    shutil.rmtree(study.folder / "out")
+    recipe = study.folder / "design/recipes/teacher.yaml"
+    recipe.write_text(recipe.read_text().replace("batch_size: 16", "batch_size: 8"))
+    kept = sha256_of(study.folder / "results/teachers/one-seed0/model.safetensors")
+    trained.clear()
+    assert study.run("main", "--only", "at", "--seeds", "0") == 0
+    assert trained == ["supervised", "student"]
+    assert study.record("main", "at-seed0")["teachers"][0]["weights_sha256"] != kept
+
+
 def test_what_is_kept_says_which_lesions_it_was_not_trained_on(study):
     """Without age, sex and body site, which no training needs."""
     assert study.run("teachers", "--only", "one", "--keep") == 0
@@ -337,6 +349,21 @@ def test_a_start_that_is_not_the_one_on_record_is_made_by_its_run(study, capsys,
     assert study.run("further") == 0
     made = f"screen/none-seed0: {study.folder / 'out/screen/none-seed0'}" in capsys.readouterr().err
     assert made != known
+
+
+def test_a_row_goes_on_from_a_network_that_ships(study, trained, monkeypatch):
+    """Which needs no run, as one that is kept does not; another network of that name is not it."""
+    (study.folder / "design/tables/further.yaml").write_text(FURTHER)
+    for name, run in (("another", "screen/kd"), ("shipped", "screen/none")):
+        student = study.folder / "students" / name
+        shutil.copytree(study.folder / f"out/{run}-seed0/student", student)
+        (student / "certificates").mkdir()
+    shutil.rmtree(study.folder / "out")
+    monkeypatch.setenv("EDGEKD_STUDENTS", str(study.folder / "students"))
+    assert study.run("further") == 0
+    assert trained == ["supervised"]
+    start = study.record("screen", "none-seed0")["network"]["weights_sha256"]
+    assert study.record("further", "still-seed0")["network"]["pretrained_sha256"] == start
 
 
 BESIDE = """\
