@@ -102,6 +102,7 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
         stop_gain: Gain in the validation score that pays for an epoch: stop as well where the last
             `stop_after` epochs raised the best score by less than this on average.
         class_weights: Weight of a class of n images in the hard-label loss: ∝ 1, 1/√n or 1/n.
+            A subclass has the weight, and below the prior, of its class.
         class_sampling: How often a class of n images is drawn: ∝ n, ∝ √n, or all equally.
         label_smoothing: Share of a hard label that is spread over its alternatives.
         loss: The loss on the labels: a name, or `{name: …}` and that loss's own keys.

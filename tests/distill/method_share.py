@@ -89,7 +89,7 @@ def made(label: str, data: RunSamples) -> Method:
         return NormalisedNetwork(plain, (0.5,) * 3, (0.5,) * 3, of)
 
     counts = data.class_counts
-    subclasses = Subclasses(of, torch.from_numpy(data.subclass_labels()), torch.ones(len(of)))
+    subclasses = Subclasses(of, torch.from_numpy(data.subclass_labels()))
     context = MethodContext(
         counts, class_weights(counts, "sqrt"), len(data.targets), SIDE, FIT,
         training_labels=torch.from_numpy(data.training_labels()),

@@ -64,7 +64,7 @@ def make_context(fit: FitSection | None = None) -> MethodContext:
     own = first[labels] + (torch.isin(labels, torch.tensor([0, 3])) & (torch.arange(80) % 2 == 0))
     return MethodContext(
         COUNTS, class_weights(COUNTS, "full"), 80, 32, fit or FitSection(),
-        training_labels=labels, subclasses=Subclasses(SUBCLASS_OF, own, torch.ones(7)),
+        training_labels=labels, subclasses=Subclasses(SUBCLASS_OF, own),
         unlabelled_images=40,
     )  # fmt: skip
 

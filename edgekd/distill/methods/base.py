@@ -90,14 +90,10 @@ class Subclasses:
     Attributes:
         of: Class index of each subclass [S].
         labels: Subclass of each image of the data set, int64 [samples].
-        weights: Weights of the hard-label loss on subclasses, float32 [S].
-        adjustment: What the hard-label loss adds to their logits [S], or None.
     """
 
     of: tuple[int, ...]
     labels: Tensor
-    weights: Tensor
-    adjustment: Tensor | None = None
 
 
 @dataclass(frozen=True)

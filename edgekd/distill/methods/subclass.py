@@ -20,6 +20,9 @@ __all__ = ["SubclassMethod", "SubclassSupervised", "subclass_logits"]
 class SubclassMethod(Method):
     """Base of the methods whose student predicts subclasses.
 
+    What balances the loss is that of each subclass's class. Subclasses balanced among each other
+    would say each class as often as it has subclasses, since a class's probability is their sum.
+
     Raises:
         InputError: The data have no subclasses.
     """
@@ -34,9 +37,10 @@ class SubclassMethod(Method):
         self, config: Section, student: nn.Module, teacher: nn.Module | None, context: MethodContext
     ) -> None:
         super().__init__(config, student, teacher, context)
+        of = list(self.subclasses.of)
+        adjustment = None if context.adjustment is None else context.adjustment[of]
         self.register_buffer("subclass_labels", self.subclasses.labels, persistent=False)
-        self.register_buffer("subclass_weights", self.subclasses.weights, persistent=False)
-        adjustment = self.subclasses.adjustment
+        self.register_buffer("subclass_weights", context.class_weights[of], persistent=False)
         self.register_buffer("subclass_adjustment", adjustment, persistent=False)
 
     @property
@@ -48,7 +52,7 @@ class SubclassMethod(Method):
         return self.context.subclasses
 
     def subclass_label(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The hard-label loss on subclass logits [B, S], weighted as the recipe's `fit` says."""
+        """The hard-label loss on subclass logits [B, S], balanced by classes as `fit` says."""
         targets = batch.mixed(self.subclass_labels[batch.indices])
         return self.label_loss(outputs, targets, self.subclass_weights, self.subclass_adjustment)
 

@@ -14,7 +14,6 @@ from torch import nn
 
 from edgekd.data import Split
 from edgekd.data.unlabelled import unlabelled_images
-from edgekd.distill.losses import class_log_prior, class_weights
 from edgekd.distill.methods import Method, MethodContext, load_method, resolve_method
 from edgekd.distill.methods.base import Subclasses
 from edgekd.distill.runs.record import Role
@@ -176,7 +175,7 @@ def context_of(recipe: Recipe, section: RoleSection, samples: RunSamples) -> Met
         fit=section.fit,
         seed=recipe.seed,
         training_labels=torch.from_numpy(samples.training_labels()),
-        subclasses=_subclasses(samples, section.fit),
+        subclasses=_subclasses(samples),
         task=samples.task,
         adjustment=samples.adjustment(section.fit),
         training_images=len(samples.split.indices("train")),
@@ -217,17 +216,10 @@ def refuse_mixing(augment: AugmentSection, kind: type[Method], task: str) -> Non
         raise InputError(message, f"set {keys} to 0")
 
 
-def _subclasses(samples: RunSamples, fit: FitSection) -> Subclasses | None:
+def _subclasses(samples: RunSamples) -> Subclasses | None:
     if not samples.subclass_of:
         return None
-    labels = torch.from_numpy(samples.subclass_labels())
-    weights = class_weights(samples.subclass_counts(), fit.class_weights)
-    adjustment = None
-    if fit.logit_adjustment:
-        drawn, part = samples.draws(fit.class_sampling), samples.split.indices("train")
-        prior = class_log_prior(labels[part], len(samples.subclass_of), drawn)
-        adjustment = fit.logit_adjustment * prior
-    return Subclasses(samples.subclass_of, labels, weights, adjustment)
+    return Subclasses(samples.subclass_of, torch.from_numpy(samples.subclass_labels()))
 
 
 def _network(model: ModelSection, kind: type[Method], samples: RunSamples) -> NormalisedNetwork:

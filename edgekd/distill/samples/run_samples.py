@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -114,12 +113,6 @@ class RunSamples:
     def subclass_labels(self) -> NDArray[np.int64]:
         """Subclass index of each image [N]; empty where classes are not divided."""
         return np.array(self.split.dataset.subclass_labels(), dtype=np.int64)
-
-    def subclass_counts(self) -> tuple[int, ...]:
-        """Training images of each subclass."""
-        labels = self.subclass_labels()
-        numbers = Counter(labels[self._indices("train")].tolist() if len(labels) else [])
-        return tuple(numbers[label] for label in range(len(self.subclass_of)))
 
     @cached_property
     def class_counts(self) -> tuple[int, ...]:

@@ -241,10 +241,9 @@ def made(name: str, fit: FitSection, options: dict[str, Any]) -> Method:
     kind, config = resolve_method({"name": name, **options})
     divided = SUBCLASS_OF if kind.learns_subclasses else ()
     teacher = network(1, (4, 8, 8, 16), divided) if kind.needs_teacher else None
-    weights = torch.tensor([0.5, 1.0, 2.0, 1.5, 0.7, 1.2, 0.9])
     context = MethodContext(
         COUNTS, class_weights(COUNTS, "full"), 80, SIZE, fit, training_labels=LABELS,
-        subclasses=Subclasses(SUBCLASS_OF, SUBCLASSES, weights), unlabelled_images=40,
+        subclasses=Subclasses(SUBCLASS_OF, SUBCLASSES), unlabelled_images=40,
     )  # fmt: skip
     method = kind(config, network(0, (4, 4, 8, 8), divided), teacher, context)
     for assistant in getattr(method, "assistants", ()):  # whose first answers are nearly even
@@ -308,7 +307,7 @@ class Step:
 
 
 def subclass_ce(method: Any, step: Step, outputs: Tensor) -> Tensor:
-    smoothing, weights = step.fit.label_smoothing, method.subclass_weights
+    smoothing, weights = step.fit.label_smoothing, method.class_weights[list(SUBCLASS_OF)]
     return paper.cross_entropy(outputs, SUBCLASSES[INDICES], weights, smoothing)
 
 

@@ -47,7 +47,7 @@ SUBCLASS_OF = (0, 0, 0, 0, 1, 1, 1)
 def made(subclass_of: list[int], labels: Tensor, classes: int = 2, **options: Any) -> Any:
     """The method over networks that are never run."""
     kind, config = resolve_method({"name": "skd", **options})
-    divided = Subclasses(tuple(subclass_of), labels, torch.ones(len(subclass_of)))
+    divided = Subclasses(tuple(subclass_of), labels)
     counts = (1,) * classes
     context = MethodContext(
         counts, class_weights(counts, "none"), len(labels), 32, FitSection(), subclasses=divided
