@@ -3,31 +3,27 @@
 python benchmarks/study/inference.py CHECKPOINT --data DIR [--sizes 160,192] [--views 1,4]
 
 Nothing is trained: the network answers the validation images at each size, once as they are and
-once as the average logits of their views (mirrored; turned by quarters; both). Both cost a device
-computation: the last column says how many times that of one image at the network's own size.
-Prints a table in Markdown.
+once as the average logits of their views (mirrored; turned by quarters; both). More pixels and more
+views cost a device computation: the last column says how many times that of one image at the
+network's own size. Prints a table in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from design import HERE
+from images import class_index, options_of, read_split
 from layout import head
 from records import Judged, scores_of
 from summaries import spread_of
 
 from edgekd.cli.console import exit_code_of
-from edgekd.data import load_dataset, split_dataset
 from edgekd.data.decoded import decode_images
 from edgekd.distill.comparison.comparison_table import percent
 from edgekd.distill.teachers.averaged import TurnedViews
 from edgekd.distill.teachers.averaging import mean_logits
-from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
-from edgekd.recipe import load_recipe
 from edgekd.resources import checkpoint_place
 
 COLUMNS = (
@@ -49,15 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _print(options: argparse.Namespace) -> None:
-    recipe = load_recipe(options.recipe)
-    dataset = load_dataset({**recipe.data, "root": str(options.data)}, recipe.task)
-    if options.label not in dataset.classes:
-        message = f"there is no class {options.label!r}"
-        raise InputError(message, f"known: {', '.join(dataset.classes)}")
+    split = read_split(options.recipe, options.data)
+    dataset, validation = split.dataset, split.indices("validation")
+    class_index(dataset, options.label)
     checkpoint = load_checkpoint(checkpoint_place(options.checkpoint))
     own = checkpoint.card.image_size
     network = checkpoint.normalised(classes=dataset.classes)
-    validation = split_dataset(dataset, recipe.split).indices("validation")
     targets = dataset.targets()[validation]
     print(*head([column.format(options.label) for column in COLUMNS]), sep="\n")
     for size in options.sizes or (own,):
@@ -94,18 +87,13 @@ def _views(text: str) -> tuple[int, ...]:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    summary, _, rest = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options_of(__doc__)
     parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", help="its folder, or a student that ships"
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of ham10000_lesions_224")
     parser.add_argument("--sizes", type=_sizes, help="sizes in pixels (default: its own)")
     parser.add_argument("--views", type=_views, default=VIEWS, help="numbers of views (1,2,4,8)")
     parser.add_argument("--label", default="mel", help="the class that has columns of its own")
-    parser.add_argument("--recipe", default=str(HERE / "recipes" / "student.yaml"))
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Networks that are kept, and on any machine teach or are gone on with, without being trained."""
+"""Networks that are kept: on any machine they teach, or start a run, without being trained."""
 
 from __future__ import annotations
 

@@ -17,19 +17,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from design import HERE
+from images import class_index, options_of, read_split
 from layout import head
 from records import Judged, scores_of
 from summaries import spread_of
 
 from edgekd.cli.console import exit_code_of
-from edgekd.data import load_dataset, split_dataset
 from edgekd.data.dataset import Dataset
 from edgekd.data.decoded import decode_images
 from edgekd.distill.comparison.comparison_table import percent
 from edgekd.errors import InputError
 from edgekd.models import load_checkpoint, logits_of
-from edgekd.recipe import load_recipe
 
 COLUMNS = ("network", "images", "answered as {}", "sensitivity of {}", "balanced accuracy")
 
@@ -41,17 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _print(options: argparse.Namespace) -> None:
-    recipe = load_recipe(options.recipe)
-    data = {**recipe.data, "root": str(options.data)}
-    dataset = load_dataset(data, recipe.task)
-    if options.label not in dataset.classes:
-        message = f"there is no class {options.label!r}"
-        raise InputError(message, f"known: {', '.join(dataset.classes)}")
-    validation = split_dataset(dataset, recipe.split).indices("validation")
+    split = read_split(options.recipe, options.data)
+    dataset, validation = split.dataset, split.indices("validation")
+    label = class_index(dataset, options.label)
     fine = dataset.paths(validation)
-    coarse = _same(fine, load_dataset({**data, "root": str(options.coarse)}, recipe.task))
+    coarse = _same(fine, read_split(options.recipe, options.coarse).dataset)
     targets = dataset.targets()[validation]
-    label = dataset.classes.index(options.label)
     networks = {str(folder): load_checkpoint(folder) for folder in options.checkpoints}
     print(*head([column.format(options.label) for column in COLUMNS]), sep="\n")
     for name, checkpoint in networks.items():
@@ -76,15 +69,10 @@ def _same(paths: Sequence[Path], dataset: Dataset) -> list[Path]:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    summary, _, rest = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options_of(__doc__)
     parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
-    parser.add_argument("--data", type=Path, required=True, help="folder of ham10000_lesions_224")
     parser.add_argument("--coarse", type=Path, required=True, help="folder of the whole HAM10000")
     parser.add_argument("--label", default="mel", help="the class that is counted")
-    parser.add_argument("--recipe", default=str(HERE / "recipes" / "student.yaml"))
     return parser.parse_args(arguments)
 
 

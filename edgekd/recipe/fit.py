@@ -102,13 +102,14 @@ class FitSection(OptimiserSection, frozen=True, kw_only=True):
         stop_gain: Gain in the validation score that pays for an epoch: stop as well where the last
             `stop_after` epochs raised the best score by less than this on average.
         class_weights: Weight of a class of n images in the hard-label loss: ∝ 1, 1/√n or 1/n.
-            A subclass has the weight, and below the prior, of its class.
+            A subclass has the weight of its class.
         class_sampling: How often a class of n images is drawn: ∝ n, ∝ √n, or all equally.
         label_smoothing: Share of a hard label that is spread over its alternatives.
         loss: The loss on the labels: a name, or `{name: …}` and that loss's own keys.
         logit_adjustment: τ: in training τ·log π is added to the logits that the hard-label loss
-            sees, π being the share of each class among the images that are drawn; the network is
-            used without it (Menon et al. 2021; 1 corrects the imbalance fully).
+            sees, π being the share of each class among the images that are drawn, for a subclass
+            that of its class; the network is used without it (Menon et al. 2021; 1 corrects the
+            imbalance fully).
     """
 
     epochs: Positive = 10

@@ -352,7 +352,7 @@ def test_a_start_that_is_not_the_one_on_record_is_made_by_its_run(study, capsys,
 
 
 def test_a_row_goes_on_from_a_network_that_ships(study, trained, monkeypatch):
-    """Which needs no run, as one that is kept does not; another network of that name is not it."""
+    """It is not trained again, and another student that ships is not taken for it."""
     (study.folder / "design/tables/further.yaml").write_text(FURTHER)
     for name, run in (("another", "screen/kd"), ("shipped", "screen/none")):
         student = study.folder / "students" / name
