@@ -27,10 +27,23 @@ def table_markdown(summary: TableSummary, runs: Mapping[str, Record]) -> str:
         summary: The table.
         runs: All records by table and name, for what the members of an average cost.
     """
+    done = [row for row in summary.rows if row.records]
+    lines = [line for part in _parts(summary, done, runs) for line in (*part, "")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _parts(
+    summary: TableSummary, done: Sequence[RowSummary], runs: Mapping[str, Record]
+) -> list[list[str]]:
+    """The parts of a table that have something to say; a table without records is one sentence."""
+    missing = _not_run(summary)
+    if not done:
+        return [missing, _stale(summary)]
     columns = _columns(summary, runs)
-    lines = head(["row", "what it is", *columns])
-    lines += [_line(row, columns) for row in summary.rows]
-    return "\n".join([*lines, *_classes(summary), "", *_notes(summary)]).rstrip() + "\n"
+    table = [*head(["row", "what it is", *columns]), *(_line(row, columns) for row in done)]
+    title = [f"Sensitivity by class, {summary.part} part:"]
+    notes = [[note] for note in _notes(summary)]
+    return [table, title, _classes(summary, done), *notes, *([missing] if missing else [])]
 
 
 def _columns(summary: TableSummary, runs: Mapping[str, Record]) -> dict[str, Cell]:
@@ -58,11 +71,14 @@ def head(names: Sequence[str]) -> list[str]:
 
 
 def _line(row: RowSummary, columns: Mapping[str, Cell]) -> str:
-    if not row.records:
-        cells = [NOT_RUN, *[""] * (len(columns) - 1)]
-    else:
-        cells = [cell(row) for cell in columns.values()]
+    cells = [cell(row) for cell in columns.values()]
     return f"| {row.name} | {row.row.says} | {' | '.join(cells)} |"
+
+
+def _not_run(summary: TableSummary) -> list[str]:
+    """The rows without a record, one in a line; empty where all are run."""
+    missing = [f"- {row.name}: {row.row.says}" for row in summary.rows if not row.records]
+    return [f"{NOT_RUN.capitalize()}:", "", *missing] if missing else []
 
 
 def _seeds(row: RowSummary, summary: TableSummary) -> str:
@@ -102,14 +118,11 @@ def _processor_hours(record: Record, runs: Mapping[str, Record]) -> float | None
     return sum(known) if len(known) == len(members) else None
 
 
-def _classes(summary: TableSummary) -> list[str]:
+def _classes(summary: TableSummary, done: Sequence[RowSummary]) -> list[str]:
     """Sensitivity by class of the rows that were run."""
-    rows = [row for row in summary.rows if row.records]
-    if not rows:
-        return []
-    classes = next(iter(rows[0].records.values())).data.classes
-    lines = ["", f"Sensitivity by class, {summary.part} part:", "", *head(["row", *classes])]
-    for row in rows:
+    classes = next(iter(done[0].records.values())).data.classes
+    lines = head(["row", *classes])
+    for row in done:
         cells = (percent(row.spread(summary.part, "sensitivity", name)) for name in classes)
         lines.append(f"| {row.name} | {' | '.join(cells)} |")
     return lines
@@ -124,10 +137,14 @@ def _notes(summary: TableSummary) -> list[str]:
     if len({record.data.content_sha256 for record in records}) > 1:
         notes.append("Records are of different image files; rows are compared where they agree.")
     notes += _teachers_differ(summary.rows)
+    return [*notes, *_stale(summary)]
+
+
+def _stale(summary: TableSummary) -> list[str]:
     stale = [name for row in summary.rows for name in row.stale]
-    if stale:
-        notes.append(f"Not shown, because their recipes have changed since: {', '.join(stale)}.")
-    return [line for note in notes for line in (note, "")]
+    if not stale:
+        return []
+    return [f"Not shown, because their recipes have changed since: {', '.join(stale)}."]
 
 
 def _judged_on(summary: TableSummary) -> str:

@@ -118,14 +118,15 @@ def cells(page: str, row: str) -> dict[str, str]:
 
 def test_without_records_every_row_is_not_run_yet(records):
     page = records.page()
-    assert page.startswith("Before.\n<!-- study: main -->\n| row | what it is |")
+    assert page.startswith("Before.\n<!-- study: main -->\nNot run yet:\n\n- none: ")
+    assert "|" not in page
     assert "old" not in page
     assert page.endswith(
         "<!-- study: cost -->\nHours of training: not run yet.\n<!-- end -->\nAfter.\n"
     )
     assert "<!-- study: lowered -->\nLowered files: not run yet.\n<!-- end -->" in page
     for row in ("none", "at", "one", "two", "both"):
-        assert cells(page, row)["seeds"] == "not run yet"
+        assert f"\n- {row}: " in page
     assert records.module("tables").filled(page, records.design, records.results) == page
 
 
@@ -194,10 +195,20 @@ def test_rows_of_other_images_are_not_compared(records):
     assert "Records are of different image files" in page
 
 
+def test_rows_that_are_not_run_stand_below_the_table(records):
+    records.write("main", "none", 0, 1.0)
+    page = records.page()
+    table, below = page.split("Not run yet:\n", 1)
+    assert "| none |" in table
+    assert "| at |" not in page
+    assert "- at: " in below
+    assert "- none: " not in below.split("<!-- end -->")[0]
+
+
 def test_a_stale_record_is_not_shown(records):
     records.write("main", "none", 0, 1.0, recipe_sha256="of another recipe")
     page = records.page()
-    assert cells(page, "none")["seeds"] == "not run yet"
+    assert "\n- none: " in page
     assert "Not shown, because their recipes have changed since: none-seed0." in page
 
 
