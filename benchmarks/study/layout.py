@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from records import Record
-from summaries import RowSummary, TableSummary, spread_of
+from summaries import MELANOMA, RowSummary, TableSummary, spread_of
 
 from edgekd.distill.comparison.comparison_table import difference, percent
 
@@ -14,7 +14,6 @@ __all__ = ["NOTHING", "NOT_RUN", "head", "table_markdown"]
 
 NOT_RUN = "not run yet"
 NOTHING = "—"
-_MELANOMA = "mel"
 _MILLION = 1e6
 
 Cell = Callable[[RowSummary], str]
@@ -54,10 +53,13 @@ def _columns(summary: TableSummary, runs: Mapping[str, Record]) -> dict[str, Cel
     if part == "test":
         columns["BACC val."] = lambda row: percent(row.spread("validation", "balanced_accuracy"))
     columns["BACC"] = lambda row: percent(row.spread(part, "balanced_accuracy"))
-    if any(row.row.control or summary.table.control for row in summary.rows):
+    controlled = any(row.row.control or summary.table.control for row in summary.rows)
+    if controlled:
         columns["− control [95 %]"] = lambda row: _gain(row, summary)
-    columns["mel sens."] = lambda row: percent(row.spread(part, "sensitivity", _MELANOMA))
-    columns["mel AUROC"] = lambda row: percent(row.spread(part, "auroc", _MELANOMA))
+    columns["mel sens."] = lambda row: percent(row.spread(part, "sensitivity", MELANOMA))
+    columns["mel AUROC"] = lambda row: percent(row.spread(part, "auroc", MELANOMA))
+    if controlled:
+        columns["mel AUROC − control [95 %]"] = lambda row: difference(row.melanoma_auroc)
     columns["macro AUROC"] = lambda row: percent(row.spread(part, "macro_auroc"))
     columns["ACC"] = lambda row: percent(row.spread(part, "accuracy"))
     columns["ECE"] = lambda row: percent(row.spread(part, "ece"))

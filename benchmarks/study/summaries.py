@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,12 @@ from edgekd.distill.comparison.predictions import (
     Predictions,
     TestedPart,
 )
+from edgekd.metrics import Estimate
+from edgekd.metrics.seeds import seeds_auroc_difference
 
-__all__ = ["RowSummary", "TableSummary", "part_of", "spread_of", "summary_of"]
+__all__ = ["MELANOMA", "RowSummary", "TableSummary", "part_of", "spread_of", "summary_of"]
+
+MELANOMA = "mel"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class RowSummary:
         stale: Names of records of another recipe.
         versus: The row beside its control, over the seeds that both have; None without a control
             or without a common seed.
+        melanoma_auroc: The area of melanoma minus the control's, as `versus`. It was named before
+            any training, so its interval does not share its level with other classes.
     """
 
     name: str
@@ -39,6 +45,7 @@ class RowSummary:
     records: Mapping[int, Record]
     stale: tuple[str, ...]
     versus: MethodRow | None = None
+    melanoma_auroc: Estimate | None = None
 
     def spread(self, part: str, *keys: str) -> Spread:
         """Mean and deviation over the seeds of a metric, or of one class's."""
@@ -116,7 +123,17 @@ def _compared(
         return row
     predictions = _predictions([control, name], pairs, part, results)
     versus = comparison_of(predictions).rows[1]
-    return RowSummary(row.name, row.row, row.records, row.stale, versus)
+    return replace(row, versus=versus, melanoma_auroc=_melanoma_auroc(predictions))
+
+
+def _melanoma_auroc(predictions: Predictions) -> Estimate | None:
+    classes = predictions.facts.classes
+    if MELANOMA not in classes:
+        return None
+    first, second = (predictions.probabilities(number) for number in (0, 1))
+    of, groups = classes.index(MELANOMA), predictions.groups
+    gain = seeds_auroc_difference(first, second, predictions.labels, of=of, groups=groups)
+    return Estimate(**gain._asdict())
 
 
 def _data(record: Record) -> tuple[str, str]:

@@ -4,7 +4,8 @@ python benchmarks/study/tables.py [--check]
 
 A table stands between `<!-- study: NAME -->` and `<!-- end -->`; the text around it is written by
 hand. NAME is a table of the study; `cost`, the hours of all runs; or `lowered`, the files of the
-shipped student, from a result of `edgekd bench --json`. Rows without records are listed below as 'not run yet'.
+shipped student, from a result of `edgekd bench --json`. Rows without records are listed below the
+table as 'not run yet'.
 """
 
 from __future__ import annotations

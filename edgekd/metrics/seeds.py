@@ -10,20 +10,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekd.errors import InputError
 from edgekd.metrics.classification import Floats, Integers
 from edgekd.metrics.difference import Statistic
+from edgekd.metrics.influences import Influences, influences_of_areas, influences_of_decisions
 from edgekd.metrics.intervals import Interval
 
-__all__ = ["LEAST_SEEDS", "seeds_difference"]
+__all__ = ["LEAST_SEEDS", "seeds_auroc_difference", "seeds_difference"]
 
 LEAST_SEEDS = 2
 """Fewest seeds of each method: one training does not show the variation between trainings."""
 
 _CONFIDENCE = 0.95
-_STEP = 1e-5  # of the one-sided derivative, in images
 
 
 def seeds_difference(
@@ -79,7 +78,59 @@ def seeds_difference(
     """
     if not targets.size:
         return Interval(None)
-    methods = [_Method.of(statistic, each, targets, classes) for each in (first, second)]
+    methods = [
+        influences_of_decisions(statistic, each, targets, classes) for each in (first, second)
+    ]
+    return _interval(methods, targets, groups, family, largest)
+
+
+def seeds_auroc_difference(
+    first: Floats,
+    second: Floats,
+    targets: Integers,
+    *,
+    of: int | None = None,
+    folds: Integers | None = None,
+    groups: Integers | None = None,
+    family: int = 1,
+) -> Interval:
+    """The area under the ROC curve of `second` minus that of `first`, as `seeds_difference`.
+
+    Each class stands against all others, and the areas are averaged. The area is what the design
+    was made for (Obuchowski & Rockette 1995). It needs no decision, so that it tells methods apart
+    that rank images differently, whatever their thresholds.
+
+    Args:
+        first: Probabilities [seeds, N, K].
+        second: Probabilities of the second method [seeds, N, K]; the number of seeds may differ.
+        targets: Class indices [N].
+        of: The class whose area it is; by default the mean over the classes.
+        folds: The cross-validation fold of each image [N], within which images are ranked; by
+            default all were scored by one network for each seed.
+        groups: Lesion or patient of each image [N], as numbers; by default images are independent.
+        family: Number of intervals that hold simultaneously.
+
+    Returns:
+        As `seeds_difference`; no value where no class has both images and other images.
+
+    Raises:
+        InputError: There are not as many groups as images.
+    """
+    if not targets.size:
+        return Interval(None)
+    classes = tuple(range(first.shape[2])) if of is None else (of,)
+    parts = np.zeros_like(targets) if folds is None else folds
+    methods = [influences_of_areas(each, targets, classes, parts) for each in (first, second)]
+    return _interval(methods, targets, groups, family, 1.0)
+
+
+def _interval(
+    methods: list[Influences],
+    targets: Integers,
+    groups: Integers | None,
+    family: int,
+    largest: float,
+) -> Interval:
     value = float(methods[1].scores.mean() - methods[0].scores.mean())
     if not np.isfinite(value):
         return Interval(None)
@@ -90,37 +141,6 @@ def seeds_difference(
     if half is None:
         return Interval(value)
     return Interval(value, max(value - half, -largest), min(value + half, largest))
-
-
-class _Method(NamedTuple):
-    """One method: its scores and how they depend on the images.
-
-    Attributes:
-        scores: The statistic of each seed [S].
-        influences: First-order influence of each image on the statistic [S, N].
-        counts: Whether the statistic depends on the images of each class [K].
-    """
-
-    scores: Floats
-    influences: Floats
-    counts: NDArray[np.bool_]
-
-    @classmethod
-    def of(
-        cls, statistic: Statistic, decided: Integers, targets: Integers, classes: int
-    ) -> _Method:
-        cells = targets * classes + decided
-        counts = np.stack([np.bincount(each, minlength=classes**2) for each in cells])
-        confusions: Floats = counts.reshape(-1, classes, classes).astype(np.float64)
-        scores = np.asarray(statistic(confusions))
-        slopes = np.empty_like(confusions)
-        for row in range(classes):  # all at once would be K⁴ numbers
-            moved = np.repeat(confusions[:, None], classes, axis=1)
-            moved[:, np.arange(classes), row, np.arange(classes)] += _STEP
-            slopes[:, row] = (np.asarray(statistic(moved)) - scores[:, None]) / _STEP
-        influences = np.take_along_axis(slopes.reshape(len(slopes), -1), cells, axis=1)
-        largest = np.abs(slopes).max(axis=(0, 2))
-        return cls(scores, influences, largest * targets.size > 1e-6)
 
 
 class _Draw(NamedTuple):
@@ -162,12 +182,12 @@ class _Draw(NamedTuple):
         return scaled
 
 
-def _half_width(methods: list[_Method], drawn: _Draw, family: int) -> float | None:
+def _half_width(methods: list[Influences], drawn: _Draw, family: int) -> float | None:
     counted = methods[0].counts | methods[1].counts
     sizes = np.bincount(drawn.class_of, minlength=counted.size)[counted]
     if (sizes[sizes > 0] < 2).any():
         return None
-    sums = [drawn.sums(method.influences) for method in methods]
+    sums = [drawn.sums(method.of_images) for method in methods]
     terms = [_seed_variance(method.scores, s) for method, s in zip(methods, sums, strict=True)]
     terms.append(_image_variance(*map(drawn.within_class, sums)))
     freedom = [*(len(method.scores) - 1 for method in methods), sizes.sum() - (sizes > 0).sum()]

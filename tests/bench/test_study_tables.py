@@ -173,6 +173,18 @@ def test_a_difference_has_the_interval_of_compare(records):
     low, high = 100 * expected.low, 100 * expected.high
     assert row["− control [95 %]"] == f"{100 * expected.value:+.1f} [{low:+.1f}, {high:+.1f}]"
     assert cells(page, "none")["− control [95 %]"] == "—"
+    from edgekd.metrics.seeds import seeds_auroc_difference
+
+    ranked = [
+        np.stack([softmax(records.judged(skill, seed).logits) for seed in range(2)])
+        for skill in (1.0, 1.8)
+    ]
+    of = CLASSES.index("mel")
+    area = seeds_auroc_difference(*ranked, labels, of=of, groups=np.arange(IMAGES))
+    low, high = 100 * area.low, 100 * area.high
+    shown = f"{100 * area.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    assert cells(page, "at")["mel AUROC − control [95 %]"] == shown
+    assert cells(page, "none")["mel AUROC − control [95 %]"] == "—"
     assert "Intervals hold what other seeds and other lesions would change" in page
 
 

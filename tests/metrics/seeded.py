@@ -65,3 +65,26 @@ def gain_trials(
             wrong = (labels + generator.integers(1, CLASSES, (seeds, images))) % CLASSES
             decided.append(np.where(own + noise + shift > 0, labels, wrong))
         yield decided[0], decided[1], labels
+
+
+def ranked_trials(
+    count: int, gain: float, *, images: int = 400, seeds: int = 3, method: float = 0.3
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Scores [seeds, N, K] of two methods, of which the second sees `gain` more of each class.
+
+    The score of an image's class stands above the others by 1, or by 1 + gain. How hard the image
+    is, what each method makes of it (`method`, the standard deviation), and the seed move scores;
+    the seed also moves each class's gap as a whole.
+    """
+    generator = np.random.default_rng(7)
+    labels = np.arange(images) % CLASSES
+    own = np.eye(CLASSES)[labels]
+    for _ in range(count):
+        ease = generator.normal(size=(images, CLASSES))
+        scores = []
+        for gap in (1.0, 1.0 + gain):
+            base = ease + generator.normal(0, method, (images, CLASSES))
+            gaps = gap + generator.normal(0, 0.05, (seeds, 1, CLASSES))
+            noise = generator.normal(0, 0.4, (seeds, images, CLASSES))
+            scores.append(base + own * gaps + noise)
+        yield scores[0], scores[1], labels

@@ -13,7 +13,9 @@ from seeded import (
     accuracy_of,
     gain_trials,
     null_trials,
+    ranked_trials,
 )
+from sklearn.metrics import roc_auc_score
 
 from edgekd.errors import InputError
 from edgekd.metrics import Interval, paired_difference
@@ -24,7 +26,10 @@ from edgekd.metrics.classification import (
     macro_f1_of,
     quadratic_kappa_of,
 )
-from edgekd.metrics.seeds import seeds_difference
+from edgekd.metrics.influences import influences_of_areas
+from edgekd.metrics.seeds import seeds_auroc_difference, seeds_difference
+
+LARGEST_LEVEL = 0.08  # 5 % are nominal
 
 Trials = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
@@ -209,9 +214,117 @@ def test_as_many_groups_as_images():
         )
 
 
+# Areas under the ROC curve ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("of", [None, 4], ids=["mean", "one class"])
+def test_the_area_of_a_method_that_ranks_better(of):
+    first, second, labels = next(ranked_trials(1, 0.5))
+    found = seeds_auroc_difference(first, second, labels, of=of)
+    classes = range(CLASSES) if of is None else [of]
+
+    def area(scores: np.ndarray) -> float:
+        return np.mean([roc_auc_score(labels == k, each[:, k]) for each in scores for k in classes])
+
+    assert found.value == pytest.approx(area(second) - area(first))
+    assert 0 < found.low < found.value < found.high
+    back = seeds_auroc_difference(second, first, labels, of=of)
+    assert back == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_the_interval_of_an_area_is_that_of_its_influences():
+    """As of decisions: the mean over images of 0/1 outcomes is an area's simplest relative."""
+    first, second, labels = next(ranked_trials(1, 0.2, method=1.0))
+    found = seeds_auroc_difference(first, second, labels, of=0)
+    both = [
+        influences_of_areas(each, labels, (0,), np.zeros_like(labels)) for each in (first, second)
+    ]
+    centred = [each.of_images.copy() for each in both]
+    for each in centred:
+        for label in np.unique(labels):
+            own = labels == label
+            each[:, own] -= each[:, own].mean(axis=1, keepdims=True)
+            each[:, own] *= np.sqrt(own.sum() / (own.sum() - 1))
+    of_seeds = [
+        max(each.scores.var(ddof=1), each.of_images.var(axis=0, ddof=1).sum()) / 3 for each in both
+    ]
+    within = [
+        np.mean([each[a] @ each[b] for a in range(3) for b in range(3) if a != b])
+        for each in centred
+    ]
+    crossed = np.mean([a @ b for a in centred[0] for b in centred[1]])
+    of_images = sum(within) - 2 * crossed
+    assert of_images > 0
+    variance = sum(of_seeds) + of_images
+    free = labels.size - CLASSES
+    below = sum(v**2 / 2 for v in of_seeds) + of_images**2 / free
+    half = stats.t.ppf(0.975, variance**2 / below) * np.sqrt(variance)
+    assert found.high - found.value == pytest.approx(half)
+
+
+def test_areas_take_groups_whole_and_families_widely():
+    first, second, labels = next(ranked_trials(1, 0.2, images=210, method=1.0))
+    once = seeds_auroc_difference(first, second, labels)
+    copies = [np.repeat(each, 4, axis=1) for each in (first, second)]
+    groups = np.repeat(np.arange(210), 4)
+    whole = seeds_auroc_difference(*copies, np.repeat(labels, 4), groups=groups)
+    alone = seeds_auroc_difference(*copies, np.repeat(labels, 4))
+    assert whole == pytest.approx(once)
+    assert alone.high - alone.low < 0.8 * (once.high - once.low)
+    family = seeds_auroc_difference(first, second, labels, family=CLASSES)
+    assert family.high - family.low > 1.3 * (once.high - once.low)
+
+
+def test_folds_are_ranked_apart():
+    first, second, labels = next(ranked_trials(1, 0.5))
+    folds = np.arange(labels.size) % 4
+    moved = second + 50.0 * folds[:, None]
+    apart = seeds_auroc_difference(first, moved, labels, folds=folds)
+    assert apart == pytest.approx(seeds_auroc_difference(first, second, labels, folds=folds))
+    assert seeds_auroc_difference(first, moved, labels).value < 0 < apart.value
+
+
+def test_areas_without_bounds_or_value():
+    first, second, labels = next(ranked_trials(1, 0.2))
+    alone = seeds_auroc_difference(first[:1], second, labels)
+    assert (alone.low, alone.high) == (None, None)
+    assert alone.value is not None
+    one = np.zeros_like(labels)
+    assert seeds_auroc_difference(first, second, one) == (None, None, None)
+    nothing = seeds_auroc_difference(first[:, :0], second[:, :0], labels[:0])
+    assert nothing == (None, None, None)
+    with pytest.raises(InputError, match="groups"):
+        seeds_auroc_difference(first, second, labels, groups=labels[:-1])
+
+
+def area_alarms(trials: Trials) -> dict[str, float]:
+    """Share of trials whose area differs: the mean's, one class's, any class's of a family."""
+    found: dict[str, list[bool]] = {"mean": [], "one class": [], "any class": []}
+    for each in trials:
+        found["mean"].append(leaves_out_zero(seeds_auroc_difference(*each)))
+        found["one class"].append(leaves_out_zero(seeds_auroc_difference(*each, of=4)))
+        family = (
+            seeds_auroc_difference(*each, of=k, family=CLASSES) for k in range(CLASSES)
+        )  # fmt: skip
+        found["any class"].append(any(map(leaves_out_zero, family)))
+    return {name: float(np.mean(hits)) for name, hits in found.items()}
+
+
+def test_equal_areas_are_not_told_apart():
+    found = area_alarms(ranked_trials(30, 0.0))
+    assert max(found.values()) <= stats.binom.ppf(0.99, 30, LARGEST_LEVEL) / 30, found
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("method", [0.0, 0.3, 1.0])
+def test_areas_hold_their_level(method):
+    found = area_alarms(ranked_trials(1000, 0.0, method=method))
+    print(found)
+    assert max(found.values()) <= LARGEST_LEVEL, found
+
+
 # How often it is wrong, and what it sees -------------------------------------------------------
 
-LARGEST_LEVEL = 0.08  # 5 % are nominal
 LEAST_POWER = 0.80
 STATISTICS = {
     "accuracy": accuracy_of,

@@ -28,7 +28,7 @@ from edgekd.metrics.classification import (
     quadratic_kappa_of,
 )
 from edgekd.metrics.difference import Statistic
-from edgekd.metrics.seeds import LEAST_SEEDS, seeds_difference
+from edgekd.metrics.seeds import LEAST_SEEDS, seeds_auroc_difference, seeds_difference
 
 __all__ = ["MACRO", "Comparison", "MethodRow", "Spread", "comparison_of", "positive_class"]
 
@@ -65,6 +65,10 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
         f1: F1 by class.
         f1_versus_undistilled: As `versus_undistilled`, for F1: of `macro`, and with two classes
             also of the second, the positive one (`malignant` of benign and malignant).
+        auroc_versus_undistilled: As `versus_undistilled`, for the area under the ROC curve: of
+            `macro`, the mean over the classes, and where there are more than two, of each class
+            against the others, with simultaneous intervals. With folds, images are ranked within
+            each and areas are averaged.
         label_bits: Label bits of the teacher's subclasses; means over the folds.
     """
 
@@ -78,6 +82,7 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
     kappa_versus_undistilled: Estimate | None = None
     f1: dict[str, Spread] = {}
     f1_versus_undistilled: dict[str, Estimate] = {}
+    auroc_versus_undistilled: dict[str, Estimate] = {}
     label_bits: LabelBits | None = None
 
 
@@ -149,6 +154,7 @@ def _row(predictions: Predictions, number: int) -> MethodRow:
         ),
         f1=_spreads(class_f1_of(confusions).tolist(), facts.classes),
         f1_versus_undistilled=compared.f1() if compared else {},
+        auroc_versus_undistilled=compared.areas() if compared else {},
         label_bits=method.label_bits,
     )
 
@@ -160,6 +166,8 @@ class _Compared:
         self._classes = predictions.facts.classes
         self._labels, self._groups = predictions.labels, predictions.groups
         self._before, self._after = predictions.decided(0), predictions.decided(number)
+        self._ranked = predictions.probabilities(0), predictions.probabilities(number)
+        self._folds = predictions.fold_numbers
 
     def gain(self, statistic: Statistic, family: int = 1, largest: float = 1.0) -> Estimate:
         """The statistic of the method minus that of the undistilled student."""
@@ -184,6 +192,19 @@ class _Compared:
         if positive is not None:
             gains[positive] = self.gain(_of_class(class_f1_of, 1))
         return gains
+
+    def areas(self) -> dict[str, Estimate]:
+        """See `MethodRow.auroc_versus_undistilled`."""
+        present = np.unique(self._labels).tolist() if len(self._classes) > 2 else []
+        gains = {MACRO: self._area(None, 1)}
+        return gains | {self._classes[k]: self._area(k, len(present)) for k in present}
+
+    def _area(self, of: int | None, family: int) -> Estimate:
+        difference = seeds_auroc_difference(
+            *self._ranked, self._labels,
+            of=of, folds=self._folds, groups=self._groups, family=family,
+        )  # fmt: skip
+        return Estimate(**difference._asdict())
 
 
 def _of_class(statistic: Statistic, index: int) -> Statistic:
@@ -230,7 +251,7 @@ def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
     drawn = "images" if groups == images else f"{groups} groups of images (lesions or patients)"
     notes = [
         f"Intervals, 95 %, hold what other seeds ({seeds} of each method) and other {drawn} would "
-        "change; those of the sensitivities hold for all classes together."
+        "change; those of sensitivities and of classes' AUROC hold for all classes together."
     ]
     if predictions.parts[0].teacher is not None:
         each = "each fold" if predictions.facts.folds else "all of them"
@@ -246,7 +267,11 @@ def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
 
 def _gains(row: MethodRow) -> list[Estimate]:
     single = [row.versus_undistilled, row.kappa_versus_undistilled]
-    families = [row.sensitivity_versus_undistilled, row.f1_versus_undistilled]
+    families = [
+        row.sensitivity_versus_undistilled,
+        row.f1_versus_undistilled,
+        row.auroc_versus_undistilled,
+    ]
     gains = [gain for gain in single if gain is not None]
     return gains + [gain for family in families for gain in family.values()]
 

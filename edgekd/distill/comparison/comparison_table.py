@@ -31,7 +31,8 @@ def markdown(comparison: Comparison) -> str:
     first = comparison.rows[0]
     classes, graded = list(first.sensitivity), "quadratic_kappa" in first.metrics
     positive = positive_class(classes)
-    versus = ["BACC − none [95 %]", *(["κ² − none [95 %]"] if graded else [])]
+    versus = ["BACC − none [95 %]", "macro AUROC − none [95 %]"]
+    versus += ["κ² − none [95 %]"] if graded else []
     if positive is not None:
         versus += ["macro F1 − none [95 %]", f"F1 {positive}", f"F1 {positive} − none [95 %]"]
     head = ["method", *(_HEADS[name] for name in first.metrics), *versus, *classes]
@@ -43,6 +44,7 @@ def markdown(comparison: Comparison) -> str:
     for row in comparison.rows:
         cells = [percent(spread) for spread in row.metrics.values()]
         cells.append(difference(row.versus_undistilled))
+        cells.append(difference(row.auroc_versus_undistilled.get(MACRO)))
         cells += [difference(row.kappa_versus_undistilled)] if graded else []
         cells += _f1_cells(row, positive) if positive is not None else []
         cells += [percent(row.sensitivity[name]) for name in classes]

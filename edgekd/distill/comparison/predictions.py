@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgekd.distill.comparison.label_bits import LabelBits
 from edgekd.errors import ArtefactError, InputError
 from edgekd.files import write_atomically
+from edgekd.metrics import softmax
 
 __all__ = ["PREDICTIONS", "ComparedMethod", "PredictionFacts", "Predictions", "TestedPart"]
 
@@ -113,6 +114,17 @@ class Predictions:
         """Class index that each student of a method predicts for each test image [seeds, N]."""
         parts = [part.outputs[method].argmax(axis=2) for part in self.parts]
         return np.concatenate(parts, axis=1).astype(np.int64)
+
+    def probabilities(self, method: int) -> NDArray[np.float64]:
+        """Probabilities that each student of a method gives each test image [seeds, N, K]."""
+        parts = [softmax(part.outputs[method]) for part in self.parts]
+        return np.concatenate(parts, axis=1)
+
+    @property
+    def fold_numbers(self) -> NDArray[np.int64]:
+        """The fold of each test image [N]; zeros without folds."""
+        sizes = [part.labels.size for part in self.parts]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     def save(self, file: Path) -> None:
         """Write a .npz file, which contains no names of images or patients."""

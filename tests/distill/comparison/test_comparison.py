@@ -14,7 +14,7 @@ from edgekd.distill.comparison.comparison_table import markdown
 from edgekd.distill.comparison.label_bits import LabelBits
 from edgekd.metrics import Estimate
 from edgekd.metrics.classification import balanced_accuracy_of, class_recall_of
-from edgekd.metrics.seeds import seeds_difference
+from edgekd.metrics.seeds import seeds_auroc_difference, seeds_difference
 
 
 def row_of(found: Comparison) -> MethodRow:
@@ -27,6 +27,7 @@ def gains(row: MethodRow) -> dict[str, Estimate]:
         **{name: found for name, found in single.items() if found is not None},
         **{f"sensitivity {k}": found for k, found in row.sensitivity_versus_undistilled.items()},
         **{f"F1 {k}": found for k, found in row.f1_versus_undistilled.items()},
+        **{f"AUROC {k}": found for k, found in row.auroc_versus_undistilled.items()},
     }
 
 
@@ -37,6 +38,7 @@ ALL = {
     "sensitivity malignant",
     "F1 macro",
     "F1 malignant",
+    "AUROC macro",
 }
 
 
@@ -76,6 +78,7 @@ def test_gains_are_differences_of_the_rows() -> None:
         "kappa": (none.metrics["quadratic_kappa"], row.metrics["quadratic_kappa"]),
         "F1 macro": (none.metrics["macro_f1"], row.metrics["macro_f1"]),
         "F1 malignant": (none.f1["malignant"], row.f1["malignant"]),
+        "AUROC macro": (none.metrics["macro_auroc"], row.metrics["macro_auroc"]),
         **{
             f"sensitivity {name}": (none.sensitivity[name], row.sensitivity[name])
             for name in CLASSES
@@ -124,10 +127,37 @@ def test_folds_are_no_seeds() -> None:
     whole = row_of(comparison_of(predictions(decided, labels, ordered=True)))
     folded = row_of(comparison_of(predictions(decided, labels, ordered=True, folds=5)))
     assert set(gains(folded)) == set(gains(whole)) == ALL
-    for name, gain in gains(whole).items():
+    for name in ALL - {"AUROC macro"}:
+        gain = gains(whole)[name]
         values = msgspec.structs.astuple(gains(folded)[name])
         assert values == pytest.approx(msgspec.structs.astuple(gain)), name
     assert folded.metrics["accuracy"].sd != whole.metrics["accuracy"].sd
+
+
+def test_images_of_two_folds_are_not_ranked_together() -> None:
+    """The networks of one fold say malignant more loudly, which puts no fold's images in order."""
+    decided, labels = better()
+    kept = predictions(decided, labels, folds=2)
+    shifted = kept.parts[1].outputs + np.float32([0.0, 5.0])
+    moved = replace(kept, parts=(kept.parts[0], replace(kept.parts[1], outputs=shifted)))
+    found, before = (row_of(comparison_of(each)) for each in (moved, kept))
+    assert found.auroc_versus_undistilled == before.auroc_versus_undistilled
+    assert found.versus_undistilled != before.versus_undistilled
+
+
+def test_of_more_than_two_classes_each_has_its_area() -> None:
+    decided, labels = better()
+    labels = np.append(labels, [2] * 20)
+    decided = np.concatenate([decided, np.full((2, 3, 20), 2)], axis=2)
+    classes = ("a", "b", "c")
+    row = row_of(comparison_of(predictions(decided, labels, classes=classes)))
+    gains = row.auroc_versus_undistilled
+    assert list(gains) == ["macro", *classes]
+    assert gains["macro"].value == pytest.approx(np.mean([gains[name].value for name in classes]))
+    assert gains["c"].value == 0.0
+    scores = [predictions(decided, labels, classes=classes).probabilities(k) for k in (0, 1)]
+    family = seeds_auroc_difference(*scores, labels, of=1, family=3)
+    assert gains["b"] == Estimate(**family._asdict())
 
 
 @pytest.mark.parametrize("folds", [0, 5])
@@ -176,7 +206,7 @@ def test_a_class_without_test_images_has_no_sensitivity() -> None:
     row = row_of(found)
     assert row.sensitivity["c"].mean is None
     assert set(row.sensitivity_versus_undistilled) == {"a", "b"}
-    assert {line.count("|") for line in markdown(found).splitlines() if line[:1] == "|"} == {10}
+    assert {line.count("|") for line in markdown(found).splitlines() if line[:1] == "|"} == {11}
     assert [line for line in markdown(found).splitlines() if line[:1] == "|"][-1].endswith("| — |")
 
 
