@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 _MADE, _TOOLS_FILE = "made", "tools.json"
+# Made once: msgspec crashes where two threads (of backends) meet a type for the first time.
+_CHECKS = msgspec.json.Decoder(EngineCheck)
 _KEPT = 400
 """Number of entries that are kept; the longest unused are removed first."""
 
@@ -150,7 +152,7 @@ class Store:
         """Result of checking the file of that key with tools of these versions, or None."""
         file = self._check(key, checkers)
         content = read_kept(file, file.name)
-        return None if content is None else msgspec.json.decode(content, type=EngineCheck)
+        return None if content is None else _CHECKS.decode(content)
 
     def keep_check(self, key: str, checkers: Mapping[str, str], check: EngineCheck) -> None:
         """Keep the result of checking a file."""

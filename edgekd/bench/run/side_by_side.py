@@ -40,6 +40,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.result
 
 
+_DECODER = msgspec.json.Decoder(Outcome)
+"""Made once: msgspec crashes where two threads meet a type for the first time together."""
+
+
 def run_side_by_side(requests: Sequence[BenchRequest]) -> list[Outcome]:
     """Run the harness for each request at the same time; a failure of one does not end the others.
 
@@ -90,7 +94,7 @@ def _outcome(run: subprocess.Popen[bytes], request: BenchRequest) -> Outcome:
     if run.returncode != 0:
         how = f"with exit code {run.returncode}"
         return Outcome(failure=_ended(f"on {request.device} {how}"))
-    return msgspec.json.decode(answer, type=Outcome)
+    return _DECODER.decode(answer)
 
 
 def _ended(how: str) -> Failure:

@@ -75,6 +75,10 @@ class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
     conversions: tuple[Conversion, ...]
 
 
+# Made once: msgspec crashes where two threads (of backends) meet a type for the first time.
+_REPORTS = msgspec.json.Decoder(ConversionReport)
+
+
 def convert(
     job: ConversionJob, *, log: Path, report: Callable[[str], None] = lambda state: None
 ) -> ConversionReport:
@@ -95,4 +99,4 @@ def convert(
     raw = run_in_process(
         _WORKER, job, title=title, log=log, result=result, report=report, imports=_IMPORTS
     )
-    return msgspec.json.decode(raw, type=ConversionReport)
+    return _REPORTS.decode(raw)

@@ -69,3 +69,31 @@ def test_ctrl_c_ends_all_with_what_they_have(data, make_bundle, tmp_path: Path) 
     host.stdout.close()
     assert host.wait(60) == 0
     assert told.count("latency-not-measured: the run was interrupted") == 2
+
+
+TOGETHER = """
+import sys, threading
+import msgspec
+from edgekd.bench.run.side_by_side import Outcome, _outcome
+
+sys.setswitchinterval(1e-6)
+barrier, answer = threading.Barrier(8), msgspec.json.encode(Outcome())
+
+class Ended:
+    returncode = 0
+
+    def communicate(self, request):
+        barrier.wait()
+        return answer, b""
+
+threads = [threading.Thread(target=_outcome, args=(Ended(), None)) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_runs_may_end_at_the_same_moment() -> None:
+    """Threads that met a type of msgspec for the first time together ended with SIGSEGV."""
+    assert subprocess.run([sys.executable, "-c", TOGETHER], check=False).returncode == 0
