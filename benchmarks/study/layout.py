@@ -34,15 +34,14 @@ def table_markdown(summary: TableSummary, runs: Mapping[str, Record]) -> str:
 def _parts(
     summary: TableSummary, done: Sequence[RowSummary], runs: Mapping[str, Record]
 ) -> list[list[str]]:
-    """The parts of a table that have something to say; a table without records is one sentence."""
-    missing = _not_run(summary)
+    """The table, its classes, its notes and the rows that are not run."""
     if not done:
-        return [missing, _stale(summary)]
+        return [_not_run(summary), _stale(summary)]
     columns = _columns(summary, runs)
     table = [*head(["row", "what it is", *columns]), *(_line(row, columns) for row in done)]
     title = [f"Sensitivity by class, {summary.part} part:"]
     notes = [[note] for note in _notes(summary)]
-    return [table, title, _classes(summary, done), *notes, *([missing] if missing else [])]
+    return [table, title, _classes(summary, done), *notes, _not_run(summary)]
 
 
 def _columns(summary: TableSummary, runs: Mapping[str, Record]) -> dict[str, Cell]:

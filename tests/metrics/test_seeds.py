@@ -233,7 +233,7 @@ def test_the_area_of_a_method_that_ranks_better(of):
 
 
 def test_the_interval_of_an_area_is_that_of_its_influences():
-    """As of decisions: the mean over images of 0/1 outcomes is an area's simplest relative."""
+    """The formula of `seeds_difference`, written out for the influences of an area."""
     first, second, labels = next(ranked_trials(1, 0.2, method=1.0))
     found = seeds_auroc_difference(first, second, labels, of=0)
     both = [

@@ -135,7 +135,7 @@ def test_folds_are_no_seeds() -> None:
 
 
 def test_images_of_two_folds_are_not_ranked_together() -> None:
-    """The networks of one fold say malignant more loudly, which puts no fold's images in order."""
+    """Higher logits of malignant throughout one fold change no rank within it."""
     decided, labels = better()
     kept = predictions(decided, labels, folds=2)
     shifted = kept.parts[1].outputs + np.float32([0.0, 5.0])
