@@ -34,14 +34,16 @@ def table_markdown(summary: TableSummary, runs: Mapping[str, Record]) -> str:
 def _parts(
     summary: TableSummary, done: Sequence[RowSummary], runs: Mapping[str, Record]
 ) -> list[list[str]]:
-    """The table, its classes, its notes and the rows that are not run."""
+    """The table, its classes, its teachers, its notes and the rows that are not run."""
     if not done:
         return [_not_run(summary), _stale(summary)]
     columns = _columns(summary, runs)
     table = [*head(["row", "what it is", *columns]), *(_line(row, columns) for row in done)]
     title = [f"Sensitivity by class, {summary.part} part:"]
     notes = [[note] for note in _notes(summary)]
-    return [table, title, _classes(summary, done), *notes, _not_run(summary)]
+    again = _trained_again(summary.rows, runs)
+    teachers = [*_teachers(summary, done, runs), *again]
+    return [table, title, _classes(summary, done), *teachers, *notes, _not_run(summary)]
 
 
 def _columns(summary: TableSummary, runs: Mapping[str, Record]) -> dict[str, Cell]:
@@ -129,6 +131,32 @@ def _classes(summary: TableSummary, done: Sequence[RowSummary]) -> list[str]:
     return lines
 
 
+def _teachers(
+    summary: TableSummary, done: Sequence[RowSummary], runs: Mapping[str, Record]
+) -> list[list[str]]:
+    """What taught the students, judged on the same images: a student can be no better than this."""
+    if summary.table.role != "student":
+        return []
+    students: defaultdict[str, list[str]] = defaultdict(list)
+    for row in done:
+        taught_by = {taught.run for record in row.records.values() for taught in record.teachers}
+        for run in sorted(taught_by & runs.keys()):
+            students[run].append(row.name)
+    if not students:
+        return []
+    lines = head(["teacher", "of", "epochs", "BACC", "mel AUROC", "macro AUROC"])
+    for run, names in students.items():
+        lines.append(f"| {run} | {', '.join(names)} | {_figures(runs[run], summary.part)} |")
+    return [[f"Their teachers, {summary.part} part:"], lines]
+
+
+def _figures(record: Record, part: str) -> str:
+    scores = record.metrics[part]
+    figures = (scores.balanced_accuracy, scores.auroc[MELANOMA], scores.macro_auroc)
+    cells = (percent(spread_of([figure])) for figure in figures)
+    return " | ".join([str(record.epochs), *cells])
+
+
 def _notes(summary: TableSummary) -> list[str]:
     """What the table's numbers cover, and what makes its rows unequal."""
     notes = [_judged_on(summary), *_changed_classes(summary), *_single_seeds(summary)]
@@ -137,7 +165,6 @@ def _notes(summary: TableSummary) -> list[str]:
         notes.append(f"Precisions differ: {_by_value(records, lambda r: r.precision)}.")
     if len({record.data.content_sha256 for record in records}) > 1:
         notes.append("Records are of different image files; rows are compared where they agree.")
-    notes += _teachers_differ(summary.rows)
     return [*notes, *_stale(summary)]
 
 
@@ -187,18 +214,22 @@ def _changed_classes(summary: TableSummary) -> list[str]:
     return notes
 
 
-def _teachers_differ(rows: Sequence[RowSummary]) -> list[str]:
+def _trained_again(rows: Sequence[RowSummary], runs: Mapping[str, Record]) -> list[list[str]]:
     """A teacher that was trained again elsewhere has other weights under the same recipe."""
     weights = defaultdict(set)
     for row in rows:
         for record in row.records.values():
             for teacher in record.teachers:
                 weights[teacher.run].add(teacher.weights_sha256)
-    again = [run for run, hashes in weights.items() if len(hashes) > 1]
+    for run in weights.keys() & runs.keys():
+        weights[run].add(runs[run].network.weights_sha256)
+    again = ", ".join(run for run, hashes in weights.items() if len(hashes) > 1)
     if not again:
         return []
-    runs = ", ".join(again)
-    return [f"Trained more than once, with other weights under the same recipe: {runs}."]
+    figures = "figures are of the weights on record"
+    return [
+        [f"Trained more than once, with other weights under the same recipe ({figures}): {again}."]
+    ]
 
 
 def _by_value(records: Sequence[Record], value: Callable[[Record], str]) -> str:

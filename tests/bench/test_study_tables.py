@@ -232,7 +232,35 @@ def test_unequal_precision_and_teachers_are_told(records):
     records.write("main", "at", 1, 1.0, precision="bf16", teachers=(taught,))
     page = records.page()
     assert "Precisions differ: fp32: at-seed0; bf16: at-seed1." in page
-    assert "with other weights under the same recipe: teachers/one-seed0." in page
+    assert (
+        "with other weights under the same recipe (figures are of the weights on record): " in page
+    )
+    assert "on record): teachers/one-seed0." in page
+
+
+def test_the_teachers_stand_below_their_students(records):
+    records.write("main", "at", 0, 1.0)
+    assert "Their teachers" not in records.page()
+    teacher = records.write("teachers", "one", 0, 1.5)
+    page = records.page()
+    assert "Their teachers, test part:" in page
+    row, test = cells(page, "teachers/one-seed0"), teacher.metrics["test"]
+    assert row["of"] == "at"
+    assert row["epochs"] == "4"
+    assert row["BACC"] == f"{100 * test.balanced_accuracy:.1f}"
+    assert row["mel AUROC"] == f"{100 * test.auroc['mel']:.1f}"
+    assert row["macro AUROC"] == f"{100 * test.macro_auroc:.1f}"
+    # Its students learnt from weights of another training.
+    assert "on record): teachers/one-seed0." in page
+
+
+def test_a_teacher_with_the_weights_on_record_was_trained_once(records):
+    teacher = records.write("teachers", "one", 0, 1.5)
+    taught = records.module("records").Taught(
+        run="teachers/one-seed0", recipe_sha256="r", weights_sha256=teacher.network.weights_sha256
+    )
+    records.write("main", "at", 0, 1.0, teachers=(taught,))
+    assert "Trained more than once" not in records.page()
 
 
 def test_what_it_cost(records):
