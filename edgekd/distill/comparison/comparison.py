@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -96,7 +96,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         teacher: Test metrics of the teacher that all methods share, means over the folds.
         rows: The methods, `none` first.
         folds: Number of cross-validation folds, each image being tested in one; 0 for none.
-        notes: Sentences on what the intervals cover, or why there are none.
+        notes: Sentences on what the intervals cover, or why there are none, and on a teacher that
+            is no better than `none`.
     """
 
     data: str
@@ -123,14 +124,15 @@ def comparison_of(predictions: Predictions) -> Comparison:
     """
     facts = predictions.facts
     rows = tuple(_row(predictions, number) for number in range(len(facts.methods)))
+    teacher = _teacher_scores(predictions)
     return Comparison(
         data=facts.data,
         images=facts.images,
         split_sha256=facts.split_sha256,
-        teacher=_teacher_scores(predictions),
+        teacher=teacher,
         rows=rows,
         folds=facts.folds,
-        notes=tuple(_notes(predictions, rows)),
+        notes=(*_notes(predictions, rows), *_weak_teacher(teacher, rows[0])),
     )
 
 
@@ -263,6 +265,18 @@ def _notes(predictions: Predictions, rows: Sequence[MethodRow]) -> list[str]:
             "or nothing that varied."
         )
     return notes
+
+
+def _weak_teacher(teacher: Mapping[str, float | None], undistilled: MethodRow) -> list[str]:
+    """A note where the teacher is no better than the student that never saw it."""
+    best = teacher.get("balanced_accuracy")
+    own = undistilled.metrics["balanced_accuracy"].mean
+    if best is None or own is None or best > own:
+        return []
+    return [
+        f"The teacher's balanced accuracy, {100 * best:.1f}, is not above that of the student "
+        f"without one, {100 * own:.1f}: look for a better teacher before another method."
+    ]
 
 
 def _gains(row: MethodRow) -> list[Estimate]:

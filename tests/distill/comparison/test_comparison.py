@@ -186,6 +186,27 @@ def test_a_shared_teacher_is_told() -> None:
     assert folded[1].startswith("One teacher served each fold")
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_teacher_that_is_no_better_than_the_undistilled_student_is_told(seeds: int) -> None:
+    decided, labels = better(seeds=seeds)
+    kept = predictions(decided, labels, teacher=True)
+    (part,) = kept.parts
+    undistilled = part.outputs[0, 0]
+
+    def notes(of_teacher: np.ndarray) -> tuple[str, ...]:
+        return comparison_of(replace(kept, parts=(replace(part, teacher=of_teacher),))).notes
+
+    told = (
+        "The teacher's balanced accuracy, 65.0, is not above that of the student without one, "
+        "65.0: look for a better teacher before another method."
+    )
+    assert notes(undistilled)[-1] == told
+    improved = undistilled.copy()
+    improved[0] = improved[0, ::-1]  # one image more is right
+    assert improved[0].argmax() == labels[0] != undistilled[0].argmax()
+    assert told[:30] not in " ".join(notes(improved))
+
+
 def test_a_class_with_a_single_image_has_no_interval() -> None:
     decided, labels = better()
     labels = np.append(labels, 2)
