@@ -134,13 +134,14 @@ def _classes(summary: TableSummary, done: Sequence[RowSummary]) -> list[str]:
 def _teachers(
     summary: TableSummary, done: Sequence[RowSummary], runs: Mapping[str, Record]
 ) -> list[list[str]]:
-    """What taught the students, judged on the same images: a student can be no better than this."""
+    """What taught the students, judged on the same images."""
     if summary.table.role != "student":
         return []
+    known = {run for run, record in runs.items() if summary.part in record.metrics}
     students: defaultdict[str, list[str]] = defaultdict(list)
     for row in done:
         taught_by = {taught.run for record in row.records.values() for taught in record.teachers}
-        for run in sorted(taught_by & runs.keys()):
+        for run in sorted(taught_by & known):
             students[run].append(row.name)
     if not students:
         return []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from bench_results import sample_result
@@ -252,6 +253,21 @@ def test_the_teachers_stand_below_their_students(records):
     assert row["macro AUROC"] == f"{100 * test.macro_auroc:.1f}"
     # Its students learnt from weights of another training.
     assert "on record): teachers/one-seed0." in page
+
+
+def test_members_of_an_average_are_no_teachers(records):
+    for name in ("one", "two", "both"):
+        records.write("teachers", name, 0, 1.0)
+    assert "Their teachers" not in records.page()
+
+
+def test_a_teacher_that_was_not_judged_on_the_part_is_left_out(records):
+    records.write("main", "at", 0, 1.0)
+    teacher = records.write("teachers", "one", 0, 1.5)
+    validation = {"validation": teacher.metrics["test"]}
+    runs = {"teachers/one-seed0": msgspec.structs.replace(teacher, metrics=validation)}
+    summary = records.module("summaries").summary_of(records.design, "main", records.results)
+    assert "Their teachers" not in records.module("layout").table_markdown(summary, runs)
 
 
 def test_a_teacher_with_the_weights_on_record_was_trained_once(records):
